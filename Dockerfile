@@ -1,0 +1,36 @@
+FROM python:3.12-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/syncline
+COPY requirements.txt requirements-build.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-build.txt \
+    && /opt/syncline/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY protocol protocol
+COPY server server
+COPY clients clients
+RUN python -m build --wheel --no-isolation \
+    && /opt/syncline/bin/pip install --no-cache-dir --no-deps dist/*.whl
+
+FROM python:3.12-slim
+# The embedded Redis comes as a wheel for amd64; elsewhere Debian's takes its place.
+RUN if [ "$(dpkg --print-architecture)" != amd64 ]; then \
+        apt-get update \
+        && apt-get install -y --no-install-recommends redis-server \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi
+RUN useradd --system --uid 10001 --no-create-home syncline \
+    && install --directory --owner=syncline --mode=700 /data
+COPY --from=build /opt/syncline /opt/syncline
+ENV PATH=/opt/syncline/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    SYNCLINE_HOST=0.0.0.0 \
+    SYNCLINE_PORT=8040 \
+    SYNCLINE_DATA_DIR=/data
+USER 10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8040
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python", "-c", \
+    "from os import environ; from urllib.request import urlopen; urlopen(f'http://127.0.0.1:{environ[\"SYNCLINE_PORT\"]}/healthz', timeout=2)"]
+ENTRYPOINT ["syncline"]
+CMD ["serve"]

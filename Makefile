@@ -1,0 +1,79 @@
+# All targets use .venv and node_modules, and remake them when what they are made from changes.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP_INSTALL := $(PIP) install --require-hashes
+UV_COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	--no-emit-index-url --custom-compile-command "make requirements"
+
+# Passed on to `syncline serve` by run, and to pytest by test.
+ARGS ?=
+
+.PHONY: help install run node browser lint format test build check-wheel requirements clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.development ## Create .venv with Syncline, editable, and the tools to work on it
+
+run: .venv/.runtime ## Serve with the demo page on an embedded Redis; ARGS="--port 8041 …"
+	@exec $(BIN)/syncline serve --demo $(ARGS)
+
+node: node_modules/.installed ## Install the Node packages that the tests need
+
+browser: ## Find Chromium, or install it where apt-get can
+	@scripts/find-browser
+
+lint: install node ## Check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	node_modules/.bin/tsc -p clients/js
+
+format: install ## Rewrite the sources in the style that lint checks
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test: install node browser lint ## Run lint and every test; ARGS="-k name" narrows pytest
+	$(BIN)/pytest $(ARGS)
+	node --test $$(find tests/js -name '*.test.js')
+
+build: install ## Build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+check-wheel: build ## Install the wheel in a clean environment and serve the demo from it
+	scripts/check-wheel dist/*.whl
+
+requirements: ## Compile the requirements files anew, keeping what still fits (needs uv)
+	$(UV_COMPILE) pyproject.toml --extra server --group dev -o requirements-dev.txt
+	$(UV_COMPILE) pyproject.toml --extra server -c requirements-dev.txt -o requirements.txt
+	$(UV_COMPILE) --group build -c requirements-dev.txt -o requirements-build.txt
+
+clean: ## Remove everything that can be made again
+	rm -rf .venv node_modules dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@scripts/create-venv .venv
+
+.venv/.runtime: requirements.txt requirements-build.txt pyproject.toml \
+		protocol/syncline_protocol/__init__.py | $(BIN)/python
+	@echo "Installing Syncline into .venv"
+	@$(PIP_INSTALL) -r requirements.txt -r requirements-build.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.development: requirements-dev.txt .venv/.runtime
+	@echo "Installing the development tools into .venv"
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json .npmrc
+	@scripts/check-node
+	@npm ci --no-fund --no-audit --ignore-scripts
+	@touch $@
