@@ -1,0 +1,32 @@
+"""Dates on the wire: UTC, ISO 8601, from and to whole milliseconds since the epoch."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["format_milliseconds", "format_seconds", "parse"]
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3})?Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def format_milliseconds(ms: int) -> str:
+    """`2026-01-31T08:15:30.123Z`: the native protocol and the vendor's SDK dialect."""
+    return f"{_seconds(ms)}.{ms % 1000:03d}Z"
+
+
+def format_seconds(ms: int) -> str:
+    """`2026-01-31T08:15:30Z`: REST v1. The vendor's Python helper parses no fraction."""
+    return f"{_seconds(ms)}Z"
+
+
+def parse(text: str) -> datetime:
+    """Either form, as an aware datetime. Raises ValueError for anything else."""
+    if _DATE.fullmatch(text) is None:
+        raise ValueError(f"not a date of the wire: {text!r}")
+    return datetime.fromisoformat(text)
+
+
+def _seconds(ms: int) -> str:
+    return (_EPOCH + timedelta(seconds=ms // 1000)).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,90 @@
+"""What can go wrong, as codes that every wire shares.
+
+The codes are Twilio's (its error dictionary): a caller that handles that service's errors handles
+these. Where the dictionary has none, the code is 20000 + the HTTP status, the dictionary's own
+pattern.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+__all__ = ["Code", "Refusal"]
+
+
+class Code(IntEnum):
+    """An error code; `status` is the HTTP status that goes with it."""
+
+    status: int
+
+    def __new__(cls, value: int, status: int) -> Code:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.status = status
+        return member
+
+    UNKNOWN_PARAMETER = 20001, 400
+    AUTHENTICATION_FAILED = 20003, 401
+    METHOD_NOT_ALLOWED = 20004, 405
+    TOKEN_INVALID = 20101, 401
+    TOKEN_HEADER = 20102, 401
+    TOKEN_ISSUER = 20103, 401
+    TOKEN_EXPIRED = 20104, 401
+    TOKEN_NOT_YET_VALID = 20105, 401
+    TOKEN_GRANTS = 20106, 401
+    TOKEN_SIGNATURE = 20107, 401
+    TOKEN_TOO_LONG_LIVED = 20157, 401
+    BAD_REQUEST = 20400, 400
+    FORBIDDEN = 20403, 403
+    NOT_FOUND = 20404, 404
+    CONFLICT = 20409, 409
+    URI_TOO_LONG = 20414, 414
+    UNSUPPORTED_MEDIA_TYPE = 20415, 415
+    INVALID_PARAMETER = 20422, 400
+    HEADERS_TOO_LARGE = 20431, 431
+    INTERNAL = 20500, 500
+    UNAVAILABLE = 20503, 503
+    TOKEN_OF_ANOTHER = 51215, 401
+    INVALID_IF_MATCH = 54003, 400
+    TOO_LARGE = 54006, 413
+    INVALID_JSON = 54008, 400
+    TOO_MANY_REQUESTS = 54009, 429
+    NO_PARAMETERS = 54010, 400
+    INVALID_TTL = 54011, 400
+    SERVICE_NOT_FOUND = 54050, 404
+    SERVICE_FORBIDDEN = 54056, 403
+    DOCUMENT_NOT_FOUND = 54100, 404
+    INVALID_DATA = 54101, 400
+    REVISION_MISMATCH = 54103, 412
+    NAME_NOT_FOUND = 54300, 404
+    NAME_TAKEN = 54301, 409
+    INVALID_NAME = 54302, 400
+    TOO_MANY_SUBSCRIPTIONS = 54419, 400
+    INVALID_PAGE_TOKEN = 54453, 400
+    INVALID_PAGE_SIZE = 54454, 400
+
+    @property
+    def retry(self) -> bool:
+        """True where the same request may succeed later as it is."""
+        return self.status in (429, 503)
+
+
+class Refusal(Exception):
+    """A request that is not carried out, and why.
+
+    Attributes:
+        code: what was wrong; its `status` is the HTTP status.
+        message: a sentence for a person: the field, what came, what is allowed.
+        document: the newest state, only with `Code.REVISION_MISMATCH`; None otherwise. (A
+            `syncline_protocol.document.Document`; not typed so, to keep this module at the bottom.)
+    """
+
+    def __init__(self, code: Code, message: str, *, document: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.document = document
+
+    def __repr__(self) -> str:
+        return f"Refusal({self.code.value}, {self.message!r})"

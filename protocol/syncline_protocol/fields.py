@@ -1,0 +1,127 @@
+"""The fields of a request, each with what it may hold.
+
+Each function takes a value as it came, JSON value or form text, and returns it in the one form used
+inside; otherwise it raises `Refusal` with the vendor's code and a sentence that says what came and
+what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .errors import Code, Refusal
+from .sids import is_sid
+
+__all__ = [
+    "NAME_LENGTH",
+    "OPERATION_LENGTH",
+    "REVISION_LIMIT",
+    "TTL_LIMIT",
+    "operation",
+    "revision",
+    "show",
+    "text",
+    "ttl",
+    "unique_name",
+]
+
+NAME_LENGTH = 320
+"""Characters in a unique name, at most (vendor limit)."""
+
+TTL_LIMIT = 31_536_000
+"""Seconds in the longest time to live: a year (vendor limit)."""
+
+REVISION_LIMIT = 2**53
+"""Revisions are below this, because JavaScript must hold them as numbers."""
+
+OPERATION_LENGTH = 64
+"""Characters in an operation id, at most."""
+
+_REVISION = re.compile(r'(")?(0|[1-9][0-9]{0,15})(?(1)")', re.ASCII)
+_INTEGER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+def text(value: Any, field: str) -> str:
+    """Any string that UTF-8 can carry. Raises `INVALID_PARAMETER`."""
+    if not isinstance(value, str):
+        raise Refusal(Code.INVALID_PARAMETER, f"{field} must be a string; {show(value)} was given.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Refusal(
+            Code.INVALID_PARAMETER, f"{field} holds a character that UTF-8 cannot carry."
+        ) from None
+    return value
+
+
+def unique_name(value: Any, field: str) -> str:
+    """A new document's unique name. Raises `INVALID_NAME`."""
+    try:
+        name = text(value, field)
+    except Refusal as refusal:
+        raise Refusal(Code.INVALID_NAME, f"Invalid unique name. {refusal.message}") from None
+    if not 1 <= len(name) <= NAME_LENGTH or is_sid(name):
+        raise Refusal(
+            Code.INVALID_NAME,
+            f"Invalid unique name. {field} must have 1 to {NAME_LENGTH} characters and not the "
+            f"shape of a SID ([A-Z]{{2}}[a-f0-9]{{32}}); {show(name)} of {len(name)} characters "
+            "was given.",
+        )
+    return name
+
+
+def ttl(value: Any, field: str) -> int:
+    """Seconds to live, 0 for ever: a JSON integer or decimal text. Raises `INVALID_TTL`."""
+    if value == "":
+        return 0  # the vendor's rule: "empty or integer"
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= TTL_LIMIT:
+        raise Refusal(
+            Code.INVALID_TTL,
+            f"{field} must be a whole number of seconds from 0 to {TTL_LIMIT}; "
+            f"{show(value)} was given.",
+        )
+    return value
+
+
+def revision(value: Any, field: str) -> int:
+    """A revision, bare or in the quotes of an entity tag (RFC 9110, section 8.8.3).
+
+    Raises `INVALID_IF_MATCH`.
+    """
+    match = _REVISION.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[2]) >= REVISION_LIMIT:
+        raise Refusal(
+            Code.INVALID_IF_MATCH,
+            f"{field} must be one revision as the server gave it, a string of digits; "
+            f"{show(value)} was given.",
+        )
+    return int(match[2])
+
+
+def operation(value: Any, field: str) -> str:
+    """An operation id. Raises `INVALID_PARAMETER`."""
+    identifier = text(value, field)
+    if not 1 <= len(identifier) <= OPERATION_LENGTH:
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"{field} must have 1 to {OPERATION_LENGTH} characters; {len(identifier)} were given.",
+        )
+    return identifier
+
+
+def show(value: Any) -> str:
+    """`value` in an error's sentence: short whatever it is."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "an object"
+        case list():
+            return "an array"
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "…" + shown[-1]

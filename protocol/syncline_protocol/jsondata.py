@@ -1,0 +1,177 @@
+"""Reading JSON from strangers.
+
+Stricter than RFC 8259 asks, so that every reader of a document sees the same value: no duplicate
+keys, no NaN or Infinity, no integer outside 64 bits, no lone surrogate, and a bound on nesting.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from typing import Any, NoReturn
+
+import orjson
+
+from .errors import Code, Refusal
+from .fields import show
+
+__all__ = ["DEPTH_LIMIT", "INTEGERS", "TEXT_DEPTH_LIMIT", "compact", "parse", "parse_object"]
+
+DEPTH_LIMIT = 64
+"""Objects and arrays within each other in a document's data, the outermost included."""
+
+TEXT_DEPTH_LIMIT = DEPTH_LIMIT + 4
+"""The same in a whole text: a request may wrap data, a JSON patch puts three levels around it."""
+
+INTEGERS = range(-(2**63), 2**64)
+"""What an integer may be: what fits 64 bits, signed or not."""
+
+_INTEGER_DIGITS = 20  # digits of the longest number in that range
+
+
+class _Unacceptable(ValueError):
+    """JSON that is well-formed but not accepted; its text says why."""
+
+
+def parse(text: str | bytes, field: str) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        text: JSON; bytes must be UTF-8.
+        field: what the text is, for the error's sentence ("Data", "The request body").
+
+    Raises:
+        Refusal: `INVALID_JSON`, for anything that is not acceptable.
+    """
+    try:
+        return _parse(text)
+    except _Unacceptable as error:
+        raise _unacceptable(field, str(error)) from None
+    except UnicodeDecodeError:
+        raise Refusal(Code.INVALID_JSON, f"{field} is not valid UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise Refusal(
+            Code.INVALID_JSON, f"{field} is not valid JSON: {error.msg} at character {error.pos}."
+        ) from None
+    except RecursionError:
+        raise _unacceptable(field, _too_deep(TEXT_DEPTH_LIMIT)) from None
+
+
+def compact(value: Any, field: str) -> bytes:
+    """`value` as compact UTF-8 JSON, the form that is stored and measured.
+
+    Raises:
+        Refusal: `INVALID_JSON` where a string holds a lone surrogate, which UTF-8 cannot carry, or
+            where the nesting is beyond what can be written.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise Refusal(
+            Code.INVALID_JSON,
+            f"{field} holds text that UTF-8 cannot carry, or is nested too deeply.",
+        ) from None
+
+
+def parse_object(value: Any, field: str, limit: int) -> bytes:
+    """A document's data, from its parsed JSON value to the compact bytes that are stored.
+
+    Args:
+        value: the parsed value.
+        field: its name in the request.
+        limit: the largest size, in bytes.
+
+    Raises:
+        Refusal: `INVALID_DATA` for null, `INVALID_JSON` for what is not an object or nested too
+            deeply, `TOO_LARGE`.
+    """
+    if value is None:
+        raise Refusal(Code.INVALID_DATA, f"{field} must be a JSON object; null was given.")
+    if not isinstance(value, dict):
+        raise Refusal(
+            Code.INVALID_JSON,
+            "Invalid request body: the type of one of the attributes is invalid. "
+            f"{field} must be a JSON object; {show(value)} was given.",
+        )
+    data = compact(value, field)
+    if len(data) > limit:
+        raise Refusal(
+            Code.TOO_LARGE,
+            f"{field} is {len(data)} bytes as compact JSON; at most {limit} are allowed.",
+        )
+    # Counting brackets costs nothing beside walking the value, which few texts then need.
+    if data.count(b"{") + data.count(b"[") > DEPTH_LIMIT and _deeper_than(value, DEPTH_LIMIT):
+        raise _unacceptable(field, _too_deep(DEPTH_LIMIT))
+    return data
+
+
+def _parse(text: str | bytes) -> Any:
+    decoded = text.decode() if isinstance(text, bytes) else text
+    value = _DECODER.decode(decoded)
+    brackets = decoded.count("{") + decoded.count("[")
+    if brackets > TEXT_DEPTH_LIMIT and _deeper_than(value, TEXT_DEPTH_LIMIT):
+        raise _Unacceptable(_too_deep(TEXT_DEPTH_LIMIT))
+    return value
+
+
+def _unacceptable(field: str, reason: str) -> Refusal:
+    return Refusal(Code.INVALID_JSON, f"{field} is not acceptable JSON: {reason}.")
+
+
+def _too_deep(limit: int) -> str:
+    return f"it is nested more than {limit} deep"
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    """Level by level, because recursion is what a hostile text would exhaust."""
+    containers = [value]
+    for _ in range(limit):
+        containers = [
+            child
+            for node in containers
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not containers:
+            return False
+    return True
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise _Unacceptable(f"the key {_clip(key)} stands twice in one object")
+    return result
+
+
+def _integer(text: str) -> int:
+    if len(text) <= _INTEGER_DIGITS:
+        number = int(text)
+        if number in INTEGERS:
+            return number
+    raise _Unacceptable(f"the integer {_clip(text)} does not fit 64 bits")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _Unacceptable(f"the number {_clip(text)} is too large")
+    return number
+
+
+def _constant(text: str) -> NoReturn:
+    raise _Unacceptable(f"{text} is not a JSON number")
+
+
+def _clip(text: str) -> str:
+    return json.dumps(text if len(text) <= 40 else text[:39] + "…")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_int=_integer,
+    parse_float=_float,
+    parse_constant=_constant,
+)
