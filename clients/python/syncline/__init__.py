@@ -1,0 +1,66 @@
+"""The asyncio client of Syncline.
+
+async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
+    document = await client.document("user_prefs")
+    await document.update({"color": "red"})
+    async for event in document.events():
+        print(event.name, event.data)
+"""
+
+from .client import Client, Mode, connect
+from .document import Document, Mutator
+from .emitter import EventQueue
+from .events import ConnectionState, DocumentEvent, Removed, StateChanged, Updated
+from .exceptions import (
+    ClientClosed,
+    Conflict,
+    ConnectionLost,
+    DocumentClosed,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    RequestError,
+    RequestTimeout,
+    RevisionMismatch,
+    SynclineError,
+    TokenExpired,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    WebSocketBlocked,
+)
+from .snapshot import JsonObject, Snapshot
+from .token import Token
+
+__all__ = [
+    "Client",
+    "ClientClosed",
+    "Conflict",
+    "ConnectionLost",
+    "ConnectionState",
+    "Document",
+    "DocumentClosed",
+    "DocumentEvent",
+    "EventQueue",
+    "Forbidden",
+    "InvalidRequest",
+    "JsonObject",
+    "Mode",
+    "Mutator",
+    "NotFound",
+    "Removed",
+    "RequestError",
+    "RequestTimeout",
+    "RevisionMismatch",
+    "Snapshot",
+    "StateChanged",
+    "SynclineError",
+    "Token",
+    "TokenExpired",
+    "TooLarge",
+    "Unauthorized",
+    "Unavailable",
+    "Updated",
+    "WebSocketBlocked",
+    "connect",
+]

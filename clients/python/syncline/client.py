@@ -1,0 +1,333 @@
+"""`connect`, and the client that it makes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+import orjson
+
+from .backoff import Backoff
+from .connection import Connection
+from .document import Document, make_op
+from .emitter import Callback, Emitter
+from .encoding import encode_data
+from .events import ConnectionState, StateChanged
+from .exceptions import ClientClosed, NotFound, RequestError, RequestTimeout, SynclineError
+from .options import Options, Server, TransportChoice
+from .snapshot import JsonObject, Snapshot
+from .subscription import Removal, Subscription
+from .token import Token, TokenSource
+from .transport import Receive
+
+__all__ = ["Client", "Mode", "connect"]
+
+logger = logging.getLogger("syncline")
+
+T = TypeVar("T")
+
+Mode = Literal["open_or_create", "open_existing", "create_new"]
+"""What `Client.document` does about a document that is, or is not, there."""
+
+RESUBSCRIBING_AT_ONCE = 64
+"""Documents that are opened at a time after a break."""
+
+
+class Client:
+    """A connection to a server, through every break, and the documents that are open on it."""
+
+    def __init__(self, server: Server, token: TokenSource, options: Options) -> None:
+        """Use `connect`."""
+        self.options = options
+        self._connection = Connection(server, token, options, self._on_event, self._on_state)
+        self._states: Emitter[StateChanged] = Emitter((StateChanged.name,), options.event_queue)
+        self._state = ConnectionState.CONNECTING
+        self._subscriptions: dict[str, Subscription] = {}
+        self._unsubscriptions = 0
+        self._resubscribing: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where the connection stands."""
+        return self._state
+
+    @property
+    def transport(self) -> str | None:
+        """`websocket` or `rest`; None while there is no connection."""
+        return self._connection.transport_name
+
+    @property
+    def data_limit(self) -> int | None:
+        """The largest document, in bytes of compact UTF-8 JSON; None if the server has not told."""
+        return self._connection.data_limit
+
+    async def document(
+        self,
+        document: str | None = None,
+        *,
+        mode: Mode = "open_or_create",
+        data: JsonObject | None = None,
+        ttl: int | None = None,
+    ) -> Document:
+        """Open a document: fetch or create it, and subscribe to it.
+
+        Args:
+            document: its SID or unique name; None creates one without a name.
+            mode: `open_or_create`; `open_existing`, which never creates (nor does a SID, whatever
+                the mode); or `create_new`, which never fetches.
+            data: of a document that is created; None is an empty object.
+            ttl: seconds to live, of a document that is created; None or 0 for ever.
+
+        Raises:
+            NotFound: it does not exist and must not be created.
+            Conflict: the name is taken, with `create_new`.
+            InvalidRequest, TooLarge: a value is not allowed.
+            Unavailable, RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in
+                `Document`.
+        """
+        before = self._unsubscriptions
+        handle = await self.request(
+            "open",
+            self._opened,
+            document=document,
+            mode=mode,
+            data=None if data is None else orjson.Fragment(encode_data(data, self.data_limit)),
+            ttl=ttl,
+            op=make_op(),
+        )
+        if self._unsubscriptions != before:
+            # An `unsubscribe` was under way, maybe of this document, and may have been carried out
+            # after.
+            await self._resubscribe(self._subscriptions[handle.sid])
+        return handle
+
+    def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Callable[[], None]:
+        """Call `callback`, sync or async, with each change of the connection's state.
+
+        Returns:
+            a function that removes the callback.
+
+        Raises:
+            ValueError: there is no such event.
+        """
+        return self._states.on(name, callback)
+
+    async def close(self) -> None:
+        """End the connection and all handles; documents stay as they are. Safe to repeat."""
+        if self._resubscribing is not None:
+            self._resubscribing.cancel()
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Make the first connection; `connect` does."""
+        await self._connection.open()
+
+    async def request(self, do: str, receive: Receive[T], **members: Any) -> T:
+        """Ask the server (docs/protocol.md, section 3); handles do."""
+        return await self._connection.request(do, receive, **members)
+
+    async def release(self, subscription: Subscription) -> None:
+        """End the subscription if no handle is left; handles do."""
+        if subscription.handles or self._subscriptions.get(subscription.sid) is not subscription:
+            return
+        del self._subscriptions[subscription.sid]
+        if self._state is not ConnectionState.CONNECTED:
+            return  # the next connection does not open it
+        self._unsubscriptions += 1
+        with suppress(SynclineError):
+            await self.request("unsubscribe", lambda ok: None, document=subscription.sid)
+        self._unsubscriptions += 1
+        again = self._subscriptions.get(subscription.sid)
+        if again is not None:
+            # Opened meanwhile, and the server may have carried out the `unsubscribe` after that.
+            await self._resubscribe(again)
+
+    def _opened(self, ok: JsonObject) -> Document:
+        """Make the handle as the reply comes: no event, no `close` can fall in between."""
+        snapshot = Snapshot.parse(ok["document"])
+        subscription = self._subscriptions.get(snapshot.sid)
+        if subscription is None:
+            subscription = Subscription(snapshot, self.options.event_queue)
+            self._subscriptions[snapshot.sid] = subscription
+        else:
+            subscription.adopt(snapshot)
+        return Document(self, subscription, self.options.event_queue)
+
+    def _on_event(self, message: JsonObject) -> None:
+        event, body = message.get("event"), message.get("document", {})
+        if event == "token_about_to_expire":
+            self._connection.renew_token()
+        subscription = self._subscriptions.get(body.get("sid"))
+        if subscription is None:
+            return
+        may_be_early = not self._connection.ordered
+        if event == "updated":
+            snapshot = Snapshot.parse(body, subscription.current)
+            subscription.receive(snapshot, may_be_early=may_be_early)
+        elif event == "removed":
+            self._removed(subscription, Removal(body), may_be_early)
+
+    def _removed(self, subscription: Subscription, removal: Removal, may_be_early: bool) -> None:
+        if self._subscriptions.get(subscription.sid) is subscription:
+            del self._subscriptions[subscription.sid]
+        subscription.receive(removal, may_be_early=may_be_early)
+
+    def _on_state(self, state: ConnectionState, error: Exception | None) -> None:
+        previous, self._state = self._state, state
+        if state is not previous:
+            self._states.emit(StateChanged(state, previous, self.transport, error))
+        if state is ConnectionState.CONNECTED:
+            self._resubscribe_all()
+        elif state is ConnectionState.CLOSED:
+            self._end_all(error)
+
+    def _resubscribe_all(self) -> None:
+        if self._resubscribing is not None:
+            self._resubscribing.cancel()
+        if self._subscriptions:
+            self._resubscribing = asyncio.create_task(self._resubscribe_each())
+
+    async def _resubscribe_each(self) -> None:
+        slots = asyncio.Semaphore(RESUBSCRIBING_AT_ONCE)
+
+        async def resubscribe(subscription: Subscription) -> None:
+            async with slots:
+                await self._resubscribe(subscription)
+
+        await asyncio.gather(*map(resubscribe, list(self._subscriptions.values())))
+
+    async def _resubscribe(self, subscription: Subscription) -> None:
+        """Open again by SID, and catch up; until it is done, or the document is found missing."""
+        backoff = Backoff(self.options.backoff_initial, self.options.backoff_limit)
+        while self._subscriptions.get(subscription.sid) is subscription:
+            try:
+                return await self._reopen(subscription)
+            except NotFound:
+                self._removed(subscription, Removal(), may_be_early=True)
+            except (RequestTimeout, RequestError) as error:
+                logger.warning("%s could not be opened again: %s", subscription.sid, error)
+                await asyncio.sleep(backoff.pause())
+            except SynclineError:
+                return  # the connection ended for good, which the handles are told
+
+    async def _reopen(self, subscription: Subscription) -> None:
+        held = subscription.current
+
+        def take(ok: JsonObject) -> None:
+            # Without `data` the document is at the revision held, whatever became current since.
+            snapshot = Snapshot.parse(ok["document"], held)
+            subscription.receive(snapshot, may_be_early=True)
+
+        await self.request(
+            "open", take, document=held.sid, mode="open_existing", revision=str(held.revision)
+        )
+
+    def _end_all(self, error: Exception | None) -> None:
+        told = None if isinstance(error, ClientClosed) else error
+        for subscription in self._subscriptions.values():
+            subscription.end(told)
+        self._subscriptions.clear()
+        self._states.end()
+
+
+class connect:
+    """Connect to a server.
+
+    Either of::
+
+        async with connect("https://sync.example.com", token=token) as client: ...
+
+        client = await connect("https://sync.example.com", token=token)
+        ...
+        await client.close()
+
+    The first connection is made in one attempt (two with a fallback) that raises; later ones are
+    made anew, with random, growing pauses, until the client is closed or the server refuses for
+    good.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token,
+        transport: TransportChoice = "auto",
+        open_timeout: float = 10,
+        request_timeout: float = 30,
+        mutate_timeout: float = 60,
+        backoff_initial: float = 0.5,
+        backoff_limit: float = 30,
+        websocket_retry: float = 60,
+        event_queue: int = 256,
+    ) -> None:
+        """
+        Args:
+            url: base URL of the server: `http(s)://` or `ws(s)://`, without credentials.
+            token: an access token, or a function, sync or async, that returns a fresh one: it is
+                asked on each connect and when the server says that the token is about to expire.
+            transport: `websocket`; `rest`, for REST and server-sent events; or `auto`, which takes
+                REST where WebSockets are blocked.
+            open_timeout: for one attempt to connect and authenticate, in seconds.
+            request_timeout: for one request, waiting for a connection included, in seconds.
+            mutate_timeout: after which `mutate` tries no more, in seconds.
+            backoff_initial: the longest first pause before connecting again, in seconds.
+            backoff_limit: the longest pause, in seconds.
+            websocket_retry: in the fallback, the longest time between attempts at a WebSocket, in
+                seconds.
+            event_queue: events that may wait for one listener; beyond, the newest are joined to
+                one.
+
+        Raises (when awaited or entered):
+            ConnectionLost: the server cannot be reached.
+            Unauthorized: it refuses the token.
+            ValueError: `url` cannot be a server's, or an option is out of range; raised at once.
+        """
+        self._server = Server.parse(url)
+        self._token = TokenSource(token)
+        self._options = Options(
+            transport=transport,
+            open_timeout=open_timeout,
+            request_timeout=request_timeout,
+            mutate_timeout=mutate_timeout,
+            backoff_initial=backoff_initial,
+            backoff_limit=backoff_limit,
+            websocket_retry=websocket_retry,
+            event_queue=event_queue,
+        )
+        self._client: Client | None = None
+
+    def __await__(self) -> Generator[Any, None, Client]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> Client:
+        self._client = await self._connect()
+        return self._client
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def _connect(self) -> Client:
+        client = Client(self._server, self._token, self._options)
+        await client.open()
+        return client

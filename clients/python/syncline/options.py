@@ -1,0 +1,70 @@
+"""What an application can choose about a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+__all__ = ["Options", "Server", "TransportChoice"]
+
+TransportChoice = Literal["auto", "websocket", "rest"]
+
+_SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of `connect`, which documents them; times are in seconds.
+
+    Raises:
+        ValueError: one of them is out of range.
+    """
+
+    transport: TransportChoice
+    open_timeout: float
+    request_timeout: float
+    mutate_timeout: float
+    backoff_initial: float
+    backoff_limit: float
+    websocket_retry: float
+    event_queue: int
+
+    def __post_init__(self) -> None:
+        if self.transport not in get_args(TransportChoice):
+            raise ValueError(
+                f"transport must be one of {', '.join(get_args(TransportChoice))}, "
+                f"not {self.transport!r}"
+            )
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "transport" and not value > 0:
+                raise ValueError(f"{field.name} must be greater than 0, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server's addresses; `http_url` has no slash at its end."""
+
+    http_url: str
+    websocket_url: str
+
+    @classmethod
+    def parse(cls, url: str) -> Server:
+        """The addresses under a base URL.
+
+        Raises:
+            ValueError: the URL is none of `http`, `https`, `ws`, `wss`, has no host, or has parts
+                that a base URL has not: a query, a fragment, or credentials.
+        """
+        parts = urlsplit(url)
+        # A port that is no number from 0 to 65535 raises here.
+        if parts.scheme not in _SCHEMES or not parts.hostname or parts.port == 0:
+            raise ValueError(
+                f"the server's URL must be http(s)://host or ws(s)://host, not {url!r}"
+            )
+        if parts.query or parts.fragment or parts.username is not None:
+            raise ValueError("the server's URL must have no query, fragment or credentials")
+        secure = "s" if _SCHEMES[parts.scheme] else ""
+        base = urlunsplit(("", parts.netloc, parts.path.rstrip("/"), "", ""))
+        return cls(f"http{secure}:{base}", f"ws{secure}:{base}/v1/ws")

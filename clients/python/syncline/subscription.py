@@ -1,0 +1,155 @@
+"""One open document, shared by all its handles."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from syncline_protocol import dates
+
+from .emitter import Emitter
+from .events import DocumentEvent, Removed, Updated
+from .snapshot import JsonObject, Snapshot
+
+__all__ = ["Removal", "Subscription"]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """The end of a document; `body` is the event's, or None if it was only found missing."""
+
+    body: JsonObject | None = None
+
+
+class Subscription:
+    """What the client knows of a document, and what it has told of it.
+
+    The two differ: a reply tells at once what the document is (`current`), but events are told in
+    the order of their revisions, each own write once as `is_local`. Hence three rules:
+
+    - An own write is announced when its event comes; or, if the event was lost in a break or joined
+      with a later one, just before the next later state.
+    - Where events can overtake replies (the fallback, and the state after a break), one waits until
+      the writes that were under way when it came are settled: it may be theirs.
+    - What is not newer than the last announcement is not told again.
+    """
+
+    def __init__(self, snapshot: Snapshot, queue_bound: int) -> None:
+        """
+        Args:
+            snapshot: the state that the reply to `open` told.
+            queue_bound: events that may wait for writes; the oldest give way, and are never the
+                removal.
+        """
+        self.current = snapshot
+        self.removed = False
+        self.handles: set[Emitter[DocumentEvent]] = set()
+        self.mutating = asyncio.Lock()
+        self._announced = snapshot
+        self._own: dict[int, Snapshot | None] = {}
+        self._removed_here = False
+        self._tickets = itertools.count(1)
+        self._last_ticket = 0
+        self._under_way: set[int] = set()
+        self._waiting: deque[tuple[int, Snapshot | Removal]] = deque(maxlen=queue_bound)
+
+    @property
+    def sid(self) -> str:
+        """The document's SID."""
+        return self.current.sid
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Take a state that a reply told, if it is newer."""
+        if snapshot.revision > self.current.revision:
+            self.current = snapshot
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Surrounds each own write, from before it is sent until its reply is taken."""
+        ticket = self._last_ticket = next(self._tickets)
+        self._under_way.add(ticket)
+        try:
+            yield
+        finally:
+            self._under_way.discard(ticket)
+            self._release()
+
+    def wrote(self, revision: int, snapshot: Snapshot | None) -> None:
+        """An own write was applied; `snapshot` is None if its data is not known."""
+        if revision > self._announced.revision:
+            self._own[revision] = snapshot
+        if snapshot is not None:
+            self.adopt(snapshot)
+
+    def wrote_removal(self) -> None:
+        """An own removal was carried out."""
+        self._removed_here = True
+
+    def receive(self, news: Snapshot | Removal, *, may_be_early: bool) -> None:
+        """Take news of the server; `may_be_early` if it can have overtaken the reply to a write."""
+        if isinstance(news, Snapshot):
+            self.adopt(news)
+        self._waiting.append((self._last_ticket if may_be_early else 0, news))
+        self._release()
+
+    def end(self, error: Exception | None) -> None:
+        """No news will come; tell the handles why."""
+        for handle in list(self.handles):
+            handle.end(error)
+
+    def _release(self) -> None:
+        while self._waiting:
+            ticket, news = self._waiting[0]
+            if any(under_way <= ticket for under_way in self._under_way):
+                return
+            self._waiting.popleft()
+            if isinstance(news, Removal):
+                self._announce_removal(news)
+            else:
+                self._announce(news)
+
+    def _announce(self, snapshot: Snapshot) -> None:
+        self._announce_own_before(snapshot.revision)
+        is_local = snapshot.revision in self._own
+        self._own.pop(snapshot.revision, None)
+        self._tell(snapshot, is_local)
+
+    def _announce_own_before(self, revision: int | None) -> None:
+        for own in sorted(r for r in self._own if revision is None or r < revision):
+            snapshot = self._own.pop(own)
+            if snapshot is not None:
+                self._tell(snapshot, is_local=True)
+
+    def _tell(self, snapshot: Snapshot, is_local: bool) -> None:
+        if snapshot.revision > self._announced.revision:
+            event = Updated(snapshot, self._announced, is_local)
+            self._announced = snapshot
+            self._emit(event)
+
+    def _announce_removal(self, removal: Removal) -> None:
+        if self.removed:
+            return
+        self._announce_own_before(None)
+        self.removed = True
+        body = removal.body or {}
+        date = body.get("date_removed")
+        self._emit(
+            Removed(
+                sid=self.sid,
+                previous=self._announced,
+                is_local=self._removed_here,
+                revision=body.get("revision"),
+                removed_by=body.get("removed_by"),
+                expired=body.get("expired"),
+                date_removed=None if date is None else dates.parse(date),
+            )
+        )
+        self.end(None)
+
+    def _emit(self, event: DocumentEvent) -> None:
+        for handle in list(self.handles):
+            handle.emit(event)
