@@ -1,0 +1,1 @@
+"""The Syncline server: documents in Redis, served over REST, WebSocket and SSE."""

@@ -1,0 +1,133 @@
+"""How the `doc` commands prove to a server who they are."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from syncline.token import Claims
+from syncline_server.auth import mint_token
+from syncline_server.credentials import Credentials, find_credentials
+from syncline_server.settings import Settings
+
+__all__ = ["Access", "resolve"]
+
+TOKEN_LIFE = 600
+"""Seconds that a token made here lives; `watch` makes new ones."""
+
+DEFAULT_IDENTITY = "cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A server, a service of it, and the right to use them.
+
+    Attributes:
+        url: base URL of the server.
+        service: SID or unique name.
+        token: returns an access token that is good for at least some minutes, if the user's own is;
+            None with `basic`.
+        basic: user and password; None with `token`.
+    """
+
+    url: str
+    service: str
+    token: Callable[[], str] | None = None
+    basic: tuple[str, str] | None = None
+
+    @property
+    def authorization(self) -> str:
+        """The value of the `Authorization` header."""
+        if self.token is not None:
+            return f"Bearer {self.token()}"
+        assert self.basic is not None
+        return f"Basic {base64.b64encode(':'.join(self.basic).encode()).decode()}"
+
+
+def resolve(
+    url: str,
+    token: str | None,
+    identity: str | None,
+    service: str | None,
+    data_dir: Path | None,
+    environ: Mapping[str, str],
+) -> Access:
+    """The first there is: a token, credentials in the environment, those of the data directory.
+
+    Args:
+        url: base URL of the server.
+        token: an access token.
+        identity: for a token made here; None is `DEFAULT_IDENTITY`, and lets a Basic login do.
+        service: None is the one that `token` names, else the default one.
+        data_dir: of the server; None looks in the default place if the server is on this machine.
+        environ: where the variables of the credentials are looked for.
+
+    Raises:
+        click.UsageError: there is none of them, or only a Basic login though `identity` is given.
+    """
+    if token is not None:
+        return Access(url, service or Claims.of(token).service_sid, lambda: token)
+    service = service or "default"
+    signer = _signer(environ)
+    login = _login(environ)
+    if signer is None and login is None:
+        signer = _kept(url, data_dir)
+    if signer is not None:
+        return Access(url, service, _minter(signer, identity or DEFAULT_IDENTITY, service))
+    if login is None:
+        raise click.UsageError(
+            "no credentials: set SYNCLINE_TOKEN, or SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, "
+            "or name a local server's data directory by --data-dir."
+        )
+    if identity is not None:
+        raise click.UsageError(
+            "--identity needs SYNCLINE_ACCOUNT_SID, SYNCLINE_API_KEY_SID and "
+            "SYNCLINE_API_KEY_SECRET to make a token."
+        )
+    return Access(url, service, basic=login)
+
+
+def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[], str]:
+    return lambda: mint_token(credentials, identity, TOKEN_LIFE, service)
+
+
+def _signer(environ: Mapping[str, str]) -> Credentials | None:
+    """What is needed to make tokens: less than a server's start, which needs the auth token too."""
+    account = environ.get("SYNCLINE_ACCOUNT_SID")
+    key, secret = environ.get("SYNCLINE_API_KEY_SID"), environ.get("SYNCLINE_API_KEY_SECRET")
+    if account and key and secret:
+        return Credentials(account, environ.get("SYNCLINE_AUTH_TOKEN", ""), {key: secret})
+    return None
+
+
+def _login(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    for user_name, password_name in (
+        ("SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN"),
+        ("SYNCLINE_API_KEY_SID", "SYNCLINE_API_KEY_SECRET"),
+    ):
+        user, password = environ.get(user_name), environ.get(password_name)
+        if user and password:
+            return user, password
+    return None
+
+
+def _kept(url: str, data_dir: Path | None) -> Credentials | None:
+    if data_dir is None:
+        # A token of the server here is nobody else's business.
+        if not _is_loopback(urlsplit(url).hostname or ""):
+            return None
+        data_dir = Settings().data_dir
+    return find_credentials(data_dir, {})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,211 @@
+"""`syncline doc`: documents from a terminal or a script."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncline import JsonObject
+from syncline.encoding import encode, pointer_to
+from syncline_server.settings import Settings
+
+from .access import DEFAULT_IDENTITY, Access, resolve
+from .output import show_document, show_documents, show_removal
+from .parameters import Address, Identity, JsonData, Url
+from .rest import connected
+from .watch import watch_document
+
+__all__ = ["doc"]
+
+DEFAULT_URL = f"http://{Settings().host}:{Settings().port}"
+
+
+@click.group(
+    epilog="""\b
+Exit status:
+  0    done
+  1    refused by the server: the line on stderr holds the code and the HTTP status;
+       or, without a line, the reader of the output went away
+  2    wrong usage, or no credentials
+  3    no connection, or no answer in time
+  130  interrupted by Ctrl-C
+"""
+)
+def doc() -> None:
+    """Read, write and watch the documents of any server.
+
+    On a terminal the output is made for people; in a pipe it is one JSON object a line.
+
+    The first of these that there is gives the right: --token; the variables SYNCLINE_ACCOUNT_SID
+    with SYNCLINE_API_KEY_SID and SYNCLINE_API_KEY_SECRET, of which a short-lived token is made;
+    SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, or the API key alone, as a Basic login; the
+    data directory of a server on this machine.
+    """
+
+
+def accessing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where and who, and the `Access` that comes of them."""
+
+    @functools.wraps(command)
+    def resolved(
+        url: str,
+        token: str | None,
+        identity: str | None,
+        service: str | None,
+        data_dir: Path | None,
+        **rest: Any,
+    ) -> None:
+        command(resolve(url, token, identity, service, data_dir, os.environ), **rest)
+
+    for option in reversed(_ACCESS_OPTIONS):
+        resolved = option(resolved)
+    return resolved
+
+
+def _access_option(name: str, help: str, **attributes: Any) -> Callable[..., Any]:
+    variable = f"SYNCLINE_{name.replace('-', '_').upper()}"
+    return click.option(f"--{name}", help=help, envvar=variable, show_envvar=True, **attributes)
+
+
+_ACCESS_OPTIONS = (
+    _access_option("url", "Base URL of the server.", type=Url(), default=DEFAULT_URL),
+    _access_option("token", "Access token."),
+    _access_option(
+        "identity",
+        "Whom a token is made for, if one is made.",
+        type=Identity(),
+        show_default=DEFAULT_IDENTITY,
+    ),
+    _access_option(
+        "service",
+        "SID or unique name of the service.",
+        show_default="that of the token, else default",
+    ),
+    _access_option(
+        "data-dir",
+        "The server's data directory, for its credentials.",
+        type=click.Path(file_okay=False, path_type=Path),
+        show_default=f"{Settings().data_dir}, for a server on this machine",
+    ),
+)
+
+name_argument = click.argument("name", type=Address())
+ttl_option = click.option(
+    "--ttl", type=int, help="Seconds to live from now on; 0 for ever. Else the expiry stays."
+)
+if_match_option = click.option(
+    "--if-match", metavar="REVISION", help="Only if the document is at this revision."
+)
+
+
+@doc.command()
+@name_argument
+@accessing
+def get(access: Access, name: str) -> None:
+    """Print a document."""
+    with connected(access) as documents:
+        show_document(documents.get(name))
+
+
+@doc.command("set")
+@name_argument
+@click.argument("data", type=JsonData(), metavar="[JSON]", required=False)
+@ttl_option
+@if_match_option
+@click.option(
+    "--create/--no-create",
+    default=None,
+    show_default="create, unless there is --if-match or a SID",
+    help="What to do where there is no such document.",
+)
+@accessing
+def set_(
+    access: Access,
+    name: str,
+    data: JsonObject | None,
+    ttl: int | None,
+    if_match: str | None,
+    create: bool | None,
+) -> None:
+    """Replace a document's data, or create the document.
+
+    JSON is an object; "-" reads it from stdin, "@FILE" from a file. Without it --ttl sets the
+    expiry alone.
+    """
+    if data is None and ttl is None:
+        raise click.UsageError("give JSON, or --ttl, or both.")
+    if create and (data is None or if_match is not None):
+        raise click.UsageError("--create needs JSON, and does not go with --if-match.")
+    text = None if data is None else encode(data)
+    with connected(access) as documents:
+        if text is None or if_match is not None or create is False:
+            written = documents.set(name, text, ttl, if_match)
+        else:
+            written = documents.put(name, text, ttl)
+        show_document(written)
+
+
+@doc.command()
+@name_argument
+@click.argument("changes", type=JsonData(), metavar="JSON")
+@ttl_option
+@if_match_option
+@accessing
+def update(
+    access: Access, name: str, changes: JsonObject, ttl: int | None, if_match: str | None
+) -> None:
+    """Set some top-level keys and leave the others as they are.
+
+    JSON is an object with the keys to set; "-" reads it from stdin, "@FILE" from a file.
+    """
+    operations = [
+        {"op": "add", "path": pointer_to(key), "value": value} for key, value in changes.items()
+    ]
+    with connected(access) as documents:
+        show_document(documents.update(name, operations, ttl, if_match))
+
+
+@doc.command()
+@name_argument
+@if_match_option
+@accessing
+def rm(access: Access, name: str, if_match: str | None) -> None:
+    """Remove a document, for everyone."""
+    with connected(access) as documents:
+        documents.remove(name, if_match)
+    show_removal(name)
+
+
+@doc.command()
+@click.option(
+    "--page-size",
+    type=click.IntRange(1, 1000),
+    default=100,
+    help="Documents to ask for at a time.",
+)
+@accessing
+def ls(access: Access, page_size: int) -> None:
+    """List all documents."""
+    with connected(access) as documents:
+        show_documents(documents.pages(page_size))
+
+
+@doc.command()
+@name_argument
+@accessing
+def watch(access: Access, name: str) -> None:
+    """Print a document, then each change of it, until it is removed or Ctrl-C.
+
+    Breaks of the connection are survived, and told on stderr.
+    """
+    if access.token is None:
+        raise click.UsageError(
+            "watch needs a token, or SYNCLINE_ACCOUNT_SID with SYNCLINE_API_KEY_SID and "
+            "SYNCLINE_API_KEY_SECRET to make one."
+        )
+    watch_document(access.url, access.token, name)

@@ -1,0 +1,50 @@
+"""Options that are made from `Settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import click
+
+from syncline_server.settings import Settings
+
+__all__ = ["setting_option", "setting_options"]
+
+
+def setting_options() -> list[click.Parameter]:
+    """An option for each setting, in their order."""
+    return [_option(field) for field in fields(Settings)]
+
+
+def setting_option(name: str) -> click.Parameter:
+    """The option of one setting, by the name of its field."""
+    return next(_option(field) for field in fields(Settings) if field.name == name)
+
+
+def _option(field: Field[Any]) -> click.Option:
+    flag = field.name.replace("_", "-")
+    kind = get_type_hints(Settings)[field.name]
+    return click.Option(
+        [f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}"],
+        type=_type(kind, field.metadata),
+        default=field.default,
+        help=field.metadata["help"],
+        envvar=f"SYNCLINE_{field.name.upper()}",
+        show_envvar=True,
+        show_default=True,
+    )
+
+
+def _type(kind: Any, bounds: Mapping[str, Any]) -> click.ParamType[Any]:
+    if "choices" in bounds:
+        return click.Choice(bounds["choices"])
+    if kind is int:
+        return click.IntRange(bounds["least"], bounds["most"])
+    if kind is float:
+        return click.FloatRange(bounds["least"], bounds["most"])
+    if kind is Path:
+        return click.Path(file_okay=False, path_type=Path)
+    return click.BOOL if kind is bool else click.STRING

@@ -1,0 +1,128 @@
+"""What the `doc` commands print: colour and tables on a terminal, else one JSON value a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console, Group, RenderableType
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+
+from .failures import printable
+
+__all__ = ["FIELDS", "show_document", "show_documents", "show_event", "show_removal"]
+
+FIELDS = (
+    "sid",
+    "unique_name",
+    "revision",
+    "data",
+    "date_created",
+    "date_updated",
+    "date_expires",
+    "created_by",
+    "updated_by",
+)
+"""What is told of a document, in this order (docs/protocol.md, section 2)."""
+
+_COLOURS = {"state": "bold green", "updated": "bold cyan", "removed": "bold red"}
+
+Body = Mapping[str, Any]
+"""A document as a reply or an event tells it; dates are strings or aware datetimes."""
+
+
+def show_document(document: Body) -> None:
+    """One document."""
+    if sys.stdout.isatty():
+        Console().print(_details(document))
+    else:
+        _line(_known(document))
+
+
+def show_documents(pages: Iterable[Iterable[Body]]) -> None:
+    """A listing; in a pipe each page is printed as it comes."""
+    if sys.stdout.isatty():
+        Console().print(_table(pages))
+        return
+    for page in pages:
+        for document in page:
+            _line(_known(document))
+
+
+def show_event(name: str, document: Body) -> None:
+    """The state at first, or a change: `state`, `updated` or `removed`."""
+    if not sys.stdout.isatty():
+        _line({"event": name, "document": document})
+        return
+    console = Console()
+    console.rule(Text(name, _COLOURS[name]), align="left")
+    console.print(_details(document))
+
+
+def show_removal(address: str) -> None:
+    """A document that was removed by this command."""
+    if sys.stdout.isatty():
+        Console().print(Text("removed", _COLOURS["removed"]), Text(printable(address)))
+    else:
+        _line({"removed": address})
+
+
+def _known(document: Body) -> Body:
+    return {name: document[name] for name in FIELDS if name in document}
+
+
+def _line(value: Any) -> None:
+    click.echo(
+        orjson.dumps(value, _text, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE),
+        nl=False,
+    )
+
+
+def _details(document: Body) -> RenderableType:
+    properties = Table.grid(padding=(0, 2))
+    properties.add_column(style="dim")
+    for name, value in document.items():
+        if name != "data":
+            properties.add_row(name, Text(printable(_text(value))))
+    if "data" not in document:
+        return properties
+    return Group(properties, _json(document["data"]))
+
+
+def _table(pages: Iterable[Iterable[Body]]) -> Table:
+    table = Table("document", "revision", "updated", "expires", box=None)
+    with Console(stderr=True).status("Listing…") as status:
+        for page in pages:
+            for document in page:
+                table.add_row(*_row(document))
+            status.update(f"Listing… {table.row_count}")
+    return table
+
+
+def _row(document: Body) -> list[Text]:
+    return [
+        Text(printable(document["unique_name"] or document["sid"]), "bold", overflow="fold"),
+        Text(document["revision"]),
+        Text(_text(document["date_updated"])),
+        Text(_text(document["date_expires"] or "never")),
+    ]
+
+
+def _json(data: Any) -> JSON:
+    # Printable line by line: JSON leaves some of what a terminal obeys as it is.
+    lines = json.dumps(data, ensure_ascii=False, indent=2).splitlines()
+    return JSON("\n".join(map(printable, lines)), ensure_ascii=False)
+
+
+def _text(value: object) -> str:
+    """A property as a person reads it; dates as on the wire."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return "–" if value is None else str(value)

@@ -1,0 +1,90 @@
+"""Kinds of values on the command line, beside click's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncline import JsonObject
+from syncline.options import Server
+from syncline_protocol import jsondata
+from syncline_protocol.errors import Refusal
+from syncline_server.auth import IDENTITY_LENGTH
+
+__all__ = ["Address", "Identity", "JsonData", "Url"]
+
+
+class Identity(click.ParamType[str]):
+    """An identity as access tokens carry it."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not 1 <= len(value) <= IDENTITY_LENGTH:
+            self.fail(f"an identity has 1 to {IDENTITY_LENGTH} characters.", param, ctx)
+        return _utf8(self, value, param, ctx)
+
+
+class Address(click.ParamType[str]):
+    """What names a document: a SID or a unique name."""
+
+    name = "document"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("a document's name is not empty.", param, ctx)
+        return _utf8(self, value, param, ctx)
+
+
+class Url(click.ParamType[str]):
+    """The base URL of a server."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            Server.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        return str(value)
+
+
+class JsonData(click.ParamType[JsonObject]):
+    """A JSON object: as it stands, `-` for stdin, or `@` and the name of a file."""
+
+    name = "json"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> JsonObject:
+        if isinstance(value, dict):
+            return value
+        try:
+            data = jsondata.parse(_text(value), "The data")
+        except Refusal as refusal:
+            self.fail(refusal.message, param, ctx)
+        except OSError as error:
+            self.fail(f"{value[1:]} cannot be read: {error.strerror}.", param, ctx)
+        if not isinstance(data, dict):
+            self.fail("The data must be a JSON object.", param, ctx)
+        return data
+
+
+def _text(value: str) -> str | bytes:
+    if value == "-":
+        return sys.stdin.buffer.read()
+    return Path(value[1:]).read_bytes() if value.startswith("@") else value
+
+
+def _utf8(
+    kind: click.ParamType[str], value: str, param: click.Parameter | None, ctx: click.Context | None
+) -> str:
+    """`value`, unless the shell gave bytes that are no text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        kind.fail("it is not valid UTF-8.", param, ctx)
+    return value

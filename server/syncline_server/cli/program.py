@@ -1,0 +1,36 @@
+"""The whole of the command line."""
+
+from __future__ import annotations
+
+import click
+
+from syncline_protocol import __version__
+
+from .doc import doc
+from .failures import ending
+from .serve import serve
+from .token import token
+
+__all__ = ["program", "run"]
+
+
+@click.group(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    }
+)
+@click.version_option(__version__, message="Syncline %(version)s")
+def program() -> None:
+    """Real-time documents over REST, WebSocket and server-sent events."""
+
+
+program.add_command(serve)
+program.add_command(token)
+program.add_command(doc)
+
+
+def run() -> int:
+    """Carry out `sys.argv` and return the exit status."""
+    return ending(lambda: program.main(prog_name="syncline", standalone_mode=False))

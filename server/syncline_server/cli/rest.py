@@ -1,0 +1,138 @@
+"""The documents of one service, over REST.
+
+One-shot commands need no socket, and REST takes every kind of credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import httpx2
+import orjson
+
+from syncline import Conflict, ConnectionLost, JsonObject, NotFound
+from syncline.options import Server
+from syncline.refusals import refusal
+from syncline_protocol.sids import is_sid
+
+from .access import Access
+
+__all__ = ["Documents", "connected"]
+
+TIMEOUT = httpx2.Timeout(30, connect=10)
+"""Seconds for each step of a request."""
+
+
+@contextmanager
+def connected(access: Access) -> Iterator[Documents]:
+    """The documents that `access` opens.
+
+    Raises:
+        ValueError: its URL cannot be a server's.
+    """
+    with httpx2.Client(
+        base_url=Server.parse(access.url).http_url,
+        headers={"Authorization": access.authorization},
+        timeout=TIMEOUT,
+    ) as http:
+        yield Documents(http, access.service)
+
+
+class Documents:
+    """Calls of the REST API; each returns the resource as the server tells it.
+
+    All raise `RequestError` for what the server refuses, `ConnectionLost` for an answer that is not
+    Syncline's, and `httpx2.TransportError` where none comes.
+    """
+
+    def __init__(self, http: httpx2.Client, service: str) -> None:
+        self._http = http
+        self._path = f"v1/Services/{quote(service, safe='')}/Documents"
+
+    def get(self, address: str) -> JsonObject:
+        """Read one; `address`, here and below, is a SID or a unique name."""
+        return self._document("GET", address)
+
+    def set(
+        self, address: str, data: bytes | None, ttl: int | None, if_match: str | None
+    ) -> JsonObject:
+        """Replace the data, the expiry, or both; None leaves one as it is, or sets no condition."""
+        return self._document("POST", address, data=_form(data, ttl), headers=_condition(if_match))
+
+    def put(self, address: str, data: bytes, ttl: int | None) -> JsonObject:
+        """Replace the data, or create the document where there is none; a SID is never created."""
+        while True:
+            try:
+                return self.set(address, data, ttl, None)
+            except NotFound:
+                if is_sid(address):
+                    raise
+            try:
+                return self._create(address, data, ttl)
+            except Conflict:
+                continue  # somebody else created it meanwhile
+
+    def update(
+        self,
+        address: str,
+        operations: list[JsonObject],
+        ttl: int | None,
+        if_match: str | None,
+    ) -> JsonObject:
+        """Apply a JSON patch (RFC 6902), to the newest data if `if_match` is None."""
+        return self._document(
+            "PATCH",
+            address,
+            content=orjson.dumps(operations),
+            params={} if ttl is None else {"Ttl": ttl},
+            headers=_condition(if_match) | {"Content-Type": "application/json-patch+json"},
+        )
+
+    def remove(self, address: str, if_match: str | None) -> None:
+        """Remove it for everyone."""
+        self._call("DELETE", self._path_of(address), headers=_condition(if_match))
+
+    def pages(self, size: int) -> Iterator[list[JsonObject]]:
+        """All documents, `size` at a time or as many as the server gives."""
+        query: dict[str, str] = {"PageSize": str(size)}
+        while query:
+            page = self._call("GET", self._path, params=query)
+            yield page["documents"]
+            # The server may name itself otherwise than it is reached from here, and the
+            # credentials go nowhere else: only the query is taken.
+            query = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
+
+    def _create(self, name: str, data: bytes, ttl: int | None) -> JsonObject:
+        form = {"UniqueName": name, **_form(data, ttl)}
+        created: JsonObject = self._call("POST", self._path, data=form)
+        return created
+
+    def _document(self, method: str, address: str, **request: Any) -> JsonObject:
+        document: JsonObject = self._call(method, self._path_of(address), **request)
+        return document
+
+    def _path_of(self, address: str) -> str:
+        return f"{self._path}/{quote(address, safe='')}"
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        reply = self._http.request(method, path, **request)
+        if not reply.is_success:
+            raise refusal(reply)
+        try:
+            return orjson.loads(reply.content) if reply.content else None
+        except orjson.JSONDecodeError:
+            raise ConnectionLost(
+                "the answer comes from something that is no Syncline server"
+            ) from None
+
+
+def _form(data: bytes | None, ttl: int | None) -> dict[str, str]:
+    form = {} if data is None else {"Data": data.decode()}
+    return form if ttl is None else form | {"Ttl": str(ttl)}
+
+
+def _condition(if_match: str | None) -> dict[str, str]:
+    return {} if if_match is None else {"If-Match": if_match}

@@ -1,0 +1,45 @@
+"""`syncline serve`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncline_server.credentials import load_credentials
+from syncline_server.settings import SettingError, Settings
+
+from .options import setting_options
+
+__all__ = ["serve"]
+
+
+@click.command(params=setting_options())
+def serve(**values: Any) -> None:
+    """Serve documents until SIGTERM or Ctrl-C.
+
+    Nothing has to be set: without --redis-url an embedded Redis keeps the documents in the data
+    directory, and credentials are generated there at the first start. To choose credentials, set
+    SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, and SYNCLINE_API_KEY_SID with
+    SYNCLINE_API_KEY_SECRET (further keys: SYNCLINE_API_KEYS, as SK…:secret,SK…:secret).
+
+    The first line on stdout names the URL, once connections are accepted. Logs go to stderr.
+    """
+    settings = Settings(**values)
+    _make_directory(settings.data_dir)
+    credentials = load_credentials(settings.data_dir, os.environ)
+    # Imported here, so that the other commands start without the whole server.
+    from syncline_server.serving import serve as serve_app
+
+    serve_app(settings, credentials)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"--data-dir {path} cannot be made: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise SettingError(f"--data-dir {path} must be writable")

@@ -1,0 +1,71 @@
+"""`syncline doc watch`: a document's state, then each change of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from syncline import (
+    ConnectionState,
+    Document,
+    DocumentEvent,
+    Snapshot,
+    StateChanged,
+    Token,
+    Updated,
+    connect,
+)
+
+from .failures import printable
+from .output import FIELDS, show_event
+
+__all__ = ["watch_document"]
+
+
+def watch_document(url: str, token: Token, address: str) -> None:
+    """Print until the document is removed.
+
+    Raises:
+        syncline.SynclineError: as `connect` and `Client.document`; and what ended the connection
+            for good.
+    """
+    asyncio.run(_watch(url, token, address))
+
+
+async def _watch(url: str, token: Token, address: str) -> None:
+    async with connect(url, token=token) as client:
+        document = await client.document(address, mode="open_existing")
+        # Before anything is awaited, so that no event falls between.
+        events = document.events()
+        client.on("state", _tell)
+        show_event("state", _body(document))
+        async for event in events:
+            show_event(event.name, _event(event))
+
+
+def _tell(change: StateChanged) -> None:
+    """Breaks go to stderr, so that stdout holds the document alone."""
+    if change.state is ConnectionState.WAITING:
+        reason = f" ({printable(str(change.error))})" if change.error else ""
+        click.echo(f"connection lost{reason}; connecting again", err=True)
+    elif change.state is ConnectionState.CONNECTED:
+        click.echo("connected again", err=True)
+
+
+def _event(event: DocumentEvent) -> dict[str, Any]:
+    if isinstance(event, Updated):
+        return _body(event.snapshot) | {"previous_revision": str(event.previous.revision)}
+    return {
+        "sid": event.sid,
+        "unique_name": event.previous.unique_name,
+        "revision": event.revision,
+        "date_removed": event.date_removed,
+        "removed_by": event.removed_by,
+        "expired": event.expired,
+    }
+
+
+def _body(source: Document | Snapshot) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in FIELDS} | {"revision": str(source.revision)}

@@ -1,0 +1,156 @@
+"""Who has which document open in this process, and the way of each event to them.
+
+An event is handed to every subscriber by a plain call: no task, no await, no copy of its frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from syncline_protocol.document import Document, Event, Removed, Updated
+from syncline_protocol.errors import Refusal
+
+from .auth import SYSTEM
+from .feed import Feed
+from .storage.connection import ReplyError
+from .storage.documents import Documents, now_ms
+from .storage.engine import Engine
+from .storage.keys import channel
+from .storage.redis import PAUSE_LIMIT
+
+__all__ = ["Hub", "Subscriber", "Topic"]
+
+logger = logging.getLogger("syncline.hub")
+
+LINGER = 1.0
+"""Seconds for which a channel outlives its last subscriber, so that one who flaps costs nothing."""
+
+COMPARED_AT_ONCE = 500
+"""Documents that are read from Redis at a time after a gap."""
+
+
+class Subscriber(Protocol):
+    """Somebody who has documents open."""
+
+    def on_event(self, event: Event) -> None:
+        """Take an event. Must not block; revisions of one document grow."""
+
+
+@dataclass(slots=True, eq=False)
+class Topic:
+    """One open document.
+
+    Attributes:
+        revision: the newest that came by; 0 if none did.
+        live_since: loop time from which on no event is missed; None before.
+    """
+
+    service_sid: str
+    sid: str
+    subscribers: set[Subscriber] = field(default_factory=set)
+    revision: int = 0
+    live_since: float | None = None
+
+
+class Hub:
+    """All topics of this process."""
+
+    def __init__(self, engine: Engine, documents: Documents, timeout: float) -> None:
+        """`timeout`: seconds that a subscription in Redis may take."""
+        self._documents = documents
+        self._feed = Feed(engine, timeout, self._on_event, self._on_gap)
+        self._topics: dict[str, Topic] = {}
+        self._comparison: asyncio.Task[None] | None = None
+
+    @property
+    def live(self) -> bool:
+        """True while events come from Redis."""
+        return self._feed.live
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._feed.start()
+
+    async def stop(self) -> None:
+        """Hear nothing any more."""
+        if self._comparison is not None:
+            self._comparison.cancel()
+        await self._feed.stop()
+
+    def join(self, service_sid: str, sid: str, subscriber: Subscriber) -> Topic:
+        """Add a subscriber; `make_live` tells when it will miss nothing."""
+        topic = self._topics.get(sid)
+        if topic is None:
+            topic = self._topics[sid] = Topic(service_sid, sid)
+        topic.subscribers.add(subscriber)
+        return topic
+
+    async def make_live(self, topic: Topic) -> None:
+        """Return when no later event of the topic will be missed.
+
+        Raises:
+            Refusal: `UNAVAILABLE`, if that takes too long.
+        """
+        if topic.live_since is None:
+            await self._feed.subscribe(channel(topic.service_sid, topic.sid))
+            topic.live_since = topic.live_since or asyncio.get_running_loop().time()
+
+    def leave(self, topic: Topic, subscriber: Subscriber) -> None:
+        """Take a subscriber away; safe to repeat."""
+        topic.subscribers.discard(subscriber)
+        if not topic.subscribers:
+            asyncio.get_running_loop().call_later(LINGER, self._drop_if_empty, topic)
+
+    def _drop_if_empty(self, topic: Topic) -> None:
+        if not topic.subscribers and self._topics.get(topic.sid) is topic:
+            del self._topics[topic.sid]
+            self._feed.unsubscribe(channel(topic.service_sid, topic.sid))
+
+    def _on_event(self, event: Event) -> None:
+        topic = self._topics.get(event.sid)
+        if topic is None or event.revision <= topic.revision:
+            return
+        topic.revision = event.revision
+        for subscriber in list(topic.subscribers):
+            subscriber.on_event(event)
+
+    def _on_gap(self) -> None:
+        if self._comparison is not None:
+            self._comparison.cancel()
+        self._comparison = asyncio.create_task(self._compare_all(list(self._topics.values())))
+
+    async def _compare_all(self, topics: list[Topic]) -> None:
+        for start in range(0, len(topics), COMPARED_AT_ONCE):
+            await asyncio.gather(*map(self._compare, topics[start : start + COMPARED_AT_ONCE]))
+
+    async def _compare(self, topic: Topic) -> None:
+        """Read the document, and tell what the feed did not."""
+        while topic.subscribers:
+            try:
+                document = await self._documents.get(topic.service_sid, topic.sid)
+            except (Refusal, ReplyError) as error:
+                logger.debug("%s cannot be compared yet: %s", topic.sid, error)
+                await asyncio.sleep(PAUSE_LIMIT)
+                continue
+            return self._on_event(_difference(topic, document))
+
+
+def _difference(topic: Topic, document: Document | None) -> Event:
+    if document is None:
+        # Nobody is left who could say when and by whom.
+        now = now_ms()
+        revision = max(topic.revision + 1, now * 1024)
+        return Removed(topic.sid, None, revision, topic.revision, now, SYSTEM, expired=False)
+    return Updated(
+        document.sid,
+        document.unique_name,
+        document.revision,
+        topic.revision,
+        document.updated_ms,
+        document.updated_by,
+        document.data,
+        document.expires_ms,
+    )

@@ -1,0 +1,38 @@
+"""Logs: one line an event, on stderr, as text or JSON."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import orjson
+
+from .settings import Settings
+
+__all__ = ["configure"]
+
+_TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def configure(settings: Settings) -> None:
+    """Send everything that is logged in this process to stderr, as the settings say."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if settings.log_format == "json" else logging.Formatter(_TEXT))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    # Says what our own lines say too.
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+
+
+class _Json(logging.Formatter):
+    """`{"time", "level", "logger", "message"}`, and `error` with a traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return orjson.dumps(line).decode()

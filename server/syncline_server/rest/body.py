@@ -1,0 +1,122 @@
+"""Request bodies: read within a bound, and taken apart by their content type."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+from starlette.requests import Request
+
+from syncline_protocol import fields, jsondata, native
+from syncline_protocol.commands import PatchBody
+from syncline_protocol.errors import Code, Refusal
+
+from . import urlencoded
+
+__all__ = ["PATCH_TYPES", "read_parameters", "read_patch"]
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+PATCH_TYPES = {
+    "application/merge-patch+json": "merge",
+    "application/json-patch+json": "operations",
+    "application/vnd.syncline.increment+json": "increment",
+}
+"""The kind of a patch (docs/protocol.md, section 3) by content type."""
+
+_CHARSETS = ("utf-8", "utf8", "us-ascii")
+
+# Longer than the length of any body; Python refuses to read a number of thousands of digits.
+_LENGTH_DIGITS = 18
+
+
+async def read_parameters(request: Request, limit: int) -> list[tuple[str, Any]]:
+    """The names and values that a form or a JSON object holds; a missing or empty body has none.
+
+    Args:
+        limit: the largest body, in bytes.
+
+    Raises:
+        Refusal: `TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `BAD_REQUEST` for a malformed form,
+            `INVALID_JSON` for malformed JSON.
+    """
+    body = await _read(request, limit)
+    if not body:
+        return []
+    media_type = _media_type(request)
+    if media_type == FORM:
+        return list(urlencoded.pairs(body, "the form"))
+    if media_type != JSON:
+        raise _unsupported(media_type, (FORM, JSON))
+    value = jsondata.parse(body, "The request body")
+    if not isinstance(value, dict):
+        raise Refusal(
+            Code.INVALID_JSON,
+            f"Invalid request body: it must be a JSON object; {fields.show(value)} was given.",
+        )
+    return list(value.items())
+
+
+async def read_patch(request: Request, limit: int) -> PatchBody:
+    """The patch in a body; its content type tells the kind.
+
+    Args:
+        limit: the largest body, in bytes.
+
+    Raises:
+        Refusal: `TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `INVALID_JSON`, `INVALID_PARAMETER`.
+    """
+    media_type = _media_type(request)
+    kind = PATCH_TYPES.get(media_type)
+    if kind is None:
+        raise _unsupported(media_type, tuple(PATCH_TYPES))
+    body = await _read(request, limit)
+    return native.patch_body(kind, jsondata.parse(body, "The request body"))
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """Refuses by `Content-Length` before reading anything, and else once the limit is passed."""
+    # The HTTP parser lets through nothing but digits.
+    declared = request.headers.get("content-length", "0")
+    if len(declared) > _LENGTH_DIGITS or int(declared) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > limit:
+                raise _too_large(limit)
+    return bytes(body)
+
+
+def _media_type(request: Request) -> str:
+    """The content type in lower case; "" where there is none."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            "The request body must be sent as it is; Content-Encoding "
+            f"{fields.show(request.headers['content-encoding'])} was given.",
+        )
+    media_type, *options = request.headers.get("content-type", "").lower().split(";")
+    for option in options:
+        name, _, value = option.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in _CHARSETS:
+            raise Refusal(
+                Code.UNSUPPORTED_MEDIA_TYPE,
+                f"The request body must be UTF-8; charset {fields.show(value.strip())} was given.",
+            )
+    return media_type.strip()
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(
+        Code.TOO_LARGE, f"The request body is too large; at most {limit} bytes are allowed."
+    )
+
+
+def _unsupported(media_type: str, allowed: tuple[str, ...]) -> Refusal:
+    given = f"{fields.show(media_type)} was given" if media_type else "none was given"
+    return Refusal(
+        Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {' or '.join(allowed)}; {given}."
+    )

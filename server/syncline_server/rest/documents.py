@@ -1,0 +1,133 @@
+"""REST v1 for documents: create, read, update, patch, delete and list."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol import commands, fields
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.backend import Backend, Workspace
+from syncline_server.storage.documents import Written
+
+from . import urlencoded, urls
+from .addresses import Resource
+from .body import read_parameters, read_patch
+from .paging import PageRequest
+from .parameters import Parameters
+from .preconditions import if_match, operation
+from .replies import json_reply
+from .resources import Surroundings, document_resource
+from .values import query_value
+
+__all__ = ["routes"]
+
+COLLECTION = "/v1/Services/{service}/Documents"
+DOCUMENT = COLLECTION + "/{document}"
+
+
+def routes(backend: Backend) -> list[Resource]:
+    """The paths of documents."""
+    endpoints = _Endpoints(backend)
+    return [
+        Resource(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
+        Resource(
+            DOCUMENT,
+            {
+                "GET": endpoints.fetch,
+                "POST": endpoints.update,
+                "PATCH": endpoints.patch,
+                "DELETE": endpoints.remove,
+            },
+        ),
+    ]
+
+
+class _Endpoints:
+    """Each checks who asks, then what, then hands it to the workspace; all raise `Refusal`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def list(self, request: Request) -> Response:
+        workspace = await self._workspace(request)
+        asked = PageRequest.of(request.scope["query_string"])
+        where = self._surroundings(request, workspace)
+        page = await workspace.page(asked.size, asked.token)
+        return json_reply(
+            {
+                "documents": [document_resource(each, where) for each in page.documents],
+                "meta": asked.meta(where, page.previous, page.next),
+            }
+        )
+
+    async def create(self, request: Request) -> Response:
+        workspace = await self._workspace(request)
+        where = self._surroundings(request, workspace)
+        op = operation(request.headers)
+        given = await self._parameters(request)
+        written = await workspace.create(given.unique_name, given.data or b"{}", given.ttl, op)
+        return _reply(written, where, 201)
+
+    async def fetch(self, request: Request) -> Response:
+        workspace = await self._workspace(request)
+        where = self._surroundings(request, workspace)
+        document = await workspace.get(request.path_params["document"])
+        return _reply(Written(document, repeated=False), where, 200)
+
+    async def update(self, request: Request) -> Response:
+        workspace = await self._workspace(request)
+        where = self._surroundings(request, workspace)
+        revision, op = if_match(request.headers), operation(request.headers)
+        given = await self._parameters(request)
+        if given.data is None and given.ttl is None:
+            raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
+        command = commands.Set(request.path_params["document"], given.data, given.ttl, revision, op)
+        return _reply(await workspace.set(command), where, 200)
+
+    async def patch(self, request: Request) -> Response:
+        workspace = await self._workspace(request)
+        where = self._surroundings(request, workspace)
+        revision, op = if_match(request.headers), operation(request.headers)
+        ttl = _ttl_of_query(request)
+        body = await read_patch(request, self._backend.settings.body_limit)
+        command = commands.Patch(request.path_params["document"], body, ttl, revision, op)
+        return _reply(await workspace.patch(command), where, 200)
+
+    async def remove(self, request: Request) -> Response:
+        """The vendor's delete takes no condition; Syncline's own clients send `If-Match`."""
+        workspace = await self._workspace(request)
+        revision, op = if_match(request.headers), operation(request.headers)
+        await workspace.remove(commands.Remove(request.path_params["document"], revision, op))
+        return Response(status_code=204)
+
+    async def _workspace(self, request: Request) -> Workspace:
+        caller = self._backend.authenticator.header(request.headers.get("authorization"))
+        return await self._backend.workspace(caller, request.path_params["service"])
+
+    async def _parameters(self, request: Request) -> Parameters:
+        settings = self._backend.settings
+        return Parameters.of(
+            await read_parameters(request, settings.body_limit), settings.data_limit
+        )
+
+    def _surroundings(self, request: Request, workspace: Workspace) -> Surroundings:
+        return Surroundings(
+            urls.base_url(request, self._backend.settings.public_url),
+            self._backend.authenticator.account_sid,
+            workspace.service_sid,
+        )
+
+
+def _reply(written: Written, where: Surroundings, status: int) -> Response:
+    """A document, with its revision as `ETag`: bare, as the vendor's `If-Match` takes it."""
+    headers = {"ETag": str(written.document.revision)}
+    if written.repeated:
+        headers["Idempotency-Replayed"] = "true"
+    return json_reply(document_resource(written.document, where), status, headers)
+
+
+def _ttl_of_query(request: Request) -> int | None:
+    query = urlencoded.pairs(request.scope["query_string"], "the query")
+    ttl = query_value(query, "Ttl", Code.INVALID_TTL)
+    return None if ttl is None else fields.ttl(ttl, "Ttl")

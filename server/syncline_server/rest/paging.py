@@ -1,0 +1,110 @@
+"""Pages of a listing: what a caller asks for, and the `meta` that leads to the next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from syncline_protocol import fields
+from syncline_protocol.errors import Code, Refusal
+
+from . import urlencoded, urls
+from .resources import Surroundings
+from .values import query_value
+
+__all__ = ["PageRequest"]
+
+DEFAULT_SIZE = 50
+"""Documents on a page, if the caller does not say."""
+
+LARGEST_SIZE = 1000
+"""The largest `PageSize` that is accepted (vendor's rule)."""
+
+RETURNED_LIMIT = 100
+"""Documents on a page, at most, whatever was accepted (vendor's rule)."""
+
+# Far below what a listing could reach; the number is the caller's own book-keeping.
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """One page of a listing.
+
+    Attributes:
+        size: documents on it, at most.
+        number: the caller's count of pages, from 0; nothing depends on it.
+        token: where it begins; None for the first page.
+    """
+
+    size: int
+    number: int
+    token: str | None
+
+    @classmethod
+    def of(cls, query: bytes) -> PageRequest:
+        """The page that a query asks for; parameters of other names are ignored.
+
+        Raises:
+            Refusal: `INVALID_PAGE_SIZE`, `INVALID_PAGE_TOKEN` or, for `Page`, `INVALID_PARAMETER`.
+        """
+        given = urlencoded.pairs(query, "the query")
+        size = query_value(given, "PageSize", Code.INVALID_PAGE_SIZE)
+        number = query_value(given, "Page", Code.INVALID_PARAMETER)
+        token = query_value(given, "PageToken", Code.INVALID_PAGE_TOKEN)
+        if token == "":
+            raise Refusal(Code.INVALID_PAGE_TOKEN, "PageToken must not be empty.")
+        return cls(
+            DEFAULT_SIZE if size is None else _size(size),
+            0 if number is None else _number(number),
+            token,
+        )
+
+    def meta(
+        self, where: Surroundings, previous: str | None, following: str | None
+    ) -> dict[str, Any]:
+        """The `meta` of the reply.
+
+        Args:
+            where: what its URLs are made from.
+            previous, following: tokens of those pages; None where there is none.
+        """
+        return {
+            "key": "documents",
+            "page": self.number,
+            "page_size": self.size,
+            "url": self._url(where, self.number, self.token),
+            "first_page_url": self._url(where, 0, None),
+            "previous_page_url": None
+            if previous is None
+            else self._url(where, max(self.number - 1, 0), previous),
+            "next_page_url": None
+            if following is None
+            else self._url(where, self.number + 1, following),
+        }
+
+    def _url(self, where: Surroundings, number: int, token: str | None) -> str:
+        query: dict[str, str | int] = {"PageSize": self.size, "Page": number}
+        if token is not None:
+            query["PageToken"] = token
+        return urls.documents_url(where.base_url, where.service_sid, **query)
+
+
+def _size(text: str) -> int:
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= LARGEST_SIZE:
+        raise Refusal(
+            Code.INVALID_PAGE_SIZE,
+            f"PageSize must be a whole number from 1 to {LARGEST_SIZE}; "
+            f"{fields.show(text)} was given.",
+        )
+    return min(int(text), RETURNED_LIMIT)
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"Page must be a whole number from 0; {fields.show(text)} was given.",
+        )
+    return int(text)

@@ -1,0 +1,76 @@
+"""The parameters of a create or an update, from whichever form they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from syncline_protocol import fields, jsondata
+from syncline_protocol.errors import Code, Refusal
+
+__all__ = ["Parameters"]
+
+_SPELLINGS = {
+    "UniqueName": "UniqueName",
+    "unique_name": "UniqueName",
+    "Data": "Data",
+    "data": "Data",
+    "Ttl": "Ttl",
+    "ttl": "Ttl",
+}
+"""The vendor's parameters, and the names of the properties that they set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Checked parameters; None for each that was not given.
+
+    Attributes:
+        unique_name: what the new document is to be called.
+        data: compact JSON within the limits.
+        ttl: seconds; 0 for "never expires".
+    """
+
+    unique_name: str | None
+    data: bytes | None
+    ttl: int | None
+
+    @classmethod
+    def of(cls, given: Iterable[tuple[str, Any]], data_limit: int) -> Parameters:
+        """Check the fields of a form, or the members of a JSON object.
+
+        Names that no parameter has are ignored. JSON null leaves `UniqueName` and `Ttl` out; for
+        `Data` it is an error.
+
+        Args:
+            given: names and values, in their order.
+            data_limit: the largest document, in bytes.
+
+        Raises:
+            Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one
+                stands twice.
+        """
+        values = _by_name(given)
+        name, ttl = values.get("UniqueName"), values.get("Ttl")
+        return cls(
+            None if name is None else fields.unique_name(name, "UniqueName"),
+            _data(values["Data"], data_limit) if "Data" in values else None,
+            None if ttl is None else fields.ttl(ttl, "Ttl"),
+        )
+
+
+def _by_name(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for spelling, value in given:
+        name = _SPELLINGS.get(spelling)
+        if name in values:
+            raise Refusal(Code.INVALID_PARAMETER, f"{name} must be given once; it was given twice.")
+        if name is not None:
+            values[name] = value
+    return values
+
+
+def _data(value: Any, limit: int) -> bytes:
+    parsed = jsondata.parse(value, "Data") if isinstance(value, str) else value
+    return jsondata.parse_object(parsed, "Data", limit)

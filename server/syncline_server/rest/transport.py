@@ -1,0 +1,112 @@
+"""HTTP under uvicorn: request heads bounded before they are buffered, bad ones answered in JSON."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from syncline_protocol.errors import Code, Refusal
+
+from .errors import error_body
+from .middleware import REQUEST_ID, make_request_id
+
+__all__ = ["http_protocol"]
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Refuses what no route can, and closes: the connection's next byte could mean anything.
+
+    Class attributes, set by `http_protocol`, in bytes: `url_limit`, `head_limit`.
+    """
+
+    url_limit: int
+    head_limit: int
+
+    _refusal: Refusal | None = None
+    _in_head = False
+    _head_size = 0
+    # What arrived since the head began: the parser hands a header over only when it is complete.
+    _arrived = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._arrived += len(data)
+        super().data_received(data)
+        if self._in_head and self._arrived > self.head_limit and not self.transport.is_closing():
+            self._refusal = self._too_large()
+            self.send_400_response(self._refusal.message)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_size, self._arrived = True, 0, 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.url_limit:
+            self._refuse(
+                Refusal(
+                    Code.URI_TOO_LONG,
+                    f"The URL is too long; at most {self.url_limit} bytes are allowed.",
+                )
+            )
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + len(b": \r\n"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer with the refusal that stopped the parser, or with the parser's complaint."""
+        refusal = self._refusal or Refusal(Code.BAD_REQUEST, msg)
+        body = orjson.dumps(error_body(int(refusal.code), refusal.code.status, refusal.message))
+        status = HTTPStatus(refusal.code.status)
+        lines = [
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+            f"{REQUEST_ID}: {make_request_id()}",
+            "connection: close",
+            *(
+                f"{name.decode()}: {value.decode()}"
+                for name, value in self.server_state.default_headers
+            ),
+        ]
+        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > self.head_limit:
+            self._refuse(self._too_large())
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Stop the parser, which then asks for the reply."""
+        self._refusal = refusal
+        raise refusal
+
+    def _too_large(self) -> Refusal:
+        return Refusal(
+            Code.HEADERS_TOO_LARGE,
+            f"The headers are too large; at most {self.head_limit} bytes are allowed.",
+        )
+
+
+def http_protocol(url_limit: int, head_limit: int) -> type[HttpProtocol]:
+    """The class to give uvicorn as `http`.
+
+    Args:
+        url_limit: bytes in a URL, at most.
+        head_limit: bytes in the URL and all headers, at most.
+    """
+
+    class Bounded(HttpProtocol):
+        pass
+
+    Bounded.url_limit, Bounded.head_limit = url_limit, head_limit
+    return Bounded

@@ -1,0 +1,50 @@
+"""Percent-encoded text of paths, queries and forms: what is malformed is refused, not guessed."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from syncline_protocol.errors import Code, Refusal
+
+__all__ = ["FIELD_LIMIT", "decode", "pairs"]
+
+FIELD_LIMIT = 100
+"""Fields in a query or a form, at most; far more than any operation has."""
+
+_MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def decode(encoded: bytes, what: str) -> str:
+    """The text behind percent-encoding; `what` names it in the error's sentence.
+
+    Raises:
+        Refusal: `BAD_REQUEST` where a percent sign is not followed by two hexadecimal digits, or
+            where the bytes are not UTF-8.
+    """
+    if _MALFORMED.search(encoded):
+        raise Refusal(
+            Code.BAD_REQUEST,
+            f"{what} has a percent sign that is not followed by two hexadecimal digits.",
+        )
+    try:
+        return unquote_to_bytes(encoded).decode()
+    except UnicodeDecodeError:
+        raise Refusal(Code.BAD_REQUEST, f"{what} is not valid UTF-8.") from None
+
+
+def pairs(encoded: bytes, what: str) -> list[tuple[str, str]]:
+    """The names and values of a query or a form, in their order; `+` is a blank.
+
+    Raises:
+        Refusal: `BAD_REQUEST`, as `decode`, or for more than `FIELD_LIMIT` fields.
+    """
+    if encoded.count(b"&") >= FIELD_LIMIT:
+        raise Refusal(Code.BAD_REQUEST, f"{what} has more than {FIELD_LIMIT} fields.")
+    return [_pair(field, what) for field in encoded.split(b"&") if field]
+
+
+def _pair(field: bytes, what: str) -> tuple[str, str]:
+    encoded_name, _, value = field.replace(b"+", b" ").partition(b"=")
+    name = decode(encoded_name, f"A field name in {what}")
+    return name, decode(value, f"{name[:60]} in {what}")

@@ -1,0 +1,48 @@
+"""The absolute URLs in replies; the vendor's helpers follow them as they are."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from syncline_protocol import fields
+from syncline_protocol.errors import Code, Refusal
+
+__all__ = ["base_url", "document_url", "documents_url"]
+
+# A host name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+
+
+def base_url(request: Request, public_url: str | None) -> str:
+    """Where callers reach this server, without a slash at the end.
+
+    Args:
+        public_url: the setting; without it, what the request was addressed to.
+
+    Raises:
+        Refusal: `BAD_REQUEST` where that is needed and the `Host` header is missing or no host.
+    """
+    if public_url is not None:
+        return public_url.rstrip("/")
+    hosts = request.headers.getlist("host")
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        given = fields.show(", ".join(hosts)) if hosts else "none"
+        raise Refusal(
+            Code.BAD_REQUEST,
+            f"Host must be one host name with an optional port; {given} was given.",
+        )
+    return f"{request.url.scheme}://{hosts[0]}"
+
+
+def documents_url(base: str, service_sid: str, **query: str | int) -> str:
+    """The documents of a service; `query` are the parameters of one page of them."""
+    url = f"{base}/v1/Services/{service_sid}/Documents"
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+def document_url(base: str, service_sid: str, sid: str) -> str:
+    """One document."""
+    return f"{documents_url(base, service_sid)}/{sid}"

@@ -1,0 +1,1 @@
+"""Redis: the only store and the only authority; no state that matters lives in a server process."""

@@ -1,0 +1,68 @@
+"""Where a Redis listens, and what it wants to hear first."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio.connection import parse_url
+
+__all__ = ["Address"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One Redis server.
+
+    Attributes:
+        path: a Unix socket; None for TCP.
+        host, port: for TCP.
+        database: its number; 0 is the first.
+        username, password: None where Redis asks for none.
+        tls: None for a connection in the clear.
+    """
+
+    path: str | None = None
+    host: str = "localhost"
+    port: int = 6379
+    database: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """The address in a `redis://`, `rediss://` or `unix://` URL.
+
+        Its query may hold redis-py's options for TLS: `ssl_ca_certs`, `ssl_certfile`,
+        `ssl_keyfile`, `ssl_cert_reqs=none`, `ssl_check_hostname=false`.
+
+        Raises:
+            ValueError: the URL cannot be read, or names a certificate file that cannot.
+        """
+        parts: dict[str, Any] = dict(parse_url(url))
+        return cls(
+            path=parts.get("path"),
+            host=parts.get("host", "localhost"),
+            port=parts.get("port", 6379),
+            database=parts.get("db", 0),
+            username=parts.get("username"),
+            password=parts.get("password"),
+            tls=_tls(parts) if url.startswith("rediss:") else None,
+        )
+
+    def __str__(self) -> str:
+        return self.path or f"{self.host}:{self.port}"
+
+
+def _tls(parts: dict[str, Any]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=parts.get("ssl_ca_certs"))
+    if parts.get("ssl_cert_reqs") == "none":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif str(parts.get("ssl_check_hostname", True)).lower() in ("false", "no", "0"):
+        context.check_hostname = False
+    if certificate := parts.get("ssl_certfile"):
+        context.load_cert_chain(certificate, parts.get("ssl_keyfile"))
+    return context

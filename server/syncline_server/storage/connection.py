@@ -1,0 +1,169 @@
+"""One connection to Redis, shared by everything that asks.
+
+Commands of one loop turn leave in one write, and replies are matched to them in order: pipelining
+without a pool. Nothing is ever sent twice: redis-py repeats commands on its own, and a repeated
+script is a repeated write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import hiredis
+
+from .address import Address
+
+__all__ = ["Argument", "Connection", "ConnectionBroken", "Push", "ReplyError", "connect"]
+
+Argument = str | bytes | int
+
+Push = Callable[[Any], None]
+"""Takes each message and confirmation of a pub/sub connection, and each PONG, as Redis sends it."""
+
+ReplyError = hiredis.ReplyError
+"""An error that Redis replied; its text begins with the error's kind (`NOSCRIPT …`)."""
+
+
+class ConnectionBroken(Exception):
+    """The connection ended. A command without its reply may have been carried out, or not."""
+
+
+class Connection(asyncio.Protocol):
+    """Made by `connect`.
+
+    Attributes:
+        ended: done when the connection is no more.
+    """
+
+    def __init__(self, on_push: Push | None = None) -> None:
+        """
+        Args:
+            on_push: makes this a pub/sub connection (RESP2): what is not the reply to an
+                `execute` goes there. None for a connection for commands.
+        """
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._reader = hiredis.Reader()
+        self._on_push = on_push
+        self._transport: asyncio.WriteTransport | None = None
+        self._output: list[bytes] = []
+        self._pending: deque[tuple[float, asyncio.Future[Any]]] = deque()
+
+    @property
+    def pending(self) -> int:
+        """Commands without a reply."""
+        return len(self._pending)
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Loop time at which the oldest command without a reply was given; None if none is."""
+        return self._pending[0][0] if self._pending else None
+
+    def execute(self, *command: Argument) -> asyncio.Future[Any]:
+        """Send a command with the others of this loop turn.
+
+        Returns:
+            its reply: bytes, int, None or a list of these. It raises `ReplyError`, or
+            `ConnectionBroken`.
+        """
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        if self.ended.done():
+            reply.set_exception(ConnectionBroken("the connection to Redis has ended"))
+            return reply
+        self._pending.append((self._loop.time(), reply))
+        self._write(command)
+        return reply
+
+    def send(self, *command: Argument) -> None:
+        """Send a command whose reply is a push: those of a pub/sub connection."""
+        if not self.ended.done():
+            self._write(command)
+
+    def abort(self) -> None:
+        """End the connection now; what was not sent is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+            # `False` is hiredis' word for "no whole reply yet".
+            while (reply := self._reader.gets()) is not False:
+                self._take(reply)
+        except hiredis.ProtocolError:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+        broken = ConnectionBroken(f"the connection to Redis broke: {exc or 'closed by Redis'}")
+        while self._pending:
+            _, reply = self._pending.popleft()
+            if not reply.done():
+                reply.set_exception(broken)
+
+    def _take(self, reply: Any) -> None:
+        if self._pending:
+            _, future = self._pending.popleft()
+            if future.done():
+                return  # nobody waits for it any more
+            if isinstance(reply, ReplyError):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)
+        elif self._on_push is not None:
+            self._on_push(reply)
+
+    def _write(self, command: tuple[Argument, ...]) -> None:
+        if not self._output:
+            self._loop.call_soon(self._flush)
+        self._output.append(hiredis.pack_command(cast(Any, command)))
+
+    def _flush(self) -> None:
+        data = b"".join(self._output)
+        self._output.clear()
+        if self._transport is not None:
+            self._transport.write(data)
+
+
+async def connect(address: Address, timeout: float, on_push: Push | None = None) -> Connection:
+    """Connect and log in, within `timeout` seconds.
+
+    Raises:
+        OSError: nothing listens there, or TLS fails, or it takes too long (`TimeoutError`).
+        ReplyError: Redis refuses, or is still loading its data.
+        ConnectionBroken: it ended while logging in.
+    """
+    loop = asyncio.get_running_loop()
+
+    def make() -> Connection:
+        return Connection(on_push)
+
+    async with asyncio.timeout(timeout):
+        if address.path is not None:
+            _, connection = await loop.create_unix_connection(make, address.path)
+        else:
+            _, connection = await loop.create_connection(
+                make, address.host, address.port, ssl=address.tls
+            )
+        try:
+            await _log_in(connection, address)
+        except BaseException:
+            connection.abort()
+            raise
+    return connection
+
+
+async def _log_in(connection: Connection, address: Address) -> None:
+    if address.password is not None:
+        user = () if address.username is None else (address.username,)
+        await connection.execute("AUTH", *user, address.password)
+    if address.database:
+        await connection.execute("SELECT", address.database)
+    await connection.execute("PING")

@@ -1,0 +1,229 @@
+"""Documents in Redis: every read and every commit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from syncline_protocol.document import Document
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.sids import (
+    BUCKETS,
+    SID_ENTROPY_BYTES,
+    bucket_of_name,
+    is_document_sid,
+    make_document_sid,
+)
+
+from . import keys
+from .redis import Redis
+from .scripts import COMMIT, FETCH
+
+__all__ = ["Documents", "Written", "absent", "mismatch", "now_ms"]
+
+REVISION_RANDOM = 1024
+"""Low bits of a revision that are random, as a count of values (see commit.lua)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write that was applied.
+
+    Attributes:
+        document: as it is since then; for a removal, as it last was, at the removal's revision.
+            Its `data` is `b""` where the answer is a repeated one and the data not known any more.
+        repeated: True if an operation id showed that it had been applied before.
+    """
+
+    document: Document
+    repeated: bool
+
+
+class Documents:
+    """The documents of all services.
+
+    Every method raises `Refusal` with `UNAVAILABLE` while Redis is away. `address` is a SID or a
+    unique name, `who` an identity, `op` an operation id or None.
+    """
+
+    def __init__(self, redis: Redis, operation_memory: int) -> None:
+        """`operation_memory`: seconds for which an operation id is remembered."""
+        self._redis = redis
+        self._operation_ms = operation_memory * 1000
+
+    async def get(self, service_sid: str, address: str) -> Document | None:
+        """The newest state; None if there is no such document, or it is past its expiry."""
+        sid, name = _sid_and_name(address)
+        reply = await self._redis.run(FETCH, keys.tag_of(service_sid, address), sid, name, now_ms())
+        return _document(reply) if reply[0] == b"ok" else None
+
+    async def create(
+        self,
+        service_sid: str,
+        name: str | None,
+        data: bytes,
+        ttl: int | None,
+        who: str,
+        op: str | None,
+    ) -> tuple[Written, bool]:
+        """Create a document, or find the one that has the name.
+
+        Returns:
+            it, and whether it was created.
+        """
+        bucket = _bucket_of_new(name, op)
+        sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
+        status, written = await self._commit(
+            service_sid, "create", sid, name=name or "", data=data, ttl=ttl, who=who, op=op
+        )
+        return written, status != b"exists"
+
+    async def set(
+        self,
+        service_sid: str,
+        address: str,
+        data: bytes | None,
+        ttl: int | None,
+        if_match: int | None,
+        who: str,
+        op: str | None,
+    ) -> Written:
+        """Replace the data, the expiry or both; None leaves either as it is.
+
+        Raises:
+            Refusal: there is no such document, or it is at another revision than `if_match`.
+        """
+        sid, name = _sid_and_name(address)
+        status, written = await self._commit(
+            service_sid,
+            "update",
+            sid,
+            name=name,
+            data=data or b"",
+            ttl=ttl,
+            if_match=if_match,
+            who=who,
+            op=op,
+        )
+        if status == b"mismatch":
+            raise mismatch(if_match, written.document)
+        return written
+
+    async def remove(
+        self, service_sid: str, address: str, if_match: int | None, who: str, op: str | None
+    ) -> Written:
+        """End a document; raises as `set`."""
+        sid, name = _sid_and_name(address)
+        status, written = await self._commit(
+            service_sid, "remove", sid, name=name, if_match=if_match, who=who, op=op
+        )
+        if status == b"mismatch":
+            raise mismatch(if_match, written.document)
+        return written
+
+    async def expire(self, service_sid: str, sid: str) -> None:
+        """Remove a document if it is past its expiry, and tell its subscribers."""
+        try:
+            await self._commit(service_sid, "expire", sid, who="")
+        except Refusal as refusal:
+            if refusal.code.status != 404:
+                raise
+
+    async def _commit(
+        self,
+        service_sid: str,
+        verb: str,
+        sid: str,
+        *,
+        who: str,
+        name: str = "",
+        data: bytes = b"",
+        ttl: int | None = None,
+        if_match: int | None = None,
+        op: str | None = None,
+    ) -> tuple[bytes, Written]:
+        address, now = sid or name, now_ms()
+        tag = keys.tag_of(service_sid, address)
+        commit = self._redis.run(
+            COMMIT,
+            tag,
+            verb,
+            sid,
+            name,
+            "" if if_match is None else if_match,
+            data,
+            "" if ttl is None else ttl,
+            who,
+            "" if op is None else f"{who}:{op}",
+            self._operation_ms,
+            now,
+            secrets.randbelow(REVISION_RANDOM),
+            "PUBLISH",
+        )
+        if ttl:
+            # Sent before the commit: should this process die between, the sweeper looks in vain.
+            due = self._redis.execute(
+                "ZADD", keys.due(service_sid), "LT", now + ttl * 1000, tag[-3:-1]
+            )
+            _, reply = await asyncio.gather(due, commit)
+        else:
+            reply = await commit
+        status = reply[0]
+        if status == b"absent":
+            raise absent(address)
+        document = _document(reply)
+        if not document.data and data:
+            document = replace(document, data=data)
+        return status, Written(document, status == b"repeated")
+
+
+def absent(address: str) -> Refusal:
+    """There is no document with this SID or unique name."""
+    if is_document_sid(address):
+        return Refusal(Code.DOCUMENT_NOT_FOUND, f"There is no document with the SID {address}.")
+    return Refusal(Code.NAME_NOT_FOUND, f"Unique name not found: no document is named {address!r}.")
+
+
+def now_ms() -> int:
+    """This machine's clock, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def _bucket_of_new(name: str | None, op: str | None) -> int:
+    if name is not None:
+        return bucket_of_name(name)
+    # A repeated operation must come to the bucket that remembers it.
+    return secrets.randbelow(BUCKETS) if op is None else bucket_of_name(op)
+
+
+def mismatch(expected: int | None, newest: Document) -> Refusal:
+    """The document is at another revision than the write was meant for."""
+    return Refusal(
+        Code.REVISION_MISMATCH,
+        "The revision of the Document does not match the expected revision: "
+        f"{expected} was expected, it is at {newest.revision}.",
+        document=newest,
+    )
+
+
+def _sid_and_name(address: str) -> tuple[str, str]:
+    return (address, "") if is_document_sid(address) else ("", address)
+
+
+def _document(reply: list[Any]) -> Document:
+    _, sid, name, revision, data, created, updated, expires, creator, writer, _ = reply
+    return Document(
+        sid=sid.decode(),
+        unique_name=name.decode() or None,
+        revision=int(revision),
+        data=data,
+        created_ms=int(created),
+        updated_ms=int(updated),
+        expires_ms=int(expires) if expires else None,
+        created_by=creator.decode(),
+        updated_by=writer.decode(),
+    )

@@ -1,0 +1,26 @@
+"""What commit.lua publishes, read back."""
+
+from __future__ import annotations
+
+import orjson
+
+from syncline_protocol.document import Event, Removed, Updated
+
+__all__ = ["parse_event"]
+
+
+def parse_event(payload: bytes) -> Event:
+    """The event in a message: one line of JSON, then the data as it is stored."""
+    line, _, data = payload.partition(b"\n")
+    head = orjson.loads(line)
+    sid, name = head["sid"], head["name"] or None
+    revision, previous, at, by = (
+        int(head["revision"]),
+        int(head["previous"]),
+        int(head["at"]),
+        head["by"],
+    )
+    if head["kind"] == "updated":
+        expires = int(head["expires"]) if head["expires"] else None
+        return Updated(sid, name, revision, previous, at, by, data, expires)
+    return Removed(sid, name, revision, previous, at, by, head["kind"] == "expired")

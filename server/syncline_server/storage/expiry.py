@@ -1,0 +1,100 @@
+"""The sweeper: removes what is past its expiry, so that subscribers hear of it.
+
+Readers do not wait for it; a document past its expiry is absent to them at once. Sweeping at the
+same time from several processes is safe, since the removal is one atomic script.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from syncline_protocol.errors import Refusal
+from syncline_protocol.sids import BUCKETS
+
+from . import keys
+from .connection import ReplyError
+from .documents import Documents, now_ms
+from .redis import Redis
+from .scripts import DUE
+
+__all__ = ["Sweeper"]
+
+logger = logging.getLogger("syncline.expiry")
+
+BATCH = 256
+"""Documents of one bucket that are removed before the next is looked at."""
+
+INSPECTION_INTERVAL = 60.0
+"""Seconds between looks at every bucket, for what a crash or a failover kept off the index."""
+
+
+class Sweeper:
+    """Sweeps the services it is told of, until it is stopped."""
+
+    def __init__(self, redis: Redis, documents: Documents, interval: float) -> None:
+        """`interval`: seconds between sweeps."""
+        self._redis = redis
+        self._documents = documents
+        self._interval = interval
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End; what is not swept yet is swept after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        inspected = -INSPECTION_INTERVAL
+        while True:
+            try:
+                if clock() - inspected >= INSPECTION_INTERVAL:
+                    for service_sid in await self._services():
+                        await self._index(service_sid, range(BUCKETS))
+                    inspected = clock()
+                for service_sid in await self._services():
+                    await self._sweep(service_sid)
+            except (Refusal, ReplyError) as error:
+                logger.debug("the sweep waits for Redis: %s", error)
+            await asyncio.sleep(self._interval)
+
+    async def _services(self) -> list[str]:
+        return [sid.decode() for sid in await self._redis.execute("HKEYS", keys.SERVICES)]
+
+    async def _sweep(self, service_sid: str) -> None:
+        due = keys.due(service_sid)
+        buckets = [int(b, 16) for b in await self._redis.run(DUE, due, now_ms(), BUCKETS)]
+        try:
+            await asyncio.gather(*(self._sweep_bucket(service_sid, bucket) for bucket in buckets))
+        finally:
+            # Also after a failure: what was taken off the index must come back.
+            await self._index(service_sid, buckets)
+
+    async def _sweep_bucket(self, service_sid: str, bucket: int) -> None:
+        index = keys.expiries(keys.bucket_tag(service_sid, bucket))
+        sids = await self._redis.execute(
+            "ZRANGEBYSCORE", index, "-inf", now_ms(), "LIMIT", 0, BATCH
+        )
+        await asyncio.gather(*(self._documents.expire(service_sid, sid.decode()) for sid in sids))
+
+    async def _index(self, service_sid: str, buckets: range | list[int]) -> None:
+        """Put each bucket on the index of due times, by its earliest expiry."""
+        tags = [keys.bucket_tag(service_sid, bucket) for bucket in buckets]
+        firsts = await asyncio.gather(
+            *(self._redis.execute("ZRANGE", keys.expiries(t), 0, 0, "WITHSCORES") for t in tags)
+        )
+        await asyncio.gather(
+            *(
+                self._redis.execute("ZADD", keys.due(service_sid), "LT", first[1], f"{bucket:02x}")
+                for bucket, first in zip(buckets, firsts, strict=True)
+                if first
+            )
+        )

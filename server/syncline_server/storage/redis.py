@@ -1,0 +1,149 @@
+"""The supervised connection for commands: asked from everywhere, made anew after each break."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.settings import SettingError
+
+from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect
+from .engine import Engine
+from .scripts import ALL, Script
+
+__all__ = ["Redis", "reconnect"]
+
+logger = logging.getLogger("syncline.redis")
+
+PENDING_LIMIT = 50_000
+"""Commands without a reply, at most; further ones are refused with 20503."""
+
+PAUSE = 0.05
+PAUSE_LIMIT = 1.0
+"""Seconds: the ceiling of the first random pause before connecting again, and the greatest."""
+
+
+class Redis:
+    """Commands and scripts, each tried once.
+
+    While there is no connection, requests are refused at once rather than kept waiting.
+    """
+
+    def __init__(self, engine: Engine, timeout: float) -> None:
+        """`timeout`: seconds without a reply after which the connection is given up."""
+        self._engine = engine
+        self._timeout = timeout
+        self._connection: Connection | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """True while commands can be sent."""
+        return self._connection is not None and not self._connection.ended.done()
+
+    async def start(self) -> None:
+        """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
+
+        Raises:
+            SettingError: the engine cannot be started at all.
+        """
+        try:
+            self._connection = await self._connect()
+        except (OSError, ReplyError, ConnectionBroken) as error:
+            logger.warning("Redis does not answer yet: %s", error)
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def stop(self) -> None:
+        """End the connection."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._supervisor
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def execute(self, *command: Argument) -> Any:
+        """The reply to a command.
+
+        Raises:
+            Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
+            ReplyError: Redis refused the command.
+        """
+        connection = self._connection
+        if connection is None or connection.ended.done():
+            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+        if connection.pending >= PENDING_LIMIT:
+            raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
+        try:
+            return await connection.execute(*command)
+        except ConnectionBroken:
+            raise Refusal(
+                Code.UNAVAILABLE,
+                "The store went away before it answered; a write may or may not have been applied.",
+            ) from None
+
+    async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
+        """The reply of a script on one key; raises as `execute`."""
+        try:
+            return await self._evaluate(script, key, *arguments)
+        except ReplyError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+        # It was not run: Redis lost its scripts, as a promoted replica has none.
+        await self.execute("SCRIPT", "LOAD", script.source)
+        return await self._evaluate(script, key, *arguments)
+
+    async def _evaluate(self, script: Script, key: str, *arguments: Argument) -> Any:
+        try:
+            return await self.execute("EVALSHA", script.digest, 1, key, *arguments)
+        except ReplyError as error:
+            if str(error).startswith(_AWAY):
+                raise Refusal(
+                    Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
+                ) from None
+            raise
+
+    async def _supervise(self) -> None:
+        while True:
+            if self._connection is None:
+                self._connection = await reconnect(self._connect)
+                logger.info("connected to Redis")
+            await self._watch(self._connection)
+            logger.warning("the connection to Redis ended")
+            self._connection = None
+
+    async def _connect(self) -> Connection:
+        connection = await connect(await self._engine.address(), self._timeout)
+        await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
+        return connection
+
+    async def _watch(self, connection: Connection) -> None:
+        """Until the connection ends, or has been silent for too long and is ended."""
+        clock = asyncio.get_running_loop().time
+        while not connection.ended.done():
+            since = connection.waiting_since
+            if since is not None and clock() - since > self._timeout:
+                logger.warning("Redis has not answered for %g s", self._timeout)
+                connection.abort()
+            await asyncio.wait([connection.ended], timeout=self._timeout / 4)
+
+
+_AWAY = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPL")
+"""Kinds of error replies before anything is written: this Redis cannot write now."""
+
+
+async def reconnect(attempt: Callable[[], Awaitable[Connection]]) -> Connection:
+    """`attempt` until it succeeds, with jittered, growing, bounded pauses."""
+    ceiling = PAUSE
+    while True:
+        await asyncio.sleep(random.uniform(0, ceiling))
+        ceiling = min(ceiling * 2, PAUSE_LIMIT)
+        try:
+            return await attempt()
+        except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
+            logger.info("Redis cannot be reached: %s", error or type(error).__name__)

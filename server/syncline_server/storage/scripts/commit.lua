@@ -1,0 +1,158 @@
+-- One commit: check, write, index, publish. Atomic, because Redis runs a script alone.
+--
+-- A script is not rolled back when a command in it fails, so everything that can fail comes first, and the event is
+-- published last. All keys and the channel are made from KEYS[1], the bucket's hash tag: they share its cluster slot.
+--
+-- KEYS[1]  `{service:bucket}`
+-- ARGV     verb ("create" | "update" | "remove" | "expire"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
+--          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
+--          random 0..1023, "PUBLISH" | "SPUBLISH"
+-- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, previous revision}
+--          status "ok" | "repeated" | "exists" | "mismatch" | "absent" (alone); data "" where the caller has it;
+--          name and expires "" where there is none.
+
+local tag = KEYS[1]
+local verb, sid, name, if_match = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local data, ttl, who = ARGV[5], ARGV[6], ARGV[7]
+local operation, operation_ms = ARGV[8], ARGV[9]
+local app_ms, random, publish = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+
+local time = redis.call('TIME')
+local now = math.max(app_ms, time[1] * 1000 + math.floor(time[2] / 1000))
+
+local NAMES, LISTING, EXPIRIES = tag .. ':names', tag .. ':documents', tag .. ':expiries'
+local operation_key = tag .. ':operation:' .. operation
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function document_key(id)
+  return tag .. ':document:' .. id
+end
+
+-- Both clocks, because after a failover the new master's may be behind; random low bits, because then a revision
+-- that was lost is not given to other content. Below 2^53 until the year 2248.
+local function next_revision(previous)
+  return text(math.max(tonumber(previous) + 1, now * 1024 + random))
+end
+
+local function load(id)
+  local f = redis.call('HMGET', document_key(id), 'n', 'r', 'd', 'c', 'u', 'x', 'b', 'w')
+  if not f[2] then
+    return nil
+  end
+  return {sid = id, name = f[1], revision = f[2], data = f[3], created = f[4], updated = f[5],
+          expires = f[6], creator = f[7], writer = f[8]}
+end
+
+local function announce(document, event, body)
+  event.sid, event.name = document.sid, document.name
+  redis.call(publish, tag .. ':event:' .. document.sid, cjson.encode(event) .. '\n' .. body)
+end
+
+local function drop(document, by, expired)
+  local revision = next_revision(document.revision)
+  redis.call('DEL', document_key(document.sid))
+  redis.call('ZREM', LISTING, document.sid)
+  redis.call('ZREM', EXPIRIES, document.sid)
+  if document.name ~= '' then
+    redis.call('HDEL', NAMES, document.name)
+  end
+  announce(document, {kind = expired and 'expired' or 'removed', revision = revision,
+                      previous = document.revision, at = text(now), by = by}, '')
+  return revision
+end
+
+local function reply(status, document, body, previous)
+  return {status, document.sid, document.name, document.revision, body, document.created, document.updated,
+          document.expires, document.creator, document.writer, previous}
+end
+
+local function remember(answer)
+  if operation ~= '' then
+    redis.call('SET', operation_key, cmsgpack.pack(answer), 'PX', operation_ms)
+  end
+end
+
+local function write(document, previous)
+  document.revision = next_revision(previous)
+  document.updated, document.writer = text(now), who
+  if ttl == '0' then
+    document.expires = ''
+  elseif ttl ~= '' then
+    document.expires = text(now + ttl * 1000)
+  end
+  local answer = reply('ok', document, '', previous)
+  remember(answer)
+  redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
+             'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who)
+  if document.expires ~= '' then
+    redis.call('ZADD', EXPIRIES, document.expires, document.sid)
+  elseif ttl == '0' then
+    redis.call('ZREM', EXPIRIES, document.sid)
+  end
+  return answer
+end
+
+if operation ~= '' then
+  local first = redis.call('GET', operation_key)
+  if first then
+    local answer = cmsgpack.unpack(first)
+    answer[1] = 'repeated'
+    return answer
+  end
+end
+
+local existing_sid = sid
+if name ~= '' then
+  existing_sid = redis.call('HGET', NAMES, name)
+end
+local current = existing_sid and load(existing_sid)
+
+if current and current.expires ~= '' and tonumber(current.expires) <= now then
+  drop(current, 'system', true)
+  current = nil
+end
+
+if verb == 'create' then
+  if current then
+    return reply('exists', current, current.data, current.revision)
+  end
+  local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
+  local answer = write(created, '0')
+  redis.call('ZADD', LISTING, 0, sid)
+  if name ~= '' then
+    redis.call('HSET', NAMES, name, sid)
+  end
+  return answer
+end
+
+if not current or verb == 'expire' then
+  return {'absent'}
+end
+if if_match ~= '' and if_match ~= current.revision then
+  return reply('mismatch', current, current.data, current.revision)
+end
+
+if verb == 'remove' then
+  local previous = current.revision
+  current.revision = drop(current, who, false)
+  current.updated, current.writer = text(now), who
+  local answer = reply('ok', current, '', previous)
+  remember(answer)
+  return answer
+end
+
+local kept = data == ''
+if not kept then
+  current.data = data
+end
+local previous = current.revision
+local answer = write(current, previous)
+announce(current, {kind = 'updated', revision = current.revision, previous = previous, at = text(now),
+                   by = who, expires = current.expires}, current.data)
+if kept then
+  answer[5] = current.data
+end
+return answer

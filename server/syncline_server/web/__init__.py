@@ -1,0 +1,88 @@
+"""What browsers load: the client, and with `--demo` the demo page and tokens for it."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth import IDENTITY_LENGTH, mint_token
+from syncline_server.credentials import Credentials
+
+__all__ = ["routes"]
+
+DEMO_TOKEN_TTL = 3600
+"""Seconds that the token of a demo page lives; the page asks for the next one in time."""
+
+_DEMO = Path(__file__).parent / "demo"
+
+
+def routes(credentials: Credentials, demo: bool) -> list[BaseRoute]:
+    """The paths of static files, and of the demo if it is wanted."""
+    return [Route("/syncline.js", _client), *(_demo_routes(credentials) if demo else [])]
+
+
+def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
+    async def page(_: Request) -> Response:
+        return FileResponse(_DEMO / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def token(request: Request) -> Response:
+        if not _is_local(request):
+            raise Refusal(Code.FORBIDDEN, "The demo gives tokens to this machine only.")
+        identity = request.query_params.get("identity", "")
+        if not 1 <= len(identity) <= IDENTITY_LENGTH:
+            raise Refusal(
+                Code.INVALID_PARAMETER,
+                f"identity must have 1 to {IDENTITY_LENGTH} characters, not {len(identity)}.",
+            )
+        made = mint_token(credentials, identity, DEMO_TOKEN_TTL)
+        return JSONResponse(
+            {"identity": identity, "token": made}, headers={"Cache-Control": "no-store"}
+        )
+
+    return [
+        Route("/demo", page),
+        Route("/demo/token", token),
+        Mount("/demo", StaticFiles(directory=_DEMO)),
+    ]
+
+
+async def _client(_: Request) -> Response:
+    return FileResponse(
+        _client_file(), media_type="text/javascript", headers={"Cache-Control": "no-cache"}
+    )
+
+
+def _client_file() -> Path:
+    """In a wheel the client lies beside this file, in the sources where it is developed."""
+    packaged = Path(__file__).parent / "_js" / "syncline.js"
+    if packaged.exists():
+        return packaged
+    return Path(__file__).parents[3] / "clients" / "js" / "src" / "syncline.js"
+
+
+def _is_local(request: Request) -> bool:
+    """True for a caller on this machine that no proxy stands before.
+
+    The `Host` must be local too: a page elsewhere must not get a token by having its own name point
+    to this machine.
+    """
+    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+    return (
+        not forwarded
+        and request.client is not None
+        and _is_loopback(request.client.host)
+        and _is_loopback(request.url.hostname or "")
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

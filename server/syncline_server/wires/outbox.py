@@ -1,0 +1,93 @@
+"""What waits for one reader."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from syncline_protocol.document import Event, Removed
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Frames in the order in which they were put, for one reader.
+
+    Above the mark, an update takes the place of those of the same document that still wait: a slow
+    reader gets the newest state rather than a queue of old ones. Replies and removals always stay;
+    a wire stops reading requests while there is no `room`, which bounds the replies.
+    """
+
+    def __init__(self, mark: int) -> None:
+        """`mark`: in bytes."""
+        self._mark = mark
+        self._size = 0
+        self._places = itertools.count()
+        # By place in the queue: the frame, and for an update the SID of its document.
+        self._frames: OrderedDict[int, tuple[bytes, str | None]] = OrderedDict()
+        self._updates: dict[str, list[int]] = {}
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    @property
+    def empty(self) -> bool:
+        """True while nothing waits."""
+        return not self._frames
+
+    def put(self, frame: bytes) -> None:
+        """Add what must not be left out."""
+        self._add(frame, None)
+
+    def put_event(self, event: Event, frame: bytes) -> None:
+        """Add an event, encoded as `frame`."""
+        if isinstance(event, Removed):
+            return self.put(frame)
+        if self._size + len(frame) > self._mark:
+            for place in self._updates.pop(event.sid, ()):
+                self._size -= len(self._frames.pop(place)[0])
+        self._add(frame, event.sid)
+
+    async def get(self) -> bytes:
+        """The next frame, once there is one. Safe to cancel."""
+        while not self._frames:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._take()
+
+    def drain(self) -> Iterator[bytes]:
+        """The frames that wait, to the last."""
+        while self._frames:
+            yield self._take()
+
+    async def room(self) -> None:
+        """Return when less waits than the mark allows."""
+        await self._room.wait()
+
+    def _take(self) -> bytes:
+        _, (frame, sid) = self._frames.popitem(last=False)
+        if sid is not None:
+            places = self._updates[sid]
+            del places[0]
+            if not places:
+                del self._updates[sid]
+        self._size -= len(frame)
+        self._update_room()
+        return frame
+
+    def _add(self, frame: bytes, sid: str | None) -> None:
+        place = next(self._places)
+        self._frames[place] = (frame, sid)
+        if sid is not None:
+            self._updates.setdefault(sid, []).append(place)
+        self._size += len(frame)
+        self._update_room()
+        self._filled.set()
+
+    def _update_room(self) -> None:
+        if self._size > self._mark:
+            self._room.clear()
+        else:
+            self._room.set()
