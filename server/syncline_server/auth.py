@@ -15,7 +15,14 @@ from syncline_protocol.errors import Code, Refusal
 
 from .credentials import Credentials
 
-__all__ = ["SYSTEM", "Authenticator", "Principal", "mint_token"]
+__all__ = [
+    "IDENTITY_LENGTH",
+    "SYSTEM",
+    "TOKEN_LIFE_LIMIT",
+    "Authenticator",
+    "Principal",
+    "mint_token",
+]
 
 SYSTEM = "system"
 """Who writes through Basic credentials (vendor's word)."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from syncline_protocol import fields
 from syncline_protocol.commands import (
     Command,
     Get,
@@ -208,6 +209,8 @@ class Session:
         address, mode = command.document, command.mode
         if mode is Mode.OPEN_EXISTING or (address is not None and is_sid(address)):
             return await self.workspace.get(address or ""), False
+        if address is not None:
+            fields.unique_name(address, "document")
         if mode is Mode.CREATE_NEW:
             written = await self.workspace.create(address, command.data, command.ttl, command.op)
             return written.document, True

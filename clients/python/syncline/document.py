@@ -22,7 +22,7 @@ from .subscription import Subscription
 if TYPE_CHECKING:
     from .client import Client
 
-__all__ = ["Document", "Mutator"]
+__all__ = ["Document", "Mutator", "make_op"]
 
 Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
 """Takes the data, returns the new data, or None to leave the document as it is; sync or async."""

@@ -108,6 +108,7 @@ class Removed:
 
 
 DocumentEvent = Updated | Removed
+"""What a document tells its listeners."""
 
 
 class ConnectionState(StrEnum):

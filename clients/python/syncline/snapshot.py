@@ -68,11 +68,13 @@ class Snapshot:
             value = member(name)
             return dates.parse(value) if isinstance(value, str) else value
 
+        if json is None:
+            json = orjson.dumps(body["data"]) if base is None or "data" in body else base.json
         return cls(
             sid=body["sid"],
             unique_name=member("unique_name"),
             revision=int(body["revision"]),
-            json=json or (orjson.dumps(body["data"]) if "data" in body else member("json")),
+            json=json,
             date_created=date("date_created"),
             date_updated=date("date_updated"),
             date_expires=date("date_expires"),

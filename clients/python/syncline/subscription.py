@@ -125,7 +125,7 @@ class Subscription:
                 self._tell(snapshot, is_local=True)
 
     def _tell(self, snapshot: Snapshot, is_local: bool) -> None:
-        if snapshot.revision > self._announced.revision:
+        if snapshot.revision > self._announced.revision and not self.removed:
             event = Updated(snapshot, self._announced, is_local)
             self._announced = snapshot
             self._emit(event)

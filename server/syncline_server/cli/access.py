@@ -16,7 +16,7 @@ from syncline_server.auth import mint_token
 from syncline_server.credentials import Credentials, find_credentials
 from syncline_server.settings import Settings
 
-__all__ = ["Access", "resolve"]
+__all__ = ["DEFAULT_IDENTITY", "Access", "resolve"]
 
 TOKEN_LIFE = 600
 """Seconds that a token made here lives; `watch` makes new ones."""

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console, Group, RenderableType
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
@@ -115,10 +115,10 @@ def _row(document: Body) -> list[Text]:
     ]
 
 
-def _json(data: Any) -> JSON:
+def _json(data: Any) -> Text:
     # Printable line by line: JSON leaves some of what a terminal obeys as it is.
     lines = json.dumps(data, ensure_ascii=False, indent=2).splitlines()
-    return JSON("\n".join(map(printable, lines)), ensure_ascii=False)
+    return JSONHighlighter()("\n".join(map(printable, lines)))
 
 
 def _text(value: object) -> str:

@@ -31,9 +31,9 @@ def serve(**values: Any) -> None:
     _make_directory(settings.data_dir)
     credentials = load_credentials(settings.data_dir, os.environ)
     # Imported here, so that the other commands start without the whole server.
-    from syncline_server.serving import serve as serve_app
+    from syncline_server.serving import serve as run_server
 
-    serve_app(settings, credentials)
+    run_server(settings, credentials)
 
 
 def _make_directory(path: Path) -> None:

@@ -13,7 +13,7 @@ from syncline_protocol.errors import Code, Refusal
 
 from . import urlencoded
 
-__all__ = ["PATCH_TYPES", "read_parameters", "read_patch"]
+__all__ = ["FORM", "JSON", "PATCH_TYPES", "read_parameters", "read_patch"]
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"

@@ -13,7 +13,7 @@ from . import urlencoded, urls
 from .resources import Surroundings
 from .values import query_value
 
-__all__ = ["PageRequest"]
+__all__ = ["DEFAULT_SIZE", "LARGEST_SIZE", "RETURNED_LIMIT", "PageRequest"]
 
 DEFAULT_SIZE = 50
 """Documents on a page, if the caller does not say."""

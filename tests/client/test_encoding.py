@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+
+from support.strategies import bounded, json_objects, json_values, text
+from syncline.encoding import encode, encode_data, pointer_to
+from syncline.exceptions import InvalidRequest, RequestError, TooLarge
+from syncline_protocol.commands import OperationsPatch
+from syncline_protocol.jsondata import parse
+from syncline_server.patches import patched
+
+
+def circle() -> list[Any]:
+    ring: list[Any] = []
+    ring.append(ring)
+    return ring
+
+
+def deep() -> list[Any]:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@bounded
+@given(json_values)
+def test_the_server_reads_what_was_meant(value: Any) -> None:
+    assert parse(encode(value), "Data") == value
+
+
+def test_it_is_compact_utf8() -> None:
+    assert encode({"a": [1, "ü"], "b": None}) == '{"a":[1,"ü"],"b":null}'.encode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), {1, 2}, b"bytes", float("nan"), float("inf"), "\ud800", {("a",): 1}, circle()],
+)
+def test_what_json_does_not_have_is_an_invalid_request(value: object) -> None:
+    with pytest.raises(InvalidRequest, match="This is no JSON value: ") as caught:
+        encode({"a": value})
+
+    assert (caught.value.code, caught.value.status) == (54008, 400)
+
+
+def test_what_is_nested_too_deeply_is_an_invalid_request() -> None:
+    with pytest.raises(InvalidRequest):
+        encode(deep())
+
+
+@bounded
+@given(json_objects)
+def test_data_of_the_largest_size_passes_and_one_byte_more_does_not(value: Any) -> None:
+    size = len(encode(value))
+
+    assert encode_data(value, size) == encode_data(value, None) == encode(value)
+    with pytest.raises(TooLarge) as caught:
+        encode_data(value, size - 1)
+    assert (caught.value.code, caught.value.status) == (54006, 413)
+    assert f"{size} bytes" in caught.value.message
+    assert f"at most {size - 1}" in caught.value.message
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 1])
+def test_data_that_is_no_dict_is_an_invalid_request(value: object) -> None:
+    with pytest.raises(InvalidRequest, match=rf"not {type(value).__name__}\.") as caught:
+        encode_data(value, None)
+
+    assert isinstance(caught.value, RequestError)
+
+
+@pytest.mark.parametrize(
+    ("key", "pointer"), [("a", "/a"), ("", "/"), ("a/b", "/a~1b"), ("~1", "/~01"), ("~/", "/~0~1")]
+)
+def test_a_key_is_escaped_in_a_pointer(key: str, pointer: str) -> None:
+    assert pointer_to(key) == pointer
+
+
+@bounded
+@given(text)
+def test_the_server_finds_the_key_that_a_pointer_names(key: str) -> None:
+    add = {"op": "add", "path": pointer_to(key), "value": 1}
+
+    assert orjson.loads(patched(b"{}", OperationsPatch([add]), 1000)) == {key: 1}

@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from support.snapshots import SID, make_snapshot
+from syncline.emitter import Emitter
+from syncline.events import DocumentEvent, Removed, Updated
+from syncline.subscription import Removal, Subscription
+
+
+class Recorder(Emitter[DocumentEvent]):
+    """A handle's emitter that keeps what it was told.
+
+    Attributes:
+        told: the events so far.
+        ends: why it ended, once for each time that it was told so.
+    """
+
+    def __init__(self) -> None:
+        super().__init__((Updated.name, Removed.name), 10)
+        self.told: list[DocumentEvent] = []
+        self.ends: list[Exception | None] = []
+
+    def emit(self, event: DocumentEvent) -> None:
+        self.told.append(event)
+
+    def end(self, error: Exception | None = None) -> None:
+        self.ends.append(error)
+
+    @property
+    def revisions(self) -> list[tuple[int, bool]]:
+        """Revision and `is_local` of each update so far."""
+        return [
+            (event.snapshot.revision, event.is_local)
+            for event in self.told
+            if isinstance(event, Updated)
+        ]
+
+
+@pytest.fixture
+def subscription() -> Subscription:
+    """One that was opened at revision 1."""
+    return Subscription(make_snapshot(1), 10)
+
+
+@pytest.fixture
+def handle(subscription: Subscription) -> Recorder:
+    recorder = Recorder()
+    subscription.handles.add(recorder)
+    return recorder
+
+
+def receive(subscription: Subscription, *revisions: int, may_be_early: bool = False) -> None:
+    for revision in revisions:
+        subscription.receive(make_snapshot(revision), may_be_early=may_be_early)
+
+
+class TestWritesOfOthers:
+    def test_each_is_told_with_the_state_before_it(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        receive(subscription, 2, 3)
+
+        assert handle.told == [
+            Updated(make_snapshot(2), make_snapshot(1), is_local=False),
+            Updated(make_snapshot(3), make_snapshot(2), is_local=False),
+        ]
+        assert subscription.current == make_snapshot(3)
+        assert subscription.sid == SID
+
+    def test_every_handle_hears_them(self, subscription: Subscription, handle: Recorder) -> None:
+        other = Recorder()
+        subscription.handles.add(other)
+        receive(subscription, 2)
+
+        assert handle.told == other.told != []
+
+    def test_what_is_not_newer_is_not_told_again(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        receive(subscription, 1, 3, 2, 3)
+
+        assert handle.revisions == [(3, False)]
+        assert subscription.current == make_snapshot(3)
+
+    def test_a_newer_state_from_a_reply_is_current_at_once_and_told_by_its_event(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        subscription.adopt(make_snapshot(3))
+        assert subscription.current == make_snapshot(3)
+        assert handle.told == []
+
+        receive(subscription, 2, 3)
+        assert handle.revisions == [(2, False), (3, False)]
+
+    def test_an_older_state_from_a_reply_changes_nothing(self, subscription: Subscription) -> None:
+        subscription.adopt(make_snapshot(0))
+
+        assert subscription.current == make_snapshot(1)
+
+
+class TestOwnWrites:
+    def test_one_is_told_once_and_as_local_when_its_event_comes(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            subscription.wrote(2, make_snapshot(2))
+        assert subscription.current == make_snapshot(2)
+        assert handle.told == []
+
+        receive(subscription, 2, 3)
+        assert handle.revisions == [(2, True), (3, False)]
+
+    def test_one_whose_event_was_lost_is_told_before_the_next_state(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            subscription.wrote(2, make_snapshot(2))
+        receive(subscription, 4)
+
+        assert handle.told == [
+            Updated(make_snapshot(2), make_snapshot(1), is_local=True),
+            Updated(make_snapshot(4), make_snapshot(2), is_local=False),
+        ]
+
+    def test_several_whose_events_were_lost_are_told_in_order(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        for revision in (3, 2):
+            with subscription.writing():
+                subscription.wrote(revision, make_snapshot(revision))
+        receive(subscription, 4)
+
+        assert handle.revisions == [(2, True), (3, True), (4, False)]
+
+    def test_one_whose_data_is_not_known_is_told_by_its_event_alone(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            subscription.wrote(2, None)
+            subscription.wrote(3, None)
+        assert subscription.current == make_snapshot(1)
+
+        receive(subscription, 3)
+        assert handle.revisions == [(3, True)]
+
+    def test_an_answer_that_was_repeated_after_its_event_is_not_told_again(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        receive(subscription, 2)
+        with subscription.writing():
+            subscription.wrote(2, make_snapshot(2))
+        receive(subscription, 3)
+
+        assert handle.revisions == [(2, False), (3, False)]
+
+
+class TestEventsThatOvertakeReplies:
+    def test_one_waits_for_the_write_that_may_be_its_cause(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            receive(subscription, 2, may_be_early=True)
+            assert handle.told == []
+            assert subscription.current == make_snapshot(2)
+            subscription.wrote(2, make_snapshot(2))
+
+        assert handle.revisions == [(2, True)]
+
+    def test_one_is_told_as_foreign_when_the_write_turns_out_to_be_another(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            receive(subscription, 2, may_be_early=True)
+            subscription.wrote(3, make_snapshot(3))
+        receive(subscription, 3, may_be_early=True)
+
+        assert handle.revisions == [(2, False), (3, True)]
+
+    def test_one_is_told_when_the_write_fails(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with pytest.raises(ConnectionError), subscription.writing():
+            receive(subscription, 2, may_be_early=True)
+            raise ConnectionError
+
+        assert handle.revisions == [(2, False)]
+
+    def test_one_waits_only_for_writes_that_were_under_way_when_it_came(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        first, second = subscription.writing(), subscription.writing()
+        first.__enter__()
+        receive(subscription, 2, may_be_early=True)
+        second.__enter__()
+
+        subscription.wrote(2, make_snapshot(2))
+        first.__exit__(None, None, None)
+        assert handle.revisions == [(2, True)]
+
+        second.__exit__(None, None, None)
+        assert handle.revisions == [(2, True)]
+
+    def test_later_ones_do_not_pass_one_that_waits(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            receive(subscription, 2, may_be_early=True)
+            receive(subscription, 3, may_be_early=False)
+            assert handle.told == []
+
+        assert handle.revisions == [(2, False), (3, False)]
+
+    def test_one_is_told_at_once_when_nothing_is_under_way(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        receive(subscription, 2, may_be_early=True)
+
+        assert handle.revisions == [(2, False)]
+
+    def test_the_oldest_give_way_when_too_many_wait(self) -> None:
+        subscription, handle = Subscription(make_snapshot(1), 2), Recorder()
+        subscription.handles.add(handle)
+        with subscription.writing():
+            receive(subscription, 2, 3, 4, may_be_early=True)
+            subscription.receive(Removal(), may_be_early=True)
+
+        assert handle.revisions == [(4, False)]
+        assert isinstance(handle.told[-1], Removed)
+
+
+class TestRemoval:
+    BODY = {
+        "sid": SID,
+        "revision": "9",
+        "removed_by": "bob",
+        "expired": False,
+        "date_removed": "2026-01-31T08:15:30.123Z",
+    }
+
+    def test_it_is_told_with_the_last_state_and_ends_the_handles(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        receive(subscription, 2)
+        subscription.receive(Removal(self.BODY), may_be_early=False)
+
+        event = handle.told[-1]
+        assert isinstance(event, Removed)
+        assert event.previous == make_snapshot(2)
+        assert (event.sid, event.revision, event.is_local) == (SID, "9", False)
+        assert (event.removed_by, event.expired) == ("bob", False)
+        assert event.date_removed is not None
+        assert event.date_removed.isoformat() == "2026-01-31T08:15:30.123000+00:00"
+        assert subscription.removed
+        assert handle.ends == [None]
+
+    def test_one_that_was_only_found_says_that_it_knows_no_more(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        subscription.receive(Removal(), may_be_early=True)
+
+        assert handle.told == [Removed(SID, make_snapshot(1), is_local=False)]
+
+    def test_an_own_one_is_local(self, subscription: Subscription, handle: Recorder) -> None:
+        with subscription.writing():
+            subscription.receive(Removal(self.BODY), may_be_early=True)
+            subscription.wrote_removal()
+
+        [event] = handle.told
+        assert event.is_local
+
+    def test_own_writes_whose_events_were_lost_are_told_first(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            subscription.wrote(2, make_snapshot(2))
+        subscription.receive(Removal(), may_be_early=False)
+
+        assert handle.revisions == [(2, True)]
+        assert handle.told[-1] == Removed(SID, make_snapshot(2), is_local=False)
+
+    def test_it_is_told_once(self, subscription: Subscription, handle: Recorder) -> None:
+        subscription.receive(Removal(self.BODY), may_be_early=False)
+        subscription.receive(Removal(), may_be_early=True)
+
+        assert len(handle.told) == 1
+
+    def test_nothing_is_told_after_it(self, subscription: Subscription, handle: Recorder) -> None:
+        subscription.receive(Removal(self.BODY), may_be_early=False)
+        receive(subscription, 10)
+
+        assert len(handle.told) == 1
+
+
+class TestEnd:
+    def test_handles_are_told_why(self, subscription: Subscription, handle: Recorder) -> None:
+        error = ConnectionError()
+        subscription.end(error)
+
+        assert handle.ends == [error]
+        assert not subscription.removed
+
+    async def test_a_handle_that_closes_itself_on_an_event_does_not_disturb_the_others(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        class Leaving(Recorder):
+            def emit(self, event: DocumentEvent) -> None:
+                super().emit(event)
+                subscription.handles.discard(self)
+
+        leaving = Leaving()
+        subscription.handles.add(leaving)
+        receive(subscription, 2, 3)
+
+        assert leaving.revisions == [(2, False)]
+        assert handle.revisions == [(2, False), (3, False)]
+
+    async def test_mutations_take_turns(self, subscription: Subscription) -> None:
+        async with subscription.mutating:
+            waiting = asyncio.ensure_future(subscription.mutating.acquire())
+            assert subscription.mutating.locked()
+
+        assert await waiting

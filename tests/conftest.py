@@ -1,0 +1,39 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from support.server import RunningServer, StartServer
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server, with the demo, for all tests that neither stop nor configure it.
+
+    Its documents are shared too: a test names its own, and counts none but those.
+    """
+    with RunningServer(tmp_path_factory.mktemp("server") / "data", "--demo") as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers of the test's own, and ends them with it."""
+    with ExitStack() as running:
+
+        def start(
+            *options: str,
+            environ: Mapping[str, str] | None = None,
+            data_dir: Path | None = None,
+        ) -> RunningServer:
+            made = data_dir or tmp_path / f"data{next(numbers)}"
+            return running.enter_context(RunningServer(made, *options, environ=environ))
+
+        numbers = count()
+        yield start

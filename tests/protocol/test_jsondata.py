@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.strategies import bounded, json_objects, json_values
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.jsondata import DEPTH_LIMIT, TEXT_DEPTH_LIMIT, compact, parse, parse_object
+
+
+def refusal_of(text: str | bytes) -> str:
+    """The sentence with which `text` is refused as JSON."""
+    with pytest.raises(Refusal) as caught:
+        parse(text, "Data")
+    assert caught.value.code is Code.INVALID_JSON
+    return caught.value.message
+
+
+def nested(depth: int) -> Any:
+    """Objects and arrays in turn, an object outermost."""
+    value: Any = 1
+    for level in reversed(range(depth)):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+@bounded
+@given(json_values)
+def test_what_json_can_say_is_read_as_it_was_written(value: Any) -> None:
+    text = json.dumps(value)
+
+    assert parse(text, "Data") == value
+    assert parse(text.encode(), "Data") == value
+
+
+@bounded
+@given(json_objects)
+def test_what_is_stored_is_what_was_given(value: Any) -> None:
+    data = parse_object(value, "Data", 100_000)
+
+    assert orjson.loads(data) == value
+    assert data == orjson.dumps(value)
+
+
+@bounded
+@given(st.binary() | st.text())
+def test_garbage_is_refused_and_nothing_else_happens(text: str | bytes) -> None:
+    try:
+        parse(text, "Data")
+    except Refusal as refusal:
+        assert refusal.code is Code.INVALID_JSON
+        assert refusal.message.startswith("Data is not ")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "Data is not valid JSON: Expecting value at character 0."),
+        ('{"a":', "Data is not valid JSON: Expecting value at character 5."),
+        ("{} {}", "Data is not valid JSON: Extra data at character 3."),
+        (b"\xff", "Data is not valid UTF-8."),
+        (b'"\xed\xa0\x80"', "Data is not valid UTF-8."),
+    ],
+)
+def test_malformed_text_is_refused_with_the_place(text: str | bytes, sentence: str) -> None:
+    assert refusal_of(text) == sentence
+
+
+@pytest.mark.parametrize("text", ["'a'", "{a:1}", "[1,]", "01", "+1", "1.", "\ufeff{}", '"\t"'])
+def test_what_only_looks_like_json_is_refused(text: str) -> None:
+    assert refusal_of(text).startswith("Data is not valid JSON: ")
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_constants_of_python_are_no_numbers(constant: str) -> None:
+    assert refusal_of(f'{{"a":{constant}}}') == (
+        f"Data is not acceptable JSON: {constant} is not a JSON number."
+    )
+
+
+def test_a_number_beyond_floating_point_is_refused() -> None:
+    assert refusal_of("[1e999]") == (
+        'Data is not acceptable JSON: the number "1e999" is too large.'
+    )
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**64 - 1, 0])
+def test_integers_of_64_bits_are_kept_exactly(number: int) -> None:
+    assert parse(str(number), "Data") == number
+
+
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**64, 10**20, -(10**20)])
+def test_larger_integers_are_refused(number: int) -> None:
+    assert refusal_of(f"[{number}]") == (
+        f'Data is not acceptable JSON: the integer "{number}" does not fit 64 bits.'
+    )
+
+
+def test_an_integer_of_a_million_digits_is_refused_unread() -> None:
+    assert refusal_of("9" * 1_000_000) == (
+        f'Data is not acceptable JSON: the integer "{"9" * 39}\\u2026" does not fit 64 bits.'
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":1,"a":2}', '[{"b":{"x":1,"a":1,"a":1}}]', '{"a":1,"\\u0061":2}']
+)
+def test_a_key_that_stands_twice_is_refused(text: str) -> None:
+    assert refusal_of(text) == (
+        'Data is not acceptable JSON: the key "a" stands twice in one object.'
+    )
+
+
+def test_the_same_key_in_two_objects_is_fine() -> None:
+    assert parse('[{"a":1},{"a":{"a":2}}]', "Data") == [{"a": 1}, {"a": {"a": 2}}]
+
+
+def test_a_refusal_quotes_no_more_than_a_line_of_the_text() -> None:
+    key = "k" * 10_000
+
+    assert len(refusal_of(f'{{"{key}":1,"{key}":1}}')) < 120
+
+
+def test_a_text_may_be_nested_as_deep_as_data_and_what_wraps_it() -> None:
+    assert parse(json.dumps(nested(TEXT_DEPTH_LIMIT)), "Data") == nested(TEXT_DEPTH_LIMIT)
+    assert refusal_of(json.dumps(nested(TEXT_DEPTH_LIMIT + 1))) == (
+        f"Data is not acceptable JSON: it is nested more than {TEXT_DEPTH_LIMIT} deep."
+    )
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])
+def test_a_hundred_thousand_brackets_do_no_harm(opening: str) -> None:
+    assert "nested more than" in refusal_of(opening * 100_000)
+    closing = {"[": "]", "{": "}"}
+    closed = opening * 100_000 + "1" + "".join(closing.get(c, "") for c in opening[::-1]) * 100_000
+    assert "nested more than" in refusal_of(closed)
+
+
+def test_many_brackets_side_by_side_are_not_deep() -> None:
+    wide = [[] for _ in range(1000)]  # type: list[list[int]]
+
+    assert parse(json.dumps(wide), "Data") == wide
+    assert parse_object({"a": wide}, "Data", 10_000)
+    assert parse_object({"a": "[" * 1000}, "Data", 10_000)
+
+
+def test_data_is_nested_at_most_so_deep() -> None:
+    assert orjson.loads(parse_object(nested(DEPTH_LIMIT), "Data", 1000)) == nested(DEPTH_LIMIT)
+
+    for depth in (DEPTH_LIMIT + 1, DEPTH_LIMIT + 200):
+        with pytest.raises(Refusal, match="^Data ") as caught:
+            parse_object(nested(depth), "Data", 10_000)
+        assert caught.value.code is Code.INVALID_JSON
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '{"\\udfff":1}'])
+def test_a_lone_surrogate_cannot_be_stored(text: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        compact(parse(text, "Data"), "Data")
+
+    assert caught.value.code is Code.INVALID_JSON
+    assert caught.value.message.startswith("Data holds text that UTF-8 cannot carry")
+
+
+def test_a_surrogate_pair_is_one_character() -> None:
+    assert compact(parse('"\\ud83d\\ude00"', "Data"), "Data") == '"\U0001f600"'.encode()
+
+
+def test_null_is_no_data_and_has_a_code_of_its_own() -> None:
+    with pytest.raises(Refusal) as caught:
+        parse_object(None, "Data", 100)
+
+    assert caught.value.code is Code.INVALID_DATA
+    assert caught.value.message == "Data must be a JSON object; null was given."
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [([], "an array"), ("x", "'x'"), (1, "1"), (True, "true")]
+)
+def test_data_must_be_an_object(value: Any, shown: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        parse_object(value, "Data", 100)
+
+    assert caught.value.code is Code.INVALID_JSON
+    assert caught.value.message.endswith(f"Data must be a JSON object; {shown} was given.")
+
+
+def test_size_is_counted_in_bytes_of_compact_utf8() -> None:
+    value = {"a": "üü"}
+    size = len('{"a":"üü"}'.encode())
+
+    assert len(parse_object(value, "Data", size)) == size
+    with pytest.raises(Refusal) as caught:
+        parse_object(value, "Data", size - 1)
+    assert caught.value.code is Code.TOO_LARGE
+    assert caught.value.message == (
+        f"Data is {size} bytes as compact JSON; at most {size - 1} are allowed."
+    )

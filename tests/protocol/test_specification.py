@@ -1,0 +1,110 @@
+"""docs/protocol.md and the code say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from syncline_protocol import native
+from syncline_protocol.errors import Code, Refusal
+
+TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text("utf-8")
+
+MEMBERS = {
+    "document": "user_prefs",
+    "mode": "open_or_create",
+    "data": {},
+    "ttl": 60,
+    "revision": "5",
+    "if_match": "5",
+    "op": "o",
+    "token": "eyJ",
+    "merge": {},
+}
+"""A good value for each member; of the three that exclude each other, one."""
+
+REST_ONLY = {
+    Code.AUTHENTICATION_FAILED,
+    Code.METHOD_NOT_ALLOWED,
+    Code.BAD_REQUEST,
+    Code.FORBIDDEN,
+    Code.NOT_FOUND,
+    Code.URI_TOO_LONG,
+    Code.UNSUPPORTED_MEDIA_TYPE,
+    Code.HEADERS_TOO_LARGE,
+    Code.NO_PARAMETERS,
+    Code.INVALID_PAGE_TOKEN,
+    Code.INVALID_PAGE_SIZE,
+}
+"""Codes for what a message of the native protocol cannot do wrong."""
+
+
+def table(section: int) -> list[list[str]]:
+    """The cells of the first table in a section, without its head."""
+    [body] = re.findall(rf"^## {section}\. .*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    rows = [line.strip("|").split("|") for line in body.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_every_verb_is_specified_and_every_specified_verb_is_there() -> None:
+    assert sorted(row[0].strip("`") for row in table(3)) == sorted(native._VERBS)
+
+
+@pytest.mark.parametrize("row", table(3), ids=lambda row: row[0])
+def test_a_verb_takes_the_members_that_are_specified_and_needs_the_required(
+    row: list[str],
+) -> None:
+    verb = row[0].strip("`")
+    found = {name: bool(optional) for name, optional in re.findall(r"`(\w+)`(\??)", row[1])}
+    allowed = {name: value for name, value in MEMBERS.items() if name in found}
+
+    def command(without: str | None = None) -> object:
+        members = {name: value for name, value in allowed.items() if name != without}
+        return native.decode(json.dumps({"id": 1, "do": verb, **members}), 100).command
+
+    whole = command()
+    assert not isinstance(whole, Refusal)
+    for name in allowed:
+        lacking = command(without=name)
+        if found[name]:
+            assert not isinstance(lacking, Refusal)
+        else:
+            assert isinstance(lacking, Refusal)
+            assert lacking.code is Code.UNKNOWN_PARAMETER
+
+
+def test_every_specified_error_has_the_status_that_the_code_gives_it() -> None:
+    specified = [
+        (int(code), int(status))
+        for status, codes, _ in table(7)
+        for code in re.findall(r"\d{5}", codes)
+    ]
+
+    assert sorted(specified) == sorted((int(code), code.status) for code in set(Code) - REST_ONLY)
+
+
+def test_the_specification_says_of_the_right_errors_that_they_are_worth_another_try() -> None:
+    retried = {
+        int(code)
+        for _, codes, when in table(7)
+        for code in re.findall(r"\d{5}", codes)
+        if "`retry` is true" in when
+    }
+
+    assert retried == {code for code in Code if code.retry}
+
+
+def test_every_close_code_is_specified_with_what_its_range_says() -> None:
+    specified = {
+        int(code): again
+        for codes, _, again in table(8)
+        for code in codes.split(", ")
+        if int(code) >= 4000
+    }
+
+    assert set(specified) == set(native.Close)
+    for code, again in specified.items():
+        assert again.startswith("yes" if code < 4500 else "no")

@@ -1,0 +1,32 @@
+"""What hypothesis draws, and how much of it."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+__all__ = ["bounded", "json_objects", "json_values", "text"]
+
+bounded = settings(max_examples=100, derandomize=True, deadline=None)
+"""For every property: the same examples in each run, few enough for one that is run often."""
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+"""Strings that UTF-8 can carry."""
+
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text
+)
+
+json_values = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=12,
+)
+"""Any JSON value that `jsondata` accepts."""
+
+json_objects = st.dictionaries(text, json_values, max_size=5)
+"""Any data that a document may hold, and small."""

@@ -1,0 +1,46 @@
+"""Running a command on a terminal, of which the test sees every byte."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["on_terminal"]
+
+
+def on_terminal(*command: str | Path, environ: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command whose three streams are one colour terminal.
+
+    Args:
+        environ: the whole environment, but for what tells the kind of terminal.
+
+    Returns:
+        its exit status, and what it wrote.
+    """
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command,
+        env={**environ, "TERM": "xterm-256color", "COLUMNS": "100"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        written = _read_all(ours)
+    return process.returncode, written.decode().replace("\r\n", "\n")
+
+
+def _read_all(terminal: int) -> bytes:
+    written = bytearray()
+    with os.fdopen(terminal, "rb", buffering=0) as file:
+        while True:
+            try:
+                chunk = file.read(4096)
+            except OSError:  # how Linux tells that the other side is closed
+                return bytes(written)
+            if not chunk:
+                return bytes(written)
+            written += chunk
