@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 
@@ -21,14 +22,29 @@ from .storage.redis import Redis
 from .storage.services import Services
 from .wires import native, sse
 from .wires.departures import Departures
+from .wires.transport import Socket, socket_protocol
+from .wires.wheel import Wheel
 
-__all__ = ["create_app"]
+__all__ = ["Application", "create_app"]
 
 
-def create_app(
-    settings: Settings, credentials: Credentials, engine: Engine, departures: Departures
-) -> Starlette:
-    """The ASGI application on a Redis; who stays connected to it is noted in `departures`."""
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A server's parts for uvicorn.
+
+    Attributes:
+        http: for requests.
+        socket: the protocol class for WebSockets, which go past ASGI.
+        departures: everybody who stays connected.
+    """
+
+    http: Starlette
+    socket: type[Socket]
+    departures: Departures
+
+
+def create_app(settings: Settings, credentials: Credentials, engine: Engine) -> Application:
+    """A server on a Redis; needs a running loop."""
     redis = Redis(engine, settings.redis_timeout)
     documents = Documents(redis, settings.operation_memory)
     backend = Backend(
@@ -40,6 +56,7 @@ def create_app(
         listing=Listing(redis, documents),
         hub=Hub(engine, documents, settings.redis_timeout),
     )
+    departures, wheel = Departures(), Wheel()
     sweeper = Sweeper(redis, documents, settings.sweep_interval)
 
     @asynccontextmanager
@@ -54,10 +71,9 @@ def create_app(
             await backend.hub.stop()
             await redis.stop()
 
-    return Starlette(
+    http = Starlette(
         routes=[
-            *native.routes(backend, departures),
-            *sse.routes(backend, departures),
+            *sse.routes(backend, departures, wheel),
             *rest.routes(backend),
             *web.routes(credentials, settings.demo),
         ],
@@ -65,3 +81,5 @@ def create_app(
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
+    endpoints = {native.PATH: native.endpoint(backend, departures)}
+    return Application(http, socket_protocol(endpoints, settings, wheel), departures)

@@ -19,8 +19,9 @@ def configure(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if settings.log_format == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    # Says what our own lines say too.
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    # These say what our own lines say too, or tell of each connection.
+    for name in ("uvicorn", "syncline.socket"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 
 class _Json(logging.Formatter):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any
 
 import uvicorn
 import uvloop
@@ -13,12 +12,11 @@ import uvloop
 from syncline_protocol import __version__
 
 from . import logs, rest
-from .app import create_app
+from .app import Application, create_app
 from .credentials import Credentials
 from .settings import SettingError, Settings
 from .storage.embedded import EmbeddedRedis
 from .storage.engine import Engine, ExternalRedis
-from .wires.departures import Departures
 
 __all__ = ["serve"]
 
@@ -46,9 +44,7 @@ async def _serve(settings: Settings, credentials: Credentials) -> None:
     engine = _engine(settings)
     try:
         await _start(engine, settings)
-        departures = Departures()
-        app = create_app(settings, credentials, engine, departures)
-        await _Server(app, settings, departures).serve([listener])
+        await _Server(create_app(settings, credentials, engine), settings).serve([listener])
     finally:
         listener.close()
         await engine.stop()
@@ -84,19 +80,14 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Says when it is ready, and takes its leave of those who stay connected."""
 
-    def __init__(self, app: Any, settings: Settings, departures: Departures) -> None:
+    def __init__(self, app: Application, settings: Settings) -> None:
         self._settings = settings
-        self._departures = departures
+        self._departures = app.departures
         super().__init__(
             uvicorn.Config(
-                app,
+                app.http,
                 http=rest.http_protocol(settings.url_limit, settings.header_limit),
-                ws="websockets-sansio",
-                ws_max_size=settings.body_limit,
-                ws_ping_interval=settings.ping_interval,
-                ws_ping_timeout=settings.ping_timeout,
-                # Compressing each frame for each subscriber costs more than it saves.
-                ws_per_message_deflate=False,
+                ws=app.socket,
                 lifespan="on",
                 log_config=None,
                 access_log=False,

@@ -40,10 +40,11 @@ Body = Mapping[str, Any]
 
 def show_document(document: Body) -> None:
     """One document."""
+    known = _known(document)
     if sys.stdout.isatty():
-        Console().print(_details(document))
+        Console().print(_details(known))
     else:
-        _line(_known(document))
+        _line(known)
 
 
 def show_documents(pages: Iterable[Iterable[Body]]) -> None:

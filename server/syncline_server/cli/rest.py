@@ -115,7 +115,11 @@ class Documents:
         return document
 
     def _path_of(self, address: str) -> str:
-        return f"{self._path}/{quote(address, safe='')}"
+        segment = quote(address, safe="")
+        if address in (".", ".."):
+            # As they stand they would mean another path (RFC 3986, section 5.2.4).
+            segment = segment.replace(".", "%2E")
+        return f"{self._path}/{segment}"
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         reply = self._http.request(method, path, **request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -21,6 +22,16 @@ DEMO_TOKEN_TTL = 3600
 
 _DEMO = Path(__file__).parent / "demo"
 
+_DEMO_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
 
 def routes(credentials: Credentials, demo: bool) -> list[BaseRoute]:
     """The paths of static files, and of the demo if it is wanted."""
@@ -29,7 +40,7 @@ def routes(credentials: Credentials, demo: bool) -> list[BaseRoute]:
 
 def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
     async def page(_: Request) -> Response:
-        return FileResponse(_DEMO / "index.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(_DEMO / "index.html", headers=_DEMO_HEADERS)
 
     async def token(request: Request) -> Response:
         if not _is_local(request):
@@ -47,9 +58,19 @@ def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
 
     return [
         Route("/demo", page),
+        Route("/demo/", page),
         Route("/demo/token", token),
-        Mount("/demo", StaticFiles(directory=_DEMO)),
+        Mount("/demo", _DemoFiles(directory=_DEMO)),
     ]
+
+
+class _DemoFiles(StaticFiles):
+    """What the page loads, under the same rules as the page."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers.update(_DEMO_HEADERS)
+        return response
 
 
 async def _client(_: Request) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
+
+from .wheel import Alarm, Wheel
 
 __all__ = ["TokenLife"]
 
@@ -19,7 +21,11 @@ class TokenLife:
     """Timers for the token in force; both callbacks are plain calls."""
 
     def __init__(
-        self, leeway: float, on_notice: Callable[[int], None], on_end: Callable[[], None]
+        self,
+        wheel: Wheel,
+        leeway: float,
+        on_notice: Callable[[int], None],
+        on_end: Callable[[], None],
     ) -> None:
         """
         Args:
@@ -27,10 +33,11 @@ class TokenLife:
             on_notice: takes the seconds that are left.
             on_end: the token has run out.
         """
+        self._wheel = wheel
         self._leeway = leeway
         self._on_notice = on_notice
         self._on_end = on_end
-        self._timers: list[asyncio.TimerHandle] = []
+        self._alarms: list[Alarm] = []
 
     def begin(self, expires_at: float | None) -> None:
         """A token is in force until `expires_at`, in seconds since the epoch; None for ever."""
@@ -39,14 +46,13 @@ class TokenLife:
             return
         left = max(0.0, expires_at - time.time())
         notice = NOTICE if left >= SHORT_LIFE else left / 10
-        loop = asyncio.get_running_loop()
-        self._timers = [
-            loop.call_later(left - notice, self._on_notice, round(notice)),
-            loop.call_later(left + self._leeway, self._on_end),
+        self._alarms = [
+            self._wheel.call_later(left - notice, partial(self._on_notice, round(notice))),
+            self._wheel.call_later(left + self._leeway, self._on_end),
         ]
 
     def end(self) -> None:
         """Nothing is told any more."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        for alarm in self._alarms:
+            alarm.cancel()
+        self._alarms.clear()

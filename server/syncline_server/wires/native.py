@@ -4,236 +4,188 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from functools import partial
 from typing import Any
-
-from starlette.responses import PlainTextResponse
-from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from syncline_protocol import native
 from syncline_protocol.commands import Command, Patch, Remove
 from syncline_protocol.document import Document, Event
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation, Request
+from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_server.auth import Principal
 from syncline_server.backend import Backend, Workspace
 from syncline_server.session import Fetched, Opened, Result, Session, Unsubscribed
 from syncline_server.storage.documents import Written
+from syncline_server.storage.services import DEFAULT_NAME
 
 from .departures import Departures
 from .lifetime import TokenLife
-from .outbox import Outbox
+from .transport import Endpoint, Socket, text_frame
 
-__all__ = ["routes"]
+__all__ = ["PATH", "endpoint"]
 
 PATH = "/v1/ws"
 
-REASON_LIMIT = 123
-"""Bytes of a close reason, at most (RFC 6455, 5.5)."""
-
-CLOSE_TIMEOUT = 2.0
-"""Seconds for the requests under way, and again for the last frames; then the socket is cut."""
+FAREWELL_TIMEOUT = 2.0
+"""Seconds that a farewell waits for the requests under way."""
 
 
-def routes(backend: Backend, departures: Departures) -> list[WebSocketRoute]:
-    """The socket's path."""
-
-    async def endpoint(websocket: WebSocket) -> None:
-        offered = websocket.scope["subprotocols"]
-        if offered and native.SUBPROTOCOL not in offered:
-            message = f"The sub-protocol here is {native.SUBPROTOCOL}.\n"
-            await websocket.send_denial_response(PlainTextResponse(message, 400))
-            return
-        await websocket.accept(subprotocol=native.SUBPROTOCOL if offered else None)
-        await _Connection(backend, departures, websocket).run()
-
-    return [WebSocketRoute(PATH, endpoint)]
+def endpoint(backend: Backend, departures: Departures) -> Endpoint:
+    """The native protocol for `socket_protocol`."""
+    return Endpoint(lambda socket: _Native(backend, departures, socket), native.SUBPROTOCOL)
 
 
-class _Connection:
-    """One socket: reads requests, hands them to the session, writes what the outbox holds."""
+class _Native:
+    """One client: its requests to the session, its replies and events to the socket."""
 
-    def __init__(self, backend: Backend, departures: Departures, websocket: WebSocket) -> None:
+    def __init__(self, backend: Backend, departures: Departures, socket: Socket) -> None:
         self._backend = backend
         self._settings = backend.settings
         self._departures = departures
-        self._websocket = websocket
-        self._outbox = Outbox(self._settings.output_mark)
-        self._life = TokenLife(self._settings.token_leeway, self._warn, self._expire)
+        self._socket = socket
         self._session: Session | None = None
         self._identity = ""
         self._in_flight = 0
-        self._answered = asyncio.Event()
-        # Its result is the close code and the reason.
-        self._ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        # The farewell that waits for the requests under way.
+        self._farewell: tuple[int, str] | None = None
+        wheel = socket.wheel
+        self._life = TokenLife(wheel, self._settings.token_leeway, self._warn, self._expire)
+        self._deadline = wheel.call_later(self._settings.auth_timeout, self._give_up)
+        self._authenticating: asyncio.Task[None] | None = None
+        departures.arrive(self)
 
-    async def run(self) -> None:
-        """Serve the socket until it ends."""
-        reader, writer = asyncio.create_task(self._read()), asyncio.create_task(self._write())
-        self._departures.arrive(self)
+    def on_message(self, message: str | bytes) -> None:
+        """Take a request."""
         try:
-            ends: set[asyncio.Future[Any]] = {reader, writer, self._ended}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            reader.cancel()
-            if self._ended.done():
-                await self._settle()
-        finally:
-            self._life.end()
-            if self._session is not None:
-                self._session.close()
-            reader.cancel()
-            writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-            if self._ended.done():
-                await self._close(*self._ended.result())
-            self._departures.depart(self)
+            if isinstance(message, bytes):
+                raise ProtocolViolation("a message must be a text frame")
+            request = native.decode(message, self._settings.data_limit)
+            if isinstance(request.command, Authenticate):
+                self._begin_authentication(request.id, request.command)
+            elif self._session is None:
+                raise ProtocolViolation("the first request must be auth")
+            else:
+                self._take(self._session, request.id, request.command)
+        except ProtocolViolation as violation:
+            self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
+
+    def on_slow(self) -> None:
+        """Give the client up."""
+        self._socket.close(Close.TOO_SLOW, "the client does not read")
+
+    def on_end(self) -> None:
+        """Nothing of the client stays."""
+        self._deadline.cancel()
+        self._life.end()
+        if self._authenticating is not None:
+            self._authenticating.cancel()
+        if self._session is not None:
+            self._session.close()
+        self._departures.depart(self)
 
     def go_away(self) -> None:
         """Send the client to another server, or to this one once it runs again."""
-        self._end(Close.GOING_AWAY, "the server is shutting down")
+        self._leave(Close.GOING_AWAY, "the server is shutting down")
 
-    async def _read(self) -> None:
-        try:
-            async with asyncio.timeout(self._settings.auth_timeout):
-                session = await self._begin_session()
-            while True:
-                await self._take(session, await self._receive())
-        except TimeoutError:
-            seconds = self._settings.auth_timeout
-            self._end(Close.NOT_AUTHENTICATED_IN_TIME, f"no auth within {seconds:g} s")
-        except ProtocolViolation as violation:
-            self._end(Close.PROTOCOL_VIOLATION, str(violation))
-        except WebSocketDisconnect:
-            pass
-
-    async def _write(self) -> None:
-        while True:
-            frame = await self._outbox.get()
-            try:
-                async with asyncio.timeout(self._settings.slow_reader_timeout):
-                    await self._websocket.send_text(frame.decode())
-            except TimeoutError:
-                return self._end(Close.TOO_SLOW, "the client does not read")
-            except WebSocketDisconnect:
-                return
-
-    async def _receive(self) -> Request:
-        await self._outbox.room()
-        message = await self._websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1006))
-        text = message.get("text")
-        if text is None:
-            raise ProtocolViolation("a message must be a text frame")
-        return native.decode(text, self._settings.data_limit)
-
-    async def _begin_session(self) -> Session:
-        while True:
-            request = await self._receive()
-            if not isinstance(request.command, Authenticate):
-                raise ProtocolViolation("the first request must be auth")
-            try:
-                principal, workspace = await self._authenticate(request.command)
-            except Refusal as refusal:
-                self._reply(native.encode_error(request.id, refusal))
-                if not refusal.code.retry:
-                    expired = refusal.code is Code.TOKEN_EXPIRED
-                    code = Close.TOKEN_EXPIRED if expired else Close.TOKEN_REFUSED
-                    self._end(code, refusal.message)
-                continue
-            self._identity = principal.identity
-            self._session = Session(self._backend, workspace, self._send_event)
-            self._welcome(request.id, principal, workspace)
-            return self._session
-
-    async def _take(self, session: Session, request: Request) -> None:
-        match request.command:
-            case Refusal() as refusal:
-                self._reply(native.encode_error(request.id, refusal))
-            case Ping():
-                self._reply(native.encode_ok(request.id, {}))
-            case Authenticate() as authenticate:
-                await self._renew(session, request.id, authenticate)
-            case command:
-                self._in_flight += 1
-                session.submit(command, partial(self._answer, request.id, command))
-                while self._in_flight >= self._settings.max_in_flight:
-                    self._answered.clear()
-                    await self._answered.wait()
-
-    async def _renew(self, session: Session, request_id: int, request: Authenticate) -> None:
-        try:
-            principal, workspace = await self._authenticate(request)
-            if (principal.identity, workspace.service_sid) != (
-                self._identity,
-                session.workspace.service_sid,
-            ):
-                raise Refusal(
-                    Code.TOKEN_OF_ANOTHER,
-                    "The new token was issued for another identity or service.",
-                )
-        except Refusal as refusal:
-            self._reply(native.encode_error(request_id, refusal))
+    def _take(self, session: Session, request_id: int, command: Command | Ping | Refusal) -> None:
+        if isinstance(command, Refusal):
+            self._reply(native.encode_error(request_id, command))
+        elif isinstance(command, Ping):
+            self._reply(native.encode_ok(request_id, {}))
         else:
-            self._welcome(request_id, principal, workspace)
-
-    async def _authenticate(self, request: Authenticate) -> tuple[Principal, Workspace]:
-        principal = self._backend.authenticator.token(request.token)
-        return principal, await self._backend.workspace(principal, principal.service or "default")
-
-    def _welcome(self, request_id: int, principal: Principal, workspace: Workspace) -> None:
-        expires_at = principal.expires_at or 0
-        body = {
-            "identity": principal.identity,
-            "service_sid": workspace.service_sid,
-            "expires_in": max(0, round(expires_at - time.time())),
-            "data_limit": self._settings.data_limit,
-        }
-        self._reply(native.encode_ok(request_id, body))
-        self._life.begin(principal.expires_at)
+            self._in_flight += 1
+            if self._in_flight == self._settings.max_in_flight:
+                self._socket.pause_reading()
+            session.submit(command, partial(self._answer, request_id, command))
 
     def _answer(self, request_id: int, command: Command, outcome: Result | Refusal) -> None:
-        self._in_flight -= 1
-        self._answered.set()
         if isinstance(outcome, Refusal):
             self._reply(native.encode_error(request_id, outcome))
         else:
             self._reply(native.encode_ok(request_id, _body(command, outcome)))
+        self._in_flight -= 1
+        if self._farewell is not None:
+            if not self._in_flight:
+                self._close()
+        elif self._in_flight == self._settings.max_in_flight - 1:
+            self._socket.resume_reading()
 
-    def _reply(self, frame: bytes) -> None:
-        self._outbox.put(frame)
+    def _begin_authentication(self, request_id: int, request: Authenticate) -> None:
+        self._socket.pause_reading()
+        self._authenticating = asyncio.create_task(self._authenticate(request_id, request))
+
+    async def _authenticate(self, request_id: int, request: Authenticate) -> None:
+        try:
+            principal = self._backend.authenticator.token(request.token)
+            service = principal.service or DEFAULT_NAME
+            workspace = await self._backend.workspace(principal, service)
+            if self._session is not None:
+                self._check_same(self._session, principal, workspace)
+        except Refusal as refusal:
+            self._reply(native.encode_error(request_id, refusal))
+            if self._session is None and not refusal.code.retry:
+                expired = refusal.code is Code.TOKEN_EXPIRED
+                code = Close.TOKEN_EXPIRED if expired else Close.TOKEN_REFUSED
+                self._socket.close(code, refusal.message)
+        else:
+            self._welcome(request_id, principal, workspace)
+        if self._farewell is None:
+            self._socket.resume_reading()
+
+    def _check_same(self, session: Session, principal: Principal, workspace: Workspace) -> None:
+        held = (self._identity, session.workspace.service_sid)
+        if (principal.identity, workspace.service_sid) != held:
+            raise Refusal(
+                Code.TOKEN_OF_ANOTHER, "The new token was issued for another identity or service."
+            )
+
+    def _welcome(self, request_id: int, principal: Principal, workspace: Workspace) -> None:
+        if self._session is None:
+            self._deadline.cancel()
+            self._identity = principal.identity
+            self._session = Session(self._backend, workspace, self._send_event)
+        self._life.begin(principal.expires_at)
+        body = {
+            "identity": principal.identity,
+            "service_sid": workspace.service_sid,
+            "expires_in": max(0, round((principal.expires_at or 0) - time.time())),
+            "data_limit": self._settings.data_limit,
+        }
+        self._reply(native.encode_ok(request_id, body))
+
+    def _reply(self, payload: bytes) -> None:
+        self._socket.send(text_frame(payload))
 
     def _send_event(self, event: Event) -> None:
-        self._outbox.put_event(event, event.encoded(native.encode_event))
+        self._socket.send_event(event, event.encoded(_encode_event))
 
     def _warn(self, seconds: int) -> None:
-        self._outbox.put(native.encode_notice("token_about_to_expire", expires_in=seconds))
+        self._reply(native.encode_notice("token_about_to_expire", expires_in=seconds))
 
     def _expire(self) -> None:
-        self._end(Close.TOKEN_EXPIRED, "the token has expired")
+        self._leave(Close.TOKEN_EXPIRED, "the token has expired")
 
-    def _end(self, code: int, reason: str) -> None:
-        if not self._ended.done():
-            self._ended.set_result((code, reason))
+    def _give_up(self) -> None:
+        seconds = self._settings.auth_timeout
+        self._socket.close(Close.NOT_AUTHENTICATED_IN_TIME, f"no auth within {seconds:g} s")
 
-    async def _settle(self) -> None:
-        """Let the requests under way be answered."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                while self._in_flight:
-                    self._answered.clear()
-                    await self._answered.wait()
+    def _leave(self, code: int, reason: str) -> None:
+        """Close once the requests under way are answered."""
+        if self._farewell is None:
+            self._farewell = (code, reason)
+            self._socket.pause_reading()
+            if self._in_flight:
+                self._socket.wheel.call_later(FAREWELL_TIMEOUT, self._close)
+            else:
+                self._close()
 
-    async def _close(self, code: int, reason: str) -> None:
-        """Send what waits, then close; a client that does not read gets neither."""
-        short = reason.encode()[:REASON_LIMIT].decode(errors="ignore")
-        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                for frame in self._outbox.drain():
-                    await self._websocket.send_text(frame.decode())
-                await self._websocket.close(code, short)
+    def _close(self) -> None:
+        if self._farewell is not None:
+            self._socket.close(*self._farewell)
+
+
+def _encode_event(event: Event) -> bytes:
+    return text_frame(native.encode_event(event))
 
 
 def _body(command: Command, result: Result) -> dict[str, Any]:

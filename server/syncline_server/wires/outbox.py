@@ -55,18 +55,19 @@ class Outbox:
         while not self._frames:
             self._filled.clear()
             await self._filled.wait()
-        return self._take()
+        return self.take()
 
     def drain(self) -> Iterator[bytes]:
         """The frames that wait, to the last."""
         while self._frames:
-            yield self._take()
+            yield self.take()
 
     async def room(self) -> None:
         """Return when less waits than the mark allows."""
         await self._room.wait()
 
-    def _take(self) -> bytes:
+    def take(self) -> bytes:
+        """The next frame; there must be one."""
         _, (frame, sid) = self._frames.popitem(last=False)
         if sid is not None:
             places = self._updates[sid]

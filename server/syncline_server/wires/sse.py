@@ -22,6 +22,7 @@ from syncline_server.session import Opened, Result, Session
 from .departures import Departures
 from .lifetime import TokenLife
 from .outbox import Outbox
+from .wheel import Wheel
 
 __all__ = ["routes"]
 
@@ -34,7 +35,7 @@ _HEADERS = {
 }
 
 
-def routes(backend: Backend, departures: Departures) -> list[Resource]:
+def routes(backend: Backend, departures: Departures, wheel: Wheel) -> list[Resource]:
     """The path of event streams."""
 
     async def events(request: Request) -> Response:
@@ -46,7 +47,7 @@ def routes(backend: Backend, departures: Departures) -> list[Resource]:
             Mode.OPEN_EXISTING,
             revision=None if held is None else fields.revision(held, "Last-Event-ID"),
         )
-        stream = _Stream(backend, workspace, departures)
+        stream = _Stream(backend, workspace, departures, wheel)
         await stream.open(command, principal.expires_at)
         return stream
 
@@ -56,13 +57,15 @@ def routes(backend: Backend, departures: Departures) -> list[Resource]:
 class _Stream(StreamingResponse):
     """What one reader gets, until the document, the token or the server comes to its end."""
 
-    def __init__(self, backend: Backend, workspace: Workspace, departures: Departures) -> None:
+    def __init__(
+        self, backend: Backend, workspace: Workspace, departures: Departures, wheel: Wheel
+    ) -> None:
         super().__init__(self._chunks(), media_type="text/event-stream", headers=_HEADERS)
         self._heartbeat = backend.settings.sse_heartbeat
         self._departures = departures
         self._outbox = Outbox(backend.settings.output_mark)
         self._session = Session(backend, workspace, self._send_event)
-        self._life = TokenLife(backend.settings.token_leeway, lambda _: None, self._expire)
+        self._life = TokenLife(wheel, backend.settings.token_leeway, lambda _: None, self._expire)
         self._ended = False
 
     async def open(self, command: Open, expires_at: float | None) -> None:

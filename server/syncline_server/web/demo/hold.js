@@ -1,0 +1,30 @@
+/** A document that this page holds open, whatever becomes of it. */
+
+/** Milliseconds until a document that was removed is opened, and so created, again. */
+export const COMES_BACK_AFTER = 3_000;
+
+/**
+ * Open a document and tell what happens to it, until the client is shut down.
+ *
+ * @param {import("/syncline.js").Client} client
+ * @param {string} name
+ * @param {object} initial the data, where it does not exist yet
+ * @param {{
+ *   opened: (document: import("/syncline.js").SyncDocument) => void,
+ *   updated: (event: import("/syncline.js").UpdatedEvent) => void,
+ *   removed: (event: import("/syncline.js").RemovedEvent) => void,
+ * }} holder
+ * @returns {Promise<void>} rejected with what cannot be mended by trying again
+ */
+export async function hold(client, name, initial, holder) {
+  while (client.connectionState !== "disconnected") {
+    try {
+      const held = await client.document({ id: name, data: initial });
+      holder.opened(held);
+      for await (const event of held) holder[event.type](event);
+    } catch (error) {
+      if (client.connectionState !== "disconnected" && !error.retry) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, COMES_BACK_AFTER));
+  }
+}

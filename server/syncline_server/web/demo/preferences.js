@@ -1,0 +1,196 @@
+/** The document `user_prefs`: four colours, and what the page shows of them. */
+
+import { element, fromNow, make, person } from "./elements.js";
+import { hold } from "./hold.js";
+
+const NAME = "user_prefs";
+
+const PALETTES = {
+  Sand: { background: "#f3e7d3", surface: "#fffaf2", text: "#3a2a1a", accent: "#d9541e" },
+  Lagoon: { background: "#d5ecef", surface: "#f5fcfd", text: "#0c2f3a", accent: "#0e8fa8" },
+  Meadow: { background: "#dcebd5", surface: "#f8fcf5", text: "#1d3320", accent: "#3b8d42" },
+  Dusk: { background: "#1d1a2e", surface: "#2b2744", text: "#ece8fb", accent: "#b18cff" },
+};
+
+const KEYS = Object.keys(PALETTES.Sand);
+
+/** Seconds. */
+const SOON = 5;
+
+export class Preferences {
+  #journal;
+  #report;
+  /** @type {import("/syncline.js").SyncDocument | null} */
+  #document = null;
+  /** Colours that were chosen here and are not written yet. */
+  #chosen = {};
+  #isWriting = false;
+  #inputs = KEYS.map((key) => document.querySelector(`input[name=${key}]`));
+
+  /**
+   * @param {import("./journal.js").Journal} journal
+   * @param {(error: Error) => void} report takes a write that failed
+   */
+  constructor(journal, report) {
+    this.#journal = journal;
+    this.#report = report;
+    for (const input of this.#inputs) {
+      input.addEventListener("input", () => this.#choose({ [input.name]: input.value }));
+    }
+    for (const [name, colours] of Object.entries(PALETTES)) this.#offer(name, colours);
+    this.#onClick("expire", (held) => held.setTtl(SOON));
+    this.#onClick("keep", (held) => held.setTtl(0));
+    this.#onClick("remove", (held) => held.removeDocument());
+  }
+
+  /** @param {import("/syncline.js").Client} client */
+  hold(client) {
+    return hold(client, NAME, PALETTES.Sand, {
+      opened: (held) => this.#opened(held),
+      updated: (event) => this.#updated(event),
+      removed: (event) => this.#removed(event),
+    });
+  }
+
+  /** Bring what depends on the time up to date. */
+  tick() {
+    const held = this.#document;
+    if (held === null) return;
+    const expires = held.dateExpires === null ? null : new Date(held.dateExpires);
+    element("written").textContent = fromNow(held.dateUpdated);
+    element("expires").textContent = expires === null ? "never" : fromNow(expires);
+    element("expire").hidden = expires !== null;
+    element("keep").hidden = expires === null;
+  }
+
+  #opened(held) {
+    this.#document = held;
+    element("stage").dataset.state = "open";
+    element("removed").textContent = "";
+    this.#show();
+  }
+
+  #updated(event) {
+    const { data, previousData, updatedBy, isLocal } = event;
+    const changed = KEYS.filter((key) => data[key] !== previousData[key]);
+    const what = changed.map((key) => `${key} ${data[key]}`).join(", ");
+    this.#journal.add(NAME, updatedBy, what || describeExpiry(event), isLocal);
+    this.#show();
+    for (const input of this.#inputs) if (changed.includes(input.name)) flash(input);
+  }
+
+  #removed({ removedBy, expired, isLocal }) {
+    const what = expired ? "expired" : "removed it";
+    this.#journal.add(NAME, removedBy, what, isLocal);
+    this.#document = null;
+    this.#chosen = {};
+    element("stage").dataset.state = "removed";
+    const whom = removedBy === null ? "" : ` by ${removedBy}`;
+    element("removed").textContent = `${expired ? "Expired" : `Removed${whom}`}. Back in a moment…`;
+  }
+
+  #show() {
+    const held = this.#document;
+    if (held === null) return;
+    const data = { ...held.data, ...this.#chosen };
+    const colours = Object.fromEntries(KEYS.map((key) => [key, toHex(data[key], key)]));
+    this.#paint(colours);
+    element("json").replaceChildren(...describeJson(held.data));
+    element("revision").textContent = held.revision;
+    element("writer").replaceChildren(person(held.updatedBy ?? held.createdBy));
+    this.tick();
+  }
+
+  #paint(colours) {
+    const { style } = element("stage");
+    for (const [key, colour] of Object.entries(colours)) style.setProperty(`--${key}`, colour);
+    style.setProperty("--on-accent", isLight(colours.accent) ? "#111" : "#fff");
+    for (const input of this.#inputs) {
+      input.value = colours[input.name];
+      input.parentElement.querySelector("output").value = colours[input.name];
+    }
+  }
+
+  /** Show a choice at once, and write it. */
+  #choose(colours) {
+    Object.assign(this.#chosen, colours);
+    this.#show();
+    void this.#write();
+  }
+
+  /** One write at a time, each with the newest choice: a picker moves faster than a network. */
+  async #write() {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    try {
+      while (this.#document !== null && Object.keys(this.#chosen).length > 0) {
+        const written = { ...this.#chosen };
+        await this.#document.update(written);
+        for (const key of KEYS) if (this.#chosen[key] === written[key]) delete this.#chosen[key];
+      }
+    } catch (error) {
+      this.#chosen = {};
+      this.#report(error);
+    } finally {
+      this.#isWriting = false;
+      this.#show();
+    }
+  }
+
+  #offer(name, colours) {
+    const dots = KEYS.map((key) => {
+      const dot = make("i", "");
+      dot.style.setProperty("background-color", colours[key]);
+      return dot;
+    });
+    const button = make("button", "palette", make("span", "dots", ...dots), name);
+    button.type = "button";
+    button.addEventListener("click", () => this.#choose(colours));
+    element("palettes").append(button);
+  }
+
+  #onClick(id, write) {
+    element(id).addEventListener("click", () => {
+      if (this.#document !== null) write(this.#document).catch(this.#report);
+    });
+  }
+}
+
+function describeExpiry({ dateExpires }) {
+  return dateExpires === null ? "wrote it again" : `expires ${fromNow(new Date(dateExpires))}`;
+}
+
+/** The document as lines of text. */
+function describeJson(data) {
+  return JSON.stringify(data, null, 2)
+    .split("\n")
+    .map((line) => make("span", "line", `${line}\n`));
+}
+
+function flash(input) {
+  input.parentElement.animate(
+    [{ boxShadow: "0 0 0 3px var(--brand)" }, { boxShadow: "0 0 0 3px transparent" }],
+    { duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 900 },
+  );
+}
+
+const brush = document.createElement("canvas").getContext("2d");
+
+/**
+ * Any CSS colour as a colour input takes it: other writers may say "tomato".
+ *
+ * @param {unknown} value the key's own in the first palette, if it is no colour
+ * @param {string} key
+ */
+function toHex(value, key) {
+  const fallback = PALETTES.Sand[key];
+  brush.fillStyle = fallback;
+  if (typeof value === "string") brush.fillStyle = value;
+  return brush.fillStyle.startsWith("#") ? brush.fillStyle : fallback;
+}
+
+/** @param {string} hex */
+function isLight(hex) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 150;
+}

@@ -1,0 +1,323 @@
+"""One WebSocket: a protocol class under uvicorn, without a task, a queue or a copy of its own.
+
+What comes in is parsed by `websockets`' Sans-I/O protocol. What goes out are whole frames that the
+wire made, for an event once for all its subscribers: the same bytes are handed to each transport,
+and uvloop sends all that one socket got in one turn of the loop by one system call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar, Protocol, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from syncline_protocol.document import Event
+from syncline_server.settings import Settings
+
+from .outbox import Outbox
+from .wheel import Wheel
+
+__all__ = ["Endpoint", "Socket", "Wire", "binary_frame", "socket_protocol", "text_frame"]
+
+logger = logging.getLogger("syncline.socket")
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds for the other side's part of a closing handshake; then the connection is cut."""
+
+REASON_LIMIT = 123
+"""Bytes of a close reason, at most (RFC 6455, 5.5)."""
+
+_NORMAL, _ABNORMAL, _INVALID_DATA, _SERVICE_RESTART = 1000, 1006, 1007, 1012
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_END = b""  # the parser's word for "half-close"
+
+
+class Wire(Protocol):
+    """What is spoken over a socket. Every method must not block."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """Take a whole message: of a text frame as str, of a binary one as bytes."""
+
+    def on_slow(self) -> None:
+        """The client has taken nothing of what waits for it for too long."""
+
+    def on_end(self) -> None:
+        """Nothing comes any more, and nothing can be sent. Called once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What answers at a path.
+
+    Attributes:
+        make: the wire of a new socket.
+        subprotocol: a client that offers others only is refused; None ignores what is offered.
+    """
+
+    make: Callable[[Socket], Wire]
+    subprotocol: str | None = None
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A text message as it stands on the wire."""
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """A binary message as it stands on the wire."""
+    return Frame(Opcode.BINARY, payload).serialize(mask=False)
+
+
+def socket_protocol(
+    endpoints: Mapping[str, Endpoint], settings: Settings, wheel: Wheel
+) -> type[Socket]:
+    """The class that uvicorn makes for each request to upgrade a connection."""
+
+    class ConfiguredSocket(Socket):
+        __slots__ = ()
+
+    ConfiguredSocket.endpoints = endpoints
+    ConfiguredSocket.settings = settings
+    ConfiguredSocket.wheel = wheel
+    return ConfiguredSocket
+
+
+class Socket(asyncio.Protocol):
+    """From the handshake to the end.
+
+    Attributes:
+        peer: the client's address, for logs.
+    """
+
+    endpoints: ClassVar[Mapping[str, Endpoint]]
+    settings: ClassVar[Settings]
+    wheel: ClassVar[Wheel]
+
+    __slots__ = (
+        "_closing",
+        "_congested",
+        "_connections",
+        "_fragments",
+        "_heard",
+        "_inbox",
+        "_outbox",
+        "_parser",
+        "_paused",
+        "_stuck_size",
+        "_transport",
+        "_wire",
+        "peer",
+    )
+
+    def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
+        """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
+        self._connections: set[Any] = server_state.connections
+        self._parser = ServerProtocol(max_size=self.settings.body_limit, logger=logger)
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._wire: Wire | None = None
+        self._fragments: list[Frame] = []
+        self._inbox: deque[str | bytes] | None = None
+        self._paused = False
+        # What waits while the client takes less than it is sent.
+        self._outbox: Outbox | None = None
+        self._congested = False
+        self._stuck_size = 0
+        self._closing: tuple[int, str] | None = None
+        self._heard = True
+        self.peer = "unknown"
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame that must not be left out."""
+        if self._outbox is not None:
+            self._outbox.put(frame)
+        elif self._closing is None:
+            self._transport.write(frame)
+
+    def send_event(self, event: Event, frame: bytes) -> None:
+        """Send an event; while the client is slow, a later one of its document may replace it."""
+        if self._outbox is not None:
+            self._outbox.put_event(event, frame)
+        elif self._closing is None:
+            self._transport.write(frame)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits, then close; safe to repeat. Later messages are not read."""
+        if self._closing is None:
+            self._closing = (code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+            if self._outbox is None:
+                self._send_close()
+            self.wheel.call_later(CLOSE_TIMEOUT, self.abort)
+
+    def abort(self) -> None:
+        """End the connection now."""
+        self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """Hand on no message until `resume_reading`."""
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Hand on messages again, those first that have come already."""
+        self._paused = False
+        while self._inbox and not self._paused:
+            self._hand_on(self._inbox.popleft())
+        if not self._paused and not self._congested:
+            self._inbox = None
+            self._transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        mark = self.settings.output_mark
+        self._transport.set_write_buffer_limits(high=mark, low=mark // 4)
+        self._connections.add(self)
+        peer = transport.get_extra_info("peername")
+        if peer:
+            self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._closing = self._closing or (_ABNORMAL, "")
+        self._outbox = self._inbox = None
+        if self._wire is not None:
+            wire, self._wire = self._wire, None
+            wire.on_end()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        self._parser.receive_data(data)
+        for event in self._parser.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+            elif isinstance(event, Request):
+                self._shake_hands(event)
+        self._send_parsers()
+
+    def eof_received(self) -> None:
+        self._parser.receive_eof()
+
+    def pause_writing(self) -> None:
+        self._congested = True
+        self._outbox = self._outbox or Outbox(self.settings.output_mark)
+        self._transport.pause_reading()
+        self._stuck_size = self._transport.get_write_buffer_size()
+        self.wheel.call_later(self.settings.slow_reader_timeout, self._check_progress)
+
+    def resume_writing(self) -> None:
+        self._congested = False
+        while self._outbox is not None and not self._congested:
+            if self._outbox.empty:
+                self._outbox = None
+            else:
+                self._transport.write(self._outbox.take())
+        if self._congested:
+            return
+        if self._closing is not None:
+            self._send_close()
+        elif not self._paused:
+            self._transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn for what is still here when it stops."""
+        if self._wire is None:
+            self._transport.close()
+        else:
+            self.close(_SERVICE_RESTART, "the server is shutting down")
+
+    def _shake_hands(self, request: Request) -> None:
+        endpoint = self.endpoints.get(request.path.partition("?")[0])
+        offered = _tokens(request.headers.get_all("Sec-WebSocket-Protocol"))
+        if endpoint is None:
+            response = self._parser.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
+        elif endpoint.subprotocol is not None and offered and endpoint.subprotocol not in offered:
+            response = self._parser.reject(
+                HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {endpoint.subprotocol}.\n"
+            )
+        else:
+            response = self._parser.accept(request)
+            if endpoint.subprotocol in offered:
+                response.headers["Sec-WebSocket-Protocol"] = endpoint.subprotocol
+        self._parser.send_response(response)
+        self._send_parsers()
+        if endpoint is not None and self._parser.state is State.OPEN:
+            self._wire = endpoint.make(self)
+            self.wheel.call_later(self.settings.ping_interval, self._ping)
+
+    def _take(self, frame: Frame) -> None:
+        """Put a message together; control frames are answered by the parser."""
+        if frame.opcode not in _DATA or self._closing is not None:
+            return
+        self._fragments.append(frame)
+        if not frame.fin:
+            return
+        frames, self._fragments = self._fragments, []
+        data = b"".join(bytes(each.data) for each in frames)
+        if frames[0].opcode is Opcode.BINARY:
+            message: str | bytes = data
+        else:
+            try:
+                message = data.decode()
+            except UnicodeDecodeError:
+                return self.close(_INVALID_DATA, "a text message must be UTF-8")
+        if self._paused:
+            self._inbox = self._inbox or deque()
+            self._inbox.append(message)
+        else:
+            self._hand_on(message)
+
+    def _hand_on(self, message: str | bytes) -> None:
+        if self._wire is not None and self._closing is None:
+            self._wire.on_message(message)
+
+    def _send_parsers(self) -> None:
+        """Send what the parser has to say: the handshake, pongs, its part of a closure."""
+        output = self._parser.data_to_send()
+        data = b"".join(output)
+        if data:
+            self._transport.write(data)
+        if _END in output or self._parser.close_expected():
+            self._closing = self._closing or (_NORMAL, "")
+            self._transport.close()
+
+    def _send_close(self) -> None:
+        if self._closing is not None and self._parser.state is State.OPEN:
+            self._parser.send_close(*self._closing)
+            self._send_parsers()
+
+    def _ping(self) -> None:
+        if self._closing is None:
+            self._heard = False
+            self._parser.send_ping(b"")
+            self._send_parsers()
+            self.wheel.call_later(self.settings.ping_timeout, self._check_pong)
+
+    def _check_pong(self) -> None:
+        if self._closing is not None:
+            return
+        if not self._heard and not self._congested:
+            return self.abort()
+        rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
+        self.wheel.call_later(rest, self._ping)
+
+    def _check_progress(self) -> None:
+        """A client that takes nothing at all is given up."""
+        if not self._congested or self._closing is not None or self._wire is None:
+            return
+        size = self._transport.get_write_buffer_size()
+        if size >= self._stuck_size:
+            return self._wire.on_slow()
+        self._stuck_size = size
+        self.wheel.call_later(self.settings.slow_reader_timeout, self._check_progress)
+
+
+def _tokens(headers: list[str]) -> list[str]:
+    return [token.strip() for header in headers for token in header.split(",")]
