@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "Command",
+    "Create",
     "Get",
     "Increment",
     "MergePatch",
@@ -45,6 +46,16 @@ class Open:
     data: bytes = b"{}"
     ttl: int | None = None
     revision: int | None = None
+    op: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a document without opening it; `document` is its unique name, None for none."""
+
+    document: str | None
+    data: bytes = b"{}"
+    ttl: int | None = None
     op: str | None = None
 
 
@@ -117,4 +128,4 @@ class Unsubscribe:
     document: str
 
 
-Command = Open | Get | Set | Patch | Remove | Unsubscribe
+Command = Open | Create | Get | Set | Patch | Remove | Unsubscribe

@@ -38,6 +38,8 @@ REVISION_LIMIT = 2**53
 OPERATION_LENGTH = 64
 """Characters in an operation id, at most."""
 
+# Clients take them out of a URL before they send it, encoded or not (WHATWG URL, 4.4).
+_DOT_SEGMENTS = (".", "..")
 _REVISION = re.compile(r'(")?(0|[1-9][0-9]{0,15})(?(1)")', re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
@@ -61,6 +63,11 @@ def unique_name(value: Any, field: str) -> str:
         name = text(value, field)
     except Refusal as refusal:
         raise Refusal(Code.INVALID_NAME, f"Invalid unique name. {refusal.message}") from None
+    if name in _DOT_SEGMENTS:
+        raise Refusal(
+            Code.INVALID_NAME,
+            f"Invalid unique name. {field} must not be {show(name)}: no URL can carry it.",
+        )
     if not 1 <= len(name) <= NAME_LENGTH or is_sid(name):
         raise Refusal(
             Code.INVALID_NAME,

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,12 +120,14 @@ def _generate(path: Path) -> None:
         },
         indent=2,
     )
-    # Written aside and moved, so that a crash leaves no half of it; the mode is set before there is
-    # content.
-    aside = path.with_suffix(".new")
+    # Written aside and linked, so that a crash leaves no half of it, and of two servers that start
+    # at once the second takes what the first made. The mode is set before there is content.
+    aside = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
-    os.replace(aside, path)
+    with suppress(FileExistsError):
+        os.link(aside, path)
+    os.unlink(aside)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from syncline_protocol import fields
 from syncline_protocol.commands import (
     Command,
+    Create,
     Get,
     Mode,
     Open,
@@ -174,6 +175,8 @@ class Session:
         match command:
             case Open():
                 return await self._open(command)
+            case Create(name, data, ttl, op):
+                return await self.workspace.create(name, data, ttl, op)
             case Get():
                 return Fetched(await self.workspace.get(command.document))
             case Set():

@@ -6,6 +6,7 @@ A field is at once the option `--field-name` of `syncline serve` and the environ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,12 @@ class Settings:
         "always",
         "When the embedded Redis syncs its file: at each group of commits, each second, or never.",
         choices=("always", "everysec", "no"),
+    )
+    workers: int = _setting(
+        1,
+        "Processes that serve, on one port and one Redis; one a core is plenty.",
+        least=1,
+        most=64,
     )
     demo: bool = _setting(
         False, "Serve the demo page at /demo; its tokens are given to loopback only."
@@ -143,6 +150,11 @@ class Settings:
             _check_url("public_url", self.public_url, ("http", "https"))
         if self.redis_url is not None:
             _check_url("redis_url", self.redis_url, ("redis", "rediss", "unix"))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings from JSON values, as `asdict` gives them."""
+        return cls(**{**values, "data_dir": Path(values["data_dir"])})
 
     @property
     def body_limit(self) -> int:

@@ -55,6 +55,8 @@ def test_a_unique_name_has_1_to_320_characters(name: str) -> None:
         ("", "'' of 0 characters"),
         ("x" * 321, "…' of 321 characters"),
         (SID, f"'{SID}' of 34 characters"),
+        (".", "no URL can carry it"),
+        ("..", "no URL can carry it"),
         (7, "7 was given"),
         (SURROGATE, "UTF-8"),
     ],

@@ -61,7 +61,7 @@ class DocumentsApi:
         assert reply.status_code == 200, reply.text
         return reply.json()
 
-    def page(self, url: str | None = None, **query: str | int) -> Any:
+    def page(self, url: str | None = None, /, **query: str | int) -> Any:
         """One page: the one of `query`, or the one at `url`."""
         reply = self.http.get(url) if url else self.call("GET", params=query)
         assert reply.status_code == 200, reply.text

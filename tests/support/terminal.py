@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 __all__ = ["on_terminal"]
 
 
-def on_terminal(*command: str | Path, environ: Mapping[str, str]) -> tuple[int, str]:
+def on_terminal(
+    *command: str | Path,
+    environ: Mapping[str, str],
+    on_output: Callable[[bytes], None] = lambda written: None,
+) -> tuple[int, str]:
     """Run a command whose three streams are one colour terminal.
 
     Args:
         environ: the whole environment, but for what tells the kind of terminal.
+        on_output: called with all that was written so far, whenever that has grown.
 
     Returns:
         its exit status, and what it wrote.
@@ -29,11 +34,11 @@ def on_terminal(*command: str | Path, environ: Mapping[str, str]) -> tuple[int, 
         stderr=theirs,
     ) as process:
         os.close(theirs)
-        written = _read_all(ours)
+        written = _read_all(ours, on_output)
     return process.returncode, written.decode().replace("\r\n", "\n")
 
 
-def _read_all(terminal: int) -> bytes:
+def _read_all(terminal: int, on_output: Callable[[bytes], None]) -> bytes:
     written = bytearray()
     with os.fdopen(terminal, "rb", buffering=0) as file:
         while True:
@@ -44,3 +49,4 @@ def _read_all(terminal: int) -> bytes:
             if not chunk:
                 return bytes(written)
             written += chunk
+            on_output(bytes(written))

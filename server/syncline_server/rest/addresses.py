@@ -5,7 +5,7 @@ Starlette's own routes match the decoded path, where `a%2Fb` has become two segm
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -16,10 +16,38 @@ from starlette.types import Receive, Scope, Send
 
 from . import urlencoded
 
-__all__ = ["Endpoint", "Resource", "raw_path"]
+__all__ = ["Endpoint", "Pattern", "Resource", "decoded", "raw_path"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 """What answers a request; the segments that the pattern names are in its `path_params`, decoded."""
+
+
+class Pattern:
+    """The form of a path, as in `/v1/Services/{service}`; a named segment is never empty."""
+
+    def __init__(self, pattern: str) -> None:
+        self._segments = [segment.encode() for segment in pattern.split("/")]
+
+    def match(self, path: bytes) -> dict[str, bytes] | None:
+        """The segments that have names, as they were sent; None for a path of another form."""
+        segments = path.split(b"/")
+        if len(segments) != len(self._segments):
+            return None
+        named: dict[str, bytes] = {}
+        for expected, segment in zip(self._segments, segments, strict=True):
+            if expected.startswith(b"{") and segment:
+                named[expected.strip(b"{}").decode()] = segment
+            elif expected != segment:
+                return None
+        return named
+
+
+def decoded(named: Mapping[str, bytes]) -> dict[str, str]:
+    """Named segments without their percent-encoding; raises as `urlencoded.decode`."""
+    return {
+        name: urlencoded.decode(segment, f"The {name} in the path")
+        for name, segment in named.items()
+    }
 
 
 class Resource(BaseRoute):
@@ -32,10 +60,10 @@ class Resource(BaseRoute):
     def __init__(self, pattern: str, endpoints: dict[str, Endpoint]) -> None:
         """
         Args:
-            pattern: as in `/v1/Services/{service}`; a named segment is never empty.
+            pattern: as `Pattern` takes it.
             endpoints: by method.
         """
-        self._segments = [segment.encode() for segment in pattern.split("/")]
+        self._pattern = Pattern(pattern)
         self._apps = {method: request_response(end) for method, end in endpoints.items()}
         if "GET" in self._apps:
             self._apps["HEAD"] = self._apps["GET"]
@@ -45,25 +73,14 @@ class Resource(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
             return Match.NONE, {}
-        segments = raw_path(scope).split(b"/")
-        if len(segments) != len(self._segments):
-            return Match.NONE, {}
-        named: dict[str, bytes] = {}
-        for expected, segment in zip(self._segments, segments, strict=True):
-            if expected.startswith(b"{") and segment:
-                named[expected.strip(b"{}").decode()] = segment
-            elif expected != segment:
-                return Match.NONE, {}
-        return Match.FULL, {"path_params": named}
+        named = self._pattern.match(raw_path(scope))
+        return (Match.NONE, {}) if named is None else (Match.FULL, {"path_params": named})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._apps.get(scope["method"])
         if app is None:
             raise HTTPException(405, headers={"Allow": self._allow})
-        scope["path_params"] = {
-            name: urlencoded.decode(segment, f"The {name} in the path")
-            for name, segment in scope["path_params"].items()
-        }
+        scope["path_params"] = decoded(scope["path_params"])
         await app(scope, receive, send)
 
     async def _options(self, _: Request) -> Response:

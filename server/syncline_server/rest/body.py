@@ -13,7 +13,7 @@ from syncline_protocol.errors import Code, Refusal
 
 from . import urlencoded
 
-__all__ = ["FORM", "JSON", "PATCH_TYPES", "read_parameters", "read_patch"]
+__all__ = ["FORM", "JSON", "PATCH_TYPES", "members", "read_parameters", "read_patch"]
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -49,6 +49,11 @@ async def read_parameters(request: Request, limit: int) -> list[tuple[str, Any]]
         return list(urlencoded.pairs(body, "the form"))
     if media_type != JSON:
         raise _unsupported(media_type, (FORM, JSON))
+    return members(body)
+
+
+def members(body: bytes) -> list[tuple[str, Any]]:
+    """The members of the JSON object that a body is. Raises `INVALID_JSON`."""
     value = jsondata.parse(body, "The request body")
     if not isinstance(value, dict):
         raise Refusal(

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from syncline_protocol import commands, fields
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import Code
 from syncline_server.backend import Backend, Workspace
 from syncline_server.storage.documents import Written
 
@@ -80,9 +80,7 @@ class _Endpoints:
         where = self._surroundings(request, workspace)
         revision, op = if_match(request.headers), operation(request.headers)
         given = await self._parameters(request)
-        if given.data is None and given.ttl is None:
-            raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
-        command = commands.Set(request.path_params["document"], given.data, given.ttl, revision, op)
+        command = given.update(request.path_params["document"], revision, op)
         return _reply(await workspace.set(command), where, 200)
 
     async def patch(self, request: Request) -> Response:

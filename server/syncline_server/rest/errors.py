@@ -40,10 +40,10 @@ def error_body(code: int, status: int, message: str) -> dict[str, Any]:
 def refusal_reply(request: Request, refusal: Refusal) -> Response:
     """The reply to a request that is not carried out.
 
-    REST v1 has one code for all that is not there, 20404, where the native protocol tells which
-    address failed.
+    REST v1 has one code for all that is not there, 20404, where v3 and the native protocol tell
+    which address failed.
     """
-    if refusal.code in _NOT_FOUND:
+    if refusal.code in _NOT_FOUND and not raw_path(request.scope).startswith(b"/v3/"):
         return _not_found(request)
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
     if refusal.document is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncline_protocol import fields, jsondata
+from syncline_protocol.commands import Set
 from syncline_protocol.errors import Code, Refusal
 
 __all__ = ["Parameters"]
@@ -58,6 +59,12 @@ class Parameters:
             _data(values["Data"], data_limit) if "Data" in values else None,
             None if ttl is None else fields.ttl(ttl, "Ttl"),
         )
+
+    def update(self, document: str, if_match: int | None, op: str | None) -> Set:
+        """The command that applies them to a document. Raises `NO_PARAMETERS`."""
+        if self.data is None and self.ttl is None:
+            raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
+        return Set(document, self.data, self.ttl, if_match, op)
 
 
 def _by_name(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:

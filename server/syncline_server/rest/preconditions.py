@@ -25,7 +25,7 @@ def if_match(headers: Headers) -> int | None:
     return None if value is None or value.strip() == "*" else fields.revision(value, "If-Match")
 
 
-def operation(headers: Headers) -> str | None:
-    """The operation id in `Idempotency-Key`, None without it. Raises `INVALID_PARAMETER`."""
-    value = only(headers.getlist("Idempotency-Key"), "Idempotency-Key", Code.INVALID_PARAMETER)
-    return None if value is None else fields.operation(value, "Idempotency-Key")
+def operation(headers: Headers, name: str = "Idempotency-Key") -> str | None:
+    """The operation id in the header `name`, None without it. Raises `INVALID_PARAMETER`."""
+    value = only(headers.getlist(name), name, Code.INVALID_PARAMETER)
+    return None if value is None else fields.operation(value, name)

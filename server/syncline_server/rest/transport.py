@@ -25,22 +25,20 @@ class HttpProtocol(HttpToolsProtocol):
     head_limit: int
 
     _refusal: Refusal | None = None
-    _in_head = False
     _head_size = 0
-    # What arrived since the head began: the parser hands a header over only when it is complete.
-    _arrived = 0
+    # What arrived since the parser last told of anything: it keeps a header until that is complete.
+    _kept_back = 0
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._arrived += len(data)
+        self._kept_back += len(data)
         super().data_received(data)
-        if self._in_head and self._arrived > self.head_limit and not self.transport.is_closing():
+        if self._kept_back > self.head_limit and not self.transport.is_closing():
             self._refusal = self._too_large()
             self.send_400_response(self._refusal.message)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_size, self._arrived = True, 0, 0
+        self._head_size = self._kept_back = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -54,12 +52,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Of the head or, after a chunked body, of its trailer."""
         self._count(len(name) + len(value) + len(b": \r\n"))
         super().on_header(name, value)
 
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
+    def on_body(self, body: bytes) -> None:
+        self._kept_back = 0
+        super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
         """Answer with the refusal that stopped the parser, or with the parser's complaint."""
@@ -81,6 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _count(self, size: int) -> None:
+        self._kept_back = 0
         self._head_size += size
         if self._head_size > self.head_limit:
             self._refuse(self._too_large())

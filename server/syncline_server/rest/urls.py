@@ -10,7 +10,7 @@ from starlette.requests import Request
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
 
-__all__ = ["base_url", "document_url", "documents_url"]
+__all__ = ["base_url", "document_url", "documents_url", "host_url"]
 
 # A host name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
@@ -27,14 +27,18 @@ def base_url(request: Request, public_url: str | None) -> str:
     """
     if public_url is not None:
         return public_url.rstrip("/")
-    hosts = request.headers.getlist("host")
-    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-        given = fields.show(", ".join(hosts)) if hosts else "none"
+    return host_url(request.url.scheme, ", ".join(request.headers.getlist("host")))
+
+
+def host_url(scheme: str, host: str) -> str:
+    """The URL of a host, with its port if it names one. Raises `BAD_REQUEST` for anything else."""
+    if not _HOST.fullmatch(host):
         raise Refusal(
             Code.BAD_REQUEST,
-            f"Host must be one host name with an optional port; {given} was given.",
+            "Host must be one host name with an optional port; "
+            f"{fields.show(host) if host else 'none'} was given.",
         )
-    return f"{request.url.scheme}://{hosts[0]}"
+    return f"{scheme}://{host}"
 
 
 def documents_url(base: str, service_sid: str, **query: str | int) -> str:

@@ -158,7 +158,8 @@ class Documents:
             data,
             "" if ttl is None else ttl,
             who,
-            "" if op is None else f"{who}:{op}",
+            # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
+            "" if op is None else f"{len(who)}:{who}:{op}",
             self._operation_ms,
             now,
             secrets.randbelow(REVISION_RANDOM),

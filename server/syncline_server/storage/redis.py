@@ -72,7 +72,7 @@ class Redis:
 
         Raises:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
-            ReplyError: Redis refused the command.
+            ReplyError: Redis refused the command for good.
         """
         connection = self._connection
         if connection is None or connection.ended.done():
@@ -86,6 +86,12 @@ class Redis:
                 Code.UNAVAILABLE,
                 "The store went away before it answered; a write may or may not have been applied.",
             ) from None
+        except ReplyError as error:
+            if str(error).startswith(_AWAY):
+                raise Refusal(
+                    Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
+                ) from None
+            raise
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script on one key; raises as `execute`."""
@@ -99,14 +105,7 @@ class Redis:
         return await self._evaluate(script, key, *arguments)
 
     async def _evaluate(self, script: Script, key: str, *arguments: Argument) -> Any:
-        try:
-            return await self.execute("EVALSHA", script.digest, 1, key, *arguments)
-        except ReplyError as error:
-            if str(error).startswith(_AWAY):
-                raise Refusal(
-                    Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
-                ) from None
-            raise
+        return await self.execute("EVALSHA", script.digest, 1, key, *arguments)
 
     async def _supervise(self) -> None:
         while True:
@@ -119,7 +118,12 @@ class Redis:
 
     async def _connect(self) -> Connection:
         connection = await connect(await self._engine.address(), self._timeout)
-        await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
+        except BaseException:
+            connection.abort()
+            raise
         return connection
 
     async def _watch(self, connection: Connection) -> None:
@@ -137,12 +141,28 @@ _AWAY = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", 
 """Kinds of error replies before anything is written: this Redis cannot write now."""
 
 
+class Backoff:
+    """Jittered pauses below a ceiling that doubles with each failure."""
+
+    def __init__(self, first: float = PAUSE, limit: float = PAUSE_LIMIT) -> None:
+        """The ceiling of the first pause, and the greatest, in seconds."""
+        self._first = self._ceiling = first
+        self._limit = limit
+
+    def pause(self, after: float = 0.0) -> float:
+        """Seconds to wait; what had stood for more than the limit, in `after`, begins anew."""
+        if after > self._limit:
+            self._ceiling = self._first
+        pause = random.uniform(0, self._ceiling)
+        self._ceiling = min(self._ceiling * 2, self._limit)
+        return pause
+
+
 async def reconnect(attempt: Callable[[], Awaitable[Connection]]) -> Connection:
-    """`attempt` until it succeeds, with jittered, growing, bounded pauses."""
-    ceiling = PAUSE
+    """`attempt` until it succeeds, with pauses."""
+    backoff = Backoff()
     while True:
-        await asyncio.sleep(random.uniform(0, ceiling))
-        ceiling = min(ceiling * 2, PAUSE_LIMIT)
+        await asyncio.sleep(backoff.pause())
         try:
             return await attempt()
         except (OSError, ReplyError, ConnectionBroken, SettingError) as error:

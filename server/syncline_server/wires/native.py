@@ -13,22 +13,18 @@ from syncline_protocol.document import Document, Event
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_server.auth import Principal
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.session import Fetched, Opened, Result, Session, Unsubscribed
 from syncline_server.storage.documents import Written
-from syncline_server.storage.services import DEFAULT_NAME
 
+from .backlog import Backlog
+from .caller import Caller
 from .departures import Departures
-from .lifetime import TokenLife
 from .transport import Endpoint, Socket, text_frame
 
 __all__ = ["PATH", "endpoint"]
 
 PATH = "/v1/ws"
-
-FAREWELL_TIMEOUT = 2.0
-"""Seconds that a farewell waits for the requests under way."""
-
 
 def endpoint(backend: Backend, departures: Departures) -> Endpoint:
     """The native protocol for `socket_protocol`."""
@@ -39,18 +35,18 @@ class _Native:
     """One client: its requests to the session, its replies and events to the socket."""
 
     def __init__(self, backend: Backend, departures: Departures, socket: Socket) -> None:
-        self._backend = backend
         self._settings = backend.settings
         self._departures = departures
         self._socket = socket
-        self._session: Session | None = None
-        self._identity = ""
-        self._in_flight = 0
-        # The farewell that waits for the requests under way.
-        self._farewell: tuple[int, str] | None = None
-        wheel = socket.wheel
-        self._life = TokenLife(wheel, self._settings.token_leeway, self._warn, self._expire)
-        self._deadline = wheel.call_later(self._settings.auth_timeout, self._give_up)
+        self._backlog = Backlog(socket)
+        self._caller = Caller(
+            backend,
+            socket.wheel,
+            on_event=self._send_event,
+            on_late=self._give_up,
+            on_notice=self._warn,
+            on_expiry=self._expire,
+        )
         self._authenticating: asyncio.Task[None] | None = None
         departures.arrive(self)
 
@@ -62,10 +58,10 @@ class _Native:
             request = native.decode(message, self._settings.data_limit)
             if isinstance(request.command, Authenticate):
                 self._begin_authentication(request.id, request.command)
-            elif self._session is None:
+            elif self._caller.session is None:
                 raise ProtocolViolation("the first request must be auth")
             else:
-                self._take(self._session, request.id, request.command)
+                self._take(self._caller.session, request.id, request.command)
         except ProtocolViolation as violation:
             self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
 
@@ -75,12 +71,9 @@ class _Native:
 
     def on_end(self) -> None:
         """Nothing of the client stays."""
-        self._deadline.cancel()
-        self._life.end()
         if self._authenticating is not None:
             self._authenticating.cancel()
-        if self._session is not None:
-            self._session.close()
+        self._caller.end()
         self._departures.depart(self)
 
     def go_away(self) -> None:
@@ -93,9 +86,7 @@ class _Native:
         elif isinstance(command, Ping):
             self._reply(native.encode_ok(request_id, {}))
         else:
-            self._in_flight += 1
-            if self._in_flight == self._settings.max_in_flight:
-                self._socket.pause_reading()
+            self._backlog.begin()
             session.submit(command, partial(self._answer, request_id, command))
 
     def _answer(self, request_id: int, command: Command, outcome: Result | Refusal) -> None:
@@ -103,51 +94,31 @@ class _Native:
             self._reply(native.encode_error(request_id, outcome))
         else:
             self._reply(native.encode_ok(request_id, _body(command, outcome)))
-        self._in_flight -= 1
-        if self._farewell is not None:
-            if not self._in_flight:
-                self._close()
-        elif self._in_flight == self._settings.max_in_flight - 1:
-            self._socket.resume_reading()
+        self._backlog.end()
 
     def _begin_authentication(self, request_id: int, request: Authenticate) -> None:
         self._socket.pause_reading()
         self._authenticating = asyncio.create_task(self._authenticate(request_id, request))
 
     async def _authenticate(self, request_id: int, request: Authenticate) -> None:
+        is_first = self._caller.session is None
         try:
-            principal = self._backend.authenticator.token(request.token)
-            service = principal.service or DEFAULT_NAME
-            workspace = await self._backend.workspace(principal, service)
-            if self._session is not None:
-                self._check_same(self._session, principal, workspace)
+            principal, session = await self._caller.present(request.token)
         except Refusal as refusal:
             self._reply(native.encode_error(request_id, refusal))
-            if self._session is None and not refusal.code.retry:
+            if is_first and not refusal.code.retry:
                 expired = refusal.code is Code.TOKEN_EXPIRED
                 code = Close.TOKEN_EXPIRED if expired else Close.TOKEN_REFUSED
                 self._socket.close(code, refusal.message)
         else:
-            self._welcome(request_id, principal, workspace)
-        if self._farewell is None:
+            self._welcome(request_id, principal, session)
+        if not self._backlog.leaving:
             self._socket.resume_reading()
 
-    def _check_same(self, session: Session, principal: Principal, workspace: Workspace) -> None:
-        held = (self._identity, session.workspace.service_sid)
-        if (principal.identity, workspace.service_sid) != held:
-            raise Refusal(
-                Code.TOKEN_OF_ANOTHER, "The new token was issued for another identity or service."
-            )
-
-    def _welcome(self, request_id: int, principal: Principal, workspace: Workspace) -> None:
-        if self._session is None:
-            self._deadline.cancel()
-            self._identity = principal.identity
-            self._session = Session(self._backend, workspace, self._send_event)
-        self._life.begin(principal.expires_at)
+    def _welcome(self, request_id: int, principal: Principal, session: Session) -> None:
         body = {
             "identity": principal.identity,
-            "service_sid": workspace.service_sid,
+            "service_sid": session.workspace.service_sid,
             "expires_in": max(0, round((principal.expires_at or 0) - time.time())),
             "data_limit": self._settings.data_limit,
         }
@@ -171,17 +142,7 @@ class _Native:
 
     def _leave(self, code: int, reason: str) -> None:
         """Close once the requests under way are answered."""
-        if self._farewell is None:
-            self._farewell = (code, reason)
-            self._socket.pause_reading()
-            if self._in_flight:
-                self._socket.wheel.call_later(FAREWELL_TIMEOUT, self._close)
-            else:
-                self._close()
-
-    def _close(self) -> None:
-        if self._farewell is not None:
-            self._socket.close(*self._farewell)
+        self._backlog.leave(partial(self._socket.close, code, reason))
 
 
 def _encode_event(event: Event) -> bytes:

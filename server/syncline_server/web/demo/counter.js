@@ -45,12 +45,12 @@ export class Counter {
   }
 
   #updated({ data, updatedBy, isLocal }) {
-    this.#journal.add(NAME, updatedBy, `count ${data.count}`, isLocal);
+    this.#journal.add(NAME, updatedBy, [`count ${data.count}`], isLocal);
     this.#show();
   }
 
   #removed({ removedBy, expired, isLocal }) {
-    this.#journal.add(NAME, removedBy, expired ? "expired" : "removed it", isLocal);
+    this.#journal.add(NAME, removedBy, [expired ? "expired" : "removed it"], isLocal);
     this.#document = null;
   }
 

@@ -42,6 +42,13 @@ export function person(identity) {
   return made;
 }
 
+/** @param {string} colour */
+export function dot(colour) {
+  const made = make("i", "dot");
+  made.style.setProperty("background-color", colour);
+  return made;
+}
+
 /**
  * @param {Date} moment in the past or the future
  * @returns {string} as "5 sec. ago" or "in 5 sec."

@@ -23,7 +23,7 @@ export class Journal {
   /**
    * @param {string} name of the document
    * @param {string | null} who
-   * @param {string} what happened to it
+   * @param {(string | Node)[]} what happened to it
    * @param {boolean} isLocal true if this window did it
    */
   add(name, who, what, isLocal) {
@@ -32,18 +32,18 @@ export class Journal {
     const times = continues ? this.#last.times + 1 : 1;
     this.#last = { key, at: Date.now(), times };
     if (continues) this.#list.firstElementChild?.remove();
-    this.#list.prepend(entry(name, who, times > 1 ? `${what} (${times} events)` : what, isLocal));
+    const count = times > 1 ? [make("small", "", ` ×${times}`)] : [];
+    this.#list.prepend(entry(name, who, [...what, ...count], isLocal));
     while (this.#list.childElementCount > LIMIT) this.#list.lastElementChild?.remove();
   }
 }
 
 function entry(name, who, what, isLocal) {
-  const made = make(
+  return make(
     "li",
     isLocal ? "local" : "",
     make("time", "", CLOCK.format(new Date())),
-    make("p", "", person(who), ` ${what}`),
+    make("p", "", person(who), " ", ...what),
     make("code", "", name),
   );
-  return made;
 }

@@ -1,6 +1,6 @@
 /** The document `user_prefs`: four colours, and what the page shows of them. */
 
-import { element, fromNow, make, person } from "./elements.js";
+import { dot, element, fromNow, make, person } from "./elements.js";
 import { hold } from "./hold.js";
 
 const NAME = "user_prefs";
@@ -73,15 +73,14 @@ export class Preferences {
   #updated(event) {
     const { data, previousData, updatedBy, isLocal } = event;
     const changed = KEYS.filter((key) => data[key] !== previousData[key]);
-    const what = changed.map((key) => `${key} ${data[key]}`).join(", ");
-    this.#journal.add(NAME, updatedBy, what || describeExpiry(event), isLocal);
+    const what = changed.length > 0 ? describeColours(changed, data) : [describeExpiry(event)];
+    this.#journal.add(NAME, updatedBy, what, isLocal);
     this.#show();
     for (const input of this.#inputs) if (changed.includes(input.name)) flash(input);
   }
 
   #removed({ removedBy, expired, isLocal }) {
-    const what = expired ? "expired" : "removed it";
-    this.#journal.add(NAME, removedBy, what, isLocal);
+    this.#journal.add(NAME, removedBy, [expired ? "expired" : "removed it"], isLocal);
     this.#document = null;
     this.#chosen = {};
     element("stage").dataset.state = "removed";
@@ -138,12 +137,8 @@ export class Preferences {
   }
 
   #offer(name, colours) {
-    const dots = KEYS.map((key) => {
-      const dot = make("i", "");
-      dot.style.setProperty("background-color", colours[key]);
-      return dot;
-    });
-    const button = make("button", "palette", make("span", "dots", ...dots), name);
+    const dots = make("span", "dots", ...KEYS.map((key) => dot(colours[key])));
+    const button = make("button", "palette", dots, name);
     button.type = "button";
     button.addEventListener("click", () => this.#choose(colours));
     element("palettes").append(button);
@@ -156,15 +151,23 @@ export class Preferences {
   }
 }
 
+function describeColours(keys, data) {
+  return keys.map((key) => make("span", "colour", dot(toHex(data[key], key)), key));
+}
+
 function describeExpiry({ dateExpires }) {
   return dateExpires === null ? "wrote it again" : `expires ${fromNow(new Date(dateExpires))}`;
 }
 
-/** The document as lines of text. */
+/**
+ * The document as text, with the colours that it names.
+ *
+ * @returns {(string | Node)[]}
+ */
 function describeJson(data) {
   return JSON.stringify(data, null, 2)
-    .split("\n")
-    .map((line) => make("span", "line", `${line}\n`));
+    .split(/(?<=": )(?="#[0-9a-f]{6}")/)
+    .flatMap((part) => (part.startsWith('"#') ? [dot(part.slice(1, 8)), part] : [part]));
 }
 
 function flash(input) {

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import jwt
+import pytest
+
+from support.command import CommandLine
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth import Authenticator
+from syncline_server.credentials import load_credentials
+
+DIGITS = "0123456789abcdef" * 2
+ENVIRON = {
+    "SYNCLINE_ACCOUNT_SID": f"AC{DIGITS}",
+    "SYNCLINE_AUTH_TOKEN": "token",
+    "SYNCLINE_API_KEY_SID": f"SK{DIGITS}",
+    "SYNCLINE_API_KEY_SECRET": "a secret of at least thirty-two bytes",
+}
+
+
+def test_a_token_of_the_data_directory_is_accepted_by_its_server(
+    command: CommandLine, tmp_path: Path
+) -> None:
+    credentials = load_credentials(tmp_path, {})
+    outcome = command("token", "--identity", "alice", "--data-dir", str(tmp_path))
+    assert outcome.status == 0
+    principal = Authenticator(credentials, leeway=0).token(outcome.out.strip())
+    assert (principal.identity, principal.service) == ("alice", "default")
+
+
+def test_stderr_says_which_key_signed_it(command: CommandLine) -> None:
+    outcome = command("token", "--identity", "alice", "--ttl", "60", environ=ENVIRON)
+    assert outcome.err == f"signed by SK{DIGITS} of AC{DIGITS}, for 60 s\n"
+    assert outcome.out.count("\n") == 1
+
+
+def test_ttl_and_service_are_in_the_token(command: CommandLine) -> None:
+    outcome = command(
+        "token", "--identity", "a", "--ttl", "86400", "--service", f"IS{DIGITS}", environ=ENVIRON
+    )
+    claims = jwt.decode(outcome.out.strip(), options={"verify_signature": False})
+    assert claims["exp"] - claims["nbf"] == 86400
+    assert claims["grants"]["data_sync"]["service_sid"] == f"IS{DIGITS}"
+
+
+def test_another_installation_refuses_it(command: CommandLine, tmp_path: Path) -> None:
+    outcome = command("token", "--identity", "alice", environ=ENVIRON)
+    other = Authenticator(load_credentials(tmp_path, {}), leeway=0)
+    with pytest.raises(Refusal) as refused:
+        other.token(outcome.out.strip())
+    assert refused.value.code == Code.TOKEN_ISSUER
+
+
+@pytest.mark.parametrize("ttl", ["0", "86401", "1.5", "soon"])
+def test_a_ttl_out_of_range_is_wrong_usage(command: CommandLine, ttl: str) -> None:
+    outcome = command("token", "--identity", "alice", "--ttl", ttl, environ=ENVIRON)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "--ttl" in outcome.err
+
+
+@pytest.mark.parametrize("identity", ["", "x" * 257])
+def test_an_identity_of_a_wrong_length_is_wrong_usage(command: CommandLine, identity: str) -> None:
+    outcome = command("token", "--identity", identity, environ=ENVIRON)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "1 to 256 characters" in outcome.err
+
+
+def test_where_there_are_no_credentials_none_are_made(command: CommandLine, tmp_path: Path) -> None:
+    outcome = command("token", "--identity", "alice")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.count("\n") == 1
+    assert "--data-dir" in outcome.err and "SYNCLINE_ACCOUNT_SID" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_a_pair_in_the_environment_is_named(command: CommandLine) -> None:
+    outcome = command("token", "--identity", "a", environ={"SYNCLINE_API_KEY_SID": f"SK{DIGITS}"})
+    assert outcome.status == 2
+    assert "SYNCLINE_API_KEY_SECRET" in outcome.err

@@ -1,0 +1,83 @@
+"""Chromium for tests, driven by Playwright."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Route, WebError
+
+from .server import RunningServer
+
+__all__ = ["FLAGS", "MISSING", "Browsing", "find_chromium"]
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Root can start it, and it asks nobody but the server."""
+
+MISSING = "Chromium is missing; as root: apt-get install chromium"
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+_BLANK = '<!doctype html><title>blank</title><link rel="icon" href="data:,">'
+
+
+def find_chromium() -> str:
+    """The path of an installed Chromium or Chrome.
+
+    Raises:
+        LookupError: there is none; its text is `MISSING`.
+    """
+    for name in _NAMES:
+        path = shutil.which(name)
+        # Run, not only looked up: Ubuntu's chromium-browser may be a stub that asks for a snap.
+        if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:
+            return path
+    raise LookupError(MISSING)
+
+
+class Browsing:
+    """The pages of one browser profile.
+
+    Attributes:
+        context: Playwright's.
+        errors: what the pages logged as errors, or did not catch; a test in which some are
+            expected clears it.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.errors: list[str] = []
+        context.on("console", self._on_console)
+        context.on("weberror", self._on_error)
+
+    async def open(self, url: str) -> Page:
+        """A new window at `url`."""
+        page = await self.context.new_page()
+        await page.goto(url)
+        return page
+
+    async def open_blank(self, server: RunningServer, html: str = _BLANK) -> Page:
+        """A new window at a page that the server seems to have served; by default it is empty."""
+
+        async def fulfill(route: Route) -> None:
+            await route.fulfill(content_type="text/html; charset=utf-8", body=html)
+
+        page = await self.context.new_page()
+        await page.route(f"{server.url}/blank", fulfill)
+        await page.goto(f"{server.url}/blank")
+        return page
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _on_error(self, error: WebError) -> None:
+        self.errors.append(str(error.error))

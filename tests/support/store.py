@@ -1,0 +1,202 @@
+"""A real Redis for tests that need no server around it, and what is done to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from syncline_protocol.document import Document, Event
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.storage.address import Address
+from syncline_server.storage.connection import Connection, connect
+from syncline_server.storage.documents import Documents, Written
+from syncline_server.storage.engine import ExternalRedis
+from syncline_server.storage.events import parse_event
+
+__all__ = ["PATIENCE", "Clock", "Inbox", "Publications", "Service", "Store", "eventually", "refused"]
+
+PATIENCE = 10.0
+"""Seconds after which something that is waited for is held to have failed."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A Redis that runs.
+
+    Attributes:
+        url: `unix://…`.
+        process_id: of the server.
+    """
+
+    url: str
+    process_id: int
+
+    @property
+    def engine(self) -> ExternalRedis:
+        """For what connects to it itself."""
+        return ExternalRedis(self.url)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Connection]:
+        """A connection for commands."""
+        connection = await connect(Address.parse(self.url), PATIENCE)
+        try:
+            yield connection
+        finally:
+            connection.abort()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It answers nobody meanwhile, and breaks no connection: a machine that hangs."""
+        os.kill(self.process_id, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process_id, signal.SIGCONT)
+
+    async def cut(self, kind: str) -> None:
+        """End every connection of a kind: `pubsub`, or `normal` but for the one that asks."""
+        async with self.connected() as connection:
+            await connection.execute("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+
+class Inbox:
+    """A subscriber that keeps its events."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    def on_event(self, event: Event) -> None:
+        """Keep it."""
+        self._events.put_nowait(event)
+
+    async def next(self) -> Any:
+        """The oldest event that was not taken; waits for it."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._events.get()
+
+    def rest(self) -> list[Event]:
+        """Every event that was not taken."""
+        return [self._events.get_nowait() for _ in range(self._events.qsize())]
+
+
+class Publications:
+    """All that is published in one service, heard straight from Redis."""
+
+    def __init__(self) -> None:
+        self._events: list[Any] = []
+        self._answer: asyncio.Future[None]
+        self._connection: Connection
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, store: Store, service_sid: str) -> AsyncIterator[Publications]:
+        """From now on."""
+        self = cls()
+        self._connection = await connect(Address.parse(store.url), PATIENCE, self._on_push)
+        self._connection.send("PSUBSCRIBE", f"{{{service_sid}:*")
+        await self.take()
+        yield self
+        self._connection.abort()
+
+    async def take(self) -> list[Any]:
+        """Every event that was published since the last call, in order."""
+        self._answer = asyncio.get_running_loop().create_future()
+        # Redis answers in order: what was published before comes before the answer.
+        self._connection.send("PING", "all")
+        async with asyncio.timeout(PATIENCE):
+            await self._answer
+        events, self._events = self._events, []
+        return events
+
+    def _on_push(self, push: Any) -> None:
+        match push:
+            case [b"pmessage", _, _, payload]:
+                self._events.append(parse_event(payload))
+            case [b"pong", b"all"]:
+                self._answer.set_result(None)
+
+
+class Service:
+    """The documents of one service, with what most tests do not care for filled in."""
+
+    def __init__(self, documents: Documents, sid: str) -> None:
+        self.documents = documents
+        self.sid = sid
+
+    async def create(
+        self,
+        name: str | None = None,
+        data: bytes = b"{}",
+        ttl: int | None = None,
+        who: str = "alice",
+        op: str | None = None,
+    ) -> Document:
+        """The new document, or the one that has the name."""
+        return (await self.find_or_create(name, data, ttl, who, op))[0].document
+
+    async def find_or_create(
+        self,
+        name: str | None = None,
+        data: bytes = b"{}",
+        ttl: int | None = None,
+        who: str = "alice",
+        op: str | None = None,
+    ) -> tuple[Written, bool]:
+        """As `Documents.create`."""
+        return await self.documents.create(self.sid, name, data, ttl, who, op)
+
+    async def get(self, address: str) -> Document | None:
+        """As `Documents.get`."""
+        return await self.documents.get(self.sid, address)
+
+    async def set(
+        self,
+        address: str,
+        data: bytes | None = None,
+        ttl: int | None = None,
+        if_match: int | None = None,
+        who: str = "bob",
+        op: str | None = None,
+    ) -> Written:
+        """As `Documents.set`."""
+        return await self.documents.set(self.sid, address, data, ttl, if_match, who, op)
+
+    async def remove(
+        self, address: str, if_match: int | None = None, who: str = "bob", op: str | None = None
+    ) -> Written:
+        """As `Documents.remove`."""
+        return await self.documents.remove(self.sid, address, if_match, who, op)
+
+
+class Clock:
+    """What this machine takes for the time, while Redis' own clock goes on."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self.offset_ms = 0
+
+    def __call__(self) -> int:
+        return self._now_ms() + self.offset_ms
+
+
+async def refused(attempt: Awaitable[Any], code: Code) -> Refusal:
+    """The refusal that an attempt ends with."""
+    with pytest.raises(Refusal) as caught:
+        await attempt
+    assert caught.value.code is code
+    return caught.value
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Return when `condition` holds: for what tells nobody that it has changed."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.005)
