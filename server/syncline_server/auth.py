@@ -162,6 +162,8 @@ class Authenticator:
             str(claims["sub"]).encode(), self._credentials.account_sid.encode()
         ):
             raise Refusal(Code.TOKEN_ISSUER, "The access token is for another account (sub).")
+        if not isinstance(claims["exp"], int | float) or isinstance(claims["exp"], bool):
+            raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
         if claims["exp"] - time.time() > TOKEN_LIFE_LIMIT + self._leeway:
             raise Refusal(
                 Code.TOKEN_TOO_LONG_LIVED,

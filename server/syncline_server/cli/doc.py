@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import click
 
 from syncline import JsonObject
 from syncline.encoding import encode, pointer_to
-from syncline_server.settings import Settings
 
-from .access import DEFAULT_IDENTITY, Access, resolve
+from .access import Access
+from .accessing import accessing
 from .output import show_document, show_documents, show_removal
-from .parameters import Address, Identity, JsonData, Url
+from .parameters import Address, JsonData
 from .rest import connected
 from .watch import watch_document
 
 __all__ = ["doc"]
-
-DEFAULT_URL = f"http://{Settings().host}:{Settings().port}"
-
 
 @click.group(
     epilog="""\b
@@ -47,52 +38,6 @@ def doc() -> None:
     data directory of a server on this machine.
     """
 
-
-def accessing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say where and who, and the `Access` that comes of them."""
-
-    @functools.wraps(command)
-    def resolved(
-        url: str,
-        token: str | None,
-        identity: str | None,
-        service: str | None,
-        data_dir: Path | None,
-        **rest: Any,
-    ) -> None:
-        command(resolve(url, token, identity, service, data_dir, os.environ), **rest)
-
-    for option in reversed(_ACCESS_OPTIONS):
-        resolved = option(resolved)
-    return resolved
-
-
-def _access_option(name: str, help: str, **attributes: Any) -> Callable[..., Any]:
-    variable = f"SYNCLINE_{name.replace('-', '_').upper()}"
-    return click.option(f"--{name}", help=help, envvar=variable, show_envvar=True, **attributes)
-
-
-_ACCESS_OPTIONS = (
-    _access_option("url", "Base URL of the server.", type=Url(), default=DEFAULT_URL),
-    _access_option("token", "Access token."),
-    _access_option(
-        "identity",
-        "Whom a token is made for, if one is made.",
-        type=Identity(),
-        show_default=DEFAULT_IDENTITY,
-    ),
-    _access_option(
-        "service",
-        "SID or unique name of the service.",
-        show_default="that of the token, else default",
-    ),
-    _access_option(
-        "data-dir",
-        "The server's data directory, for its credentials.",
-        type=click.Path(file_okay=False, path_type=Path),
-        show_default=f"{Settings().data_dir}, for a server on this machine",
-    ),
-)
 
 name_argument = click.argument("name", type=Address())
 ttl_option = click.option(

@@ -39,7 +39,8 @@ class Address:
         `ssl_keyfile`, `ssl_cert_reqs=none`, `ssl_check_hostname=false`.
 
         Raises:
-            ValueError: the URL cannot be read, or names a certificate file that cannot.
+            ValueError: the URL cannot be read.
+            OSError: it names a certificate file that cannot be.
         """
         parts: dict[str, Any] = dict(parse_url(url))
         return cls(

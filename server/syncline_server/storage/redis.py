@@ -16,7 +16,7 @@ from .connection import Argument, Connection, ConnectionBroken, ReplyError, conn
 from .engine import Engine
 from .scripts import ALL, Script
 
-__all__ = ["PAUSE_LIMIT", "Redis", "reconnect"]
+__all__ = ["PAUSE_LIMIT", "Backoff", "Redis", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 

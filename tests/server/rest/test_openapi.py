@@ -1,0 +1,141 @@
+"""The description is true: what the server answers is what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from support.api import DocumentsApi, unique
+from support.server import RunningServer
+from syncline_server.rest.openapi import description
+from syncline_server.settings import Settings
+
+COLLECTION = "/v1/Services/{service}/Documents"
+DOCUMENT = f"{COLLECTION}/{{document}}"
+
+
+@pytest.fixture(scope="module")
+def described(server: RunningServer) -> Any:
+    reply = httpx2.get(f"{server.url}/openapi.json")
+    assert reply.status_code == 200
+    return reply.json()
+
+
+def resolve(described: Any, node: Any) -> Any:
+    while "$ref" in node:
+        target = described
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        node = target
+    return node
+
+
+def check(described: Any, path: str, reply: httpx2.Response) -> None:
+    """The reply is one that the operation describes, body, headers and all."""
+    operation = described["paths"][path][reply.request.method.lower()]
+    answer = resolve(described, operation["responses"][str(reply.status_code)])
+    for header in answer.get("headers", {}):
+        assert header in reply.headers
+    if "content" not in answer:
+        assert reply.content == b""
+        return
+    schema = answer["content"][reply.headers["Content-Type"]]["schema"]
+    validator = Draft202012Validator(
+        {**schema, "components": described["components"]}, format_checker=FormatChecker()
+    )
+    validator.validate(reply.json())
+
+
+def test_every_reference_leads_somewhere(described: Any) -> None:
+    def walk(node: Any) -> int:
+        children = node.values() if isinstance(node, dict) else node
+        found = sum(walk(child) for child in children if isinstance(child, dict | list))
+        if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+            resolve(described, node)
+            found += 1
+        return found
+
+    assert walk(described) > 50
+
+
+def test_every_schema_is_one(described: Any) -> None:
+    for schema in described["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_operations_have_names_of_their_own(described: Any) -> None:
+    names = [
+        operation["operationId"]
+        for path in described["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+    ]
+    assert len(set(names)) == len(names) >= 9
+
+
+def test_the_server_is_the_one_that_was_asked(described: Any, server: RunningServer) -> None:
+    assert described["servers"] == [{"url": server.url}]
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    data = description(Settings(data_limit=99))["components"]["schemas"]["Document"]
+    assert "99 bytes" in data["properties"]["data"]["description"]
+
+
+def test_replies_about_documents_are_as_described(described: Any, api: DocumentsApi) -> None:
+    name = unique()
+    created = api.call("POST", data={"UniqueName": name, "Data": '{"n":1}', "Ttl": "60"})
+    merge = {"Content-Type": "application/merge-patch+json"}
+    for path, reply in [
+        (COLLECTION, created),
+        (COLLECTION, api.call("POST", json={})),
+        (COLLECTION, api.call("GET", params={"PageSize": 1})),
+        (DOCUMENT, api.call("GET", name)),
+        (DOCUMENT, api.call("POST", name, data={"Ttl": "0"})),
+        (DOCUMENT, api.call("PATCH", name, content="{}", headers=merge)),
+        (DOCUMENT, api.call("DELETE", name)),
+    ]:
+        assert reply.is_success
+        check(described, path, reply)
+
+
+def test_refusals_are_as_described(described: Any, api: DocumentsApi) -> None:
+    name = unique()
+    api.create(UniqueName=name)
+    stale = {"If-Match": "1"}
+    merge = {"Content-Type": "application/merge-patch+json"}
+    operations = {"Content-Type": "application/json-patch+json"}
+    missing = '[{"op":"remove","path":"/missing"}]'
+    for path, status, reply in [
+        (COLLECTION, 400, api.call("POST", data={"Ttl": "x"})),
+        (COLLECTION, 401, httpx2.get(api.url)),
+        (COLLECTION, 409, api.call("POST", data={"UniqueName": name})),
+        (COLLECTION, 415, api.call("POST", content="x")),
+        (COLLECTION, 400, api.call("GET", params={"PageToken": "x"})),
+        (DOCUMENT, 404, api.call("GET", unique())),
+        (DOCUMENT, 412, api.call("POST", name, data={"Data": "{}"}, headers=stale)),
+        (DOCUMENT, 413, api.call("POST", name, data={"Data": '{"a":"%s"}' % ("x" * 17_000)})),
+        (DOCUMENT, 409, api.call("PATCH", name, content=missing, headers=operations)),
+        (DOCUMENT, 412, api.call("PATCH", name, content="{}", headers={**merge, **stale})),
+        (DOCUMENT, 412, api.call("DELETE", name, headers=stale)),
+    ]:
+        assert reply.status_code == status
+        check(described, path, reply)
+
+
+def test_a_stream_is_as_described(described: Any, api: DocumentsApi) -> None:
+    name = unique()
+    api.create(UniqueName=name)
+    operation = described["paths"][f"{DOCUMENT}/Events"]["get"]
+    with api.http.stream("GET", f"{api.url}/{name}/Events") as stream:
+        media_type = stream.headers["Content-Type"].partition(";")[0]
+        assert list(operation["responses"]["200"]["content"]) == [media_type]
+        assert next(stream.iter_lines()).startswith(("event: state", "id:", "data:"))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_is_as_described(described: Any, server: RunningServer, path: str) -> None:
+    check(described, path, httpx2.get(server.url + path))

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import orjson
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from uvicorn.server import ServerState
+from websockets.asyncio.client import connect
+
+from syncline_server.rest.transport import http_protocol
+
+URL_LIMIT = 200
+HEAD_LIMIT = 1000
+
+MakeProtocol = Callable[[], asyncio.Protocol]
+
+Exchange = Callable[..., Awaitable[bytes]]
+"""Sends bytes, one write for each, and returns all that comes until the server closes."""
+
+
+async def count(request: Request) -> Response:
+    return Response(str(len(await request.body())))
+
+
+async def greet(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.close()
+
+
+class Recorder(asyncio.Transport):
+    """A transport to nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self._closing = False
+
+    def write(self, data: bytes | bytearray | memoryview[int]) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self._closing = True
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+
+@pytest.fixture
+async def make_protocol() -> MakeProtocol:
+    app = Starlette(
+        routes=[Route("/", count, methods=["GET", "POST"]), WebSocketRoute("/ws", greet)]
+    )
+    protocol = http_protocol(URL_LIMIT, HEAD_LIMIT)
+    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio")
+    config.load()
+    return partial(protocol, config=config, server_state=ServerState(), app_state={})
+
+
+@pytest.fixture
+async def port(make_protocol: MakeProtocol) -> AsyncIterator[int]:
+    server = await asyncio.get_running_loop().create_server(make_protocol, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.fixture
+async def exchange(port: int) -> Exchange:
+    async def exchange(*chunks: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for chunk in chunks:
+                writer.write(chunk)
+                await writer.drain()
+            return await reader.read()
+        finally:
+            writer.close()
+
+    return exchange
+
+
+def refusal(reply: bytes) -> tuple[int, int]:
+    """Status and code of an error reply, which must be complete."""
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert re.search(rb"\r\nX-Request-Id: RQ[0-9a-f]{32}\r\n", head)
+    assert b"\r\ncontent-type: application/json\r\n" in head
+    assert b"\r\nconnection: close" in head
+    parsed = orjson.loads(body)
+    assert head.startswith(b"HTTP/1.1 %d " % parsed["status"])
+    return parsed["status"], parsed["code"]
+
+
+def get(url: bytes = b"/", *headers: bytes) -> bytes:
+    lines = [b"GET " + url + b" HTTP/1.1", b"Host: h", b"Connection: close", *headers, b"", b""]
+    return b"\r\n".join(lines)
+
+
+async def test_what_is_within_the_limits_passes(exchange: Exchange) -> None:
+    reply = await exchange(get(b"/?" + b"x" * (URL_LIMIT - 2), b"A: " + b"x" * 700))
+    assert reply.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "request_", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nA\r\n\r\n"]
+)
+async def test_what_is_no_http_is_answered_in_json(exchange: Exchange, request_: bytes) -> None:
+    assert refusal(await exchange(request_)) == (400, 20400)
+
+
+async def test_a_url_that_is_too_long(exchange: Exchange) -> None:
+    assert refusal(await exchange(get(b"/" + b"x" * URL_LIMIT))) == (414, 20414)
+
+
+async def test_a_url_that_never_ends(exchange: Exchange) -> None:
+    assert refusal(await exchange(b"GET /", *[b"x" * 50] * 5)) == (414, 20414)
+
+
+async def test_headers_that_are_too_large_together(exchange: Exchange) -> None:
+    assert refusal(await exchange(get(b"/", *[b"A: " + b"x" * 100] * 10))) == (431, 20431)
+
+
+async def test_one_header_that_is_too_large(exchange: Exchange) -> None:
+    assert refusal(await exchange(get(b"/", b"A: " + b"x" * HEAD_LIMIT))) == (431, 20431)
+
+
+# What the parser keeps back until it is complete: a header, one of a trailer, a chunk's extension.
+CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "begun", [get(b"/", b"A: x")[:-4], CHUNKED + b"0\r\nA: ", CHUNKED + b"1;a="]
+)
+async def test_what_never_ends(make_protocol: MakeProtocol, begun: bytes) -> None:
+    # By hand, because how a network divides bytes into reads is not for a test to say.
+    protocol, transport = make_protocol(), Recorder()
+    protocol.connection_made(transport)
+    protocol.data_received(begun)
+    protocol.data_received(b"x" * HEAD_LIMIT)
+    assert not transport.is_closing()
+    protocol.data_received(b"x")
+    assert transport.is_closing()
+    assert refusal(transport.written) == (431, 20431)
+    protocol.connection_lost(None)
+
+
+async def test_bodies_count_for_nothing(exchange: Exchange) -> None:
+    size = 10 * HEAD_LIMIT
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+    reply = await exchange(head, *[b"x" * HEAD_LIMIT] * 10, head, b"x" * size + get())
+    assert reply.count(b"HTTP/1.1 200 ") == 3
+    assert reply.count(b"\r\n\r\n%d" % size) == 2
+
+
+async def test_each_request_of_a_connection_is_counted_anew(exchange: Exchange) -> None:
+    padding = b"A: " + b"x" * 600
+    kept = get(b"/", padding).replace(b"close", b"keep-alive")
+    reply = await exchange(kept, kept, get(b"/", padding))
+    assert reply.count(b"HTTP/1.1 200 ") == 3
+
+
+async def test_websockets_are_upgraded_as_ever(port: int) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/ws") as socket:
+        await socket.wait_closed()
+        assert socket.close_code == 1000
+
+
+async def test_the_handshake_of_a_websocket_is_bounded_too(exchange: Exchange) -> None:
+    upgrade = [b"Connection: Upgrade", b"Upgrade: websocket", b"A: " + b"x" * HEAD_LIMIT]
+    assert refusal(await exchange(get(b"/ws", *upgrade))) == (431, 20431)

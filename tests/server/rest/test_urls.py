@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+from starlette.requests import Request
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.rest import urls
+
+
+def request(*hosts: bytes, scheme: str = "http") -> Request:
+    headers = [(b"host", host) for host in hosts]
+    return Request({"type": "http", "scheme": scheme, "path": "/", "headers": headers})
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8040", "sync.example.com", "localhost", "[::1]:8040", "my_host:1"]
+)
+def test_without_a_setting_the_base_is_what_was_addressed(host: str) -> None:
+    assert urls.base_url(request(host.encode()), None) == f"http://{host}"
+
+
+def test_the_scheme_is_that_of_the_request() -> None:
+    assert urls.base_url(request(b"sync.test", scheme="https"), None) == "https://sync.test"
+
+
+def test_the_setting_comes_first_and_needs_no_host() -> None:
+    assert urls.base_url(request(b"<>"), "https://sync.test/base/") == "https://sync.test/base"
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [],
+        [b""],
+        [b"a", b"a"],
+        [b"a b"],
+        [b"user@host"],
+        [b"host/path"],
+        [b'"><script>'],
+        [b"host:port"],
+        [b"host:123456"],
+        [b"[::1"],
+        [b"h\xc3\xb6st"],
+        [b"x" * 256],
+    ],
+)
+def test_a_host_that_is_none_is_refused(hosts: list[bytes]) -> None:
+    with pytest.raises(Refusal, match="Host must be one host name") as caught:
+        urls.base_url(request(*hosts), None)
+    assert caught.value.code is Code.BAD_REQUEST
+
+
+def test_the_urls_of_documents() -> None:
+    assert urls.documents_url("http://h", "IS1") == "http://h/v1/Services/IS1/Documents"
+    assert urls.document_url("http://h", "IS1", "ET1") == "http://h/v1/Services/IS1/Documents/ET1"
+    assert urls.documents_url("http://h", "IS1", PageSize=2, PageToken="a/b").endswith(
+        "Documents?PageSize=2&PageToken=a%2Fb"
+    )
