@@ -15,7 +15,14 @@ from .auth import Authenticator, Principal
 from .hub import Hub
 from .patches import patched
 from .settings import Settings
-from .storage.documents import Documents, Written, absent, mismatch
+from .storage.documents import (
+    REVISION_RANDOM,
+    Documents,
+    Written,
+    absent,
+    mismatch,
+    now_ms,
+)
 from .storage.listing import Listing, Page
 from .storage.redis import Redis
 from .storage.services import Services
@@ -24,6 +31,9 @@ __all__ = ["Backend", "Workspace"]
 
 RIVALRY_PAUSE_LIMIT = 0.05
 """Seconds: the greatest random pause before a patch is tried again."""
+
+CLOCK_DIFFERENCE_MS = 60_000
+"""By which the clocks of servers may differ, in milliseconds."""
 
 NEVER = 0
 """A revision that no document has."""
@@ -176,6 +186,16 @@ class Workspace:
                 return None
             raise
         return await self._with_data(written)
+
+    async def advance(self, sid: str, held: int) -> Document:
+        """The newest state, at a revision beyond the one that a client holds.
+
+        A failover of Redis can lose the last writes; who was told of them must not take the stored
+        state for an old one. Revisions that no server can have given are ignored.
+        """
+        if held >= (now_ms() + CLOCK_DIFFERENCE_MS) * REVISION_RANDOM:
+            return await self.get(sid)
+        return await self._documents.advance(self.service_sid, sid, held)
 
     async def remove(self, command: Remove) -> Written:
         """End the document; raises `REVISION_MISMATCH`."""

@@ -45,6 +45,7 @@ class Topic:
 
     Attributes:
         revision: the newest that came by; 0 if none did.
+        held: the newest that a subscriber was told otherwise, by the answer to a request.
         live_since: loop time from which on no event is missed; None before.
     """
 
@@ -52,6 +53,7 @@ class Topic:
     sid: str
     subscribers: set[Subscriber] = field(default_factory=set)
     revision: int = 0
+    held: int = 0
     live_since: float | None = None
 
 
@@ -131,6 +133,9 @@ class Hub:
         while topic.subscribers:
             try:
                 document = await self._documents.get(topic.service_sid, topic.sid)
+                held = max(topic.held, topic.revision)
+                if document is not None and document.revision < held:
+                    document = await self._documents.advance(topic.service_sid, topic.sid, held)
             except (Refusal, ReplyError) as error:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
                 await asyncio.sleep(PAUSE_LIMIT)

@@ -203,6 +203,8 @@ class Session:
                 if not was_live or topic.revision > document.revision:
                     # It may have changed between the first look and the subscription.
                     document = await self.workspace.get(document.sid)
+                if command.revision is not None and command.revision > document.revision:
+                    document = await self.workspace.advance(document.sid, command.revision)
             except Refusal:
                 self._forget(watch)
                 raise
@@ -242,9 +244,11 @@ class Session:
                 if watch := self._watches.get(document.sid):
                     watch.opening = False
                     watch.told = max(watch.told, document.revision)
+                    watch.topic.held = max(watch.topic.held, document.revision)
             case Written(document=document):
                 if watch := self._watches.get(document.sid):
                     watch.answered = max(watch.answered, document.revision)
+                    watch.topic.held = max(watch.topic.held, document.revision)
 
     def _release(self) -> None:
         """Tell the events that need not wait any more."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncline_protocol.document import Document
@@ -20,10 +20,14 @@ from syncline_protocol.sids import (
 )
 
 from . import keys
-from .redis import Redis
+from .connection import Argument
+from .redis import Redis, Unanswered
 from .scripts import COMMIT, FETCH
 
-__all__ = ["Documents", "Written", "absent", "mismatch", "now_ms"]
+__all__ = ["REVISION_RANDOM", "Documents", "Written", "absent", "mismatch", "now_ms"]
+
+MARK_BYTES = 8
+"""Random bytes that name a write."""
 
 REVISION_RANDOM = 1024
 """Low bits of a revision that are random, as a count of values (see commit.lua)."""
@@ -58,7 +62,7 @@ class Documents:
     async def get(self, service_sid: str, address: str) -> Document | None:
         """The newest state; None if there is no such document, or it is past its expiry."""
         sid, name = _sid_and_name(address)
-        reply = await self._redis.run(FETCH, keys.tag_of(service_sid, address), sid, name, now_ms())
+        reply = await self._fetch(keys.tag_of(service_sid, address), sid, name)
         return _document(reply) if reply[0] == b"ok" else None
 
     async def create(
@@ -125,6 +129,14 @@ class Documents:
             raise mismatch(if_match, written.document)
         return written
 
+    async def advance(self, service_sid: str, sid: str, held: int) -> Document:
+        """Give a document a revision beyond `held`, which somebody was told and a failover lost.
+
+        Nothing happens if it has one. Raises as `set`.
+        """
+        _, written = await self._commit(service_sid, "advance", sid, if_match=held, who="")
+        return written.document
+
     async def expire(self, service_sid: str, sid: str) -> None:
         """Remove a document if it is past its expiry, and tell its subscribers."""
         try:
@@ -146,40 +158,104 @@ class Documents:
         if_match: int | None = None,
         op: str | None = None,
     ) -> tuple[bytes, Written]:
-        address, now = sid or name, now_ms()
-        tag = keys.tag_of(service_sid, address)
-        commit = self._redis.run(
-            COMMIT,
-            tag,
-            verb,
-            sid,
-            name,
-            "" if if_match is None else if_match,
-            data,
-            "" if ttl is None else ttl,
-            who,
-            # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
-            "" if op is None else f"{len(who)}:{who}:{op}",
-            self._operation_ms,
-            now,
-            secrets.randbelow(REVISION_RANDOM),
-            "PUBLISH",
+        commit = _Commit(
+            keys.tag_of(service_sid, sid or name), verb, sid, name, if_match, data, ttl, who, op
         )
         if ttl:
             # Sent before the commit: should this process die between, the sweeper looks in vain.
             due = self._redis.execute(
-                "ZADD", keys.due(service_sid), "LT", now + ttl * 1000, tag[-3:-1]
+                "ZADD", keys.due(service_sid), "LT", commit.at_ms + ttl * 1000, commit.bucket
             )
-            _, reply = await asyncio.gather(due, commit)
+            _, reply = await asyncio.gather(due, self._run(commit))
         else:
-            reply = await commit
+            reply = await self._run(commit)
         status = reply[0]
         if status == b"absent":
-            raise absent(address)
+            raise absent(sid or name)
         document = _document(reply)
         if not document.data and data:
             document = replace(document, data=data)
         return status, Written(document, status == b"repeated")
+
+    async def _run(self, commit: _Commit) -> list[Any]:
+        arguments = commit.arguments(self._operation_ms)
+        try:
+            reply: list[Any] = await self._redis.run(COMMIT, commit.tag, *arguments)
+        except Unanswered as unanswered:
+            await self._redis.reconnected()
+            # An operation id makes a repetition safe.
+            if commit.op is None:
+                newest = await self._fetch(commit.tag, commit.sid, commit.name)
+                if commit.was_applied(newest):
+                    return newest
+                if not commit.cannot_have_been_applied(newest):
+                    raise unanswered
+            reply = await self._redis.run(COMMIT, commit.tag, *arguments)
+        return reply
+
+    async def _fetch(self, tag: str, sid: str, name: str) -> list[Any]:
+        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, now_ms())
+        return reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """One run of commit.lua, and how to tell afterwards what became of it.
+
+    Attributes:
+        at_ms: this machine's clock when it was first sent.
+        mark: names this write in the document.
+    """
+
+    tag: str
+    verb: str
+    sid: str
+    name: str
+    if_match: int | None
+    data: bytes
+    ttl: int | None
+    who: str
+    op: str | None
+    at_ms: int = field(default_factory=lambda: now_ms())
+    mark: bytes = field(default_factory=lambda: os.urandom(MARK_BYTES))
+
+    @property
+    def bucket(self) -> str:
+        """Two hexadecimal digits."""
+        return self.tag[-3:-1]
+
+    def arguments(self, operation_ms: int) -> tuple[Argument, ...]:
+        """ARGV of the script."""
+        return (
+            self.verb,
+            self.sid,
+            self.name,
+            "" if self.if_match is None else self.if_match,
+            self.data,
+            "" if self.ttl is None else self.ttl,
+            self.who,
+            # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
+            "" if self.op is None else f"{len(self.who)}:{self.who}:{self.op}",
+            operation_ms,
+            self.at_ms,
+            secrets.randbelow(REVISION_RANDOM),
+            "PUBLISH",
+            self.mark,
+        )
+
+    def was_applied(self, newest: list[Any]) -> bool:
+        """True if the document, as `fetch.lua` gives it, shows this write."""
+        if newest[0] != b"ok":
+            return False
+        return newest[-1] == self.mark or (self.verb == "create" and newest[1] == self.sid.encode())
+
+    def cannot_have_been_applied(self, newest: list[Any]) -> bool:
+        """True if the document shows that this write has not happened."""
+        if newest[0] != b"ok":
+            return self.verb != "remove"
+        # This write would have given a later revision, and it would still be the last or before it.
+        revision = int(newest[3])
+        return revision == self.if_match or revision < self.at_ms * REVISION_RANDOM
 
 
 def absent(address: str) -> Refusal:

@@ -4,7 +4,7 @@ All keys of one bucket begin with its hash tag, so that a cluster keeps them in 
 scripts append the rest):
 
     {IS…:3f}:document:ET…   hash   one document: n(ame) r(evision) d(ata) c(reated) u(pdated)
-                                   (e)x(pires) (created) b(y) w(riter)
+                                   (e)x(pires) (created) b(y) w(riter) m(ark of the last write)
     {IS…:3f}:names          hash   unique name -> SID
     {IS…:3f}:documents      zset   every SID, for listing in the order of SIDs
     {IS…:3f}:expiries       zset   SID by the moment of its expiry, in ms

@@ -16,7 +16,7 @@ from .connection import Argument, Connection, ConnectionBroken, ReplyError, conn
 from .engine import Engine
 from .scripts import ALL, Script
 
-__all__ = ["PAUSE_LIMIT", "Backoff", "Redis", "reconnect"]
+__all__ = ["PAUSE_LIMIT", "Backoff", "Redis", "Unanswered", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 
@@ -26,6 +26,10 @@ PENDING_LIMIT = 50_000
 PAUSE = 0.05
 PAUSE_LIMIT = 1.0
 """Seconds: the ceiling of the first random pause before connecting again, and the greatest."""
+
+
+class Unanswered(Refusal):
+    """A command was sent and its reply lost: it may have been carried out, or not."""
 
 
 class Redis:
@@ -39,6 +43,7 @@ class Redis:
         self._engine = engine
         self._timeout = timeout
         self._connection: Connection | None = None
+        self._up = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
 
     @property
@@ -67,6 +72,14 @@ class Redis:
         if self._connection is not None:
             self._connection.abort()
 
+    async def reconnected(self) -> None:
+        """Return once commands can be sent again. Raises `Refusal` if that takes too long."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._up.wait()
+        except TimeoutError:
+            raise Refusal(Code.UNAVAILABLE, "The store is away.") from None
+
     async def execute(self, *command: Argument) -> Any:
         """The reply to a command.
 
@@ -82,7 +95,7 @@ class Redis:
         try:
             return await connection.execute(*command)
         except ConnectionBroken:
-            raise Refusal(
+            raise Unanswered(
                 Code.UNAVAILABLE,
                 "The store went away before it answered; a write may or may not have been applied.",
             ) from None
@@ -112,9 +125,11 @@ class Redis:
             if self._connection is None:
                 self._connection = await reconnect(self._connect)
                 logger.info("connected to Redis")
+            self._up.set()
             await self._watch(self._connection)
-            logger.warning("the connection to Redis ended")
+            self._up.clear()
             self._connection = None
+            logger.warning("the connection to Redis ended")
 
     async def _connect(self) -> Connection:
         connection = await connect(await self._engine.address(), self._timeout)

@@ -4,10 +4,11 @@
 -- published last. All keys and the channel are made from KEYS[1], the bucket's hash tag: they share its cluster slot.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     verb ("create" | "update" | "remove" | "expire"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
+-- ARGV     verb ("create" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
---          random 0..1023, "PUBLISH" | "SPUBLISH"
--- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, previous revision}
+--          random 0..1023, "PUBLISH" | "SPUBLISH", mark of this write
+--          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
+-- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
 --          status "ok" | "repeated" | "exists" | "mismatch" | "absent" (alone); data "" where the caller has it;
 --          name and expires "" where there is none.
 
@@ -15,7 +16,7 @@ local tag = KEYS[1]
 local verb, sid, name, if_match = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local data, ttl, who = ARGV[5], ARGV[6], ARGV[7]
 local operation, operation_ms = ARGV[8], ARGV[9]
-local app_ms, random, publish = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local app_ms, random, publish, mark = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
 
 local time = redis.call('TIME')
 local now = math.max(app_ms, time[1] * 1000 + math.floor(time[2] / 1000))
@@ -64,9 +65,9 @@ local function drop(document, by, expired)
   return revision
 end
 
-local function reply(status, document, body, previous)
+local function reply(status, document, body)
   return {status, document.sid, document.name, document.revision, body, document.created, document.updated,
-          document.expires, document.creator, document.writer, previous}
+          document.expires, document.creator, document.writer, mark}
 end
 
 local function remember(answer)
@@ -83,10 +84,10 @@ local function write(document, previous)
   elseif ttl ~= '' then
     document.expires = text(now + ttl * 1000)
   end
-  local answer = reply('ok', document, '', previous)
+  local answer = reply('ok', document, '')
   remember(answer)
   redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
-             'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who)
+             'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who, 'm', mark)
   if document.expires ~= '' then
     redis.call('ZADD', EXPIRIES, document.expires, document.sid)
   elseif ttl == '0' then
@@ -117,7 +118,7 @@ end
 
 if verb == 'create' then
   if current then
-    return reply('exists', current, current.data, current.revision)
+    return reply('exists', current, current.data)
   end
   local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
   local answer = write(created, '0')
@@ -131,15 +132,26 @@ end
 if not current or verb == 'expire' then
   return {'absent'}
 end
+if verb == 'advance' then
+  -- A client holds a revision that a failover lost: bring all to the stored state by a newer one.
+  if tonumber(current.revision) >= tonumber(if_match) then
+    return reply('ok', current, current.data)
+  end
+  who = current.writer
+  local answer = write(current, if_match)
+  announce(current, {kind = 'updated', revision = current.revision, previous = if_match, at = text(now),
+                     by = who, expires = current.expires}, current.data)
+  answer[5] = current.data
+  return answer
+end
 if if_match ~= '' and if_match ~= current.revision then
-  return reply('mismatch', current, current.data, current.revision)
+  return reply('mismatch', current, current.data)
 end
 
 if verb == 'remove' then
-  local previous = current.revision
   current.revision = drop(current, who, false)
   current.updated, current.writer = text(now), who
-  local answer = reply('ok', current, '', previous)
+  local answer = reply('ok', current, '')
   remember(answer)
   return answer
 end

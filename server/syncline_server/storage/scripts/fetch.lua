@@ -8,7 +8,7 @@ local tag, sid = KEYS[1], ARGV[1]
 if sid == '' then
   sid = redis.call('HGET', tag .. ':names', ARGV[2])
 end
-local f = sid and redis.call('HMGET', tag .. ':document:' .. sid, 'n', 'r', 'd', 'c', 'u', 'x', 'b', 'w')
+local f = sid and redis.call('HMGET', tag .. ':document:' .. sid, 'n', 'r', 'd', 'c', 'u', 'x', 'b', 'w', 'm')
 if not f or not f[2] then
   return {'absent'}
 end
@@ -17,4 +17,4 @@ local now = math.max(tonumber(ARGV[3]), time[1] * 1000 + math.floor(time[2] / 10
 if f[6] ~= '' and tonumber(f[6]) <= now then
   return {'absent'}
 end
-return {'ok', sid, f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[2]}
+return {'ok', sid, f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9]}
