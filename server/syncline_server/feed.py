@@ -1,40 +1,21 @@
-"""The events of open documents, from Redis to this process: one supervised pub/sub connection.
-
-It is never trusted blindly. Its own PINGs prove it alive; after any break it subscribes anew and
-tells the hub, which compares what it holds with Redis.
-"""
+"""The events of open documents, from Redis to this process: an ear at each shard."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
 
 from syncline_protocol.document import Event
 from syncline_protocol.errors import Code, Refusal
 
-from .storage.connection import Connection, connect
-from .storage.engine import Engine
-from .storage.events import parse_event
-from .storage.redis import reconnect
+from .ear import Ear
+from .storage.redis import Redis
+from .storage.rights import RightsChanged
 
 __all__ = ["Feed"]
 
-logger = logging.getLogger("syncline.feed")
-
-HEARTBEAT = 0.4
-"""Seconds between PINGs."""
-
-SILENCE_LIMIT = 1.0
-"""Seconds without a PONG after which the connection is given up."""
-
-BATCH = 500
-"""Channels in one SUBSCRIBE: more at once would hold up Redis' other clients."""
-
-_RESUBSCRIBED = b"resubscribed"
+REPLACING_PAUSE = 0.25
+"""Seconds before a channel that a shard has dropped is placed anew, if no map told where before."""
 
 
 class Feed:
@@ -42,45 +23,47 @@ class Feed:
 
     def __init__(
         self,
-        engine: Engine,
+        redis: Redis,
         timeout: float,
-        on_event: Callable[[Event], None],
-        on_gap: Callable[[], None],
+        on_event: Callable[[Event | RightsChanged], None],
+        on_gap: Callable[[list[str]], None],
     ) -> None:
         """
         Args:
             timeout: seconds that a connection, or a subscription, may take.
             on_event: takes each event, in the order of its channel.
-            on_gap: called when events may have been missed, once they come again.
+            on_gap: takes the channels whose events may have been missed, once they come again.
         """
-        self._engine = engine
+        self.on_event = on_event
+        self.on_gap = on_gap
+        self._redis = redis
         self._timeout = timeout
-        self._on_event = on_event
-        self._on_gap = on_gap
-        self._connection: Connection | None = None
+        self._ears: dict[str, Ear] = {}
         self._confirmed: dict[str, asyncio.Future[None]] = {}
-        # SUBSCRIBEs that Redis has not confirmed: only the last one after an UNSUBSCRIBE counts.
-        self._outstanding: Counter[str] = Counter()
-        self._answered_at = 0.0
-        self._supervisor: asyncio.Task[None] | None = None
+        # Where each channel is listened to; None where no shard serves it at the moment.
+        self._places: dict[str, str | None] = {}
+        # Those that are on the way to another shard, and may miss events meanwhile.
+        self._moving: set[str] = set()
+        self._stopping: set[asyncio.Task[None]] = set()
 
     @property
     def live(self) -> bool:
-        """True while events come."""
-        return self._connection is not None
+        """True while events come from every shard."""
+        return bool(self._ears) and all(ear.live for ear in self._ears.values())
+
+    @property
+    def lag(self) -> float:
+        """Seconds that a message to oneself took the last time, at the slowest shard."""
+        return max((ear.lag for ear in self._ears.values()), default=0.0)
 
     def start(self) -> None:
         """Connect, and stay connected."""
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._redis.engine.on_change(self._follow)
+        self._follow()
 
     async def stop(self) -> None:
-        """End the connection."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
-        if self._connection is not None:
-            self._connection.abort()
+        """End all connections."""
+        await asyncio.gather(*(ear.stop() for ear in self._ears.values()), *self._stopping)
 
     async def subscribe(self, channel: str) -> None:
         """Return when every later event of the channel will come, or `on_gap` will be called.
@@ -90,9 +73,9 @@ class Feed:
         """
         confirmed = self._confirmed.get(channel)
         if confirmed is None:
-            confirmed = asyncio.get_running_loop().create_future()
-            self._confirmed[channel] = confirmed
-            self._send_subscribe([channel])
+            confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
+            self._places[channel] = None
+            self._place(channel)
         try:
             async with asyncio.timeout(self._timeout):
                 await asyncio.shield(confirmed)
@@ -103,59 +86,55 @@ class Feed:
 
     def unsubscribe(self, channel: str) -> None:
         """No event of the channel is wanted any more."""
-        if self._confirmed.pop(channel, None) is not None and self._connection is not None:
-            self._connection.send("UNSUBSCRIBE", channel)
+        ear = self._ears.get(self._places.pop(channel, None) or "")
+        self._confirmed.pop(channel, None)
+        self._moving.discard(channel)
+        if ear is not None:
+            ear.unsubscribe(channel)
 
-    def _send_subscribe(self, channels: list[str]) -> None:
-        if self._connection is not None:
-            self._outstanding.update(channels)
-            self._connection.send("SUBSCRIBE", *channels)
+    def on_confirmed(self, channel: str) -> None:
+        """An ear listens to the channel."""
+        confirmed = self._confirmed.get(channel)
+        if confirmed is None:
+            return
+        if not confirmed.done():
+            self._moving.discard(channel)
+            confirmed.set_result(None)
+        elif channel in self._moving:
+            self._moving.discard(channel)
+            self.on_gap([channel])
 
-    async def _supervise(self) -> None:
-        while True:
-            self._connection = await reconnect(self._connect)
-            self._subscribe_all()
-            await self._watch(self._connection)
-            self._connection = None
-            logger.warning("the feed from Redis broke")
+    def on_lost(self, channel: str) -> None:
+        """An ear listens to the channel no more, because its slot has moved."""
+        if channel in self._places:
+            self._places[channel] = None
+            asyncio.get_running_loop().call_later(REPLACING_PAUSE, self._place, channel)
 
-    async def _connect(self) -> Connection:
-        return await connect(await self._engine.address(), self._timeout, self._on_push)
+    def _follow(self) -> None:
+        """Have an ear at each shard that there is now, and each channel at its shard."""
+        shards = set(self._redis.engine.shards())
+        for shard in shards - self._ears.keys():
+            ear = self._ears[shard] = Ear(self._redis, shard, self._timeout, self)
+            ear.start()
+        for channel in list(self._places):
+            self._place(channel)
+        for shard in self._ears.keys() - shards:
+            task = asyncio.create_task(self._ears.pop(shard).stop())
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
 
-    def _subscribe_all(self) -> None:
-        self._outstanding.clear()
-        channels = list(self._confirmed)
-        for start in range(0, len(channels), BATCH):
-            self._send_subscribe(channels[start : start + BATCH])
-        if self._connection is not None:
-            # Answered in order: when this comes back, the subscriptions stand.
-            self._connection.send("PING", _RESUBSCRIBED)
-
-    async def _watch(self, connection: Connection) -> None:
-        """Until the connection ends, or has been deaf for too long and is ended."""
-        clock = asyncio.get_running_loop().time
-        self._answered_at = clock()
-        while not connection.ended.done():
-            if clock() - self._answered_at > SILENCE_LIMIT:
-                logger.warning("the feed from Redis has been silent for %g s", SILENCE_LIMIT)
-                connection.abort()
-            connection.send("PING", "")
-            await asyncio.wait([connection.ended], timeout=HEARTBEAT)
-
-    def _on_push(self, push: Any) -> None:
-        self._answered_at = asyncio.get_running_loop().time()
-        match push:
-            case [b"message", _, payload]:
-                self._on_event(parse_event(payload))
-            case [b"subscribe", channel, _]:
-                self._on_confirmation(channel.decode())
-            case [b"pong", payload] | bytes(payload) if payload == _RESUBSCRIBED:
-                self._on_gap()
-
-    def _on_confirmation(self, channel: str) -> None:
-        self._outstanding[channel] -= 1
-        if self._outstanding[channel] <= 0:
-            del self._outstanding[channel]
-            confirmed = self._confirmed.get(channel)
-            if confirmed is not None and not confirmed.done():
-                confirmed.set_result(None)
+    def _place(self, channel: str) -> None:
+        """Listen to a channel where it is published now."""
+        try:
+            shard: str | None = self._redis.engine.shard_of(channel)
+        except LookupError:
+            shard = None
+        before = self._places.get(channel)
+        if channel not in self._places or shard == before:
+            return
+        self._places[channel] = shard
+        self._moving.add(channel)
+        if before in self._ears:
+            self._ears[before].unsubscribe(channel)
+        if shard in self._ears:
+            self._ears[shard].subscribe(channel)

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from syncline_protocol.document import Document, Event, Removed, Updated
 from syncline_protocol.errors import Refusal
 
 from .auth import SYSTEM
 from .feed import Feed
+from .storage.backoff import PAUSE_LIMIT
 from .storage.connection import ReplyError
-from .storage.documents import Documents, now_ms
-from .storage.engine import Engine
-from .storage.keys import channel
-from .storage.redis import PAUSE_LIMIT
+from .storage.documents import REVISION_RANDOM, Documents, now_ms
+from .storage.keys import channel, sid_of_channel
+from .storage.redis import Redis
+from .storage.rights import Right, RightsChanged
+from .storage.services import Service
 
 __all__ = ["Hub", "Subscriber", "Topic"]
 
@@ -35,8 +38,15 @@ COMPARED_AT_ONCE = 500
 class Subscriber(Protocol):
     """Somebody who has documents open."""
 
+    @property
+    def reader(self) -> str | None:
+        """The identity that needs the right to read; None while this one needs no right."""
+
     def on_event(self, event: Event) -> None:
         """Take an event. Must not block; revisions of one document grow."""
+
+    def on_revoked(self, sid: str) -> None:
+        """The right to read a document is gone, and so is the subscription. Must not block."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +57,7 @@ class Topic:
         revision: the newest that came by; 0 if none did.
         held: the newest that a subscriber was told otherwise, by the answer to a request.
         live_since: loop time from which on no event is missed; None before.
+        rights_changed_at: loop time before which who was found to have a right may have lost it.
     """
 
     service_sid: str
@@ -55,17 +66,18 @@ class Topic:
     revision: int = 0
     held: int = 0
     live_since: float | None = None
+    rights_changed_at: float = float("-inf")
 
 
 class Hub:
     """All topics of this process."""
 
-    def __init__(self, engine: Engine, documents: Documents, timeout: float) -> None:
+    def __init__(self, redis: Redis, documents: Documents, timeout: float) -> None:
         """`timeout`: seconds that a subscription in Redis may take."""
         self._documents = documents
-        self._feed = Feed(engine, timeout, self._on_event, self._on_gap)
+        self._feed = Feed(redis, timeout, self._on_event, self._on_gap)
         self._topics: dict[str, Topic] = {}
-        self._comparison: asyncio.Task[None] | None = None
+        self._comparisons: set[asyncio.Task[None]] = set()
 
     @property
     def live(self) -> bool:
@@ -78,8 +90,8 @@ class Hub:
 
     async def stop(self) -> None:
         """Hear nothing any more."""
-        if self._comparison is not None:
-            self._comparison.cancel()
+        for comparison in self._comparisons:
+            comparison.cancel()
         await self._feed.stop()
 
     def join(self, service_sid: str, sid: str, subscriber: Subscriber) -> Topic:
@@ -111,7 +123,27 @@ class Hub:
             del self._topics[topic.sid]
             self._feed.unsubscribe(channel(topic.service_sid, topic.sid))
 
-    def _on_event(self, event: Event) -> None:
+    def on_service_change(self, before: Service, after: Service | None) -> None:
+        """Where permissions begin to count, look who has the right to what is open."""
+        if after is not None and after.acl_enabled and not before.acl_enabled:
+            topics = [t for t in self._topics.values() if t.service_sid == after.sid]
+            for topic in topics:
+                topic.rights_changed_at = asyncio.get_running_loop().time()
+            self._spawn(self._compare_all(topics))
+
+    def _on_rights(self, change: RightsChanged) -> None:
+        topic = self._topics.get(change.sid)
+        if topic is None:
+            return
+        topic.rights_changed_at = asyncio.get_running_loop().time()
+        if Right.READ not in change.rights:
+            for subscriber in list(topic.subscribers):
+                if subscriber.reader == change.identity:
+                    subscriber.on_revoked(topic.sid)
+
+    def _on_event(self, event: Event | RightsChanged) -> None:
+        if isinstance(event, RightsChanged):
+            return self._on_rights(event)
         topic = self._topics.get(event.sid)
         if topic is None or event.revision <= topic.revision:
             return
@@ -119,19 +151,24 @@ class Hub:
         for subscriber in list(topic.subscribers):
             subscriber.on_event(event)
 
-    def _on_gap(self) -> None:
-        if self._comparison is not None:
-            self._comparison.cancel()
-        self._comparison = asyncio.create_task(self._compare_all(list(self._topics.values())))
+    def _on_gap(self, channels: list[str]) -> None:
+        topics = (self._topics.get(sid_of_channel(channel)) for channel in channels)
+        self._spawn(self._compare_all([topic for topic in topics if topic is not None]))
 
     async def _compare_all(self, topics: list[Topic]) -> None:
         for start in range(0, len(topics), COMPARED_AT_ONCE):
             await asyncio.gather(*map(self._compare, topics[start : start + COMPARED_AT_ONCE]))
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._comparisons.add(task)
+        task.add_done_callback(self._comparisons.discard)
+
     async def _compare(self, topic: Topic) -> None:
-        """Read the document, and tell what the feed did not."""
+        """Read the document, and tell what the feed did not, to those who may still read it."""
         while topic.subscribers:
             try:
+                await self._end_unentitled(topic)
                 document = await self._documents.get(topic.service_sid, topic.sid)
                 held = max(topic.held, topic.revision)
                 if document is not None and document.revision < held:
@@ -142,13 +179,23 @@ class Hub:
                 continue
             return self._on_event(_difference(topic, document))
 
+    async def _end_unentitled(self, topic: Topic) -> None:
+        reading = {subscriber.reader for subscriber in topic.subscribers}
+        identities = [reader for reader in reading if reader is not None]
+        entitled = await self._documents.readers(topic.service_sid, topic.sid, identities)
+        ended = set(identities) - entitled
+        for subscriber in list(topic.subscribers):
+            if subscriber.reader in ended:
+                subscriber.on_revoked(topic.sid)
+
 
 def _difference(topic: Topic, document: Document | None) -> Event:
     if document is None:
         # Nobody is left who could say when and by whom.
         now = now_ms()
-        revision = max(topic.revision + 1, now * 1024)
-        return Removed(topic.sid, None, revision, topic.revision, now, SYSTEM, expired=False)
+        held = max(topic.revision, topic.held)
+        revision = max(held + 1, now * REVISION_RANDOM)
+        return Removed(topic.sid, None, revision, held, now, SYSTEM, expired=False)
     return Updated(
         document.sid,
         document.unique_name,

@@ -13,6 +13,7 @@ from .credentials import Credentials
 from .listening import announce, listen
 from .server import Server
 from .settings import Settings
+from .storage.embedded import EmbeddedRedis
 from .storage.engines import make_engine, start_engine
 from .workers import Workers
 
@@ -47,8 +48,11 @@ async def _run_here(settings: Settings, credentials: Credentials) -> None:
 
 async def _run_workers(settings: Settings, credentials: Credentials) -> None:
     engine = make_engine(settings)
+    # A Redis that somebody else runs is for the workers alone to connect to.
+    embedded = engine if isinstance(engine, EmbeddedRedis) else None
     try:
-        await start_engine(engine, settings)
-        await Workers(settings, credentials, engine).run()
+        if embedded is not None:
+            await start_engine(embedded, settings)
+        await Workers(settings, credentials, embedded).run()
     finally:
         await engine.stop()

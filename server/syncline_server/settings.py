@@ -14,6 +14,16 @@ from urllib.parse import urlsplit
 
 __all__ = ["SettingError", "Settings"]
 
+REDIS_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+cluster",
+    "rediss+cluster",
+    "redis+sentinel",
+    "rediss+sentinel",
+)
+
 MAX_DATA_LIMIT = 1024 * 1024
 
 
@@ -37,7 +47,8 @@ class Settings:
     )
     redis_url: str | None = _setting(
         None,
-        "Redis to use: redis://, rediss:// or unix://. Without it, an embedded one is started.",
+        "Redis to use: redis://, rediss:// or unix://; redis+cluster://a,b,c or "
+        "redis+sentinel://a,b,c/name. Without it, an embedded one is started.",
     )
     appendfsync: str = _setting(
         "always",
@@ -90,6 +101,12 @@ class Settings:
         least=0.1,
         most=120,
     )
+    connect_rate: int = _setting(
+        500,
+        "Connections of the vendor's SDKs let in per second; others are told to wait (429).",
+        least=1,
+        most=100_000,
+    )
     ping_interval: float = _setting(20.0, "Seconds between WebSocket pings.", least=1, most=300)
     ping_timeout: float = _setting(
         20.0, "Seconds a socket may leave a ping unanswered; then it is dropped.", least=1, most=300
@@ -108,6 +125,12 @@ class Settings:
         "Seconds a reader may take nothing of what waits; then it is closed with 4003.",
         least=1,
         most=600,
+    )
+    max_services: int = _setting(
+        1000,
+        "Services that there may be; more are refused with 20409.",
+        least=1,
+        most=100_000,
     )
     max_subscriptions: int = _setting(
         2000,
@@ -139,6 +162,14 @@ class Settings:
         least=0.1,
         most=60,
     )
+    durability: str = _setting(
+        "acknowledge",
+        "What a write has survived when it is answered: Redis has it, a replica too, or the disk.",
+        choices=("acknowledge", "replicated", "fsync"),
+    )
+    durability_timeout: float = _setting(
+        1.0, "Seconds that may take; then the write is refused with 20503.", least=0.01, most=60
+    )
     drain_timeout: float = _setting(
         10.0, "Seconds that a stopping server waits for its requests.", least=0, most=300
     )
@@ -149,7 +180,7 @@ class Settings:
         if self.public_url is not None:
             _check_url("public_url", self.public_url, ("http", "https"))
         if self.redis_url is not None:
-            _check_url("redis_url", self.redis_url, ("redis", "rediss", "unix"))
+            _check_url("redis_url", self.redis_url, REDIS_SCHEMES)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -158,13 +189,20 @@ class Settings:
 
     @property
     def body_limit(self) -> int:
-        """Bytes in a request body or a WebSocket message; more is refused with 54006 (REST) or
-        closed with 1009.
+        """Bytes in a request body; more is refused with 54006.
 
         Derived: a form may take eight bytes for one of the document (`%5Cu00e9` for the two bytes
         of é, and so on).
         """
         return 8 * self.data_limit + 16_384
+
+    @property
+    def message_limit(self) -> int:
+        """Bytes in a WebSocket message; more is closed with 1009.
+
+        Derived: one message may hold a document, or a thousand subscriptions of a vendor's SDK.
+        """
+        return max(self.body_limit, 262_144)
 
     @property
     def origins(self) -> list[str]:
@@ -186,7 +224,8 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in schemes and bool(parts.netloc or parts.path)
-        _ = parts.port  # raises where the port is no number
+        if "," not in parts.netloc:
+            _ = parts.port  # raises where the port is no number
     except ValueError:
         usable = False
     if not usable:

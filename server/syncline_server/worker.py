@@ -7,14 +7,15 @@ import os
 import signal
 import socket
 import sys
-from urllib.parse import quote
 
 import uvloop
 
 from . import logs
 from .app import create_app
 from .server import Server
-from .storage.engine import ExternalRedis
+from .storage.address import Address
+from .storage.engine import Engine, ExternalRedis
+from .storage.engines import make_engine
 from .workers import READY, Orders
 
 __all__ = ["main"]
@@ -30,14 +31,22 @@ def main() -> None:
 
 async def _run(orders: Orders) -> None:
     settings = orders.settings
-    path = orders.redis_path
-    engine = ExternalRedis(settings.redis_url or f"unix://{quote(path or '')}")
+    engine = _engine(orders)
+    await engine.start()
     listener = socket.socket(fileno=orders.listener)
     # Nothing more is written there: that it can be read means that the parent has ended.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _orphaned)
-    await Server(create_app(settings, orders.credentials, engine), settings, _ready).serve(
-        [listener]
-    )
+    try:
+        server = Server(create_app(settings, orders.credentials, engine), settings, _ready)
+        await server.serve([listener])
+    finally:
+        await engine.stop()
+
+
+def _engine(orders: Orders) -> Engine:
+    if orders.redis_path is not None:
+        return ExternalRedis(Address(path=orders.redis_path))
+    return make_engine(orders.settings)
 
 
 def _ready() -> None:

@@ -20,8 +20,9 @@ import orjson
 from .credentials import Credentials
 from .listening import announce, listen
 from .settings import SettingError, Settings
-from .storage.engine import Engine
-from .storage.redis import Backoff
+from .storage.backoff import Backoff
+from .storage.embedded import EmbeddedRedis
+from .storage.engine import SHARD
 
 __all__ = ["READY", "Orders", "Workers"]
 
@@ -70,10 +71,13 @@ class Orders:
 class Workers:
     """Keeps as many workers running as the settings say."""
 
-    def __init__(self, settings: Settings, credentials: Credentials, engine: Engine) -> None:
+    def __init__(
+        self, settings: Settings, credentials: Credentials, embedded: EmbeddedRedis | None
+    ) -> None:
+        """`embedded`: the Redis that all share; None where the settings have a URL."""
         self._settings = settings
         self._credentials = credentials
-        self._engine = engine
+        self._embedded = embedded
         self._stopping = asyncio.Event()
         self._interrupted = False
         # Beyond what a worker allows itself, because it is ended for good then.
@@ -108,8 +112,8 @@ class Workers:
 
     async def orders(self, listener: socket.socket) -> bytes:
         """What a new worker is told."""
-        embedded = self._settings.redis_url is None
-        path = (await self._engine.address()).path if embedded else None
+        embedded = self._embedded
+        path = None if embedded is None else (await embedded.address(SHARD)).path
         return Orders(self._settings, self._credentials, listener.fileno(), path).encode()
 
     async def _announce(self, slots: list[_Slot]) -> None:
@@ -136,9 +140,9 @@ class Workers:
 
     async def _guard_redis(self) -> None:
         """Workers only connect to the embedded Redis; its parent starts it again."""
-        while True:
+        while self._embedded is not None:
             try:
-                await self._engine.address()
+                await self._embedded.address(SHARD)
             except (OSError, SettingError) as error:
                 logger.warning("Redis cannot be started: %s", error)
             await asyncio.sleep(REDIS_CHECK_INTERVAL)

@@ -20,7 +20,16 @@ from syncline_server.storage.documents import Documents, Written
 from syncline_server.storage.engine import ExternalRedis
 from syncline_server.storage.events import parse_event
 
-__all__ = ["PATIENCE", "Clock", "Inbox", "Publications", "Service", "Store", "eventually", "refused"]
+__all__ = [
+    "PATIENCE",
+    "Clock",
+    "Inbox",
+    "Publications",
+    "Service",
+    "Store",
+    "eventually",
+    "refused",
+]
 
 PATIENCE = 10.0
 """Seconds after which something that is waited for is held to have failed."""
@@ -41,7 +50,7 @@ class Store:
     @property
     def engine(self) -> ExternalRedis:
         """For what connects to it itself."""
-        return ExternalRedis(self.url)
+        return ExternalRedis(Address.parse(self.url))
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:
@@ -73,9 +82,18 @@ class Inbox:
     def __init__(self) -> None:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
+    @property
+    def reader(self) -> str | None:
+        """It needs no right."""
+        return None
+
     def on_event(self, event: Event) -> None:
         """Keep it."""
         self._events.put_nowait(event)
+
+    def on_revoked(self, sid: str) -> None:
+        """It cannot be: it needs no right."""
+        raise AssertionError(sid)
 
     async def next(self) -> Any:
         """The oldest event that was not taken; waits for it."""

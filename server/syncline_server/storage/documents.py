@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,13 +22,26 @@ from syncline_protocol.sids import (
 
 from . import keys
 from .connection import Argument
-from .redis import Redis, Unanswered
+from .node import Unanswered
+from .redis import Redis
+from .rights import Right
 from .scripts import COMMIT, FETCH
 
-__all__ = ["REVISION_RANDOM", "Documents", "Written", "absent", "mismatch", "now_ms"]
+__all__ = [
+    "REVISION_RANDOM",
+    "Documents",
+    "Written",
+    "absent",
+    "forbidden",
+    "mismatch",
+    "now_ms",
+]
 
 MARK_BYTES = 8
 """Random bytes that name a write."""
+
+READERS_AT_ONCE = 500
+"""Identities whose rights are read in one command."""
 
 REVISION_RANDOM = 1024
 """Low bits of a revision that are random, as a count of values (see commit.lua)."""
@@ -51,7 +65,8 @@ class Documents:
     """The documents of all services.
 
     Every method raises `Refusal` with `UNAVAILABLE` while Redis is away. `address` is a SID or a
-    unique name, `who` an identity, `op` an operation id or None.
+    unique name, `who` an identity, `op` an operation id or None. `needs` are the rights without
+    which `who` is refused with `ACCESS_FORBIDDEN`; None where permissions do not count.
     """
 
     def __init__(self, redis: Redis, operation_memory: int) -> None:
@@ -59,11 +74,24 @@ class Documents:
         self._redis = redis
         self._operation_ms = operation_memory * 1000
 
-    async def get(self, service_sid: str, address: str) -> Document | None:
+    async def get(
+        self, service_sid: str, address: str, who: str = "", needs: Right | None = None
+    ) -> Document | None:
         """The newest state; None if there is no such document, or it is past its expiry."""
         sid, name = _sid_and_name(address)
-        reply = await self._fetch(keys.tag_of(service_sid, address), sid, name)
+        reply = await self._fetch(keys.tag_of(service_sid, address), sid, name, who, needs)
+        if reply[0] == b"forbidden":
+            raise forbidden()
         return _document(reply) if reply[0] == b"ok" else None
+
+    async def readers(self, service_sid: str, sid: str, identities: Sequence[str]) -> set[str]:
+        """Those of the identities that have the right to read a document."""
+        found = set()
+        for start in range(0, len(identities), READERS_AT_ONCE):
+            asked = identities[start : start + READERS_AT_ONCE]
+            stored = await self._redis.execute("HMGET", keys.permissions(service_sid, sid), *asked)
+            found |= {who for who, rights in zip(asked, stored, strict=True) if _may_read(rights)}
+        return found
 
     async def create(
         self,
@@ -73,8 +101,11 @@ class Documents:
         ttl: int | None,
         who: str,
         op: str | None,
+        needs: Right | None = None,
     ) -> tuple[Written, bool]:
-        """Create a document, or find the one that has the name.
+        """Create a document, or find the one that has the name; only that one needs rights.
+
+        Where permissions count, who creates it gets all of them.
 
         Returns:
             it, and whether it was created.
@@ -82,7 +113,15 @@ class Documents:
         bucket = _bucket_of_new(name, op)
         sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
         status, written = await self._commit(
-            service_sid, "create", sid, name=name or "", data=data, ttl=ttl, who=who, op=op
+            service_sid,
+            "create",
+            sid,
+            name=name or "",
+            data=data,
+            ttl=ttl,
+            who=who,
+            op=op,
+            needs=needs,
         )
         return written, status != b"exists"
 
@@ -95,6 +134,7 @@ class Documents:
         if_match: int | None,
         who: str,
         op: str | None,
+        needs: Right | None = None,
     ) -> Written:
         """Replace the data, the expiry or both; None leaves either as it is.
 
@@ -102,7 +142,7 @@ class Documents:
             Refusal: there is no such document, or it is at another revision than `if_match`.
         """
         sid, name = _sid_and_name(address)
-        status, written = await self._commit(
+        _, written = await self._commit(
             service_sid,
             "update",
             sid,
@@ -112,29 +152,36 @@ class Documents:
             if_match=if_match,
             who=who,
             op=op,
+            needs=needs,
         )
-        if status == b"mismatch":
-            raise mismatch(if_match, written.document)
         return written
 
     async def remove(
-        self, service_sid: str, address: str, if_match: int | None, who: str, op: str | None
+        self,
+        service_sid: str,
+        address: str,
+        if_match: int | None,
+        who: str,
+        op: str | None,
+        needs: Right | None = None,
     ) -> Written:
         """End a document; raises as `set`."""
         sid, name = _sid_and_name(address)
-        status, written = await self._commit(
-            service_sid, "remove", sid, name=name, if_match=if_match, who=who, op=op
+        _, written = await self._commit(
+            service_sid, "remove", sid, name=name, if_match=if_match, who=who, op=op, needs=needs
         )
-        if status == b"mismatch":
-            raise mismatch(if_match, written.document)
         return written
 
-    async def advance(self, service_sid: str, sid: str, held: int) -> Document:
+    async def advance(
+        self, service_sid: str, sid: str, held: int, who: str = "", needs: Right | None = None
+    ) -> Document:
         """Give a document a revision beyond `held`, which somebody was told and a failover lost.
 
         Nothing happens if it has one. Raises as `set`.
         """
-        _, written = await self._commit(service_sid, "advance", sid, if_match=held, who="")
+        _, written = await self._commit(
+            service_sid, "advance", sid, if_match=held, who=who, needs=needs
+        )
         return written.document
 
     async def expire(self, service_sid: str, sid: str) -> None:
@@ -157,10 +204,10 @@ class Documents:
         ttl: int | None = None,
         if_match: int | None = None,
         op: str | None = None,
+        needs: Right | None = None,
     ) -> tuple[bytes, Written]:
-        commit = _Commit(
-            keys.tag_of(service_sid, sid or name), verb, sid, name, if_match, data, ttl, who, op
-        )
+        tag = keys.tag_of(service_sid, sid or name)
+        commit = _Commit(tag, verb, sid, name, if_match, data, ttl, who, op, needs)
         if ttl:
             # Sent before the commit: should this process die between, the sweeper looks in vain.
             due = self._redis.execute(
@@ -172,17 +219,24 @@ class Documents:
         status = reply[0]
         if status == b"absent":
             raise absent(sid or name)
+        if status == b"forbidden":
+            raise forbidden()
+        if status == b"mismatch":
+            raise mismatch(if_match, _document(reply) if len(reply) > 1 else None)
         document = _document(reply)
+        if needs is not None and verb == "update":
+            # Who may write may not read for that: nothing comes back but what was given.
+            document = replace(document, data=b"")
         if not document.data and data:
             document = replace(document, data=data)
         return status, Written(document, status == b"repeated")
 
     async def _run(self, commit: _Commit) -> list[Any]:
-        arguments = commit.arguments(self._operation_ms)
+        arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
         try:
-            reply: list[Any] = await self._redis.run(COMMIT, commit.tag, *arguments)
+            reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         except Unanswered as unanswered:
-            await self._redis.reconnected()
+            await self._redis.reconnected(commit.tag)
             # An operation id makes a repetition safe.
             if commit.op is None:
                 newest = await self._fetch(commit.tag, commit.sid, commit.name)
@@ -190,11 +244,13 @@ class Documents:
                     return newest
                 if not commit.cannot_have_been_applied(newest):
                     raise unanswered
-            reply = await self._redis.run(COMMIT, commit.tag, *arguments)
+            reply = await self._redis.commit(COMMIT, commit.tag, *arguments)
         return reply
 
-    async def _fetch(self, tag: str, sid: str, name: str) -> list[Any]:
-        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, now_ms())
+    async def _fetch(
+        self, tag: str, sid: str, name: str, who: str = "", needs: Right | None = None
+    ) -> list[Any]:
+        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, now_ms(), who, _bits(needs))
         return reply
 
 
@@ -216,6 +272,7 @@ class _Commit:
     ttl: int | None
     who: str
     op: str | None
+    needs: Right | None
     at_ms: int = field(default_factory=lambda: now_ms())
     mark: bytes = field(default_factory=lambda: os.urandom(MARK_BYTES))
 
@@ -224,7 +281,7 @@ class _Commit:
         """Two hexadecimal digits."""
         return self.tag[-3:-1]
 
-    def arguments(self, operation_ms: int) -> tuple[Argument, ...]:
+    def arguments(self, operation_ms: int, publish: str) -> tuple[Argument, ...]:
         """ARGV of the script."""
         return (
             self.verb,
@@ -239,8 +296,9 @@ class _Commit:
             operation_ms,
             self.at_ms,
             secrets.randbelow(REVISION_RANDOM),
-            "PUBLISH",
+            publish,
             self.mark,
+            _bits(self.needs),
         )
 
     def was_applied(self, newest: list[Any]) -> bool:
@@ -265,6 +323,13 @@ def absent(address: str) -> Refusal:
     return Refusal(Code.NAME_NOT_FOUND, f"Unique name not found: no document is named {address!r}.")
 
 
+def forbidden() -> Refusal:
+    """The document exists, but not for this identity; the sentence tells nothing of it."""
+    return Refusal(
+        Code.ACCESS_FORBIDDEN, "Access forbidden for identity: it lacks the right to do this."
+    )
+
+
 def now_ms() -> int:
     """This machine's clock, in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
@@ -277,14 +342,26 @@ def _bucket_of_new(name: str | None, op: str | None) -> int:
     return secrets.randbelow(BUCKETS) if op is None else bucket_of_name(op)
 
 
-def mismatch(expected: int | None, newest: Document) -> Refusal:
-    """The document is at another revision than the write was meant for."""
+def mismatch(expected: int | None, newest: Document | None) -> Refusal:
+    """The document is at another revision than the write was meant for.
+
+    `newest` is None for a writer who may not read it.
+    """
+    is_at = "" if newest is None else f", it is at {newest.revision}"
     return Refusal(
         Code.REVISION_MISMATCH,
         "The revision of the Document does not match the expected revision: "
-        f"{expected} was expected, it is at {newest.revision}.",
+        f"{expected} was expected{is_at}.",
         document=newest,
     )
+
+
+def _may_read(stored: bytes | None) -> bool:
+    return Right.READ in Right(int(stored or 0))
+
+
+def _bits(needs: Right | None) -> int | str:
+    return "" if needs is None else int(needs)
 
 
 def _sid_and_name(address: str) -> tuple[str, str]:

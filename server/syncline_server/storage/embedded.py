@@ -21,6 +21,7 @@ from syncline_server.settings import SettingError
 
 from .address import Address
 from .connection import ConnectionBroken, ReplyError, connect
+from .engine import SingleEngine
 
 __all__ = ["EmbeddedRedis"]
 
@@ -36,7 +37,7 @@ _SOCKET_PATH_LIMIT = 107  # bytes, of `sun_path` in unix(7)
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(SingleEngine):
     """One data directory's Redis. It is started again where it has died."""
 
     def __init__(self, data_dir: Path, appendfsync: str) -> None:
@@ -48,7 +49,7 @@ class EmbeddedRedis:
         self._socket = self._directory / "redis.sock"
         self._socket_directory: tempfile.TemporaryDirectory[str] | None = None
 
-    async def address(self) -> Address:
+    async def address(self, shard: str) -> Address:
         async with self._starting:
             if self._process is None or self._process.poll() is not None:
                 await self._start()

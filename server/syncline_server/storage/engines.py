@@ -5,7 +5,8 @@ from __future__ import annotations
 from syncline_server.settings import SettingError, Settings
 
 from .embedded import EmbeddedRedis
-from .engine import Engine, ExternalRedis
+from .engine import Engine
+from .urls import engine_of
 
 __all__ = ["make_engine", "start_engine"]
 
@@ -13,7 +14,7 @@ __all__ = ["make_engine", "start_engine"]
 def make_engine(settings: Settings) -> Engine:
     """The Redis at the URL, or one of our own. Raises `SettingError` for an unusable URL."""
     if settings.redis_url is not None:
-        return ExternalRedis(settings.redis_url)
+        return engine_of(settings.redis_url, settings.redis_timeout)
     return EmbeddedRedis(settings.data_dir, settings.appendfsync)
 
 
@@ -24,6 +25,6 @@ async def start_engine(engine: Engine, settings: Settings) -> None:
         SettingError: the engine cannot be started.
     """
     try:
-        await engine.address()
+        await engine.start()
     except OSError as error:
         raise SettingError(f"the embedded Redis in {settings.data_dir} failed: {error}") from None

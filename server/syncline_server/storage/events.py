@@ -1,4 +1,4 @@
-"""What commit.lua publishes, read back."""
+"""What the scripts publish on the channel of a document, read back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import orjson
 
 from syncline_protocol.document import Event, Removed, Updated
 
+from .rights import Right, RightsChanged
+
 __all__ = ["parse_event"]
 
 
-def parse_event(payload: bytes) -> Event:
+def parse_event(payload: bytes) -> Event | RightsChanged:
     """The event in a message: one line of JSON, then the data as it is stored."""
     line, _, data = payload.partition(b"\n")
     head = orjson.loads(line)
+    if head["kind"] == "rights":
+        return RightsChanged(head["sid"], head["identity"], Right(int(head["rights"])))
     sid, name = head["sid"], head["name"] or None
     revision, previous, at, by = (
         int(head["revision"]),

@@ -24,10 +24,11 @@ __all__ = ["Sweeper"]
 logger = logging.getLogger("syncline.expiry")
 
 BATCH = 256
-"""Documents of one bucket that are removed before the next is looked at."""
+"""Documents of one bucket that are removed at once."""
 
 INSPECTION_INTERVAL = 60.0
-"""Seconds between looks at every bucket, for what a crash or a failover kept off the index."""
+"""Seconds between looks at every bucket, for what a crash or a failover kept off the index; after
+an error that is made up for at once."""
 
 
 class Sweeper:
@@ -64,26 +65,30 @@ class Sweeper:
                     await self._sweep(service_sid)
             except (Refusal, ReplyError) as error:
                 logger.debug("the sweep waits for Redis: %s", error)
+                # What was taken off the index may not have come back.
+                inspected = -INSPECTION_INTERVAL
             await asyncio.sleep(self._interval)
 
     async def _services(self) -> list[str]:
         return [sid.decode() for sid in await self._redis.execute("HKEYS", keys.SERVICES)]
 
     async def _sweep(self, service_sid: str) -> None:
-        due = keys.due(service_sid)
-        buckets = [int(b, 16) for b in await self._redis.run(DUE, due, now_ms(), BUCKETS)]
-        try:
-            await asyncio.gather(*(self._sweep_bucket(service_sid, bucket) for bucket in buckets))
-        finally:
-            # Also after a failure: what was taken off the index must come back.
-            await self._index(service_sid, buckets)
+        # Commits go by the later of Redis' clock and ours, and so does this.
+        moment, *due = await self._redis.run(DUE, keys.due(service_sid), now_ms(), BUCKETS)
+        buckets = [int(bucket, 16) for bucket in due]
+        await asyncio.gather(*(self._sweep_bucket(service_sid, b, moment) for b in buckets))
+        await self._index(service_sid, buckets)
 
-    async def _sweep_bucket(self, service_sid: str, bucket: int) -> None:
+    async def _sweep_bucket(self, service_sid: str, bucket: int, moment: bytes) -> None:
         index = keys.expiries(keys.bucket_tag(service_sid, bucket))
-        sids = await self._redis.execute(
-            "ZRANGEBYSCORE", index, "-inf", now_ms(), "LIMIT", 0, BATCH
-        )
-        await asyncio.gather(*(self._documents.expire(service_sid, sid.decode()) for sid in sids))
+        command = ("ZRANGEBYSCORE", index, "-inf", moment, "LIMIT", 0, BATCH)
+        swept: list[bytes] = []
+        # Until nothing is left, or the same is: then this shard's clock is behind.
+        while (sids := await self._redis.execute(*command)) != swept:
+            await asyncio.gather(
+                *(self._documents.expire(service_sid, sid.decode()) for sid in sids)
+            )
+            swept = sids
 
     async def _index(self, service_sid: str, buckets: range | list[int]) -> None:
         """Put each bucket on the index of due times, by its earliest expiry."""

@@ -8,12 +8,18 @@ scripts append the rest):
     {IS…:3f}:names          hash   unique name -> SID
     {IS…:3f}:documents      zset   every SID, for listing in the order of SIDs
     {IS…:3f}:expiries       zset   SID by the moment of its expiry, in ms
+    {IS…:3f}:permissions:ET… hash  identity -> what it may do with the document, as bits (`Right`)
+    {IS…:3f}:identities:ET… zset   the same identities, for listing in their order
     {IS…:3f}:operation:…    string the first answer to an operation id, for a bounded time
     {IS…:3f}:event:ET…      channel
 
     {IS…}:due               zset   buckets by a moment at which something in them expires
     {syncline}:services     hash   SID of a service -> its record, JSON
     {syncline}:names        hash   unique name of a service -> SID
+    {syncline}:index        zset   SIDs of services, for listing in their order
+    {syncline}:version      string random, another one after each change to a service
+    {syncline}:deletions    hash   SID of a service that is being deleted -> how far that is, JSON
+    {syncline}:deletion:IS… string who goes on with that deletion, for a bounded time
 """
 
 from __future__ import annotations
@@ -21,18 +27,30 @@ from __future__ import annotations
 from syncline_protocol.sids import bucket_of_name, bucket_of_sid, is_document_sid
 
 __all__ = [
+    "ALL_SERVICES",
+    "DELETIONS",
     "SERVICES",
-    "SERVICE_NAMES",
+    "SERVICE_INDEX",
+    "SERVICE_VERSION",
     "bucket_tag",
     "channel",
+    "deletion_lease",
     "due",
-    "listing",
     "expiries",
+    "identities",
+    "listing",
+    "permissions",
+    "sid_of_channel",
     "tag_of",
 ]
 
-SERVICES = "{syncline}:services"
-SERVICE_NAMES = "{syncline}:names"
+ALL_SERVICES = "{syncline}"
+"""The hash tag that begins every key about services as such."""
+
+SERVICES = f"{ALL_SERVICES}:services"
+SERVICE_INDEX = f"{ALL_SERVICES}:index"
+SERVICE_VERSION = f"{ALL_SERVICES}:version"
+DELETIONS = f"{ALL_SERVICES}:deletions"
 
 
 def bucket_tag(service_sid: str, bucket: int) -> str:
@@ -51,6 +69,11 @@ def channel(service_sid: str, sid: str) -> str:
     return f"{tag_of(service_sid, sid)}:event:{sid}"
 
 
+def sid_of_channel(name: str) -> str:
+    """The document whose events are published there."""
+    return name.rpartition(":")[2]
+
+
 def listing(tag: str) -> str:
     """The index of every document in a bucket."""
     return f"{tag}:documents"
@@ -64,3 +87,18 @@ def expiries(tag: str) -> str:
 def due(service_sid: str) -> str:
     """The index of the buckets in which something expires, by the earliest moment known."""
     return f"{{{service_sid}}}:due"
+
+
+def permissions(service_sid: str, sid: str) -> str:
+    """What each identity may do with a document; the scripts make the same."""
+    return f"{tag_of(service_sid, sid)}:permissions:{sid}"
+
+
+def identities(service_sid: str, sid: str) -> str:
+    """The index of the identities that have a permission for a document."""
+    return f"{tag_of(service_sid, sid)}:identities:{sid}"
+
+
+def deletion_lease(service_sid: str) -> str:
+    """Who goes on with the deletion of a service."""
+    return f"{ALL_SERVICES}:deletion:{service_sid}"

@@ -8,37 +8,19 @@ buckets' indexes, one after the other.
 from __future__ import annotations
 
 import asyncio
-import re
-from dataclasses import dataclass
 
 from syncline_protocol.document import Document
-from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.fields import show
-from syncline_protocol.sids import BUCKETS, bucket_of_sid
+from syncline_protocol.sids import BUCKETS, bucket_of_sid, is_document_sid
 
 from . import keys
 from .documents import Documents
+from .paging import Cursor, Page, invalid_token
 from .redis import Redis
 
-__all__ = ["Listing", "Page"]
+__all__ = ["Listing"]
 
 NARROWEST = 4
 """Buckets that are looked at in one round trip, at first; a sparse service widens it."""
-
-_TOKEN = re.compile(r"P([AB])([a-f0-9]{32})", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some documents, in the order of their SIDs.
-
-    Attributes:
-        previous, next: tokens of the pages before and after; None where there is none.
-    """
-
-    documents: list[Document]
-    previous: str | None
-    next: str | None
 
 
 class Listing:
@@ -48,27 +30,19 @@ class Listing:
         self._redis = redis
         self._documents = documents
 
-    async def page(self, service_sid: str, size: int, token: str | None) -> Page:
+    async def page(self, service_sid: str, size: int, token: str | None) -> Page[Document]:
         """At most `size` documents: the first ones, or those where `token` says.
 
         Raises:
             Refusal: `INVALID_PAGE_TOKEN`, or `UNAVAILABLE`.
         """
-        backwards, start = _parse(token)
-        walk = _Walk(backwards, start)
+        cursor = Cursor.parse(token)
+        if cursor.key and not is_document_sid(cursor.key):
+            raise invalid_token(token)
+        walk = _Walk(cursor.backwards, cursor.key)
         # One more than asked tells whether there is a further page.
         found = await self._collect(service_sid, walk, size + 1)
-        more, documents = len(found) > size, found[:size]
-        if backwards:
-            documents.reverse()
-            return Page(
-                documents,
-                _before(documents) if more else None,
-                _after(documents) or f"PA{start[2:]}",
-            )
-        return Page(
-            documents, _before(documents) if start else None, _after(documents) if more else None
-        )
+        return cursor.cut(found, size, lambda document: document.sid)
 
     async def _collect(self, service_sid: str, walk: _Walk, count: int) -> list[Document]:
         found: list[Document] = []
@@ -121,23 +95,3 @@ class _Walk:
             self._width *= NARROWEST
         else:
             self.start, self._bucket = last, bucket_of_sid(last)
-
-
-def _parse(token: str | None) -> tuple[bool, str]:
-    if token is None:
-        return False, ""
-    match = _TOKEN.fullmatch(token)
-    if match is None:
-        raise Refusal(
-            Code.INVALID_PAGE_TOKEN,
-            f"PageToken must be one that a page's meta gave; {show(token)} was given.",
-        )
-    return match[1] == "B", f"ET{match[2]}"
-
-
-def _before(documents: list[Document]) -> str | None:
-    return f"PB{documents[0].sid[2:]}" if documents else None
-
-
-def _after(documents: list[Document]) -> str | None:
-    return f"PA{documents[-1].sid[2:]}" if documents else None

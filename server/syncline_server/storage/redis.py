@@ -1,184 +1,151 @@
-"""The supervised connection for commands: asked from everywhere, made anew after each break."""
+"""Commands and scripts, each to the shard that serves its key."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.settings import SettingError
 
-from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect
+from .connection import Argument, Connection, ReplyError
+from .durability import Barrier
 from .engine import Engine
-from .scripts import ALL, Script
+from .node import Node
+from .scripts import Script
 
-__all__ = ["PAUSE_LIMIT", "Backoff", "Redis", "Unanswered", "reconnect"]
+__all__ = ["Redis"]
 
 logger = logging.getLogger("syncline.redis")
 
-PENDING_LIMIT = 50_000
-"""Commands without a reply, at most; further ones are refused with 20503."""
-
-PAUSE = 0.05
-PAUSE_LIMIT = 1.0
-"""Seconds: the ceiling of the first random pause before connecting again, and the greatest."""
-
-
-class Unanswered(Refusal):
-    """A command was sent and its reply lost: it may have been carried out, or not."""
+PUT_OFF_PAUSE = 0.02
+"""Seconds before what a Cluster has put off is asked again."""
 
 
 class Redis:
-    """Commands and scripts, each tried once.
+    """All shards of an engine. What is asked of one that is away is refused at once."""
 
-    While there is no connection, requests are refused at once rather than kept waiting.
-    """
-
-    def __init__(self, engine: Engine, timeout: float) -> None:
-        """`timeout`: seconds without a reply after which the connection is given up."""
-        self._engine = engine
+    def __init__(
+        self,
+        engine: Engine,
+        timeout: float,
+        barrier: Callable[[Connection], Barrier | None] = lambda connection: None,
+    ) -> None:
+        """
+        Args:
+            timeout: seconds without a reply after which a connection is given up.
+            barrier: what a commit waits for besides its reply.
+        """
+        self.engine = engine
         self._timeout = timeout
-        self._connection: Connection | None = None
-        self._up = asyncio.Event()
-        self._supervisor: asyncio.Task[None] | None = None
+        self._barrier = barrier
+        self._nodes: dict[str, Node] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def connected(self) -> bool:
-        """True while commands can be sent."""
-        return self._connection is not None and not self._connection.ended.done()
+        """True while every shard can be asked."""
+        return bool(self._nodes) and all(node.connected for node in self._nodes.values())
 
     async def start(self) -> None:
         """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
 
-        Raises:
-            SettingError: the engine cannot be started at all.
+        The engine must have been started.
         """
-        try:
-            self._connection = await self._connect()
-        except (OSError, ReplyError, ConnectionBroken) as error:
-            logger.warning("Redis does not answer yet: %s", error)
-        self._supervisor = asyncio.create_task(self._supervise())
+        self.engine.on_change(self._follow)
+        self._nodes = {shard: self._make(shard) for shard in self.engine.shards()}
+        await asyncio.gather(*(node.start() for node in self._nodes.values()))
 
     async def stop(self) -> None:
-        """End the connection."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
-        if self._connection is not None:
-            self._connection.abort()
+        """End all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(node.stop() for node in self._nodes.values()))
 
-    async def reconnected(self) -> None:
-        """Return once commands can be sent again. Raises `Refusal` if that takes too long."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._up.wait()
-        except TimeoutError:
-            raise Refusal(Code.UNAVAILABLE, "The store is away.") from None
+    async def reconnected(self, key: str) -> None:
+        """Return once the shard of a key can be asked again. Raises `Refusal` if it takes long."""
+        await self._node(key).reconnected()
 
-    async def execute(self, *command: Argument) -> Any:
-        """The reply to a command.
+    async def execute(self, verb: str, key: str, *arguments: Argument) -> Any:
+        """The reply to a command on one key.
 
         Raises:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
             ReplyError: Redis refused the command for good.
         """
-        connection = self._connection
-        if connection is None or connection.ended.done():
-            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
-        if connection.pending >= PENDING_LIMIT:
-            raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
-        try:
-            return await connection.execute(*command)
-        except ConnectionBroken:
-            raise Unanswered(
-                Code.UNAVAILABLE,
-                "The store went away before it answered; a write may or may not have been applied.",
-            ) from None
-        except ReplyError as error:
-            if str(error).startswith(_AWAY):
-                raise Refusal(
-                    Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
-                ) from None
-            raise
+        return await self._route(key, lambda node: node.execute(verb, key, *arguments))
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
-        """The reply of a script on one key; raises as `execute`."""
-        try:
-            return await self._evaluate(script, key, *arguments)
-        except ReplyError as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise
-        # It was not run: Redis lost its scripts, as a promoted replica has none.
-        await self.execute("SCRIPT", "LOAD", script.source)
-        return await self._evaluate(script, key, *arguments)
+        """The reply of a script that only reads; raises as `execute`."""
+        command = ("EVALSHA", script.digest, 1, key, *arguments)
+        return await self._route(key, lambda node: node.execute(*command))
 
-    async def _evaluate(self, script: Script, key: str, *arguments: Argument) -> Any:
-        return await self.execute("EVALSHA", script.digest, 1, key, *arguments)
+    async def commit(self, script: Script, key: str, *arguments: Argument) -> Any:
+        """The reply of a script that writes, once it is durable; raises as `execute`."""
+        command = ("EVALSHA", script.digest, 1, key, *arguments)
+        return await self._route(key, lambda node: node.commit(*command))
 
-    async def _supervise(self) -> None:
-        while True:
-            if self._connection is None:
-                self._connection = await reconnect(self._connect)
-                logger.info("connected to Redis")
-            self._up.set()
-            await self._watch(self._connection)
-            self._up.clear()
-            self._connection = None
-            logger.warning("the connection to Redis ended")
+    async def _route(self, key: str, ask: Callable[[Node], Awaitable[Any]]) -> Any:
+        """Ask the shard of a key; what a shard only sends on or puts off is asked again.
 
-    async def _connect(self) -> Connection:
-        connection = await connect(await self._engine.address(), self._timeout)
-        try:
-            async with asyncio.timeout(self._timeout):
-                await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
-        except BaseException:
-            connection.abort()
-            raise
-        return connection
-
-    async def _watch(self, connection: Connection) -> None:
-        """Until the connection ends, or has been silent for too long and is ended."""
+        While a Cluster moves a slot, its keys are in two places and a script would see a part of
+        them: it is put off (ASK, since no script's key exists) until the slot has arrived.
+        """
         clock = asyncio.get_running_loop().time
-        while not connection.ended.done():
-            since = connection.waiting_since
-            if since is not None and clock() - since > self._timeout:
-                logger.warning("Redis has not answered for %g s", self._timeout)
-                connection.abort()
-            await asyncio.wait([connection.ended], timeout=self._timeout / 4)
+        deadline = clock() + self._timeout
+        while True:
+            node = self._node(key)
+            try:
+                return await ask(node)
+            except ReplyError as error:
+                kind = str(error).partition(" ")[0]
+                if kind == "NOSCRIPT":
+                    # A promoted replica has none.
+                    await node.load_scripts()
+                elif kind == "MOVED":
+                    self.engine.moved(str(error))
+                    await self._node(key).reconnected()
+                elif kind in _PUT_OFF:
+                    await asyncio.sleep(PUT_OFF_PAUSE)
+                else:
+                    raise
+            if clock() > deadline:
+                raise Refusal(
+                    Code.UNAVAILABLE,
+                    "The store is being rearranged; nothing was changed. Try again.",
+                )
 
-
-_AWAY = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPL")
-"""Kinds of error replies before anything is written: this Redis cannot write now."""
-
-
-class Backoff:
-    """Jittered pauses below a ceiling that doubles with each failure."""
-
-    def __init__(self, first: float = PAUSE, limit: float = PAUSE_LIMIT) -> None:
-        """The ceiling of the first pause, and the greatest, in seconds."""
-        self._first = self._ceiling = first
-        self._limit = limit
-
-    def pause(self, after: float = 0.0) -> float:
-        """Seconds to wait; what had stood for more than the limit, in `after`, begins anew."""
-        if after > self._limit:
-            self._ceiling = self._first
-        pause = random.uniform(0, self._ceiling)
-        self._ceiling = min(self._ceiling * 2, self._limit)
-        return pause
-
-
-async def reconnect(attempt: Callable[[], Awaitable[Connection]]) -> Connection:
-    """`attempt` until it succeeds, with pauses."""
-    backoff = Backoff()
-    while True:
-        await asyncio.sleep(backoff.pause())
+    def _node(self, key: str) -> Node:
         try:
-            return await attempt()
-        except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
-            logger.info("Redis cannot be reached: %s", error or type(error).__name__)
+            return self._nodes[self.engine.shard_of(key)]
+        except LookupError:
+            raise Refusal(
+                Code.UNAVAILABLE, "A part of the store is away; nothing was changed. Try again."
+            ) from None
+
+    def _follow(self) -> None:
+        """Have a connection to each shard that there is now, and to no other."""
+        shards = set(self.engine.shards())
+        for shard in shards - self._nodes.keys():
+            self._nodes[shard] = node = self._make(shard)
+            self._spawn(node.start())
+        for shard in self._nodes.keys() - shards:
+            self._spawn(self._nodes.pop(shard).stop())
+
+    def _make(self, shard: str) -> Node:
+        return Node(
+            partial(self.engine.address, shard),
+            self._timeout,
+            self._barrier,
+            partial(self.engine.suspect, shard),
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+_PUT_OFF = ("ASK", "TRYAGAIN")

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ALL", "COMMIT", "DUE", "FETCH", "Script"]
+__all__ = ["ALL", "COMMIT", "DUE", "FETCH", "PERMIT", "SERVICE", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +26,6 @@ class Script:
 COMMIT = Script.read("commit.lua")
 FETCH = Script.read("fetch.lua")
 DUE = Script.read("due.lua")
-ALL = (COMMIT, FETCH, DUE)
+PERMIT = Script.read("permit.lua")
+SERVICE = Script.read("service.lua")
+ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE)

@@ -6,17 +6,19 @@
 -- KEYS[1]  `{service:bucket}`
 -- ARGV     verb ("create" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
---          random 0..1023, "PUBLISH" | "SPUBLISH", mark of this write
+--          random 0..1023, "PUBLISH" | "SPUBLISH", mark of this write,
+--          rights that the identity needs, as bits ("" = all may do all)
 --          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
---          status "ok" | "repeated" | "exists" | "mismatch" | "absent" (alone); data "" where the caller has it;
---          name and expires "" where there is none.
+--          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", and "mismatch" where the
+--          identity may not read; data "" where the caller has it; name and expires "" where there is none.
 
 local tag = KEYS[1]
 local verb, sid, name, if_match = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local data, ttl, who = ARGV[5], ARGV[6], ARGV[7]
 local operation, operation_ms = ARGV[8], ARGV[9]
 local app_ms, random, publish, mark = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
+local needs = ARGV[14]
 
 local time = redis.call('TIME')
 local now = math.max(app_ms, time[1] * 1000 + math.floor(time[2] / 1000))
@@ -28,8 +30,29 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+local READ, ALL = 1, 7
+
 local function document_key(id)
   return tag .. ':document:' .. id
+end
+
+local function permissions_key(id)
+  return tag .. ':permissions:' .. id
+end
+
+local function identities_key(id)
+  return tag .. ':identities:' .. id
+end
+
+local function rights_to(document)
+  if needs == '' then
+    return ALL
+  end
+  return tonumber(redis.call('HGET', permissions_key(document.sid), who) or 0)
+end
+
+local function has(rights, needed)
+  return bit.band(rights, needed) == needed
 end
 
 -- Both clocks, because after a failover the new master's may be behind; random low bits, because then a revision
@@ -55,6 +78,7 @@ end
 local function drop(document, by, expired)
   local revision = next_revision(document.revision)
   redis.call('DEL', document_key(document.sid))
+  redis.call('UNLINK', permissions_key(document.sid), identities_key(document.sid))
   redis.call('ZREM', LISTING, document.sid)
   redis.call('ZREM', EXPIRIES, document.sid)
   if document.name ~= '' then
@@ -115,6 +139,15 @@ if current and current.expires ~= '' and tonumber(current.expires) <= now then
   drop(current, 'system', true)
   current = nil
 end
+if verb == 'expire' and not current then
+  -- Also what the index alone has kept.
+  redis.call('ZREM', EXPIRIES, sid)
+end
+
+local rights = current and rights_to(current)
+if current and needs ~= '' and not has(rights, tonumber(needs)) then
+  return {'forbidden'}
+end
 
 if verb == 'create' then
   if current then
@@ -125,6 +158,10 @@ if verb == 'create' then
   redis.call('ZADD', LISTING, 0, sid)
   if name ~= '' then
     redis.call('HSET', NAMES, name, sid)
+  end
+  if needs ~= '' then
+    redis.call('HSET', permissions_key(sid), who, ALL)
+    redis.call('ZADD', identities_key(sid), 0, who)
   end
   return answer
 end
@@ -145,6 +182,9 @@ if verb == 'advance' then
   return answer
 end
 if if_match ~= '' and if_match ~= current.revision then
+  if not has(rights, READ) then
+    return {'mismatch'}
+  end
   return reply('mismatch', current, current.data)
 end
 

@@ -1,10 +1,11 @@
 -- The newest state of one document.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     SID ("" = by name), unique name, caller's clock in ms
--- Returns  as commit.lua with status "ok", or {"absent"}: also for one past its expiry that is not swept yet.
+-- ARGV     SID ("" = by name), unique name, caller's clock in ms, identity, rights that it needs as bits ("" = all may)
+-- Returns  as commit.lua with status "ok", or alone "forbidden", or "absent": also for one past its expiry that is not
+--          swept yet.
 
-local tag, sid = KEYS[1], ARGV[1]
+local tag, sid, needs = KEYS[1], ARGV[1], ARGV[5]
 if sid == '' then
   sid = redis.call('HGET', tag .. ':names', ARGV[2])
 end
@@ -16,5 +17,11 @@ local time = redis.call('TIME')
 local now = math.max(tonumber(ARGV[3]), time[1] * 1000 + math.floor(time[2] / 1000))
 if f[6] ~= '' and tonumber(f[6]) <= now then
   return {'absent'}
+end
+if needs ~= '' then
+  local rights = redis.call('HGET', tag .. ':permissions:' .. sid, ARGV[4]) or 0
+  if bit.band(tonumber(rights), tonumber(needs)) ~= tonumber(needs) then
+    return {'forbidden'}
+  end
 end
 return {'ok', sid, f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9]}

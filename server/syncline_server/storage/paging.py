@@ -1,0 +1,111 @@
+"""Pages of an index, by cursors that stay right while what is listed comes and goes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
+
+from .redis import Redis
+
+__all__ = ["Cursor", "Page", "invalid_token", "read_page"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some of what is listed, in its order.
+
+    Attributes:
+        previous, next: tokens of the pages before and after; None where there is none.
+    """
+
+    items: list[T]
+    previous: str | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page begins.
+
+    Attributes:
+        backwards: True for the page that ends before `key`, rather than begins after it.
+        key: by which the list is ordered; "" for its first page.
+    """
+
+    backwards: bool
+    key: str
+
+    @classmethod
+    def parse(cls, token: str | None) -> Cursor:
+        """The cursor in a page token; None gives the first page. Raises `INVALID_PAGE_TOKEN`."""
+        if token is None:
+            return cls(False, "")
+        try:
+            padding = "=" * (-len(token[2:]) % 4)
+            key = base64.urlsafe_b64decode(token[2:] + padding).decode()
+        except ValueError:
+            key = ""
+        # Nothing but what `cut` makes: the decoder passes over characters that it does not know.
+        if not key or token not in (_token_before(key), _token_after(key)):
+            raise invalid_token(token)
+        return cls(token == _token_before(key), key)
+
+    def cut(self, found: list[T], size: int, key_of: Callable[[T], str]) -> Page[T]:
+        """The page of at most `size` items.
+
+        Args:
+            found: one more than fit, where there are as many; backwards, the last one first.
+        """
+        more, items = len(found) > size, found[:size]
+        if self.backwards:
+            items.reverse()
+        has_previous, has_next = (more, True) if self.backwards else (self.key != "", more)
+        last = key_of(items[-1]) if items else self.key
+        return Page(
+            items,
+            _token_before(key_of(items[0])) if has_previous and items else None,
+            _token_after(last) if has_next else None,
+        )
+
+
+def invalid_token(token: str | None) -> Refusal:
+    """This is no token that a page gave."""
+    return Refusal(
+        Code.INVALID_PAGE_TOKEN,
+        f"PageToken must be one that a page's meta gave; {show(token)} was given.",
+    )
+
+
+def _token_before(key: str) -> str:
+    return f"PB{_encoded(key)}"
+
+
+def _token_after(key: str) -> str:
+    return f"PA{_encoded(key)}"
+
+
+def _encoded(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+async def read_page(redis: Redis, index: str, size: int, token: str | None) -> Page[str]:
+    """At most `size` members of a sorted set whose scores are all 0.
+
+    Raises:
+        Refusal: `INVALID_PAGE_TOKEN`, or `UNAVAILABLE`.
+    """
+    cursor = Cursor.parse(token)
+    bound = f"({cursor.key}" if cursor.key else "-"
+    if cursor.backwards:
+        command = ("ZREVRANGEBYLEX", index, bound, "-", "LIMIT", 0, size + 1)
+    else:
+        command = ("ZRANGEBYLEX", index, bound, "+", "LIMIT", 0, size + 1)
+    found = [member.decode() for member in await redis.execute(*command)]
+    return cursor.cut(found, size, str)

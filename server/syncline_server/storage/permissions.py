@@ -1,0 +1,109 @@
+"""Permissions: what each identity may do with one object, where the service asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
+
+from . import keys
+from .documents import Documents, absent, now_ms
+from .paging import Page, read_page
+from .redis import Redis
+from .rights import Right
+from .scripts import PERMIT
+
+__all__ = ["Permission", "Permissions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What an identity may do with an object; `sid` is the object's."""
+
+    sid: str
+    identity: str
+    rights: Right
+
+
+class Permissions:
+    """Those of all objects of all services.
+
+    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, and what it lists. `address`
+    is a SID or a unique name; an object that does not exist is `DOCUMENT_NOT_FOUND` or
+    `NAME_NOT_FOUND`, by the form of the address.
+    """
+
+    def __init__(self, redis: Redis, documents: Documents) -> None:
+        self._redis = redis
+        self._documents = documents
+
+    async def fetch(self, service_sid: str, address: str, identity: str) -> Permission:
+        """The permission of one identity; raises `PERMISSION_NOT_FOUND`."""
+        sid = await self._sid(service_sid, address)
+        rights = await self._redis.execute("HGET", keys.permissions(service_sid, sid), identity)
+        if rights is None:
+            raise _no_permission(identity)
+        return Permission(sid, identity, Right(int(rights)))
+
+    async def page(
+        self, service_sid: str, address: str, size: int, token: str | None
+    ) -> tuple[str, Page[Permission]]:
+        """The object's SID, and at most `size` permissions, in the order of their identities.
+
+        Raises:
+            Refusal: `INVALID_PAGE_TOKEN`.
+        """
+        sid = await self._sid(service_sid, address)
+        page = await read_page(self._redis, keys.identities(service_sid, sid), size, token)
+        stored = await self._stored(service_sid, sid, page.items)
+        found = [
+            Permission(sid, identity, Right(int(rights)))
+            for identity, rights in zip(page.items, stored, strict=True)
+            if rights is not None
+        ]
+        return sid, Page(found, page.previous, page.next)
+
+    async def put(self, service_sid: str, address: str, identity: str, rights: Right) -> Permission:
+        """Let an identity do just this, from now on."""
+        sid = await self._sid(service_sid, address)
+        await self._permit(service_sid, sid, identity, int(rights))
+        return Permission(sid, identity, rights)
+
+    async def remove(self, service_sid: str, address: str, identity: str) -> None:
+        """Take a permission away; raises `PERMISSION_NOT_FOUND`."""
+        sid = await self._sid(service_sid, address)
+        if await self._permit(service_sid, sid, identity, "") == b"none":
+            raise _no_permission(identity)
+
+    async def _permit(self, service_sid: str, sid: str, identity: str, rights: int | str) -> bytes:
+        tag = keys.tag_of(service_sid, sid)
+        [status] = await self._redis.commit(
+            PERMIT, tag, sid, now_ms(), identity, rights, self._redis.engine.publish
+        )
+        if status == b"absent":
+            raise absent(sid)
+        assert isinstance(status, bytes)
+        return status
+
+    async def _stored(
+        self, service_sid: str, sid: str, identities: Sequence[str]
+    ) -> list[bytes | None]:
+        if not identities:
+            return []
+        index = keys.permissions(service_sid, sid)
+        stored: list[bytes | None] = await self._redis.execute("HMGET", index, *identities)
+        return stored
+
+    async def _sid(self, service_sid: str, address: str) -> str:
+        document = await self._documents.get(service_sid, address)
+        if document is None:
+            raise absent(address)
+        return document.sid
+
+
+def _no_permission(identity: str) -> Refusal:
+    return Refusal(
+        Code.PERMISSION_NOT_FOUND, f"There is no permission for the identity {show(identity)}."
+    )

@@ -1,0 +1,61 @@
+-- One change to the set of services. Each also changes the version, by which other processes notice.
+--
+-- KEYS[1]  `{syncline}`
+-- ARGV     verb, the new version, then by verb:
+--          "create"   SID, record (JSON), how many services there may be, those being deleted included
+--          "default"  SID, record: of the service named `default`, where there is none yet
+--          "update"   SID, the members that change (JSON)
+--          "delete"   SID
+-- Returns  {"ok", record}, or alone "absent" | "full" | "kept"
+
+local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local SERVICES, INDEX, DELETIONS = tag .. ':services', tag .. ':index', tag .. ':deletions'
+local NAMES, VERSION = tag .. ':names', tag .. ':version'
+
+local function changed(record)
+  redis.call('SET', VERSION, version)
+  return {'ok', record}
+end
+
+local function add(record)
+  redis.call('HSET', SERVICES, sid, record)
+  redis.call('ZADD', INDEX, 0, sid)
+  return changed(record)
+end
+
+if verb == 'create' then
+  if redis.call('HLEN', SERVICES) + redis.call('HLEN', DELETIONS) >= tonumber(ARGV[5]) then
+    return {'full'}
+  end
+  return add(ARGV[4])
+end
+
+if verb == 'default' then
+  local existing = redis.call('HGET', NAMES, 'default')
+  if existing then
+    return {'ok', redis.call('HGET', SERVICES, existing)}
+  end
+  redis.call('HSET', NAMES, 'default', sid)
+  return add(ARGV[4])
+end
+
+local record = redis.call('HGET', SERVICES, sid)
+if not record then
+  return {'absent'}
+end
+
+if verb == 'update' then
+  local service = cjson.decode(record)
+  for name, value in pairs(cjson.decode(ARGV[4])) do
+    service[name] = value
+  end
+  return add(cjson.encode(service))
+end
+
+if sid == redis.call('HGET', NAMES, 'default') then
+  return {'kept'}
+end
+redis.call('HDEL', SERVICES, sid)
+redis.call('ZREM', INDEX, sid)
+redis.call('HSET', DELETIONS, sid, '{}')
+return changed(record)

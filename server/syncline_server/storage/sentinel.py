@@ -1,0 +1,128 @@
+"""A master that Sentinels watch, and replace when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from .address import Address
+from .connection import Connection, ConnectionBroken, ReplyError, connect
+from .engine import WholeEngine
+
+__all__ = ["SENTINEL_PORT", "SentinelRedis"]
+
+logger = logging.getLogger("syncline.redis")
+
+SENTINEL_PORT = 26_379
+
+POLL_INTERVAL = 1.0
+"""Seconds between looks whether the master is another.
+
+A master that was only paused keeps its connections, and answers on them long after it was replaced.
+"""
+
+SUSPICION_PAUSE = 0.2
+"""Seconds before the Sentinels are asked about a master that is in trouble."""
+
+
+class SentinelRedis(WholeEngine):
+    """An `Engine`: the master that the Sentinels name; the shard is called by its address."""
+
+    def __init__(
+        self, sentinels: Sequence[Address], name: str, master: Address, timeout: float
+    ) -> None:
+        """
+        Args:
+            sentinels: where they listen.
+            name: what they call the master.
+            master: how to log in there; its host and port are theirs to say.
+            timeout: seconds that a Sentinel may take for an answer.
+        """
+        self._sentinels = list(sentinels)
+        self._name = name
+        self._login = master
+        self._timeout = timeout
+        self._master: Address | None = None
+        self._callbacks: list[Callable[[], None]] = []
+        self._suspicious = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    def shards(self) -> Collection[str]:
+        """The master, if one is known."""
+        return () if self._master is None else (str(self._master),)
+
+    def shard_of(self, key: str) -> str:
+        """The master. Raises `LookupError` before one is known."""
+        if self._master is None:
+            raise LookupError("no master is known yet")
+        return str(self._master)
+
+    async def address(self, shard: str) -> Address:
+        """Where it is. Raises `OSError` if another one took its place."""
+        if self._master is None or shard != str(self._master):
+            raise OSError(f"{shard} is not the master any more")
+        return self._master
+
+    def suspect(self, shard: str) -> None:
+        """Ask the Sentinels now."""
+        self._suspicious.set()
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call when the master is another."""
+        self._callbacks.append(callback)
+
+    async def start(self) -> None:
+        """Ask once, and go on in the background."""
+        await self._look()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+
+    async def _watch(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_INTERVAL):
+                    await self._suspicious.wait()
+            await asyncio.sleep(SUSPICION_PAUSE)
+            self._suspicious.clear()
+            await self._look()
+
+    async def _look(self) -> None:
+        for sentinel in list(self._sentinels):
+            try:
+                found = await self._ask(sentinel)
+            except (OSError, ConnectionBroken, ReplyError) as error:
+                logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
+                continue
+            if found is not None:
+                # The next question goes to one that answered.
+                self._sentinels.remove(sentinel)
+                self._sentinels.insert(0, sentinel)
+                return self._take(found)
+        logger.warning("no Sentinel knows a master called %s", self._name)
+
+    def _take(self, master: Address) -> None:
+        if master != self._master:
+            logger.info("the master is %s", master)
+            self._master = master
+            for callback in self._callbacks:
+                callback()
+
+    async def _ask(self, sentinel: Address) -> Address | None:
+        connection: Connection = await connect(sentinel, self._timeout)
+        try:
+            async with asyncio.timeout(self._timeout):
+                found = await connection.execute("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
+        finally:
+            connection.abort()
+        if found is None:
+            return None
+        return replace(self._login, host=found[0].decode(), port=int(found[1]))

@@ -1,0 +1,94 @@
+"""Fixtures for the tests of the server's parts on a real Redis, without a server around them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+import pytest
+import uvloop
+
+from support.store import Clock, Publications, Service, Store
+from syncline_server import hub
+from syncline_server.storage import documents as storage_documents
+from syncline_server.storage import expiry
+from syncline_server.storage.connection import Connection
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.embedded import EmbeddedRedis
+from syncline_server.storage.engine import SHARD
+from syncline_server.storage.engine import SHARD
+from syncline_server.storage.redis import Redis
+
+OPERATION_MEMORY = 120
+REDIS_TIMEOUT = 2.0
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the server runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One Redis for all tests that leave it as it was; each works in a service of its own."""
+    engine = EmbeddedRedis(tmp_path_factory.mktemp("store"), "no")
+    with asyncio.Runner() as runner:
+        yield runner.run(_started(engine))
+        runner.run(engine.stop())
+
+
+async def _started(engine: EmbeddedRedis) -> Store:
+    url = f"unix://{await engine.address(SHARD)}"
+    async with Store(url, 0).connected() as connection:
+        info = (await connection.execute("INFO", "server")).decode()
+    [process_id] = [line[11:] for line in info.split() if line.startswith("process_id:")]
+    return Store(url, int(process_id))
+
+
+@pytest.fixture
+def service_sid() -> str:
+    """A service that no other test uses."""
+    return f"IS{secrets.token_hex(16)}"
+
+
+@pytest.fixture
+async def admin(store: Store) -> AsyncIterator[Connection]:
+    """A connection to look at what is stored, and to change it behind everybody's back."""
+    async with store.connected() as connection:
+        yield connection
+
+
+@pytest.fixture
+async def redis(store: Store) -> AsyncIterator[Redis]:
+    """The supervised connection, connected."""
+    redis = Redis(store.engine, REDIS_TIMEOUT)
+    await redis.start()
+    yield redis
+    await redis.stop()
+
+
+@pytest.fixture
+def documents(redis: Redis) -> Documents:
+    return Documents(redis, OPERATION_MEMORY)
+
+
+@pytest.fixture
+def service(documents: Documents, service_sid: str) -> Service:
+    return Service(documents, service_sid)
+
+
+@pytest.fixture
+async def published(store: Store, service_sid: str) -> AsyncIterator[Publications]:
+    """The events of the service."""
+    async with Publications.of(store, service_sid) as publications:
+        yield publications
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The server's clock, to be set wrong."""
+    clock = Clock(storage_documents.now_ms)
+    for module in (storage_documents, expiry, hub):
+        monkeypatch.setattr(module, "now_ms", clock)
+    return clock

@@ -1,0 +1,509 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from support.store import PATIENCE, Clock, Publications, Service, Store, refused
+from syncline_protocol.document import Removed, Updated
+from syncline_protocol.errors import Code
+from syncline_protocol.fields import REVISION_LIMIT
+from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_document_sid
+from syncline_server.storage import keys
+from syncline_server.storage.connection import Connection, ReplyError
+from syncline_server.storage.documents import Documents, now_ms
+from syncline_server.storage.redis import Redis
+
+HOUR_MS = 3_600_000
+YEAR_MS = 365 * 24 * HOUR_MS
+
+HARD_NAMES = [
+    "é/ü ß",
+    "a:b}{c",
+    "{x}",
+    "*",
+    "[a-z]?",
+    'quote"back\\slash',
+    "line\nbreak\r\n",
+    "\x00nul\x7f",
+    "文档" * 160,
+    "0",
+    " ",
+    "ETxyz",
+]
+
+
+async def test_a_new_document_is_what_was_asked_for(service: Service) -> None:
+    before = now_ms()
+    written, created = await service.find_or_create("prefs", b'{"a":1}', None, "alice")
+    document = written.document
+    assert created and not written.repeated
+    assert is_document_sid(document.sid)
+    assert (document.unique_name, document.data) == ("prefs", b'{"a":1}')
+    assert (document.created_by, document.updated_by) == ("alice", "alice")
+    assert document.created_ms == document.updated_ms
+    assert before <= document.created_ms <= now_ms()
+    assert document.expires_ms is None
+
+
+async def test_a_document_is_found_by_its_sid_and_by_its_name(service: Service) -> None:
+    document = await service.create("prefs", b'{"a":1}')
+    assert await service.get(document.sid) == document
+    assert await service.get("prefs") == document
+
+
+@pytest.mark.parametrize("name", HARD_NAMES)
+async def test_any_name_leads_to_its_document(
+    service: Service, published: Publications, name: str
+) -> None:
+    document = await service.create(name, b'{"a":1}', who="ali\nce:é")
+    assert document.unique_name == name
+    assert bucket_of_sid(document.sid) == bucket_of_name(name)
+    assert await service.get(name) == document
+    written = await service.set(name, b'{"a":2}', who='"bob"\n')
+    [event] = await published.take()
+    assert (event.unique_name, event.by, event.data) == (name, '"bob"\n', b'{"a":2}')
+    assert event.revision == written.document.revision
+    await service.remove(name)
+    assert await service.get(name) is None
+    assert (await service.create(name)).sid != document.sid
+
+
+async def test_documents_without_a_name_are_spread_over_the_buckets(service: Service) -> None:
+    made = await asyncio.gather(*(service.create() for _ in range(200)))
+    assert all(document.unique_name is None for document in made)
+    assert len({document.sid for document in made}) == 200
+    assert len({bucket_of_sid(document.sid) for document in made}) > BUCKETS // 4
+
+
+async def test_a_service_does_not_see_the_documents_of_another(service: Service) -> None:
+    document = await service.create("prefs")
+    other = Service(service.documents, f"IS{secrets.token_hex(16)}")
+    assert await other.get(document.sid) is None
+    assert await other.get("prefs") is None
+    await refused(other.set(document.sid, b"{}"), Code.DOCUMENT_NOT_FOUND)
+    await refused(other.remove("prefs"), Code.NAME_NOT_FOUND)
+    assert (await other.create("prefs")).sid != document.sid
+    assert await service.get("prefs") == document
+
+
+async def test_what_is_not_there_is_refused_by_the_form_of_its_address(service: Service) -> None:
+    sid = (await service.create()).sid
+    await service.remove(sid)
+    assert await service.get(sid) is None
+    assert await service.get("nobody") is None
+    for attempt in (service.set, service.remove):
+        assert sid in (await refused(attempt(sid), Code.DOCUMENT_NOT_FOUND)).message
+        assert "nobody" in (await refused(attempt("nobody"), Code.NAME_NOT_FOUND)).message
+
+
+async def test_data_and_expiry_change_apart_and_together(service: Service) -> None:
+    document = await service.create("prefs", b'{"a":1}', 100)
+    only_data = (await service.set("prefs", b'{"a":2}')).document
+    assert (only_data.data, only_data.expires_ms) == (b'{"a":2}', document.expires_ms)
+    only_ttl = (await service.set("prefs", None, 50)).document
+    assert only_ttl.data == b'{"a":2}'
+    assert only_ttl.expires_ms == only_ttl.updated_ms + 50_000
+    both = (await service.set("prefs", b"{}", 0)).document
+    assert (both.data, both.expires_ms) == (b"{}", None)
+    assert (both.created_by, both.updated_by) == ("alice", "bob")
+    assert both.created_ms == document.created_ms
+    assert await service.get("prefs") == both
+
+
+async def test_each_write_is_told_once_and_names_the_revision_before(
+    service: Service, published: Publications
+) -> None:
+    document = await service.create("prefs", b'{"a":1}')
+    assert await published.take() == []
+    updated = (await service.set("prefs", b'{"a":2}', 100)).document
+    removed = (await service.remove(document.sid, who="carol")).document
+    assert await published.take() == [
+        Updated(
+            document.sid,
+            "prefs",
+            updated.revision,
+            document.revision,
+            updated.updated_ms,
+            "bob",
+            b'{"a":2}',
+            updated.expires_ms,
+        ),
+        Removed(
+            document.sid,
+            "prefs",
+            removed.revision,
+            updated.revision,
+            removed.updated_ms,
+            "carol",
+            False,
+        ),
+    ]
+
+
+async def test_the_event_of_a_new_expiry_carries_the_data(
+    service: Service, published: Publications
+) -> None:
+    await service.create("prefs", b'{"a":1}')
+    document = (await service.set("prefs", ttl=60)).document
+    [event] = await published.take()
+    assert (event.data, event.expires_ms) == (b'{"a":1}', document.expires_ms)
+
+
+@pytest.mark.parametrize("write", [Service.set, Service.remove])
+async def test_a_write_meant_for_the_newest_revision_is_applied(
+    service: Service, write: Callable[..., Awaitable[object]]
+) -> None:
+    document = await service.create("prefs")
+    await write(service, document.sid, if_match=document.revision)
+    newest = await service.get("prefs")
+    assert newest is None or newest.revision > document.revision
+
+
+@pytest.mark.parametrize("write", [Service.set, Service.remove])
+async def test_a_write_meant_for_another_revision_changes_nothing_and_gives_the_newest(
+    service: Service, published: Publications, write: Callable[..., Awaitable[object]]
+) -> None:
+    first = await service.create("prefs", b'{"a":1}', 100)
+    newest = (await service.set("prefs", b'{"a":2}')).document
+    await published.take()
+    for stale in (first.revision, newest.revision + 1, newest.revision - 1, 0):
+        refusal = await refused(write(service, "prefs", if_match=stale), Code.REVISION_MISMATCH)
+        assert refusal.document == newest
+    assert await service.get("prefs") == newest
+    assert await published.take() == []
+
+
+async def test_of_many_conditional_writes_one_wins(service: Service) -> None:
+    document = await service.create("counter")
+    attempts = (
+        service.set("counter", b'{"by":%d}' % n, if_match=document.revision) for n in range(50)
+    )
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    [won] = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    assert await service.get("counter") == won.document
+
+
+async def test_of_many_that_create_a_name_at_once_one_wins(
+    store: Store, service: Service, admin: Connection
+) -> None:
+    """Over two connections, as two server processes would."""
+    second = Redis(store.engine, PATIENCE)
+    await second.start()
+    other = Service(Documents(second, 120), service.sid)
+    outcomes = await asyncio.gather(
+        *(
+            which.find_or_create("race", b'{"by":%d}' % n)
+            for n in range(25)
+            for which in (service, other)
+        )
+    )
+    await second.stop()
+    [winner] = [written.document for written, created in outcomes if created]
+    assert {written.document for written, _ in outcomes} == {winner}
+    assert await service.get("race") == winner
+    index = keys.listing(keys.tag_of(service.sid, "race"))
+    assert await admin.execute("ZRANGE", index, 0, -1) == [winner.sid.encode()]
+
+
+async def test_a_name_is_free_once_its_document_is_removed(service: Service) -> None:
+    first = await service.create("prefs")
+    assert (await service.find_or_create("prefs"))[1] is False
+    await service.remove(first.sid)
+    second, created = await service.find_or_create("prefs")
+    assert created and second.document.sid != first.sid
+    assert await service.get(first.sid) is None
+
+
+async def test_nothing_stays_of_a_removed_document(service: Service, admin: Connection) -> None:
+    await service.create("prefs", ttl=100)
+    await service.remove("prefs")
+    left = await admin.execute("KEYS", f"{{{service.sid}:*")
+    assert left == []
+
+
+async def test_a_removal_gives_the_document_as_it_last_was(service: Service) -> None:
+    document = await service.create("prefs", b'{"a":1}')
+    removed = (await service.remove("prefs", who="carol")).document
+    assert removed.sid == document.sid
+    assert removed.revision > document.revision
+    assert removed.updated_by == "carol"
+
+
+# Revisions
+
+
+async def test_revisions_grow_with_every_write(service: Service) -> None:
+    revisions = [(await service.create("prefs")).revision]
+    for n in range(100):
+        revisions.append((await service.set("prefs", b'{"n":%d}' % n)).document.revision)
+    revisions.append((await service.remove("prefs")).document.revision)
+    assert revisions == sorted(set(revisions))
+    assert revisions[-1] < REVISION_LIMIT
+
+
+@pytest.mark.parametrize("step_ms", [-HOUR_MS, -YEAR_MS, -1_700_000_000_000, HOUR_MS, YEAR_MS])
+async def test_revisions_grow_whichever_clock_is_wrong(
+    service: Service, published: Publications, clock: Clock, step_ms: int
+) -> None:
+    """Ahead is the same as a Redis whose clock is behind; then the clock is set right."""
+    document = await service.create("prefs")
+    revisions = [document.revision]
+    for offset_ms in (step_ms, 0, step_ms, 0):
+        clock.offset_ms = offset_ms
+        revisions.append((await service.set("prefs", b"{}")).document.revision)
+        revisions.append((await service.set("prefs", b"{}")).document.revision)
+    revisions.append((await service.remove("prefs")).document.revision)
+    assert revisions == sorted(set(revisions))
+    events = await published.take()
+    assert [event.revision for event in events] == revisions[1:]
+    assert [event.previous for event in events] == revisions[:-1]
+
+
+async def test_a_revision_fits_a_javascript_number_for_two_centuries(
+    service: Service, clock: Clock
+) -> None:
+    clock.offset_ms = 220 * YEAR_MS
+    document = await service.create("prefs")
+    written = await service.set("prefs", b"{}", if_match=document.revision)
+    assert document.revision < written.document.revision < REVISION_LIMIT
+
+
+async def test_a_revision_that_was_lost_is_not_given_to_other_content(
+    service: Service, admin: Connection, clock: Clock
+) -> None:
+    """As after a failover, which takes a while, to a replica that missed the last writes."""
+    document = await service.create("prefs", b'{"n":0}')
+    key = f"{keys.tag_of(service.sid, 'prefs')}:document:{document.sid}"
+    kept = await admin.execute("DUMP", key)
+    lost = {(await service.set("prefs", b'{"n":1}')).document.revision for _ in range(20)}
+    await admin.execute("RESTORE", key, 0, kept, "REPLACE")
+    clock.offset_ms = 100
+    again = {(await service.set("prefs", b'{"n":2}')).document.revision for _ in range(20)}
+    assert min(again) > document.revision
+    assert not lost & again
+
+
+# Operation ids
+
+
+@pytest.mark.parametrize("name", ["prefs", None])
+async def test_a_repeated_creation_gives_the_first_answer(
+    service: Service, published: Publications, name: str | None
+) -> None:
+    first, created = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert created and not first.repeated
+    again, created = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert created and again.repeated
+    assert again.document == first.document
+    await service.set(first.document.sid, b'{"a":2}')
+    late, _ = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert (late.repeated, late.document.revision) == (True, first.document.revision)
+    await service.remove(first.document.sid)
+    last, _ = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert (last.repeated, last.document.sid) == (True, first.document.sid)
+    assert await service.get(first.document.sid) is None
+    assert len(await published.take()) == 2
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+async def test_a_repeated_write_gives_the_first_answer(
+    service: Service, published: Publications, by_name: bool
+) -> None:
+    document = await service.create("prefs", b'{"a":1}')
+    address = "prefs" if by_name else document.sid
+    first = await service.set(address, b'{"a":2}', 60, document.revision, op="op-1")
+    again = await service.set(address, b'{"a":2}', 60, document.revision, op="op-1")
+    assert (again.repeated, again.document) == (True, first.document)
+    newest = (await service.set(address, b'{"a":3}')).document
+    late = await service.set(address, b'{"a":2}', 60, document.revision, op="op-1")
+    assert (late.repeated, late.document) == (True, first.document)
+    assert await service.get(address) == newest
+    assert len(await published.take()) == 2
+
+
+async def test_a_repeated_write_is_told_so_when_the_document_is_gone(service: Service) -> None:
+    await service.create("prefs", b'{"a":1}')
+    first = await service.set("prefs", b'{"a":2}', op="op-1")
+    await service.remove("prefs")
+    again = await service.set("prefs", b'{"a":2}', op="op-1")
+    assert (again.repeated, again.document.revision) == (True, first.document.revision)
+    assert await service.get("prefs") is None
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+async def test_a_repeated_removal_spares_the_next_document_of_the_name(
+    service: Service, published: Publications, by_name: bool
+) -> None:
+    document = await service.create("prefs")
+    address = "prefs" if by_name else document.sid
+    first = await service.remove(address, document.revision, op="op-1")
+    next_one = await service.create("prefs")
+    again = await service.remove(address, document.revision, op="op-1")
+    assert (again.repeated, again.document) == (True, first.document)
+    assert await service.get("prefs") == next_one
+    assert len(await published.take()) == 1
+
+
+async def test_a_repeated_change_of_expiry_leaves_the_first_deadline(service: Service) -> None:
+    await service.create("prefs")
+    first = await service.set("prefs", ttl=60, op="op-1")
+    again = await service.set("prefs", ttl=60, op="op-1")
+    assert (again.repeated, again.document.expires_ms) == (True, first.document.expires_ms)
+    # What the data was then is not kept.
+    assert again.document.data == b""
+
+
+async def test_a_refused_write_may_be_tried_again_under_its_operation_id(service: Service) -> None:
+    document = await service.create("prefs")
+    stale = service.set("prefs", b"{}", if_match=document.revision - 1, op="op-1")
+    await refused(stale, Code.REVISION_MISMATCH)
+    written = await service.set("prefs", b"{}", if_match=document.revision, op="op-1")
+    assert not written.repeated
+
+
+async def test_an_operation_id_is_each_identitys_own(service: Service) -> None:
+    await service.create("prefs")
+    for who in ("alice", "bob", "system"):
+        written = await service.set("prefs", b'{"by":"%b"}' % who.encode(), who=who, op="op-1")
+        assert not written.repeated
+
+
+async def test_no_identity_can_be_made_to_speak_for_another(service: Service) -> None:
+    """Identities and operation ids hold any character, the one between them in a key too."""
+    await service.create("prefs")
+    await service.set("prefs", b'{"by":1}', who="alice", op="b:op")
+    for who, op in [("alice:b", "op"), ("a", "lice:b:op"), ("7:alice", "b:op"), ("", "alice:b:op")]:
+        written = await service.set("prefs", b'{"by":2}', who=who, op=op)
+        assert not written.repeated
+
+
+async def test_an_operation_id_is_forgotten_in_time(
+    redis: Redis, service: Service, admin: Connection
+) -> None:
+    await service.create("prefs")
+    await service.set("prefs", b"{}", op="op-1")
+    [key] = await admin.execute("KEYS", f"{{{service.sid}:*:operation:*")
+    assert 0 < await admin.execute("PTTL", key) <= 120_000
+
+
+async def test_of_the_same_operation_sent_twice_at_once_one_is_applied(
+    service: Service, published: Publications
+) -> None:
+    await service.create("prefs")
+    both = await asyncio.gather(*(service.set("prefs", b'{"a":1}', op="op-1") for _ in range(2)))
+    assert sorted(written.repeated for written in both) == [False, True]
+    assert both[0].document == both[1].document
+    assert len(await published.take()) == 1
+
+
+# Expiry
+
+
+async def test_an_expiry_is_a_fixed_deadline(service: Service) -> None:
+    document = await service.create("prefs", ttl=31_536_000)
+    assert document.expires_ms == document.created_ms + YEAR_MS
+    for n in range(3):
+        kept = (await service.set("prefs", b'{"n":%d}' % n)).document
+        assert kept.expires_ms == document.expires_ms
+    moved = (await service.set("prefs", ttl=10)).document
+    assert moved.expires_ms == moved.updated_ms + 10_000
+    cleared = (await service.set("prefs", ttl=0)).document
+    assert cleared.expires_ms is None
+
+
+async def test_a_ttl_of_zero_makes_a_document_that_stays(
+    service: Service, admin: Connection
+) -> None:
+    document = await service.create("prefs", ttl=0)
+    assert document.expires_ms is None
+    assert await admin.execute("EXISTS", keys.due(service.sid)) == 0
+
+
+async def test_a_cleared_expiry_is_off_the_index(service: Service, admin: Connection) -> None:
+    await service.create("prefs", ttl=100)
+    index = keys.expiries(keys.tag_of(service.sid, "prefs"))
+    assert await admin.execute("ZCARD", index) == 1
+    await service.set("prefs", ttl=0)
+    assert await admin.execute("ZCARD", index) == 0
+
+
+async def test_past_its_expiry_a_document_is_absent_to_every_read_and_write(
+    service: Service, clock: Clock
+) -> None:
+    """Without a sweeper: the moment counts, not the removal."""
+    for name in ("read", "set", "remove", "conditional"):
+        await service.create(name, ttl=60)
+    document = await service.get("read")
+    assert document is not None
+    clock.offset_ms = 59_000
+    assert await service.get("read") == document
+    clock.offset_ms = 60_001
+    assert await service.get("read") is None
+    assert await service.get(document.sid) is None
+    await refused(service.set("set", b"{}"), Code.NAME_NOT_FOUND)
+    await refused(service.remove("remove"), Code.NAME_NOT_FOUND)
+    await refused(service.set("conditional", b"{}", if_match=0), Code.NAME_NOT_FOUND)
+    # What a write has found expired stays so, even for one whose clock is behind.
+    clock.offset_ms = 0
+    assert await service.get("set") is None
+
+
+async def test_a_name_is_free_at_the_moment_of_expiry(
+    service: Service, published: Publications, clock: Clock
+) -> None:
+    first = await service.create("prefs", b'{"a":1}', ttl=60)
+    clock.offset_ms = 61_000
+    second, created = await service.find_or_create("prefs", b'{"a":2}')
+    assert created and second.document.sid != first.sid
+    [event] = await published.take()
+    assert isinstance(event, Removed) and event.expired
+    assert (event.sid, event.previous, event.by) == (first.sid, first.revision, "system")
+    assert event.revision > first.revision
+
+
+async def test_only_what_is_past_its_expiry_expires(
+    service: Service, published: Publications, clock: Clock
+) -> None:
+    stays = await service.create("stays")
+    later = await service.create("later", ttl=60)
+    for sid in (stays.sid, later.sid, f"ET{'0' * 32}"):
+        await service.documents.expire(service.sid, sid)
+    assert await service.get("stays") == stays
+    assert await service.get("later") == later
+    clock.offset_ms = 61_000
+    await asyncio.gather(*(service.documents.expire(service.sid, later.sid) for _ in range(3)))
+    [event] = await published.take()
+    assert isinstance(event, Removed) and event.expired
+
+
+# Redis that cannot write
+
+
+@pytest.mark.parametrize("ttl", [None, 60])
+async def test_a_full_redis_is_unavailable(
+    service: Service, admin: Connection, ttl: int | None
+) -> None:
+    document = await service.create("prefs", b'{"a":1}')
+    await admin.execute("CONFIG", "SET", "maxmemory", 1)
+    try:
+        await refused(service.create("other", ttl=ttl), Code.UNAVAILABLE)
+        await refused(service.set("prefs", b'{"a":2}', ttl), Code.UNAVAILABLE)
+        assert await service.get("prefs") == document
+        # Room can still be made.
+        await service.remove("prefs")
+    finally:
+        await admin.execute("CONFIG", "SET", "maxmemory", 0)
+    assert await service.get("other") is None
+
+
+async def test_what_is_broken_in_redis_is_an_error_and_no_silence(
+    service: Service, admin: Connection
+) -> None:
+    await admin.execute("SET", f"{keys.tag_of(service.sid, 'prefs')}:names", "not a hash")
+    with pytest.raises(ReplyError, match="WRONGTYPE"):
+        await service.create("prefs")
+    with pytest.raises(ReplyError, match="WRONGTYPE"):
+        await service.get("prefs")

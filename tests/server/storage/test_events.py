@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from support.store import Clock, Publications, Service
+from syncline_protocol.document import Removed, Updated
+from syncline_server.storage.events import parse_event
+
+HEAD = {
+    "kind": "updated",
+    "sid": "ET00",
+    "name": "prefs",
+    "revision": "9007199254740991",
+    "previous": "9007199254740990",
+    "at": "1795500000000",
+    "by": "alice",
+    "expires": "1795500001000",
+}
+
+
+def message(data: bytes, **changed: str) -> bytes:
+    return orjson.dumps(HEAD | changed) + b"\n" + data
+
+
+def test_an_update() -> None:
+    assert parse_event(message(b'{"a":1}')) == Updated(
+        "ET00", "prefs", 2**53 - 1, 2**53 - 2, 1795500000000, "alice", b'{"a":1}', 1795500001000
+    )
+
+
+def test_what_there_is_not() -> None:
+    event = parse_event(message(b"{}", name="", expires=""))
+    assert isinstance(event, Updated)
+    assert (event.unique_name, event.expires_ms) == (None, None)
+
+
+@pytest.mark.parametrize(("kind", "expired"), [("removed", False), ("expired", True)])
+def test_a_removal(kind: str, expired: bool) -> None:
+    event = parse_event(message(b"", kind=kind))
+    assert event == Removed(
+        "ET00", "prefs", 2**53 - 1, 2**53 - 2, 1795500000000, "alice", expired
+    )
+
+
+def test_data_is_passed_on_as_it_is() -> None:
+    for data in (b'{"a":"\\n"}', b'{"a":"\xc3\xa9"}', b'{\n"a":\n1}\n', b""):
+        event = parse_event(message(data))
+        assert isinstance(event, Updated) and event.data == data
+
+
+async def test_what_the_script_publishes_is_read_back(
+    service: Service, published: Publications, clock: Clock
+) -> None:
+    data = orjson.dumps({"a": "\n\\\"é\u2028", "b": [1.5, 2**63, None]})
+    document = await service.create("na\nme\\é", data, 60)
+    updated = (await service.set(document.sid, data, who="li\nne/é")).document
+    clock.offset_ms = 61_000
+    await service.documents.expire(service.sid, document.sid)
+    update, expiry = await published.take()
+    assert isinstance(update, Updated) and isinstance(expiry, Removed)
+    assert (update.unique_name, update.by, update.data) == ("na\nme\\é", "li\nne/é", data)
+    assert (update.at_ms, update.expires_ms) == (updated.updated_ms, document.expires_ms)
+    assert (expiry.unique_name, expiry.by, expiry.expired) == ("na\nme\\é", "system", True)
+    assert (update.previous, update.revision) == (document.revision, expiry.previous)

@@ -1,0 +1,288 @@
+"""The order in which one client is answered and told (docs/protocol.md, section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import orjson
+import pytest
+
+from support.api import unique
+from support.store import Store
+from syncline_protocol.commands import Command, Open, Remove, Set, Unsubscribe
+from syncline_protocol.document import Document, Event, Removed, Updated
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth import Authenticator
+from syncline_server.backend import Backend, Workspace
+from syncline_server.credentials import Credentials
+from syncline_server.hub import Hub, Topic
+from syncline_server.session import Opened, Result, Session
+from syncline_server.settings import Settings
+from syncline_server.storage.documents import Documents, Written
+from syncline_server.storage.listing import Listing
+from syncline_server.storage.permissions import Permissions
+from syncline_server.storage.redis import Redis
+from syncline_server.storage.services import Services
+
+LIMIT = 3
+"""Documents that one session may have open."""
+
+WAIT = 10
+"""Seconds after which what a test waits for counts as missing."""
+
+
+@pytest.fixture
+async def backend(store: Store, redis: Redis, documents: Documents) -> AsyncIterator[Backend]:
+    hub = Hub(redis, documents, timeout=2)
+    hub.start()
+    yield Backend(
+        settings=Settings(max_subscriptions=LIMIT),
+        authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
+        redis=redis,
+        services=Services(redis),
+        documents=documents,
+        permissions=Permissions(redis, documents),
+        listing=Listing(redis, documents),
+        hub=hub,
+    )
+    await hub.stop()
+
+
+class Client:
+    """A session, with everything that it told.
+
+    Attributes:
+        told: answers and events, in order.
+        workspace: the same documents, past the session.
+    """
+
+    def __init__(self, backend: Backend, service_sid: str) -> None:
+        self.told: list[Result | Refusal | Event] = []
+        self.workspace = Workspace(backend, service_sid, "alice")
+        self.session = Session(backend, Workspace(backend, service_sid, "alice"), self._tell)
+        self._changed = asyncio.Event()
+
+    def submit(self, *commands: Command) -> None:
+        """Ask, and leave the answers to `told`."""
+        for command in commands:
+            self.session.submit(command, self._tell)
+
+    async def ask(self, command: Command) -> Result | Refusal:
+        """The answer, which does not come to `told`."""
+        answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
+        self.session.submit(command, answered.set_result)
+        async with asyncio.timeout(WAIT):
+            return await answered
+
+    async def open(self, address: str) -> Document:
+        """The document of that address, open from now on."""
+        opened = await self.ask(Open(address))
+        assert isinstance(opened, Opened), opened
+        return opened.document
+
+    async def hears(self, count: int) -> list[Result | Refusal | Event]:
+        """`told`, once it is so long."""
+        async with asyncio.timeout(WAIT):
+            while len(self.told) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.told
+
+    @property
+    def written(self) -> list[int]:
+        """What was written, in the order of the answers."""
+        return [
+            orjson.loads(news.document.data)["n"] for news in self.told if isinstance(news, Written)
+        ]
+
+    def _tell(self, news: Result | Refusal | Event) -> None:
+        self.told.append(news)
+        self._changed.set()
+
+
+def write(address: str, n: int) -> Set:
+    return Set(address, b'{"n":%d}' % n)
+
+
+@pytest.fixture
+def client(backend: Backend, service_sid: str) -> Client:
+    return Client(backend, service_sid)
+
+
+@pytest.fixture
+def other(backend: Backend, service_sid: str) -> Client:
+    return Client(backend, service_sid)
+
+
+class TestTurns:
+    async def test_all_addresses_of_a_document_share_them(self, client: Client) -> None:
+        name = unique()
+        sid = (await client.open(name)).sid
+        client.submit(*(write((name, sid)[n % 2], n) for n in range(20)))
+        await client.hears(40)
+
+        assert client.written == list(range(20))
+
+    async def test_what_follows_an_opening_does_not_overtake_what_waited_for_it(
+        self, client: Client
+    ) -> None:
+        name = unique()
+        client.submit(Open(name), *(write(name, n) for n in range(20)))
+        [opened, *_] = await client.hears(1)
+        assert isinstance(opened, Opened)
+        addresses = (name, opened.document.sid)
+        client.submit(*(write(addresses[n % 2], n) for n in range(20, 40)))
+        await client.hears(81)
+
+        assert client.written == list(range(40))
+
+    async def test_nothing_overtakes_when_the_session_forgets_the_name(
+        self, client: Client
+    ) -> None:
+        name = unique()
+        sid = (await client.open(name)).sid
+        client.submit(Unsubscribe(name), *(write(sid, n) for n in range(20)))
+        await client.hears(1)
+        client.submit(*(write((name, sid)[n % 2], n) for n in range(20, 40)))
+        await client.hears(41)
+
+        assert client.written == list(range(40))
+
+    async def test_other_documents_do_not_wait(self, client: Client, store: Store) -> None:
+        await client.open(name := unique())
+        with store.paused():
+            client.submit(write(name, 0), Unsubscribe(unique()))
+            await client.hears(1)
+            assert client.written == []
+        await client.hears(3)
+
+
+class TestEvents:
+    async def test_a_writer_hears_the_answer_first(self, client: Client, store: Store) -> None:
+        name = unique()
+        document = await client.open(name)
+        with store.paused():
+            client.submit(write(name, 0))
+            await asyncio.sleep(0)
+            early = Removed(document.sid, None, document.revision + 1, 0, 0, "bob", expired=False)
+            client.session.on_event(early)
+            assert client.told == []
+        answer, event = await client.hears(2)
+
+        assert isinstance(answer, Written)
+        assert event is early
+
+    async def test_what_is_not_newer_than_told_is_not_told(self, client: Client) -> None:
+        document = await client.open(unique())
+        old = Updated(document.sid, None, document.revision, 0, 0, "bob", b"{}", None)
+        client.session.on_event(old)
+
+        assert client.told == []
+
+    async def test_opening_again_changes_nothing(self, client: Client, other: Client) -> None:
+        name = unique()
+        await other.open(name)
+        first = await client.open(name)
+        again = await client.ask(Open(name))
+        written = await other.workspace.set(write(name, 1))
+        [event] = await client.hears(1)
+
+        assert again == Opened(first, created=False, known=False)
+        assert isinstance(event, Updated)
+        assert event.revision == written.document.revision
+
+    async def test_a_name_that_went_to_another_document_stays_with_it(
+        self, client: Client, other: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name, late = unique(), list[Event]()
+        first = await client.open(name)
+        with monkeypatch.context() as patch:
+            patch.setattr(client.session, "on_event", late.append)
+            await other.workspace.remove(Remove(name))
+            second = await client.open(name)
+        for event in late:
+            client.session.on_event(event)
+        await client.ask(Unsubscribe(name))
+        await other.workspace.set(write(name, 1))
+        # On the same connection from Redis, so it comes after the event of that.
+        await client.open(mark := unique())
+        await other.workspace.set(write(mark, 2))
+        told = await client.hears(2)
+
+        assert first.sid != second.sid
+        assert [type(event) for event in told] == [Removed, Updated]
+        assert isinstance(told[1], Updated)
+        assert told[1].unique_name == mark
+
+
+class TestFailures:
+    async def test_an_open_document_stays_open_when_opening_it_again_fails(
+        self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        for error in (Refusal(Code.UNAVAILABLE, "away"), RuntimeError("a defect")):
+            with monkeypatch.context() as patch:
+                patch.setattr(backend.hub, "make_live", _failing(error))
+                assert isinstance(await client.ask(Open(name)), Refusal)
+        await other.workspace.set(write(name, 1))
+        [event] = await client.hears(1)
+
+        assert isinstance(event, Updated)
+
+    async def test_an_opening_that_fails_leaves_nothing(
+        self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for error in (Refusal(Code.UNAVAILABLE, "away"), RuntimeError("a defect")):
+            with monkeypatch.context() as patch:
+                patch.setattr(backend.hub, "make_live", _failing(error))
+                answers = [await client.ask(Open(unique())) for _ in range(LIMIT + 1)]
+            codes = {answer.code for answer in answers if isinstance(answer, Refusal)}
+            assert codes == {Code.UNAVAILABLE if isinstance(error, Refusal) else Code.INTERNAL}
+        for _ in range(LIMIT):
+            await client.open(name := unique())
+        written = await other.workspace.set(write(name, 1))
+        [event] = await client.hears(1)
+
+        assert isinstance(event, Updated)
+        assert event.revision == written.document.revision
+
+    async def test_a_removal_while_opening_again_is_told(
+        self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        make_live = backend.hub.make_live
+
+        async def remove_meanwhile(topic: Topic) -> None:
+            await make_live(topic)
+            await other.workspace.remove(Remove(name))
+
+        monkeypatch.setattr(backend.hub, "make_live", remove_meanwhile)
+        await client.ask(Open(name))
+        [event] = await client.hears(1)
+
+        assert isinstance(event, Removed)
+
+    async def test_after_the_end_nothing_is_answered_or_told(
+        self, client: Client, other: Client, store: Store
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        with store.paused():
+            client.submit(write(name, 1), write(name, 2), Open(unique()))
+            await asyncio.sleep(0)
+            client.session.close()
+        await other.open(name)
+        other.submit(write(name, 3))
+        await other.hears(2)
+
+        assert client.told == []
+
+
+def _failing(error: Exception) -> Callable[[Topic], Awaitable[None]]:
+    async def fail(_: Topic) -> None:
+        raise error
+
+    return fail
