@@ -17,7 +17,7 @@ from syncline_server.storage import embedded
 from syncline_server.storage.address import Address
 from syncline_server.storage.connection import Connection, ConnectionBroken, ReplyError, connect
 
-__all__ = ["Cluster", "ClusterNode"]
+__all__ = ["PATIENCE", "Cluster", "ClusterNode", "free_ports"]
 
 PATIENCE = 30.0
 """Seconds after which something that is waited for is held to have failed."""
@@ -78,7 +78,7 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         self.nodes = [
             ClusterNode(port, directory / f"node{number}")
-            for number, port in enumerate(_free_ports(6))
+            for number, port in enumerate(free_ports(6))
         ]
         self.masters, self.replicas = self.nodes[:3], self.nodes[3:]
 
@@ -164,7 +164,7 @@ class Cluster:
                 await asyncio.sleep(0.02)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports below 55,536, since a node's bus is 10,000 above its port."""
     with ExitStack() as held:
         ports: list[int] = []
