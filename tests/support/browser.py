@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Route, WebError
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, WebError
 
 from .server import RunningServer
 
@@ -58,21 +59,31 @@ class Browsing:
         context.on("console", self._on_console)
         context.on("weberror", self._on_error)
 
-    async def open(self, url: str) -> Page:
-        """A new window at `url`."""
+    async def open(self, url: str, script: str | None = None) -> Page:
+        """A new window at `url`; `script` runs before those of the page."""
         page = await self.context.new_page()
+        if script is not None:
+            await page.add_init_script(script)
         await page.goto(url)
         return page
 
-    async def open_blank(self, server: RunningServer, html: str = _BLANK) -> Page:
-        """A new window at a page that the server seems to have served; by default it is empty."""
+    async def open_blank(
+        self, server: RunningServer, html: str = _BLANK, **functions: Callable[..., object]
+    ) -> Page:
+        """A new window of the server's origin.
 
-        async def fulfill(route: Route) -> None:
-            await route.fulfill(content_type="text/html; charset=utf-8", body=html)
-
+        Args:
+            html: what it shows; by default nothing.
+            functions: what it can call, by name.
+        """
+        # A page that Playwright made up would count as one from the Internet, and those may not
+        # connect to this machine.
         page = await self.context.new_page()
-        await page.route(f"{server.url}/blank", fulfill)
-        await page.goto(f"{server.url}/blank")
+        await page.route("**/favicon.ico", lambda route: route.fulfill(body=""))
+        await page.goto(f"{server.url}/healthz")
+        for name, function in functions.items():
+            await page.expose_function(name, function)
+        await page.set_content(html)
         return page
 
     def _on_console(self, message: ConsoleMessage) -> None:

@@ -26,10 +26,9 @@ class DemoWindow:
     @classmethod
     async def open(cls, browsing: Browsing, server: RunningServer, name: str | None = None) -> Self:
         """A new window, once its documents are open; `name` None leaves it the one it made up."""
-        window = cls(await browsing.open(f"{server.url}/demo"))
+        script = name and f"sessionStorage.setItem('syncline-demo-identity', '{name}');"
+        window = cls(await browsing.open(f"{server.url}/demo", script))
         await window.expect_open()
-        if name is not None:
-            await window.rename(name)
         return window
 
     @property
@@ -48,20 +47,18 @@ class DemoWindow:
         return self.page.locator("#removed")
 
     @property
+    def name(self) -> Locator:
+        """The input of the name under which it writes."""
+        return self.page.get_by_label("You are")
+
+    @property
     def writer(self) -> Locator:
         """Who wrote last."""
         return self.page.locator("#writer")
 
     def colour(self, key: str) -> Locator:
         """The input of a colour: `background`, `surface`, `text` or `accent`."""
-        return self.page.get_by_label(key.capitalize(), exact=True)
-
-    async def rename(self, name: str) -> None:
-        """Go on under another name."""
-        await self.page.get_by_label("You are").fill(name)
-        await self.page.get_by_label("You are").press("Enter")
-        await expect(self.connection).to_have_text("Connecting…")
-        await self.expect_open()
+        return self.page.locator(f"input[name={key}]")
 
     async def press(self, label: str) -> None:
         """Press the button that is labelled so."""
@@ -79,6 +76,5 @@ class DemoWindow:
 
     async def painted(self, key: str) -> str:
         """The colour that the picture of the app has for a key."""
-        return await self.page.locator("#stage").evaluate(
-            "(stage, key) => stage.style.getPropertyValue(`--${key}`)", key
-        )
+        script = "(stage, key) => stage.style.getPropertyValue(`--${key}`)"
+        return str(await self.page.locator("#stage").evaluate(script, key))

@@ -130,7 +130,8 @@ async def native_socket(
         auth: False leaves authentication to the test.
         options: of `websockets`' `connect`.
     """
-    options = {"subprotocols": [Subprotocol(SUBPROTOCOL)], "max_size": None, **options}
+    limits = {"max_size": None, "max_queue": None}
+    options = {"subprotocols": [Subprotocol(SUBPROTOCOL)], **limits, **options}
     async with connect(websocket_url(server), **options) as connection:
         socket = NativeSocket(connection)
         if auth:

@@ -32,6 +32,7 @@ export class Counter {
 
   /** @param {import("/syncline.js").Client} client */
   hold(client) {
+    this.#document = null;
     return hold(client, NAME, { count: 0 }, {
       opened: (held) => this.#opened(held),
       updated: (event) => this.#updated(event),
@@ -65,7 +66,8 @@ export class Counter {
         this.#showProgress(started);
       }
     } catch (error) {
-      this.#report(error);
+      // Without a document it is no failure: it is removed, or another client opens it.
+      if (this.#document !== null) this.#report(error);
     } finally {
       this.#wanted = 0;
       this.#done = 0;

@@ -9,6 +9,12 @@ import { Preferences } from "./preferences.js";
 
 const TRANSPORTS = { websocket: "WebSocket", rest: "HTTP" };
 
+/** Milliseconds; short, as somebody watches and the server is on the same machine. */
+const BACKOFF_LIMIT = 2_000;
+
+/** Milliseconds. */
+const PROBLEM_SHOWN = 10_000;
+
 const journal = new Journal(element("events"));
 const preferences = new Preferences(journal, report);
 const counter = new Counter(journal, report);
@@ -20,11 +26,24 @@ let wasConnected = false;
 /** Take part under a name; a connection is for one identity. */
 function join(identity) {
   client?.shutdown();
-  client = new Client(() => fetchToken(identity));
-  client.on("connectionStateChanged", showConnection);
+  client = new Client(() => getToken(identity), { backoffLimit: BACKOFF_LIMIT });
+  client.on("connectionStateChanged", () => {
+    showConnection();
+    clearProblem();
+  });
   wasConnected = false;
   showConnection();
   for (const part of [preferences, counter]) part.hold(client).catch(report);
+}
+
+async function getToken(identity) {
+  try {
+    return await fetchToken(identity);
+  } catch (error) {
+    // The network's failures are TypeErrors; the state of the connection tells of them.
+    if (!(error instanceof TypeError)) report(error);
+    throw error;
+  }
 }
 
 function showConnection() {
@@ -35,7 +54,6 @@ function showConnection() {
   // It is a live region: written only when it says something else.
   if (shown.textContent !== text) shown.textContent = text;
   shown.dataset.state = connectionState;
-  if (connectionState === "connected") element("problem").hidden = true;
 }
 
 function describeConnection(state, transport) {
@@ -55,6 +73,12 @@ function describeConnection(state, transport) {
 function report(error) {
   element("problem").textContent = error.message;
   element("problem").hidden = false;
+  setTimeout(clearProblem, PROBLEM_SHOWN);
+}
+
+/** What keeps the page from connecting stays in sight. */
+function clearProblem() {
+  if (client.connectionState === "connected") element("problem").hidden = true;
 }
 
 function openBeside(event) {

@@ -1,7 +1,7 @@
 /** A document that this page holds open, whatever becomes of it. */
 
 /** Milliseconds until a document that was removed is opened, and so created, again. */
-export const COMES_BACK_AFTER = 3_000;
+export const COMES_BACK_AFTER = 2_000;
 
 /**
  * Open a document and tell what happens to it, until the client is shut down.

@@ -1,18 +1,16 @@
 /** The document `user_prefs`: four colours, and what the page shows of them. */
 
+import { DEFAULT, KEYS, PALETTES, inkOn, toHex } from "./colours.js";
 import { dot, element, fromNow, make, person } from "./elements.js";
 import { hold } from "./hold.js";
 
 const NAME = "user_prefs";
 
-const PALETTES = {
-  Sand: { background: "#f3e7d3", surface: "#fffaf2", text: "#3a2a1a", accent: "#d9541e" },
-  Lagoon: { background: "#d5ecef", surface: "#f5fcfd", text: "#0c2f3a", accent: "#0e8fa8" },
-  Meadow: { background: "#dcebd5", surface: "#f8fcf5", text: "#1d3320", accent: "#3b8d42" },
-  Dusk: { background: "#1d1a2e", surface: "#2b2744", text: "#ece8fb", accent: "#b18cff" },
-};
+/** Buttons that need the document. */
+const WRITERS = ["expire", "keep", "remove"];
 
-const KEYS = Object.keys(PALETTES.Sand);
+/** Elements that show its state in words. */
+const SHOWN = ["json", "writer", "written", "revision", "expires"];
 
 /** Seconds. */
 const SOON = 5;
@@ -45,7 +43,8 @@ export class Preferences {
 
   /** @param {import("/syncline.js").Client} client */
   hold(client) {
-    return hold(client, NAME, PALETTES.Sand, {
+    this.#document = null;
+    return hold(client, NAME, DEFAULT, {
       opened: (held) => this.#opened(held),
       updated: (event) => this.#updated(event),
       removed: (event) => this.#removed(event),
@@ -65,9 +64,9 @@ export class Preferences {
 
   #opened(held) {
     this.#document = held;
-    element("stage").dataset.state = "open";
-    element("removed").textContent = "";
+    this.#setState("open", "");
     this.#show();
+    void this.#write();
   }
 
   #updated(event) {
@@ -83,9 +82,19 @@ export class Preferences {
     this.#journal.add(NAME, removedBy, [expired ? "expired" : "removed it"], isLocal);
     this.#document = null;
     this.#chosen = {};
-    element("stage").dataset.state = "removed";
     const whom = removedBy === null ? "" : ` by ${removedBy}`;
-    element("removed").textContent = `${expired ? "Expired" : `Removed${whom}`}. Back in a moment…`;
+    this.#setState("removed", `${expired ? "Expired" : `Removed${whom}`}. Back in a moment…`);
+    for (const id of SHOWN) element(id).textContent = "–";
+  }
+
+  /**
+   * @param {"open" | "removed"} state
+   * @param {string} text that tells it, where the page does not show it
+   */
+  #setState(state, text) {
+    element("stage").dataset.state = state;
+    element("removed").textContent = text;
+    for (const id of WRITERS) element(id).disabled = state === "removed";
   }
 
   #show() {
@@ -103,10 +112,10 @@ export class Preferences {
   #paint(colours) {
     const { style } = element("stage");
     for (const [key, colour] of Object.entries(colours)) style.setProperty(`--${key}`, colour);
-    style.setProperty("--on-accent", isLight(colours.accent) ? "#111" : "#fff");
+    style.setProperty("--on-accent", inkOn(colours.accent));
     for (const input of this.#inputs) {
       input.value = colours[input.name];
-      input.parentElement.querySelector("output").value = colours[input.name];
+      swatchOf(input).querySelector("code").textContent = colours[input.name];
     }
   }
 
@@ -128,6 +137,8 @@ export class Preferences {
         for (const key of KEYS) if (this.#chosen[key] === written[key]) delete this.#chosen[key];
       }
     } catch (error) {
+      // Without a document it is no failure: the removal is told, or the next client writes it.
+      if (this.#document === null) return;
       this.#chosen = {};
       this.#report(error);
     } finally {
@@ -151,8 +162,9 @@ export class Preferences {
   }
 }
 
+/** @returns {(string | Node)[]} */
 function describeColours(keys, data) {
-  return keys.map((key) => make("span", "colour", dot(toHex(data[key], key)), key));
+  return keys.flatMap((key) => [make("span", "colour", dot(toHex(data[key], key)), key), " "]);
 }
 
 function describeExpiry({ dateExpires }) {
@@ -170,30 +182,13 @@ function describeJson(data) {
     .flatMap((part) => (part.startsWith('"#') ? [dot(part.slice(1, 8)), part] : [part]));
 }
 
+function swatchOf(input) {
+  return input.closest(".swatch");
+}
+
 function flash(input) {
-  input.parentElement.animate(
+  swatchOf(input).animate(
     [{ boxShadow: "0 0 0 3px var(--brand)" }, { boxShadow: "0 0 0 3px transparent" }],
     { duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 900 },
   );
-}
-
-const brush = document.createElement("canvas").getContext("2d");
-
-/**
- * Any CSS colour as a colour input takes it: other writers may say "tomato".
- *
- * @param {unknown} value the key's own in the first palette, if it is no colour
- * @param {string} key
- */
-function toHex(value, key) {
-  const fallback = PALETTES.Sand[key];
-  brush.fillStyle = fallback;
-  if (typeof value === "string") brush.fillStyle = value;
-  return brush.fillStyle.startsWith("#") ? brush.fillStyle : fallback;
-}
-
-/** @param {string} hex */
-function isLight(hex) {
-  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 150;
 }

@@ -1,0 +1,89 @@
+"""What browsers load: the client, the demo, and tokens for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from support.server import RunningServer, StartServer
+from syncline_server.auth import IDENTITY_LENGTH, Authenticator
+
+
+def get(server: RunningServer, path: str, **options: Any) -> httpx2.Response:
+    return httpx2.get(f"{server.url}{path}", **options)
+
+
+def get_token(server: RunningServer, identity: str = "ada", **headers: str) -> httpx2.Response:
+    return get(server, "/demo/token", params={"identity": identity}, headers=headers)
+
+
+def test_client_is_served_without_the_demo_too(fresh_server: StartServer) -> None:
+    server = fresh_server()
+    response = get(server, "/syncline.js")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/javascript")
+    assert "export class Client" in response.text
+
+
+def test_demo_is_absent_unless_asked_for(fresh_server: StartServer) -> None:
+    server = fresh_server()
+    paths = ["/demo", "/demo/", "/demo/demo.js", "/demo/token?identity=ada"]
+    assert [get(server, path).status_code for path in paths] == [404] * len(paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/demo", "text/html"),
+        ("/demo/", "text/html"),
+        ("/demo/demo.js", "text/javascript"),
+        ("/demo/demo.css", "text/css"),
+        ("/demo/icon.svg", "image/svg+xml"),
+    ],
+)
+def test_demo_runs_nothing_but_its_own_scripts(server: RunningServer, path: str, kind: str) -> None:
+    response = get(server, path)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(kind)
+    policy = response.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policy)
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_demo_serves_nothing_outside_its_directory(server: RunningServer) -> None:
+    assert get(server, "/demo/%2e%2e/__init__.py").status_code == 404
+    assert get(server, "/demo/none.js").status_code == 404
+
+
+def test_token_is_for_the_identity_that_is_asked_for(server: RunningServer) -> None:
+    response = get_token(server, "Zoë & Co")
+    assert response.headers["cache-control"] == "no-store"
+    assert response.json()["identity"] == "Zoë & Co"
+    principal = Authenticator(server.credentials, leeway=0).token(response.json()["token"])
+    assert principal.identity == "Zoë & Co"
+
+
+@pytest.mark.parametrize("host", ["example.com", "192.0.2.7:8040", "127.0.0.1.example.com"])
+def test_token_is_refused_under_another_host_name(server: RunningServer, host: str) -> None:
+    response = get_token(server, Host=host)
+    assert response.status_code == 403
+    assert "token" not in response.json()
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+def test_token_is_refused_through_a_proxy(server: RunningServer, header: str) -> None:
+    assert get_token(server, **{header: "for=127.0.0.1"}).status_code == 403
+
+
+@pytest.mark.parametrize("identity", ["", "a" * (IDENTITY_LENGTH + 1)])
+def test_token_needs_an_identity(server: RunningServer, identity: str) -> None:
+    response = get_token(server, identity)
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("identity must have 1 to ")
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:8040"])
+def test_token_is_given_under_the_names_of_this_machine(server: RunningServer, host: str) -> None:
+    assert get_token(server, Host=host).status_code == 200

@@ -1,0 +1,203 @@
+"""One caller on each wire, who does the same things to a document and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import orjson
+
+from support.server import RunningServer
+from support.socket import NativeSocket, native_socket
+from support.stream import EventStream, event_stream
+from support.twilsock import TwilsockClient, twilsock_client
+
+__all__ = ["STALE", "WIRES", "Caller", "Connect", "Outcome"]
+
+STALE = "1"
+"""A revision that no document is at."""
+
+Outcome = tuple[str, str]
+"""`ok`, or status and code as `403/54007`; and all that came with it, as text."""
+
+Do = Callable[[str, str], Awaitable[Outcome]]
+
+
+class Caller:
+    """Somebody at the other end of one wire.
+
+    Attributes:
+        operations: those that the wire has.
+        do: carries one out, on the document of that SID or unique name.
+        removed: returns when the open document's removal is heard; None where nothing stays open.
+    """
+
+    def __init__(
+        self, operations: set[str], do: Do, removed: Callable[[], Awaitable[Any]] | None = None
+    ) -> None:
+        self.operations = operations
+        self.do = do
+        self.removed = removed
+
+
+Connect = Callable[[RunningServer, str, str | None], AbstractAsyncContextManager[Caller]]
+"""A caller in a service, with a token; over HTTP, None for Basic credentials and "" for none."""
+
+
+@asynccontextmanager
+async def rest(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
+    """REST v1."""
+    documents = f"{server.url}/v1/Services/{service}/Documents"
+    form: dict[str, Any] = {"data": {"Data": '{"new":1}'}}
+    stale = {"headers": {"If-Match": STALE}}
+    merge = {"Content-Type": "application/merge-patch+json"}
+    requests: dict[str, tuple[str, str, Any]] = {
+        "get": ("GET", "/{}", {}),
+        "set": ("POST", "/{}", form),
+        "set stale": ("POST", "/{}", form | stale),
+        "ttl": ("POST", "/{}", {"data": {"Ttl": "60"}}),
+        "patch": ("PATCH", "/{}", {"content": '{"new":1}', "headers": merge}),
+        "remove": ("DELETE", "/{}", {}),
+        "remove stale": ("DELETE", "/{}", stale),
+        "list": ("GET", "", {}),
+        "permissions": ("GET", "/{}/Permissions", {}),
+        "permit": ("POST", "/{}/Permissions/alice", {"data": {"Read": "true"}}),
+    }
+
+    async def do(operation: str, address: str) -> Outcome:
+        create = ("POST", "", {"data": {"UniqueName": address}})
+        method, path, request = requests.get(operation, create)
+        url = documents + path.format(quote(address, safe=""))
+        reply = await http.request(method, url, **request)
+        return _of_reply(reply.status_code, reply.content)
+
+    async with _http(server, token) as http:
+        yield Caller({*requests, "create", "create taken"}, do)
+
+
+@asynccontextmanager
+async def sse(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
+    """Server-sent events."""
+    opened: list[EventStream] = []
+
+    async def do(operation: str, address: str) -> Outcome:
+        # Entered by hand: a stream that was opened lasts as long as the caller.
+        entered = event_stream(server, address, token=token, service=service)
+        stream = await entered.__aenter__()
+        streams.append(entered)
+        if stream.response.status_code != 200:
+            return _of_reply(stream.response.status_code, await stream.response.aread())
+        state = await stream.next()
+        opened.append(stream)
+        return "ok", orjson.dumps(state.data).decode()
+
+    async def removed() -> Any:
+        event = await opened[-1].next()
+        assert event.name == "removed"
+        assert await opened[-1].rest() == []
+        return event.data
+
+    streams: list[AbstractAsyncContextManager[EventStream]] = []
+    try:
+        yield Caller({"open"}, do, removed)
+    finally:
+        for entered in streams:
+            await entered.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def native(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
+    """The native protocol; the service is the token's."""
+    requests: dict[str, dict[str, Any]] = {
+        "create": {"do": "open", "mode": "create_new"},
+        "create taken": {"do": "open", "mode": "create_new"},
+        "get": {"do": "get"},
+        "open": {"do": "open", "mode": "open_existing"},
+        "open or create": {"do": "open"},
+        "set": {"do": "set", "data": {"new": 1}},
+        "set stale": {"do": "set", "data": {"new": 1}, "if_match": STALE},
+        "ttl": {"do": "ttl", "ttl": 60},
+        "patch": {"do": "patch", "merge": {"new": 1}},
+        "remove": {"do": "remove"},
+        "remove stale": {"do": "remove", "if_match": STALE},
+    }
+
+    async def do(operation: str, address: str) -> Outcome:
+        reply = await socket.ask(document=address, **requests[operation])
+        refusal = reply.get("error")
+        outcome = "ok" if refusal is None else f"{refusal['status']}/{refusal['code']}"
+        return outcome, orjson.dumps(reply).decode()
+
+    async def removed() -> Any:
+        event = await socket.event()
+        assert event["event"] == "removed"
+        return event["document"]
+
+    socket: NativeSocket
+    async with native_socket(server, token) as socket:
+        yield Caller(set(requests), do, removed)
+
+
+@asynccontextmanager
+async def twilsock(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
+    """The vendor's protocol, as its SDKs use it; the service is the token's."""
+    requests: dict[str, tuple[str, str, Any, Any]] = {
+        "get": ("GET", "/{}", None, {}),
+        "set": ("POST", "/{}", {"data": {"new": 1}}, {}),
+        "set stale": ("POST", "/{}", {"data": {"new": 1}}, {"If_Match": STALE}),
+        "ttl": ("POST", "/{}", {"ttl": 60}, {}),
+        "remove": ("DELETE", "/{}", None, {}),
+        "remove stale": ("DELETE", "/{}", None, {"If_Match": STALE}),
+    }
+
+    async def do(operation: str, address: str) -> Outcome:
+        if operation == "open":
+            return await _subscribe(client, address)
+        create = ("POST", "", {"unique_name": address, "data": {}}, {})
+        method, path, body, headers = requests.get(operation, create)
+        url = f"/v3/Documents{path.format(quote(address, safe=''))}"
+        status, reply = await client.call(method, url, body, **headers)
+        return _of_reply(status, orjson.dumps(reply))
+
+    async def removed() -> Any:
+        event = await client.event()
+        assert event["event_type"] == "document_removed"
+        return event["event"]
+
+    client: TwilsockClient
+    async with twilsock_client(server, token) as client:
+        yield Caller({*requests, "create", "create taken", "open"}, do, removed)
+
+
+async def _subscribe(client: TwilsockClient, sid: str) -> Outcome:
+    wanted = {"object_sid": sid, "object_type": "document"}
+    await client.subscribe("establish", 1, wanted)
+    told = [await client.event()]
+    if told[0]["event_type"] == "document_updated":
+        told.append(await client.event())
+    [outcome] = told[-1]["events"]
+    error = outcome.get("error")
+    text = orjson.dumps(told).decode()
+    return ("ok" if error is None else f"{error['status']}/{error['code']}"), text
+
+
+def _http(server: RunningServer, token: str | None) -> httpx2.AsyncClient:
+    # There is no TLS, and certificates take time to load.
+    return httpx2.AsyncClient(
+        auth=server.basic if token is None else None,
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        timeout=20,
+        verify=False,
+    )
+
+
+def _of_reply(status: int, body: bytes) -> Outcome:
+    text = body.decode()
+    return ("ok" if status < 400 else f"{status}/{orjson.loads(body)['code']}"), text
+
+
+WIRES: dict[str, Connect] = {"rest": rest, "sse": sse, "native": native, "twilsock": twilsock}
+"""By name."""

@@ -1,0 +1,99 @@
+"""An event stream, line by line as it comes (docs/protocol.md, section 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import orjson
+
+from support.server import RunningServer
+from support.socket import WAIT
+
+__all__ = ["EventStream", "StreamEvent", "event_stream", "events_url"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event; `data` is parsed, `id` is None where there is none."""
+
+    name: str
+    data: Any
+    id: str | None
+
+
+class EventStream:
+    """What comes on one stream.
+
+    Attributes:
+        response: its head has come.
+        comments: how many comments came so far.
+    """
+
+    def __init__(self, response: httpx2.Response, lines: AsyncIterator[str]) -> None:
+        self.response = response
+        self.comments = 0
+        self._lines = lines
+
+    async def next(self) -> StreamEvent:
+        """The next event; there must be one."""
+        event = await self._next()
+        assert event is not None
+        return event
+
+    async def rest(self) -> list[StreamEvent]:
+        """Every event up to the end."""
+        events = []
+        while (event := await self._next()) is not None:
+            events.append(event)
+        return events
+
+    async def _next(self) -> StreamEvent | None:
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(WAIT):
+            async for line in self._lines:
+                if line.startswith(":"):
+                    self.comments += 1
+                elif line:
+                    name, _, value = line.partition(": ")
+                    assert name not in fields, line
+                    fields[name] = value
+                elif fields:
+                    data = orjson.loads(fields.pop("data"))
+                    event = StreamEvent(fields.pop("event"), data, fields.pop("id", None))
+                    assert not fields
+                    return event
+        return None
+
+
+@asynccontextmanager
+async def event_stream(
+    server: RunningServer,
+    address: str,
+    *,
+    token: str | None = None,
+    last_event_id: str | None = None,
+    service: str = "default",
+) -> AsyncIterator[EventStream]:
+    """The stream of a document; `token` None logs in with Basic credentials, "" with none."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if last_event_id is not None:
+        headers["Last-Event-ID"] = last_event_id
+    async with (
+        # There is no TLS, and certificates take time to load.
+        httpx2.AsyncClient(
+            auth=server.basic if token is None else None, timeout=WAIT, verify=False
+        ) as http,
+        http.stream("GET", events_url(server, address, service), headers=headers) as response,
+    ):
+        yield EventStream(response, response.aiter_lines())
+
+
+def events_url(server: RunningServer, address: str, service: str = "default") -> str:
+    """Where the stream of a document is."""
+    return f"{server.url}/v1/Services/{service}/Documents/{quote(address, safe='')}/Events"

@@ -1,0 +1,54 @@
+"""Two servers, and documents that are to come from one into the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import orjson
+
+from support.api import DocumentsApi
+from support.server import RunningServer
+
+__all__ = ["contents", "counts", "environ_of", "everything", "fill"]
+
+
+def environ_of(source: RunningServer, target: RunningServer) -> dict[str, str]:
+    """The variables of an import: both logins and both URLs."""
+    return {
+        "SYNCLINE_URL": target.url,
+        "SYNCLINE_ACCOUNT_SID": target.basic[0],
+        "SYNCLINE_AUTH_TOKEN": target.basic[1],
+        "SYNCLINE_FROM_URL": source.url,
+        "SYNCLINE_FROM_ACCOUNT_SID": source.basic[0],
+        "SYNCLINE_FROM_AUTH_TOKEN": source.basic[1],
+    }
+
+
+def everything(api: DocumentsApi) -> list[Any]:
+    """All documents of a service."""
+    page = api.page(PageSize=100)
+    documents = list(page["documents"])
+    while page["meta"]["next_page_url"]:
+        page = api.page(page["meta"]["next_page_url"])
+        documents += page["documents"]
+    return documents
+
+
+def contents(api: DocumentsApi) -> Counter[tuple[str | None, bytes]]:
+    """Name and data of each document of a service, and how often they are there."""
+    return Counter(
+        (document["unique_name"], orjson.dumps(document["data"])) for document in everything(api)
+    )
+
+
+def fill(api: DocumentsApi, count: int, *, every: int = 10) -> None:
+    """Create documents of different data; one in `every` has no name."""
+    for number in range(count):
+        named = {} if number % every == 0 else {"UniqueName": f"n{number}"}
+        api.create(**named, Data=f'{{"number": {number}}}')
+
+
+def counts(**given: int) -> dict[str, int]:
+    """The summary of an import; 0 for what is not given."""
+    return dict.fromkeys(("created", "replaced", "skipped", "expired", "failed"), 0) | given
