@@ -56,6 +56,11 @@ class Principal:
     service: str | None
     expires_at: float | None
 
+    @property
+    def is_account(self) -> bool:
+        """True for Basic credentials, which may do all in every service."""
+        return self.service is None
+
 
 class Authenticator:
     """Checks what callers present against this installation's credentials."""
@@ -97,16 +102,16 @@ class Authenticator:
         claims = self._claims(token)
         grants = claims.get("grants")
         sync = grants.get("data_sync") if isinstance(grants, dict) else None
-        identity = grants.get("identity") if isinstance(grants, dict) else None
+        identity = _text(grants.get("identity")) if isinstance(grants, dict) else None
         if not isinstance(sync, dict):
             raise Refusal(Code.TOKEN_GRANTS, "The access token has no Sync grant (data_sync).")
-        if not isinstance(identity, str) or not 1 <= len(identity) <= IDENTITY_LENGTH:
+        if identity is None or not 1 <= len(identity) <= IDENTITY_LENGTH:
             raise Refusal(
                 Code.TOKEN_GRANTS,
                 f"The access token needs an identity of 1 to {IDENTITY_LENGTH} characters.",
             )
-        service = sync.get("service_sid", "default")
-        if not isinstance(service, str):
+        service = _text(sync.get("service_sid", "default"))
+        if service is None:
             raise Refusal(
                 Code.TOKEN_GRANTS,
                 "The service_sid of the access token's Sync grant must be a string.",
@@ -158,13 +163,12 @@ class Authenticator:
             ) from None
         except jwt.PyJWTError:
             raise Refusal(Code.TOKEN_INVALID, "Invalid access token.") from None
-        if not hmac.compare_digest(
-            str(claims["sub"]).encode(), self._credentials.account_sid.encode()
-        ):
+        if claims["sub"] != self._credentials.account_sid:
             raise Refusal(Code.TOKEN_ISSUER, "The access token is for another account (sub).")
         if not isinstance(claims["exp"], int | float) or isinstance(claims["exp"], bool):
             raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
-        if claims["exp"] - time.time() > TOKEN_LIFE_LIMIT + self._leeway:
+        # Integers: this one may be too large for a float.
+        if int(claims["exp"]) - int(time.time()) > TOKEN_LIFE_LIMIT + self._leeway:
             raise Refusal(
                 Code.TOKEN_TOO_LONG_LIVED,
                 f"The access token expires more than {TOKEN_LIFE_LIMIT} seconds ahead.",
@@ -194,6 +198,13 @@ class Authenticator:
                 Code.TOKEN_ISSUER, "The access token was issued by an unknown API key (iss)."
             )
         return secret
+
+
+def _text(value: object) -> str | None:
+    """`value` if it is a string that UTF-8 can carry; JSON can name others."""
+    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+        return None
+    return value
 
 
 def mint_token(credentials: Credentials, identity: str, ttl: int, service: str = "default") -> str:

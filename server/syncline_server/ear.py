@@ -31,8 +31,9 @@ logger = logging.getLogger("syncline.feed")
 HEARTBEAT = 0.4
 """Seconds between PINGs, and between probes."""
 
-SILENCE_LIMIT = 1.0
-"""Seconds without a PONG, or without hearing a probe, after which the connection is given up."""
+SILENT_BEATS = 2
+"""PINGs in a row without an answer after which the connection is given up. Not a time: after a
+pause of this process, the answers are there but not read yet."""
 
 PROBE_CANDIDATES = 4096
 """Channels that are tried for one that the shard serves; one with fewer slots goes unprobed."""
@@ -76,7 +77,7 @@ class Ear:
         self._connection: Connection | None = None
         # Subscriptions that Redis has not confirmed: after an `unsubscribe` only the last counts.
         self._outstanding: Counter[str] = Counter()
-        self._answered_at = 0.0
+        self._unanswered = 0
         self._probe = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._supervisor: asyncio.Task[None] | None = None
@@ -145,12 +146,13 @@ class Ear:
 
     async def _watch(self, connection: Connection) -> None:
         """Until the connection ends, or has been silent for too long and is ended."""
-        clock = asyncio.get_running_loop().time
-        self._answered_at = clock()
+        self._unanswered = 0
         while not connection.ended.done():
-            if clock() - self._answered_at > SILENCE_LIMIT:
-                logger.warning("the feed from Redis has been silent for %g s", SILENCE_LIMIT)
-                connection.abort()
+            if self._unanswered >= SILENT_BEATS:
+                silence = SILENT_BEATS * HEARTBEAT
+                logger.warning("the feed from Redis has been silent for %g s", silence)
+                return connection.abort()
+            self._unanswered += 1
             connection.send("PING", "")
             task = asyncio.create_task(self._send_probe(connection))
             self._tasks.add(task)
@@ -159,25 +161,27 @@ class Ear:
 
     async def _send_probe(self, connection: Connection) -> None:
         """Publish to ourselves by the way of commits, and end a connection that cannot hear it."""
+        if self._outstanding[self._probe]:
+            return  # Redis may take this before the subscription, which is on the other connection
         sent_at = asyncio.get_running_loop().time()
         # While Redis refuses, this says nothing about the feed.
         with suppress(Refusal, ReplyError):
             receivers = await self._redis.execute(
                 self._engine.publish, self._probe, f"{sent_at:.6f}"
             )
-            subscribed = connection is self._connection and not self._outstanding[self._probe]
-            if not receivers and subscribed:
+            if not receivers and connection is self._connection:
                 logger.warning("the feed hangs on a server that commits do not go to")
                 connection.abort()
 
     def _on_push(self, push: Any) -> None:
-        now = self._answered_at = asyncio.get_running_loop().time()
+        self._unanswered = 0
         match push:
             case [b"message" | b"smessage", channel, payload]:
                 if channel == self._probe.encode():
+                    now = asyncio.get_running_loop().time()
                     self.lag = max(0.0, now - float(payload))
                 else:
-                    self._listener.on_event(parse_event(payload))
+                    self._tell(channel.decode(), payload)
             case [b"subscribe" | b"ssubscribe", channel, _]:
                 self._on_confirmation(channel.decode())
             case [b"sunsubscribe", channel, _] if channel.decode() in self.channels:
@@ -189,6 +193,16 @@ class Ear:
                 self._listener.on_gap(list(self.channels))
             case ReplyError() if str(push).startswith("MOVED"):
                 self._engine.moved(str(push))
+
+    def _tell(self, channel: str, payload: bytes) -> None:
+        try:
+            event = parse_event(payload)
+        except (LookupError, TypeError, ValueError):
+            # Of a later version, perhaps: then a comparison shows what it told.
+            logger.warning("a message on %s cannot be read", channel)
+            self._listener.on_gap([channel])
+        else:
+            self._listener.on_event(event)
 
     def _on_confirmation(self, channel: str) -> None:
         self._outstanding[channel] -= 1

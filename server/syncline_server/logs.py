@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-
-import orjson
 
 from .settings import Settings
 
@@ -36,4 +35,5 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
+        # Of what UTF-8 cannot carry, stderr makes an escape that JSON knows.
+        return json.dumps(line, ensure_ascii=False)

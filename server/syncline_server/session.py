@@ -31,9 +31,10 @@ from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import is_sid
 
+from .auth import SYSTEM
 from .backend import Backend, Workspace
 from .hub import Topic
-from .storage.documents import Written
+from .storage.documents import Written, forbidden, now_ms
 
 __all__ = ["Answer", "Fetched", "Opened", "Result", "Session", "Unsubscribed"]
 
@@ -75,17 +76,33 @@ class _Watch:
     """A document that this session has open.
 
     Attributes:
-        told: the newest revision that the client was told by the answer to `Open` or by an event.
+        told: the newest revision that the client was told by the answer to `Open` or by an event;
+            0 until the first `Open` is answered.
         answered: the newest revision that the answer to one of its writes named.
-        opening: True until `Open` is answered.
+        openings: how many `Open`s are under way.
+        is_revoked: True once the right to read is gone.
     """
 
     topic: Topic
     unique_name: str | None
     told: int = 0
     answered: int = 0
-    opening: bool = True
+    openings: int = 0
+    is_revoked: bool = False
     held: deque[Event] = field(default_factory=lambda: deque(maxlen=HELD_LIMIT))
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """Commands that name one document; the first of them is being carried out.
+
+    Attributes:
+        addresses: those by which the document is known to be meant. They stay as long as the lane,
+            also when the session forgets that they are the same document's.
+    """
+
+    commands: deque[tuple[Command, Answer]] = field(default_factory=deque)
+    addresses: set[str] = field(default_factory=set)
 
 
 class Session:
@@ -105,7 +122,7 @@ class Session:
         # Writes that are under way, by the address that they were given.
         self._writing: Counter[str] = Counter()
         self._holding: set[_Watch] = set()
-        self._lanes: dict[str, deque[tuple[Command, Answer]]] = {}
+        self._lanes: dict[str, _Lane] = {}  # by each of their addresses
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, command: Command, answer: Answer) -> None:
@@ -113,18 +130,13 @@ class Session:
 
         It is not called when the session is closed first.
         """
-        address = command.document
-        key = None if address is None else self._sids.get(address, address)
-        lane = self._lanes.get(key) if key is not None else None
-        if lane is not None:
-            lane.append((command, answer))
-            return
-        lane = deque([(command, answer)])
-        if key is not None:
-            self._lanes[key] = lane
-        task = asyncio.create_task(self._work(key, lane))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        lane = self._lane_of(command.document)
+        lane.commands.append((command, answer))
+        self._claim(lane, command.document)
+        if len(lane.commands) == 1:
+            task = asyncio.create_task(self._work(lane))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
         """End all subscriptions; commands under way may be carried out, but are not answered."""
@@ -138,8 +150,8 @@ class Session:
         watch = self._watches.get(event.sid)
         if watch is None:
             return
-        written = event.sid in self._writing or event.unique_name in self._writing
-        if watch.opening or (written and event.revision > watch.answered):
+        written = event.sid in self._writing or watch.unique_name in self._writing
+        if not watch.told or (written and event.revision > watch.answered):
             watch.held.append(event)
             self._holding.add(watch)
         elif event.revision > watch.told:
@@ -148,14 +160,53 @@ class Session:
                 self._forget(watch)
             self._send_event(event)
 
-    async def _work(self, key: str | None, lane: deque[tuple[Command, Answer]]) -> None:
+    @property
+    def reader(self) -> str | None:
+        """As `hub.Subscriber` has it."""
+        return self.workspace.reader
+
+    def on_revoked(self, sid: str) -> None:
+        """To this client it is as if the document were removed."""
+        watch = self._watches.get(sid)
+        if watch is None:
+            return
+        watch.is_revoked = True
+        self._forget(watch)
+        if watch.told:
+            last = max(watch.told, watch.answered)
+            name = watch.unique_name
+            self._send_event(Removed(sid, name, last + 1, last, now_ms(), SYSTEM, expired=False))
+
+    async def _work(self, lane: _Lane) -> None:
         try:
-            while lane:
-                await self._carry_out(*lane[0])
-                lane.popleft()
+            while lane.commands:
+                command, answer = lane.commands[0]
+                await self._carry_out(command, answer)
+                self._claim(lane, command.document)
+                lane.commands.popleft()
         finally:
-            if key is not None:
-                del self._lanes[key]
+            for address in lane.addresses:
+                del self._lanes[address]
+
+    def _lane_of(self, address: str | None) -> _Lane:
+        for known in self._addresses(address):
+            if known in self._lanes:
+                return self._lanes[known]
+        return _Lane()
+
+    def _claim(self, lane: _Lane, address: str | None) -> None:
+        """Let all that is known to mean the same document lead to the lane."""
+        for known in self._addresses(address):
+            if self._lanes.setdefault(known, lane) is lane:
+                lane.addresses.add(known)
+
+    def _addresses(self, address: str | None) -> list[str]:
+        """`address` first, then what else is known to mean the document."""
+        if address is None:
+            return []
+        watch = self._watches.get(self._sids.get(address, address))
+        others = () if watch is None else (watch.topic.sid, watch.unique_name)
+        return [address, *(other for other in others if other is not None)]
 
     async def _carry_out(self, command: Command, answer: Answer) -> None:
         outcome: Result | Refusal
@@ -197,17 +248,17 @@ class Session:
             document, created = await self._find(command)
             watch = self._watches.get(document.sid) or self._watch(document)
             topic = watch.topic
-            try:
+            with self._opens(watch):
                 await self._hub.make_live(topic)
                 was_live = topic.live_since is not None and topic.live_since < started
-                if not was_live or topic.revision > document.revision:
-                    # It may have changed between the first look and the subscription.
+                is_changed = topic.revision > document.revision
+                if not was_live or is_changed or topic.rights_changed_at >= started:
+                    # Something may have happened between the first look and the subscription.
                     document = await self.workspace.get(document.sid)
                 if command.revision is not None and command.revision > document.revision:
                     document = await self.workspace.advance(document.sid, command.revision)
-            except Refusal:
-                self._forget(watch)
-                raise
+                if watch.is_revoked:
+                    raise forbidden()  # after that last look
         return Opened(document, created, known=command.revision == document.revision)
 
     async def _find(self, command: Open) -> tuple[Document, bool]:
@@ -232,17 +283,18 @@ class Session:
         return watch
 
     def _forget(self, watch: _Watch) -> None:
-        if self._watches.pop(watch.topic.sid, None) is not None:
+        if self._watches.get(watch.topic.sid) is watch:
+            del self._watches[watch.topic.sid]
             self._hub.leave(watch.topic, self)
             self._holding.discard(watch)
-            if watch.unique_name is not None:
+            # The name may belong to a newer document already, which is open too.
+            if watch.unique_name and self._sids.get(watch.unique_name) == watch.topic.sid:
                 del self._sids[watch.unique_name]
 
     def _note(self, outcome: Result | Refusal) -> None:
         match outcome:
             case Opened(document=document):
                 if watch := self._watches.get(document.sid):
-                    watch.opening = False
                     watch.told = max(watch.told, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)
             case Written(document=document):
@@ -258,6 +310,19 @@ class Session:
             watch.held.clear()
             for event in held:
                 self.on_event(event)
+
+    @contextmanager
+    def _opens(self, watch: _Watch) -> Iterator[None]:
+        """Where it fails, a document that was open before stays so."""
+        watch.openings += 1
+        try:
+            yield
+        except BaseException:
+            if watch.openings == 1 and not watch.told:
+                self._forget(watch)
+            raise
+        finally:
+            watch.openings -= 1
 
     @contextmanager
     def _writes(self, command: Command) -> Iterator[None]:

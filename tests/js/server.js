@@ -14,10 +14,12 @@ const COMMAND = fileURLToPath(new URL("../../.venv/bin/syncline", import.meta.ur
 /** A server from `startServer` until `stop`. */
 export class Server {
   #process;
+  #options;
   #credentials;
 
-  constructor(process, url, dataDir, credentials) {
+  constructor({ process, url }, dataDir, options, credentials) {
     this.#process = process;
+    this.#options = options;
     this.#credentials = credentials;
     /** Without a slash at its end. */
     this.url = url;
@@ -29,8 +31,9 @@ export class Server {
    *
    * @param {string} identity
    * @param {number} [ttl] in seconds
+   * @param {string} [service] SID or unique name
    */
-  token(identity, ttl = 3_600) {
+  token(identity, ttl = 3_600, service = "default") {
     const { account_sid, api_keys } = this.#credentials;
     const [[key, secret]] = Object.entries(api_keys);
     const now = Math.floor(Date.now() / 1_000);
@@ -42,7 +45,7 @@ export class Server {
         sub: account_sid,
         nbf: now,
         exp: now + ttl,
-        grants: { identity, data_sync: { service_sid: "default" } },
+        grants: { identity, data_sync: { service_sid: service } },
       },
     ].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
     const signature = createHmac("sha256", secret).update(parts.join(".")).digest("base64url");
@@ -69,11 +72,21 @@ export class Server {
     return text === "" ? null : JSON.parse(text);
   }
 
-  async stop() {
+  /** Let it end in order; `start` it again on its port, with its documents. */
+  async end() {
     if (this.#process.exitCode === null) {
       this.#process.kill("SIGTERM");
       await once(this.#process, "exit");
     }
+  }
+
+  async start() {
+    const { process } = await launch(this.dataDir, new URL(this.url).port, this.#options);
+    this.#process = process;
+  }
+
+  async stop() {
+    await this.end();
     await rm(this.dataDir, { recursive: true, force: true });
   }
 }
@@ -81,7 +94,14 @@ export class Server {
 /** @param {...string} options of `syncline serve` */
 export async function startServer(...options) {
   const dataDir = await mkdtemp(join(tmpdir(), "syncline-js-"));
-  const child = spawn(COMMAND, ["serve", "--port", "0", "--data-dir", dataDir, ...options], {
+  const launched = await launch(dataDir, 0, options);
+  const credentials = JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
+  return new Server(launched, dataDir, options, credentials);
+}
+
+/** @returns the process and its URL, once it accepts connections */
+async function launch(dataDir, port, options) {
+  const child = spawn(COMMAND, ["serve", `--port=${port}`, "--data-dir", dataDir, ...options], {
     env: withoutSettings(process.env),
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -91,8 +111,7 @@ export async function startServer(...options) {
     const [, url] = /is ready at (\S+)/.exec(line) ?? [];
     if (url === undefined) continue;
     child.stdout.resume();
-    const credentials = JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
-    return new Server(child, url.replace(/\/$/, ""), dataDir, credentials);
+    return { process: child, url: url.replace(/\/$/, "") };
   }
   throw new Error(`the server did not start:\n${Buffer.concat(log)}`);
 }

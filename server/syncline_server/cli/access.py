@@ -16,7 +16,7 @@ from syncline_server.auth import mint_token
 from syncline_server.credentials import Credentials, find_credentials
 from syncline_server.settings import Settings
 
-__all__ = ["DEFAULT_IDENTITY", "Access", "resolve"]
+__all__ = ["DEFAULT_IDENTITY", "Access", "resolve", "resolve_account"]
 
 TOKEN_LIFE = 600
 """Seconds that a token made here lives; `watch` makes new ones."""
@@ -91,6 +91,28 @@ def resolve(
             "SYNCLINE_API_KEY_SECRET to make a token."
         )
     return Access(url, service, basic=login)
+
+
+def resolve_account(
+    url: str,
+    token: str | None,
+    identity: str | None,
+    service: str | None,
+    data_dir: Path | None,
+    environ: Mapping[str, str],
+) -> Access:
+    """As `resolve`, but as the account itself where no identity is named and its login is known.
+
+    The account may see and write every document, and writes as `system`.
+    """
+    if token is None and identity is None:
+        login = _login(environ)
+        kept = None if login or _signer(environ) else _kept(url, data_dir)
+        if kept is not None:
+            login = (kept.account_sid, kept.auth_token)
+        if login is not None:
+            return Access(url, service or "default", basic=login)
+    return resolve(url, token, identity, service, data_dir, environ)
 
 
 def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[], str]:

@@ -12,17 +12,25 @@ import click
 
 from syncline_server.settings import Settings
 
-from .access import DEFAULT_IDENTITY, resolve
+from .access import DEFAULT_IDENTITY, Access, resolve, resolve_account
 from .parameters import Identity, Url
 
-__all__ = ["accessing"]
+__all__ = ["accessing", "administering"]
 
 DEFAULT_URL = f"http://{Settings().host}:{Settings().port}"
 
 
 def accessing(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say where and who, and the `Access` that comes of them."""
+    return _given(command, resolve)
 
+
+def administering(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a command that handles a whole service: the account does, where that can be."""
+    return _given(command, resolve_account)
+
+
+def _given(command: Callable[..., None], resolve: Callable[..., Access]) -> Callable[..., None]:
     @functools.wraps(command)
     def resolved(
         url: str,

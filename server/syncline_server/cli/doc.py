@@ -9,12 +9,14 @@ from syncline.encoding import encode, pointer_to
 
 from .access import Access
 from .accessing import accessing
+from .options import page_size_option
 from .output import show_document, show_documents, show_removal
 from .parameters import Address, JsonData
 from .rest import connected
 from .watch import watch_document
 
 __all__ = ["doc"]
+
 
 @click.group(
     epilog="""\b
@@ -127,12 +129,7 @@ def rm(access: Access, name: str, if_match: str | None) -> None:
 
 
 @doc.command()
-@click.option(
-    "--page-size",
-    type=click.IntRange(1, 1000),
-    default=100,
-    help="Documents to ask for at a time.",
-)
+@page_size_option
 @accessing
 def ls(access: Access, page_size: int) -> None:
     """List all documents."""

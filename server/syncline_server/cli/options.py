@@ -1,4 +1,4 @@
-"""Options that are made from `Settings`."""
+"""Options that are made from `Settings`, and those that several commands share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ import click
 
 from syncline_server.settings import Settings
 
-__all__ = ["setting_option", "setting_options"]
+__all__ = ["page_size_option", "retries_option", "setting_option", "setting_options"]
+
+page_size_option = click.option(
+    "--page-size", type=click.IntRange(1, 1000), default=100, help="Documents to ask for at a time."
+)
+
+retries_option = click.option(
+    "--retries",
+    type=click.IntRange(0, 1000),
+    default=8,
+    help="How often a request is sent again that was throttled or got no answer.",
+)
 
 
 def setting_options() -> list[click.Parameter]:

@@ -17,7 +17,15 @@ from rich.text import Text
 
 from .failures import printable
 
-__all__ = ["FIELDS", "show_document", "show_documents", "show_event", "show_removal"]
+__all__ = [
+    "FIELDS",
+    "show_counts",
+    "show_document",
+    "show_documents",
+    "show_event",
+    "show_line",
+    "show_removal",
+]
 
 FIELDS = (
     "sid",
@@ -44,7 +52,7 @@ def show_document(document: Body) -> None:
     if sys.stdout.isatty():
         Console().print(_details(known))
     else:
-        _line(known)
+        show_line(known)
 
 
 def show_documents(pages: Iterable[Iterable[Body]]) -> None:
@@ -54,13 +62,13 @@ def show_documents(pages: Iterable[Iterable[Body]]) -> None:
         return
     for page in pages:
         for document in page:
-            _line(_known(document))
+            show_line(_known(document))
 
 
 def show_event(name: str, document: Body) -> None:
     """The state at first, or a change: `state`, `updated` or `removed`."""
     if not sys.stdout.isatty():
-        _line({"event": name, "document": document})
+        show_line({"event": name, "document": document})
         return
     console = Console()
     console.rule(Text(name, _COLOURS[name]), align="left")
@@ -72,18 +80,30 @@ def show_removal(address: str) -> None:
     if sys.stdout.isatty():
         Console().print(Text("removed", _COLOURS["removed"]), Text(printable(address)))
     else:
-        _line({"removed": address})
+        show_line({"removed": address})
 
 
-def _known(document: Body) -> Body:
-    return {name: document[name] for name in FIELDS if name in document}
+def show_counts(counts: Mapping[str, int]) -> None:
+    """What became of many documents: how many of each kind."""
+    if sys.stdout.isatty():
+        shown = (
+            Text(f"{count:,} {name}", "" if count else "dim") for name, count in counts.items()
+        )
+        Console().print(Text(" · ").join(shown))
+    else:
+        show_line(counts)
 
 
-def _line(value: Any) -> None:
+def show_line(value: Any) -> None:
+    """One JSON value; dates may be aware datetimes."""
     click.echo(
         orjson.dumps(value, _text, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE),
         nl=False,
     )
+
+
+def _known(document: Body) -> Body:
+    return {name: document[name] for name in FIELDS if name in document}
 
 
 def _details(document: Body) -> RenderableType:

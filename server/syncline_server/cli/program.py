@@ -7,9 +7,12 @@ import click
 from syncline_protocol import __version__
 
 from .doc import doc
+from .exporting import export
 from .failures import ending
+from .importing import import_
 from .serve import serve
 from .token import token
+from .verify import verify
 
 __all__ = ["program", "run"]
 
@@ -29,6 +32,9 @@ def program() -> None:
 program.add_command(serve)
 program.add_command(token)
 program.add_command(doc)
+program.add_command(verify)
+program.add_command(import_)
+program.add_command(export)
 
 
 def run() -> int:

@@ -5,8 +5,10 @@ One-shot commands need no socket, and REST takes every kind of credentials.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -20,25 +22,42 @@ from syncline_protocol.sids import is_sid
 
 from .access import Access
 
-__all__ = ["Documents", "connected"]
+__all__ = ["Documents", "Page", "connected"]
 
 TIMEOUT = httpx2.Timeout(30, connect=10)
 """Seconds for each step of a request."""
 
 
 @contextmanager
-def connected(access: Access) -> Iterator[Documents]:
+def connected(
+    access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client
+) -> Iterator[Documents]:
     """The documents that `access` opens.
+
+    Args:
+        access: asked for its right with each request: a token runs out sooner than a long command.
+        make_client: called with what the client has to know of the server.
 
     Raises:
         ValueError: its URL cannot be a server's.
     """
-    with httpx2.Client(
-        base_url=Server.parse(access.url).http_url,
-        headers={"Authorization": access.authorization},
-        timeout=TIMEOUT,
+
+    def authorize(request: httpx2.Request) -> httpx2.Request:
+        request.headers["Authorization"] = access.authorization
+        return request
+
+    with make_client(
+        base_url=Server.parse(access.url).http_url, auth=authorize, timeout=TIMEOUT
     ) as http:
         yield Documents(http, access.service)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents of a listing, and the query that asks for those after them; None: no more."""
+
+    documents: list[JsonObject]
+    next: dict[str, str] | None
 
 
 class Documents:
@@ -71,7 +90,7 @@ class Documents:
                 if is_sid(address):
                     raise
             try:
-                return self._create(address, data, ttl)
+                return self.create(address, data, ttl)
             except Conflict:
                 continue  # somebody else created it meanwhile
 
@@ -95,23 +114,36 @@ class Documents:
         """Remove it for everyone."""
         self._call("DELETE", self._path_of(address), headers=_condition(if_match))
 
-    def pages(self, size: int) -> Iterator[list[JsonObject]]:
-        """All documents, `size` at a time or as many as the server gives."""
-        query: dict[str, str] = {"PageSize": str(size)}
-        while query:
-            page = self._call("GET", self._path, params=query)
-            yield page["documents"]
-            # The server may name itself otherwise than it is reached from here, and the
-            # credentials go nowhere else: only the query is taken.
-            query = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
-
-    def _create(self, name: str, data: bytes, ttl: int | None) -> JsonObject:
-        form = {"UniqueName": name, **_form(data, ttl)}
-        created: JsonObject = self._call("POST", self._path, data=form)
+    def create(
+        self, name: str | None, data: bytes, ttl: int | None, op: str | None = None
+    ) -> JsonObject:
+        """Create a document; sent twice with the same operation id, it is created once."""
+        form = _form(data, ttl) if name is None else {"UniqueName": name, **_form(data, ttl)}
+        headers = {} if op is None else {"Idempotency-Key": op}
+        created: JsonObject = _parsed(self._call("POST", self._path, data=form, headers=headers))
         return created
 
+    def pages(self, size: int) -> Iterator[list[JsonObject]]:
+        """All documents, `size` at a time or as many as the server gives."""
+        query: Mapping[str, str] | None = {"PageSize": str(size)}
+        while query is not None:
+            page = self.page(query)
+            yield page.documents
+            query = page.next
+
+    def page(self, query: Mapping[str, str]) -> Page:
+        """One page of the listing."""
+        page = _parsed(self._call("GET", self._path, params=query))
+        try:
+            # The server may name itself otherwise than it is reached from here, and the credentials
+            # go nowhere else: only the query is taken.
+            following = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
+            return Page(page["documents"], following or None)
+        except (KeyError, TypeError):
+            raise _strange() from None
+
     def _document(self, method: str, address: str, **request: Any) -> JsonObject:
-        document: JsonObject = self._call(method, self._path_of(address), **request)
+        document: JsonObject = _parsed(self._call(method, self._path_of(address), **request))
         return document
 
     def _path_of(self, address: str) -> str:
@@ -121,16 +153,23 @@ class Documents:
             segment = segment.replace(".", "%2E")
         return f"{self._path}/{segment}"
 
-    def _call(self, method: str, path: str, **request: Any) -> Any:
+    def _call(self, method: str, path: str, **request: Any) -> bytes:
         reply = self._http.request(method, path, **request)
         if not reply.is_success:
             raise refusal(reply)
-        try:
-            return orjson.loads(reply.content) if reply.content else None
-        except orjson.JSONDecodeError:
-            raise ConnectionLost(
-                "the answer comes from something that is no Syncline server"
-            ) from None
+        return reply.content
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        # Unlike orjson it alters no integer of more than 64 bits, which another server may hold.
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise _strange() from None
+
+
+def _strange() -> ConnectionLost:
+    return ConnectionLost("the answer comes from something that is no Syncline server")
 
 
 def _form(data: bytes | None, ttl: int | None) -> dict[str, str]:

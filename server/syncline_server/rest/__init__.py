@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from syncline_server.backend import Backend
 from syncline_server.settings import Settings
 
-from . import documents, health, openapi
+from . import documents, health, openapi, permissions, services
 from .addresses import Resource
 from .cors import CrossOrigin
 from .errors import exception_handlers
@@ -33,7 +33,9 @@ __all__ = ["Resource", "exception_handlers", "http_protocol", "middleware", "rou
 def routes(backend: Backend) -> list[Resource]:
     """All paths of this package."""
     return [
+        *services.routes(backend),
         *documents.routes(backend),
+        *permissions.routes(backend),
         *health.routes(backend),
         *openapi.routes(backend.settings),
     ]

@@ -54,12 +54,9 @@ class _Endpoints:
         asked = PageRequest.of(request.scope["query_string"])
         where = self._surroundings(request, workspace)
         page = await workspace.page(asked.size, asked.token)
-        return json_reply(
-            {
-                "documents": [document_resource(each, where) for each in page.documents],
-                "meta": asked.meta(where, page.previous, page.next),
-            }
-        )
+        resources = [document_resource(each, where) for each in page.items]
+        url = urls.documents_url(where.base_url, where.service_sid)
+        return asked.reply("documents", url, resources, page)
 
     async def create(self, request: Request) -> Response:
         workspace = await self._workspace(request)

@@ -5,24 +5,28 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.storage.paging import Page
 
-from . import urlencoded, urls
-from .resources import Surroundings
+from . import urlencoded
+from .replies import json_reply
 from .values import query_value
 
 __all__ = ["DEFAULT_SIZE", "LARGEST_SIZE", "RETURNED_LIMIT", "PageRequest"]
 
 DEFAULT_SIZE = 50
-"""Documents on a page, if the caller does not say."""
+"""What is listed on a page, if the caller does not say."""
 
 LARGEST_SIZE = 1000
 """The largest `PageSize` that is accepted (vendor's rule)."""
 
 RETURNED_LIMIT = 100
-"""Documents on a page, at most, whatever was accepted (vendor's rule)."""
+"""What is listed on a page, at most, whatever was accepted (vendor's rule)."""
 
 # Far below what a listing could reach; the number is the caller's own book-keeping.
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -33,7 +37,7 @@ class PageRequest:
     """One page of a listing.
 
     Attributes:
-        size: documents on it, at most.
+        size: what is listed on it, at most.
         number: the caller's count of pages, from 0; nothing depends on it.
         token: where it begins; None for the first page.
     """
@@ -61,34 +65,46 @@ class PageRequest:
             token,
         )
 
+    def reply(self, key: str, url: str, resources: list[Any], page: Page[Any]) -> Response:
+        """The reply with a page.
+
+        Args:
+            key: the name of what is listed.
+            url: of the whole list.
+            resources: what is on the page, as it is shown.
+            page: where it is.
+        """
+        return json_reply({key: resources, "meta": self.meta(key, url, page.previous, page.next)})
+
     def meta(
-        self, where: Surroundings, previous: str | None, following: str | None
+        self, key: str, url: str, previous: str | None, following: str | None
     ) -> dict[str, Any]:
         """The `meta` of the reply.
 
         Args:
-            where: what its URLs are made from.
+            key: the name of what is listed.
+            url: of the whole list.
             previous, following: tokens of those pages; None where there is none.
         """
         return {
-            "key": "documents",
+            "key": key,
             "page": self.number,
             "page_size": self.size,
-            "url": self._url(where, self.number, self.token),
-            "first_page_url": self._url(where, 0, None),
+            "url": self._url(url, self.number, self.token),
+            "first_page_url": self._url(url, 0, None),
             "previous_page_url": None
             if previous is None
-            else self._url(where, max(self.number - 1, 0), previous),
+            else self._url(url, max(self.number - 1, 0), previous),
             "next_page_url": None
             if following is None
-            else self._url(where, self.number + 1, following),
+            else self._url(url, self.number + 1, following),
         }
 
-    def _url(self, where: Surroundings, number: int, token: str | None) -> str:
+    def _url(self, url: str, number: int, token: str | None) -> str:
         query: dict[str, str | int] = {"PageSize": self.size, "Page": number}
         if token is not None:
             query["PageToken"] = token
-        return urls.documents_url(where.base_url, where.service_sid, **query)
+        return f"{url}?{urlencode(query)}"
 
 
 def _size(text: str) -> int:

@@ -10,6 +10,8 @@ from syncline_protocol import fields, jsondata
 from syncline_protocol.commands import Set
 from syncline_protocol.errors import Code, Refusal
 
+from .values import by_name
+
 __all__ = ["Parameters"]
 
 _SPELLINGS = {
@@ -52,7 +54,7 @@ class Parameters:
             Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one
                 stands twice.
         """
-        values = _by_name(given)
+        values = by_name(given, _SPELLINGS)
         name, ttl = values.get("UniqueName"), values.get("Ttl")
         return cls(
             None if name is None else fields.unique_name(name, "UniqueName"),
@@ -65,17 +67,6 @@ class Parameters:
         if self.data is None and self.ttl is None:
             raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
         return Set(document, self.data, self.ttl, if_match, op)
-
-
-def _by_name(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for spelling, value in given:
-        name = _SPELLINGS.get(spelling)
-        if name in values:
-            raise Refusal(Code.INVALID_PARAMETER, f"{name} must be given once; it was given twice.")
-        if name is not None:
-            values[name] = value
-    return values
 
 
 def _data(value: Any, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Documents as REST v1 shows them."""
+"""Documents, services and permissions as REST v1 shows them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import orjson
 
 from syncline_protocol.dates import format_seconds
 from syncline_protocol.document import Document
+from syncline_server.storage.permissions import Permission
+from syncline_server.storage.rights import Right
+from syncline_server.storage.services import Service
 
 from . import urls
 
-__all__ = ["Surroundings", "document_resource"]
+__all__ = ["Surroundings", "document_resource", "permission_resource", "service_resource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def document_resource(document: Document, where: Surroundings) -> dict[str, Any]
         "account_sid": where.account_sid,
         "service_sid": where.service_sid,
         "url": url,
-        "links": {"permissions": f"{url}/Permissions"},
+        "links": {"permissions": urls.permissions_url(url)},
         "revision": str(document.revision),
         "date_created": format_seconds(document.created_ms),
         "date_updated": format_seconds(document.updated_ms),
@@ -50,3 +53,42 @@ def document_resource(document: Document, where: Surroundings) -> dict[str, Any]
     if document.data:
         resource["data"] = orjson.Fragment(document.data)
     return resource
+
+
+def service_resource(service: Service, base_url: str, account_sid: str) -> dict[str, Any]:
+    """The properties of the vendor's Service resource."""
+    url = urls.service_url(base_url, service.sid)
+    return {
+        "sid": service.sid,
+        "unique_name": service.unique_name,
+        "account_sid": account_sid,
+        "friendly_name": service.friendly_name,
+        "date_created": format_seconds(service.created_ms),
+        "date_updated": format_seconds(service.updated_ms),
+        "url": url,
+        "webhook_url": service.webhook_url,
+        "webhooks_from_rest_enabled": service.webhooks_from_rest_enabled,
+        "reachability_webhooks_enabled": service.reachability_webhooks_enabled,
+        "acl_enabled": service.acl_enabled,
+        "reachability_debouncing_enabled": service.reachability_debouncing_enabled,
+        "reachability_debouncing_window": service.reachability_debouncing_window,
+        "links": {
+            name: f"{url}/{name.capitalize()}" for name in ("documents", "lists", "maps", "streams")
+        },
+    }
+
+
+def permission_resource(
+    permission: Permission, where: Surroundings, kind: str, object_url: str
+) -> dict[str, Any]:
+    """The properties of the vendor's Permission resources; `kind` is that of the object."""
+    return {
+        "account_sid": where.account_sid,
+        "service_sid": where.service_sid,
+        f"{kind}_sid": permission.sid,
+        "identity": permission.identity,
+        "read": Right.READ in permission.rights,
+        "write": Right.WRITE in permission.rights,
+        "manage": Right.MANAGE in permission.rights,
+        "url": urls.permission_url(object_url, permission.identity),
+    }

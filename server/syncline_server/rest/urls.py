@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from starlette.requests import Request
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
 
-__all__ = ["base_url", "document_url", "documents_url", "host_url"]
+__all__ = [
+    "base_url",
+    "document_url",
+    "documents_url",
+    "host_url",
+    "permission_url",
+    "permissions_url",
+    "service_url",
+    "services_url",
+]
 
 # A host name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
@@ -41,12 +50,31 @@ def host_url(scheme: str, host: str) -> str:
     return f"{scheme}://{host}"
 
 
-def documents_url(base: str, service_sid: str, **query: str | int) -> str:
-    """The documents of a service; `query` are the parameters of one page of them."""
-    url = f"{base}/v1/Services/{service_sid}/Documents"
-    return f"{url}?{urlencode(query)}" if query else url
+def services_url(base: str) -> str:
+    """All services."""
+    return f"{base}/v1/Services"
+
+
+def service_url(base: str, sid: str) -> str:
+    """One service."""
+    return f"{services_url(base)}/{sid}"
+
+
+def documents_url(base: str, service_sid: str) -> str:
+    """The documents of a service."""
+    return f"{service_url(base, service_sid)}/Documents"
 
 
 def document_url(base: str, service_sid: str, sid: str) -> str:
     """One document."""
     return f"{documents_url(base, service_sid)}/{sid}"
+
+
+def permissions_url(object_url: str) -> str:
+    """The permissions for an object."""
+    return f"{object_url}/Permissions"
+
+
+def permission_url(object_url: str, identity: str) -> str:
+    """That of one identity."""
+    return f"{permissions_url(object_url)}/{quote(identity, safe='@')}"

@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         data = b"".join(self._output)
         self._output.clear()
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
 

@@ -12,7 +12,11 @@ __all__ = ["parse_event"]
 
 
 def parse_event(payload: bytes) -> Event | RightsChanged:
-    """The event in a message: one line of JSON, then the data as it is stored."""
+    """The event in a message: one line of JSON, then the data as it is stored.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is none that this version knows.
+    """
     line, _, data = payload.partition(b"\n")
     head = orjson.loads(line)
     if head["kind"] == "rights":
@@ -27,4 +31,6 @@ def parse_event(payload: bytes) -> Event | RightsChanged:
     if head["kind"] == "updated":
         expires = int(head["expires"]) if head["expires"] else None
         return Updated(sid, name, revision, previous, at, by, data, expires)
+    if head["kind"] not in ("removed", "expired"):
+        raise ValueError(f"an event of the kind {head['kind']!r}")
     return Removed(sid, name, revision, previous, at, by, head["kind"] == "expired")

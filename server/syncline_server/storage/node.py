@@ -178,12 +178,16 @@ class Node:
     async def _watch(self, connection: Connection) -> None:
         """Until the connection ends, or has been silent for too long and is ended."""
         clock = asyncio.get_running_loop().time
+        suspected: float | None = None
         while not connection.ended.done():
             since = connection.waiting_since
             if since is not None and clock() - since > self._timeout:
-                logger.warning("Redis has not answered for %g s", self._timeout)
-                connection.abort()
-            await asyncio.wait([connection.ended], timeout=self._timeout / 4)
+                # Seen twice: after a pause of this process, answers are there but not read yet.
+                if since == suspected:
+                    logger.warning("Redis has not answered for %g s", self._timeout)
+                    connection.abort()
+                suspected = since
+            await asyncio.wait([connection.ended], timeout=self._timeout / 8)
 
 
 _AWAY = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPL")

@@ -146,11 +146,11 @@ class Services:
         if reply[0] == b"kept":
             raise Refusal(Code.FORBIDDEN, "The default service cannot be deleted.")
 
-    async def look(self, patience: float = 0.0) -> None:
+    async def look(self, patience: float | None = None) -> None:
         """Take note of what has changed, unless that was done less than `patience` seconds ago."""
         async with self._lock:
             now = asyncio.get_running_loop().time()
-            if now - self._looked_at <= patience:
+            if patience is not None and now - self._looked_at <= patience:
                 return
             version = await self._redis.execute("GET", keys.SERVICE_VERSION)
             if version != self._version:

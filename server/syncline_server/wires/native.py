@@ -26,6 +26,7 @@ __all__ = ["PATH", "endpoint"]
 
 PATH = "/v1/ws"
 
+
 def endpoint(backend: Backend, departures: Departures) -> Endpoint:
     """The native protocol for `socket_protocol`."""
     return Endpoint(lambda socket: _Native(backend, departures, socket), native.SUBPROTOCOL)

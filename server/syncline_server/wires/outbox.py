@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterator
 
 from syncline_protocol.document import Event, Removed
 
@@ -17,7 +16,7 @@ class Outbox:
 
     Above the mark, an update takes the place of those of the same document that still wait: a slow
     reader gets the newest state rather than a queue of old ones. Replies and removals always stay;
-    a wire stops reading requests while there is no `room`, which bounds the replies.
+    a socket whose reader is slow reads no requests, which bounds the replies.
     """
 
     def __init__(self, mark: int) -> None:
@@ -29,8 +28,6 @@ class Outbox:
         self._frames: OrderedDict[int, tuple[bytes, str | None]] = OrderedDict()
         self._updates: dict[str, list[int]] = {}
         self._filled = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
 
     @property
     def empty(self) -> bool:
@@ -57,15 +54,6 @@ class Outbox:
             await self._filled.wait()
         return self.take()
 
-    def drain(self) -> Iterator[bytes]:
-        """The frames that wait, to the last."""
-        while self._frames:
-            yield self.take()
-
-    async def room(self) -> None:
-        """Return when less waits than the mark allows."""
-        await self._room.wait()
-
     def take(self) -> bytes:
         """The next frame; there must be one."""
         _, (frame, sid) = self._frames.popitem(last=False)
@@ -75,7 +63,6 @@ class Outbox:
             if not places:
                 del self._updates[sid]
         self._size -= len(frame)
-        self._update_room()
         return frame
 
     def _add(self, frame: bytes, sid: str | None) -> None:
@@ -84,11 +71,4 @@ class Outbox:
         if sid is not None:
             self._updates.setdefault(sid, []).append(place)
         self._size += len(frame)
-        self._update_room()
         self._filled.set()
-
-    def _update_room(self) -> None:
-        if self._size > self._mark:
-            self._room.clear()
-        else:
-            self._room.set()

@@ -125,6 +125,8 @@ class _Stream(StreamingResponse):
     def _close(self, refusal: Refusal) -> None:
         if not self._ended:
             self._ended = True
+            # A reader that is slow must not hear of what happens after this.
+            self._session.close()
             body = native.error_body(refusal)
             self._outbox.put(_chunk("closing", {n: body[n] for n in ("code", "message", "retry")}))
 

@@ -24,7 +24,7 @@ from syncline_protocol.document import Event
 from syncline_server.settings import Settings
 
 from .outbox import Outbox
-from .wheel import Wheel
+from .wheel import Alarm, Wheel
 
 __all__ = ["Endpoint", "Socket", "Wire", "binary_frame", "socket_protocol", "text_frame"]
 
@@ -112,6 +112,7 @@ class Socket(asyncio.Protocol):
         "_outbox",
         "_parser",
         "_paused",
+        "_progress",
         "_stuck_size",
         "_transport",
         "_wire",
@@ -121,7 +122,7 @@ class Socket(asyncio.Protocol):
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
         """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
         self._connections: set[Any] = server_state.connections
-        self._parser = ServerProtocol(max_size=self.settings.body_limit, logger=logger)
+        self._parser = ServerProtocol(max_size=self.settings.message_limit, logger=logger)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._wire: Wire | None = None
         self._fragments: list[Frame] = []
@@ -130,6 +131,7 @@ class Socket(asyncio.Protocol):
         # What waits while the client takes less than it is sent.
         self._outbox: Outbox | None = None
         self._congested = False
+        self._progress: Alarm | None = None
         self._stuck_size = 0
         self._closing: tuple[int, str] | None = None
         self._heard = True
@@ -155,6 +157,9 @@ class Socket(asyncio.Protocol):
             self._closing = (code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
             if self._outbox is None:
                 self._send_close()
+            # What still comes is discarded: left unread, it would make the kernel answer with a
+            # reset, which takes our last frames with it.
+            self._transport.resume_reading()
             self.wheel.call_later(CLOSE_TIMEOUT, self.abort)
 
     def abort(self) -> None:
@@ -164,7 +169,8 @@ class Socket(asyncio.Protocol):
     def pause_reading(self) -> None:
         """Hand on no message until `resume_reading`."""
         self._paused = True
-        self._transport.pause_reading()
+        if self._closing is None:
+            self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Hand on messages again, those first that have come already."""
@@ -208,9 +214,11 @@ class Socket(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._congested = True
         self._outbox = self._outbox or Outbox(self.settings.output_mark)
-        self._transport.pause_reading()
-        self._stuck_size = self._transport.get_write_buffer_size()
-        self.wheel.call_later(self.settings.slow_reader_timeout, self._check_progress)
+        if self._closing is None:
+            self._transport.pause_reading()
+        if self._progress is not None:
+            self._progress.cancel()
+        self._watch_progress()
 
     def resume_writing(self) -> None:
         self._congested = False
@@ -284,9 +292,14 @@ class Socket(asyncio.Protocol):
         data = b"".join(output)
         if data:
             self._transport.write(data)
-        if _END in output or self._parser.close_expected():
+        if _END not in output:
+            return
+        if self._wire is None or self._parser.close_rcvd is not None:
             self._closing = self._closing or (_NORMAL, "")
             self._transport.close()
+        else:
+            self.close(_ABNORMAL)  # the parser has said why
+            self._transport.write_eof()
 
     def _send_close(self) -> None:
         if self._closing is not None and self._parser.state is State.OPEN:
@@ -303,7 +316,7 @@ class Socket(asyncio.Protocol):
     def _check_pong(self) -> None:
         if self._closing is not None:
             return
-        if not self._heard and not self._congested:
+        if not self._heard and not self._congested and not self._paused:
             return self.abort()
         rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
         self.wheel.call_later(rest, self._ping)
@@ -312,11 +325,16 @@ class Socket(asyncio.Protocol):
         """A client that takes nothing at all is given up."""
         if not self._congested or self._closing is not None or self._wire is None:
             return
-        size = self._transport.get_write_buffer_size()
-        if size >= self._stuck_size:
+        if self._transport.get_write_buffer_size() >= self._stuck_size:
+            self._outbox = None  # it would only hold up the farewell
             return self._wire.on_slow()
-        self._stuck_size = size
-        self.wheel.call_later(self.settings.slow_reader_timeout, self._check_progress)
+        self._watch_progress()
+
+    def _watch_progress(self) -> None:
+        self._stuck_size = self._transport.get_write_buffer_size()
+        self._progress = self.wheel.call_later(
+            self.settings.slow_reader_timeout, self._check_progress
+        )
 
 
 def _tokens(headers: list[str]) -> list[str]:

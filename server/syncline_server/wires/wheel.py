@@ -23,6 +23,11 @@ class Alarm:
         """It is not called any more; safe to repeat."""
         self.callback = None
 
+    def ring(self) -> None:
+        """Make the call, unless it was cancelled."""
+        if self.callback is not None:
+            self.callback()
+
 
 class Wheel:
     """Alarms, by the slice of time in which they are due. An empty wheel does not turn."""
@@ -50,8 +55,8 @@ class Wheel:
         while self._turned_to < now:
             self._turned_to += 1
             for alarm in self._slices.pop(self._turned_to, ()):
-                if alarm.callback is not None:
-                    alarm.callback()
+                # Not called here: one that fails must not stop the wheel.
+                self._loop.call_soon(alarm.ring)
         if self._slices:
             self._loop.call_later(RESOLUTION, self._turn)
         else:

@@ -4,10 +4,8 @@ import pytest
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.rest.paging import PageRequest
-from syncline_server.rest.resources import Surroundings
 
-WHERE = Surroundings("http://sync.test", "AC" + "0" * 32, "IS" + "0" * 32)
-URL = f"http://sync.test/v1/Services/{WHERE.service_sid}/Documents"
+URL = "http://sync.test/v1/Services/default/Documents"
 
 
 def test_the_defaults_are_the_first_page_of_fifty() -> None:
@@ -50,7 +48,7 @@ def test_what_cannot_be_a_page_is_refused(query: bytes, code: Code, sentence: st
 
 
 def test_meta_of_the_only_page() -> None:
-    assert PageRequest(50, 0, None).meta(WHERE, None, None) == {
+    assert PageRequest(50, 0, None).meta("documents", URL, None, None) == {
         "key": "documents",
         "page": 0,
         "page_size": 50,
@@ -62,7 +60,8 @@ def test_meta_of_the_only_page() -> None:
 
 
 def test_meta_of_a_page_between_others() -> None:
-    meta = PageRequest(2, 3, "now").meta(WHERE, "before", "a+b")
+    meta = PageRequest(2, 3, "now").meta("services", URL, "before", "a+b")
+    assert meta["key"] == "services"
     assert meta["url"] == f"{URL}?PageSize=2&Page=3&PageToken=now"
     assert meta["first_page_url"] == f"{URL}?PageSize=2&Page=0"
     assert meta["previous_page_url"] == f"{URL}?PageSize=2&Page=2&PageToken=before"
@@ -70,10 +69,10 @@ def test_meta_of_a_page_between_others() -> None:
 
 
 def test_the_url_of_the_next_page_asks_for_it() -> None:
-    url: str = PageRequest(2, 0, None).meta(WHERE, None, "tok en")["next_page_url"]
+    url: str = PageRequest(2, 0, None).meta("documents", URL, None, "tok en")["next_page_url"]
     assert PageRequest.of(url.partition("?")[2].encode()) == PageRequest(2, 1, "tok en")
 
 
 def test_a_count_that_lost_its_way_does_not_become_negative() -> None:
-    meta = PageRequest(2, 0, "now").meta(WHERE, "before", None)
+    meta = PageRequest(2, 0, "now").meta("documents", URL, "before", None)
     assert meta["previous_page_url"] == f"{URL}?PageSize=2&Page=0&PageToken=before"

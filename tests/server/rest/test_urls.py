@@ -53,6 +53,9 @@ def test_a_host_that_is_none_is_refused(hosts: list[bytes]) -> None:
 def test_the_urls_of_documents() -> None:
     assert urls.documents_url("http://h", "IS1") == "http://h/v1/Services/IS1/Documents"
     assert urls.document_url("http://h", "IS1", "ET1") == "http://h/v1/Services/IS1/Documents/ET1"
-    assert urls.documents_url("http://h", "IS1", PageSize=2, PageToken="a/b").endswith(
-        "Documents?PageSize=2&PageToken=a%2Fb"
-    )
+
+
+def test_the_urls_of_permissions() -> None:
+    assert urls.permissions_url("http://h/x") == "http://h/x/Permissions"
+    assert urls.permission_url("http://h/x", "alice@example.com").endswith("/alice@example.com")
+    assert urls.permission_url("http://h/x", "a/b ü").endswith("/Permissions/a%2Fb%20%C3%BC")

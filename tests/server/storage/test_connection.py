@@ -113,6 +113,18 @@ async def test_once_ended_it_takes_nothing(store: Store) -> None:
     connection.abort()
 
 
+async def test_what_is_given_to_one_that_is_ending_is_told_and_not_written(store: Store) -> None:
+    connection = await connect(Address.parse(store.url), PATIENCE)
+    troubles: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    connection.abort()
+    reply = connection.execute("PING")
+    connection.send("PING")
+    with pytest.raises(ConnectionBroken):
+        await reply
+    assert troubles == []
+
+
 async def test_a_peer_that_speaks_no_redis_is_given_up(tmp_path: Path) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await greet(reader, writer)

@@ -277,9 +277,7 @@ async def test_a_relative_data_directory_survives_a_change_of_directory(
     assert await ask(address_of(tmp_path / "data"), "PING") == b"PONG"
 
 
-async def test_a_file_that_cannot_be_read_ends_with_one_line(
-    tmp_path: Path, start: Start
-) -> None:
+async def test_a_file_that_cannot_be_read_ends_with_one_line(tmp_path: Path, start: Start) -> None:
     folder = tmp_path / "redis" / "appendonlydir"
     folder.mkdir(parents=True)
     (folder / "appendonly.aof.manifest").write_text("garbage\n")

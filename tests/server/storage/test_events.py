@@ -38,9 +38,26 @@ def test_what_there_is_not() -> None:
 @pytest.mark.parametrize(("kind", "expired"), [("removed", False), ("expired", True)])
 def test_a_removal(kind: str, expired: bool) -> None:
     event = parse_event(message(b"", kind=kind))
-    assert event == Removed(
-        "ET00", "prefs", 2**53 - 1, 2**53 - 2, 1795500000000, "alice", expired
-    )
+    assert event == Removed("ET00", "prefs", 2**53 - 1, 2**53 - 2, 1795500000000, "alice", expired)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff",
+        message(b"{}", kind="replaced"),
+        message(b"{}", revision="x"),
+        orjson.dumps({"kind": "removed"}),
+    ],
+)
+def test_what_is_none_is_an_error(payload: bytes) -> None:
+    """Above all, no kind that is unknown is taken for a removal."""
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        parse_event(payload)
 
 
 def test_data_is_passed_on_as_it_is() -> None:
@@ -52,7 +69,7 @@ def test_data_is_passed_on_as_it_is() -> None:
 async def test_what_the_script_publishes_is_read_back(
     service: Service, published: Publications, clock: Clock
 ) -> None:
-    data = orjson.dumps({"a": "\n\\\"é\u2028", "b": [1.5, 2**63, None]})
+    data = orjson.dumps({"a": '\n\\"é\u2028', "b": [1.5, 2**63, None]})
     document = await service.create("na\nme\\é", data, 60)
     updated = (await service.set(document.sid, data, who="li\nne/é")).document
     clock.offset_ms = 61_000

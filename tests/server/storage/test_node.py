@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from syncline_server.storage.connection import (
     ReplyError,
     connect,
 )
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.engine import SHARD, ExternalRedis
 from syncline_server.storage.node import reconnect
 from syncline_server.storage.redis import Redis
@@ -70,15 +72,23 @@ async def test_an_error_of_a_script_is_not_taken_for_a_lost_one(
 
 
 async def test_a_cut_connection_is_made_anew(
-    store: Store, redis: Redis, service: Service, service_sid: str
+    store: Store, service_sid: str, tmp_path: Path
 ) -> None:
-    for _ in range(3):
+    door = tmp_path / "redis.sock"
+    redis = Redis(ExternalRedis(Address(path=str(door))), PATIENCE)
+    service = Service(Documents(redis, 60), service_sid)
+    door.symlink_to(store.url.removeprefix("unix://"))
+    await redis.start()
+    for number in range(3):
+        await service.create(f"{number}")
+        door.unlink()
         await store.cut("normal")
         await eventually(lambda: not redis.connected)
         refusal = await refused(service.create("prefs"), Code.UNAVAILABLE)
         assert "nothing was changed" in refusal.message
+        door.symlink_to(store.url.removeprefix("unix://"))
         await eventually(lambda: redis.connected)
-        await service.create("prefs")
+    await redis.stop()
 
 
 async def test_a_redis_that_hangs_is_given_up_and_nothing_is_sent_twice(
@@ -123,6 +133,16 @@ async def test_a_short_silence_breaks_nothing(store: Store, redis: Redis) -> Non
         await asyncio.sleep(BRIEF)
     assert await reply == b"x"
     assert redis._nodes[SHARD]._connection is connection
+
+
+async def test_a_busy_process_is_not_taken_for_a_silent_redis(brief: Redis) -> None:
+    """The answer has come in time, and waits to be read."""
+    reply = asyncio.ensure_future(brief.execute("ECHO", "x"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    time.sleep(3 * BRIEF)
+    assert await reply == b"x"
+    assert brief.connected
 
 
 async def test_what_waits_is_bounded(

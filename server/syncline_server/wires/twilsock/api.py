@@ -1,4 +1,4 @@
-"""The vendor's v3 API, whichever transport brought the request: which command, which reply."""
+"""A request of the vendor's v3 API, whichever transport brought it: which command, which reply."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from syncline_protocol.commands import Command
-from syncline_protocol.errors import Code, Refusal
-from syncline_server.rest.addresses import Pattern, decoded
 from syncline_server.rest.resources import Surroundings
 from syncline_server.session import Result
 
-__all__ = ["VERSION", "Action", "Call", "Reply", "Route", "scopes", "table"]
+__all__ = ["REQUEST_ID", "VERSION", "Action", "Call", "Reply", "Route"]
 
 VERSION = "/v3"
+"""What the paths of the API begin with."""
 
 REQUEST_ID = "Twilio-Request-Id"
 """The SDKs repeat a request under the same id, so it serves as the operation id."""
@@ -65,7 +64,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Resources whose paths have one form; `pattern` is what follows the scope."""
+    """Resources whose paths have one form; `pattern` is what follows `VERSION` or the service."""
 
     pattern: str
     actions: Mapping[str, Action]

@@ -1,0 +1,97 @@
+"""`syncline export`: every document of a service, as lines."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO, cast
+
+import click
+
+from .access import Access
+from .accessing import administering
+from .options import page_size_option, retries_option
+from .output import show_counts
+from .patience import PatientClient
+from .progress import Progress
+from .records import End, to_line
+from .rest import connected
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="-")
+@page_size_option
+@retries_option
+@administering
+def export(access: Access, file: Path, page_size: int, retries: int) -> None:
+    """Write all documents of a service to FILE, or to stdout.
+
+    One document a line, as JSON, with its properties as REST tells them; the last line counts
+    them. FILE appears under its name when it is whole. `syncline import` reads it.
+
+    The server, and the right to read from it, are found as for `syncline doc`, but the account's
+    own login goes before a token made for an identity: it sees every document.
+    """
+    make_client = functools.partial(PatientClient, retries=retries, stop=threading.Event())
+    to_stdout = str(file) == "-"
+    exported = 0
+    with (
+        connected(access, make_client) as documents,
+        _opened(file) as lines,
+        Progress("Exporting", None, visible=not (to_stdout and sys.stdout.isatty())) as progress,
+    ):
+        for page in documents.pages(page_size):
+            lines.writelines(map(to_line, page))
+            exported += len(page)
+            progress.advance(len(page), len(page))
+        lines.write(End(exported).to_line())
+    if not to_stdout:
+        show_counts({"exported": exported})
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """To write to; a file on disk gets its name when nothing went wrong until the end.
+
+    Raises:
+        click.UsageError: it cannot be written.
+    """
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        # A pipe or a device must not be replaced by a file.
+        if file.exists() and not stat.S_ISREG(file.stat().st_mode):
+            with file.open("wb") as stream:
+                yield stream
+        else:
+            with _replacing(file.resolve()) as stream:
+                yield stream
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be written: {error.strerror}.") from None
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[BinaryIO]:
+    """A file beside it, readable by its owner alone, that takes its place in the end."""
+    with NamedTemporaryFile(
+        dir=file.parent, prefix=f"{file.name}.", suffix=".part", delete=False
+    ) as part:
+        try:
+            yield cast(BinaryIO, part.file)
+            part.flush()
+            os.fsync(part.fileno())
+            os.replace(part.name, file)
+        except BaseException:
+            os.unlink(part.name)
+            raise

@@ -1,0 +1,173 @@
+"""`syncline import`: documents from another server, or from the lines of an export."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import quote
+
+import click
+
+from .access import Access
+from .accessing import administering
+from .carrier import Carrier, OnConflict, Outcome
+from .failures import Exit
+from .options import page_size_option, retries_option
+from .origin import origin
+from .output import show_counts
+from .parameters import Url
+from .patience import PatientClient
+from .progress import Progress
+from .rest import connected
+from .sources import Lines, Listing, Source
+from .state import opened
+from .transfer import Transfer
+
+__all__ = ["import_"]
+
+
+@click.command(
+    "import",
+    epilog="""\b
+Exit status:
+  0    every document has arrived, or was there before, or had expired
+  1    some did not, each for the reason on stderr; or a server refused the request
+  2    wrong usage, or no credentials
+  3    no connection, or no answer in time: the same command goes on from there
+  130  interrupted by Ctrl-C: likewise
+""",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default=None)
+@click.option(
+    "--from-url",
+    type=Url(),
+    envvar="SYNCLINE_FROM_URL",
+    show_envvar=True,
+    help="Base URL of a server to read from instead of FILE, as https://sync.twilio.com.",
+)
+@click.option(
+    "--from-account",
+    metavar="AC…",
+    envvar="SYNCLINE_FROM_ACCOUNT_SID",
+    show_envvar=True,
+    help="SID of the account there.",
+)
+@click.option(
+    "--from-service",
+    default="default",
+    envvar="SYNCLINE_FROM_SERVICE",
+    show_envvar=True,
+    help="SID or unique name of the service there.",
+)
+@click.option(
+    "--from-auth-token-stdin", is_flag=True, help="Take the auth token from a line on stdin."
+)
+@click.option(
+    "--on-conflict",
+    type=click.Choice([choice.value for choice in OnConflict]),
+    default=OnConflict.SKIP.value,
+    help="What to do with a document that is here already.",
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    show_default="FILE.state, or syncline-import-….state",
+    help="Where to remember what has arrived.",
+)
+@click.option("--partial", is_flag=True, help="Take a FILE without the line that ends an export.")
+@click.option("--verbose", "-v", is_flag=True, help="Print what becomes of each, as JSON lines.")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 64), default=8, help="Documents to write at once."
+)
+@page_size_option
+@retries_option
+@administering
+def import_(
+    access: Access,
+    file: str | None,
+    from_url: str | None,
+    from_account: str | None,
+    from_service: str,
+    from_auth_token_stdin: bool,
+    on_conflict: str,
+    state: Path | None,
+    partial: bool,
+    verbose: bool,
+    concurrency: int,
+    page_size: int,
+    retries: int,
+) -> None:
+    """Copy documents into a service: those of an export, or all of another server's service.
+
+    FILE is what `syncline export` wrote, "-" for stdin. Name, data and the time that is left are
+    carried; a SID, a revision, dates and authors are given anew.
+
+    Repeated, it goes on where it was broken off, or copies what has come since. Keep the file of
+    --state for that: it knows which documents without a name have arrived.
+
+    By --from-url it reads the REST API of Twilio Sync, or of another Syncline. The login there is
+    SYNCLINE_FROM_API_KEY_SID with SYNCLINE_FROM_API_KEY_SECRET, or the account with
+    SYNCLINE_FROM_AUTH_TOKEN; on a terminal the token is asked for. The server that is written to,
+    and the right to it, are found as for `syncline doc`, but the account's own login goes before a
+    token made for an identity: it may write every document.
+    """
+    if (file is None) == (from_url is None):
+        raise click.UsageError("give either FILE or --from-url.")
+    if from_url is not None and from_account is None:
+        raise click.UsageError("--from-url needs --from-account.")
+    stop = threading.Event()
+    make_client = functools.partial(PatientClient, retries=retries, stop=stop)
+    with ExitStack() as resources:
+        enter = resources.enter_context
+        source: Source
+        if file is not None:
+            source, name = enter(_lines(file, partial)), str(Path(file).resolve())
+            state = state or (None if file == "-" else Path(f"{file}.state"))
+        else:
+            assert from_url is not None and from_account is not None
+            login = origin(from_url, from_account, from_service, from_auth_token_stdin, os.environ)
+            source = Listing(enter(connected(login, make_client)), page_size)
+            name = f"{from_account} at {_name(login)}"
+            state = state or _state_of(from_account, from_service)
+        target = enter(connected(access, make_client))
+        # Asked before anything is read: a wrong address or login shows at once.
+        target.page({"PageSize": "1"})
+        memory = enter(opened(state, {"source": name, "target": _name(access)}))
+        executor = enter(ThreadPoolExecutor(concurrency))
+        carrier = Carrier(target, memory, OnConflict(on_conflict), executor, stop)
+        visible = not (verbose and sys.stdout.isatty())
+        progress = enter(Progress("Importing", source.total, visible))
+        try:
+            counts = Transfer(source, carrier, memory, progress, verbose).run()
+        except BaseException:
+            if state is not None:
+                progress.tell(f"broken off; the same command goes on from where {state} says")
+            raise
+    show_counts(counts)
+    if counts[Outcome.FAILED]:
+        raise click.exceptions.Exit(Exit.REFUSED)
+
+
+@contextmanager
+def _lines(file: str, partial: bool) -> Iterator[Lines]:
+    with cast(BinaryIO, click.open_file(file, "rb")) as stream:
+        status = None if file == "-" else os.fstat(stream.fileno())
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            status = None
+        yield Lines(stream, status, partial)
+
+
+def _state_of(account: str, service: str) -> Path:
+    return Path(quote(f"syncline-import-{account}-{service}.state", safe=""))
+
+
+def _name(access: Access) -> str:
+    return f"{access.url}, service {access.service}"

@@ -1,0 +1,49 @@
+"""How an import proves to the server that it reads from who it is.
+
+Its secrets are never arguments: those stand in the shell's history and in the list of processes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import click
+
+from .access import Access
+
+__all__ = ["origin"]
+
+
+def origin(
+    url: str, account: str, service: str, from_stdin: bool, environ: Mapping[str, str]
+) -> Access:
+    """A Basic login: by an API key in the environment, else as the account.
+
+    Args:
+        account: its SID; the auth token that goes with it is in the environment, or asked for.
+        from_stdin: True takes the auth token from the first line of stdin.
+
+    Raises:
+        click.UsageError: there are no credentials.
+    """
+    key = environ.get("SYNCLINE_FROM_API_KEY_SID")
+    secret = environ.get("SYNCLINE_FROM_API_KEY_SECRET")
+    if key and secret:
+        return Access(url, service, basic=(key, secret))
+    return Access(url, service, basic=(account, _auth_token(account, from_stdin, environ)))
+
+
+def _auth_token(account: str, from_stdin: bool, environ: Mapping[str, str]) -> str:
+    if from_stdin:
+        token = sys.stdin.readline().strip()
+    else:
+        token = environ.get("SYNCLINE_FROM_AUTH_TOKEN", "")
+        if not token and sys.stdin.isatty():
+            token = click.prompt(f"Auth token of {account}", hide_input=True, err=True)
+    if not token:
+        raise click.UsageError(
+            "there is no auth token: set SYNCLINE_FROM_AUTH_TOKEN, or SYNCLINE_FROM_API_KEY_SID "
+            "with SYNCLINE_FROM_API_KEY_SECRET, or give it on stdin by --from-auth-token-stdin."
+        )
+    return token

@@ -1,0 +1,141 @@
+"""What an import carries, and the lines that an export is made of.
+
+An export is JSON lines: one document a line, as REST tells it, and at last one that says how many
+there were. Without that line it was cut short.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from syncline import InvalidRequest, JsonObject
+from syncline.encoding import encode
+from syncline_protocol import dates, fields, jsondata
+from syncline_protocol.errors import Code, Refusal
+
+from .output import FIELDS
+
+__all__ = ["End", "Record", "Unusable", "from_line", "from_resource", "to_line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document that is to be carried.
+
+    Attributes:
+        label: what to call it to a person.
+        sid: its SID where it comes from; None if that is not known.
+        unique_name: None if it has none.
+        data: compact JSON.
+        date_expires: None if it never expires.
+    """
+
+    label: str
+    sid: str | None
+    unique_name: str | None
+    data: bytes
+    date_expires: datetime | None
+
+    def remaining(self) -> int | None:
+        """Whole seconds left, 0 or less if there are none; None if it never expires."""
+        if self.date_expires is None:
+            return None
+        left = math.ceil((self.date_expires - datetime.now(UTC)).total_seconds())
+        return min(left, fields.TTL_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What should have been a document; all but `reason`, a sentence, as in `Record`."""
+
+    label: str
+    reason: str
+    sid: str | None = None
+    unique_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last line of an export; `documents` is the number of lines before it."""
+
+    documents: int
+
+    def to_line(self) -> bytes:
+        """The line, with its end."""
+        return orjson.dumps({"end": {"documents": self.documents}}) + b"\n"
+
+
+def to_line(resource: JsonObject) -> bytes:
+    """A document as a line of an export."""
+    return orjson.dumps({name: resource[name] for name in FIELDS if name in resource}) + b"\n"
+
+
+def from_line(line: bytes, label: str) -> Record | Unusable | End:
+    """What a line of an export says."""
+    try:
+        value = jsondata.parse(line, "The line")
+        if not isinstance(value, dict):
+            raise _wrong("The line", "a JSON object", value)
+        return _end(value["end"]) if value.keys() == {"end"} else _record(value, label)
+    except Refusal as refusal:
+        return Unusable(label, refusal.message)
+
+
+def from_resource(resource: Any) -> Record | Unusable:
+    """A document as a server's REST API tells it."""
+    if not isinstance(resource, dict):
+        return Unusable(fields.show(resource), "It is not a JSON object.")
+    sid, name = resource.get("sid"), resource.get("unique_name")
+    label = str(sid) if name is None else f"{sid} ({fields.show(name)})"
+    try:
+        record = _record(resource, label)
+        # What another server holds may be more than JSON of ours: the reason is better told here.
+        jsondata.parse(record.data, "data")
+    except Refusal as refusal:
+        return Unusable(label, refusal.message, sid, name)
+    return record
+
+
+def _record(value: JsonObject, label: str) -> Record:
+    sid, name = value.get("sid"), value.get("unique_name")
+    return Record(
+        label,
+        None if sid is None else fields.text(sid, "sid"),
+        None if name is None else fields.unique_name(name, "unique_name"),
+        _data(value.get("data")),
+        _date(value.get("date_expires")),
+    )
+
+
+def _data(value: Any) -> bytes:
+    if not isinstance(value, dict):
+        raise _wrong("data", "a JSON object", value)
+    try:
+        return encode(value)
+    except InvalidRequest as error:
+        raise Refusal(Code.INVALID_JSON, error.message) from None
+
+
+def _date(value: Any) -> datetime | None:
+    try:
+        return None if value is None else dates.parse(value)
+    except (TypeError, ValueError):
+        raise _wrong("date_expires", "null or a date such as 2026-01-31T08:15:30Z", value) from None
+
+
+def _end(value: Any) -> End:
+    documents = value.get("documents") if isinstance(value, dict) else None
+    if not isinstance(documents, int):
+        raise _wrong("documents", "the number of documents", documents)
+    return End(documents)
+
+
+def _wrong(field: str, wanted: str, value: Any) -> Refusal:
+    return Refusal(
+        Code.INVALID_PARAMETER, f"{field} must be {wanted}; {fields.show(value)} was given."
+    )

@@ -1,0 +1,71 @@
+"""An import from its first batch to its last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .carrier import Carried, Carrier, Outcome
+from .output import show_line
+from .progress import Progress
+from .sources import Source, StalePosition
+from .state import State
+
+__all__ = ["Transfer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Carries all that a source has.
+
+    Attributes:
+        verbose: True prints a line for each document.
+    """
+
+    source: Source
+    carrier: Carrier
+    state: State
+    progress: Progress
+    verbose: bool
+
+    def run(self) -> Mapping[str, int]:
+        """From where the state says that an earlier run was broken off, to the end.
+
+        Returns:
+            how many documents met with each `Outcome`, in that run and in this one.
+        """
+        position = self.state.position
+        try:
+            counts = self._carry_all(position)
+        except StalePosition:
+            self.progress.tell("the source is not what it was; beginning anew")
+            counts = self._carry_all(None)
+        self.state.begin()
+        return {outcome.value: counts[outcome] for outcome in Outcome}
+
+    def _carry_all(self, position: str | None) -> Counter[str]:
+        counts = Counter[str]() if position is None else self.state.counts
+        for batch in self.source.batches(position):
+            for carried in self.carrier.carry(batch.documents):
+                counts[carried.outcome.value] += 1
+                self._tell(carried)
+            self.state.advance(batch.position, counts)
+            self.progress.advance(len(batch.documents), batch.size)
+        return counts
+
+    def _tell(self, carried: Carried) -> None:
+        document = carried.document
+        if carried.outcome is Outcome.FAILED:
+            self.progress.tell(f"{document.label}: {carried.reason}")
+        if self.verbose:
+            show_line(
+                {
+                    "document": document.label,
+                    "sid": document.sid,
+                    "unique_name": document.unique_name,
+                    "outcome": carried.outcome,
+                    "target_sid": carried.target_sid,
+                    "reason": carried.reason,
+                }
+            )

@@ -1,0 +1,231 @@
+"""`syncline verify`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from syncline_server.verify.history import History
+from syncline_server.verify.plan import FaultKind
+from syncline_server.verify.report import render
+from syncline_server.verify.run import Verification
+from syncline_server.verify.shape import Shape
+from syncline_server.verify.timeline import draw
+from syncline_server.verify.verdict import Verdict, judge
+
+from .access import Access
+from .accessing import accessing
+
+__all__ = ["verify"]
+
+RED = 1
+"""The exit status where a promise was broken."""
+
+SEEDS = 1_000_000
+
+NO_FAULTS = "none"
+
+PROGRESS_INTERVAL = 0.2
+"""Seconds between looks at how far a run is."""
+
+
+class FaultKinds(click.ParamType[tuple[FaultKind, ...]]):
+    """Kinds of faults with commas between them, or `none`."""
+
+    name = "kinds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[FaultKind, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return () if value == NO_FAULTS else tuple(map(FaultKind, value.split(",")))
+        except ValueError:
+            known = ", ".join(FaultKind)
+            self.fail(f"give {NO_FAULTS}, or some of {known} with commas between.", param, ctx)
+
+
+@click.command(
+    epilog="""\b
+Exit status:
+  0    green: every promise was kept
+  1    red: a promise was broken; or the server refused what a run needs
+  2    wrong usage, or no credentials
+  3    no connection, or the server did not come back
+  130  interrupted by Ctrl-C
+"""
+)
+@click.option("--duration", type=click.FloatRange(1, 600), default=30, help="Seconds of writing.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    show_default="a random one",
+    help="Repeats the faults, and what is written, of a run.",
+)
+@click.option(
+    "--faults",
+    type=FaultKinds(),
+    default=",".join(FaultKind),
+    help=f"What happens to the clients' connections; {NO_FAULTS} for nothing.",
+)
+@click.option("--clients", type=click.IntRange(1, 200), default=2, help="Clients of each kind.")
+@click.option("--documents", type=click.IntRange(5, 500), default=10, help="Documents at a time.")
+@click.option(
+    "--follow",
+    type=click.IntRange(1),
+    show_default="all",
+    help="Documents that each client follows; so many events a write costs.",
+)
+@click.option(
+    "--rate", type=click.FloatRange(1, 1000), default=50, help="Writes a second, of all clients."
+)
+@click.option(
+    "--during",
+    "commands",
+    multiple=True,
+    metavar="COMMAND",
+    help="Shell command to run in the middle of it; repeat it for more, evenly spread.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(1, 600),
+    default=30,
+    help="Seconds that everybody has to converge after the last fault.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("syncline-verify"),
+    help="Directory for history.jsonl, timeline.svg and verdict.json.",
+)
+@accessing
+def verify(
+    access: Access,
+    duration: float,
+    seed: int | None,
+    faults: tuple[FaultKind, ...],
+    clients: int,
+    documents: int,
+    follow: int | None,
+    rate: float,
+    commands: tuple[str, ...],
+    patience: float,
+    output: Path,
+) -> None:
+    """Put a server's promises to the test.
+
+    Clients of three kinds (the native protocol, REST with event streams, the Python client) write
+    to documents of their own and follow them, over connections that break, stall and repeat
+    themselves. All that they are told is held against what is promised: no acknowledged write is
+    lost, counters are exact, revisions only grow, everybody is told each change once and in order,
+    and ends with the state that is stored.
+
+    The documents are removed at the end. Nothing else of the server is touched, but for what
+    COMMAND does.
+
+    The right to it comes from where `syncline doc` takes it.
+    """
+    if access.token is None:
+        raise click.UsageError(
+            "verify needs a token, or SYNCLINE_ACCOUNT_SID with SYNCLINE_API_KEY_SID and "
+            "SYNCLINE_API_KEY_SECRET to make one."
+        )
+    shape = Shape(
+        seed=random.randrange(SEEDS) if seed is None else seed,
+        duration=duration,
+        faults=faults,
+        clients=clients,
+        documents=documents,
+        follow=follow or documents,
+        rate=rate,
+        patience=patience,
+        commands=commands,
+    )
+    verdict = _verify(access, access.token, shape, _made(output))
+    _save(verdict, output)
+    _show(verdict, output)
+    if not verdict.green:
+        raise click.exceptions.Exit(RED)
+
+
+def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path) -> Verdict:
+    # A client's warnings of lost connections are no news here.
+    logging.getLogger("syncline").addHandler(logging.NullHandler())
+    with (
+        (output / "history.jsonl").open("wb") as file,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+
+        async def run() -> Verdict:
+            history = History(file)
+            async with _progress(history, shape):
+                await Verification(access.url, access.service, token, shape, history).run()
+            return judge(history.records)
+
+        return runner.run(run())
+
+
+@asynccontextmanager
+async def _progress(history: History, shape: Shape) -> AsyncIterator[None]:
+    """A bar on stderr, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn()
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("Verifying…", total=shape.duration)
+
+        async def watch() -> None:
+            while True:
+                bar.update(task, completed=history.now(), description=_situation(history, shape))
+                await asyncio.sleep(PROGRESS_INTERVAL)
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+
+
+def _situation(history: History, shape: Shape) -> str:
+    left = shape.duration - history.now()
+    doing = f"Verifying, {left:.0f} s left" if left > 0 else "Waiting until all have converged"
+    return f"{doing} · {len(history.records)} records"
+
+
+def _made(output: Path) -> Path:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"--output {output} cannot be made: {error.strerror}.") from None
+    return output
+
+
+def _save(verdict: Verdict, output: Path) -> None:
+    (output / "timeline.svg").write_text(draw(verdict), encoding="utf-8")
+    (output / "verdict.json").write_bytes(_json(verdict))
+
+
+def _show(verdict: Verdict, output: Path) -> None:
+    if not sys.stdout.isatty():
+        return click.echo(_json(verdict), nl=False)
+    console = Console()
+    console.print(render(verdict))
+    console.print(f"history, picture and verdict are in {output}", style="dim")
+
+
+def _json(verdict: Verdict) -> bytes:
+    return orjson.dumps(verdict.body, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,149 @@
+"""Whether every subscriber was told everything, in order, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from .evidence import Evidence, Seen
+from .findings import Check, Finding
+from .records import Missing, Opened, Read, Removed, Updated
+
+__all__ = ["check_converged", "check_order", "check_removals", "check_replies"]
+
+
+def check_order(evidence: Evidence) -> Check:
+    """Events of one document come in the order of revisions, none twice, none after its end."""
+    return Check.of(
+        "order",
+        "Every subscriber was told each change once, in order",
+        evidence.count_events(),
+        "events",
+        chain.from_iterable(map(_disordered, evidence.seen.values())),
+    )
+
+
+def check_replies(evidence: Evidence) -> Check:
+    """A writer's answer comes before its event.
+
+    The promise is of one connection: REST has none, and a write that was sent again on another has
+    had its event maybe before.
+    """
+    pairs = list(_pairs(evidence))
+    return Check.of(
+        "replies",
+        "A writer had its answer before its event",
+        len(pairs),
+        "own events",
+        (
+            Finding(
+                document=event.document,
+                client=event.client,
+                at=event.at,
+                text=f"the event of its own revision {event.revision} came before the answer",
+            )
+            for answer_place, event in pairs
+            if evidence.places[id(event)] < answer_place
+        ),
+    )
+
+
+def check_converged(evidence: Evidence) -> Check:
+    """At the end, everybody holds what is stored."""
+    expected = [
+        (client, read)
+        for read in evidence.final.values()
+        if read.revision is not None
+        for client in evidence.created[read.document].followers
+    ]
+    return Check.of(
+        "converged",
+        "Every subscriber ended with the state that is stored",
+        len(expected),
+        "subscriptions",
+        (
+            finding
+            for client, read in expected
+            for finding in _stale(client, read, evidence.seen.get((read.document, client)))
+        ),
+    )
+
+
+def check_removals(evidence: Evidence) -> Check:
+    """Whoever had open what is gone, knows it."""
+    gone = {document for document, read in evidence.final.items() if read.revision is None}
+    pairs = [
+        (client, seen)
+        for (document, client), seen in evidence.seen.items()
+        if document in gone and any(isinstance(each, Opened) for each in seen)
+    ]
+    return Check.of(
+        "removals",
+        "Every subscriber was told the end of what it had open",
+        len(pairs),
+        "subscriptions",
+        (
+            Finding(
+                document=seen[-1].document,
+                client=client,
+                at=seen[-1].at,
+                text="it is gone, and the subscriber was not told",
+            )
+            for client, seen in pairs
+            if not isinstance(seen[-1], Removed | Missing)
+        ),
+    )
+
+
+def _disordered(seen: list[Seen]) -> Iterator[Finding]:
+    newest, ended = 0, False
+    for each in seen:
+        if ended and not isinstance(each, Missing):
+            yield _of(each, "it was told something after the end")
+        elif isinstance(each, Removed | Missing):
+            ended = True
+            if isinstance(each, Removed) and each.revision is not None:
+                if each.revision <= newest:
+                    yield _of(each, f"its end has revision {each.revision}, after {newest}")
+        else:
+            again = each.revision == newest and isinstance(each, Updated)
+            if again:
+                yield _of(each, f"revision {newest} was told twice")
+            elif each.revision < newest:
+                yield _of(each, f"revision {each.revision} was told after {newest}")
+            newest = max(newest, each.revision)
+
+
+def _pairs(evidence: Evidence) -> Iterator[tuple[int, Updated | Removed]]:
+    """The place of each answer that can be compared, and the event of the same revision."""
+    for document in evidence.created:
+        for write in evidence.acknowledged(document):
+            answered, invoked = write.answered, write.invoked
+            if answered is None or answered.repeated or answered.revision is None:
+                continue
+            if evidence.wires.get(invoked.client) == "rest":
+                continue
+            if invoked.connection is None or invoked.connection != answered.connection:
+                continue
+            for each in evidence.seen.get((document, invoked.client), ()):
+                if (
+                    isinstance(each, Updated | Removed)
+                    and each.revision == answered.revision
+                    and each.connection == answered.connection
+                ):
+                    yield evidence.places[id(answered)], each
+
+
+def _stale(client: str, final: Read, seen: list[Seen] | None) -> Iterator[Finding]:
+    last = seen[-1] if seen else None
+    if isinstance(last, Opened | Updated):
+        if last.revision != final.revision:
+            yield _of(last, f"it ended at {last.revision}, and {final.revision} is stored")
+    elif last is not None:
+        yield _of(last, f"it was told the end, and {final.revision} is stored")
+    else:
+        yield Finding(document=final.document, client=client, text="it never could be opened")
+
+
+def _of(each: Seen, text: str) -> Finding:
+    return Finding(document=each.document, client=each.client, at=each.at, text=text)

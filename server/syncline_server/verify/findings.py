@@ -1,0 +1,53 @@
+"""What a check says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+
+__all__ = ["Check", "Finding"]
+
+FINDINGS_LIMIT = 20
+"""Findings of one check that are kept; more say nothing new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A promise that was broken once.
+
+    Attributes:
+        text: a sentence for people.
+        document, client: which, where it is one.
+        at: when, in the seconds of the history; None where it is about the whole run.
+    """
+
+    text: str
+    document: str | None = None
+    client: str | None = None
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise, held against a history.
+
+    Attributes:
+        name: one word.
+        promise: a sentence.
+        examined: how many things were looked at; `unit` says of what.
+        findings: at most so many as are worth to be told; none is good.
+    """
+
+    name: str
+    promise: str
+    examined: int
+    unit: str
+    findings: tuple[Finding, ...] = field(default=())
+
+    @classmethod
+    def of(
+        cls, name: str, promise: str, examined: int, unit: str, findings: Iterable[Finding]
+    ) -> Check:
+        """A check with the first of the findings."""
+        return cls(name, promise, examined, unit, tuple(islice(findings, FINDINGS_LIMIT)))

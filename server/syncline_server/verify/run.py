@@ -1,0 +1,161 @@
+"""One run, from the first look at the server to the last read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from syncline.options import Server, TransportChoice
+from syncline_protocol import __version__
+
+from .application import Application
+from .client import WireClient
+from .direct import Direct
+from .faults import Faults
+from .history import History
+from .plan import make_plan
+from .proxy import Link, Target
+from .records import Ended, Joined, Read, Started
+from .shape import Shape
+from .workload import Workload
+
+__all__ = ["WIRES", "Verification"]
+
+T = TypeVar("T")
+
+WIRES: dict[str, TransportChoice | None] = {
+    "native": "websocket",
+    "rest": "rest",
+    "python": None,
+}
+"""How clients are connected: by what a bare client speaks, or None for the Python client."""
+
+READING_AT_ONCE = 16
+
+READINGS = 3
+"""Times that the final state is read: what was under way may still change it."""
+
+
+class Verification:
+    """Everything of one run."""
+
+    def __init__(
+        self, url: str, service: str, token: Callable[[], str], shape: Shape, history: History
+    ) -> None:
+        """
+        Args:
+            url: base URL of the server.
+            service: SID or unique name.
+            token: returns an access token; asked at each connect.
+            history: gets all that happens.
+        """
+        self._url = Server.parse(url).http_url
+        self._service = service
+        self._token = token
+        self._shape = shape
+        self._history = history
+        self._changed = asyncio.Event()
+        self._links: dict[str, Link] = {}
+        self._subscribers: list[WireClient | Application] = []
+
+    async def run(self) -> None:
+        """Carry it out; the documents that it made are removed.
+
+        Raises:
+            httpx2.TransportError, ConnectionLost: the server cannot be reached, or did not come
+                back.
+            RequestError: it refuses what a run needs.
+        """
+        async with AsyncExitStack() as stack:
+            direct = await stack.enter_async_context(Direct(self._url, self._service, self._token))
+            await direct.check()
+            self._note_start()
+            target = Target.parse(self._url)
+            for name in self._names():
+                self._links[name] = await stack.enter_async_context(Link(target))
+                await self._join(name, stack)
+            workload = Workload(self._shape, self._history, direct, self._subscribers)
+            stack.push_async_callback(self._clean_up, workload, direct)
+            await workload.prepare()
+            await self._carry_out(workload)
+
+    def _names(self) -> list[str]:
+        """Of all clients; each begins with its wire."""
+        numbers = range(1, self._shape.clients + 1)
+        return [f"{wire}-{number}" for wire in WIRES for number in numbers]
+
+    async def _join(self, name: str, stack: AsyncExitStack) -> None:
+        """Connect a client over its link."""
+        wire = name.rpartition("-")[0]
+        parts = name, self._links[name].url, self._token, self._history, self._changed.set
+        self._history.add(Joined(at=self._history.now(), client=name, wire=wire))
+        transport = WIRES[wire]
+        subscriber = Application(*parts) if transport is None else WireClient(transport, *parts)
+        await subscriber.open()
+        stack.push_async_callback(subscriber.close)
+        self._subscribers.append(subscriber)
+
+    async def _clean_up(self, workload: Workload, direct: Direct) -> None:
+        await workload.end()
+        await _each(workload.documents, direct.remove)
+
+    def _note_start(self) -> None:
+        shape = self._shape
+        self._history.add(
+            Started(
+                at=self._history.now(),
+                version=__version__,
+                url=self._url,
+                date=datetime.now(UTC).isoformat(timespec="seconds"),
+                seed=shape.seed,
+                duration=shape.duration,
+                faults=[kind.value for kind in shape.faults],
+            )
+        )
+
+    async def _carry_out(self, workload: Workload) -> None:
+        shape = self._shape
+        plan = make_plan(shape.seed, shape.duration, shape.faults, list(self._links))
+        async with Faults(self._history, self._links, plan, shape) as faults:
+            workload.start()
+            faults.start()
+            await asyncio.sleep(shape.duration)
+            healed = await faults.stop()
+            await workload.stop(shape.patience)
+        await self._converge(workload)
+        self._history.add(Ended(at=self._history.now(), healed=healed))
+
+    async def _converge(self, workload: Workload) -> None:
+        """Wait until all have seen the final state, or for so long as they may take."""
+        for _ in range(READINGS):
+            reads = await _each(workload.documents, lambda document: workload.read(document, True))
+            if _agree(workload, reads):
+                return
+            try:
+                async with asyncio.timeout(self._shape.patience / READINGS):
+                    while not _agree(workload, reads):
+                        self._changed.clear()
+                        await self._changed.wait()
+            except TimeoutError:
+                pass
+
+
+def _agree(workload: Workload, reads: Iterable[Read]) -> bool:
+    return all(
+        follower.sight.agrees(read.document, read.revision)
+        for read in reads
+        for follower in workload.documents[read.document]
+    )
+
+
+async def _each(documents: Iterable[str], work: Callable[[str], Awaitable[T]]) -> list[T]:
+    slots = asyncio.Semaphore(READING_AT_ONCE)
+
+    async def carry_out(document: str) -> T:
+        async with slots:
+            return await work(document)
+
+    return await asyncio.gather(*map(carry_out, documents))

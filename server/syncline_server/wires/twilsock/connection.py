@@ -1,0 +1,209 @@
+"""One connection of an SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from functools import partial
+from typing import Any
+
+from syncline_protocol import twilsock
+from syncline_protocol.document import Event
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.twilsock import MalformedFrame, Packet, Status
+from syncline_server.auth import Principal
+from syncline_server.backend import Backend
+from syncline_server.session import Session
+from syncline_server.wires.backlog import Backlog
+from syncline_server.wires.caller import Caller
+from syncline_server.wires.departures import Departures
+from syncline_server.wires.transport import Endpoint, Socket, binary_frame
+
+from . import statuses
+from .events import encode_event
+from .gate import Gate
+from .upstream import Upstream
+
+__all__ = ["PATH", "endpoint"]
+
+PATH = "/v3/wsconnect"
+
+PRODUCT = "data_sync"
+
+CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1", "account_descriptor")
+
+PING_LIMIT = 20.0
+"""Seconds between pings, at most: the Kotlin and iOS SDK gives up after 45 s of silence."""
+
+_PING = binary_frame(twilsock.encode_ping("ping"))
+_NORMAL, _TRY_AGAIN_LATER = 1000, 1013
+
+
+def endpoint(backend: Backend, departures: Departures) -> Endpoint:
+    """Twilsock for `socket_protocol`; needs a running loop."""
+    gate = Gate(backend.settings.connect_rate, asyncio.get_running_loop().time)
+    return Endpoint(lambda socket: _Twilsock(backend, departures, gate, socket))
+
+
+class _Twilsock:
+    """One client: packets in, replies and notifications out."""
+
+    def __init__(
+        self, backend: Backend, departures: Departures, gate: Gate, socket: Socket
+    ) -> None:
+        self._backend = backend
+        self._departures = departures
+        self._gate = gate
+        self._socket = socket
+        self._backlog = Backlog(socket)
+        self._caller = Caller(
+            backend,
+            socket.wheel,
+            on_event=self._send_event,
+            on_late=partial(self._leave, statuses.TOO_LATE),
+            on_notice=self._warn,
+            on_expiry=partial(self._leave, statuses.TOKEN_EXPIRED),
+        )
+        self._upstream: Upstream | None = None
+        self._presenting: asyncio.Task[None] | None = None
+        self._ids = map(str, itertools.count(1))
+        self._ping_interval = min(backend.settings.ping_interval, PING_LIMIT)
+        self._alarm = socket.wheel.call_later(self._ping_interval, self._ping)
+        departures.arrive(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        """Take a packet."""
+        try:
+            packet = twilsock.decode(message.encode() if isinstance(message, str) else message)
+        except MalformedFrame as error:
+            return self._leave(statuses.not_acceptable(str(error)))
+        match packet.method:
+            case "reply":
+                pass
+            case "close":
+                self._socket.close(_NORMAL, "closed by the client")
+            case "init" if self._upstream is None:
+                self._begin(packet)
+            case _ if self._upstream is None:
+                self._leave(statuses.not_acceptable("the first message must be init"))
+            case "message":
+                self._upstream.take(packet)
+            case "update":
+                self._present(packet)
+            case "ping" | "put_notification_ctx" | "delete_notification_ctx" | "telemetry.v1":
+                self._send(twilsock.encode_reply(packet.id))
+            case _:
+                status = statuses.not_acceptable("this method is not known, or not now")
+                self._send(twilsock.encode_reply(packet.id, status))
+
+    def on_slow(self) -> None:
+        """Give the client up."""
+        self._socket.close(_TRY_AGAIN_LATER, "the client does not read")
+
+    def on_end(self) -> None:
+        """Nothing of the client stays."""
+        self._alarm.cancel()
+        if self._presenting is not None:
+            self._presenting.cancel()
+        self._caller.end()
+        self._departures.depart(self)
+
+    def go_away(self) -> None:
+        """Send the client to another server, or to this one once it runs again."""
+        self._leave(statuses.GOING_AWAY, statuses.backoff())
+
+    def _begin(self, packet: Packet) -> None:
+        if self._gate.admit():
+            self._present(packet)
+        else:
+            reply = twilsock.encode_reply(packet.id, statuses.TOO_MANY, statuses.backoff())
+            self._send(reply)
+            self._socket.close(_TRY_AGAIN_LATER, "too many connections")
+
+    def _present(self, packet: Packet) -> None:
+        self._socket.pause_reading()
+        self._presenting = asyncio.create_task(self._check_token(packet))
+
+    async def _check_token(self, packet: Packet) -> None:
+        token = packet.header.get("token")
+        try:
+            if not isinstance(token, str):
+                raise Refusal(Code.TOKEN_INVALID, "The access token must be a string.")
+            principal, session = await self._caller.present(token)
+        except Refusal as refusal:
+            self._send(twilsock.encode_reply(packet.id, statuses.refused(refusal)))
+            if self._upstream is None and not refusal.code.retry:
+                self._socket.close(_NORMAL, refusal.message)
+        else:
+            if self._upstream is None:
+                self._welcome(packet, principal, session)
+            else:
+                self._send(twilsock.encode_reply(packet.id))
+        if not self._backlog.leaving:
+            self._socket.resume_reading()
+
+    def _welcome(self, packet: Packet, principal: Principal, session: Session) -> None:
+        self._upstream = Upstream(
+            self._backend, session, self._backlog, self._send, self._socket.send
+        )
+        service_sid = session.workspace.service_sid
+        account_sid = self._backend.authenticator.account_sid
+        members = _introduction(packet, account_sid, service_sid, principal.identity)
+        self._send(twilsock.encode_reply(packet.id, **members))
+
+    def _send(self, packet: bytes) -> None:
+        self._socket.send(binary_frame(packet))
+
+    def _send_event(self, event: Event) -> None:
+        self._socket.send_event(event, event.encoded(encode_event))
+
+    def _ping(self) -> None:
+        self._socket.send(_PING)
+        self._alarm = self._socket.wheel.call_later(self._ping_interval, self._ping)
+
+    def _warn(self, seconds: int) -> None:
+        message = f"The access token expires in {seconds} seconds"
+        self._send(twilsock.encode_client_update(next(self._ids), "token_about_to_expire", message))
+
+    def _leave(self, status: Status, payload: bytes = b"") -> None:
+        """Say so and close, once the requests under way are answered."""
+        self._backlog.leave(partial(self._close, status, payload))
+
+    def _close(self, status: Status, payload: bytes) -> None:
+        self._send(twilsock.encode_close(next(self._ids), status, payload))
+        self._socket.close(_NORMAL, status.description or status.name)
+
+
+def _introduction(
+    packet: Packet, account_sid: str, service_sid: str, identity: str
+) -> dict[str, Any]:
+    """What the reply to `init` tells beside its status."""
+    asked = packet.header.get("capabilities")
+    continuation = _stable_id("continuation", service_sid, identity)
+    held = packet.header.get("continuation_token")
+    return {
+        "capabilities": [name for name in CAPABILITIES if name in asked]
+        if isinstance(asked, list)
+        else [],
+        "continuation_token": continuation,
+        "continuation_token_status": {"reissued": False}
+        if held == continuation
+        else {
+            "reissued": True,
+            "reissue_reason": "MISSING" if held is None else "DIFFERENT_IDENTITY",
+            "reissue_message": "Nothing to continue" if held is None else "Different identity",
+        },
+        "offline_storage": {PRODUCT: {"storage_id": _stable_id("storage", service_sid, identity)}},
+        "account_descriptor": {
+            "account_sid": account_sid,
+            "instance_sids": {PRODUCT: service_sid},
+            "identity": identity,
+        },
+    }
+
+
+def _stable_id(purpose: str, service_sid: str, identity: str) -> str:
+    """The same for each connection of one identity; it names what the client keeps, no more."""
+    text = f"{purpose}\n{service_sid}\n{identity}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

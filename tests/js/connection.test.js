@@ -1,0 +1,241 @@
+/** What the client makes of a server's words and silences, with a scripted server. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { body, Peer, reply, send, SID, updated } from "./peer.js";
+import { connect, next, record, rejection, when, WebSocket, whenState } from "./support.js";
+
+async function connectToPeer(t, options, serverOptions) {
+  const peer = await Peer.start(serverOptions);
+  peer.onRequest = (socket, request) => {
+    if (request.do === "open") reply(socket, request, { created: true, document: body(1, {}) });
+  };
+  const client = connect(t, { url: peer.url, token: () => "token" }, {
+    transport: "websocket",
+    ...options,
+  });
+  t.after(() => peer.stop());
+  return { peer, client };
+}
+
+test("the first message is auth, and the id comes first in each", async (t) => {
+  const sent = [];
+  class Recorder extends WebSocket {
+    send(text) {
+      sent.push(text);
+      super.send(text);
+    }
+  }
+  const { client } = await connectToPeer(t, { WebSocket: Recorder });
+  await client.document({ id: "name", mode: "open_existing" });
+  assert.equal(sent[0], '{"id":1,"do":"auth","token":"token"}');
+  assert.match(sent[1], /^\{"id":2,"do":"open","document":"name","mode":"open_existing","op":"/);
+});
+
+test("members and messages that are not known are ignored", async (t) => {
+  const { peer, client } = await connectToPeer(t);
+  peer.onConnection = (socket) => {
+    send(socket, { event: "news", document: { sid: SID } });
+    send(socket, { id: 999, ok: {} });
+    send(socket, { event: "updated", document: { sid: "another" } });
+  };
+  const document = await client.document();
+  const heard = next(document, "updated");
+  peer.onRequest = (socket, request) => {
+    send(socket, { event: "forecast" });
+    send(socket, { ...updated(2, { n: 1 }), mood: "good" });
+    reply(socket, request, { document: { ...body(3), mood: "good" }, mood: "good" });
+  };
+  await document.set({ n: 2 });
+  assert.deepEqual((await heard).data, { n: 1 });
+});
+
+test("an event that is not newer than the last one is not told", async (t) => {
+  const { peer, client } = await connectToPeer(t);
+  const document = await client.document();
+  const seen = record(document);
+  peer.onRequest = (socket, request) => {
+    for (const revision of [5, 4, 5, 6]) send(socket, updated(revision, { revision }));
+    reply(socket, request, { document: body(6, { revision: 6 }) });
+  };
+  await document.increment("/n");
+  assert.deepEqual(seen.map(({ revision }) => revision), ["5", "6"]);
+});
+
+test("an own write whose event was joined with a later one is announced before that", async (t) => {
+  const { peer, client } = await connectToPeer(t);
+  const document = await client.document();
+  const seen = record(document);
+  let revision = 1;
+  peer.onRequest = (socket, request) => {
+    revision += 1;
+    reply(socket, request, { document: body(revision) });
+    if (revision === 3) send(socket, updated(4, { n: "theirs" }));
+  };
+  await document.set({ n: "mine" });
+  await document.set({ n: "mine too" });
+  await when(document, () => seen.length === 3);
+  assert.deepEqual(
+    seen.map(({ data, previousData, isLocal }) => [previousData.n, data.n, isLocal]),
+    [
+      [undefined, "mine", true],
+      ["mine", "mine too", true],
+      ["mine too", "theirs", false],
+    ],
+  );
+});
+
+test("a repeated answer without data makes the client read it", async (t) => {
+  const { peer, client } = await connectToPeer(t);
+  const document = await client.document();
+  peer.onRequest = (socket, request) => {
+    if (request.do === "get") reply(socket, request, { document: body(3, { n: "newest" }) });
+    else reply(socket, request, { document: body(2), repeated: true });
+  };
+  assert.deepEqual(await document.increment("/n"), { n: "newest" });
+  assert.equal(document.revision, "3");
+});
+
+test("after a break, news wait for the own write that may have caused them", async (t) => {
+  const { peer, client } = await connectToPeer(t);
+  const document = await client.document();
+  const seen = record(document);
+  const writes = [];
+  peer.onRequest = (socket, request) => {
+    if (request.do === "set") {
+      writes.push(request);
+      if (writes.length === 1) socket.terminate();
+      else if (peer.requests.some(({ revision }) => revision === "1")) finish(socket);
+    } else if (request.do === "open") {
+      assert.equal(request.mode, "open_existing");
+      reply(socket, request, { created: false, document: body(2, { n: "mine" }) });
+      if (writes.length === 2) finish(socket);
+    }
+  };
+  const finish = (socket) => {
+    assert.deepEqual(seen, []);
+    reply(socket, writes[1], { document: body(2), repeated: true });
+  };
+  assert.deepEqual(await document.set({ n: "mine" }), { n: "mine" });
+  await when(document, () => seen.length === 1);
+  assert.deepEqual(seen.map(({ data, isLocal }) => [data.n, isLocal]), [["mine", true]]);
+  assert.equal(writes[0].op, writes[1].op);
+});
+
+for (const code of [1001, 1011, 4000, 4003, 4004]) {
+  test(`close code ${code}: the client connects again`, async (t) => {
+    const { peer, client } = await connectToPeer(t);
+    let connections = 0;
+    peer.onConnection = (socket) => {
+      connections += 1;
+      if (connections === 1) socket.close(code, "a reason");
+    };
+    const error = await next(client, "connectionError");
+    assert.deepEqual(error, { terminal: false, message: "a reason" });
+    await client.document();
+    assert.equal(connections, 2);
+  });
+}
+
+for (const code of [1002, 1009, 4500, 4999]) {
+  test(`close code ${code}: the client does not connect again`, async (t) => {
+    const { peer, client } = await connectToPeer(t);
+    const document = await client.document();
+    const reading = rejection(document.events().next());
+    peer.onRequest = (socket) => socket.close(code, "a reason");
+    const refusal = await rejection(document.set({ n: 1 }));
+    assert.deepEqual([refusal.closeCode, refusal.retry], [code, false]);
+    assert.equal(await reading, refusal);
+    assert.equal(client.connectionState, "error");
+    assert.equal(await rejection(client.document()), refusal);
+    assert.equal(await rejection(client.updateToken("another")), refusal);
+  });
+}
+
+for (const [what, answer] of [
+  ["no JSON", (socket) => socket.send("nonsense")],
+  ["a binary message", (socket) => socket.send(Buffer.from("{}"))],
+  ["a reply without a document", (socket, request) => reply(socket, request, {})],
+  ["a document without a revision", (socket, request) => reply(socket, request, { document: {} })],
+  ["an error without a code", (socket, { id }) => send(socket, { id, error: {} })],
+  ["a message that is too long", (socket) => socket.send(`"${"x".repeat(5 * 2 ** 20)}"`)],
+]) {
+  test(`${what} ends the connection for good`, async (t) => {
+    const { peer, client } = await connectToPeer(t);
+    peer.onRequest = answer;
+    const error = next(client, "connectionError");
+    const refusal = await rejection(client.document());
+    assert.match(refusal.message, /does not speak syncline\.v1/);
+    assert.equal((await error).terminal, true);
+  });
+}
+
+test("a server that speaks another sub-protocol is none", async (t) => {
+  const { client } = await connectToPeer(t, {}, { handleProtocols: () => false });
+  const error = await next(client, "connectionError");
+  assert.equal(error.terminal, false);
+});
+
+test("a server that is silent is asked for a sign of life, and then left", async (t) => {
+  const { peer, client } = await connectToPeer(t, { pingInterval: 20, pingTimeout: 20 });
+  const pinged = new Promise((resolve) => {
+    peer.onConnection = (socket) => {
+      socket.removeAllListeners("message");
+      socket.once("message", (text) => resolve(JSON.parse(text).do));
+    };
+  });
+  const error = await next(client, "connectionError");
+  assert.equal(await pinged, "ping");
+  assert.deepEqual(error, { terminal: false, message: "the server is silent" });
+});
+
+test("a server that answers pings is kept", async (t) => {
+  const { peer, client } = await connectToPeer(t, { pingInterval: 5, pingTimeout: 1_000 });
+  client.on("connectionError", (error) => assert.fail(error.message));
+  const { requests } = peer;
+  await new Promise((resolve) => {
+    peer.requests = { push: (request) => requests.push(request) === 4 && resolve() };
+  });
+  assert.deepEqual(requests.map((request) => request.do), ["auth", "ping", "ping", "ping"]);
+});
+
+test("pauses grow up to the limit, until a connection has stood for a while", async (t) => {
+  const pauses = [];
+  const { setTimeout: real } = globalThis;
+  t.mock.method(Math, "random", () => 0.999);
+  t.mock.method(globalThis, "setTimeout", (callback, time) => {
+    if (time < 30) pauses.push(time);
+    return real(callback, time);
+  });
+  let clock = 0;
+  t.mock.method(performance, "now", () => clock);
+  const { peer, client } = await connectToPeer(t, { backoffInitial: 3, backoffLimit: 20 });
+  let connections = 0;
+  client.on("connectionStateChanged", (state) => {
+    if (state === "connected" && connections === 6) clock += 5_000;
+  });
+  await new Promise((resolve) => {
+    peer.onConnection = (socket) => {
+      connections += 1;
+      if (connections === 8) resolve();
+      else socket.close(4000);
+    };
+  });
+  await whenState(client, "connected");
+  assert.deepEqual(
+    pauses.map((pause) => Math.round(pause)),
+    [3, 6, 12, 20, 20, 3, 6],
+  );
+});
+
+test("more requests than may wait are refused", async (t) => {
+  const { peer, client } = await connectToPeer(t);
+  const document = await client.document();
+  peer.onRequest = () => {};
+  const waiting = Array.from({ length: 10_000 }, () => rejection(document.increment("/n")));
+  const refusal = await rejection(document.increment("/n"));
+  assert.deepEqual([refusal.status, refusal.code, refusal.retry], [429, 54009, true]);
+  await client.shutdown();
+  assert.equal(new Set((await Promise.all(waiting)).map(({ message }) => message)).size, 1);
+});

@@ -1,0 +1,101 @@
+/** The package: its types, what it holds, what it says of itself. */
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import * as syncline from "../../clients/js/src/syncline.js";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const packageDirectory = join(root, "clients/js");
+const tsc = join(root, "node_modules/.bin/tsc");
+
+const CONSUMER = `
+import Default, { Client, Emitter, EventQueue, Snapshot, SyncClient, SyncDocument, SynclineError } from "syncline";
+import type { ClientOptions, ConnectionState, DocumentEvent, UpdatedEvent } from "syncline";
+
+const options: ClientOptions = { url: "https://sync.example.com", transport: "rest" };
+const client: Client = new SyncClient(async () => "token", options);
+const state: ConnectionState = client.connectionState;
+client.on("connectionStateChanged", (next: ConnectionState) => next === state);
+client.on("connectionError", ({ terminal, message }) => [terminal satisfies boolean, message.length]);
+client.once("tokenExpired", () => client.updateToken("token"));
+
+const document: SyncDocument = await client.document({ id: "a", mode: "open_existing", ttl: 1 });
+document.on("updated", (event: UpdatedEvent) => event.previousData.color satisfies unknown);
+document.on("removed", ({ isLocal, expired }) => [isLocal satisfies boolean, expired]);
+await document.mutate((data) => ({ count: data.count + 1 }), { ttl: 60 });
+await document.mutate(() => null);
+await document.set({ color: "red" }, { ifMatch: document.revision });
+await document.patch({ increment: { "/count": 1 } });
+for await (const event of document.events()) {
+  const told: DocumentEvent = event;
+  if (told.type === "updated") told.data satisfies Record<string, unknown>;
+}
+const newest: Snapshot | null = new SynclineError("no").document;
+export { Default, Emitter, EventQueue, newest };
+
+// @ts-expect-error there is no such event
+document.on("changed", () => {});
+// @ts-expect-error a token is needed
+new Client();
+`;
+
+let directory;
+let packed;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "syncline-package-"));
+  const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--no-update-notifier"], {
+    cwd: packageDirectory,
+  });
+  [packed] = JSON.parse(stdout);
+});
+after(() => rm(directory, { recursive: true }));
+
+test("the types are right", async () => {
+  await run(tsc, ["-p", packageDirectory]);
+});
+
+test("the package holds the module and its types, and nothing else", () => {
+  const paths = packed.files.map(({ path }) => path).sort();
+  assert.deepEqual(paths, ["README.md", "package.json", "src/syncline.js", "types/syncline.d.ts"]);
+});
+
+test("TypeScript that uses the package compiles", async () => {
+  await writeFile(join(directory, "consumer.mts"), CONSUMER);
+  await writeFile(join(directory, "package.json"), '{"type":"module"}');
+  await run("mkdir", ["-p", join(directory, "node_modules")]);
+  await symlink(packageDirectory, join(directory, "node_modules/syncline"));
+  const flags = "--strict --noEmit --target es2022 --module nodenext --lib es2022,dom,esnext.disposable";
+  await run(tsc, [...flags.split(" "), "--types", "", "consumer.mts"], { cwd: directory }).catch(
+    ({ stdout }) => assert.fail(stdout),
+  );
+});
+
+test("everything public is exported, and nothing else", () => {
+  assert.deepEqual(Object.keys(syncline).sort(), [
+    "Client",
+    "Emitter",
+    "EventQueue",
+    "Snapshot",
+    "SyncClient",
+    "SyncDocument",
+    "SynclineError",
+    "default",
+  ]);
+  assert.equal(syncline.SyncClient, syncline.Client);
+  assert.equal(syncline.default, syncline.Client);
+});
+
+test("the versions agree", async () => {
+  const protocol = join(root, "protocol/syncline_protocol/__init__.py");
+  const [, version] = /__version__ = "(.+)"/.exec(await readFile(protocol, "utf8"));
+  assert.equal(syncline.Client.version, version);
+  assert.equal(packed.version, version);
+});

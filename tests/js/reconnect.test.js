@@ -1,0 +1,205 @@
+/** Breaks of the connection, made by a proxy between a client and a real server. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { Proxy } from "./proxy.js";
+import { startServer } from "./server.js";
+import { connect, freshName, next, record, rejection, when, whenState } from "./support.js";
+
+let server;
+before(async () => {
+  server = await startServer();
+});
+after(() => server?.stop());
+
+async function connectThroughProxy(t, options) {
+  const proxy = await Proxy.start(server.url);
+  t.after(() => proxy.stop());
+  return { proxy, client: connect(t, server, { url: proxy.url, ...options }) };
+}
+
+test("after a break the client connects again, and hears what it missed", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const states = [];
+  client.on("connectionStateChanged", (state) => states.push(state));
+  const document = await client.document({ id: freshName(t), data: { n: 0 } });
+  const errors = [];
+  client.on("connectionError", (error) => errors.push(error));
+  const seen = record(document);
+
+  proxy.isDown = true;
+  proxy.cut();
+  await next(client, "connectionError");
+  assert.equal(client.connectionState, "connecting");
+  assert.equal(client.transport, null);
+  await server.rest("POST", `/${document.sid}`, { Data: '{"n":1}' });
+  await server.rest("POST", `/${document.sid}`, { Data: '{"n":2}' });
+  proxy.isDown = false;
+
+  await when(document, () => seen.length > 0);
+  assert.deepEqual(seen.map(({ data, isLocal }) => [data.n, isLocal]), [[2, false]]);
+  assert.deepEqual(seen[0].previousData, { n: 0 });
+  assert.equal(seen[0].updatedBy, "system");
+  assert.deepEqual(states, ["connected", "connecting", "connected"]);
+  assert.ok(errors.every(({ terminal }) => terminal === false));
+
+  const heard = next(document, "updated");
+  await server.rest("POST", `/${document.sid}`, { Data: '{"n":3}' });
+  assert.deepEqual((await heard).data, { n: 3 });
+});
+
+test("a document that did not change is not announced after a break", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const document = await client.document({ data: { n: 0 } });
+  const told = next(document, "updated");
+  await document.set({ n: 1 });
+  await told;
+  const seen = record(document);
+  proxy.cut();
+  await next(client, "connectionError");
+  await document.set({ n: 2 });
+  await when(document, () => seen.length > 0);
+  assert.deepEqual(seen.map(({ data, isLocal }) => [data.n, isLocal]), [[2, true]]);
+});
+
+test("a document that was removed during a break is told removed", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const document = await client.document({ data: { n: 0 } });
+  proxy.isDown = true;
+  proxy.cut();
+  await next(client, "connectionError");
+  await server.rest("DELETE", `/${document.sid}`);
+  proxy.isDown = false;
+  const event = await next(document, "removed");
+  assert.deepEqual(event, {
+    type: "removed",
+    previousData: { n: 0 },
+    isLocal: false,
+    revision: null,
+    removedBy: null,
+    expired: null,
+    dateRemoved: null,
+  });
+});
+
+for (const [what, start, applied] of [
+  ["an increment", (document) => document.increment("/n"), { n: 1 }],
+  ["a set", (document) => document.set({ n: 1 }), { n: 1 }],
+  ["an update", (document) => document.update({ n: 1 }), { n: 1 }],
+  ["a mutation", (document) => document.mutate(({ n }) => ({ n: n + 1 })), { n: 1 }],
+]) {
+  test(`${what} whose reply is lost is applied once`, async (t) => {
+    const { proxy, client } = await connectThroughProxy(t);
+    const document = await client.document({ data: { n: 0 } });
+    const seen = record(document);
+    const witness = await connect(t, server, { identity: "bob" }).document(document.sid);
+    const witnessed = record(witness);
+
+    proxy.swallowsReplies = true;
+    const written = start(document);
+    await when(witness, ({ data }) => data.n === 1);
+    proxy.swallowsReplies = false;
+    proxy.cut();
+
+    assert.deepEqual(await written, applied);
+    await witness.set({ n: "end" });
+    await when(witness, () => witnessed.at(-1).data.n === "end");
+    await when(document, () => seen.at(-1)?.data.n === "end");
+    assert.deepEqual(witnessed.map(({ data }) => data.n), [1, "end"]);
+    assert.deepEqual(seen.map(({ data, isLocal }) => [data.n, isLocal]), [
+      [1, true],
+      ["end", false],
+    ]);
+  });
+}
+
+test("a write that never reached the server is sent again", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const document = await client.document({ data: { n: 0 } });
+  proxy.swallowsRequests = true;
+  const written = document.increment("/n");
+  proxy.swallowsRequests = false;
+  proxy.cut();
+  assert.deepEqual(await written, { n: 1 });
+});
+
+test("a removal whose reply is lost is told as local", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const document = await client.document({ data: { n: 0 } });
+  const witness = await connect(t, server, { identity: "bob" }).document(document.sid);
+  const gone = next(witness, "removed");
+  const removed = next(document, "removed");
+  proxy.swallowsReplies = true;
+  const written = document.removeDocument();
+  await gone;
+  proxy.swallowsReplies = false;
+  proxy.cut();
+  await written;
+  assert.equal((await removed).isLocal, true);
+});
+
+test("a document whose opening was interrupted is created once", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  await whenState(client, "connected");
+  const id = freshName(t);
+  proxy.swallowsReplies = true;
+  const replied = proxy.swallowed();
+  const opening = client.document({ id, mode: "create_new", data: { n: 1 } });
+  await replied;
+  proxy.swallowsReplies = false;
+  proxy.cut();
+  const document = await opening;
+  assert.deepEqual(document.data, { n: 1 });
+  assert.equal(document.uniqueName, id);
+});
+
+test("what is asked during a break waits for the next connection", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const document = await client.document({ data: { n: 0 } });
+  proxy.isDown = true;
+  proxy.cut();
+  await next(client, "connectionError");
+  const asked = Promise.all([document.set({ n: 1 }), document.increment("/n"), client.document()]);
+  proxy.isDown = false;
+  const [set, incremented] = await asked;
+  assert.deepEqual([set, incremented], [{ n: 1 }, { n: 2 }]);
+});
+
+test("a request that gets no reply in time is given up, as of unknown outcome", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t, { requestTimeout: 150 });
+  const document = await client.document({ data: { n: 0 } });
+  proxy.isDown = true;
+  proxy.cut();
+  const late = await rejection(document.set({ n: 1 }));
+  assert.deepEqual([late.status, late.retry], [0, true]);
+  assert.match(late.message, /no reply to set within 150 ms/);
+});
+
+test("many documents are all subscribed again", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const documents = await Promise.all(Array.from({ length: 150 }, () => client.document()));
+  proxy.cut();
+  await next(client, "connectionError");
+  for (const { sid } of documents) await server.rest("POST", `/${sid}`, { Data: '{"n":1}' });
+  await Promise.all(documents.map((each) => when(each, ({ data }) => data.n === 1)));
+});
+
+test("shutdown ends the connection, the iterations, and what was asked", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const document = await client.document();
+  const states = [];
+  client.on("connectionStateChanged", (state) => states.push(state));
+  const reading = document.events().next();
+  proxy.swallowsReplies = true;
+  const asked = rejection(document.set({ n: 1 }));
+  await client.shutdown();
+  await client.shutdown();
+  assert.match((await asked).message, /shut down/);
+  for (const iteration of [await reading, await document.events().next()]) {
+    assert.deepEqual(iteration, { done: true, value: undefined });
+  }
+  assert.deepEqual(states, ["disconnecting", "disconnected"]);
+  assert.match((await rejection(client.document())).message, /shut down/);
+  await assert.rejects(client.updateToken("token"), /shut down/);
+});

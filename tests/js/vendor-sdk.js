@@ -1,0 +1,61 @@
+/** The vendor's unmodified SDK in Node, as an application moves it to Syncline. */
+
+import { createRequire } from "node:module";
+
+import { next, whenState } from "./support.js";
+
+const { SyncClient } = createRequire(import.meta.url)("twilio-sync");
+
+export { SyncClient };
+
+/** Quick to connect again after a break; the SDK's own default begins at a second. */
+export const IMPATIENT = { retryPolicy: { min: 50, max: 400, randomness: 0.2 } };
+
+/** The options that an application changes. */
+export function moved(url) {
+  return { cdsUri: url, twilsock: { uri: `${url.replace(/^http/, "ws")}/v3/wsconnect` } };
+}
+
+/**
+ * A client that ends with the test.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {import("./server.js").Server} server
+ * @param {object} [options] of the SDK; besides, `identity`, `token`, and `url` instead of the
+ *   server's own
+ */
+export function open(t, server, { identity = "alice", token, url, ...options } = {}) {
+  const given = token ?? server.token(identity);
+  const client = new SyncClient(given, { ...moved(url ?? server.url), ...options });
+  t.after(() => client.shutdown());
+  return client;
+}
+
+/** All events of a document from now on, as `[name, isLocal, data, previousData]`. */
+export function record(document) {
+  const events = [];
+  for (const name of ["updated", "removed"]) {
+    document.on(name, ({ isLocal, data, previousData }) =>
+      events.push([name, isLocal, data, previousData]),
+    );
+  }
+  return events;
+}
+
+/** Resolved once the server has confirmed that events of the document will come. */
+export async function whenSubscribed(document) {
+  const { syncDocumentImpl: entity } = document;
+  while (entity.subscriptionState !== "established") {
+    await next(document, "_subscriptionStateChanged");
+  }
+  return document;
+}
+
+/** The names of a client's states from now on, each once it is entered. */
+export function states(client) {
+  const seen = [];
+  client.on("connectionStateChanged", (state) => seen.push(state));
+  return seen;
+}
+
+export { next, whenState };

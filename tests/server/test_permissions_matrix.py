@@ -1,0 +1,337 @@
+"""Every operation on every wire, with every right and without: what comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jwt
+import pytest
+
+from support.account import Account
+from support.api import unique
+from support.callers import WIRES
+from support.server import RunningServer
+from support.socket import native_socket
+from support.twilsock import twilsock_client
+
+RIGHTS = {
+    "none": "",
+    "read": "r",
+    "write": "w",
+    "manage": "m",
+    "read and write": "rw",
+    "all": "rwm",
+}
+"""The letters of each column of the table."""
+
+TABLE = """
+operation      | none      | read      | write     | manage    | read and write | all
+create         | ok        | ok        | ok        | ok        | ok             | ok
+create taken   | 409/54301 | 409/54301 | 409/54301 | 409/54301 | 409/54301      | 409/54301
+get            | 403/54007 | ok        | 403/54007 | 403/54007 | ok             | ok
+open           | 403/54007 | ok        | 403/54007 | 403/54007 | ok             | ok
+open or create | 403/54007 | ok        | 403/54007 | 403/54007 | ok             | ok
+set            | 403/54007 | 403/54007 | ok        | 403/54007 | ok             | ok
+set stale      | 403/54007 | 403/54007 | 412/54103 | 403/54007 | 412/54103      | 412/54103
+ttl            | 403/54007 | 403/54007 | ok        | 403/54007 | ok             | ok
+patch          | 403/54007 | 403/54007 | 403/54007 | 403/54007 | ok             | ok
+remove         | 403/54007 | 403/54007 | 403/54007 | ok        | 403/54007      | ok
+remove stale   | 403/54007 | 403/54007 | 403/54007 | 412/54103 | 403/54007      | 412/54103
+list           | 403/54007 | 403/54007 | 403/54007 | 403/54007 | 403/54007      | 403/54007
+permissions    | 403/20403 | 403/20403 | 403/20403 | 403/20403 | 403/20403      | 403/20403
+permit         | 403/20403 | 403/20403 | 403/20403 | 403/20403 | 403/20403      | 403/20403
+"""
+"""With a token, where permissions count."""
+
+REFUSED_ACCOUNT = {
+    "create taken": "409/54301",
+    "set stale": "412/54103",
+    "remove stale": "412/54103",
+}
+"""What the account is refused, whatever the permissions are; the rest it may do."""
+
+SECRET = "what nobody may learn"
+
+
+def rows() -> dict[str, dict[str, str]]:
+    """The outcome by operation and column."""
+    head, *lines = [
+        [cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()
+    ]
+    return {line[0]: dict(zip(head[1:], line[1:], strict=True)) for line in lines}
+
+
+ROWS = rows()
+
+PAIRS = [
+    (wire, operation)
+    for wire, operations in {
+        "rest": ROWS.keys() - {"open", "open or create"},
+        "sse": {"open"},
+        "native": ROWS.keys() - {"list", "permissions", "permit"},
+        "twilsock": ROWS.keys() - {"open or create", "patch", "list", "permissions", "permit"},
+    }.items()
+    for operation in sorted(operations)
+]
+"""Each wire with each operation that it has."""
+
+OVER_HTTP = [pair for pair in PAIRS if pair[0] in ("rest", "sse")]
+OVER_SOCKETS = [pair for pair in PAIRS if pair not in OVER_HTTP]
+
+CELLS = [
+    (wire, operation, column, outcome)
+    for wire, operation in PAIRS
+    for column, outcome in ROWS[operation].items()
+]
+
+
+@pytest.fixture(scope="module")
+def account(server: RunningServer) -> Iterator[Account]:
+    with Account(server) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def service(account: Account) -> str:
+    """A service in which permissions count."""
+    return account.service(AclEnabled="true")
+
+
+@pytest.fixture(scope="module")
+def other_service(account: Account) -> str:
+    return account.service()
+
+
+class Target:
+    """A document that holds the secret.
+
+    Attributes:
+        name: its unique name; or for `create`, one that is free.
+    """
+
+    def __init__(self, account: Account, service: str, operation: str) -> None:
+        self.account = account
+        self.service = service
+        self.name = unique()
+        self.sid = account.document(service, self.name, f'{{"secret":"{SECRET}"}}')
+        self.address = {"create": unique("new"), "open": self.sid}.get(operation, self.name)
+
+    def data(self) -> Any:
+        """What the document holds; None if it is gone."""
+        reply = self.account.call("GET", self.service, "Documents", self.sid)
+        return reply.json()["data"] if reply.status_code == 200 else None
+
+
+def left_by(operation: str, outcome: str) -> Any:
+    """What the document holds after an operation with that outcome."""
+    if outcome != "ok" or operation not in ("set", "patch", "remove"):
+        return {"secret": SECRET}
+    return {"set": {"new": 1}, "patch": {"secret": SECRET, "new": 1}, "remove": None}[operation]
+
+
+def may_see(operation: str, column: str, outcome: str) -> bool:
+    """Whether the reply shows what the document holds."""
+    if "r" not in RIGHTS[column] or operation in ("create", "create taken", "set"):
+        return False
+    return outcome == "ok" or operation in ("set stale", "remove stale")
+
+
+class TestRights:
+    @pytest.mark.parametrize(("wire", "operation", "column", "outcome"), CELLS)
+    async def test_of_a_bearer(
+        self,
+        server: RunningServer,
+        account: Account,
+        service: str,
+        wire: str,
+        operation: str,
+        column: str,
+        outcome: str,
+    ) -> None:
+        target = Target(account, service, operation)
+        account.permit(service, target.sid, "alice", RIGHTS[column])
+        account.permit(service, target.sid, "bob", "rwm")
+        token = server.token("alice", service=service)
+        async with WIRES[wire](server, service, token) as caller:
+            assert operation in caller.operations
+            found, text = await caller.do(operation, target.address)
+
+        assert found == outcome
+        if not may_see(operation, column, outcome):
+            assert SECRET not in text
+        assert target.data() == left_by(operation, outcome)
+
+    @pytest.mark.parametrize(("wire", "operation"), PAIRS)
+    async def test_of_a_bearer_without_any_permission(
+        self, server: RunningServer, account: Account, service: str, wire: str, operation: str
+    ) -> None:
+        target = Target(account, service, operation)
+        token = server.token("alice", service=service)
+        async with WIRES[wire](server, service, token) as caller:
+            found, text = await caller.do(operation, target.address)
+        assert found == ROWS[operation]["none"]
+        assert SECRET not in text
+        assert target.data() == {"secret": SECRET}
+
+    @pytest.mark.parametrize(("wire", "operation"), PAIRS)
+    async def test_of_all_where_permissions_do_not_count(
+        self, server: RunningServer, account: Account, other_service: str, wire: str, operation: str
+    ) -> None:
+        target = Target(account, other_service, operation)
+        token = server.token("alice", service=other_service)
+        async with WIRES[wire](server, other_service, token) as caller:
+            found, _ = await caller.do(operation, target.address)
+        only_account = operation in ("permissions", "permit")
+        assert found == ("403/20403" if only_account else REFUSED_ACCOUNT.get(operation, "ok"))
+
+    @pytest.mark.parametrize(("wire", "operation"), OVER_HTTP)
+    async def test_of_the_account(
+        self, server: RunningServer, account: Account, service: str, wire: str, operation: str
+    ) -> None:
+        target = Target(account, service, operation)
+        account.permit(service, target.sid, "system", "")
+        async with WIRES[wire](server, service, None) as caller:
+            found, text = await caller.do(operation, target.address)
+        assert found == REFUSED_ACCOUNT.get(operation, "ok")
+        if operation in ("get", "open", "ttl", "set stale"):
+            assert SECRET in text
+
+
+async def test_what_a_writer_who_may_not_read_is_answered(
+    server: RunningServer, account: Account, service: str
+) -> None:
+    target = Target(account, service, "set")
+    account.permit(service, target.sid, "alice", "w")
+    token = server.token("alice", service=service)
+    async with WIRES["rest"](server, service, token) as caller:
+        _, text = await caller.do("set", target.name)
+        assert '"data":{"new":1}' in text
+        _, text = await caller.do("ttl", target.name)
+        assert '"data"' not in text
+        _, text = await caller.do("set stale", target.name)
+        assert "details" not in text
+    async with native_socket(server, token) as socket:
+        error = await socket.error("set", document=target.name, data={}, if_match="1")
+        assert "document" not in error
+        first = await socket.ok("set", document=target.sid, data={"a": 1}, op="op")
+        again = await socket.ok("set", document=target.sid, data={"a": 1}, op="op")
+        assert again["repeated"] is True
+        assert again["document"]["revision"] == first["document"]["revision"]
+
+
+def expired(server: RunningServer, service: str) -> str:
+    return server.token("alice", ttl=-60, service=service)
+
+
+def forged(server: RunningServer, service: str) -> str:
+    token = server.token("alice", service=service)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(claims, "x" * 32, headers={"cty": jwt.get_unverified_header(token)["cty"]})
+
+
+def unsigned(server: RunningServer, service: str) -> str:
+    return forged(server, service).rpartition(".")[0] + "."
+
+
+BAD_TOKENS: dict[str, tuple[Callable[[RunningServer, str], str], str]] = {
+    "no token": (lambda server, service: "", "401/20101"),
+    "expired": (expired, "401/20104"),
+    "forged": (forged, "401/20107"),
+    "unsigned": (unsigned, "401/20107"),
+    "of another service": (lambda server, service: server.token("alice"), "403/54056"),
+    "of no service": (
+        lambda server, service: server.token("alice", service="IS" + "0" * 32),
+        "403/54056",
+    ),
+}
+
+
+class TestTokens:
+    """All rights are there; the token is what is wrong."""
+
+    @pytest.mark.parametrize("token", BAD_TOKENS)
+    @pytest.mark.parametrize(("wire", "operation"), OVER_HTTP)
+    async def test_over_http(
+        self,
+        server: RunningServer,
+        account: Account,
+        service: str,
+        token: str,
+        wire: str,
+        operation: str,
+    ) -> None:
+        target = Target(account, service, operation)
+        account.permit(service, target.sid, "alice", "rwm")
+        make, outcome = BAD_TOKENS[token]
+        if token == "no token":
+            outcome = "401/20003"
+        elif operation in ("permissions", "permit") and outcome.startswith("403"):
+            outcome = "403/20403"
+        async with WIRES[wire](server, service, make(server, service)) as caller:
+            found, text = await caller.do(operation, target.address)
+        assert found == outcome
+        assert SECRET not in text
+        assert target.data() == {"secret": SECRET}
+
+    @pytest.mark.parametrize("token", ["no token", "expired", "forged", "unsigned"])
+    async def test_over_the_native_socket(
+        self, server: RunningServer, service: str, token: str
+    ) -> None:
+        make, outcome = BAD_TOKENS[token]
+        async with native_socket(server, auth=False) as socket:
+            error = await socket.error("auth", token=make(server, service))
+            assert f"{error['status']}/{error['code']}" == outcome
+            code, _ = await socket.closed()
+            assert code == (4001 if token == "expired" else 4501)
+        async with native_socket(server, auth=False) as socket:
+            await socket.send("get", document=unique())
+            assert (await socket.closed())[0] == 4500
+
+    @pytest.mark.parametrize("token", ["no token", "expired", "forged", "unsigned"])
+    async def test_over_twilsock(self, server: RunningServer, service: str, token: str) -> None:
+        make, outcome = BAD_TOKENS[token]
+        async with twilsock_client(server, init=False) as client:
+            status = (await client.init(make(server, service)))["status"]
+            # The SDKs know no other code for a token that is not good.
+            expected = outcome if token == "expired" else "401/20101"
+            assert f"{status['code']}/{status['errorCode']}" == expected
+        async with twilsock_client(server, init=False) as client:
+            await client.send("message")
+            close, _ = await client.closed()
+            assert close is not None
+            assert close.header["status"]["code"] == 406
+
+    @pytest.mark.parametrize(("wire", "operation"), OVER_SOCKETS)
+    async def test_of_another_service_over_a_socket(
+        self,
+        server: RunningServer,
+        account: Account,
+        service: str,
+        other_service: str,
+        wire: str,
+        operation: str,
+    ) -> None:
+        """A socket is in its token's service: there the document does not exist."""
+        target = Target(account, service, operation)
+        account.permit(service, target.sid, "alice", "rwm")
+        token = server.token("alice", service=other_service)
+        async with WIRES[wire](server, other_service, token) as caller:
+            for address in (target.sid, target.name):
+                if operation == "open" and address == target.name:
+                    continue  # it takes SIDs only
+                found, text = await caller.do(operation, address)
+                assert found == elsewhere(wire, operation, address)
+                assert SECRET not in text
+        assert target.data() == {"secret": SECRET}
+
+
+def elsewhere(wire: str, operation: str, address: str) -> str:
+    """What comes of an operation in a service that has not got the document."""
+    is_sid = re.fullmatch("ET[0-9a-f]{32}", address) is not None
+    if not is_sid and operation in ("create", "create taken", "open or create"):
+        return "ok"
+    if wire == "twilsock" and operation.startswith("create"):
+        return "400/54302"
+    return "404/54100" if is_sid else "404/54300"
