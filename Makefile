@@ -41,7 +41,7 @@ format: install ## Rewrite the sources in the style that lint checks
 
 test: install node browser lint ## Run lint and every test; ARGS="-k name" narrows pytest
 	$(BIN)/pytest $(ARGS)
-	node --test $$(find tests/js -name '*.test.js')
+	node --test --test-timeout=120000 $$(find tests/js -name '*.test.js')
 
 build: install ## Build the wheel and the source distribution into dist/
 	rm -rf dist

@@ -103,7 +103,7 @@ class Settings:
     )
     connect_rate: int = _setting(
         500,
-        "Connections of the vendor's SDKs let in per second; others are told to wait (429).",
+        "Connections of the vendor's SDKs that one process lets in per second; more get a 429.",
         least=1,
         most=100_000,
     )

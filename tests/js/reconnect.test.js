@@ -185,6 +185,65 @@ test("many documents are all subscribed again", async (t) => {
   await Promise.all(documents.map((each) => when(each, ({ data }) => data.n === 1)));
 });
 
+test("writes through connections that break all the time are applied once", async (t) => {
+  const rounds = 30;
+  const id = freshName(t);
+  const parts = await Promise.all(
+    [{}, { transport: "rest" }, { websocketRetry: 50 }].map(async (options, n) => {
+      const part = await connectThroughProxy(t, {
+        identity: `client${n}`,
+        backoffLimit: 50,
+        ...options,
+      });
+      return { ...part, document: await part.client.document(id) };
+    }),
+  );
+  const seen = parts.map(({ document }) => record(document));
+  let breaks = 0;
+  const breaking = setInterval(() => {
+    const { proxy } = parts[breaks % parts.length];
+    breaks += 1;
+    proxy.refusesUpgrades = breaks % 2 === 0;
+    proxy.cut();
+  }, 20);
+  t.after(() => clearInterval(breaking));
+
+  await Promise.all(
+    parts.map(async ({ document }) => {
+      for (let round = 0; round < rounds; round += 1) {
+        await document.increment("/n");
+        await document.mutate((data) => ({ ...data, n: data.n + 1 }));
+      }
+    }),
+  );
+  clearInterval(breaking);
+  const total = parts.length * rounds * 2;
+  await Promise.all(
+    parts.map(({ document }, n) => when(document, () => seen[n].at(-1)?.data.n === total)),
+  );
+  for (const [n, events] of seen.entries()) {
+    for (const [at, { data, previousData, isLocal, updatedBy }] of events.entries()) {
+      assert.ok(data.n > (previousData.n ?? 0));
+      assert.deepEqual(previousData, events[at - 1]?.data ?? {});
+      assert.equal(isLocal, updatedBy === `client${n}`);
+    }
+  }
+});
+
+test("a server that ends and comes back finds its clients again", async (t) => {
+  const short = await startServer();
+  t.after(() => short.stop());
+  const clients = ["websocket", "rest"].map((transport) => connect(t, short, { transport }));
+  const documents = await Promise.all(clients.map((client) => client.document("kept")));
+  const broken = Promise.all(clients.map((client) => next(client, "connectionError")));
+  await short.end();
+  for (const { terminal } of await broken) assert.equal(terminal, false);
+  const written = documents[0].set({ n: 1 });
+  await short.start();
+  assert.deepEqual(await written, { n: 1 });
+  await when(documents[1], ({ data }) => data.n === 1);
+});
+
 test("shutdown ends the connection, the iterations, and what was asked", async (t) => {
   const { proxy, client } = await connectThroughProxy(t);
   const document = await client.document();

@@ -94,9 +94,14 @@ export class Server {
 /** @param {...string} options of `syncline serve` */
 export async function startServer(...options) {
   const dataDir = await mkdtemp(join(tmpdir(), "syncline-js-"));
-  const launched = await launch(dataDir, 0, options);
-  const credentials = JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
-  return new Server(launched, dataDir, options, credentials);
+  try {
+    const launched = await launch(dataDir, 0, options);
+    const credentials = JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
+    return new Server(launched, dataDir, options, credentials);
+  } catch (error) {
+    await rm(dataDir, { recursive: true });
+    throw error;
+  }
 }
 
 /** @returns the process and its URL, once it accepts connections */

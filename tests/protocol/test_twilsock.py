@@ -17,6 +17,9 @@ from syncline_protocol.twilsock import HEADER_LIMIT, ID_LENGTH, HttpRequest, Mal
 
 PING = {"method": "ping", "id": "TM1"}
 
+SIZES: list[Any] = [3, 1, -1, "2", 2.0, True, []]
+"""None of them counts a payload of two bytes."""
+
 
 def framed(header: bytes, rest: bytes = b"\r\n", size: int | None = None) -> bytes:
     return b"TWILSOCK V3.0 %d\r\n%b%b" % (len(header) if size is None else size, header, rest)
@@ -81,7 +84,7 @@ class TestReading:
                 pytest.param(
                     framed(orjson.dumps({**PING, "payload_size": size}), b"\r\n{}"), id=f"{size!r}"
                 )
-                for size in (3, 1, -1, "2", 2.0, True, [])
+                for size in SIZES
             ),
             pytest.param(
                 framed(orjson.dumps({**PING, "x": "y" * HEADER_LIMIT})), id="a large header"
@@ -140,7 +143,8 @@ class TestHttpRequests:
         assert plain == HttpRequest(
             "GET", "h", "/p", (("a", "1"), ("b", "2"), ("b", "3")), (("X", "y"),)
         )
-        for missing in (None, {}, {"X": []}):
+        nothing: list[Any] = [None, {}, {"X": []}]
+        for missing in nothing:
             bare = request(method="GET", host="h", path="/p", params=missing, headers=missing)
             assert bare == HttpRequest("GET", "h", "/p", (), ())
 

@@ -325,15 +325,17 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
     service = Service(Documents(redis, 60), service_sid)
     hub = Hub(redis, service.documents, PATIENCE)
     hub.start()
-    document = await service.create("prefs")
-    inbox = Inbox()
-    await opened(hub, service, document, inbox)
-    assert engine._process is not None
-    engine._process.kill()
-    await eventually(lambda: not redis.connected)
-    await eventually(lambda: redis.connected)
-    written = await service.set("prefs", b'{"a":1}', op="op-1")
-    assert (await inbox.next()).revision == written.document.revision
-    await hub.stop()
-    await redis.stop()
-    await engine.stop()
+    try:
+        document = await service.create("prefs")
+        inbox = Inbox()
+        await opened(hub, service, document, inbox)
+        assert engine._process is not None
+        engine._process.kill()
+        await eventually(lambda: not redis.connected)
+        await eventually(lambda: redis.connected)
+        written = await service.set("prefs", b'{"a":1}')
+        assert (await inbox.next()).revision == written.document.revision
+    finally:
+        await hub.stop()
+        await redis.stop()
+        await engine.stop()

@@ -156,7 +156,8 @@ async def twilsock(server: RunningServer, service: str, token: str | None) -> As
     async def do(operation: str, address: str) -> Outcome:
         if operation == "open":
             return await _subscribe(client, address)
-        create = ("POST", "", {"unique_name": address, "data": {}}, {})
+        body: Any = {"unique_name": address, "data": {}}
+        create: tuple[str, str, Any, Any] = ("POST", "", body, {})
         method, path, body, headers = requests.get(operation, create)
         url = f"/v3/Documents{path.format(quote(address, safe=''))}"
         status, reply = await client.call(method, url, body, **headers)

@@ -37,10 +37,10 @@ def kotlin(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
     described = dict(header)
     if payload:
         described |= {"payload_size": len(payload), "payload_type": "application/json"}
-    match described.get("http_request"):
-        case {"headers": dict(headers)} as request:
-            arrays = {name: [value] for name, value in headers.items()}
-            described["http_request"] = {**request, "params": {}, "headers": arrays}
+    request = described.get("http_request")
+    if isinstance(request, dict) and isinstance(headers := request.get("headers"), dict):
+        arrays = {name: [value] for name, value in headers.items()}
+        described["http_request"] = {**request, "params": {}, "headers": arrays}
     text = orjson.dumps(described)
     end = b"\r\n" if payload else b""
     return b"TWILSOCK V3.0 %d\r\n%b\r\n%b%b" % (len(text), text, payload, end)

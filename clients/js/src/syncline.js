@@ -2387,7 +2387,10 @@ class OpenDocuments {
   /** @type {Map<string, Subscription>} by SID */
   #subscriptions = new Map();
   #unsubscriptions = 0;
-  #resubscribing = new AbortController();
+  /** @type {Subscription[]} to open again on this connection */
+  #waiting = [];
+  /** @type {Set<AbortController>} one for each document: a signal should have few listeners */
+  #resubscribing = new Set();
 
   /**
    * @param {Connection} connection
@@ -2430,7 +2433,7 @@ class OpenDocuments {
     const subscription = this.#subscriptions.get(handle.sid);
     if (this.#unsubscriptions !== before && subscription) {
       // An `unsubscribe` was under way, maybe of this document, and may have been carried out last.
-      await this.#resubscribe(subscription, this.#resubscribing.signal);
+      await this.#resubscribe(subscription);
     }
     return handle;
   }
@@ -2450,7 +2453,7 @@ class OpenDocuments {
     this.#unsubscriptions += 1;
     const again = this.#subscriptions.get(sid);
     // Opened meanwhile, and the server may have carried out the `unsubscribe` after that.
-    if (again) await this.#resubscribe(again, this.#resubscribing.signal);
+    if (again) await this.#resubscribe(again);
   }
 
   /**
@@ -2472,13 +2475,12 @@ class OpenDocuments {
 
   /** Open them all again, on a new connection, and catch up. */
   resubscribe() {
-    this.#resubscribing.abort(INTERRUPTED);
-    this.#resubscribing = new AbortController();
-    const { signal } = this.#resubscribing;
+    this.#stopResubscribing();
     const waiting = [...this.#subscriptions.values()];
+    this.#waiting = waiting;
     const work = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        await this.#resubscribe(next, signal);
+        await this.#resubscribe(next);
       }
     };
     const workers = Math.min(waiting.length, RESUBSCRIBING_AT_ONCE);
@@ -2491,7 +2493,7 @@ class OpenDocuments {
    * @param {Error | null} error null if the application wanted it
    */
   end(error) {
-    this.#resubscribing.abort(INTERRUPTED);
+    this.#stopResubscribing();
     for (const subscription of this.#subscriptions.values()) subscription.end(error);
     this.#subscriptions.clear();
   }
@@ -2525,18 +2527,29 @@ class OpenDocuments {
    * Open again by SID, and catch up; until it is done, or the document is found missing.
    *
    * @param {Subscription} subscription
-   * @param {AbortSignal} signal
    */
-  async #resubscribe(subscription, signal) {
+  async #resubscribe(subscription) {
+    const controller = new AbortController();
+    const { signal } = controller;
     const backoff = new Backoff(this.#options.backoffInitial, this.#options.backoffLimit);
+    this.#resubscribing.add(controller);
     while (!signal.aborted && this.#subscriptions.get(subscription.sid) === subscription) {
       try {
-        return await this.#reopen(subscription, signal);
+        await this.#reopen(subscription, signal);
+        break;
       } catch (error) {
-        if (statusOf(error) === 404) this.#removed(subscription, new Removal(), true);
+        // 403: the right to read was taken away meanwhile.
+        const isGone = [403, 404].includes(statusOf(error));
+        if (isGone) this.#removed(subscription, new Removal(), true);
         else await sleep(backoff.pause(), signal).catch(ignore);
       }
     }
+    this.#resubscribing.delete(controller);
+  }
+
+  #stopResubscribing() {
+    this.#waiting.length = 0;
+    for (const controller of this.#resubscribing) controller.abort(INTERRUPTED);
   }
 
   /**

@@ -17,7 +17,14 @@ from .document import Document, make_op
 from .emitter import Callback, Emitter
 from .encoding import encode_data
 from .events import ConnectionState, StateChanged
-from .exceptions import ClientClosed, NotFound, RequestError, RequestTimeout, SynclineError
+from .exceptions import (
+    ClientClosed,
+    Forbidden,
+    NotFound,
+    RequestError,
+    RequestTimeout,
+    SynclineError,
+)
 from .options import Options, Server, TransportChoice
 from .snapshot import JsonObject, Snapshot
 from .subscription import Removal, Subscription
@@ -102,7 +109,7 @@ class Client:
         if self._unsubscriptions != before:
             # An `unsubscribe` was under way, maybe of this document, and may have been carried out
             # after.
-            await self._resubscribe(self._subscriptions[handle.sid])
+            await self._resubscribe(handle.sid)
         return handle
 
     def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Callable[[], None]:
@@ -120,6 +127,7 @@ class Client:
         """End the connection and all handles; documents stay as they are. Safe to repeat."""
         if self._resubscribing is not None:
             self._resubscribing.cancel()
+            await asyncio.wait([self._resubscribing])
         await self._connection.close()
 
     async def __aenter__(self) -> Self:
@@ -152,10 +160,8 @@ class Client:
         with suppress(SynclineError):
             await self.request("unsubscribe", lambda ok: None, document=subscription.sid)
         self._unsubscriptions += 1
-        again = self._subscriptions.get(subscription.sid)
-        if again is not None:
-            # Opened meanwhile, and the server may have carried out the `unsubscribe` after that.
-            await self._resubscribe(again)
+        # It may have been opened meanwhile, and the `unsubscribe` carried out after that.
+        await self._resubscribe(subscription.sid)
 
     def _opened(self, ok: JsonObject) -> Document:
         """Make the handle as the reply comes: no event, no `close` can fall in between."""
@@ -165,7 +171,8 @@ class Client:
             subscription = Subscription(snapshot, self.options.event_queue)
             self._subscriptions[snapshot.sid] = subscription
         else:
-            subscription.adopt(snapshot)
+            # The server does not tell this state again: the handles that there are hear of it here.
+            subscription.receive(snapshot, may_be_early=True)
         return Document(self, subscription, self.options.event_queue)
 
     def _on_event(self, message: JsonObject) -> None:
@@ -205,22 +212,23 @@ class Client:
     async def _resubscribe_each(self) -> None:
         slots = asyncio.Semaphore(RESUBSCRIBING_AT_ONCE)
 
-        async def resubscribe(subscription: Subscription) -> None:
+        async def resubscribe(sid: str) -> None:
             async with slots:
-                await self._resubscribe(subscription)
+                await self._resubscribe(sid)
 
-        await asyncio.gather(*map(resubscribe, list(self._subscriptions.values())))
+        await asyncio.gather(*map(resubscribe, list(self._subscriptions)))
 
-    async def _resubscribe(self, subscription: Subscription) -> None:
-        """Open again by SID, and catch up; until it is done, or the document is found missing."""
+    async def _resubscribe(self, sid: str) -> None:
+        """Open again what is held open, and catch up; until it is done, or found missing."""
         backoff = Backoff(self.options.backoff_initial, self.options.backoff_limit)
-        while self._subscriptions.get(subscription.sid) is subscription:
+        while (subscription := self._subscriptions.get(sid)) is not None:
             try:
                 return await self._reopen(subscription)
-            except NotFound:
+            except (NotFound, Forbidden):
+                # A right that was taken away is told as a removal.
                 self._removed(subscription, Removal(), may_be_early=True)
             except (RequestTimeout, RequestError) as error:
-                logger.warning("%s could not be opened again: %s", subscription.sid, error)
+                logger.warning("%s could not be opened again: %s", sid, error)
                 await asyncio.sleep(backoff.pause())
             except SynclineError:
                 return  # the connection ended for good, which the handles are told

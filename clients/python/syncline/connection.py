@@ -69,7 +69,8 @@ class Connection:
     @property
     def transport_name(self) -> str | None:
         """`websocket` or `rest`; None while there is no connection."""
-        return self._transport.name if self._transport else None
+        transport = self._transport
+        return None if transport is None or transport.ended.done() else transport.name
 
     @property
     def ordered(self) -> bool:
@@ -151,23 +152,20 @@ class Connection:
         """Why `transport` ended; None if a WebSocket took its place."""
         if isinstance(transport, WebSocketTransport) or self._options.transport == "rest":
             return await asyncio.shield(transport.ended)
-        probe = asyncio.create_task(self._find_websocket())
+        probe = self._spawn(self._find_websocket())
         try:
             ends: set[asyncio.Future[Any]] = {transport.ended, probe}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if probe.done():
-                self._install(probe.result())
-                return None
-            return transport.ended.result()
         finally:
             probe.cancel()
+        return transport.ended.result() if self._transport is transport else None
 
-    async def _find_websocket(self) -> WebSocketTransport:
-        """Try again and again whether WebSockets pass now."""
+    async def _find_websocket(self) -> None:
+        """Try again and again whether WebSockets pass now, and take the first that does."""
         while True:
             await asyncio.sleep(self._options.websocket_retry * random.uniform(0.5, 1))
             try:
-                return await self._dial_websocket(await self._token.get())
+                return self._install(await self._dial_websocket(await self._token.get()))
             except Exception as error:
                 logger.debug("still no WebSocket: %s", error)
 
@@ -231,7 +229,8 @@ class Connection:
             self._available.set()
             self._on_state(ConnectionState.CLOSED, failure)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -58,7 +58,8 @@ class RestTransport:
         self._identity = claims.identity
         self._documents = f"v1/Services/{quote(claims.service_sid, safe='')}/Documents"
         self._on_event = on_event
-        self._streams: dict[str, asyncio.Task[None]] = {}
+        self._streams: dict[str, asyncio.Task[None]] = {}  # by the SID of an open document
+        self._tasks: set[asyncio.Task[Any]] = set()
         # Requests that name one document go one after the other, as on a socket.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -92,6 +93,9 @@ class RestTransport:
             raise reason from None
         except RequestError:
             pass  # it answers, and it is not the token that it refuses
+        except BaseException:
+            await transport.close()
+            raise
         return transport
 
     async def request(self, request: JsonObject, receive: Receive[T]) -> T:
@@ -100,15 +104,23 @@ class RestTransport:
         async with turn:
             if self.ended.done():
                 raise Interrupted
-            return await self._carry_out(request, receive)
+            work = self._begin(self._carry_out(request, receive))
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError:
+                work.cancel()
+                raise
+            if work.cancelled():
+                raise Interrupted  # by `close`
+            return work.result()
 
     async def close(self) -> None:
         self._end(ClientClosed())
-        streams = list(self._streams.values())
-        self._streams.clear()
-        for stream in streams:
-            stream.cancel()
-        await asyncio.gather(*streams, return_exceptions=True)
+        # What is under way would leave a connection behind that nobody closes.
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._http.aclose()
 
     async def _carry_out(self, request: JsonObject, receive: Receive[T]) -> T:
@@ -175,6 +187,8 @@ class RestTransport:
         return {"document": document}
 
     async def _call(self, method: str, path: str, **request: Any) -> httpx2.Response:
+        if self.ended.done():
+            raise Interrupted
         try:
             reply = await self._http.request(method, path, **request)
         except httpx2.TransportError as error:
@@ -188,18 +202,27 @@ class RestTransport:
 
     async def _follow(self, address: str, created: bool, receive: Receive[T]) -> T:
         """Open the event stream; its first event is the reply to `open`."""
+        if self.ended.done():
+            raise Interrupted
         opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def on_state(document: JsonObject) -> None:
-            self._register(document["sid"], stream)
-            opened.set_result(receive({"created": created, "document": document}))
+            if not opened.done():
+                self._register(document["sid"], stream)
+                opened.set_result(receive({"created": created, "document": document}))
 
-        stream = asyncio.create_task(self._read_stream(address, on_state, opened))
+        stream = self._begin(self._read_stream(address, on_state, opened))
         try:
             return await opened
         except asyncio.CancelledError:
             stream.cancel()
             raise
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _register(self, sid: str, stream: asyncio.Task[None]) -> None:
         replaced = self._streams.get(sid)
@@ -211,14 +234,17 @@ class RestTransport:
         self, address: str, on_state: Callable[[JsonObject], None], opened: asyncio.Future[Any]
     ) -> None:
         try:
-            removed = await self._hand_on(address, on_state)
+            if not await self._hand_on(address, on_state):
+                self._end(ConnectionLost("an event stream ended"))
         except SynclineError as error:
-            _fail(opened, self._refused(error))
+            refused = self._refused(error)
+            if opened.done():
+                # What happens to the document from now on, only another stream can tell.
+                self._end(ConnectionLost(f"an event stream ended: {error}"))
+            _fail(opened, refused)
         except (httpx2.TransportError, ValueError, KeyError) as error:
             _fail(opened, self._lost(error))
-        else:
-            if not removed:
-                self._end(ConnectionLost("an event stream ended"))
+        finally:
             _fail(opened, Interrupted())
 
     async def _hand_on(self, address: str, on_state: Callable[[JsonObject], None]) -> bool:
@@ -233,6 +259,7 @@ class RestTransport:
                 else:
                     self._on_event({"event": name, "document": data})
                     if name == "removed":
+                        self._streams.pop(data["sid"], None)
                         return True
         return False
 

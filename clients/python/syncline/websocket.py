@@ -19,9 +19,11 @@ from syncline_protocol.native import SUBPROTOCOL, Close
 from .exceptions import (
     ClientClosed,
     ConnectionLost,
+    InvalidRequest,
     RequestError,
     SynclineError,
     TokenExpired,
+    TooLarge,
     Unauthorized,
     WebSocketBlocked,
 )
@@ -77,6 +79,7 @@ class WebSocketTransport:
     def __init__(self, socket: ClientConnection, on_event: EventHandler) -> None:
         self.ended: asyncio.Future[SynclineError] = asyncio.get_running_loop().create_future()
         self.data_limit: int | None = None
+        self._message_limit: int | None = None
         self._socket = socket
         self._on_event = on_event
         self._ids = itertools.count(1)
@@ -106,13 +109,16 @@ class WebSocketTransport:
         if self.ended.done():
             raise Interrupted
         request_id = next(self._ids)
+        # The id comes first, so that the server can answer what it cannot parse.
+        message = self._encode({"id": request_id, **request})
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending[request_id] = _Pending(receive, result)
         try:
-            # The id comes first, so that the server can answer what it cannot parse.
-            await self._socket.send(orjson.dumps({"id": request_id, **request}), text=True)
+            await self._socket.send(message, text=True)
             return await result
         except ConnectionClosed:
+            # Until the reader has noticed too, this would be taken for a connection that stands.
+            await asyncio.wait([self.ended])
             raise Interrupted from None
         finally:
             del self._pending[request_id]
@@ -143,6 +149,22 @@ class WebSocketTransport:
 
     def _authenticated(self, ok: JsonObject) -> None:
         self.data_limit = ok.get("data_limit")
+        self._message_limit = ok.get("message_limit")
+
+    def _encode(self, message: JsonObject) -> bytes:
+        """Refuse what would end the connection."""
+        try:
+            encoded = orjson.dumps(message)
+        except TypeError as error:
+            raise InvalidRequest.local(
+                Code.INVALID_PARAMETER, f"The request cannot be written as JSON: {error}."
+            ) from error
+        if self._message_limit is not None and len(encoded) > self._message_limit:
+            raise TooLarge.local(
+                Code.TOO_LARGE,
+                f"The request is {len(encoded)} bytes; at most {self._message_limit} are allowed.",
+            )
+        return encoded
 
     async def _read(self) -> None:
         try:

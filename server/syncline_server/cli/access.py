@@ -107,9 +107,10 @@ def resolve_account(
     """
     if token is None and identity is None:
         login = _login(environ)
-        kept = None if login or _signer(environ) else _kept(url, data_dir)
-        if kept is not None:
-            login = (kept.account_sid, kept.auth_token)
+        # To another machine goes what is short-lived, unless the user chose otherwise.
+        if login is None and _is_loopback(urlsplit(url).hostname or ""):
+            kept = _kept(url, data_dir)
+            login = (kept.account_sid, kept.auth_token) if kept else None
         if login is not None:
             return Access(url, service or "default", basic=login)
     return resolve(url, token, identity, service, data_dir, environ)

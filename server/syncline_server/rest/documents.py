@@ -52,7 +52,7 @@ class _Endpoints:
     async def list(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         asked = PageRequest.of(request.scope["query_string"])
-        where = self._surroundings(request, workspace)
+        where = Surroundings.of(request, self._backend, workspace)
         page = await workspace.page(asked.size, asked.token)
         resources = [document_resource(each, where) for each in page.items]
         url = urls.documents_url(where.base_url, where.service_sid)
@@ -60,7 +60,7 @@ class _Endpoints:
 
     async def create(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = self._surroundings(request, workspace)
+        where = Surroundings.of(request, self._backend, workspace)
         op = operation(request.headers)
         given = await self._parameters(request)
         written = await workspace.create(given.unique_name, given.data or b"{}", given.ttl, op)
@@ -68,13 +68,13 @@ class _Endpoints:
 
     async def fetch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = self._surroundings(request, workspace)
+        where = Surroundings.of(request, self._backend, workspace)
         document = await workspace.get(request.path_params["document"])
         return _reply(Written(document, repeated=False), where, 200)
 
     async def update(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = self._surroundings(request, workspace)
+        where = Surroundings.of(request, self._backend, workspace)
         revision, op = if_match(request.headers), operation(request.headers)
         given = await self._parameters(request)
         command = given.update(request.path_params["document"], revision, op)
@@ -82,7 +82,7 @@ class _Endpoints:
 
     async def patch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = self._surroundings(request, workspace)
+        where = Surroundings.of(request, self._backend, workspace)
         revision, op = if_match(request.headers), operation(request.headers)
         ttl = _ttl_of_query(request)
         body = await read_patch(request, self._backend.settings.body_limit)
@@ -104,13 +104,6 @@ class _Endpoints:
         settings = self._backend.settings
         return Parameters.of(
             await read_parameters(request, settings.body_limit), settings.data_limit
-        )
-
-    def _surroundings(self, request: Request, workspace: Workspace) -> Surroundings:
-        return Surroundings(
-            urls.base_url(request, self._backend.settings.public_url),
-            self._backend.authenticator.account_sid,
-            workspace.service_sid,
         )
 
 

@@ -121,11 +121,7 @@ class _Endpoints:
     async def _where(self, request: Request) -> Surroundings:
         caller = require_account(self._backend, request)
         workspace = await self._backend.workspace(caller, request.path_params["service"])
-        return Surroundings(
-            urls.base_url(request, self._backend.settings.public_url),
-            self._backend.authenticator.account_sid,
-            workspace.service_sid,
-        )
+        return Surroundings.of(request, self._backend, workspace)
 
     def _reply(self, permission: Permission, where: Surroundings) -> Response:
         object_url = self._kind.url(where.base_url, where.service_sid, permission.sid)

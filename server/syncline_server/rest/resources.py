@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
+from starlette.requests import Request
 
 from syncline_protocol.dates import format_seconds
 from syncline_protocol.document import Document
+from syncline_server.backend import Backend, Workspace
 from syncline_server.storage.permissions import Permission
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import Service
@@ -25,6 +27,15 @@ class Surroundings:
     base_url: str
     account_sid: str
     service_sid: str
+
+    @classmethod
+    def of(cls, request: Request, backend: Backend, workspace: Workspace) -> Self:
+        """Those of the reply to a request. Raises as `urls.base_url`."""
+        return cls(
+            urls.base_url(request, backend.settings.public_url),
+            backend.authenticator.account_sid,
+            workspace.service_sid,
+        )
 
 
 def document_resource(document: Document, where: Surroundings) -> dict[str, Any]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 from syncline_protocol.fields import NAME_LENGTH, OPERATION_LENGTH, TTL_LIMIT
 from syncline_server.settings import Settings
 
-__all__ = ["components"]
+from .openapi_account import account_schemas
+from .openapi_parts import TEXT, URL, JsonObject, object_schema, page, ref, sid
 
-JsonObject = dict[str, Any]
+__all__ = ["components"]
 
 _REFUSALS = (400, 401, 403, 404, 409, 412, 413, 415, 429, 503)
 
-_TEXT: JsonObject = {"type": "string"}
-_URL: JsonObject = {"type": "string", "format": "uri"}
-_URL_OR_NULL: JsonObject = {"type": ["string", "null"], "format": "uri"}
 _DATE: JsonObject = {
     "type": "string",
     "format": "date-time",
@@ -48,13 +45,13 @@ def components(settings: Settings) -> JsonObject:
 
 def _parameters() -> JsonObject:
     return {
-        "service": _parameter("service", "path", "SID of a service, or `default`.", _TEXT),
-        "document": _parameter("document", "path", "SID or unique name of a document.", _TEXT),
+        "service": _parameter("service", "path", "SID of a service, or `default`.", TEXT),
+        "document": _parameter("document", "path", "SID or unique name of a document.", TEXT),
         "ifMatch": _parameter(
             "If-Match",
             "header",
             "Write only if the document is at this revision (bare or in quotes), or `*`.",
-            _TEXT,
+            TEXT,
         ),
         "idempotencyKey": _parameter(
             "Idempotency-Key",
@@ -82,7 +79,7 @@ def _parameter(name: str, place: str, text: str, schema: JsonObject) -> JsonObje
 def _refusal(status: int) -> JsonObject:
     reply: JsonObject = {
         "description": HTTPStatus(status).phrase,
-        "content": {"application/json": {"schema": _schema("Error")}},
+        "content": {"application/json": {"schema": ref("schemas", "Error")}},
     }
     if status in (429, 503):
         reply["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
@@ -96,34 +93,22 @@ def _schemas(settings: Settings) -> JsonObject:
     }
     name = {"type": "string", "minLength": 1, "maxLength": NAME_LENGTH}
     update_form = {"Data": {"type": "string", "description": "JSON text."}, "Ttl": _ttl()}
-    update_json = {"Data": {"anyOf": [data, _TEXT]}, "Ttl": _ttl()}
+    update_json = {"Data": {"anyOf": [data, TEXT]}, "Ttl": _ttl()}
     return {
         "Document": _document(data),
         "NativeDocument": _native_document(data),
-        "DocumentPage": _object(
-            {"documents": {"type": "array", "items": _schema("Document")}, "meta": _schema("Meta")}
-        ),
-        "Meta": _object(
-            {
-                "key": {"const": "documents"},
-                "page": {"type": "integer", "minimum": 0},
-                "page_size": {"type": "integer", "minimum": 1},
-                "url": _URL,
-                "first_page_url": _URL,
-                "previous_page_url": _URL_OR_NULL,
-                "next_page_url": _URL_OR_NULL,
-            }
-        ),
+        "DocumentPage": page("documents", "Document"),
+        **account_schemas(_DATE),
         "Error": _error(),
-        "CreateDocumentForm": _object({"UniqueName": name, **update_form}, ()),
-        "CreateDocumentJson": _object({"UniqueName": name, **update_json}, ()),
-        "UpdateDocumentForm": _object(update_form, ()),
-        "UpdateDocumentJson": _object(update_json, ()),
+        "CreateDocumentForm": object_schema({"UniqueName": name, **update_form}, ()),
+        "CreateDocumentJson": object_schema({"UniqueName": name, **update_json}, ()),
+        "UpdateDocumentForm": object_schema(update_form, ()),
+        "UpdateDocumentJson": object_schema(update_json, ()),
         "MergePatch": {"type": "object", "description": "RFC 7396."},
         "OperationsPatch": {
             "type": "array",
             "description": "RFC 6902.",
-            "items": _object({"op": _TEXT, "path": _TEXT}),
+            "items": object_schema({"op": TEXT, "path": TEXT}),
         },
         "Increment": {
             "type": "object",
@@ -135,13 +120,13 @@ def _schemas(settings: Settings) -> JsonObject:
 
 
 def _document(data: JsonObject) -> JsonObject:
-    return _object(
+    return object_schema(
         {
             **_identity(),
-            "account_sid": _sid("AC"),
-            "service_sid": _sid("IS"),
-            "url": _URL,
-            "links": _object({"permissions": _URL}),
+            "account_sid": sid("AC"),
+            "service_sid": sid("IS"),
+            "url": URL,
+            "links": object_schema({"permissions": URL}),
             "data": data,
             "date_created": _DATE,
             "date_updated": _DATE,
@@ -153,7 +138,7 @@ def _document(data: JsonObject) -> JsonObject:
 def _native_document(data: JsonObject) -> JsonObject:
     """As the native protocol shows it, with milliseconds: in `details` of 412."""
     date = {"type": "string", "format": "date-time"}
-    return _object(
+    return object_schema(
         {
             **_identity(),
             "data": data,
@@ -166,41 +151,24 @@ def _native_document(data: JsonObject) -> JsonObject:
 
 def _identity() -> JsonObject:
     return {
-        "sid": _sid("ET"),
+        "sid": sid("ET"),
         "unique_name": {"type": ["string", "null"]},
         "revision": _REVISION,
-        "created_by": _TEXT,
-        "updated_by": _TEXT,
+        "created_by": TEXT,
+        "updated_by": TEXT,
     }
 
 
 def _error() -> JsonObject:
     members = {
         "code": {"type": "integer", "minimum": 20000},
-        "message": _TEXT,
-        "more_info": _URL,
+        "message": TEXT,
+        "more_info": URL,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
     }
-    details = _object({"document": _schema("NativeDocument")})
-    return _object({**members, "details": details}, tuple(members))
-
-
-def _sid(kind: str) -> JsonObject:
-    return {"type": "string", "pattern": f"^{kind}[0-9a-f]{{32}}$"}
+    details = object_schema({"document": ref("schemas", "NativeDocument")})
+    return object_schema({**members, "details": details}, tuple(members))
 
 
 def _ttl() -> JsonObject:
     return {"type": "integer", "minimum": 0, "maximum": TTL_LIMIT}
-
-
-def _object(properties: JsonObject, required: tuple[str, ...] | None = None) -> JsonObject:
-    """`required` None requires every property."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties if required is None else required),
-    }
-
-
-def _schema(name: str) -> JsonObject:
-    return {"$ref": f"#/components/schemas/{name}"}

@@ -33,7 +33,7 @@ LONGEST_WINDOW = 30_000
 """The same, at most (vendor limit)."""
 
 _WINDOW = re.compile(r"[0-9]{1,6}", re.ASCII)
-_BLANK = re.compile(r"[\x00-\x20\x7f]")
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII | re.IGNORECASE)
 
 
 def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _is_url(text: str) -> bool:
         _ = parts.port  # raises where the port is no number
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not _BLANK.search(text)
+    return _URL.fullmatch(text) is not None and bool(parts.hostname)
 
 
 def _window(value: Any, name: str) -> int:

@@ -37,7 +37,7 @@ BATCH = 256
 RECORD_INTERVAL = 1.0
 """Seconds between records, and log lines, of how far a deletion is."""
 
-LEASE_MS = 5000
+LEASE_MS = 3000
 """Milliseconds for which a process is alone with a deletion, unless it renews that."""
 
 GRACE = 2 * STALE_AFTER + 1.0
@@ -94,10 +94,13 @@ class Deletions:
             self._ordered.set()
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             self._ordered.clear()
             try:
-                for deletion in await self._orders():
+                orders = await self._orders()
+                self._seen = {each.sid: self._seen.get(each.sid, clock()) for each in orders}
+                for deletion in orders:
                     if await self._lease(deletion):
                         await self._go_on(deletion)
             except (Refusal, ReplyError) as error:
@@ -118,12 +121,10 @@ class Deletions:
         return free is not None or await self._redis.execute("GET", lease) == self._name.encode()
 
     async def _go_on(self, deletion: Deletion) -> None:
-        clock = asyncio.get_running_loop().time
-        seen = self._seen.setdefault(deletion.sid, clock())
         if deletion.bucket < BUCKETS:
             deletion = replace(await self._empty(deletion), bucket=BUCKETS)
             await self._record(deletion)
-        if clock() - seen >= GRACE:
+        if asyncio.get_running_loop().time() - self._seen[deletion.sid] >= GRACE:
             await self._finish(await self._empty(replace(deletion, bucket=0)))
 
     async def _empty(self, deletion: Deletion) -> Deletion:
@@ -167,5 +168,4 @@ class Deletions:
         await self._redis.execute("DEL", keys.due(deletion.sid))
         await self._redis.execute("HDEL", keys.DELETIONS, deletion.sid)
         await self._redis.execute("DEL", keys.deletion_lease(deletion.sid))
-        del self._seen[deletion.sid]
         logger.info("service %s is deleted: %d documents removed", deletion.sid, deletion.removed)

@@ -224,7 +224,7 @@ class Documents:
         if status == b"mismatch":
             raise mismatch(if_match, _document(reply) if len(reply) > 1 else None)
         document = _document(reply)
-        if needs is not None and verb == "update":
+        if document.data and needs is not None and verb == "update":
             # Who may write may not read for that: nothing comes back but what was given.
             document = replace(document, data=b"")
         if not document.data and data:

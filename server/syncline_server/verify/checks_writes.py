@@ -165,14 +165,11 @@ def _not_growing(evidence: Evidence, document: str) -> Iterator[Finding]:
     """A write that began after another was acknowledged has a greater revision."""
     created = evidence.created[document]
     writes = [write for write in evidence.acknowledged(document) if write.revision is not None]
-    answers = sorted(
-        [(created.at, created.revision)]
-        + [(write.answered.at, write.revision or 0) for write in writes if write.answered]
-    )
-    newest = list(accumulate((revision for _, revision in answers), max))
+    answers = sorted((write.answered.at, write.revision or 0) for write in writes if write.answered)
+    revisions = (revision for _, revision in answers)
+    newest = list(accumulate(revisions, max, initial=created.revision))
     for write in writes:
-        # Nothing is written before the document was created.
-        before = newest[bisect_left(answers, (write.invoked.at, 0)) - 1]
+        before = newest[bisect_left(answers, (write.invoked.at, 0))]
         if (write.revision or 0) <= before:
             yield _finding(write, f"it got revision {write.revision}, after {before} was given")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -22,13 +22,12 @@ class History:
     def __init__(self, file: BinaryIO) -> None:
         self.records: list[Record] = []
         self._file = file
-        self._clock = asyncio.get_running_loop().time
-        self._start = self._clock()
+        self._start = time.monotonic()
         self._writes = 0
 
     def now(self) -> float:
         """Seconds since this was made."""
-        return self._clock() - self._start
+        return time.monotonic() - self._start
 
     def add(self, record: Record) -> None:
         """Keep it."""

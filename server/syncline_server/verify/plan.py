@@ -12,6 +12,9 @@ __all__ = ["Fault", "FaultKind", "make_plan"]
 GAP = (0.4, 3.0)
 """Seconds without a fault on one link: the least and the most."""
 
+CROWD = 12
+"""Clients from which on more of them have no more faults together, but longer gaps."""
+
 LATENCY = (0.02, 0.4)
 """Seconds by which a `delay` holds bytes back, each way."""
 
@@ -65,13 +68,19 @@ def make_plan(
     On each link the kinds take turns, in an order of chance, so that short runs have all of them.
     """
     faults = []
+    least, most = GAP
+    gap = (least, most * max(1.0, len(clients) / CROWD))
     for client in clients if kinds else ():
-        faults += _faults_of(client, random.Random(f"{seed}:{client}"), duration, kinds)
+        faults += _faults_of(client, random.Random(f"{seed}:{client}"), duration, kinds, gap)
     return sorted(faults, key=lambda fault: (fault.at, fault.client))
 
 
 def _faults_of(
-    client: str, chance: random.Random, duration: float, kinds: Sequence[FaultKind]
+    client: str,
+    chance: random.Random,
+    duration: float,
+    kinds: Sequence[FaultKind],
+    gap: tuple[float, float],
 ) -> list[Fault]:
     faults: list[Fault] = []
     turns: list[FaultKind] = []
@@ -79,7 +88,7 @@ def _faults_of(
     while True:
         turns = turns or chance.sample(kinds, len(kinds))
         kind = turns.pop()
-        at += chance.uniform(*GAP)
+        at += chance.uniform(*gap)
         seconds = chance.uniform(*_SECONDS[kind])
         latency = chance.uniform(*LATENCY) if kind is FaultKind.DELAY else 0.0
         if at + seconds > duration:

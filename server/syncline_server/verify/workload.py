@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,7 +132,7 @@ class Workload:
             document = slot.document
             if document is not None and slot.kind is not Kind.TALLY:
                 await room.acquire()
-                self._spawn(self._in_room(room, self._write(writer, slot.kind, document)))
+                self._spawn(self._in_room(room, self._write, writer, slot.kind, document))
 
     async def _mutate_on(self, application: Application) -> None:
         chance = random.Random(f"{self._seed}:{application.name}")
@@ -147,11 +147,13 @@ class Workload:
             if document is not None:
                 await room.acquire()
                 number = self._history.number_write()
-                self._spawn(self._in_room(room, application.mutate(number, document)))
+                self._spawn(self._in_room(room, application.mutate, number, document))
 
-    async def _in_room(self, room: asyncio.Semaphore, work: Coroutine[Any, Any, Any]) -> None:
+    async def _in_room(
+        self, room: asyncio.Semaphore, work: Callable[..., Awaitable[None]], *arguments: Any
+    ) -> None:
         try:
-            await work
+            await work(*arguments)
         finally:
             room.release()
 

@@ -1,1 +1,1 @@
-"""The ways in for clients that stay: the native protocol, and server-sent events."""
+"""The ways in for clients that stay: the native protocol, Twilsock, and server-sent events."""

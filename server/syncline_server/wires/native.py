@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from functools import partial
 from typing import Any
+
+from websockets.frames import CloseCode
 
 from syncline_protocol import native
 from syncline_protocol.commands import Command, Patch, Remove
@@ -23,6 +26,8 @@ from .departures import Departures
 from .transport import Endpoint, Socket, text_frame
 
 __all__ = ["PATH", "endpoint"]
+
+logger = logging.getLogger("syncline.native")
 
 PATH = "/v1/ws"
 
@@ -111,6 +116,9 @@ class _Native:
                 expired = refusal.code is Code.TOKEN_EXPIRED
                 code = Close.TOKEN_EXPIRED if expired else Close.TOKEN_REFUSED
                 self._socket.close(code, refusal.message)
+        except Exception:
+            logger.exception("an authentication failed")
+            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
             self._welcome(request_id, principal, session)
         if not self._backlog.leaving:
@@ -122,6 +130,7 @@ class _Native:
             "service_sid": session.workspace.service_sid,
             "expires_in": max(0, round((principal.expires_at or 0) - time.time())),
             "data_limit": self._settings.data_limit,
+            "message_limit": self._settings.message_limit,
         }
         self._reply(native.encode_ok(request_id, body))
 

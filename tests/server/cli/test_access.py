@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from syncline_server.auth import Authenticator, mint_token
-from syncline_server.cli.access import Access, resolve
+from syncline_server.cli.access import Access, resolve, resolve_account
 from syncline_server.credentials import Credentials, load_credentials
 
 DIGITS = "0123456789abcdef" * 2
@@ -124,3 +125,28 @@ def test_where_there_is_nothing_none_are_made(tmp_path: Path) -> None:
 def test_half_a_pair_is_nothing(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="no credentials"):
         access(ACCOUNT, data_dir=tmp_path)
+
+
+def account_access(environ: dict[str, str], **options: Any) -> Access:
+    given: dict[str, Any] = {"url": REMOTE, "token": None, "identity": None}
+    given |= {"service": None, "data_dir": None}
+    return resolve_account(**given | options, environ=environ)
+
+
+def test_the_account_goes_before_a_token_made_for_an_identity(tmp_path: Path) -> None:
+    assert who(account_access(ACCOUNT | API_KEY)) == ("system", None)
+    assert who(account_access(ACCOUNT | API_KEY | AUTH_TOKEN)) == ("system", None)
+    kept = load_credentials(tmp_path, {})
+    assert who(account_access({}, url=LOCAL, data_dir=tmp_path), kept) == ("system", None)
+
+
+def test_a_token_and_a_named_identity_go_before_the_account() -> None:
+    token = mint_token(CREDENTIALS, "alice", 60, SERVICE)
+    environ = ACCOUNT | API_KEY | AUTH_TOKEN
+    assert who(account_access(environ, token=token)) == ("alice", SERVICE)
+    assert who(account_access(environ, identity="bob")) == ("bob", "default")
+
+
+def test_the_auth_token_of_a_data_directory_stays_on_this_machine(tmp_path: Path) -> None:
+    kept = load_credentials(tmp_path, {})
+    assert who(account_access({}, data_dir=tmp_path), kept) == ("cli", "default")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import orjson
 import pytest
 
@@ -17,7 +18,7 @@ from support.command import CommandLine
 from support.http import HttpServer, forwarding, json_reply
 from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
 from support.terminal import on_terminal
-from support.transfer import contents, counts, environ_of, everything, fill
+from support.transfer import contents, counts, environ_of, fill
 from syncline_protocol import dates
 
 NAMES = ("plain", "a/b", "a//b", "../b", " ", "%2F", "?#&=+", "ü✓𝄞", "line\nbreak", "x" * 320)
@@ -87,6 +88,24 @@ def test_another_service_can_be_named(
     assert here.fetch("only")["created_by"] == "system"
 
 
+def test_a_service_that_limits_identities_takes_everything_from_the_account(
+    between: CommandLine, there: DocumentsApi, target: RunningServer
+) -> None:
+    there.create(UniqueName="only", Data="{}")
+    made = httpx2.post(
+        f"{target.url}/v1/Services", data={"AclEnabled": "true"}, auth=target.basic
+    ).json()
+    service = f"--service={made['sid']}"
+
+    refused = between("import", service, environ={"SYNCLINE_TOKEN": target.token()})
+    assert refused.status == 1
+    assert "status 403" in refused.err
+
+    assert between("import", service).value == counts(created=1)
+    with DocumentsApi(target, service=made["sid"]) as limited:
+        assert limited.fetch("only")["created_by"] == "system"
+
+
 def test_what_becomes_of_each_can_be_seen(
     between: CommandLine, there: DocumentsApi, here: DocumentsApi
 ) -> None:
@@ -99,84 +118,6 @@ def test_what_becomes_of_each_can_be_seen(
     assert {line["sid"] for line in lines} == {named["sid"], nameless["sid"]}
     [line] = [line for line in lines if line["unique_name"] is None]
     assert here.fetch(line["target_sid"])["data"] == {"a": 1}
-
-
-# What is there already
-
-
-def test_a_second_run_carries_only_what_is_new(
-    between: CommandLine, there: DocumentsApi, here: DocumentsApi
-) -> None:
-    fill(there, 20, every=2)
-    assert between("import").value == counts(created=20)
-    there.create(UniqueName="new", Data="{}")
-    there.create(Data='{"new": true}')
-
-    assert between("import").value == counts(created=2, skipped=20)
-    assert contents(here) == contents(there)
-
-
-def test_what_is_there_already_is_left_as_it_is(
-    between: CommandLine, there: DocumentsApi, here: DocumentsApi
-) -> None:
-    there.create(UniqueName="both", Data='{"from": "there"}')
-    before = here.create(UniqueName="both", Data='{"from": "here"}')
-
-    assert between("import").value == counts(skipped=1)
-    assert here.fetch("both") == before
-
-
-def test_what_is_there_already_is_replaced_if_asked(
-    between: CommandLine, there: DocumentsApi, here: DocumentsApi
-) -> None:
-    there.create(UniqueName="both", Data='{"from": "there"}')
-    before = here.create(UniqueName="both", Data='{"from": "here"}', Ttl="600")
-
-    assert between("import", "--on-conflict=replace").value == counts(replaced=1)
-
-    after = here.fetch("both")
-    assert after["data"] == {"from": "there"}
-    assert after["sid"] == before["sid"]
-    assert after["date_expires"] is None
-
-
-def test_a_nameless_document_is_replaced_where_it_was_put(
-    between: CommandLine, there: DocumentsApi, here: DocumentsApi
-) -> None:
-    sid = there.create(Data='{"version": 1}')["sid"]
-    between("import")
-    there.call("POST", sid, data={"Data": '{"version": 2}'})
-
-    assert between("import", "--on-conflict=replace").value == counts(replaced=1)
-    assert contents(here) == contents(there)
-
-
-def test_a_nameless_document_that_was_removed_here_is_made_again_only_by_replace(
-    between: CommandLine, there: DocumentsApi, here: DocumentsApi
-) -> None:
-    there.create(Data='{"version": 1}')
-    between("import")
-    [document] = everything(here)
-    here.call("DELETE", document["sid"])
-
-    assert between("import").value == counts(skipped=1)
-    assert everything(here) == []
-    assert between("import", "--on-conflict=replace").value == counts(created=1)
-    assert contents(here) == contents(there)
-
-
-def test_what_is_there_already_fails_if_asked(
-    between: CommandLine, there: DocumentsApi, here: DocumentsApi
-) -> None:
-    sid = there.create(UniqueName="both", Data="{}")["sid"]
-    there.create(UniqueName="new", Data="{}")
-    here.create(UniqueName="both", Data='{"from": "here"}')
-
-    outcome = between("import", "--on-conflict=fail")
-
-    assert outcome.status == 1
-    assert outcome.lines == [counts(created=1, failed=1)]
-    assert outcome.err == f"syncline: {sid} ('both'): The target has it already.\n"
 
 
 # What does not arrive

@@ -54,6 +54,14 @@ bodies = (
     | parameters.map(lambda given: urlencode(given).encode())
 )
 
+settings = st.dictionaries(
+    st.sampled_from(
+        ["FriendlyName", "WebhookUrl", "reachability_debouncing_window", "Read", "manage"]
+    ),
+    json_values | text | st.sampled_from(["true", "http://a.test", "5000"]),
+    max_size=4,
+).map(orjson.dumps) | st.binary(max_size=50)
+
 headers = st.fixed_dictionaries(
     {"Content-Type": MEDIA_TYPES | printable},
     optional={
@@ -110,6 +118,39 @@ def test_any_write_to_a_document(
     check(api.call(method, name, headers={**headers, "Host": "sync.test"}, content=body))
     data = api.fetch(name)["data"]
     assert isinstance(data, dict)
+
+
+@given(st.sampled_from(["GET", "POST"]), st.none() | addresses, queries, headers, settings)
+@bounded
+def test_any_request_about_a_service(
+    api: DocumentsApi,
+    method: str,
+    address: str | None,
+    query: bytes | None,
+    headers: dict[str, Any],
+    body: bytes,
+) -> None:
+    path = "/v1/Services" if address is None else f"/v1/Services/{address}"
+    target = path.encode() + (b"" if query is None else b"?" + query)
+    raw = {"target": target.replace(b" ", b"%")}
+    check(api.http.request(method, api.url, headers=headers, content=body, extensions=raw))
+
+
+@given(st.sampled_from(["GET", "POST", "DELETE"]), addresses, queries, headers, settings)
+@bounded
+def test_any_request_about_a_permission(
+    api: DocumentsApi,
+    method: str,
+    identity: str,
+    query: bytes | None,
+    headers: dict[str, Any],
+    body: bytes,
+) -> None:
+    api.call("POST", data={"UniqueName": "fuzzed"})
+    path = f"{httpx2.URL(api.url).path}/fuzzed/Permissions/{identity}"
+    target = path.encode() + (b"" if query is None else b"?" + query)
+    raw = {"target": target.replace(b" ", b"%")}
+    check(api.http.request(method, api.url, headers=headers, content=body, extensions=raw))
 
 
 @given(METHODS.map(str.encode) | printable, printable, st.binary(max_size=100))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from support.account import Account
 from support.api import DocumentsApi, unique
 from support.server import RunningServer
 from syncline_server.rest.openapi import description
@@ -15,6 +17,10 @@ from syncline_server.settings import Settings
 
 COLLECTION = "/v1/Services/{service}/Documents"
 DOCUMENT = f"{COLLECTION}/{{document}}"
+SERVICES = "/v1/Services"
+SERVICE = f"{SERVICES}/{{service}}"
+PERMISSIONS = f"{DOCUMENT}/Permissions"
+PERMISSION = f"{PERMISSIONS}/{{identity}}"
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +28,12 @@ def described(server: RunningServer) -> Any:
     reply = httpx2.get(f"{server.url}/openapi.json")
     assert reply.status_code == 200
     return reply.json()
+
+
+@pytest.fixture(scope="module")
+def account(server: RunningServer) -> Iterator[Account]:
+    with Account(server) as account:
+        yield account
 
 
 def resolve(described: Any, node: Any) -> Any:
@@ -124,6 +136,43 @@ def test_refusals_are_as_described(described: Any, api: DocumentsApi) -> None:
     ]:
         assert reply.status_code == status
         check(described, path, reply)
+
+
+def test_replies_about_services_are_as_described(described: Any, account: Account) -> None:
+    sid = account.service()
+    everything = {"FriendlyName": "n", "WebhookUrl": "http://example.com", "AclEnabled": "true"}
+    for path, status, reply in [
+        (SERVICES, 201, account.call("POST", data=everything)),
+        (SERVICES, 201, account.call("POST", json={})),
+        (SERVICES, 200, account.call("GET", params={"PageSize": 1})),
+        (SERVICES, 400, account.call("GET", params={"PageSize": 0})),
+        (SERVICES, 400, account.call("POST", data={"FriendlyName": ""})),
+        (SERVICE, 200, account.call("GET", sid)),
+        (SERVICE, 200, account.call("POST", sid, data=everything)),
+        (SERVICE, 400, account.call("POST", sid)),
+        (SERVICE, 403, account.call("DELETE", "default")),
+        (SERVICE, 204, account.call("DELETE", sid)),
+        (SERVICE, 404, account.call("GET", sid)),
+    ]:
+        assert reply.status_code == status
+        check(described, path, reply)
+
+
+def test_replies_about_permissions_are_as_described(described: Any, account: Account) -> None:
+    path = ("default", "Documents", account.document("default"), "Permissions")
+    read = {"Read": "true"}
+    for pattern, status, reply in [
+        (PERMISSION, 200, account.call("POST", *path, "alice", data=read)),
+        (PERMISSION, 200, account.call("GET", *path, "alice")),
+        (PERMISSIONS, 200, account.call("GET", *path)),
+        (PERMISSIONS, 400, account.call("GET", *path, params={"PageToken": "x"})),
+        (PERMISSION, 400, account.call("POST", *path, "alice")),
+        (PERMISSION, 400, account.call("GET", *path, "x" * 257)),
+        (PERMISSION, 204, account.call("DELETE", *path, "alice")),
+        (PERMISSION, 404, account.call("DELETE", *path, "alice")),
+    ]:
+        assert reply.status_code == status
+        check(described, pattern, reply)
 
 
 def test_a_stream_is_as_described(described: Any, api: DocumentsApi) -> None:

@@ -126,13 +126,17 @@ class TestConnection:
         async with native_socket(server) as socket:
             assert (await socket.error("get", document=name))["status"] == 404
 
-    @pytest.mark.parametrize("size", [300_000, 3_000_000])
-    async def test_a_message_above_the_frame_limit_closes_with_1009(
-        self, server: RunningServer, size: int
+    @pytest.mark.parametrize("excess", [1, 3_000_000])
+    async def test_a_message_above_the_limit_closes_with_1009(
+        self, server: RunningServer, excess: int
     ) -> None:
         async with native_socket(server) as socket:
+            head, tail = '{"id":7,"do":"ping","x":"', '"}'
+            size = socket.welcome["message_limit"] - len(head) - len(tail)
+            await socket.connection.send(head + "x" * size + tail)
+            assert await socket.reply(7) == {"id": 7, "ok": {}}
             with suppress(ConnectionClosed):  # it may be closed before all is sent
-                await socket.send("set", document="x", data={"text": "x" * size})
+                await socket.connection.send(head + "x" * (size + excess) + tail)
 
             assert (await socket.closed())[0] == 1009
 
@@ -154,6 +158,7 @@ class TestAuthentication:
         assert re.fullmatch("IS[0-9a-f]{32}", welcome["service_sid"])
         assert 590 <= welcome["expires_in"] <= 600
         assert welcome["data_limit"] == 16_384
+        assert welcome["message_limit"] == 262_144
 
     async def test_it_must_come_first(self, server: RunningServer) -> None:
         async with native_socket(server, auth=False) as socket:

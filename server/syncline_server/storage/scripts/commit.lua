@@ -30,29 +30,11 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+local PERMISSIONS, IDENTITIES = ':permissions:', ':identities:'
 local READ, ALL = 1, 7
 
 local function document_key(id)
   return tag .. ':document:' .. id
-end
-
-local function permissions_key(id)
-  return tag .. ':permissions:' .. id
-end
-
-local function identities_key(id)
-  return tag .. ':identities:' .. id
-end
-
-local function rights_to(document)
-  if needs == '' then
-    return ALL
-  end
-  return tonumber(redis.call('HGET', permissions_key(document.sid), who) or 0)
-end
-
-local function has(rights, needed)
-  return bit.band(rights, needed) == needed
 end
 
 -- Both clocks, because after a failover the new master's may be behind; random low bits, because then a revision
@@ -78,7 +60,7 @@ end
 local function drop(document, by, expired)
   local revision = next_revision(document.revision)
   redis.call('DEL', document_key(document.sid))
-  redis.call('UNLINK', permissions_key(document.sid), identities_key(document.sid))
+  redis.call('UNLINK', tag .. PERMISSIONS .. document.sid, tag .. IDENTITIES .. document.sid)
   redis.call('ZREM', LISTING, document.sid)
   redis.call('ZREM', EXPIRIES, document.sid)
   if document.name ~= '' then
@@ -144,9 +126,12 @@ if verb == 'expire' and not current then
   redis.call('ZREM', EXPIRIES, sid)
 end
 
-local rights = current and rights_to(current)
-if current and needs ~= '' and not has(rights, tonumber(needs)) then
-  return {'forbidden'}
+local rights = ALL
+if current and needs ~= '' then
+  rights = tonumber(redis.call('HGET', tag .. PERMISSIONS .. current.sid, who) or 0)
+  if bit.band(rights, needs) ~= tonumber(needs) then
+    return {'forbidden'}
+  end
 end
 
 if verb == 'create' then
@@ -160,8 +145,8 @@ if verb == 'create' then
     redis.call('HSET', NAMES, name, sid)
   end
   if needs ~= '' then
-    redis.call('HSET', permissions_key(sid), who, ALL)
-    redis.call('ZADD', identities_key(sid), 0, who)
+    redis.call('HSET', tag .. PERMISSIONS .. sid, who, ALL)
+    redis.call('ZADD', tag .. IDENTITIES .. sid, 0, who)
   end
   return answer
 end
@@ -182,7 +167,7 @@ if verb == 'advance' then
   return answer
 end
 if if_match ~= '' and if_match ~= current.revision then
-  if not has(rights, READ) then
+  if bit.band(rights, READ) == 0 then
     return {'mismatch'}
   end
   return reply('mismatch', current, current.data)

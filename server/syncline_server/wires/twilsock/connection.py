@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import logging
 from functools import partial
 from typing import Any
+
+from websockets.frames import CloseCode
 
 from syncline_protocol import twilsock
 from syncline_protocol.document import Event
@@ -27,6 +30,8 @@ from .upstream import Upstream
 
 __all__ = ["PATH", "endpoint"]
 
+logger = logging.getLogger("syncline.twilsock")
+
 PATH = "/v3/wsconnect"
 
 PRODUCT = "data_sync"
@@ -37,7 +42,6 @@ PING_LIMIT = 20.0
 """Seconds between pings, at most: the Kotlin and iOS SDK gives up after 45 s of silence."""
 
 _PING = binary_frame(twilsock.encode_ping("ping"))
-_NORMAL, _TRY_AGAIN_LATER = 1000, 1013
 
 
 def endpoint(backend: Backend, departures: Departures) -> Endpoint:
@@ -82,7 +86,7 @@ class _Twilsock:
             case "reply":
                 pass
             case "close":
-                self._socket.close(_NORMAL, "closed by the client")
+                self._socket.close(CloseCode.NORMAL_CLOSURE, "closed by the client")
             case "init" if self._upstream is None:
                 self._begin(packet)
             case _ if self._upstream is None:
@@ -99,7 +103,7 @@ class _Twilsock:
 
     def on_slow(self) -> None:
         """Give the client up."""
-        self._socket.close(_TRY_AGAIN_LATER, "the client does not read")
+        self._socket.close(CloseCode.TRY_AGAIN_LATER, "the client does not read")
 
     def on_end(self) -> None:
         """Nothing of the client stays."""
@@ -119,7 +123,7 @@ class _Twilsock:
         else:
             reply = twilsock.encode_reply(packet.id, statuses.TOO_MANY, statuses.backoff())
             self._send(reply)
-            self._socket.close(_TRY_AGAIN_LATER, "too many connections")
+            self._socket.close(CloseCode.TRY_AGAIN_LATER, "too many connections")
 
     def _present(self, packet: Packet) -> None:
         self._socket.pause_reading()
@@ -134,7 +138,10 @@ class _Twilsock:
         except Refusal as refusal:
             self._send(twilsock.encode_reply(packet.id, statuses.refused(refusal)))
             if self._upstream is None and not refusal.code.retry:
-                self._socket.close(_NORMAL, refusal.message)
+                self._socket.close(CloseCode.NORMAL_CLOSURE, refusal.message)
+        except Exception:
+            logger.exception("an authentication failed")
+            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
             if self._upstream is None:
                 self._welcome(packet, principal, session)
@@ -172,7 +179,7 @@ class _Twilsock:
 
     def _close(self, status: Status, payload: bytes) -> None:
         self._send(twilsock.encode_close(next(self._ids), status, payload))
-        self._socket.close(_NORMAL, status.description or status.name)
+        self._socket.close(CloseCode.NORMAL_CLOSURE, status.description or status.name)
 
 
 def _introduction(

@@ -16,7 +16,6 @@ from syncline_server.rest.addresses import Endpoint, Resource
 from syncline_server.rest.body import read_parameters
 from syncline_server.rest.replies import json_reply
 from syncline_server.rest.resources import Surroundings
-from syncline_server.rest.urls import base_url
 from syncline_server.session import Result, Session
 from syncline_server.storage.services import DEFAULT_NAME
 
@@ -49,7 +48,7 @@ class _Plain:
 
     async def configure(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = self._surroundings(request, workspace)
+        where = Surroundings.of(request, self._backend, workspace)
         return json_reply(configuration.configuration(where))
 
     def endpoint(self, action: Action) -> Endpoint:
@@ -57,7 +56,7 @@ class _Plain:
 
         async def answer(request: Request) -> Response:
             workspace = await self._workspace(request)
-            where = self._surroundings(request, workspace)
+            where = Surroundings.of(request, self._backend, workspace)
             command = action.command(await self._call(request, action))
             reply = action.reply(await self._result(workspace, command), where)
             if reply.body is None:
@@ -90,13 +89,6 @@ class _Plain:
         caller = self._backend.authenticator.header(request.headers.get("authorization"))
         service = request.path_params.get("service") or caller.service or DEFAULT_NAME
         return await self._backend.workspace(caller, service)
-
-    def _surroundings(self, request: Request, workspace: Workspace) -> Surroundings:
-        return Surroundings(
-            base_url(request, self._backend.settings.public_url),
-            self._backend.authenticator.account_sid,
-            workspace.service_sid,
-        )
 
 
 def _ignore(_: Event) -> None:

@@ -21,6 +21,9 @@ __all__ = ["PATH", "RECEIPT", "Batch", "Subscriptions"]
 
 PATH = "/v4/Subscriptions"
 
+NAME_LIMIT = 64
+"""Characters in what names an object or its kind, at most; it is sent back as it came."""
+
 BATCH_LIMIT = 1000
 """Objects in one request, at most: the first of the Kotlin and iOS SDK may have as many."""
 
@@ -134,13 +137,18 @@ class Subscriptions:
 
 def _wanted(request: Any) -> Wanted:
     given = request if isinstance(request, dict) else {}
-    sid, kind, last_event_id = (
-        given.get(name) for name in ("object_sid", "object_type", "last_event_id")
-    )
-    if not isinstance(sid, str) or not isinstance(kind, str):
-        raise _invalid("Each of requests", "an object with object_sid and object_type", request)
+    last_event_id = given.get("last_event_id")
     known = isinstance(last_event_id, int) and not isinstance(last_event_id, bool)
-    return Wanted(sid, kind, last_event_id if known else None)
+    return Wanted(
+        _word(given, "object_sid"), _word(given, "object_type"), last_event_id if known else None
+    )
+
+
+def _word(given: dict[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or len(value) > NAME_LIMIT:
+        raise _invalid(f"{name} of each request", f"a string of at most {NAME_LIMIT}", value)
+    return value
 
 
 def _invalid(field: str, allowed: str, given: Any) -> Refusal:

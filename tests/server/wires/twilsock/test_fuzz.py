@@ -59,8 +59,10 @@ class Mutations:
         """Good, odd, or none at all."""
         header, payload = self._dice.choice(self._good())
         if self._dice.random() < 0.4:
-            # Without a method most of the packet would not be looked at.
-            header = self._odd(header) | ({} if self._dice.random() < 0.1 else header_method(header))
+            odd = self._odd(header)
+            # Mostly with its method, without which nothing else of it would be looked at.
+            keeps = isinstance(odd, dict) and self._dice.random() < 0.9
+            header = {**odd, "method": header["method"]} if keeps else odd
         if payload and self._dice.random() < 0.5:
             payload = orjson.dumps(self._odd(orjson.loads(payload)))
         frame = self._framed(header, payload)

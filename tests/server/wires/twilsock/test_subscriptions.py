@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from support.api import unique
 from support.server import RunningServer, StartServer
 from support.twilsock import DIALECTS, Dialect, TwilsockClient, twilsock_client
+from syncline_protocol.commands import Command
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.session import Answer
+from syncline_server.wires.twilsock.subscriptions import Batch, Subscriptions
 
 both = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -232,6 +237,11 @@ async def test_connection_holds_so_many_and_no_more(fresh_server: StartServer) -
         {"action": "establish", "correlation_id": 1, "requests": [{}] * 1001},
         {"action": "establish", "correlation_id": 1, "requests": [None]},
         {"action": "establish", "correlation_id": 1, "requests": [{"object_sid": "ET"}]},
+        {
+            "action": "establish",
+            "correlation_id": 1,
+            "requests": [{"object_sid": "x" * 65, "object_type": "document"}],
+        },
         {"action": "cancel", "correlation_id": 1, "requests": [{"object_type": "document"}]},
     ],
 )
@@ -243,3 +253,17 @@ async def test_request_that_cannot_be_read_is_refused_whole(
         assert (status, refusal["status"]) == (400, 400)
         await client.ask("ping")
         assert client.unread == []
+
+
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS])
+def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
+    """An SDK asks again for what it hears nothing of, and never for what has failed."""
+    frames: list[bytes] = []
+
+    def submit(_: Command, answer: Answer) -> None:
+        answer(Refusal(code, "Later."))
+
+    request = {"object_sid": f"ET{'0' * 32}", "object_type": "document"}
+    batch = {"action": "establish", "correlation_id": 1, "requests": [request]}
+    Subscriptions(submit, frames.append).carry_out(Batch.parse(orjson.dumps(batch)))
+    assert frames == []

@@ -1,0 +1,120 @@
+"""The vendor's SDK as it ships for pages, `twilio-sync.min.js`, unmodified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+import syncline
+from support.api import unique
+from support.browser import Browsing
+from support.server import RunningServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SDK = Path(__file__).parents[2] / "node_modules/twilio-sync/builds/twilio-sync.min.js"
+
+OPEN = """
+    async ([token, url, name]) => {
+      window.client = new Twilio.Sync.Client(token, {
+        cdsUri: url,
+        twilsock: { uri: `${url.replace("http", "ws")}/v3/wsconnect` },
+      });
+      window.document_ = await client.document(name);
+      window.events = [];
+      for (const kind of ["updated", "removed"]) {
+        document_.on(kind, ({ isLocal, data, previousData }) =>
+          events.push([kind, isLocal, data ?? null, previousData]));
+      }
+      return document_.data;
+    }
+"""
+
+
+async def open_document(browsing: Browsing, server: RunningServer, name: str, who: str) -> Page:
+    """A window in which the SDK has opened a document."""
+    page = await browsing.open_blank(server)
+    await page.add_script_tag(path=SDK)
+    await page.evaluate(OPEN, [server.token(who), server.url, name])
+    return page
+
+
+async def events(page: Page, count: int) -> Any:
+    """What the document has told, once there is so much of it."""
+    await page.wait_for_function("(count) => events.length >= count", arg=count)
+    return await page.evaluate("events")
+
+
+async def test_two_windows_and_a_python_client_share_a_document(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    name = unique()
+    ada = await open_document(browsing, server, name, "ada")
+    bob = await open_document(browsing, server, name, "bob")
+    async with syncline.connect(server.url, token=server.token("carol")) as client:
+        document = await client.document(name)
+        assert await ada.evaluate("document_.set({ by: 'ada', grüße: '\U0001f642' })")
+        assert (await events(bob, 1))[0][:2] == ["updated", False]
+        assert await bob.evaluate("document_.mutate((data) => ({ ...data, by: 'bob' }))")
+        await document.mutate(lambda data: {**data, "by": "carol"})
+        told = [
+            [{"by": "ada", "grüße": "\U0001f642"}, {}],
+            [{"by": "bob", "grüße": "\U0001f642"}, {"by": "ada", "grüße": "\U0001f642"}],
+            [{"by": "carol", "grüße": "\U0001f642"}, {"by": "bob", "grüße": "\U0001f642"}],
+        ]
+        for page, own in [(ada, 0), (bob, 1)]:
+            assert await events(page, 3) == [
+                ["updated", number == own, data, before]
+                for number, (data, before) in enumerate(told)
+            ]
+        await bob.evaluate("document_.removeDocument()")
+        assert (await events(ada, 4))[3] == ["removed", False, None, told[2][0]]
+        assert (await events(bob, 4))[3] == ["removed", True, None, told[2][0]]
+
+
+async def test_page_that_is_loaded_again_shows_what_changed_meanwhile(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    """The SDK keeps documents in the window's session storage, and opens them from there."""
+    name = unique()
+    page = await open_document(browsing, server, name, "ada")
+    await page.evaluate("document_.set({ n: 1 })")
+    kept = await page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('::'))")
+    assert [key.split("::", 1)[1] for key in kept] == [f"document::{name}"]
+    async with syncline.connect(server.url, token=server.token("bob")) as client:
+        await (await client.document(name)).set({"n": 2})
+    await page.reload()
+    await page.add_script_tag(path=SDK)
+    stale = await page.evaluate(OPEN, [server.token("ada"), server.url, name])
+    assert stale == {"n": 1}
+    assert await events(page, 1) == [["updated", False, {"n": 2}, {"n": 1}]]
+
+
+async def test_what_another_identity_kept_is_not_shown(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    name = unique()
+    page = await open_document(browsing, server, name, "ada")
+    await page.evaluate("document_.set({ n: 1 })")
+    await page.reload()
+    await page.add_script_tag(path=SDK)
+    async with syncline.connect(server.url, token=server.token("carol")) as client:
+        await (await client.document(name)).set({"n": 2})
+    assert await page.evaluate(OPEN, [server.token("bob"), server.url, name]) == {"n": 2}
+
+
+async def test_window_that_goes_offline_comes_back(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    name = unique()
+    page = await open_document(browsing, server, name, "ada")
+    await page.evaluate("document_.set({ n: 1 })")
+    await browsing.context.set_offline(True)
+    await page.wait_for_function("client.connectionState === 'connecting'")
+    async with syncline.connect(server.url, token=server.token("bob")) as client:
+        await (await client.document(name)).set({"n": 2})
+    await browsing.context.set_offline(False)
+    assert (await events(page, 2))[1] == ["updated", False, {"n": 2}, {"n": 1}]

@@ -1,0 +1,66 @@
+"""What a client tells a test, one thing after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from support.socket import WAIT
+from syncline import Client, ConnectionState, Document, StateChanged
+
+__all__ = ["Heard", "all_quiet", "hear", "state"]
+
+
+class Heard:
+    """A callback that keeps what it is called with."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Any] = asyncio.Queue()
+
+    def __call__(self, event: Any) -> None:
+        self._queue.put_nowait(event)
+
+    async def next(self) -> Any:
+        """The oldest that was not taken; waits for it."""
+        async with asyncio.timeout(WAIT):
+            return await self._queue.get()
+
+    async def until(self, wanted: Callable[[Any], object]) -> list[Any]:
+        """Everything that was not taken, up to the first that is wanted; waits for it."""
+        taken = [await self.next()]
+        while not wanted(taken[-1]):
+            taken.append(await self.next())
+        return taken
+
+
+def hear(document: Document) -> Heard:
+    """Every event of a handle, from now on."""
+    heard = Heard()
+    for name in ("updated", "removed"):
+        document.on(name, heard)
+    return heard
+
+
+async def state(client: Client, wanted: ConnectionState) -> None:
+    """Return when the connection is in that state."""
+    changed = asyncio.Event()
+
+    def note(change: StateChanged) -> None:
+        if change.state is wanted:
+            changed.set()
+
+    forget = client.on("state", note)
+    try:
+        async with asyncio.timeout(WAIT):
+            if client.state is not wanted:
+                await changed.wait()
+    finally:
+        forget()
+
+
+async def all_quiet(before: set[asyncio.Task[Any]]) -> None:
+    """Return when no task runs but those of `before`."""
+    async with asyncio.timeout(WAIT):
+        while asyncio.all_tasks() - before:
+            await asyncio.sleep(0)
