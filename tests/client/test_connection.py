@@ -151,7 +151,7 @@ class TestToken:
         self, fresh_server: StartServer, transport: Any
     ) -> None:
         server = fresh_server("--token-leeway=0")
-        token = server.token(ttl=1)
+        token = server.token(ttl=2)
         async with connect(server.url, token=token, transport=transport) as client:
             events = (await client.document()).events()
             with pytest.raises(TokenExpired):
@@ -172,7 +172,7 @@ class TestToken:
             nonlocal asked
             asked += 1
             if asked == 1:
-                return server.token(ttl=1)
+                return server.token(ttl=2)
             renewed.set()
             return server.token()
 

@@ -17,7 +17,6 @@ from syncline_server.storage.connection import Connection
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.embedded import EmbeddedRedis
 from syncline_server.storage.engine import SHARD
-from syncline_server.storage.engine import SHARD
 from syncline_server.storage.redis import Redis
 
 OPERATION_MEMORY = 120
