@@ -71,9 +71,8 @@ class TestFirstConnection:
 
         async with await asyncio.start_server(chat, "127.0.0.1", 0) as other:
             url = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
-            if transport == "websocket":
-                with pytest.raises(WebSocketBlocked):
-                    await connect(url, token="t", transport=transport)
+            with pytest.raises(ConnectionLost):
+                await connect(url, token="t", transport=transport)
 
     @pytest.mark.parametrize("transport", ["websocket", "rest"])
     async def test_what_listens_says_nothing(self, transport: Any) -> None:

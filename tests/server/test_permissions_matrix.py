@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx2
 import jwt
 import pytest
 
@@ -335,3 +336,65 @@ def elsewhere(wire: str, operation: str, address: str) -> str:
     if wire == "twilsock" and operation.startswith("create"):
         return "400/54302"
     return "404/54100" if is_sid else "404/54300"
+
+
+class TestIsolation:
+    """Two services that hold a document of the same name."""
+
+    async def test_a_path_that_names_another_service(
+        self, server: RunningServer, account: Account, service: str, other_service: str
+    ) -> None:
+        target = Target(account, service, "get")
+        account.permit(service, target.sid, "alice", "rwm")
+        token = server.token("alice", service=other_service)
+        async with twilsock_client(server, token) as client:
+            for address in (target.sid, target.name):
+                path = f"/v3/Services/{service}/Documents/{address}"
+                for method in ("GET", "POST", "DELETE"):
+                    status, body = await client.call(method, path)
+                    assert (status, body["code"]) == (403, 54056)
+        for version in ("v1", "v3"):
+            url = f"{server.url}/{version}/Services/{service}/Documents/{target.sid}"
+            reply = httpx2.get(url, headers={"Authorization": f"Bearer {token}"})
+            assert (reply.status_code, reply.json()["code"]) == (403, 54056)
+        assert target.data() == {"secret": SECRET}
+
+    def test_the_account_finds_nothing_under_another_service_either(
+        self, account: Account, service: str, other_service: str
+    ) -> None:
+        target = Target(account, service, "get")
+        account.permit(service, target.sid, "alice", "rwm")
+        for address in (target.sid, target.name):
+            for path in ((), ("Permissions",), ("Permissions", "alice"), ("Events",)):
+                reply = account.call("GET", other_service, "Documents", address, *path)
+                assert (reply.status_code, reply.json()["code"]) == (404, 20404)
+        listed = account.ok("GET", other_service, "Documents", params={"PageSize": 100})
+        assert target.sid not in [each["sid"] for each in listed["documents"]]
+
+    def test_a_page_token_of_one_service_opens_nothing_of_it_in_another(
+        self, account: Account, service: str
+    ) -> None:
+        account.document(service)
+        account.document(service)
+        page = account.ok("GET", service, "Documents", params={"PageSize": 1})
+        token = page["meta"]["next_page_url"].partition("PageToken=")[2]
+        empty = account.service()
+        elsewhere = account.ok("GET", empty, "Documents", params={"PageToken": token})
+        assert elsewhere["documents"] == []
+
+    async def test_names_and_events_are_each_services_own(
+        self, server: RunningServer, account: Account, service: str, other_service: str
+    ) -> None:
+        name = unique()
+        tokens = [server.token("alice", service=each) for each in (service, other_service)]
+        async with native_socket(server, tokens[0]) as one, native_socket(server, tokens[1]) as two:
+            first = await one.document("open", document=name, data={"secret": SECRET})
+            second = await two.document("open", document=name)
+            assert first["sid"] != second["sid"]
+            assert second["data"] == {}
+            await one.ok("set", document=name, data={"secret": SECRET})
+            await one.ok("remove", document=name)
+            assert [(await one.event())["event"] for _ in range(2)] == ["updated", "removed"]
+            await two.ok("ping")
+            assert two.unread == []
+            assert (await two.document("get", document=name))["sid"] == second["sid"]

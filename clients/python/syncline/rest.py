@@ -158,14 +158,14 @@ class RestTransport:
                     if mode == Mode.OPEN_EXISTING.value:
                         raise
             try:
-                reply = await self._call(
+                document = await self._call(
                     "POST", self._documents, headers=_headers(request), data=_form(request)
                 )
             except Conflict:
                 if mode == Mode.CREATE_NEW.value:
                     raise
                 continue  # another client created it meanwhile
-            return await self._follow(reply.json()["sid"], True, receive)
+            return await self._follow(document["sid"], True, receive)
 
     async def _patch(self, request: JsonObject) -> JsonObject:
         kind = next(kind for kind in PATCH_TYPES if kind in request)
@@ -180,25 +180,30 @@ class RestTransport:
     async def _document(self, method: str, request: JsonObject, **body: Any) -> JsonObject:
         """Call, and put the resource of the reply in the form of a native reply."""
         body.setdefault("headers", _headers(request))
-        reply = await self._call(method, self._path(request["document"]), **body)
-        document: JsonObject = reply.json()
+        document = await self._call(method, self._path(request["document"]), **body)
         if method != "GET" and self._identity is not None:
             document.setdefault("updated_by", self._identity)
         return {"document": document}
 
-    async def _call(self, method: str, path: str, **request: Any) -> httpx2.Response:
+    async def _call(self, method: str, path: str, **request: Any) -> JsonObject:
+        """The body of the reply; empty where there is none."""
         if self.ended.done():
             raise Interrupted
         try:
             reply = await self._http.request(method, path, **request)
-        except httpx2.TransportError as error:
+            if reply.is_success:
+                body: JsonObject = orjson.loads(reply.content or b"{}")
+                return body
+        except (httpx2.RequestError, ValueError) as error:
             raise self._lost(error) from error
-        if not reply.is_success:
-            raise self._refused(refusal(reply))
-        return reply
+        raise self._refused(refusal(reply))
 
     def _path(self, address: str) -> str:
-        return f"{self._documents}/{quote(address, safe='')}"
+        segment = quote(address, safe="")
+        if address in (".", ".."):
+            # As they stand they would mean another path (RFC 3986, section 5.2.4).
+            segment = segment.replace(".", "%2E")
+        return f"{self._documents}/{segment}"
 
     async def _follow(self, address: str, created: bool, receive: Receive[T]) -> T:
         """Open the event stream; its first event is the reply to `open`."""
@@ -242,7 +247,7 @@ class RestTransport:
                 # What happens to the document from now on, only another stream can tell.
                 self._end(ConnectionLost(f"an event stream ended: {error}"))
             _fail(opened, refused)
-        except (httpx2.TransportError, ValueError, KeyError) as error:
+        except (httpx2.RequestError, ValueError, KeyError) as error:
             _fail(opened, self._lost(error))
         finally:
             _fail(opened, Interrupted())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
+import psutil
 import pytest
 
 from support.server import RunningServer, StartServer
@@ -77,3 +80,26 @@ async def test_requests_on_one_document_are_carried_out_in_their_order(
         ids = [reply["last_event_id"] for reply in replies]
         assert ids == sorted(set(ids))
         assert (await client.call("GET", path))[1]["data"] == {"n": 399}
+
+
+async def test_while_redis_is_away_requests_are_refused_and_the_connection_stays(
+    fresh_server: StartServer,
+) -> None:
+    server = fresh_server("--redis-timeout=0.5")
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    [redis] = [child for child in children if re.search("redis|valkey", child.name())]
+    async with twilsock_client(server) as client:
+        _, made = await client.call("POST", "/v3/Documents", {})
+        path = f"/v3/Documents/{made['sid']}"
+        wanted = {"object_sid": made["sid"], "object_type": "document"}
+        redis.suspend()
+        try:
+            for method, body in [("GET", None), ("POST", {"data": {"n": 1}}), ("DELETE", None)]:
+                status, refusal = await client.call(method, path, body)
+                assert (status, refusal["status"], refusal["code"]) == (503, 503, 20503)
+            await client.subscribe("establish", 1, wanted)
+        finally:
+            redis.resume()
+        while (status := (await client.call("POST", "/v3/Documents", {}))[0]) == 503:
+            pass
+        assert status == 201

@@ -1,0 +1,228 @@
+"""The fallback, past the client: what it does by REST and event streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from support.api import DocumentsApi, unique
+from support.listening import Heard
+from support.proxy import Proxy
+from support.server import RunningServer, StartServer
+from syncline import (
+    ClientClosed,
+    Conflict,
+    ConnectionLost,
+    InvalidRequest,
+    NotFound,
+    TokenExpired,
+    Unavailable,
+)
+from syncline.rest import RestTransport
+from syncline.transport import Interrupted
+
+TIMEOUT = 10
+"""Seconds for the attempt to connect."""
+
+
+class Fallback:
+    """A transport, with everything that it told.
+
+    Attributes:
+        heard: events as the native protocol writes them.
+    """
+
+    def __init__(self, transport: RestTransport, heard: Heard) -> None:
+        self.transport = transport
+        self.heard = heard
+
+    @classmethod
+    async def open(cls, url: str, token: str) -> Fallback:
+        heard = Heard()
+        return cls(await RestTransport.open(url, token, TIMEOUT, heard), heard)
+
+    async def ask(self, do: str, **members: Any) -> Any:
+        """The `ok` of a reply."""
+        return await self.transport.request({"do": do, **members}, lambda ok: ok)
+
+
+@pytest.fixture
+async def fallback(server: RunningServer) -> AsyncIterator[Fallback]:
+    fallback = await Fallback.open(server.url, server.token("alice"))
+    yield fallback
+    await fallback.transport.close()
+
+
+@pytest.fixture
+def api(server: RunningServer) -> Iterator[DocumentsApi]:
+    with DocumentsApi(server) as api:
+        yield api
+
+
+class TestRequests:
+    async def test_replies_are_those_of_a_socket(self, fallback: Fallback) -> None:
+        name = unique("a/é ")
+        opened = await fallback.ask("open", document=name, data={"n": 1}, ttl=60)
+        assert opened["created"] is True
+        first = opened["document"]
+        assert (first["unique_name"], first["data"], first["created_by"]) == (
+            name,
+            {"n": 1},
+            "alice",
+        )
+
+        again = await fallback.ask("open", document=name, data={"n": 9})
+        assert again == {"created": False, "document": first}
+        written = (await fallback.ask("set", document=name, data={"n": 2}))["document"]
+        assert int(written["revision"]) > int(first["revision"])
+        assert written["updated_by"] == "alice"
+        patched = (await fallback.ask("patch", document=name, increment={"/n": 1}, ttl=30))[
+            "document"
+        ]
+        assert patched["data"] == {"n": 3}
+        assert patched["date_expires"] < first["date_expires"]
+        await fallback.ask("ttl", document=name, ttl=0)
+        read = (await fallback.ask("get", document=name))["document"]
+        assert (read["data"], read["date_expires"]) == ({"n": 3}, None)
+        await fallback.ask("remove", document=name)
+        with pytest.raises(NotFound):
+            await fallback.ask("get", document=name)
+
+    @pytest.mark.parametrize("name", [".", ".."])
+    async def test_names_that_no_url_can_carry_mean_nothing_else(
+        self, fallback: Fallback, name: str
+    ) -> None:
+        with pytest.raises(InvalidRequest):
+            await fallback.ask("open", document=name)
+        for do in ("get", "remove"):
+            with pytest.raises(NotFound):
+                await fallback.ask(do, document=name)
+
+    @pytest.mark.parametrize("name", ["...", "a/../b", "?", "#", "%2F", "+ ;&=", "☃"])
+    async def test_every_name_can_be_addressed(self, fallback: Fallback, name: str) -> None:
+        document = (await fallback.ask("open", document=name))["document"]
+        assert document["unique_name"] == name
+        written = await fallback.ask("set", document=name, data={"n": 1})
+        event = await fallback.heard.next()
+
+        assert event["document"]["revision"] == written["document"]["revision"]
+        await fallback.ask("remove", document=name)
+
+    async def test_modes_of_opening(self, fallback: Fallback) -> None:
+        name = unique()
+        with pytest.raises(NotFound):
+            await fallback.ask("open", document=name, mode="open_existing")
+        assert (await fallback.ask("open", document=name, mode="create_new"))["created"]
+        with pytest.raises(Conflict):
+            await fallback.ask("open", document=name, mode="create_new")
+        with pytest.raises(NotFound):
+            await fallback.ask("open", document="ET" + "0" * 32, mode="create_new")
+        first = await fallback.ask("open", data={"n": 1})
+        assert first["document"]["unique_name"] is None
+
+    async def test_those_that_name_one_document_take_turns(self, fallback: Fallback) -> None:
+        document = (await fallback.ask("open"))["document"]
+        replies = await asyncio.gather(
+            *(fallback.ask("set", document=document["sid"], data={"n": n}) for n in range(20))
+        )
+        revisions = [int(reply["document"]["revision"]) for reply in replies]
+
+        assert revisions == sorted(set(revisions))
+
+    async def test_what_was_applied_is_not_applied_again(self, fallback: Fallback) -> None:
+        sid = (await fallback.ask("open", data={"n": 0}))["document"]["sid"]
+        request = {"document": sid, "increment": {"/n": 1}, "op": unique()}
+        first = await fallback.ask("patch", **request)
+        again = await fallback.ask("patch", **request)
+
+        assert again["document"]["revision"] == first["document"]["revision"]
+        assert (await fallback.ask("get", document=sid))["document"]["data"] == {"n": 1}
+
+    async def test_it_is_no_socket(self, fallback: Fallback) -> None:
+        with pytest.raises(ValueError, match="ping"):
+            await fallback.ask("ping")
+
+
+class TestEvents:
+    async def test_opening_again_tells_nothing_twice(
+        self, fallback: Fallback, api: DocumentsApi
+    ) -> None:
+        sid = (await fallback.ask("open"))["document"]["sid"]
+        await fallback.ask("open", document=sid)
+        api.call("POST", sid, data={"Data": '{"n":1}'})
+        api.call("DELETE", sid)
+        events = [await fallback.heard.next() for _ in range(2)]
+
+        assert [event["event"] for event in events] == ["updated", "removed"]
+
+    async def test_unsubscribe_ends_them(self, fallback: Fallback, api: DocumentsApi) -> None:
+        one, two = [(await fallback.ask("open"))["document"]["sid"] for _ in range(2)]
+        await fallback.ask("unsubscribe", document=one)
+        await fallback.ask("unsubscribe", document=one)
+        api.call("POST", one, data={"Data": '{"n":1}'})
+        api.call("POST", two, data={"Data": '{"n":2}'})
+        event = await fallback.heard.next()
+
+        assert event["document"]["sid"] == two
+
+
+class TestEnd:
+    async def test_a_server_that_stops_ends_it(self, fresh_server: StartServer) -> None:
+        server = fresh_server()
+        fallback = await Fallback.open(server.url, server.token())
+        await fallback.ask("open")
+        await asyncio.to_thread(server.stop)
+        async with asyncio.timeout(TIMEOUT):
+            reason = await fallback.transport.ended
+
+        assert isinstance(reason, ConnectionLost)
+        assert reason.retry
+        with pytest.raises(Interrupted):
+            await fallback.ask("open")
+        await fallback.transport.close()
+
+    async def test_a_token_that_runs_out_ends_it(self, fresh_server: StartServer) -> None:
+        server = fresh_server("--token-leeway=0")
+        fallback = await Fallback.open(server.url, server.token(ttl=2))
+        await fallback.ask("open")
+        async with asyncio.timeout(TIMEOUT):
+            assert isinstance(await fallback.transport.ended, TokenExpired)
+        await fallback.transport.close()
+
+    async def test_a_stream_that_breaks_ends_it(self, server: RunningServer) -> None:
+        async with Proxy(server) as proxy:
+            fallback = await Fallback.open(proxy.url, server.token())
+            await fallback.ask("open")
+            proxy.cut()
+            async with asyncio.timeout(TIMEOUT):
+                assert isinstance(await fallback.transport.ended, ConnectionLost)
+            await fallback.transport.close()
+
+    async def test_closing_interrupts_what_is_under_way(self, server: RunningServer) -> None:
+        async with Proxy(server) as proxy:
+            fallback = await Fallback.open(proxy.url, server.token())
+            sid = (await fallback.ask("open"))["document"]["sid"]
+            proxy.hold()
+            asked = [
+                asyncio.create_task(fallback.ask("set", document=sid, data={})),
+                asyncio.create_task(fallback.ask("open", document=sid)),
+                asyncio.create_task(fallback.ask("open", document=unique())),
+            ]
+            await proxy.held()
+            await fallback.transport.close()
+            await fallback.transport.close()
+            for each in asked:
+                with pytest.raises(Interrupted):
+                    await each
+            assert isinstance(fallback.transport.ended.result(), ClientClosed)
+
+    async def test_a_store_that_is_away_does_not(self, fresh_server: StartServer) -> None:
+        server = fresh_server("--redis-url=unix:///nonexistent", "--redis-timeout=0.2")
+        fallback = await Fallback.open(server.url, server.token())
+        with pytest.raises(Unavailable):
+            await fallback.ask("open")
+        assert not fallback.transport.ended.done()
+        await fallback.transport.close()

@@ -1,0 +1,153 @@
+"""A right that is taken away between any two steps of opening a document."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from support.store import PATIENCE, eventually
+from syncline_protocol.commands import Mode, Open, Remove
+from syncline_protocol.document import Document, Event, Removed
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth import Authenticator
+from syncline_server.backend import Backend, Workspace
+from syncline_server.credentials import Credentials
+from syncline_server.hub import Hub
+from syncline_server.session import Opened, Result, Session
+from syncline_server.settings import Settings
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.listing import Listing
+from syncline_server.storage.permissions import Permissions
+from syncline_server.storage.redis import Redis
+from syncline_server.storage.rights import Right
+from syncline_server.storage.services import Services
+
+Step = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+async def backend(redis: Redis, documents: Documents) -> AsyncIterator[Backend]:
+    hub = Hub(redis, documents, timeout=2)
+    services = Services(redis)
+    services.on_change(hub.on_service_change)
+    hub.start()
+    yield Backend(
+        settings=Settings(),
+        authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
+        redis=redis,
+        services=services,
+        documents=documents,
+        permissions=Permissions(redis, documents),
+        listing=Listing(redis, documents),
+        hub=hub,
+    )
+    await hub.stop()
+
+
+class Reader:
+    """Alice's session; something happens after it has read the document for the first time.
+
+    Attributes:
+        told: the events that it was told.
+        reads: how often it has read the document.
+    """
+
+    def __init__(self, backend: Backend, service_sid: str, step: Step | None = None) -> None:
+        self.told: list[Event] = []
+        self.reads = 0
+        reader = self
+
+        class Interrupted(Workspace):
+            async def get(self, address: str) -> Document:
+                document = await super().get(address)
+                reader.reads += 1
+                if reader.reads == 1 and step is not None:
+                    await step()
+                return document
+
+        workspace = Interrupted(backend, service_sid, "alice", limited=True)
+        self.session = Session(backend, workspace, self.told.append)
+
+    async def open(self, sid: str) -> Result | Refusal:
+        """What the session answers."""
+        answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
+        self.session.submit(Open(sid, Mode.OPEN_EXISTING), answered.set_result)
+        async with asyncio.timeout(PATIENCE):
+            return await answered
+
+
+class Scene:
+    """A document that alice may read, and that another session holds open."""
+
+    def __init__(self, backend: Backend, service_sid: str, sid: str, witness: Reader) -> None:
+        self.backend = backend
+        self.service_sid = service_sid
+        self.sid = sid
+        self.witness = witness
+
+    async def revoke(self) -> None:
+        """Take the right away; return when this process has heard of it."""
+        await self.backend.permissions.remove(self.service_sid, self.sid, "alice")
+        await eventually(lambda: self.witness.told)
+
+    async def switch_on(self) -> None:
+        """Let permissions count, of which there are none."""
+        await self.backend.services.update(self.service_sid, {"acl_enabled": True})
+        await eventually(lambda: self.witness.told)
+
+    async def write(self) -> None:
+        """Change the document, past every session; return when the events are through."""
+        everybody = Workspace(self.backend, self.service_sid, "system")
+        await everybody.remove(Remove(self.sid))
+        await eventually(lambda: self.backend.hub._topics[self.sid].revision)
+
+
+async def scene(backend: Backend, *, acl: bool) -> Scene:
+    service = await backend.services.create({"acl_enabled": acl}, 10_000)
+    await backend.services.find(service.sid)
+    written, _ = await backend.documents.create(service.sid, None, b"{}", None, "system", None)
+    sid = written.document.sid
+    if acl:
+        await backend.permissions.put(service.sid, sid, "alice", Right.READ)
+    witness = Reader(backend, service.sid)
+    assert isinstance(await witness.open(sid), Opened)
+    return Scene(backend, service.sid, sid, witness)
+
+
+def is_refused(outcome: Result | Refusal) -> bool:
+    return isinstance(outcome, Refusal) and outcome.code is Code.ACCESS_FORBIDDEN
+
+
+@pytest.mark.parametrize("acl", [True, False])
+async def test_after_the_document_was_read_and_before_it_was_subscribed_to(
+    backend: Backend, acl: bool
+) -> None:
+    stage = await scene(backend, acl=acl)
+    reader = Reader(backend, stage.service_sid, stage.revoke if acl else stage.switch_on)
+    assert is_refused(await reader.open(stage.sid))
+    await stage.write()
+    assert reader.told == []
+
+
+async def test_when_it_is_open(backend: Backend) -> None:
+    stage = await scene(backend, acl=True)
+    reader = Reader(backend, stage.service_sid)
+    opened = await reader.open(stage.sid)
+    assert isinstance(opened, Opened)
+    await stage.revoke()
+    await stage.write()
+    [removed] = reader.told
+    assert isinstance(removed, Removed)
+    assert removed.previous == opened.document.revision
+    assert removed.revision == removed.previous + 1
+
+
+async def test_a_refused_attempt_leaves_no_subscription(backend: Backend) -> None:
+    stage = await scene(backend, acl=True)
+    await stage.revoke()
+    reader = Reader(backend, stage.service_sid)
+    assert is_refused(await reader.open(stage.sid))
+    assert backend.hub._topics[stage.sid].subscribers == set()
+    assert reader.told == []
