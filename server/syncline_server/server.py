@@ -31,7 +31,9 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app.http,
-                http=rest.http_protocol(settings.url_limit, settings.header_limit),
+                http=rest.http_protocol(
+                    settings.url_limit, settings.header_limit, settings.slow_reader_timeout
+                ),
                 ws=app.socket,
                 lifespan="on",
                 log_config=None,

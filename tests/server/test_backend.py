@@ -32,10 +32,10 @@ from syncline_server.storage.services import Services
 ACCOUNT = Principal(SYSTEM, None, None)
 
 
-def make_backend(redis: Redis, **settings: int) -> Backend:
+def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
     documents = Documents(redis, 120)
     return Backend(
-        settings=Settings(**settings),
+        settings=settings or Settings(),
         authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
         redis=redis,
         services=Services(redis),
@@ -65,8 +65,14 @@ def bobs(backend: Backend, service_sid: str) -> Workspace:
     return Workspace(backend, service_sid, "bob")
 
 
-def increment(address: str, by: int = 1, **others: object) -> Patch:
-    return Patch(address, Increment({"/n": by}), **others)  # type: ignore[arg-type]
+def increment(
+    address: str,
+    by: int = 1,
+    ttl: int | None = None,
+    if_match: int | None = None,
+    op: str | None = None,
+) -> Patch:
+    return Patch(address, Increment({"/n": by}), ttl, if_match, op)
 
 
 async def value(workspace: Workspace, address: str) -> dict[str, object]:
@@ -214,7 +220,7 @@ async def test_a_patch_gives_up_where_others_are_quicker_every_time(
     redis: Redis, service_sid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_backend, "RIVALRY_PAUSE_LIMIT", 0)
-    workspace = Workspace(make_backend(redis, patch_attempts=3), service_sid, "alice")
+    workspace = Workspace(make_backend(redis, Settings(patch_attempts=3)), service_sid, "alice")
     await workspace.create("prefs", b"{}", None, None)
     documents, tried = workspace._documents, 0
     commit = documents.set

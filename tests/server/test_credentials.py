@@ -56,7 +56,7 @@ def test_servers_that_start_at_once_agree(tmp_path: Path) -> None:
         "import pathlib, sys; from syncline_server.credentials import load_credentials;"
         "sys.stdin.read(); print(load_credentials(pathlib.Path(sys.argv[1]), {}).account_sid)"
     )
-    command = [sys.executable, "-c", program, tmp_path]
+    command = [sys.executable, "-c", program, str(tmp_path)]
     servers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(6)
     ]

@@ -2507,7 +2507,8 @@ class OpenDocuments {
     const held = this.#subscriptions.get(ok.document.sid);
     const snapshot = Snapshot.parse(ok.document);
     const subscription = held ?? new Subscription(snapshot, this.#options.eventQueue);
-    if (held) held.adopt(snapshot);
+    // The server does not tell this state again: the handles that there are hear of it here.
+    if (held) held.receive(snapshot, true);
     else this.#subscriptions.set(snapshot.sid, subscription);
     return new SyncDocument(this, subscription);
   }

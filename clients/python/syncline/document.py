@@ -43,7 +43,8 @@ class Document:
 
     Every method that asks the server raises, besides what it lists:
         NotFound: the document was removed, or has expired.
-        Unavailable: the server cannot write now; nothing was changed.
+        Unavailable: the server cannot do it now; `message` tells where a write may have been
+            applied nevertheless.
         RequestTimeout: no reply in time; the outcome is unknown.
         DocumentClosed, ClientClosed: this handle, or the client, was closed.
         ConnectionLost, Unauthorized: the connection ended for good.

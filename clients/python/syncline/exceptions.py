@@ -132,7 +132,11 @@ class RevisionMismatch(RequestError):
 
 
 class Unavailable(RequestError):
-    """The server cannot do it now: its store is away, or too many write at once."""
+    """The server cannot do it now: its store is away, or too many write at once.
+
+    Nothing was changed, unless `message` says that this is not known: the store went away in the
+    middle of a write.
+    """
 
 
 class RequestTimeout(SynclineError):

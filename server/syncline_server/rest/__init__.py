@@ -7,7 +7,7 @@ To wire it:
         middleware=rest.middleware(settings),
         exception_handlers=rest.exception_handlers,
     )
-    uvicorn.Config(app, http=rest.http_protocol(settings.url_limit, settings.header_limit))
+    uvicorn.Config(app, http=rest.http_protocol(url_limit, header_limit, slow_reader_timeout))
 
 Other routes profit too: whatever they raise as `Refusal` is answered with the vendor's error body,
 and `Resource` matches their paths undecoded, so that unique names may hold slashes.

@@ -1,7 +1,11 @@
-"""HTTP under uvicorn: request heads bounded before they are buffered, bad ones answered in JSON."""
+"""HTTP under uvicorn: request heads bounded before they are buffered, bad ones answered in JSON.
+
+And readers that take nothing are given up: an event stream would wait for them for ever.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 import orjson
@@ -18,16 +22,32 @@ __all__ = ["http_protocol"]
 class HttpProtocol(HttpToolsProtocol):
     """Refuses what no route can, and closes: the connection's next byte could mean anything.
 
-    Class attributes, set by `http_protocol`, in bytes: `url_limit`, `head_limit`.
+    Class attributes, set by `http_protocol`: `url_limit` and `head_limit` in bytes, `patience` in
+    seconds.
     """
 
     url_limit: int
     head_limit: int
+    patience: float
 
     _refusal: Refusal | None = None
     _head_size = 0
     # What arrived since the parser last told of anything: it keeps a header until that is complete.
     _kept_back = 0
+    _progress_check: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stop_watching()
+        self._watch_progress()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         self._kept_back += len(data)
@@ -79,6 +99,22 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         self.transport.close()
 
+    def _watch_progress(self) -> None:
+        """Until the reader has taken what waits; one that takes nothing of it is cut off."""
+        size = self.transport.get_write_buffer_size()
+
+        def check() -> None:
+            if self.transport.get_write_buffer_size() >= size:
+                self.transport.abort()
+            else:
+                self._watch_progress()
+
+        self._progress_check = self.loop.call_later(self.patience, check)
+
+    def _stop_watching(self) -> None:
+        if self._progress_check is not None:
+            self._progress_check.cancel()
+
     def _count(self, size: int) -> None:
         self._kept_back = 0
         self._head_size += size
@@ -97,16 +133,17 @@ class HttpProtocol(HttpToolsProtocol):
         )
 
 
-def http_protocol(url_limit: int, head_limit: int) -> type[HttpProtocol]:
+def http_protocol(url_limit: int, head_limit: int, patience: float) -> type[HttpProtocol]:
     """The class to give uvicorn as `http`.
 
     Args:
         url_limit: bytes in a URL, at most.
         head_limit: bytes in the URL and all headers, at most.
+        patience: seconds that a reader may take nothing of a reply.
     """
 
     class Bounded(HttpProtocol):
         pass
 
-    Bounded.url_limit, Bounded.head_limit = url_limit, head_limit
+    Bounded.url_limit, Bounded.head_limit, Bounded.patience = url_limit, head_limit, patience
     return Bounded

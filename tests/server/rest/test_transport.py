@@ -59,7 +59,7 @@ async def make_protocol() -> MakeProtocol:
     app = Starlette(
         routes=[Route("/", count, methods=["GET", "POST"]), WebSocketRoute("/ws", greet)]
     )
-    protocol = http_protocol(URL_LIMIT, HEAD_LIMIT)
+    protocol = http_protocol(URL_LIMIT, HEAD_LIMIT, patience=30)
     config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio")
     config.load()
     return partial(protocol, config=config, server_state=ServerState(), app_state={})

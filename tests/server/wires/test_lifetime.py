@@ -2,38 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import pytest
 
+from support.times import Times
 from syncline_server.wires.lifetime import TokenLife
-from syncline_server.wires.wheel import Alarm, Wheel
+from syncline_server.wires.wheel import Wheel
 
 LEEWAY = 10.0
-
-
-class Times(Wheel):
-    """A wheel that does not turn.
-
-    Attributes:
-        alarms: what was asked for: seconds, and the alarm.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.alarms: list[tuple[float, Alarm]] = []
-
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
-        alarm = Alarm(callback)
-        self.alarms.append((seconds, alarm))
-        return alarm
-
-    def ring(self) -> list[float]:
-        """Make every call that is not cancelled, in time; returns when."""
-        due = sorted((s, a) for s, a in self.alarms if a.callback is not None)
-        for _, alarm in due:
-            alarm.ring()
-        return [seconds for seconds, _ in due]
 
 
 class Owner:

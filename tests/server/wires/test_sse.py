@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket as sockets
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from io import BufferedReader
 from typing import Any
 
 import httpx2
@@ -13,7 +14,7 @@ import orjson
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.server import RunningServer
+from support.server import RunningServer, StartServer
 from support.socket import native_socket
 from support.stream import event_stream, events_url
 
@@ -170,13 +171,14 @@ class TestEnd:
         }
 
     async def test_nothing_is_told_after_a_token_has_run_out(
-        self, strict_server: RunningServer
+        self, fresh_server: StartServer
     ) -> None:
         """Not even what a slow reader has not taken by then."""
-        async with native_socket(strict_server) as writer:
+        server = fresh_server("--token-leeway=0")
+        async with native_socket(server) as writer:
             first = await writer.document("open", document=unique())
-            reader = _SlowStream(strict_server, first["sid"], strict_server.token(ttl=2))
-            async with native_socket(strict_server, strict_server.token(ttl=2)) as mark:
+            reader = _SlowStream(server, first["sid"], server.token(ttl=2))
+            async with native_socket(server, server.token(ttl=2)) as mark:
                 for n in range(300):
                     await writer.ok("set", document=first["sid"], data=_large(n))
                 assert (await mark.closed())[0] == 4001
@@ -187,6 +189,21 @@ class TestEnd:
         assert names.count("closing") == 1
         assert last["revision"] not in revisions
         assert revisions == sorted(set(revisions), key=int)
+
+    async def test_a_reader_that_takes_nothing_is_cut_off(
+        self, strict_server: RunningServer
+    ) -> None:
+        async with native_socket(strict_server) as writer:
+            first = await writer.document("open", document=unique())
+            reader = _SlowStream(strict_server, first["sid"], strict_server.token())
+            for n in range(300):
+                await writer.ok("set", document=first["sid"], data=_large(n))
+            # A socket that never authenticates marks the time: it is ended later.
+            async with native_socket(strict_server, auth=False) as mark:
+                await mark.closed()
+            names, _ = await asyncio.to_thread(reader.rest)
+
+        assert set(names) == {"state", "updated"}
 
     async def test_a_slow_reader_gets_the_newest_state(self, server: RunningServer) -> None:
         async with native_socket(server) as writer:
@@ -224,7 +241,16 @@ class _SlowStream:
     def rest(self) -> tuple[list[str], list[str]]:
         """Names and ids of all events, read to the end."""
         with self._socket, self._socket.makefile("rb") as file:
-            lines = file.read().split(b"\n")
+            lines = _read_all(file).split(b"\n")
         names = [line[7:].decode() for line in lines if line.startswith(b"event: ")]
         ids = [line[4:].decode() for line in lines if line.startswith(b"id: ")]
         return names, ids
+
+
+def _read_all(file: BufferedReader) -> bytes:
+    """What comes until the end, also where that is a reset."""
+    read = bytearray()
+    with suppress(ConnectionResetError):
+        while chunk := file.read1():
+            read += chunk
+    return bytes(read)

@@ -1,0 +1,202 @@
+"""What becomes of the promises, and how long recovery takes, when parts fail.
+
+    python bench/faults.py [--clients 167] [--rate 200] [--duration 20] [NAME …]
+
+Each fault gets a Redis and a server of two workers of its own. `syncline verify` writes, follows by
+its kinds of clients, and commits the fault in the middle of it. Prints one table: acknowledged
+writes that were lost must be 0, and everybody must converge. Linux; the one with a network
+namespace needs root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syncline_server.storage import embedded
+
+SYNCLINE = Path(sys.executable).with_name("syncline")
+REDIS_PORT = 7611
+HOST_ADDRESS, SPACE_ADDRESS = "10.203.7.1", "10.203.7.2"
+SPACE, LINK, SPACE_LINK = "syncline-bench", "slb0", "slb1"
+
+
+@dataclass
+class Site:
+    """A Redis, and a server on it, as processes.
+
+    Attributes:
+        redis: the command that starts it, for a fault that ends it.
+    """
+
+    directory: Path
+    address: str
+    redis: list[str]
+    redis_id: Path
+    server: subprocess.Popen[str]
+    url: str
+
+    @property
+    def start_redis(self) -> str:
+        """Shell command to start it again, in the background."""
+        return f"({shlex.join(self.redis)} >/dev/null 2>&1 & echo $! > {self.redis_id})"
+
+    @property
+    def kill(self) -> str:
+        """Shell command whose argument is a signal for Redis."""
+        return f"sh -c 'kill -$0 $(cat {self.redis_id})'"
+
+
+def faults() -> dict[str, Callable[[Site], str]]:
+    """By name: the shell command that commits the fault, and ends when all is back."""
+    return {
+        "redis killed": lambda site: f"{site.kill} KILL; sleep 0.5; {site.start_redis}",
+        "redis paused 10 s": lambda site: f"{site.kill} STOP; sleep 10; {site.kill} CONT",
+        "feed cut": lambda site: _command(site, "CLIENT", "KILL", "TYPE", "pubsub"),
+        "packets swallowed 5 s": lambda site: (
+            f"ip link set {LINK} down; sleep 5; ip link set {LINK} up"
+        ),
+        "worker killed": lambda site: (
+            f"pkill -KILL -n -P {site.server.pid} -f syncline_server.worker"
+        ),
+        "workers renewed": lambda site: f"kill -HUP {site.server.pid}; sleep 5",
+        "server stopped": lambda site: (
+            f"kill -TERM {site.server.pid}; "
+            f"while kill -0 {site.server.pid} 2>/dev/null; do sleep 0.1; done; "
+            f"({shlex.join(_serve(site.directory, site.address))} >/dev/null 2>&1 &); sleep 2"
+        ),
+    }
+
+
+def main() -> None:
+    """Run the faults that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(faults()))
+    parser.add_argument("--clients", type=int, default=167, help="of each kind")
+    parser.add_argument("--follow", type=int, default=1, help="documents that each follows")
+    parser.add_argument("--rate", type=int, default=200, help="writes a second")
+    parser.add_argument("--duration", type=int, default=20, help="seconds of writing")
+    given = parser.parse_args()
+    print(
+        f"{'fault':<22} {'verdict':<8} {'acknowledged':>12} {'refused':>8} {'unknown':>8} "
+        f"{'lost':>5} {'median s':>9} {'worst s':>8}",
+        flush=True,
+    )
+    for name, command in faults().items():
+        if not given.names or name in given.names:
+            _report(name, _run(name, command, given))
+
+
+def _run(name: str, command: Callable[[Site], str], given: argparse.Namespace) -> dict[str, Any]:
+    with _site(in_space="swallowed" in name) as site:
+        verify = [
+            *(str(SYNCLINE), "verify", "--url", site.url, "--faults", "none"),
+            *("--data-dir", str(site.directory / "data"), "--patience", "60"),
+            *("--output", str(site.directory / "out"), "--duration", str(given.duration)),
+            *("--clients", str(given.clients), "--follow", str(given.follow)),
+            *("--rate", str(given.rate), "--during", command(site)),
+        ]
+        subprocess.run(verify, check=False, stdout=subprocess.DEVNULL)
+        verdict: dict[str, Any] = json.loads((site.directory / "out/verdict.json").read_bytes())
+        return verdict
+
+
+def _report(name: str, verdict: dict[str, Any]) -> None:
+    figures = verdict["figures"]
+    writes, recovery = figures["writes"], figures["recovery"].get("command", {})
+    lost = sum(
+        len(check["findings"])
+        for check in verdict["checks"]
+        if check["name"] in ("kept", "counters")
+    )
+    print(
+        f"{name:<22} {verdict['verdict']:<8} {writes['acknowledged']:>12} {writes['refused']:>8} "
+        f"{writes['unknown']:>8} {lost:>5} {recovery.get('median', 0):>9.2f} "
+        f"{recovery.get('worst', 0):>8.2f}",
+        flush=True,
+    )
+    for check in verdict["checks"]:
+        for finding in check["findings"][:3]:
+            print(f"    {check['name']}: {finding}", flush=True)
+
+
+@contextmanager
+def _site(*, in_space: bool) -> Iterator[Site]:
+    with tempfile.TemporaryDirectory() as made, _space(in_space) as prefix:
+        directory = Path(made)
+        address = SPACE_ADDRESS if in_space else "127.0.0.1"
+        redis = [
+            *(*prefix, str(embedded._find_binary()), "--bind", address, "--dir", made),
+            *("--port", str(REDIS_PORT), "--protected-mode", "no"),
+            *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+        ]
+        redis_id = directory / "redis.pid"
+        process = subprocess.Popen(redis, stdout=subprocess.DEVNULL)
+        redis_id.write_text(f"{process.pid}\n")
+        server = subprocess.Popen(
+            _serve(directory, address), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        try:
+            yield Site(directory, address, redis, redis_id, server, url)
+        finally:
+            subprocess.run(
+                ["pkill", "-TERM", "-f", "--", f"--data-dir {directory}/data"], check=False
+            )
+            server.wait()
+            time.sleep(1)
+            os.kill(int(redis_id.read_text()), signal.SIGKILL)
+
+
+def _serve(directory: Path, address: str) -> list[str]:
+    return [
+        *(str(SYNCLINE), "serve", "--port", "8611", "--workers", "2"),
+        *("--data-dir", f"{directory}/data", "--redis-url", f"redis://{address}:{REDIS_PORT}"),
+    ]
+
+
+@contextmanager
+def _space(wanted: bool) -> Iterator[list[str]]:
+    """A network namespace with a link to it; gives what goes before a command to run there."""
+    if not wanted:
+        yield []
+        return
+    for line in (
+        f"ip netns add {SPACE}",
+        f"ip link add {LINK} type veth peer name {SPACE_LINK} netns {SPACE}",
+        f"ip addr add {HOST_ADDRESS}/24 dev {LINK}",
+        f"ip link set {LINK} up",
+        f"ip -n {SPACE} addr add {SPACE_ADDRESS}/24 dev {SPACE_LINK}",
+        f"ip -n {SPACE} link set {SPACE_LINK} up",
+    ):
+        subprocess.run(line.split(), check=True)
+    try:
+        yield ["ip", "netns", "exec", SPACE]
+    finally:
+        subprocess.run(["ip", "netns", "del", SPACE], check=True)
+
+
+def _command(site: Site, *words: str) -> str:
+    """Shell command that sends one command to Redis."""
+    program = (
+        "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2]))); "
+        "s.sendall(' '.join(sys.argv[3:]).encode() + b'\\r\\n'); s.recv(99)"
+    )
+    return shlex.join([sys.executable, "-c", program, site.address, str(REDIS_PORT), *words])
+
+
+if __name__ == "__main__":
+    main()
