@@ -86,6 +86,31 @@ test("an own write whose event was joined with a later one is announced before t
   );
 });
 
+test("a document is removed for its handles as the answer comes, and told of with the event", async (t) => {
+  const { peer, client } = await connectToPeer(t);
+  const [document, other] = [await client.document(), await client.document()];
+  const seen = [record(document), record(other)];
+  let connection;
+  peer.onRequest = (socket, request) => {
+    connection = socket;
+    assert.equal(request.do, "remove");
+    reply(socket, request, {});
+  };
+  await document.removeDocument();
+  for (const handle of [document, other]) {
+    assert.equal(handle.removed, true);
+    assert.equal((await rejection(handle.set({}))).code, 54100);
+    assert.equal((await rejection(handle.removeDocument())).code, 54100);
+  }
+  assert.deepEqual(seen, [[], []]);
+  const told = next(other, "removed");
+  send(connection, { event: "removed", document: { sid: SID, revision: "2", expired: false } });
+  await told;
+  for (const events of seen) {
+    assert.deepEqual(events.map(({ type, isLocal }) => [type, isLocal]), [["removed", true]]);
+  }
+});
+
 test("a repeated answer without data makes the client read it", async (t) => {
   const { peer, client } = await connectToPeer(t);
   const document = await client.document();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -62,9 +62,17 @@ test("the types are right", async () => {
   await run(tsc, ["-p", packageDirectory]);
 });
 
-test("the package holds the module and its types, and nothing else", () => {
-  const paths = packed.files.map(({ path }) => path).sort();
-  assert.deepEqual(paths, ["README.md", "package.json", "src/syncline.js", "types/syncline.d.ts"]);
+test("the package holds the modules and their types, and nothing else", async () => {
+  const parts = await readdir(join(packageDirectory, "src/syncline"));
+  const modules = ["syncline", ...parts.map((part) => `syncline/${part.replace(/\.js$/, "")}`)];
+  assert.deepEqual(
+    packed.files.map(({ path }) => path).sort(),
+    [
+      "README.md",
+      "package.json",
+      ...modules.flatMap((name) => [`src/${name}.js`, `types/${name}.d.ts`]),
+    ].sort(),
+  );
 });
 
 test("TypeScript that uses the package compiles", async () => {

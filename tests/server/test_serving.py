@@ -138,7 +138,7 @@ class TestExternalRedis:
         events = {event["event"]: event["document"] for event in told}
         assert events["updated"]["data"] == {"n": 2}
         assert events["updated"]["updated_by"] == "bob"
-        assert (events["removed"]["sid"], events["removed"]["expired"]) == (short["sid"], True)
+        assert events["removed"]["sid"] == short["sid"]
 
 
 class TestEmbeddedRedis:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -19,12 +21,42 @@ def get_token(server: RunningServer, identity: str = "ada", **headers: str) -> h
     return get(server, "/demo/token", params={"identity": identity}, headers=headers)
 
 
-def test_client_is_served_without_the_demo_too(fresh_server: StartServer) -> None:
+def test_client_is_served_whole_without_the_demo_too(fresh_server: StartServer) -> None:
     server = fresh_server()
-    response = get(server, "/syncline.js")
-    assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/javascript")
-    assert "export class Client" in response.text
+    waiting, seen = ["/syncline.js"], set[str]()
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        response = get(server, path)
+        assert response.status_code == 200, path
+        assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert response.headers["cache-control"] == "no-cache"
+        imports = {urljoin(path, part) for part in re.findall(r'from "(\./.+?)"', response.text)}
+        waiting.extend(imports - seen)
+    assert {"/syncline/client.js", "/syncline/protocol.js"} < seen
+
+
+def test_client_that_a_browser_holds_is_not_sent_again(server: RunningServer) -> None:
+    for path in ("/syncline.js", "/syncline/client.js"):
+        tag = get(server, path).headers["etag"]
+        assert get(server, path, headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/syncline/",
+        "/syncline/none.js",
+        "/syncline/%2e%2e/syncline.js",
+        "/syncline/..%2fsyncline.js",
+        "/syncline/%2e%2e/%2e%2e/package.json",
+        "/syncline/%2fetc/hostname",
+        "/syncline/..%5csyncline.js",
+        "/syncline/client.js%00",
+    ],
+)
+def test_client_serves_nothing_outside_its_directory(server: RunningServer, path: str) -> None:
+    assert get(server, path).status_code == 404
 
 
 def test_demo_is_absent_unless_asked_for(fresh_server: StartServer) -> None:

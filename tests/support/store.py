@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +20,13 @@ from syncline_server.storage.connection import Connection, connect
 from syncline_server.storage.documents import Documents, Written
 from syncline_server.storage.engine import ExternalRedis
 from syncline_server.storage.events import parse_event
+from syncline_server.storage.scripts import COMMIT
 
 __all__ = [
     "PATIENCE",
     "Clock",
     "Inbox",
+    "Line",
     "Publications",
     "Service",
     "Store",
@@ -74,6 +77,57 @@ class Store:
         """End every connection of a kind: `pubsub`, or `normal` but for the one that asks."""
         async with self.connected() as connection:
             await connection.execute("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+
+class Line:
+    """A way to a store on which the next commit can be lost, or its answer.
+
+    Attributes:
+        engine: what connects by it.
+        lose: "commit" cuts the line before the next commit has reached Redis, "answer" once Redis
+            has carried it out; then it is None again.
+    """
+
+    def __init__(self, path: Path, store: Store) -> None:
+        self.engine = ExternalRedis(Address(path=str(path)))
+        self.lose: str | None = None
+        self._path = path
+        self._store = store
+
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
+        """Within, it can be connected by."""
+        async with await asyncio.start_unix_server(self._serve, self._path):
+            yield
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = self._store.url.removeprefix("unix://")
+        from_redis, to_redis = await asyncio.open_unix_connection(path)
+        ways = [
+            asyncio.create_task(self._ask(reader, to_redis)),
+            asyncio.create_task(self._answer(from_redis, writer)),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        to_redis.close()
+        writer.close()
+
+    async def _ask(self, reader: asyncio.StreamReader, to_redis: asyncio.StreamWriter) -> None:
+        while data := await reader.read(2**16):
+            if COMMIT.digest.encode() in data and self.lose is not None:
+                if self.lose == "commit":
+                    self.lose = None
+                    return
+                self.lose = "this answer"
+            to_redis.write(data)
+
+    async def _answer(self, from_redis: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await from_redis.read(2**16):
+            if self.lose == "this answer":
+                self.lose = None
+                return
+            writer.write(data)
 
 
 class Inbox:

@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -209,11 +210,10 @@ class Documents:
         tag = keys.tag_of(service_sid, sid or name)
         commit = _Commit(tag, verb, sid, name, if_match, data, ttl, who, op, needs)
         if ttl:
+            due = keys.due(service_sid)
             # Sent before the commit: should this process die between, the sweeper looks in vain.
-            due = self._redis.execute(
-                "ZADD", keys.due(service_sid), "LT", commit.at_ms + ttl * 1000, commit.bucket
-            )
-            _, reply = await asyncio.gather(due, self._run(commit))
+            noted = self._note(due, commit.at_ms + ttl * 1000, commit.bucket)
+            _, reply = await asyncio.gather(noted, self._run(commit))
         else:
             reply = await self._run(commit)
         status = reply[0]
@@ -231,20 +231,44 @@ class Documents:
             document = replace(document, data=data)
         return status, Written(document, status == b"repeated")
 
+    async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
+        """Have the sweeper look at a bucket in time.
+
+        It says nothing about the commit if that fails; the sweeper's inspections make up for it.
+        """
+        command = ("ZADD", due, "LT", moment_ms, bucket)
+        with suppress(Refusal):
+            try:
+                await self._redis.execute(*command)
+            except Unanswered:
+                await self._redis.reconnected(due)
+                await self._redis.execute(*command)
+
     async def _run(self, commit: _Commit) -> list[Any]:
         arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
         try:
             reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         except Unanswered as unanswered:
-            await self._redis.reconnected(commit.tag)
-            # An operation id makes a repetition safe.
-            if commit.op is None:
-                newest = await self._fetch(commit.tag, commit.sid, commit.name)
-                if commit.was_applied(newest):
-                    return newest
-                if not commit.cannot_have_been_applied(newest):
-                    raise unanswered
-            reply = await self._redis.commit(COMMIT, commit.tag, *arguments)
+            try:
+                return await self._settle(commit, arguments, unanswered)
+            except Refusal as refusal:
+                # Whatever that one says of a repetition, the first attempt is not known.
+                raise unanswered if refusal.code is Code.UNAVAILABLE else refusal from None
+        return reply
+
+    async def _settle(
+        self, commit: _Commit, arguments: tuple[Argument, ...], unanswered: Unanswered
+    ) -> list[Any]:
+        """The reply that was lost, or that of a repetition where that changes nothing twice."""
+        await self._redis.reconnected(commit.tag)
+        # An operation id makes a repetition safe.
+        if commit.op is None:
+            newest = await self._fetch(commit.tag, commit.sid, commit.name)
+            if commit.was_applied(newest):
+                return newest
+            if not commit.cannot_have_been_applied(newest):
+                raise unanswered
+        reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         return reply
 
     async def _fetch(

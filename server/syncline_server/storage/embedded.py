@@ -108,10 +108,11 @@ class EmbeddedRedis(SingleEngine):
             "save": "",
             "logfile": str(self._directory.absolute() / "redis.log"),
             "maxmemory-policy": "noeviction",
-            "client-output-buffer-limit": "pubsub 256mb 64mb 60",
             "databases": "1",
         }
-        return [word for name, value in settings.items() for word in (f"--{name}", value)]
+        words = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        # Redis 6.2 takes a word with spaces for one value.
+        return [*words, "--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
 
     async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -94,7 +95,10 @@ class Node:
         """Return once commands can be sent again. Raises `Refusal` if that takes too long."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._up.wait()
+                # Who asks may have heard of the break before the supervisor did.
+                while not self.connected:
+                    self._up.clear()
+                    await self._up.wait()
         except TimeoutError:
             raise Refusal(Code.UNAVAILABLE, "The store is away.") from None
 
@@ -139,9 +143,10 @@ class Node:
                 "The store went away before it answered; a write may or may not have been applied.",
             ) from None
         except ReplyError as error:
-            if not str(error).startswith(_AWAY):
+            kind = _kind(error)
+            if kind not in _AWAY:
                 raise
-            if str(error).startswith("READONLY"):
+            if kind == "READONLY":
                 self.reset()
             self._on_trouble()
             raise Refusal(
@@ -155,7 +160,6 @@ class Node:
                 logger.info("connected to Redis")
             assert self._connection is not None
             await self._watch(self._connection)
-            self._up.clear()
             self._connection = None
             logger.warning("the connection to Redis ended")
             self._on_trouble()
@@ -190,8 +194,25 @@ class Node:
             await asyncio.wait([connection.ended], timeout=self._timeout / 8)
 
 
-_AWAY = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPL")
+_AWAY = {
+    "READONLY",
+    "LOADING",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+}
 """Kinds of error replies before anything is written: this Redis cannot write now."""
+
+# Redis 6.2 wraps the errors of a script's commands.
+_KIND = re.compile(r"(?:ERR Error running script .*: -)?([A-Z]*)")
+
+
+def _kind(error: ReplyError) -> str:
+    match = _KIND.match(str(error))
+    return match[1] if match else ""
 
 
 async def reconnect(

@@ -20,6 +20,12 @@ __all__ = ["routes"]
 DEMO_TOKEN_TTL = 3600
 """Seconds that the token of a demo page lives; the page asks for the next one in time."""
 
+_CLIENT_HEADERS = {
+    "Cache-Control": "no-cache",
+    # The machine's own table of types may say something else.
+    "Content-Type": "text/javascript; charset=utf-8",
+}
+
 _DEMO = Path(__file__).parent / "demo"
 
 _DEMO_HEADERS = {
@@ -35,7 +41,19 @@ _DEMO_HEADERS = {
 
 def routes(credentials: Credentials, demo: bool) -> list[BaseRoute]:
     """The paths of static files, and of the demo if it is wanted."""
-    return [Route("/syncline.js", _client), *(_demo_routes(credentials) if demo else [])]
+    return [*_client_routes(), *(_demo_routes(credentials) if demo else [])]
+
+
+def _client_routes() -> list[BaseRoute]:
+    """The module that pages import, and beside it the parts that it imports."""
+    directory = _client_directory()
+    entry = _Files(directory, _CLIENT_HEADERS)
+
+    async def client(request: Request) -> Response:
+        return await entry.get_response("syncline.js", request.scope)
+
+    parts = _Files(directory / "syncline", _CLIENT_HEADERS)
+    return [Route("/syncline.js", client), Mount("/syncline", parts)]
 
 
 def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
@@ -60,31 +78,29 @@ def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
         Route("/demo", page),
         Route("/demo/", page),
         Route("/demo/token", token),
-        Mount("/demo", _DemoFiles(directory=_DEMO)),
+        Mount("/demo", _Files(_DEMO, _DEMO_HEADERS)),
     ]
 
 
-class _DemoFiles(StaticFiles):
-    """What the page loads, under the same rules as the page."""
+class _Files(StaticFiles):
+    """The files of one directory, and nothing outside it; each with the same headers."""
+
+    def __init__(self, directory: Path, headers: dict[str, str]) -> None:
+        super().__init__(directory=directory)
+        self._headers = headers
 
     def file_response(self, *args: Any, **options: Any) -> Response:
         response = super().file_response(*args, **options)
-        response.headers.update(_DEMO_HEADERS)
+        response.headers.update(self._headers)
         return response
 
 
-async def _client(_: Request) -> Response:
-    return FileResponse(
-        _client_file(), media_type="text/javascript", headers={"Cache-Control": "no-cache"}
-    )
-
-
-def _client_file() -> Path:
+def _client_directory() -> Path:
     """In a wheel the client lies beside this file, in the sources where it is developed."""
-    packaged = Path(__file__).parent / "_js" / "syncline.js"
+    packaged = Path(__file__).parent / "_js"
     if packaged.exists():
         return packaged
-    return Path(__file__).parents[3] / "clients" / "js" / "src" / "syncline.js"
+    return Path(__file__).parents[3] / "clients" / "js" / "src"
 
 
 def _is_local(request: Request) -> bool:

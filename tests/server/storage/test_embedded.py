@@ -105,6 +105,8 @@ async def test_it_starts_on_a_fresh_directory(tmp_path: Path, start: Start) -> N
         "save": b"",
         "maxmemory-policy": b"noeviction",
     }
+    limits = (await ask(address, "CONFIG", "GET", "client-output-buffer-limit"))[1]
+    assert limits.endswith(b"pubsub 268435456 67108864 60")
     for name, value in settings.items():
         assert (await ask(address, "CONFIG", "GET", name))[1] == value
 
@@ -248,7 +250,7 @@ async def test_ctrl_c_in_a_terminal_is_not_for_it(tmp_path: Path, start: Start) 
 async def test_a_deep_data_directory_does_not_fit_a_socket_address(
     tmp_path: Path, start: Start
 ) -> None:
-    data_dir = tmp_path / ("d" * 100) / ("é" * 50)
+    data_dir = tmp_path / ("d" * 100) / ("é " * 40 + "d")
     engine = await start(data_dir)
     address = await engine.address(SHARD)
     assert len(os.fsencode(str(address))) <= 107

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hiredis
 import pytest
 
 from support.store import PATIENCE, Service, Store, eventually, refused
@@ -124,6 +125,28 @@ async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
     assert again.repeated
     assert again.document == written.document
     assert await service.get("prefs") == written.document
+
+
+async def test_to_wait_for_the_connection_is_to_wait_for_a_new_one(
+    redis: Redis, service_sid: str
+) -> None:
+    """Also for who hears of the break first, as who waits for an answer does."""
+    for _ in range(5):
+        asked = asyncio.ensure_future(redis.execute("BLPOP", service_sid, 0))
+        await asyncio.sleep(0)
+        redis._nodes[SHARD].reset()
+        await refused(asked, Code.UNAVAILABLE)
+        await redis.reconnected(service_sid)
+        assert await redis.execute("ECHO", "x") == b"x"
+
+
+async def test_to_wait_for_a_connection_that_does_not_come_is_refused(
+    tmp_path: Path, service_sid: str
+) -> None:
+    redis = Redis(ExternalRedis(Address(path=str(tmp_path / "nothing"))), BRIEF)
+    await redis.start()
+    await refused(redis.reconnected(service_sid), Code.UNAVAILABLE)
+    await redis.stop()
 
 
 async def test_a_short_silence_breaks_nothing(store: Store, redis: Redis) -> None:
@@ -269,3 +292,33 @@ async def test_reconnect_hides_no_defect() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await reconnect(attempt, lambda: None)
+
+
+@pytest.mark.parametrize(
+    "kind", ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "LOADING", "MASTERDOWN"]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{} it cannot be written.",
+        "ERR Error running script (call to f_5e30): @user_script:9: @user_script: 9: -{} not now.",
+    ],
+)
+async def test_a_redis_that_cannot_write_is_away(tmp_path: Path, kind: str, text: str) -> None:
+    """In the words of each version: Redis 6.2 wraps what a command in a script was told."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        commands = hiredis.Reader()
+        while data := await reader.read(2**16):
+            commands.feed(data)
+            while command := commands.gets():
+                answer = f"-{text.format(kind)}" if command[0] == b"EVALSHA" else "+OK"
+                writer.write(f"{answer}\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / "peer"):
+        redis = Redis(ExternalRedis(Address(path=str(tmp_path / "peer"))), PATIENCE)
+        await redis.start()
+        refusal = await refused(redis.commit(FETCH, "{tag}"), Code.UNAVAILABLE)
+        assert "nothing was changed" in refusal.message
+        await redis.stop()

@@ -1,0 +1,164 @@
+/** A client: where an application begins. */
+
+import { Connection } from "./connection.js";
+import { SyncDocument } from "./document.js";
+import { Emitter } from "./emitter.js";
+import { SynclineError } from "./errors.js";
+import { Json } from "./json.js";
+import { OpenDocuments } from "./open-documents.js";
+import { parseServer, withDefaults } from "./options.js";
+import { Code, makeOp } from "./protocol.js";
+import { TokenSource } from "./token.js";
+
+/** @import { ConnectionState } from "./connection.js" */
+/** @import { ClientOptions } from "./options.js" */
+/** @import { JsonObject } from "./protocol.js" */
+/** @import { Token } from "./token.js" */
+
+/**
+ * @typedef {object} OpenDocumentOptions
+ * @property {string} [id] SID or unique name; left out, a document without a name is created
+ * @property {"open_or_create" | "open_existing" | "create_new"} [mode] by default
+ *   `open_or_create`, or `create_new` without `id`
+ * @property {JsonObject} [data] of a document that is created
+ * @property {number} [ttl] seconds to live, of a document that is created; 0 for ever
+ */
+
+/**
+ * Why a connection ended, or could not be made.
+ *
+ * @typedef {object} ConnectionError
+ * @property {boolean} terminal true if no other will be made by itself
+ * @property {string} message
+ * @property {number} [httpStatusCode]
+ * @property {number} [errorCode]
+ */
+
+/**
+ * A connection to a server, through every break, and the documents that are open on it.
+ *
+ * @extends {Emitter<{
+ *   connectionStateChanged: ConnectionState,
+ *   connectionError: ConnectionError,
+ *   tokenAboutToExpire: void,
+ *   tokenExpired: void,
+ * }>}
+ */
+export class Client extends Emitter {
+  /** The names of the events. */
+  static connectionStateChanged = /** @type {const} */ ("connectionStateChanged");
+  static connectionError = /** @type {const} */ ("connectionError");
+  static tokenAboutToExpire = /** @type {const} */ ("tokenAboutToExpire");
+  static tokenExpired = /** @type {const} */ ("tokenExpired");
+
+  #connection;
+  #documents;
+
+  /**
+   * Connects at once, and again after each break, with random, growing pauses.
+   *
+   * @param {Token} token an access token, or a function, sync or async, that returns a fresh one:
+   *   it is asked on each connect, and when the token is about to expire
+   * @param {ClientOptions} [options]
+   * @throws {TypeError} `token` or `url` cannot be one
+   */
+  constructor(token, options = {}) {
+    super();
+    const complete = withDefaults(options);
+    this.#connection = new Connection(parseServer(options.url), new TokenSource(token), complete, {
+      onEvent: (message) => this.#onEvent(message),
+      onConnected: () => this.#documents.resubscribe(),
+      onState: (state) => this.emit("connectionStateChanged", state),
+      onBroken: (error, isTerminal) => this.#onBroken(error, isTerminal),
+    });
+    this.#documents = new OpenDocuments(this.#connection, complete);
+    this.#connection.start();
+  }
+
+  /** Of this module. */
+  static get version() {
+    return "0.1.0";
+  }
+
+  /** @returns {ConnectionState} */
+  get connectionState() {
+    return this.#connection.state;
+  }
+
+  /** `websocket` or `rest`; null while there is no connection. */
+  get transport() {
+    return this.#connection.transport?.name ?? null;
+  }
+
+  /** Bytes in a document as compact UTF-8 JSON, at most; null if the server has not told. */
+  get dataLimit() {
+    return this.#documents.dataLimit;
+  }
+
+  /**
+   * Open a document: fetch or create it, and subscribe to it.
+   *
+   * @param {string | OpenDocumentOptions} [document] its SID or unique name; left out, a document
+   *   without a name is created
+   * @returns {Promise<SyncDocument>} rejected with a `SynclineError`: 404 it does not exist and
+   *   must not be created, 409 the name is taken, and as in `SyncDocument`
+   */
+  async document(document) {
+    if (!["undefined", "string", "object"].includes(typeof document)) {
+      throw new TypeError("a document is opened by a string, or by an object with options");
+    }
+    const given = typeof document === "string" ? { id: document } : (document ?? {});
+    const id = given.id || undefined;
+    const mode = given.mode ?? (id ? "open_or_create" : "create_new");
+    if (!id && mode === "open_existing") {
+      throw new SynclineError("Cannot get entity without id", { status: 404 });
+    }
+    const data = given.data ? Json.data(given.data, this.#documents.dataLimit) : undefined;
+    const members = { document: id, mode, data, ttl: given.ttl, op: makeOp() };
+    return this.#documents.open(
+      members,
+      (subscription) => new SyncDocument(this.#documents, subscription),
+    );
+  }
+
+  /**
+   * Go on with another token, for the same identity.
+   *
+   * @param {Token} token
+   * @returns {Promise<void>} rejected if the server refuses it: then the old one stays in force
+   */
+  async updateToken(token) {
+    await this.#connection.updateToken(token);
+  }
+
+  /** End the connection and all handles; documents stay as they are. Safe to repeat. */
+  async shutdown() {
+    this.#connection.shutdown();
+    this.#documents.end(null);
+  }
+
+  /** @param {JsonObject} message */
+  #onEvent(message) {
+    if (message.event === "token_about_to_expire") {
+      this.emit("tokenAboutToExpire", undefined);
+      void this.#connection.renewToken();
+    } else if (message.document) {
+      this.#documents.take(message.event, message.document);
+    }
+  }
+
+  /**
+   * @param {SynclineError} error
+   * @param {boolean} isTerminal
+   */
+  #onBroken(error, isTerminal) {
+    this.emit("connectionError", {
+      terminal: isTerminal,
+      message: error.message,
+      ...(error.status ? { httpStatusCode: error.status } : {}),
+      ...(error.code ? { errorCode: error.code } : {}),
+    });
+    if (error.code === Code.TOKEN_EXPIRED) this.emit("tokenExpired", undefined);
+    if (isTerminal && this.connectionState === "error") this.#documents.end(error);
+  }
+}

@@ -1,0 +1,106 @@
+/** What can go wrong, and what it is told with. */
+
+import { Code } from "./protocol.js";
+import { Snapshot } from "./snapshot.js";
+
+/** @import { JsonObject } from "./protocol.js" */
+
+/**
+ * What every promise of this module is rejected with.
+ *
+ * - `status` 400 to 503: the server refused, and changed nothing; or it was not even asked.
+ * - `status` 0: there was no answer. `retry` tells whether one may come later.
+ */
+export class SynclineError extends Error {
+  /**
+   * @param {string} message a sentence for a person
+   * @param {{
+   *   code?: number,
+   *   status?: number,
+   *   retry?: boolean,
+   *   closeCode?: number | null,
+   *   document?: Snapshot | null,
+   *   cause?: unknown,
+   * }} [details]
+   */
+  constructor(message, details = {}) {
+    super(message, "cause" in details ? { cause: details.cause } : undefined);
+    this.name = "SynclineError";
+    /** The code, as in the REST API (54103 for a revision mismatch); 0 if there was no answer. */
+    this.code = details.code ?? 0;
+    /** The HTTP status that goes with the code; 0 if there was no answer. */
+    this.status = details.status ?? 0;
+    /** True if the same call may succeed later as it is. */
+    this.retry = details.retry ?? false;
+    /** The close code of the WebSocket that ended; null if that is not the reason. */
+    this.closeCode = details.closeCode ?? null;
+    /** The newest state of the document, with a revision mismatch (status 412); else null. */
+    this.document = details.document ?? null;
+  }
+}
+
+/** Something answers, but no WebSocket can be made: REST may do. */
+export class WebSocketBlocked extends SynclineError {}
+
+/** A transport ended before the reply; the request may be sent again with the same `op`. */
+export const INTERRUPTED = new SynclineError("the connection was interrupted", { retry: true });
+
+/**
+ * @param {string} message
+ * @param {{ closeCode?: number, retry?: boolean, cause?: unknown }} [details]
+ */
+export function connectionLost(message, details = {}) {
+  return new SynclineError(message, { retry: true, ...details });
+}
+
+export function clientClosed() {
+  return new SynclineError("the client was shut down");
+}
+
+/** @param {string} reason */
+export function tokenExpired(reason) {
+  return new SynclineError(reason, { code: Code.TOKEN_EXPIRED, status: 401 });
+}
+
+/** @param {string} message */
+export function tooManyRequests(message) {
+  return new SynclineError(message, { code: Code.TOO_MANY_REQUESTS, status: 429, retry: true });
+}
+
+/**
+ * @param {number} size in bytes
+ * @param {number} limit in bytes
+ */
+export function tooLarge(size, limit) {
+  const message = `data is ${size} bytes as compact JSON; at most ${limit} are allowed.`;
+  return new SynclineError(message, { code: Code.TOO_LARGE, status: 413 });
+}
+
+/**
+ * The `error` of a reply.
+ *
+ * @param {JsonObject} body
+ * @throws {TypeError} it is not one
+ */
+export function refusalOf(body) {
+  const { code, status, message, retry, document } = body;
+  if (!Number.isInteger(code) || !Number.isInteger(status)) {
+    throw new TypeError("an error has no code or no status");
+  }
+  return new SynclineError(String(message), {
+    code,
+    status,
+    retry: Boolean(retry),
+    document: document ? Snapshot.parse(document) : null,
+  });
+}
+
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** @param {unknown} error */
+export function statusOf(error) {
+  return error instanceof SynclineError ? error.status : 0;
+}

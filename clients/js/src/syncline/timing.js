@@ -1,0 +1,88 @@
+/** Promises that are settled from outside, end early or take their time. */
+
+export function ignore() {}
+
+/**
+ * A promise with its two ends in reach.
+ *
+ * @template T
+ */
+export class Deferred {
+  constructor() {
+    /** @type {(value: T) => void} */
+    this.resolve = ignore;
+    /** @type {(error: unknown) => void} */
+    this.reject = ignore;
+    /** @type {Promise<T>} */
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/**
+ * The outcome of `promise`, or the reason of `signal` if that is aborted first.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal} signal
+ * @returns {Promise<T>}
+ */
+export function orAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+/**
+ * Carry out `work`, which is given a signal, within a time and until `outer` is aborted.
+ *
+ * @template T
+ * @param {number} time
+ * @param {() => Error} late makes the error for when the time is over
+ * @param {AbortSignal | null} outer
+ * @param {(signal: AbortSignal) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function within(time, late, outer, work) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(late()), time);
+  const abort = () => controller.abort(outer?.reason);
+  outer?.addEventListener("abort", abort, { once: true });
+  try {
+    if (outer?.aborted) throw outer.reason;
+    return await orAborted(work(controller.signal), controller.signal);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * @param {number} time
+ * @param {AbortSignal} [signal] ends it early, with its reason
+ * @returns {Promise<void>}
+ */
+export function sleep(time, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, time);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+  });
+}
+
+/** @param {number} ceiling exclusive */
+export function randomBelow(ceiling) {
+  return Math.random() * ceiling;
+}

@@ -1,0 +1,161 @@
+"""Writes whose answer was lost: told as what they were, and applied once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.store import PATIENCE, Line, Publications, Service, Store, eventually, refused
+from syncline_protocol.document import Document
+from syncline_protocol.errors import Code
+from syncline_server.storage import keys
+from syncline_server.storage.connection import Connection
+from syncline_server.storage.documents import REVISION_RANDOM, Documents, now_ms
+from syncline_server.storage.redis import Redis
+
+LOST = ["commit", "answer"]
+OPS = [None, "op-1"]
+
+
+@pytest.fixture
+async def line(tmp_path: Path, store: Store) -> AsyncIterator[Line]:
+    line = Line(tmp_path / "line.sock", store)
+    async with line.standing():
+        yield line
+
+
+@pytest.fixture
+async def mine(line: Line, service_sid: str) -> AsyncIterator[Service]:
+    """The service, by the line."""
+    redis = Redis(line.engine, PATIENCE)
+    await redis.start()
+    yield Service(Documents(redis, 120), service_sid)
+    await redis.stop()
+
+
+async def aged(document: Document) -> Document:
+    """The document, once it is older than its revision can tell from a write of now."""
+    await eventually(lambda: now_ms() * REVISION_RANDOM > document.revision)
+    return document
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("ttl", [None, 60])
+@pytest.mark.parametrize("name", ["prefs", None])
+async def test_a_creation(
+    mine: Service, line: Line, lost: str, op: str | None, ttl: int | None, name: str | None
+) -> None:
+    line.lose = lost
+    written, created = await mine.find_or_create(name, b'{"a":1}', ttl, op=op)
+    assert line.lose is None
+    assert created
+    assert await mine.get(written.document.sid) == written.document
+    assert written.document.data == b'{"a":1}'
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("op", OPS)
+async def test_a_creation_of_a_name_that_is_taken(
+    mine: Service, line: Line, lost: str, op: str | None
+) -> None:
+    document = await mine.create("prefs", b'{"a":1}')
+    line.lose = lost
+    written, created = await mine.find_or_create("prefs", b'{"a":2}', op=op)
+    assert (written.document, created) == (document, False)
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("ttl", [None, 60, 0])
+@pytest.mark.parametrize("conditional", [True, False])
+async def test_a_change(
+    mine: Service,
+    line: Line,
+    published: Publications,
+    lost: str,
+    op: str | None,
+    ttl: int | None,
+    conditional: bool,
+) -> None:
+    document = await aged(await mine.create("prefs", b'{"a":1}', 100))
+    line.lose = lost
+    if_match = document.revision if conditional else None
+    written = await mine.set("prefs", b'{"a":2}', ttl, if_match, op=op)
+    assert line.lose is None
+    assert await mine.get("prefs") == written.document
+    assert written.document.data == b'{"a":2}'
+    [event] = await published.take()
+    assert event.revision == written.document.revision
+
+
+@pytest.mark.parametrize("op", OPS)
+async def test_a_removal_that_did_not_arrive(mine: Service, line: Line, op: str | None) -> None:
+    await aged(await mine.create("prefs"))
+    line.lose = "commit"
+    await mine.remove("prefs", op=op)
+    assert await mine.get("prefs") is None
+
+
+async def test_a_removal_that_was_carried_out_is_known_by_its_operation_id(
+    mine: Service, line: Line, published: Publications
+) -> None:
+    await mine.create("prefs")
+    line.lose = "answer"
+    removed = await mine.remove("prefs", op="op-1")
+    assert removed.repeated
+    assert len(await published.take()) == 1
+
+
+async def test_without_an_operation_id_nobody_knows_who_removed_it(
+    mine: Service, line: Line, published: Publications
+) -> None:
+    await mine.create("prefs")
+    line.lose = "answer"
+    refusal = await refused(mine.remove("prefs"), Code.UNAVAILABLE)
+    assert "may or may not" in refusal.message
+    assert len(await published.take()) == 1
+
+
+@pytest.mark.parametrize("lost", LOST)
+async def test_a_refused_condition(mine: Service, line: Line, lost: str) -> None:
+    document = await mine.create("prefs", b'{"a":1}')
+    newest = await aged((await mine.set("prefs", b'{"a":2}')).document)
+    line.lose = lost
+    refusal = await refused(
+        mine.set("prefs", b'{"a":3}', if_match=document.revision), Code.REVISION_MISMATCH
+    )
+    assert refusal.document == newest
+
+
+@pytest.mark.parametrize("lost", LOST)
+async def test_a_change_that_somebody_else_has_followed_is_unknown_and_not_repeated(
+    mine: Service, service: Service, line: Line, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mine.create("prefs", b'{"by":"nobody"}')
+    line.lose = lost
+    rivals: list[Document] = []
+    redis = mine.documents._redis
+    reconnected = redis.reconnected
+
+    async def overtaken(key: str) -> None:
+        """Before it is looked at, somebody else writes."""
+        rivals.append((await service.set("prefs", b'{"by":"rival"}')).document)
+        await reconnected(key)
+
+    monkeypatch.setattr(redis, "reconnected", overtaken)
+    refusal = await refused(mine.set("prefs", b'{"by":"me"}'), Code.UNAVAILABLE)
+    assert "may or may not" in refusal.message
+    assert [await service.get("prefs")] == rivals
+
+
+@pytest.mark.parametrize("lost", LOST)
+async def test_the_sweeper_knows_of_an_expiry(
+    mine: Service, line: Line, admin: Connection, lost: str
+) -> None:
+    line.lose = lost
+    document = await mine.create("prefs", ttl=60)
+    [bucket] = await admin.execute("ZRANGE", keys.due(mine.sid), 0, -1)
+    assert bucket.decode() == document.sid[2:4]
