@@ -122,7 +122,7 @@ def _longest_pause(history: Path) -> float:
     with history.open() as lines:
         records = (json.loads(line) for line in lines if '"answered"' in line)
         times = [record["at"] for record in records if record["outcome"] == "acknowledged"]
-    return max(later - earlier for earlier, later in pairwise(times))
+    return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
 
 def _report(name: str, verdict: dict[str, Any]) -> None:

@@ -149,7 +149,11 @@ class Hub:
             return
         topic.revision = event.revision
         for subscriber in list(topic.subscribers):
-            subscriber.on_event(event)
+            try:
+                subscriber.on_event(event)
+            except Exception:
+                # One that fails must not keep the event from the others, nor end the feed.
+                logger.exception("an event of %s could not be handed on", event.sid)
 
     def _on_gap(self, channels: list[str]) -> None:
         topics = (self._topics.get(sid_of_channel(channel)) for channel in channels)

@@ -112,7 +112,7 @@ class Settings:
         20.0, "Seconds a socket may leave a ping unanswered; then it is dropped.", least=1, most=300
     )
     sse_heartbeat: float = _setting(
-        15.0, "Seconds between comment lines on an event stream.", least=1, most=300
+        15.0, "Seconds between comment lines on an event stream.", least=1, most=30
     )
     output_mark: int = _setting(
         262_144,

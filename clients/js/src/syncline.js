@@ -9,7 +9,7 @@
  *     await prefs.update({ color: "red" });
  *
  * This module is all that is public. Its parts lie beside it in `syncline/`, so that both can be
- * served as they are, without a build; each depends only on those below it:
+ * served as they are, without a build; each depends only on those beside and below it:
  *
  *     client, document, emitter            the public face
  *     open-documents                       the subscriptions, through every break

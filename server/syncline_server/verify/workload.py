@@ -126,11 +126,16 @@ class Workload:
 
     async def _write_on(self, writer: WireClient) -> None:
         chance = random.Random(f"{self._seed}:{writer.name}")
+        slots = [
+            slot
+            for slot in self._slots
+            if slot.kind is not Kind.TALLY and writer in slot.followers
+        ]
         room = asyncio.Semaphore(IN_FLIGHT)
-        while not await self._stops_within(chance.uniform(0, 2 * self._interval)):
-            slot = chance.choice(self._slots)
+        while slots and not await self._stops_within(chance.uniform(0, 2 * self._interval)):
+            slot = chance.choice(slots)
             document = slot.document
-            if document is not None and slot.kind is not Kind.TALLY:
+            if document is not None:
                 await room.acquire()
                 self._spawn(self._in_room(room, self._write, writer, slot.kind, document))
 
@@ -142,8 +147,8 @@ class Workload:
             if slot.kind is Kind.TALLY and application in slot.followers
         ]
         room = asyncio.Semaphore(IN_FLIGHT)
-        while not await self._stops_within(chance.uniform(0, 2 * self._interval)):
-            document = chance.choice(tallies).document if tallies else None
+        while tallies and not await self._stops_within(chance.uniform(0, 2 * self._interval)):
+            document = chance.choice(tallies).document
             if document is not None:
                 await room.acquire()
                 number = self._history.number_write()

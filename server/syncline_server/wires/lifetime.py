@@ -14,7 +14,7 @@ NOTICE = 180
 """Seconds before the end at which the client is told (docs/protocol.md, section 1)."""
 
 SHORT_LIFE = 1800
-"""Seconds: tokens that live shorter are told of when a tenth of their life is left."""
+"""Seconds: one that has less left when it is presented is told of when a tenth of that is left."""
 
 
 class TokenLife:
