@@ -21,13 +21,16 @@ class Times(Wheel):
         self.alarms: list[tuple[float, Alarm]] = []
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
-        alarm = Alarm(callback)
+        alarm = Alarm(self, 0, callback)
         self.alarms.append((seconds, alarm))
         return alarm
 
+    def drop(self, due: int, alarm: Alarm) -> None:
+        self.alarms = [(seconds, each) for seconds, each in self.alarms if each is not alarm]
+
     def ring(self) -> list[float]:
         """Make every call that is not cancelled, in time; returns when."""
-        due = sorted((s, a) for s, a in self.alarms if a.callback is not None)
+        due = sorted(self.alarms, key=lambda each: each[0])
         for _, alarm in due:
-            alarm.ring()
+            alarm.callback()
         return [seconds for seconds, _ in due]

@@ -14,19 +14,16 @@ RESOLUTION = 0.1
 class Alarm:
     """One call that is due."""
 
-    __slots__ = ("callback",)
+    __slots__ = ("_due", "_wheel", "callback")
 
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback: Callable[[], None] | None = callback
+    def __init__(self, wheel: Wheel, due: int, callback: Callable[[], None]) -> None:
+        self._wheel = wheel
+        self._due = due
+        self.callback = callback
 
     def cancel(self) -> None:
-        """It is not called any more; safe to repeat."""
-        self.callback = None
-
-    def ring(self) -> None:
-        """Make the call, unless it was cancelled."""
-        if self.callback is not None:
-            self.callback()
+        """It is not called any more, and nothing of it stays; safe to repeat."""
+        self._wheel.drop(self._due, self)
 
 
 class Wheel:
@@ -34,15 +31,16 @@ class Wheel:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._slices: dict[int, list[Alarm]] = {}
+        # The alarms of a slice in the order in which they were set.
+        self._slices: dict[int, dict[Alarm, None]] = {}
         self._turned_to = 0
         self._turning = False
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
         """Call `callback`, which must not block, in about so many seconds."""
-        alarm = Alarm(callback)
         due = int((self._loop.time() + max(seconds, 0)) / RESOLUTION) + 1
-        self._slices.setdefault(due, []).append(alarm)
+        alarm = Alarm(self, due, callback)
+        self._slices.setdefault(due, {})[alarm] = None
         if not self._turning:
             self._turning = True
             self._turned_to = due - 1
@@ -50,14 +48,28 @@ class Wheel:
         self._turned_to = min(self._turned_to, due - 1)
         return alarm
 
+    def drop(self, due: int, alarm: Alarm) -> None:
+        """Forget an alarm; a token's is due in a day, and its connection may end in a second."""
+        alarms = self._slices.get(due)
+        if alarms is not None:
+            alarms.pop(alarm, None)
+            if not alarms:
+                del self._slices[due]
+
     def _turn(self) -> None:
         now = int(self._loop.time() / RESOLUTION)
         while self._turned_to < now:
             self._turned_to += 1
-            for alarm in self._slices.pop(self._turned_to, ()):
+            for alarm in list(self._slices.get(self._turned_to, ())):
                 # Not called here: one that fails must not stop the wheel.
-                self._loop.call_soon(alarm.ring)
+                self._loop.call_soon(self._ring, self._turned_to, alarm)
         if self._slices:
             self._loop.call_later(RESOLUTION, self._turn)
         else:
             self._turning = False
+
+    def _ring(self, due: int, alarm: Alarm) -> None:
+        """Make the call, unless it was cancelled a moment ago."""
+        if alarm in self._slices.get(due, ()):
+            self.drop(due, alarm)
+            alarm.callback()

@@ -68,3 +68,13 @@ async def test_it_turns_again_after_it_was_empty() -> None:
     wheel = Wheel()
     for _ in range(2):
         await rings(wheel, 0)
+
+
+async def test_nothing_stays_of_a_cancelled_alarm() -> None:
+    """A token's is due in a day: those of all that have left must not wait for it."""
+    wheel = Wheel()
+    alarms = [wheel.call_later(86_400, lambda: None) for _ in range(10)]
+    for alarm in alarms:
+        alarm.cancel()
+
+    assert wheel._slices == {}
