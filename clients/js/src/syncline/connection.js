@@ -14,7 +14,7 @@ import { Code, OUTSTANDING_LIMIT } from "./protocol.js";
 import { Deferred, ignore, orAborted, within } from "./timing.js";
 import { TokenSource } from "./token.js";
 
-/** @import { Options } from "./options.js" */
+/** @import { Options, Server } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Token } from "./token.js" */
 /** @import { EventHandler, Receive, Request, Transport } from "./transport.js" */
@@ -71,7 +71,7 @@ export class Connection {
   #outstanding = 0;
 
   /**
-   * @param {{ httpUrl: string, websocketUrl: string }} server
+   * @param {Server} server
    * @param {TokenSource} token
    * @param {Options} options
    * @param {Observer} observer

@@ -6,7 +6,7 @@ import { RestTransport } from "./rest.js";
 import { ignore, sleep, within } from "./timing.js";
 import { WebSocketTransport } from "./websocket.js";
 
-/** @import { Options } from "./options.js" */
+/** @import { Options, Server } from "./options.js" */
 /** @import { TokenSource } from "./token.js" */
 /** @import { EventHandler, Transport } from "./transport.js" */
 
@@ -20,7 +20,7 @@ export class Dialer {
   #onEvent;
 
   /**
-   * @param {{ httpUrl: string, websocketUrl: string }} server
+   * @param {Server} server
    * @param {TokenSource} token
    * @param {Options} options
    * @param {EventHandler} onEvent

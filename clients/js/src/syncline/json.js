@@ -9,10 +9,13 @@ const utf8 = new TextEncoder();
 
 /**
  * @param {string} text
- * @returns {number} bytes as UTF-8
+ * @param {number} limit in bytes
+ * @throws {SynclineError} it is longer
  */
-export function byteLength(text) {
-  return utf8.encode(text).length;
+export function checkSize(text, limit) {
+  if (text.length * 3 <= limit) return; // a UTF-16 unit becomes three bytes at most
+  const size = utf8.encode(text).length;
+  if (size > limit) throw tooLarge(size, limit);
 }
 
 /** A JSON value in text form; a message takes it over as it is, so that it is encoded once. */
@@ -43,24 +46,22 @@ export class Json {
    * @throws {SynclineError} as `of`, and for what is no object, and for what is too large
    */
   static data(data, limit) {
-    if (data === null) {
-      throw new SynclineError("data must be a JSON object, not null.", {
-        code: Code.INVALID_DATA,
-        status: 400,
-      });
-    }
+    if (data === null) throw notData("null", Code.INVALID_DATA);
     const json = Json.of(data);
     if (typeof json.text !== "string" || !json.text.startsWith("{")) {
-      const given = Array.isArray(data) ? "an array" : typeof data;
-      throw new SynclineError(`data must be a JSON object, not ${given}.`, {
-        code: Code.INVALID_JSON,
-        status: 400,
-      });
+      throw notData(Array.isArray(data) ? "an array" : typeof data, Code.INVALID_JSON);
     }
-    const size = limit === null ? 0 : byteLength(json.text);
-    if (limit !== null && size > limit) throw tooLarge(size, limit);
+    if (limit !== null) checkSize(json.text, limit);
     return json;
   }
+}
+
+/**
+ * @param {string} given
+ * @param {number} code
+ */
+function notData(given, code) {
+  return new SynclineError(`data must be a JSON object, not ${given}.`, { code, status: 400 });
 }
 
 /**

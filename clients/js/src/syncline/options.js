@@ -53,11 +53,11 @@ export function withDefaults(options) {
   };
 }
 
+/** @typedef {{ httpUrl: string, websocketUrl: string }} Server `httpUrl` has no slash at its end */
+
 /**
- * The server's addresses.
- *
  * @param {string | undefined} given
- * @returns {{ httpUrl: string, websocketUrl: string }} `httpUrl` has no slash at its end
+ * @returns {Server}
  * @throws {TypeError} the URL cannot be a server's
  */
 export function parseServer(given) {

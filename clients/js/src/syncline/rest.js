@@ -131,18 +131,9 @@ export class RestTransport {
     const { identity, serviceSid, issued, expires } = claimsOf(token);
     this.#identity = identity;
     this.#http.use(token, serviceSid);
-    this.#renewBefore(issued, expires);
-  }
-
-  /**
-   * There is no notice without a socket: make it.
-   *
-   * @param {number} issued since 1970
-   * @param {number} expires since 1970
-   */
-  #renewBefore(issued, expires) {
     clearTimeout(this.#renewal);
     if (expires === Infinity) return;
+    // Without a socket no notice comes: make it.
     const { after, left } = renewalOf(issued, expires);
     const notice = { event: "token_about_to_expire", expires_in: left / 1_000 };
     this.#renewal = setTimeout(() => this.#onEvent(notice), after);

@@ -9,9 +9,8 @@ import {
   connectionLost,
   messageOf,
   refusalOf,
-  tooLarge,
 } from "./errors.js";
-import { byteLength, encodeMessage } from "./json.js";
+import { checkSize, encodeMessage } from "./json.js";
 import { MESSAGE_LIMIT, SUBPROTOCOL } from "./protocol.js";
 import { Deferred, ignore, sleep, within } from "./timing.js";
 
@@ -112,7 +111,8 @@ export class WebSocketTransport {
     const id = this.#lastId;
     // The id comes first, so that the server can answer what it cannot parse.
     const message = encodeMessage({ id, ...request });
-    this.#checkSize(message);
+    // A message that is larger than a frame may be would end the connection for good.
+    if (this.dataLimit !== null) checkSize(message, FRAME_FACTOR * this.dataLimit);
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { receive, resolve, reject });
       signal.addEventListener("abort", () => this.#pending.delete(id), { once: true });
@@ -151,19 +151,6 @@ export class WebSocketTransport {
       // Some proxies let the handshake pass and then cut the connection.
       throw new WebSocketBlocked(reason.message, { retry: true });
     }
-  }
-
-  /**
-   * A message that is larger than a frame may be would end the connection for good.
-   *
-   * @param {string} message
-   */
-  #checkSize(message) {
-    if (this.dataLimit === null) return;
-    const limit = FRAME_FACTOR * this.dataLimit;
-    if (message.length * 3 <= limit) return;
-    const size = byteLength(message);
-    if (size > limit) throw tooLarge(size, limit);
   }
 
   #onOpen() {
