@@ -10,10 +10,11 @@ import pytest
 
 from support.store import PATIENCE, Service, Store, eventually, refused
 from syncline_protocol.errors import Code
+from syncline_server.ear import Ear
 from syncline_server.feed import Feed
 from syncline_server.storage.address import Address
 from syncline_server.storage.connection import Connection
-from syncline_server.storage.engine import ExternalRedis
+from syncline_server.storage.engine import SHARD, ExternalRedis
 from syncline_server.storage.keys import channel
 from syncline_server.storage.redis import Redis
 
@@ -167,6 +168,54 @@ async def test_a_subscription_that_was_taken_back_and_made_again_is_the_one_that
         written = await service.set("prefs", b'{"n":%d}' % number)
         assert (await hearing.event()).revision == written.document.revision
         hearing.feed.unsubscribe(name)
+
+
+async def test_a_confirmation_of_what_was_taken_back_since_confirms_nothing(
+    store: Store, hearing: Hearing, service_sid: str
+) -> None:
+    name = channel(service_sid, f"ET{'0' * 32}")
+    with store.paused():
+        first = asyncio.ensure_future(hearing.feed.subscribe(name))
+        await asyncio.sleep(0)
+        hearing.feed.unsubscribe(name)
+        first.cancel()
+        second = asyncio.ensure_future(hearing.feed.subscribe(name))
+        await asyncio.sleep(0)
+        # The answer to the first, as if Redis had been that quick.
+        ear_of(hearing)._on_push([b"subscribe", name.encode(), 1])
+        done, _ = await asyncio.wait([second], timeout=0.05)
+        assert not done
+    await second
+
+
+def ear_of(hearing: Hearing) -> Ear:
+    return hearing.feed._ears[SHARD]
+
+
+async def test_a_feed_that_does_not_hear_what_is_published_is_connected_anew(
+    hearing: Hearing,
+) -> None:
+    """As one that hangs on a server that is no master any more: it answers, and is deaf."""
+    ear = ear_of(hearing)
+    await eventually(lambda: not ear._outstanding)
+    ear._probe = "{x}:nobody hears this"
+    await hearing.gap()
+    assert ear._probe != "{x}:nobody hears this"
+    assert hearing.feed.live
+
+
+async def test_a_probe_that_overtakes_its_subscription_proves_nothing(hearing: Hearing) -> None:
+    """They go by two connections."""
+    ear = ear_of(hearing)
+    await eventually(lambda: not ear._outstanding)
+    ear._probe = "{x}:not yet"
+    ear._outstanding[ear._probe] = 1
+    connection = ear._connection
+    assert connection is not None
+    await ear._send_probe(connection)
+    ended, _ = await asyncio.wait([connection.ended], timeout=0.05)
+    assert not ended
+    assert hearing.gaps.empty()
 
 
 async def test_after_a_cut_it_tells_of_the_gap_and_hears_again(
