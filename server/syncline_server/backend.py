@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.document import Document
@@ -13,6 +13,8 @@ from syncline_protocol.fields import show
 
 from .auth import Authenticator, Principal
 from .hub import Hub
+from .metrics import Meters
+from .pace import Pace
 from .patches import patched
 from .settings import Settings
 from .storage.documents import (
@@ -55,10 +57,20 @@ class Backend:
     permissions: Permissions
     listing: Listing
     hub: Hub
+    meters: Meters = field(default_factory=Meters)
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pace", Pace(self.settings.identity_rate, self.meters))
 
     def ready(self) -> bool:
-        """True while Redis answers and its events come."""
-        return self.redis.connected and self.hub.live
+        """True while nothing is missing."""
+        return not self.missing()
+
+    def missing(self) -> list[str]:
+        """What the server cannot do without and has not: `redis`, `feed`, or both."""
+        present = {"redis": self.redis.connected, "feed": self.hub.live}
+        return [name for name, is_there in present.items() if not is_there]
 
     async def workspace(self, principal: Principal, service: str) -> Workspace:
         """The documents of the service with this SID or unique name, for this caller.
@@ -100,6 +112,12 @@ class Workspace:
         self._documents = backend.documents
         self._listing = backend.listing
         self._settings = backend.settings
+        self._pace = backend.pace
+        self._caller = (service_sid, identity)
+
+    def too_fast(self) -> Refusal | None:
+        """Count a request; why it is refused, if the identity makes too many. Not the account's."""
+        return self._pace.refusal(self._caller) if self.limited else None
 
     @property
     def reader(self) -> str | None:
@@ -242,12 +260,13 @@ class Workspace:
         """The newest state, at a revision beyond the one that a client holds.
 
         A failover of Redis can lose the last writes; who was told of them must not take the stored
-        state for an old one. Revisions that no server can have given are ignored.
+        state for an old one. Revisions that no server can have given are ignored; so are all where
+        rights are checked, since it is a write that a mere reader could ask for.
         """
-        if held >= (now_ms() + CLOCK_DIFFERENCE_MS) * REVISION_RANDOM:
+        is_checked = await self._needs(Right.READ) is not None
+        if is_checked or held >= (now_ms() + CLOCK_DIFFERENCE_MS) * REVISION_RANDOM:
             return await self.get(sid)
-        needs = await self._needs(Right.READ)
-        return await self._documents.advance(self.service_sid, sid, held, self.identity, needs)
+        return await self._documents.advance(self.service_sid, sid, held)
 
     async def remove(self, command: Remove) -> Written:
         """End the document; needs the right to manage. Raises as `set`."""

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,6 +127,10 @@ def _generate(path: Path) -> None:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
-    with suppress(FileExistsError):
+    try:
         os.link(aside, path)
-    os.unlink(aside)
+        os.unlink(aside)
+    except FileExistsError:
+        os.unlink(aside)
+    except OSError:  # this file system has no links
+        os.replace(aside, path)

@@ -63,12 +63,14 @@ class Ear:
     Attributes:
         channels: those that are wanted.
         lag: seconds that the last probe took to come back.
+        round_trip: seconds until Redis had answered that it took the last probe.
     """
 
     def __init__(self, redis: Redis, shard: str, timeout: float, listener: Listener) -> None:
         """`timeout`: seconds that a connection may take."""
         self.channels: set[str] = set()
         self.lag = 0.0
+        self.round_trip = 0.0
         self._redis = redis
         self._engine = redis.engine
         self._shard = shard
@@ -163,12 +165,14 @@ class Ear:
         """Publish to ourselves by the way of commits, and end a connection that cannot hear it."""
         if self._outstanding[self._probe]:
             return  # Redis may take this before the subscription, which is on the other connection
-        sent_at = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        sent_at = clock()
         # While Redis refuses, this says nothing about the feed.
         with suppress(Refusal, ReplyError):
             receivers = await self._redis.execute(
                 self._engine.publish, self._probe, f"{sent_at:.6f}"
             )
+            self.round_trip = clock() - sent_at
             if not receivers and connection is self._connection:
                 logger.warning("the feed hangs on a server that commits do not go to")
                 connection.abort()

@@ -56,6 +56,11 @@ class Feed:
         """Seconds that a message to oneself took the last time, at the slowest shard."""
         return max((ear.lag for ear in self._ears.values()), default=0.0)
 
+    @property
+    def round_trip(self) -> float:
+        """Seconds that Redis took to answer the last time, at the slowest shard."""
+        return max((ear.round_trip for ear in self._ears.values()), default=0.0)
+
     def start(self) -> None:
         """Connect, and stay connected."""
         self._redis.engine.on_change(self._follow)

@@ -16,6 +16,7 @@ from syncline_protocol.errors import Refusal
 
 from .auth import SYSTEM
 from .feed import Feed
+from .metrics import Histogram
 from .storage.backoff import PAUSE_LIMIT
 from .storage.connection import ReplyError
 from .storage.documents import REVISION_RANDOM, Documents, now_ms
@@ -72,10 +73,21 @@ class Topic:
 class Hub:
     """All topics of this process."""
 
-    def __init__(self, redis: Redis, documents: Documents, timeout: float) -> None:
-        """`timeout`: seconds that a subscription in Redis may take."""
+    def __init__(
+        self,
+        redis: Redis,
+        documents: Documents,
+        timeout: float,
+        fan_out: Histogram | None = None,
+    ) -> None:
+        """
+        Args:
+            timeout: seconds that a subscription in Redis may take.
+            fan_out: counts the seconds from a commit until its event is with all subscribers.
+        """
         self._documents = documents
-        self._feed = Feed(redis, timeout, self._on_event, self._on_gap)
+        self._fan_out = fan_out or Histogram()
+        self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
 
@@ -83,6 +95,11 @@ class Hub:
     def live(self) -> bool:
         """True while events come from Redis."""
         return self._feed.live
+
+    @property
+    def feed(self) -> Feed:
+        """Where the events come from."""
+        return self._feed
 
     def start(self) -> None:
         """Begin to listen."""
@@ -141,9 +158,13 @@ class Hub:
                 if subscriber.reader == change.identity:
                     subscriber.on_revoked(topic.sid)
 
-    def _on_event(self, event: Event | RightsChanged) -> None:
+    def _on_published(self, event: Event | RightsChanged) -> None:
         if isinstance(event, RightsChanged):
             return self._on_rights(event)
+        self._on_event(event)
+        self._fan_out.observe(max(0, now_ms() - event.at_ms) / 1000)
+
+    def _on_event(self, event: Event) -> None:
         topic = self._topics.get(event.sid)
         if topic is None or event.revision <= topic.revision:
             return

@@ -31,9 +31,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app.http,
-                http=rest.http_protocol(
-                    settings.url_limit, settings.header_limit, settings.slow_reader_timeout
-                ),
+                http=rest.http_protocol(_limits(settings), app.wheel.call_later, app.meters),
                 ws=app.socket,
                 lifespan="on",
                 log_config=None,
@@ -76,3 +74,14 @@ class Server(uvicorn.Server):
         except TimeoutError:
             logger.warning("some clients did not leave in time")
         await super().shutdown(sockets)
+
+
+def _limits(settings: Settings) -> rest.Limits:
+    return rest.Limits(
+        url=settings.url_limit,
+        head=settings.header_limit,
+        connections=settings.transport_limit,
+        header_timeout=settings.header_timeout,
+        body_timeout=settings.body_timeout,
+        reader_timeout=settings.slow_reader_timeout,
+    )

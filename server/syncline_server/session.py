@@ -115,6 +115,7 @@ class Session:
         self.workspace = workspace
         self._hub = backend.hub
         self._limit = backend.settings.max_subscriptions
+        self._bounds = backend.meters.bounds
         self._send_event = send_event
         self._watches: dict[str, _Watch] = {}
         self._sids: dict[str, str] = {}  # by the unique name of what is open
@@ -128,8 +129,11 @@ class Session:
     def submit(self, command: Command, answer: Answer) -> None:
         """Carry out a command after those that name the same document; `answer` is called once.
 
-        It is not called when the session is closed first.
+        It is not called when the session is closed first. It may be called before this returns.
         """
+        refusal = self.workspace.too_fast()
+        if refusal is not None:
+            return answer(refusal)
         lane = self._lane_of(command.document)
         lane.commands.append((command, answer))
         self._claim(lane, command.document)
@@ -137,6 +141,11 @@ class Session:
             task = asyncio.create_task(self._work(lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many documents are open."""
+        return len(self._watches)
 
     def close(self) -> None:
         """End all subscriptions; commands under way may be carried out, but are not answered."""
@@ -342,6 +351,7 @@ class Session:
         """Refuse before anything is created rather than after."""
         is_open = address is not None and self._sids.get(address, address) in self._watches
         if not is_open and len(self._watches) + self._openings >= self._limit:
+            self._bounds["max_subscriptions"] += 1
             raise Refusal(
                 Code.TOO_MANY_SUBSCRIPTIONS,
                 f"One connection can hold {self._limit} documents open; unsubscribe from some.",

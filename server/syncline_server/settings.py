@@ -6,6 +6,7 @@ A field is at once the option `--field-name` of `syncline serve` and the environ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -23,6 +24,8 @@ REDIS_SCHEMES = (
     "redis+sentinel",
     "rediss+sentinel",
 )
+
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 
 MAX_DATA_LIMIT = 1024 * 1024
 
@@ -101,9 +104,51 @@ class Settings:
         least=0.1,
         most=120,
     )
+    auth_message_limit: int = _setting(
+        16_384,
+        "Bytes in a message of a socket that has not authenticated; more is closed with 1009.",
+        least=1024,
+        most=262_144,
+    )
+    header_timeout: float = _setting(
+        10.0,
+        "Seconds for the line and headers of a request; then it is refused with 20408.",
+        least=0.1,
+        most=300,
+    )
+    body_timeout: float = _setting(
+        30.0,
+        "Seconds in which nothing of a request's body may come; then it is refused with 20408.",
+        least=0.1,
+        most=600,
+    )
+    max_connections: int = _setting(
+        50_000,
+        "Sockets and event streams that one process holds; more are refused with 503.",
+        least=1,
+        most=1_000_000,
+    )
     connect_rate: int = _setting(
-        500,
-        "Connections of the vendor's SDKs that one process lets in per second; more get a 429.",
+        1000,
+        "Sockets and event streams that one process lets in per second; more get a 429.",
+        least=1,
+        most=100_000,
+    )
+    connection_rate: int = _setting(
+        2000,
+        "Messages per second that the server reads of one socket; the rest waits.",
+        least=1,
+        most=1_000_000,
+    )
+    identity_rate: int = _setting(
+        10_000,
+        "Requests per second of one identity in one process; more are refused with 20429.",
+        least=1,
+        most=10_000_000,
+    )
+    max_requests: int = _setting(
+        1024,
+        "HTTP requests that one process carries out at once; more are refused with 20503.",
         least=1,
         most=100_000,
     )
@@ -181,6 +226,14 @@ class Settings:
             _check_url("public_url", self.public_url, ("http", "https"))
         if self.redis_url is not None:
             _check_url("redis_url", self.redis_url, REDIS_SCHEMES)
+        if self.public_url is not None and set(self.public_url) & set("?#"):
+            raise SettingError("--public-url must have no query and no fragment")
+        for origin in self.origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise SettingError(
+                    f"--cors-origins must be '*' or origins like https://app.example.com, "
+                    f"not {origin!r}"
+                )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -203,6 +256,14 @@ class Settings:
         Derived: one message may hold a document, or a thousand subscriptions of a vendor's SDK.
         """
         return max(self.body_limit, 262_144)
+
+    @property
+    def transport_limit(self) -> int:
+        """Connections of any kind that one process accepts; more are refused with 503.
+
+        Derived: those that stay, and as many as may have a request carried out.
+        """
+        return self.max_connections + self.max_requests
 
     @property
     def origins(self) -> list[str]:

@@ -37,8 +37,8 @@ async def _run(orders: Orders) -> None:
     # Nothing more is written there: that it can be read means that the parent has ended.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _orphaned)
     try:
-        server = Server(create_app(settings, orders.credentials, engine), settings, _ready)
-        await server.serve([listener])
+        app = create_app(settings, orders.credentials, engine, orders.number)
+        await Server(app, settings, _ready).serve([listener])
     finally:
         await engine.stop()
 

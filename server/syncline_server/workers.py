@@ -43,12 +43,14 @@ class Orders:
     """What a worker is told, on stdin: neither its arguments nor its environment hold secrets.
 
     Attributes:
+        number: of this worker, from 0; the one in its place has the same.
         listener: the number of the file descriptor to accept connections on.
         redis_path: the socket of the parent's Redis; None where the settings have a URL.
     """
 
     settings: Settings
     credentials: Credentials
+    number: int
     listener: int
     redis_path: str | None
 
@@ -63,6 +65,7 @@ class Orders:
         return cls(
             Settings.of(orders["settings"]),
             Credentials(**orders["credentials"]),
+            orders["number"],
             orders["listener"],
             orders["redis_path"],
         )
@@ -91,7 +94,7 @@ class Workers:
         Raises:
             SettingError: the address cannot be listened on.
         """
-        slots = [_Slot(self, listener) for listener in self._listen()]
+        slots = [_Slot(self, *numbered) for numbered in enumerate(self._listen())]
         self._handle_signals(slots)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -110,11 +113,11 @@ class Workers:
         if self._interrupted:
             raise KeyboardInterrupt
 
-    async def orders(self, listener: socket.socket) -> bytes:
+    async def orders(self, number: int, listener: socket.socket) -> bytes:
         """What a new worker is told."""
         embedded = self._embedded
         path = None if embedded is None else (await embedded.address(SHARD)).path
-        return Orders(self._settings, self._credentials, listener.fileno(), path).encode()
+        return Orders(self._settings, self._credentials, number, listener.fileno(), path).encode()
 
     async def _announce(self, slots: list[_Slot]) -> None:
         for slot in slots:
@@ -172,8 +175,9 @@ class _Rolling:
 class _Slot:
     """One listening socket, and the worker that accepts from it."""
 
-    def __init__(self, workers: Workers, listener: socket.socket) -> None:
+    def __init__(self, workers: Workers, number: int, listener: socket.socket) -> None:
         self.listener = listener
+        self._number = number
         self.ready = asyncio.Event()
         self._workers = workers
         self._process: Process | None = None
@@ -226,7 +230,7 @@ class _Slot:
             start_new_session=True,
         )
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(await self._workers.orders(self.listener))
+        process.stdin.write(await self._workers.orders(self._number, self.listener))
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 said = await process.stdout.readline()

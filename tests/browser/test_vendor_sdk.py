@@ -84,9 +84,12 @@ async def test_page_that_is_loaded_again_shows_what_changed_meanwhile(
     await page.evaluate("document_.set({ n: 1 })")
     kept = await page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('::'))")
     assert [key.split("::", 1)[1] for key in kept] == [f"document::{name}"]
+    # Elsewhere meanwhile, so that nothing is heard of it.
+    address = page.url
+    await page.goto("about:blank")
     async with syncline.connect(server.url, token=server.token("bob")) as client:
         await (await client.document(name)).set({"n": 2})
-    await page.reload()
+    await page.goto(address)
     await page.add_script_tag(path=SDK)
     stale = await page.evaluate(OPEN, [server.token("ada"), server.url, name])
     assert stale == {"n": 1}

@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosedError
 from websockets.http11 import Request, Response
 
 from support.peer import Peer, PeerConnection, peer
@@ -195,6 +197,27 @@ class TestEnd:
         assert connection.socket.close_code == 1002
 
 
+class LostSocket:
+    """A connection that is lost, which the reader notices a moment after the writer."""
+
+    async def send(self, message: bytes, text: bool) -> NoReturn:
+        raise ConnectionClosedError(None, None)
+
+    async def recv(self, decode: bool) -> NoReturn:
+        await asyncio.sleep(0)
+        raise ConnectionClosedError(None, None)
+
+
+async def test_a_request_on_a_lost_connection_fails_no_sooner_than_the_transport() -> None:
+    transport = WebSocketTransport(cast(ClientConnection, LostSocket()), ignore)
+
+    with pytest.raises(Interrupted):
+        await ask(transport)
+
+    # Else whoever repeats it takes the same transport again, for ever, and nobody else has a turn.
+    assert transport.ended.done()
+
+
 class TestHandshake:
     async def test_the_token_follows_no_redirect(self) -> None:
         async with peer(welcome=False) as elsewhere:
@@ -211,6 +234,22 @@ class TestHandshake:
                 port = server.sockets[0].getsockname()[1]
                 with pytest.raises(WebSocketBlocked):
                     await WebSocketTransport.open(f"ws://127.0.0.1:{port}", "t", TIMEOUT, ignore)
+
+    @pytest.mark.parametrize("status", [429, 503])
+    async def test_who_is_told_to_come_back_is_not_blocked(self, status: int) -> None:
+        def refuse(connection: ServerConnection, _: Request) -> Response:
+            response = connection.respond(status, "")
+            response.headers["Retry-After"] = "1"
+            return response
+
+        async def handle(connection: ServerConnection) -> None:
+            raise AssertionError
+
+        async with serve(handle, "127.0.0.1", 0, process_request=refuse) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(ConnectionLost, match=str(status)) as caught:
+                await WebSocketTransport.open(f"ws://127.0.0.1:{port}", "t", TIMEOUT, ignore)
+        assert not isinstance(caught.value, WebSocketBlocked)
 
     async def test_another_sub_protocol_is_none_of_ours(self) -> None:
         async def handle(connection: ServerConnection) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
@@ -208,6 +208,10 @@ async def _dial(url: str) -> ClientConnection:
             close_timeout=CLOSE_TIMEOUT,
             max_size=MESSAGE_LIMIT,
         )
+    except InvalidStatus as error:
+        if "Retry-After" in error.response.headers:
+            raise ConnectionLost(f"{url} lets nobody in now: {error}") from error
+        raise WebSocketBlocked(f"no WebSocket at {url}: {error}") from error
     except InvalidHandshake as error:
         raise WebSocketBlocked(f"no WebSocket at {url}: {error}") from error
     except OSError as error:

@@ -98,7 +98,11 @@ class _Endpoints:
 
     async def _workspace(self, request: Request) -> Workspace:
         caller = self._backend.authenticator.header(request.headers.get("authorization"))
-        return await self._backend.workspace(caller, request.path_params["service"])
+        workspace = await self._backend.workspace(caller, request.path_params["service"])
+        refusal = workspace.too_fast()
+        if refusal is not None:
+            raise refusal
+        return workspace
 
     async def _parameters(self, request: Request) -> Parameters:
         settings = self._backend.settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,12 +18,22 @@ from .addresses import raw_path
 from .body import PATCH_TYPES
 from .replies import json_reply
 
-__all__ = ["REALM", "error_body", "exception_handlers", "refusal_reply"]
+__all__ = [
+    "REALM",
+    "REFUSED",
+    "RETRY_AFTER",
+    "error_body",
+    "exception_handlers",
+    "refusal_reply",
+]
 
 REALM = "Syncline"
 
 RETRY_AFTER = 1
 """Seconds after which a caller may try again what was refused with 429 or 503."""
+
+REFUSED = "refused"
+"""What the state of a request has: the code that it was refused with."""
 
 _NOT_FOUND = (Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND)
 
@@ -37,7 +48,9 @@ def error_body(code: int, status: int, message: str) -> dict[str, Any]:
     }
 
 
-def refusal_reply(request: Request, refusal: Refusal) -> Response:
+def refusal_reply(
+    request: Request, refusal: Refusal, details: Mapping[str, Any] | None = None
+) -> Response:
     """The reply to a request that is not carried out.
 
     REST v1 has one code for all that is not there, 20404, where v3 and the native protocol tell
@@ -45,9 +58,12 @@ def refusal_reply(request: Request, refusal: Refusal) -> Response:
     """
     if refusal.code in _NOT_FOUND and not raw_path(request.scope).startswith(b"/v3/"):
         return _not_found(request)
+    _note(request, refusal.code)
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
     if refusal.document is not None:
-        body["details"] = {"document": native.document_body(refusal.document)}
+        details = {"document": native.document_body(refusal.document)}
+    if details is not None:
+        body["details"] = details
     return json_reply(body, refusal.code.status, _headers(request, refusal.code))
 
 
@@ -70,6 +86,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         )
     else:
         body = error_body(20_000 + error.status_code, error.status_code, error.detail)
+    _note(request, body["code"])
     return json_reply(body, error.status_code, error.headers)
 
 
@@ -86,7 +103,12 @@ exception_handlers: dict[Any, ExceptionHandler] = {
 """For Starlette: what turns an exception of any endpoint into a reply."""
 
 
+def _note(request: Request, code: int) -> None:
+    request.scope.setdefault("state", {})[REFUSED] = int(code)
+
+
 def _not_found(request: Request) -> Response:
+    _note(request, Code.NOT_FOUND)
     path = raw_path(request.scope).decode("latin-1").removeprefix("/v1")
     return json_reply(
         error_body(

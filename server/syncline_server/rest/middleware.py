@@ -14,12 +14,16 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.metrics import Meters
 
-from .errors import refusal_reply
+from .errors import REFUSED, refusal_reply
 
-__all__ = ["REQUEST_ID", "Recovery", "RequestIds", "make_request_id", "with_headers"]
+__all__ = ["REQUEST_ID", "Crowd", "Recovery", "RequestIds", "make_request_id", "with_headers"]
 
 REQUEST_ID = "X-Request-Id"
+
+ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
+"""Paths that are served in any crowd: who looks after the server must see what is going on."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,52 @@ class RequestIds:
             scope.setdefault("state", {})["request_id"] = request_id
             send = with_headers(send, [(REQUEST_ID, request_id)])
         await self._app(scope, receive, send)
+
+
+class Crowd:
+    """Carries out so many requests at once, and counts them all; one that has begun its reply, as
+    an event stream does, is under way no more."""
+
+    def __init__(self, app: ASGIApp, limit: int, meters: Meters) -> None:
+        """`limit`: more requests are refused."""
+        self._app = app
+        self._limit = limit
+        self._meters = meters
+        self._tally = meters.wires["rest"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        self._tally.requests += 1
+        if self._meters.requests >= self._limit and scope["path"] not in ALWAYS_ANSWERED:
+            self._meters.bounds["max_requests"] += 1
+            await self._refuse(scope, receive, send)
+        else:
+            await self._carry_out(scope, receive, send)
+        if (code := scope.get("state", {}).get(REFUSED)) is not None:
+            self._tally.refused[code] += 1
+
+    async def _carry_out(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._meters.requests += 1
+        under_way = 1
+
+        async def leaving_send(message: Message) -> None:
+            nonlocal under_way
+            self._meters.requests -= under_way
+            under_way = 0
+            await send(message)
+
+        try:
+            await self._app(scope, receive, leaving_send)
+        finally:
+            self._meters.requests -= under_way
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = Refusal(
+            Code.UNAVAILABLE,
+            f"The server is busy with {self._limit} requests; nothing was changed. Try again.",
+        )
+        await refusal_reply(Request(scope), refusal)(scope, receive, send)
 
 
 class Recovery:

@@ -1,40 +1,81 @@
 """HTTP under uvicorn: request heads bounded before they are buffered, bad ones answered in JSON.
 
-And readers that take nothing are given up: an event stream would wait for them for ever.
+Who sends a request too slowly is given up, and so is a reader that takes nothing: an event stream
+would wait for it for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.metrics import Meters
 
-from .errors import error_body
+from .errors import RETRY_AFTER, error_body
 from .middleware import REQUEST_ID, make_request_id
 
-__all__ = ["http_protocol"]
+__all__ = ["Limits", "http_protocol"]
+
+Timer = Callable[[float, Callable[[], None]], object]
+"""Calls back in so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is given up beyond.
+
+    Attributes:
+        url: bytes in a URL, at most.
+        head: bytes in the URL and all headers, at most.
+        connections: those that a process may have, of any kind.
+        header_timeout: seconds until a head is complete; a new connection sends one at once.
+        body_timeout: seconds in which nothing of a body may come.
+        reader_timeout: seconds in which a reader may take nothing of a reply.
+    """
+
+    url: int
+    head: int
+    connections: int
+    header_timeout: float
+    body_timeout: float
+    reader_timeout: float
 
 
 class HttpProtocol(HttpToolsProtocol):
     """Refuses what no route can, and closes: the connection's next byte could mean anything.
 
-    Class attributes, set by `http_protocol`: `url_limit` and `head_limit` in bytes, `patience` in
-    seconds.
+    Class attributes, set by `http_protocol`: as its arguments.
     """
 
-    url_limit: int
-    head_limit: int
-    patience: float
+    limits: Limits
+    timer: Timer
+    meters: Meters
 
+    # What is read at the moment, by the setting that bounds its time; None between requests.
+    _reading: str | None = None
+    _since = 0.0
+    _is_watched = False
     _refusal: Refusal | None = None
     _head_size = 0
     # What arrived since the parser last told of anything: it keeps a header until that is complete.
     _kept_back = 0
     _progress_check: asyncio.TimerHandle | None = None
+
+    def connection_made(  # type: ignore[override]  # as uvicorn has it
+        self, transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(transport)
+        self._read("header_timeout")
+        if len(self.connections) > self.limits.connections:
+            self.meters.bounds["max_connections"] += 1
+            self._refusal = Refusal(Code.UNAVAILABLE, "The server has too many connections.")
+            self.send_400_response(self._refusal.message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
@@ -51,22 +92,35 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._kept_back += len(data)
+        if self._reading == "body_timeout":
+            self._since = self.loop.time()
         super().data_received(data)
-        if self._kept_back > self.head_limit and not self.transport.is_closing():
+        if self._kept_back > self.limits.head and not self.transport.is_closing():
             self._refusal = self._too_large()
             self.send_400_response(self._refusal.message)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_size = self._kept_back = 0
+        if self._reading is None:
+            self._read("header_timeout")
+
+    def on_headers_complete(self) -> None:
+        self._read("body_timeout")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._reading = None
+        super().on_message_complete()
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        if len(self.url) > self.url_limit:
+        if len(self.url) > self.limits.url:
+            self.meters.bounds["url_limit"] += 1
             self._refuse(
                 Refusal(
                     Code.URI_TOO_LONG,
-                    f"The URL is too long; at most {self.url_limit} bytes are allowed.",
+                    f"The URL is too long; at most {self.limits.url} bytes are allowed.",
                 )
             )
         self._count(len(url))
@@ -91,6 +145,7 @@ class HttpProtocol(HttpToolsProtocol):
             f"content-length: {len(body)}",
             f"{REQUEST_ID}: {make_request_id()}",
             "connection: close",
+            *([f"retry-after: {RETRY_AFTER}"] if refusal.code.retry else []),
             *(
                 f"{name.decode()}: {value.decode()}"
                 for name, value in self.server_state.default_headers
@@ -99,17 +154,54 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         self.transport.close()
 
+    def _read(self, bound: str) -> None:
+        self._reading, self._since = bound, self.loop.time()
+        # One alarm a connection at most, not one a request.
+        if not self._is_watched:
+            self._watch_reading(self.limits.header_timeout)
+
+    def _watch_reading(self, seconds: float) -> None:
+        self._is_watched = True
+        self.timer(min(seconds, self.limits.header_timeout), self._check_reading)
+
+    def _check_reading(self) -> None:
+        self._is_watched = False
+        if self._reading is None or self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self._since = self.loop.time()
+        limit: float = getattr(self.limits, self._reading)
+        left = self._since + limit - self.loop.time()
+        if left > 0:
+            self._watch_reading(left)
+        else:
+            self._give_up(self._reading, limit)
+
+    def _give_up(self, bound: str, limit: float) -> None:
+        self.meters.bounds[bound] += 1
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and self.cycle.response_started:
+            self.transport.abort()
+        elif self.scope is None:
+            self.transport.close()  # nothing was ever asked
+        else:
+            self._refusal = Refusal(
+                Code.REQUEST_TIMEOUT, f"The request did not come within {limit:g} s."
+            )
+            self.send_400_response(self._refusal.message)
+
     def _watch_progress(self) -> None:
         """Until the reader has taken what waits; one that takes nothing of it is cut off."""
         size = self.transport.get_write_buffer_size()
 
         def check() -> None:
             if self.transport.get_write_buffer_size() >= size:
+                self.meters.bounds["slow_reader_timeout"] += 1
                 self.transport.abort()
             else:
                 self._watch_progress()
 
-        self._progress_check = self.loop.call_later(self.patience, check)
+        self._progress_check = self.loop.call_later(self.limits.reader_timeout, check)
 
     def _stop_watching(self) -> None:
         if self._progress_check is not None:
@@ -118,7 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self._kept_back = 0
         self._head_size += size
-        if self._head_size > self.head_limit:
+        if self._head_size > self.limits.head:
             self._refuse(self._too_large())
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -127,23 +219,20 @@ class HttpProtocol(HttpToolsProtocol):
         raise refusal
 
     def _too_large(self) -> Refusal:
+        """Counted as well."""
+        self.meters.bounds["header_limit"] += 1
         return Refusal(
             Code.HEADERS_TOO_LARGE,
-            f"The headers are too large; at most {self.head_limit} bytes are allowed.",
+            f"The headers are too large; at most {self.limits.head} bytes are allowed.",
         )
 
 
-def http_protocol(url_limit: int, head_limit: int, patience: float) -> type[HttpProtocol]:
-    """The class to give uvicorn as `http`.
-
-    Args:
-        url_limit: bytes in a URL, at most.
-        head_limit: bytes in the URL and all headers, at most.
-        patience: seconds that a reader may take nothing of a reply.
-    """
+def http_protocol(limits: Limits, timer: Timer, meters: Meters) -> type[HttpProtocol]:
+    """The class to give uvicorn as `http`."""
 
     class Bounded(HttpProtocol):
         pass
 
-    Bounded.url_limit, Bounded.head_limit, Bounded.patience = url_limit, head_limit, patience
+    Bounded.limits, Bounded.meters = limits, meters
+    Bounded.timer = staticmethod(timer)
     return Bounded

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio.connection import parse_url
 
 __all__ = ["Address"]
+
+_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,11 @@ class Address:
         `ssl_keyfile`, `ssl_cert_reqs=none`, `ssl_check_hostname=false`.
 
         Raises:
-            ValueError: the URL cannot be read.
+            ValueError: the URL cannot be read, or holds what has no meaning there.
             OSError: it names a certificate file that cannot be.
         """
         parts: dict[str, Any] = dict(parse_url(url))
+        _check_parts(url, parts)
         return cls(
             path=parts.get("path"),
             host=parts.get("host", "localhost"),
@@ -55,6 +60,19 @@ class Address:
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"
+
+
+def _check_parts(url: str, parts: dict[str, Any]) -> None:
+    """redis-py takes no notice of what it does not know; a slip would go unseen."""
+    split = urlsplit(url)
+    allowed = ({*_TLS} if split.scheme == "rediss" else set()) | {"db"}
+    for name in parse_qs(split.query, keep_blank_values=True):
+        if name not in allowed:
+            raise ValueError(f"it has no option {name!r} for {split.scheme}://")
+    if split.scheme != "unix" and not re.fullmatch(r"/?|/[0-9]+", split.path):
+        raise ValueError("the path must be the number of a database")
+    if parts.get("ssl_cert_reqs", "required") not in ("none", "required"):
+        raise ValueError("ssl_cert_reqs must be none or required")
 
 
 def _tls(parts: dict[str, Any]) -> ssl.SSLContext:

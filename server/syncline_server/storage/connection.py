@@ -8,6 +8,8 @@ script is a repeated write.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -25,6 +27,9 @@ Push = Callable[[Any], None]
 
 ReplyError = hiredis.ReplyError
 """An error that Redis replied; its text begins with the error's kind (`NOSCRIPT …`)."""
+
+
+_DROP = struct.pack("ii", 1, 0)  # of socket(7): close at once, and reset the other side
 
 
 class ConnectionBroken(Exception):
@@ -83,8 +88,15 @@ class Connection(asyncio.Protocol):
             self._write(command)
 
     def abort(self) -> None:
-        """End the connection now; what was not sent is lost."""
+        """End the connection now; what was not sent is lost.
+
+        Also what the kernel still holds: else it would go on trying, and a command could arrive
+        long after its writer was told that nobody knows.
+        """
         if self._transport is not None:
+            peer = self._transport.get_extra_info("socket")
+            if peer is not None and not self._transport.is_closing():
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

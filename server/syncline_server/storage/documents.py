@@ -173,16 +173,12 @@ class Documents:
         )
         return written
 
-    async def advance(
-        self, service_sid: str, sid: str, held: int, who: str = "", needs: Right | None = None
-    ) -> Document:
+    async def advance(self, service_sid: str, sid: str, held: int) -> Document:
         """Give a document a revision beyond `held`, which somebody was told and a failover lost.
 
         Nothing happens if it has one. Raises as `set`.
         """
-        _, written = await self._commit(
-            service_sid, "advance", sid, if_match=held, who=who, needs=needs
-        )
+        _, written = await self._commit(service_sid, "advance", sid, if_match=held, who="")
         return written.document
 
     async def expire(self, service_sid: str, sid: str) -> None:
@@ -224,6 +220,11 @@ class Documents:
         if status == b"mismatch":
             raise mismatch(if_match, _document(reply) if len(reply) > 1 else None)
         document = _document(reply)
+        if status == b"repeated" and not _is_addressed(document, verb, sid, name):
+            raise Refusal(
+                Code.CONFLICT,
+                "This operation id was used for another document; each takes its own.",
+            )
         if document.data and needs is not None and verb == "update":
             # Who may write may not read for that: nothing comes back but what was given.
             document = replace(document, data=b"")
@@ -250,24 +251,28 @@ class Documents:
             reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         except Unanswered as unanswered:
             try:
-                return await self._settle(commit, arguments, unanswered)
+                return await self._settle(commit, unanswered)
             except Refusal as refusal:
                 # Whatever that one says of a repetition, the first attempt is not known.
                 raise unanswered if refusal.code is Code.UNAVAILABLE else refusal from None
         return reply
 
-    async def _settle(
-        self, commit: _Commit, arguments: tuple[Argument, ...], unanswered: Unanswered
-    ) -> list[Any]:
+    async def _settle(self, commit: _Commit, unanswered: Unanswered) -> list[Any]:
         """The reply that was lost, or that of a repetition where that changes nothing twice."""
         await self._redis.reconnected(commit.tag)
         # An operation id makes a repetition safe.
         if commit.op is None:
+            # The first attempt may still be on its way: from here on it does nothing.
+            await self._redis.execute(
+                "SET", keys.void(commit.tag, commit.mark), "", "PX", self._operation_ms
+            )
             newest = await self._fetch(commit.tag, commit.sid, commit.name)
             if commit.was_applied(newest):
                 return newest
             if not commit.cannot_have_been_applied(newest):
                 raise unanswered
+            commit = replace(commit, mark=_make_mark())
+        arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
         reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         return reply
 
@@ -298,7 +303,7 @@ class _Commit:
     op: str | None
     needs: Right | None
     at_ms: int = field(default_factory=lambda: now_ms())
-    mark: bytes = field(default_factory=lambda: os.urandom(MARK_BYTES))
+    mark: str = field(default_factory=lambda: _make_mark())
 
     @property
     def bucket(self) -> str:
@@ -329,7 +334,9 @@ class _Commit:
         """True if the document, as `fetch.lua` gives it, shows this write."""
         if newest[0] != b"ok":
             return False
-        return newest[-1] == self.mark or (self.verb == "create" and newest[1] == self.sid.encode())
+        return newest[-1] == self.mark.encode() or (
+            self.verb == "create" and newest[1] == self.sid.encode()
+        )
 
     def cannot_have_been_applied(self, newest: list[Any]) -> bool:
         """True if the document shows that this write has not happened."""
@@ -386,6 +393,17 @@ def _may_read(stored: bytes | None) -> bool:
 
 def _bits(needs: Right | None) -> int | str:
     return "" if needs is None else int(needs)
+
+
+def _make_mark() -> str:
+    return secrets.token_hex(MARK_BYTES)
+
+
+def _is_addressed(document: Document, verb: str, sid: str, name: str) -> bool:
+    """True if the answer to an operation can be to this one."""
+    if verb == "create":
+        return document.unique_name == (name or None)
+    return document.sid == sid if sid else document.unique_name == name
 
 
 def _sid_and_name(address: str) -> tuple[str, str]:

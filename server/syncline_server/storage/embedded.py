@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,6 +34,11 @@ START_TIMEOUT = 60
 STOP_TIMEOUT = 10
 """Seconds that the child may take to end; then it is killed, which loses nothing acknowledged."""
 
+OLDEST = (6, 2)
+MANY_FILES = (7, 0)
+"""Versions of Redis: the oldest that serves, and the first with an append-only file in parts."""
+
+_VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
 _SOCKET_PATH_LIMIT = 107  # bytes, of `sun_path` in unix(7)
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 
@@ -77,6 +83,7 @@ class EmbeddedRedis(SingleEngine):
             self._lock = await _lock(self._directory / "lock")
             self._place_socket()
         binary = _find_binary()
+        _check_version(binary, self._directory)
         self._process = subprocess.Popen(
             [str(binary), *self._arguments()],
             stdin=subprocess.DEVNULL,
@@ -181,6 +188,20 @@ def _find_binary() -> Path:
         "there is no Redis here: install redis-server or valkey-server, "
         "or name one that runs with --redis-url"
     )
+
+
+def _check_version(binary: Path, directory: Path) -> None:
+    """Refuse what cannot serve: too old, or not able to read the file that a newer one wrote."""
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
+    found = _VERSION.search(said)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    if version < OLDEST:
+        raise SettingError(f"{binary} is too old for Syncline, which needs Redis 6.2 or newer")
+    # It would start with nothing, without a word.
+    if version < MANY_FILES and (directory / "appendonlydir").exists():
+        raise SettingError(
+            f"{directory} was written by Redis 7 or newer (or Valkey), which {binary} cannot read"
+        )
 
 
 def _end_with_parent() -> Callable[[], None] | None:

@@ -61,16 +61,25 @@ class Sweeper:
                     for service_sid in await self._services():
                         await self._index(service_sid, range(BUCKETS))
                     inspected = clock()
-                for service_sid in await self._services():
-                    await self._sweep(service_sid)
+                # What one service's sweep took off the index may not have come back if it failed.
+                outcomes = [await self._try_sweep(sid) for sid in await self._services()]
+                if not all(outcomes):
+                    inspected = -INSPECTION_INTERVAL
             except (Refusal, ReplyError) as error:
                 logger.debug("the sweep waits for Redis: %s", error)
-                # What was taken off the index may not have come back.
-                inspected = -INSPECTION_INTERVAL
             await asyncio.sleep(self._interval)
 
     async def _services(self) -> list[str]:
         return [sid.decode() for sid in await self._redis.execute("HKEYS", keys.SERVICES)]
+
+    async def _try_sweep(self, service_sid: str) -> bool:
+        """False if it failed, which must not keep the other services from theirs."""
+        try:
+            await self._sweep(service_sid)
+        except (Refusal, ReplyError) as error:
+            logger.debug("the sweep of %s waits for Redis: %s", service_sid, error)
+            return False
+        return True
 
     async def _sweep(self, service_sid: str) -> None:
         # Commits go by the later of Redis' clock and ours, and so does this.

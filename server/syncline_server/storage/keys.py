@@ -11,6 +11,7 @@ scripts append the rest):
     {IS…:3f}:permissions:ET… hash  identity -> what it may do with the document, as bits (`Right`)
     {IS…:3f}:identities:ET… zset   the same identities, for listing in their order
     {IS…:3f}:operation:…    string the first answer to an operation id, for a bounded time
+    {IS…:3f}:void:…         string marks a write that must not take effect any more, likewise
     {IS…:3f}:event:ET…      channel
 
     {IS…}:due               zset   buckets by a moment at which something in them expires
@@ -42,6 +43,7 @@ __all__ = [
     "permissions",
     "sid_of_channel",
     "tag_of",
+    "void",
 ]
 
 ALL_SERVICES = "{syncline}"
@@ -67,6 +69,11 @@ def tag_of(service_sid: str, address: str) -> str:
 def channel(service_sid: str, sid: str) -> str:
     """The channel on which a document's events are published; commit.lua makes the same."""
     return f"{tag_of(service_sid, sid)}:event:{sid}"
+
+
+def void(tag: str, mark: str) -> str:
+    """What keeps the write with this mark from taking effect; commit.lua looks at the same."""
+    return f"{tag}:void:{mark}"
 
 
 def sid_of_channel(name: str) -> str:

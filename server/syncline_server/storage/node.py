@@ -22,6 +22,9 @@ __all__ = ["Node", "Unanswered", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 
+REPORT_INTERVAL = 10.0
+"""Seconds between lines that say that Redis cannot be reached."""
+
 PENDING_LIMIT = 50_000
 """Commands without a reply, at most; further ones are refused with 20503."""
 
@@ -74,7 +77,7 @@ class Node:
         try:
             self._install(await self._connect())
         except (OSError, ReplyError, ConnectionBroken) as error:
-            logger.warning("Redis does not answer yet: %s", error or type(error).__name__)
+            logger.warning("Redis does not answer yet: %s", describe(error))
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:
@@ -219,11 +222,19 @@ async def reconnect(
     attempt: Callable[[], Awaitable[Connection]], on_trouble: Callable[[], None]
 ) -> Connection:
     """`attempt` until it succeeds, with pauses; `on_trouble` is called after each failure."""
-    backoff = Backoff()
+    backoff, clock = Backoff(), asyncio.get_running_loop().time
+    quiet_until = clock()
     while True:
         await asyncio.sleep(backoff.pause())
         try:
             return await attempt()
         except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
-            logger.info("Redis cannot be reached: %s", error or type(error).__name__)
+            if clock() >= quiet_until:
+                quiet_until = clock() + REPORT_INTERVAL
+                logger.warning("Redis cannot be reached: %s", describe(error))
             on_trouble()
+
+
+def describe(error: Exception) -> str:
+    """What to log of an error; a timeout has no text of its own."""
+    return str(error) or ("it takes too long" if isinstance(error, TimeoutError) else repr(error))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.metrics import Histogram
 
 from .connection import Argument, Connection, ReplyError
 from .durability import Barrier
@@ -32,15 +34,18 @@ class Redis:
         engine: Engine,
         timeout: float,
         barrier: Callable[[Connection], Barrier | None] = lambda connection: None,
+        commits: Histogram | None = None,
     ) -> None:
         """
         Args:
             timeout: seconds without a reply after which a connection is given up.
             barrier: what a commit waits for besides its reply.
+            commits: counts the seconds that commits take.
         """
         self.engine = engine
         self._timeout = timeout
         self._barrier = barrier
+        self._commits = commits or Histogram()
         self._nodes: dict[str, Node] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -85,7 +90,10 @@ class Redis:
     async def commit(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that writes, once it is durable; raises as `execute`."""
         command = ("EVALSHA", script.digest, 1, key, *arguments)
-        return await self._route(key, lambda node: node.commit(*command))
+        began = time.monotonic()
+        reply = await self._route(key, lambda node: node.commit(*command))
+        self._commits.observe(time.monotonic() - began)
+        return reply
 
     async def _route(self, key: str, ask: Callable[[Node], Awaitable[Any]]) -> Any:
         """Ask the shard of a key; what a shard only sends on or puts off is asked again.

@@ -1,12 +1,11 @@
 """`syncline verify`: a workload through a network that fails, and a judgement of what was seen.
 
-plan       which fault hits which client when, from a seed
-proxy      the network that fails: one link for each client
-client, application    simulated clients, who write and who see
-workload   what is written, and documents that come and go
-run        all of these together; what happens becomes a history
-records, history       everything that was done, seen or inflicted
-evidence, checks       history in, findings out; pure
-sightings, figures     how long it took until each subscriber saw each write
-report, timeline       the verdict for people
+- `shape`, `plan`: how large a run is, and which fault hits which client when, from a seed.
+- `proxy`, `heads`, `faults`: the network that fails, one link for each client.
+- `client`, `twilsock`, `application`, `sight`: simulated clients, who write, and what they see.
+- `workload`, `direct`, `run`: what is written; all of these together.
+- `records`, `history`: everything that was done, seen or inflicted.
+- `evidence`, `checks_…`, `findings`: history in, findings out; pure.
+- `sightings`, `figures`: how long it took until each subscriber saw each write.
+- `verdict`, `report`, `timeline`, `svg`: all of that for people.
 """

@@ -25,7 +25,14 @@ from .history import History
 from .records import Answered, Invoked, Outcome, content_of
 from .sight import Sight
 
-__all__ = ["BACKOFF_INITIAL", "BACKOFF_LIMIT", "OPEN_TIMEOUT", "REQUEST_TIMEOUT", "WireClient"]
+__all__ = [
+    "BACKOFF_INITIAL",
+    "BACKOFF_LIMIT",
+    "OPEN_TIMEOUT",
+    "REQUEST_TIMEOUT",
+    "Held",
+    "WireClient",
+]
 
 OPEN_TIMEOUT = 3.0
 REQUEST_TIMEOUT = 5.0

@@ -260,7 +260,25 @@ class Ended(Record):
     healed: float
 
 
-_KINDS: dict[str, type[Record]] = {kind.__name__.lower(): kind for kind in Record.__subclasses__()}
+_KINDS: dict[str, type[Record]] = {
+    kind.__name__.lower(): kind
+    for kind in (
+        Answered,
+        Connected,
+        Created,
+        Ended,
+        Injected,
+        Invoked,
+        Joined,
+        Lost,
+        Missing,
+        Opened,
+        Read,
+        Removed,
+        Started,
+        Updated,
+    )
+}
 
 
 def encode(record: Record) -> bytes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
-from syncline.options import Server, TransportChoice
+from syncline import SynclineError
+from syncline.options import Server
 from syncline_protocol import __version__
 
 from .application import Application
@@ -20,20 +22,24 @@ from .plan import make_plan
 from .proxy import Link, Target
 from .records import Ended, Joined, Read, Started
 from .shape import Shape
-from .workload import Workload
+from .twilsock import TwilsockSubscriber
+from .workload import Subscriber, Workload
 
 __all__ = ["WIRES", "Verification"]
 
 T = TypeVar("T")
 
-WIRES: dict[str, TransportChoice | None] = {
-    "native": "websocket",
-    "rest": "rest",
-    "python": None,
+WIRES: dict[str, Callable[..., Subscriber]] = {
+    "native": partial(WireClient, "websocket"),
+    "rest": partial(WireClient, "rest"),
+    "twilsock": TwilsockSubscriber,
+    "python": Application,
 }
-"""How clients are connected: by what a bare client speaks, or None for the Python client."""
+"""The kinds of clients: two that speak a bare wire, an SDK of the vendor, and the Python client."""
 
-READING_AT_ONCE = 16
+REQUESTS_AT_ONCE = 16
+
+CLEANING_TIMEOUT = 10.0
 
 READINGS = 3
 """Times that the final state is read: what was under way may still change it."""
@@ -59,7 +65,7 @@ class Verification:
         self._history = history
         self._changed = asyncio.Event()
         self._links: dict[str, Link] = {}
-        self._subscribers: list[WireClient | Application] = []
+        self._subscribers: list[Subscriber] = []
 
     async def run(self) -> None:
         """Carry it out; the documents that it made are removed.
@@ -92,15 +98,17 @@ class Verification:
         wire = name.rpartition("-")[0]
         parts = name, self._links[name].url, self._token, self._history, self._changed.set
         self._history.add(Joined(at=self._history.now(), client=name, wire=wire))
-        transport = WIRES[wire]
-        subscriber = Application(*parts) if transport is None else WireClient(transport, *parts)
+        subscriber = WIRES[wire](*parts)
         await subscriber.open()
         stack.push_async_callback(subscriber.close)
         self._subscribers.append(subscriber)
 
     async def _clean_up(self, workload: Workload, direct: Direct) -> None:
         await workload.end()
-        await _each(workload.documents, direct.remove)
+        # A server that went away for good keeps nobody here: what is left expires.
+        with suppress(TimeoutError, SynclineError):
+            async with asyncio.timeout(CLEANING_TIMEOUT):
+                await _each(workload.documents, direct.remove)
 
     def _note_start(self) -> None:
         shape = self._shape
@@ -152,7 +160,7 @@ def _agree(workload: Workload, reads: Iterable[Read]) -> bool:
 
 
 async def _each(documents: Iterable[str], work: Callable[[str], Awaitable[T]]) -> list[T]:
-    slots = asyncio.Semaphore(READING_AT_ONCE)
+    slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
     async def carry_out(document: str) -> T:
         async with slots:

@@ -17,8 +17,9 @@ from .direct import Direct
 from .history import History
 from .records import Created, Kind, Outcome, Read, content_of
 from .shape import Shape
+from .twilsock import TwilsockSubscriber
 
-__all__ = ["TRAIL_LIMIT", "Workload"]
+__all__ = ["TRAIL_LIMIT", "Subscriber", "Workload"]
 
 TRAIL_LIMIT = 200
 """Writes that the data of a register names, at most."""
@@ -39,13 +40,17 @@ IN_FLIGHT = 4
 """Writes of one client under way at a time; beyond, it waits for one of them."""
 
 
+Subscriber = WireClient | TwilsockSubscriber | Application
+"""A client, whichever way it is connected."""
+
+
 @dataclass(slots=True, eq=False)
 class _Slot:
     """A place for one document after the other; `document` is the one that is written to now."""
 
     kind: Kind
     number: int
-    followers: list[WireClient | Application] = field(default_factory=list)
+    followers: list[Subscriber] = field(default_factory=list)
     document: str | None = None
 
 
@@ -61,16 +66,16 @@ class Workload:
         shape: Shape,
         history: History,
         direct: Direct,
-        subscribers: Sequence[WireClient | Application],
+        subscribers: Sequence[Subscriber],
     ) -> None:
-        """`subscribers` follow documents, and write."""
-        self.documents: dict[str, list[WireClient | Application]] = {}
+        """`subscribers` follow documents; those that can write do."""
+        self.documents: dict[str, list[Subscriber]] = {}
         self._history = history
         self._direct = direct
         self._writers = [each for each in subscribers if isinstance(each, WireClient)]
         self._applications = [each for each in subscribers if isinstance(each, Application)]
         self._seed = shape.seed
-        self._interval = len(subscribers) / shape.rate
+        self._interval = (len(self._writers) + len(self._applications)) / shape.rate
         self._run_id = secrets.token_hex(4)
         self._slots = _make_slots(shape, subscribers)
         self._stopping = asyncio.Event()
@@ -127,9 +132,7 @@ class Workload:
     async def _write_on(self, writer: WireClient) -> None:
         chance = random.Random(f"{self._seed}:{writer.name}")
         slots = [
-            slot
-            for slot in self._slots
-            if slot.kind is not Kind.TALLY and writer in slot.followers
+            slot for slot in self._slots if slot.kind is not Kind.TALLY and writer in slot.followers
         ]
         room = asyncio.Semaphore(IN_FLIGHT)
         while slots and not await self._stops_within(chance.uniform(0, 2 * self._interval)):
@@ -267,7 +270,7 @@ class Workload:
             self._failure = task.exception()
 
 
-def _make_slots(shape: Shape, subscribers: Sequence[WireClient | Application]) -> list[_Slot]:
+def _make_slots(shape: Shape, subscribers: Sequence[Subscriber]) -> list[_Slot]:
     """Slots of all kinds, and their followers: each client has neighbouring slots, of all kinds."""
     kinds = list(Kind)
     slots = [_Slot(kinds[i % len(kinds)], i + 1) for i in range(shape.documents)]

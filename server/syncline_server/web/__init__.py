@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth import IDENTITY_LENGTH, mint_token
 from syncline_server.credentials import Credentials
+from syncline_server.locality import is_local
 
 __all__ = ["routes"]
 
@@ -61,7 +61,7 @@ def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
         return FileResponse(_DEMO / "index.html", headers=_DEMO_HEADERS)
 
     async def token(request: Request) -> Response:
-        if not _is_local(request):
+        if not is_local(request):
             raise Refusal(Code.FORBIDDEN, "The demo gives tokens to this machine only.")
         identity = request.query_params.get("identity", "")
         if not 1 <= len(identity) <= IDENTITY_LENGTH:
@@ -101,25 +101,3 @@ def _client_directory() -> Path:
     if packaged.exists():
         return packaged
     return Path(__file__).parents[3] / "clients" / "js" / "src"
-
-
-def _is_local(request: Request) -> bool:
-    """True for a caller on this machine that no proxy stands before.
-
-    The `Host` must be local too: a page elsewhere must not get a token by having its own name point
-    to this machine.
-    """
-    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
-    return (
-        not forwarded
-        and request.client is not None
-        and _is_loopback(request.client.host)
-        and _is_loopback(request.url.hostname or "")
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -27,10 +27,16 @@ class Backlog:
         """True once `leave` was called: no request is read any more."""
         return self._leaving
 
+    @property
+    def count(self) -> int:
+        """How many are under way."""
+        return self._count
+
     def begin(self) -> None:
         """One more is under way."""
         self._count += 1
         if self._count == self._limit:
+            self._socket.meters.bounds["max_in_flight"] += 1
             self._socket.pause_reading()
 
     def end(self) -> None:

@@ -46,8 +46,14 @@ class Caller:
         self._backend = backend
         self._identity = ""
         self._on_event = on_event
-        self._deadline = wheel.call_later(backend.settings.auth_timeout, on_late)
+        self._on_late = on_late
+        self._deadline = wheel.call_later(backend.settings.auth_timeout, self._give_up)
         self._life = TokenLife(wheel, backend.settings.token_leeway, on_notice, on_expiry)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many documents are open."""
+        return 0 if self.session is None else self.session.subscriptions
 
     async def present(self, token: str) -> tuple[Principal, Session]:
         """Put a token in force, in place of the one before.
@@ -68,6 +74,10 @@ class Caller:
             )
         self._life.begin(principal.expires_at)
         return principal, self.session
+
+    def _give_up(self) -> None:
+        self._backend.meters.bounds["auth_timeout"] += 1
+        self._on_late()
 
     def end(self) -> None:
         """Nothing is called any more, and nothing stays open."""

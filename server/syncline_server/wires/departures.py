@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Protocol
+
+from syncline_server.metrics import Load
 
 __all__ = ["Departures", "Guest"]
 
@@ -14,6 +17,9 @@ class Guest(Protocol):
     def go_away(self) -> None:
         """Tell the client to connect again elsewhere, and end; must not block."""
 
+    def load(self) -> Load:
+        """What it holds at the moment."""
+
 
 class Departures:
     """The guests of one server."""
@@ -22,6 +28,11 @@ class Departures:
         self._guests: set[Guest] = set()
         self._leaving = False
         self._empty = asyncio.Event()
+
+    @property
+    def guests(self) -> Collection[Guest]:
+        """Those who are here."""
+        return self._guests
 
     def arrive(self, guest: Guest) -> None:
         """Note a guest; one who comes while the server leaves is sent on at once."""

@@ -17,6 +17,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_server.auth import Principal
 from syncline_server.backend import Backend
+from syncline_server.metrics import Load
 from syncline_server.session import Fetched, Opened, Result, Session, Unsubscribed
 from syncline_server.storage.documents import Written
 
@@ -34,7 +35,11 @@ PATH = "/v1/ws"
 
 def endpoint(backend: Backend, departures: Departures) -> Endpoint:
     """The native protocol for `socket_protocol`."""
-    return Endpoint(lambda socket: _Native(backend, departures, socket), native.SUBPROTOCOL)
+    return Endpoint(
+        lambda socket: _Native(backend, departures, socket),
+        native.SUBPROTOCOL,
+        tally=backend.meters.wires["native"],
+    )
 
 
 class _Native:
@@ -44,6 +49,7 @@ class _Native:
         self._settings = backend.settings
         self._departures = departures
         self._socket = socket
+        self._tally = socket.endpoint.tally
         self._backlog = Backlog(socket)
         self._caller = Caller(
             backend,
@@ -62,6 +68,7 @@ class _Native:
             if isinstance(message, bytes):
                 raise ProtocolViolation("a message must be a text frame")
             request = native.decode(message, self._settings.data_limit)
+            self._tally.requests += 1
             if isinstance(request.command, Authenticate):
                 self._begin_authentication(request.id, request.command)
             elif self._caller.session is None:
@@ -86,9 +93,13 @@ class _Native:
         """Send the client to another server, or to this one once it runs again."""
         self._leave(Close.GOING_AWAY, "the server is shutting down")
 
+    def load(self) -> Load:
+        """What the client holds at the moment."""
+        return Load("native", self._caller.subscriptions, self._backlog.count, self._socket.waiting)
+
     def _take(self, session: Session, request_id: int, command: Command | Ping | Refusal) -> None:
         if isinstance(command, Refusal):
-            self._reply(native.encode_error(request_id, command))
+            self._refuse(request_id, command)
         elif isinstance(command, Ping):
             self._reply(native.encode_ok(request_id, {}))
         else:
@@ -97,7 +108,7 @@ class _Native:
 
     def _answer(self, request_id: int, command: Command, outcome: Result | Refusal) -> None:
         if isinstance(outcome, Refusal):
-            self._reply(native.encode_error(request_id, outcome))
+            self._refuse(request_id, outcome)
         else:
             self._reply(native.encode_ok(request_id, _body(command, outcome)))
         self._backlog.end()
@@ -111,7 +122,7 @@ class _Native:
         try:
             principal, session = await self._caller.present(request.token)
         except Refusal as refusal:
-            self._reply(native.encode_error(request_id, refusal))
+            self._refuse(request_id, refusal)
             if is_first and not refusal.code.retry:
                 expired = refusal.code is Code.TOKEN_EXPIRED
                 code = Close.TOKEN_EXPIRED if expired else Close.TOKEN_REFUSED
@@ -120,6 +131,7 @@ class _Native:
             logger.exception("an authentication failed")
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
+            self._socket.trust()
             self._welcome(request_id, principal, session)
         if not self._backlog.leaving:
             self._socket.resume_reading()
@@ -133,6 +145,10 @@ class _Native:
             "message_limit": self._settings.message_limit,
         }
         self._reply(native.encode_ok(request_id, body))
+
+    def _refuse(self, request_id: int, refusal: Refusal) -> None:
+        self._tally.refused[refusal.code] += 1
+        self._reply(native.encode_error(request_id, refusal))
 
     def _reply(self, payload: bytes) -> None:
         self._socket.send(text_frame(payload))

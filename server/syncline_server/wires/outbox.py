@@ -34,18 +34,27 @@ class Outbox:
         """True while nothing waits."""
         return not self._frames
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return self._size
+
     def put(self, frame: bytes) -> None:
         """Add what must not be left out."""
         self._add(frame, None)
 
-    def put_event(self, event: Event, frame: bytes) -> None:
-        """Add an event, encoded as `frame`."""
+    def put_event(self, event: Event, frame: bytes) -> int:
+        """Add an event, encoded as `frame`; returns how many others gave way to it."""
         if isinstance(event, Removed):
-            return self.put(frame)
+            self._add(frame, None)
+            return 0
+        given_way = []
         if self._size + len(frame) > self._mark:
-            for place in self._updates.pop(event.sid, ()):
+            given_way = self._updates.pop(event.sid, [])
+            for place in given_way:
                 self._size -= len(self._frames.pop(place)[0])
         self._add(frame, event.sid)
+        return len(given_way)
 
     async def get(self) -> bytes:
         """The next frame, once there is one. Safe to cancel."""

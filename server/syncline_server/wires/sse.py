@@ -16,10 +16,12 @@ from syncline_protocol.commands import Mode, Open
 from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.backend import Backend, Workspace
+from syncline_server.metrics import Load
 from syncline_server.rest import Resource
 from syncline_server.session import Opened, Result, Session
 
 from .departures import Departures
+from .door import Door
 from .lifetime import TokenLife
 from .outbox import Outbox
 from .wheel import Wheel
@@ -35,10 +37,13 @@ _HEADERS = {
 }
 
 
-def routes(backend: Backend, departures: Departures, wheel: Wheel) -> list[Resource]:
+def routes(backend: Backend, departures: Departures, door: Door, wheel: Wheel) -> list[Resource]:
     """The path of event streams."""
 
     async def events(request: Request) -> Response:
+        refusal = door.refusal()
+        if refusal is not None:
+            raise refusal
         principal = backend.authenticator.header(request.headers.get("authorization"))
         workspace = await backend.workspace(principal, request.path_params["service"])
         held = request.headers.get("last-event-id") or None
@@ -62,6 +67,7 @@ class _Stream(StreamingResponse):
     ) -> None:
         super().__init__(self._chunks(), media_type="text/event-stream", headers=_HEADERS)
         self._heartbeat = backend.settings.sse_heartbeat
+        self._tally = backend.meters.wires["sse"]
         self._departures = departures
         self._outbox = Outbox(backend.settings.output_mark)
         self._session = Session(backend, workspace, self._send_event)
@@ -91,6 +97,7 @@ class _Stream(StreamingResponse):
             self._session.close()
             raise
         self._life.begin(expires_at)
+        self._tally.connections += 1
         self._departures.arrive(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +113,10 @@ class _Stream(StreamingResponse):
         """Send the client to another server, or to this one once it runs again."""
         self._close(Refusal(Code.UNAVAILABLE, "The server is shutting down."))
 
+    def load(self) -> Load:
+        """What the client holds at the moment; what uvicorn holds for it is not seen from here."""
+        return Load("sse", self._session.subscriptions, 0, self._outbox.size)
+
     async def _chunks(self) -> AsyncIterator[bytes]:
         while not (self._ended and self._outbox.empty):
             try:
@@ -116,7 +127,8 @@ class _Stream(StreamingResponse):
             yield chunk
 
     def _send_event(self, event: Event) -> None:
-        self._outbox.put_event(event, event.encoded(_encode))
+        self._tally.events += 1
+        self._tally.conflated += self._outbox.put_event(event, event.encoded(_encode))
         self._ended = self._ended or isinstance(event, Removed)
 
     def _expire(self) -> None:

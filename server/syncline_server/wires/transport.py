@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar, Protocol, cast
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from syncline_protocol.document import Event
+from syncline_server.metrics import Meters, Tally
 from syncline_server.settings import Settings
 
+from .door import Door
 from .outbox import Outbox
 from .wheel import Alarm, Wheel
 
@@ -36,7 +39,10 @@ CLOSE_TIMEOUT = 2.0
 REASON_LIMIT = 123
 """Bytes of a close reason, at most (RFC 6455, 5.5)."""
 
-_NORMAL, _ABNORMAL, _INVALID_DATA, _SERVICE_RESTART = 1000, 1006, 1007, 1012
+RETRY_AFTER = 1
+"""Seconds after which one who was not let in may try again."""
+
+_NORMAL, _ABNORMAL, _INVALID_DATA, _TOO_BIG, _SERVICE_RESTART = 1000, 1006, 1007, 1009, 1012
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _END = b""  # the parser's word for "half-close"
 
@@ -61,10 +67,14 @@ class Endpoint:
     Attributes:
         make: the wire of a new socket.
         subprotocol: a client that offers others only is refused; None ignores what is offered.
+        tally: counts what goes by this way.
+        is_paced: False where the wire itself asks the door whether too many come at once.
     """
 
     make: Callable[[Socket], Wire]
     subprotocol: str | None = None
+    tally: Tally = field(default_factory=Tally)
+    is_paced: bool = True
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -78,7 +88,11 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def socket_protocol(
-    endpoints: Mapping[str, Endpoint], settings: Settings, wheel: Wheel
+    endpoints: Mapping[str, Endpoint],
+    settings: Settings,
+    wheel: Wheel,
+    door: Door,
+    meters: Meters,
 ) -> type[Socket]:
     """The class that uvicorn makes for each request to upgrade a connection."""
 
@@ -88,6 +102,8 @@ def socket_protocol(
     ConfiguredSocket.endpoints = endpoints
     ConfiguredSocket.settings = settings
     ConfiguredSocket.wheel = wheel
+    ConfiguredSocket.door = door
+    ConfiguredSocket.meters = meters
     return ConfiguredSocket
 
 
@@ -95,39 +111,55 @@ class Socket(asyncio.Protocol):
     """From the handshake to the end.
 
     Attributes:
+        endpoint: the one that the handshake asked for.
         peer: the client's address, for logs.
     """
 
     endpoints: ClassVar[Mapping[str, Endpoint]]
     settings: ClassVar[Settings]
     wheel: ClassVar[Wheel]
+    door: ClassVar[Door]
+    meters: ClassVar[Meters]
 
     __slots__ = (
+        "_allowance",
+        "_allowed_at",
         "_closing",
         "_congested",
         "_connections",
-        "_fragments",
+        "_handing_on",
         "_heard",
         "_inbox",
+        "_opcode",
         "_outbox",
         "_parser",
+        "_partial",
         "_paused",
         "_progress",
+        "_resting",
         "_stuck_size",
         "_transport",
         "_wire",
+        "endpoint",
         "peer",
     )
 
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
         """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
         self._connections: set[Any] = server_state.connections
-        self._parser = ServerProtocol(max_size=self.settings.message_limit, logger=logger)
+        self._parser = ServerProtocol(max_size=self.settings.auth_message_limit, logger=logger)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._wire: Wire | None = None
-        self._fragments: list[Frame] = []
+        # What has come of a message in several frames: its bytes, because frames could be empty.
+        self._opcode = Opcode.TEXT
+        self._partial: bytearray | None = None
         self._inbox: deque[str | bytes] | None = None
+        self._handing_on = False
         self._paused = False
+        # Frames that are read before the clock is looked at, and when it was.
+        self._allowance = self.settings.connection_rate
+        self._allowed_at = time.monotonic()
+        self._resting = False
         # What waits while the client takes less than it is sent.
         self._outbox: Outbox | None = None
         self._congested = False
@@ -135,7 +167,18 @@ class Socket(asyncio.Protocol):
         self._stuck_size = 0
         self._closing: tuple[int, str] | None = None
         self._heard = True
+        self.endpoint: Endpoint = cast(Endpoint, None)
         self.peer = "unknown"
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the client has not taken."""
+        kept = 0 if self._outbox is None else self._outbox.size
+        return kept + self._transport.get_write_buffer_size()
+
+    def trust(self) -> None:
+        """The client has authenticated: its messages may have their full size."""
+        self._parser.max_message_size = self.settings.message_limit
 
     def send(self, frame: bytes) -> None:
         """Send a frame that must not be left out."""
@@ -146,8 +189,10 @@ class Socket(asyncio.Protocol):
 
     def send_event(self, event: Event, frame: bytes) -> None:
         """Send an event; while the client is slow, a later one of its document may replace it."""
+        tally = self.endpoint.tally
+        tally.events += 1
         if self._outbox is not None:
-            self._outbox.put_event(event, frame)
+            tally.conflated += self._outbox.put_event(event, frame)
         elif self._closing is None:
             self._transport.write(frame)
 
@@ -175,11 +220,7 @@ class Socket(asyncio.Protocol):
     def resume_reading(self) -> None:
         """Hand on messages again, those first that have come already."""
         self._paused = False
-        while self._inbox and not self._paused:
-            self._hand_on(self._inbox.popleft())
-        if not self._paused and not self._congested:
-            self._inbox = None
-            self._transport.resume_reading()
+        self._read_on()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -213,6 +254,7 @@ class Socket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._congested = True
+        self.meters.bounds["output_mark"] += 1
         self._outbox = self._outbox or Outbox(self.settings.output_mark)
         if self._closing is None:
             self._transport.pause_reading()
@@ -231,7 +273,7 @@ class Socket(asyncio.Protocol):
             return
         if self._closing is not None:
             self._send_close()
-        elif not self._paused:
+        elif not self._held:
             self._transport.resume_reading()
 
     def shutdown(self) -> None:
@@ -251,32 +293,49 @@ class Socket(asyncio.Protocol):
                 HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {endpoint.subprotocol}.\n"
             )
         else:
-            response = self._parser.accept(request)
+            response = self._admit(endpoint) or self._parser.accept(request)
             if endpoint.subprotocol in offered:
                 response.headers["Sec-WebSocket-Protocol"] = endpoint.subprotocol
         self._parser.send_response(response)
         self._send_parsers()
         if endpoint is not None and self._parser.state is State.OPEN:
+            self.endpoint = endpoint
+            endpoint.tally.connections += 1
             self._wire = endpoint.make(self)
             self.wheel.call_later(self.settings.ping_interval, self._ping)
 
+    def _admit(self, endpoint: Endpoint) -> Response | None:
+        """The answer to one who cannot come in now; None for one who can."""
+        refusal = self.door.refusal() if endpoint.is_paced else self.door.full()
+        if refusal is None:
+            return None
+        response = self._parser.reject(HTTPStatus(refusal.code.status), f"{refusal.message}\n")
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+        return response
+
     def _take(self, frame: Frame) -> None:
         """Put a message together; control frames are answered by the parser."""
-        if frame.opcode not in _DATA or self._closing is not None:
+        if self._closing is not None:
             return
-        self._fragments.append(frame)
-        if not frame.fin:
-            return
-        frames, self._fragments = self._fragments, []
-        data = b"".join(bytes(each.data) for each in frames)
-        if frames[0].opcode is Opcode.BINARY:
+        if frame.opcode not in _DATA:
+            return self._count_frame()
+        if frame.opcode is not Opcode.CONT:
+            self._opcode = frame.opcode
+        data = bytes(frame.data)
+        if not frame.fin or self._partial is not None:
+            self._partial = self._partial or bytearray()
+            self._partial += data
+            if not frame.fin:
+                return self._count_frame()
+            data, self._partial = bytes(self._partial), None
+        if self._opcode is Opcode.BINARY:
             message: str | bytes = data
         else:
             try:
                 message = data.decode()
             except UnicodeDecodeError:
                 return self.close(_INVALID_DATA, "a text message must be UTF-8")
-        if self._paused:
+        if self._held:
             self._inbox = self._inbox or deque()
             self._inbox.append(message)
         else:
@@ -284,7 +343,50 @@ class Socket(asyncio.Protocol):
 
     def _hand_on(self, message: str | bytes) -> None:
         if self._wire is not None and self._closing is None:
+            self._count_frame()
             self._wire.on_message(message)
+
+    @property
+    def _held(self) -> bool:
+        """True while no message is handed on."""
+        return self._paused or self._resting
+
+    def _read_on(self) -> None:
+        """Hand on what has come already, then read."""
+        if self._handing_on:
+            return  # a wire may resume within its `on_message`, at any depth
+        self._handing_on = True
+        try:
+            while self._inbox and not self._held:
+                self._hand_on(self._inbox.popleft())
+        finally:
+            self._handing_on = False
+        if not self._held and not self._congested:
+            self._inbox = None
+            self._transport.resume_reading()
+
+    def _count_frame(self) -> None:
+        """One that comes faster than it may is the last for a moment."""
+        self._allowance -= 1
+        if self._allowance > 0 or self._resting:
+            return
+        rest = self._allowed_at + 1.0 - time.monotonic()
+        if rest <= 0:
+            return self._allow()
+        self.meters.bounds["connection_rate"] += 1
+        self._resting = True
+        self._transport.pause_reading()
+        self.wheel.call_later(rest, self._end_rest)
+
+    def _allow(self) -> None:
+        self._allowance = self.settings.connection_rate
+        self._allowed_at = time.monotonic()
+
+    def _end_rest(self) -> None:
+        self._resting = False
+        self._allow()
+        if self._closing is None:
+            self._read_on()
 
     def _send_parsers(self) -> None:
         """Send what the parser has to say: the handshake, pongs, its part of a closure."""
@@ -294,12 +396,19 @@ class Socket(asyncio.Protocol):
             self._transport.write(data)
         if _END not in output:
             return
+        sent = self._parser.close_sent
+        if sent is not None and sent.code == _TOO_BIG:
+            self._count_too_big()
         if self._wire is None or self._parser.close_rcvd is not None:
             self._closing = self._closing or (_NORMAL, "")
             self._transport.close()
         else:
             self.close(_ABNORMAL)  # the parser has said why
             self._transport.write_eof()
+
+    def _count_too_big(self) -> None:
+        if self._parser.max_message_size == self.settings.auth_message_limit:
+            self.meters.bounds["auth_message_limit"] += 1
 
     def _send_close(self) -> None:
         if self._closing is not None and self._parser.state is State.OPEN:
@@ -316,7 +425,8 @@ class Socket(asyncio.Protocol):
     def _check_pong(self) -> None:
         if self._closing is not None:
             return
-        if not self._heard and not self._congested and not self._paused:
+        if not self._heard and not self._congested and not self._held:
+            self.meters.bounds["ping_timeout"] += 1
             return self.abort()
         rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
         self.wheel.call_later(rest, self._ping)
@@ -326,6 +436,7 @@ class Socket(asyncio.Protocol):
         if not self._congested or self._closing is not None or self._wire is None:
             return
         if self._transport.get_write_buffer_size() >= self._stuck_size:
+            self.meters.bounds["slow_reader_timeout"] += 1
             self._outbox = None  # it would only hold up the farewell
             return self._wire.on_slow()
         self._watch_progress()

@@ -34,7 +34,8 @@ def wait_while_refused(api: DocumentsApi, sid: str) -> None:
 def test_a_server_lives_and_is_ready(server: RunningServer) -> None:
     alive, ready = (httpx2.get(f"{server.url}/{path}") for path in ("healthz", "readyz"))
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert ready.json()["feed_lag"] >= 0
 
 
 def test_while_redis_is_away_requests_are_refused_for_a_while(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from syncline_server import rest
+from syncline_server.metrics import Meters
 from syncline_server.rest.addresses import Resource
 from syncline_server.settings import Settings
 
@@ -42,7 +43,7 @@ def client(*, raise_server_exceptions: bool = True) -> TestClient:
             Resource("/failing", {"GET": fail}),
             Resource("/breaking", {"GET": break_off}),
         ],
-        middleware=rest.middleware(Settings()),
+        middleware=rest.middleware(Settings(), Meters()),
         exception_handlers=rest.exception_handlers,
     )
     return TestClient(app, raise_server_exceptions=raise_server_exceptions)
@@ -83,7 +84,7 @@ def test_websockets_pass_untouched() -> None:
         await socket.close()
 
     app: ASGIApp = greet
-    for cls, args, kwargs in reversed(rest.middleware(Settings())):
+    for cls, args, kwargs in reversed(rest.middleware(Settings(), Meters())):
         app = cls(app, *args, **kwargs)
     with TestClient(app).websocket_connect("/") as socket:
         assert socket.receive_text() == "hello"

@@ -16,10 +16,14 @@ from starlette.websockets import WebSocket
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
-from syncline_server.rest.transport import http_protocol
+from syncline_server.metrics import Meters
+from syncline_server.rest.transport import Limits, http_protocol
 
 URL_LIMIT = 200
 HEAD_LIMIT = 1000
+LIMITS = Limits(
+    URL_LIMIT, HEAD_LIMIT, connections=100, header_timeout=30, body_timeout=30, reader_timeout=30
+)
 
 MakeProtocol = Callable[[], asyncio.Protocol]
 
@@ -59,7 +63,8 @@ async def make_protocol() -> MakeProtocol:
     app = Starlette(
         routes=[Route("/", count, methods=["GET", "POST"]), WebSocketRoute("/ws", greet)]
     )
-    protocol = http_protocol(URL_LIMIT, HEAD_LIMIT, patience=30)
+    timer = asyncio.get_running_loop().call_later
+    protocol = http_protocol(LIMITS, timer, Meters())
     config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio")
     config.load()
     return partial(protocol, config=config, server_state=ServerState(), app_state={})

@@ -159,3 +159,24 @@ async def test_the_sweeper_knows_of_an_expiry(
     document = await mine.create("prefs", ttl=60)
     [bucket] = await admin.execute("ZRANGE", keys.due(mine.sid), 0, -1)
     assert bucket.decode() == document.sid[2:4]
+
+
+async def test_a_first_attempt_that_arrives_after_all_does_nothing(
+    mine: Service, service: Service, line: Line, admin: Connection
+) -> None:
+    """It was held on its way until another writer had followed its repetition."""
+    await aged(await mine.create("prefs", b'{"by":"nobody"}'))
+    late: list[tuple[str | int, ...]] = []
+    node = next(iter(mine.documents._redis._nodes.values()))
+    commit = node.commit
+
+    async def noting(*command: str | int) -> object:
+        late.append(command)
+        return await commit(*command)
+
+    node.commit = noting  # type: ignore[method-assign, assignment]
+    line.lose = "commit"
+    await mine.set("prefs", b'{"by":"me"}')
+    rival = await service.set("prefs", b'{"by":"rival"}')
+    assert await admin.execute(*late[0]) == [b"void"]
+    assert await service.get("prefs") == rival.document

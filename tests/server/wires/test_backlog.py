@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from support.store import eventually
+from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 from syncline_server.wires import backlog as module
 from syncline_server.wires.backlog import Backlog
@@ -22,6 +23,7 @@ class Reading:
     def __init__(self) -> None:
         self.settings = Settings(data_dir=Path("unused"), max_in_flight=LIMIT)
         self.wheel = Wheel()
+        self.meters = Meters()
         self.reads = True
 
     def pause_reading(self) -> None:

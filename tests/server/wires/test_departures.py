@@ -12,6 +12,7 @@ from support.api import DocumentsApi, unique
 from support.server import StartServer
 from support.socket import native_socket, websocket_url
 from support.stream import event_stream
+from syncline_server.metrics import Load
 from syncline_server.wires.departures import Departures
 
 
@@ -23,6 +24,9 @@ class Guest:
 
     def go_away(self) -> None:
         self.told += 1
+
+    def load(self) -> Load:
+        return Load("native", 0, 0, 0)
 
 
 class TestDepartures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,8 +96,10 @@ class Wire:
 
     def on_message(self, message: str | bytes) -> None:
         self.told.append(message)
-        if message == "pause":
+        if message in ("pause", "pause briefly"):
             self.socket.pause_reading()
+        if message == "pause briefly":
+            self.socket.resume_reading()
 
     def on_slow(self) -> None:
         self.told.append("slow")
@@ -109,7 +112,7 @@ class Wire:
 class Conversation:
     """A socket between a network and a wire, once hands are shaken."""
 
-    def __init__(self, times: Times) -> None:
+    def __init__(self, times: Times, settings: Settings = SETTINGS) -> None:
         wires: list[Wire] = []
 
         def make(socket: Socket) -> Wire:
@@ -119,8 +122,8 @@ class Conversation:
         self.times = times
         self.connections: set[Any] = set()
         meters = Meters()
-        door = Door(SETTINGS, Departures(), meters, lambda: 0.0)
-        protocol = socket_protocol({"/": Endpoint(make)}, SETTINGS, times, door, meters)
+        door = Door(settings, Departures(), meters, lambda: 0.0)
+        protocol = socket_protocol({"/": Endpoint(make)}, settings, times, door, meters)
         state = SimpleNamespace(connections=self.connections)
         self.socket = protocol(config=None, server_state=state, app_state={})
         self.network = Network()
@@ -211,6 +214,66 @@ class TestMessages:
 
         assert talk.wire.told[3:] == ["two"]
         assert talk.network.reading
+
+
+    async def test_empty_pieces_leave_nothing(self, talk: Conversation) -> None:
+        talk.client.send_text(b"in ", fin=False)
+        for _ in range(100):
+            talk.client.send_continuation(b"", fin=False)
+        talk.client.send_continuation(b"pieces", fin=True)
+        talk.say("last")
+
+        assert talk.wire.told == ["in pieces", "last"]
+
+    async def test_wires_may_pause_within_their_messages(self, talk: Conversation) -> None:
+        count = 2 * sys.getrecursionlimit() - 100
+        talk.say("pause")
+        for _ in range(count):
+            talk.say("pause briefly")
+        talk.socket.resume_reading()
+
+        assert talk.wire.told[1:] == ["pause briefly"] * count
+
+
+class TestPace:
+    async def test_who_sends_too_fast_is_not_read_for_a_moment(self) -> None:
+        talk = Conversation(Times(), Settings(connection_rate=5))
+        for number in range(12):
+            talk.say(str(number))
+        assert talk.wire.told == ["0", "1", "2", "3", "4"]
+        assert not talk.network.reading
+        end_rest(talk)
+        assert len(talk.wire.told) == 10
+        assert not talk.network.reading
+        end_rest(talk)
+        assert talk.wire.told == [str(number) for number in range(12)]
+        assert talk.network.reading
+        assert talk.socket.meters.bounds["connection_rate"] == 2
+
+    async def test_pings_and_pieces_count_too(self) -> None:
+        talk = Conversation(Times(), Settings(connection_rate=3))
+        talk.client.send_ping(b"")
+        talk.client.send_text(b"a", fin=False)
+        talk.client.send_continuation(b"b", fin=True)
+        talk.pass_on()
+        assert talk.wire.told == ["ab"]
+        assert not talk.network.reading
+
+    async def test_a_wire_that_wants_nothing_gets_nothing_when_the_moment_is_over(self) -> None:
+        talk = Conversation(Times(), Settings(connection_rate=1))
+        talk.say("pause")
+        talk.say("one")
+        end_rest(talk)
+        assert not talk.network.reading
+        talk.socket.resume_reading()
+        assert talk.wire.told == ["pause", "one"]
+
+
+def end_rest(talk: Conversation) -> None:
+    """The moment is over in which the client is not read; it is the last that was asked for."""
+    seconds, alarm = talk.times.alarms.pop()
+    assert 0 < seconds <= 1
+    alarm.callback()
 
 
 class TestSlowClients:

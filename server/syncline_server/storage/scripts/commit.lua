@@ -102,6 +102,11 @@ local function write(document, previous)
   return answer
 end
 
+-- It was taken for lost, and has arrived after all (an operation id tells by itself).
+if operation == '' and redis.call('EXISTS', tag .. ':void:' .. mark) == 1 then
+  return {'void'}
+end
+
 if operation ~= '' then
   local first = redis.call('GET', operation_key)
   if first then

@@ -17,15 +17,16 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import MalformedFrame, Packet, Status
 from syncline_server.auth import Principal
 from syncline_server.backend import Backend
+from syncline_server.metrics import Load
 from syncline_server.session import Session
 from syncline_server.wires.backlog import Backlog
 from syncline_server.wires.caller import Caller
 from syncline_server.wires.departures import Departures
+from syncline_server.wires.door import Door
 from syncline_server.wires.transport import Endpoint, Socket, binary_frame
 
 from . import statuses
 from .events import encode_event
-from .gate import Gate
 from .upstream import Upstream
 
 __all__ = ["PATH", "endpoint"]
@@ -44,22 +45,29 @@ PING_LIMIT = 20.0
 _PING = binary_frame(twilsock.encode_ping("ping"))
 
 
-def endpoint(backend: Backend, departures: Departures) -> Endpoint:
-    """Twilsock for `socket_protocol`; needs a running loop."""
-    gate = Gate(backend.settings.connect_rate, asyncio.get_running_loop().time)
-    return Endpoint(lambda socket: _Twilsock(backend, departures, gate, socket))
+def endpoint(backend: Backend, departures: Departures, door: Door) -> Endpoint:
+    """Twilsock for `socket_protocol`.
+
+    Who comes too fast is told so after the handshake, which shows the SDKs no reason and no time.
+    """
+    return Endpoint(
+        lambda socket: _Twilsock(backend, departures, door, socket),
+        tally=backend.meters.wires["twilsock"],
+        is_paced=False,
+    )
 
 
 class _Twilsock:
     """One client: packets in, replies and notifications out."""
 
     def __init__(
-        self, backend: Backend, departures: Departures, gate: Gate, socket: Socket
+        self, backend: Backend, departures: Departures, door: Door, socket: Socket
     ) -> None:
         self._backend = backend
         self._departures = departures
-        self._gate = gate
+        self._door = door
         self._socket = socket
+        self._tally = socket.endpoint.tally
         self._backlog = Backlog(socket)
         self._caller = Caller(
             backend,
@@ -117,8 +125,14 @@ class _Twilsock:
         """Send the client to another server, or to this one once it runs again."""
         self._leave(statuses.GOING_AWAY, statuses.backoff())
 
+    def load(self) -> Load:
+        """What the client holds at the moment."""
+        return Load(
+            "twilsock", self._caller.subscriptions, self._backlog.count, self._socket.waiting
+        )
+
     def _begin(self, packet: Packet) -> None:
-        if self._gate.admit():
+        if self._door.hurried() is None:
             self._present(packet)
         else:
             reply = twilsock.encode_reply(packet.id, statuses.TOO_MANY, statuses.backoff())
@@ -136,6 +150,7 @@ class _Twilsock:
                 raise Refusal(Code.TOKEN_INVALID, "The access token must be a string.")
             principal, session = await self._caller.present(token)
         except Refusal as refusal:
+            self._tally.refused[refusal.code] += 1
             self._send(twilsock.encode_reply(packet.id, statuses.refused(refusal)))
             if self._upstream is None and not refusal.code.retry:
                 self._socket.close(CloseCode.NORMAL_CLOSURE, refusal.message)
@@ -144,6 +159,7 @@ class _Twilsock:
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
             if self._upstream is None:
+                self._socket.trust()
                 self._welcome(packet, principal, session)
             else:
                 self._send(twilsock.encode_reply(packet.id))

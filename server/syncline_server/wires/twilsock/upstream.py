@@ -47,6 +47,7 @@ class Upstream:
             send_frame: takes the bytes of a whole frame.
         """
         self._settings = backend.settings
+        self._tally = backend.meters.wires["twilsock"]
         self._account_sid = backend.authenticator.account_sid
         self._session = session
         self._backlog = backlog
@@ -55,10 +56,11 @@ class Upstream:
 
     def take(self, packet: Packet) -> None:
         """Carry out a `message`."""
+        self._tally.requests += 1
         try:
             self._carry_out(packet, twilsock.http_request(packet))
         except Refusal as refusal:
-            self._reply(packet.id, _failure(refusal))
+            self._refuse(packet.id, refusal)
 
     def _carry_out(self, packet: Packet, request: HttpRequest) -> None:
         path = _below_prefix(request.path)
@@ -91,7 +93,7 @@ class Upstream:
         self, packet_id: str, action: Action, where: Surroundings, outcome: Result | Refusal
     ) -> None:
         if isinstance(outcome, Refusal):
-            self._reply(packet_id, _failure(outcome))
+            self._refuse(packet_id, outcome)
         else:
             self._reply(packet_id, action.reply(outcome, where))
 
@@ -102,6 +104,10 @@ class Upstream:
 
         self._backlog.begin()
         self._session.submit(command, answered)
+
+    def _refuse(self, packet_id: str, refusal: Refusal) -> None:
+        self._tally.refused[refusal.code] += 1
+        self._reply(packet_id, _failure(refusal))
 
     def _reply(self, packet_id: str, reply: Reply) -> None:
         payload = b"" if reply.body is None else orjson.dumps(reply.body)

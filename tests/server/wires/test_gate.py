@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from syncline_server.wires.twilsock.gate import Gate
+from syncline_server.wires.gate import Gate
 
 
 class Clock:

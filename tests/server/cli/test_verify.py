@@ -1,0 +1,78 @@
+"""The command; what a run does is tested with `verify` itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.command import CommandLine
+from support.server import SYNCLINE, RunningServer, clean_environ
+from support.terminal import on_terminal
+
+
+def test_a_terminal_gets_a_report(server: RunningServer, tmp_path: Path) -> None:
+    environ = {"SYNCLINE_URL": server.url, "SYNCLINE_DATA_DIR": str(server.data_dir)}
+
+    status, written = on_terminal(
+        SYNCLINE,
+        "verify",
+        "--duration=1",
+        "--faults=none",
+        "--clients=1",
+        f"--output={tmp_path / 'new' / 'place'}",
+        environ=clean_environ(environ),
+    )
+
+    assert status == 0, written
+    assert "No acknowledged write was lost" in written
+    assert "every promise was kept" in written
+    assert {path.name for path in (tmp_path / "new" / "place").iterdir()} == {
+        "history.jsonl",
+        "timeline.svg",
+        "verdict.json",
+    }
+
+
+def test_a_server_that_is_not_there(command: CommandLine, server: RunningServer) -> None:
+    outcome = command(
+        "verify", "--url", "http://127.0.0.1:1", environ={"SYNCLINE_TOKEN": server.token()}
+    )
+
+    assert (outcome.status, outcome.out) == (3, "")
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_token_that_the_server_refuses(command: CommandLine, server: RunningServer) -> None:
+    outcome = command("verify", "--url", server.url, environ={"SYNCLINE_TOKEN": "no"})
+
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "status 401" in outcome.err
+
+
+def test_a_basic_login_is_not_enough(command: CommandLine, server: RunningServer) -> None:
+    user, password = server.basic
+    command.environ = {"SYNCLINE_ACCOUNT_SID": user, "SYNCLINE_AUTH_TOKEN": password}
+
+    outcome = command("verify")
+
+    assert outcome.status == 2
+    assert "SYNCLINE_API_KEY_SID" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--faults=cut,flood", "blackhole"),
+        ("--duration=0", "duration"),
+        ("--documents=1", "documents"),
+        ("--output=/dev/null/x", "cannot be made"),
+    ],
+)
+def test_an_option_that_cannot_be(
+    command: CommandLine, server: RunningServer, option: str, said: str
+) -> None:
+    outcome = command("verify", option, environ={"SYNCLINE_TOKEN": server.token()})
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert said in outcome.err

@@ -1,0 +1,53 @@
+"""What a server counts, as Prometheus would read it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.server import RunningServer
+
+__all__ = ["Scrape", "hits", "hits_reach", "scrape"]
+
+
+class Scrape:
+    """The samples of one look."""
+
+    def __init__(self, text: str) -> None:
+        self.families = list(text_string_to_metric_families(text))
+        self.samples = [sample for family in self.families for sample in family.samples]
+
+    def value(self, name: str, **labels: str) -> float:
+        """That of the one sample with these labels, and maybe others."""
+        [value] = [
+            sample.value
+            for sample in self.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        return float(value)
+
+    def labels(self, name: str) -> Iterable[str]:
+        """All values of a label, each as often as it stands."""
+        return [sample.labels.get(name, "") for sample in self.samples]
+
+
+def scrape(server: RunningServer) -> Scrape:
+    """Look once."""
+    reply = httpx2.get(f"{server.url}/metrics")
+    assert reply.status_code == 200, reply.text
+    return Scrape(reply.text)
+
+
+def hits(server: RunningServer, bound: str) -> float:
+    """How often a limit was hit."""
+    return scrape(server).value("syncline_bound_hits_total", bound=bound)
+
+
+async def hits_reach(server: RunningServer, bound: str, count: int) -> None:
+    """Return when it was hit so often: nobody tells that."""
+    async with asyncio.timeout(20):
+        while hits(server, bound) < count:
+            await asyncio.sleep(0.05)

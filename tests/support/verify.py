@@ -1,0 +1,69 @@
+"""What `syncline verify` left behind, and histories to alter."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from support.server import SYNCLINE, RunningServer, clean_environ
+from syncline_server.verify.history import read_history
+from syncline_server.verify.records import Record
+from syncline_server.verify.verdict import judge
+
+__all__ = ["Outcome", "altered", "broken", "run_verify", "without"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that has ended.
+
+    Attributes:
+        verdict: what it printed.
+        records: its history.
+    """
+
+    status: int
+    verdict: Any
+    records: list[Record]
+    directory: Path
+
+    @property
+    def broken(self) -> set[str]:
+        """The names of the checks that have findings."""
+        return {check["name"] for check in self.verdict["checks"] if check["findings"]}
+
+
+def run_verify(server: RunningServer, directory: Path, *options: str, url: str = "") -> Outcome:
+    """Run `syncline verify` against a server, to its end.
+
+    Args:
+        url: where it is told to find the server; by default where that is.
+    """
+    command = [str(SYNCLINE), "verify", f"--output={directory}", *options]
+    environ = {"SYNCLINE_URL": url or server.url, "SYNCLINE_DATA_DIR": str(server.data_dir)}
+    done = subprocess.run(
+        command, env=clean_environ(environ), capture_output=True, check=False, timeout=100
+    )
+    assert done.stderr == b"", done.stderr.decode()
+    records = list(read_history(directory / "history.jsonl"))
+    return Outcome(done.returncode, orjson.loads(done.stdout), records, directory)
+
+
+def broken(records: Sequence[Record]) -> set[str]:
+    """The names of the checks that find something in a history."""
+    return {check.name for check in judge(records).checks if check.findings}
+
+
+def without(records: Sequence[Record], record: Record) -> list[Record]:
+    """A history in which that did not happen."""
+    return [each for each in records if each is not record]
+
+
+def altered(records: Sequence[Record], record: Record, **changes: Any) -> list[Record]:
+    """A history in which it happened otherwise."""
+    return [replace(each, **changes) if each is record else each for each in records]
