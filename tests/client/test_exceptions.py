@@ -40,6 +40,7 @@ KIND_OF_STATUS = {
     403: Forbidden,
     404: NotFound,
     405: RequestError,
+    408: RequestError,
     409: Conflict,
     412: RevisionMismatch,
     413: TooLarge,

@@ -20,7 +20,8 @@ def test_two_errors_never_share_a_code() -> None:
 
 @pytest.mark.parametrize("code", Code)
 def test_only_overload_and_absence_are_worth_another_try(code: Code) -> None:
-    assert code.retry == (code in {Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE})
+    overload = {Code.RATE_LIMITED, Code.TOO_MANY_REQUESTS}
+    assert code.retry == (code in {*overload, Code.UNAVAILABLE})
 
 
 @pytest.mark.parametrize("code", Code)

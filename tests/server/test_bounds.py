@@ -138,8 +138,15 @@ class TestConnections:
         with DocumentsApi(server) as api:
             url = events_url(server, api.create()["sid"])
         async with native_socket(server), httpx2.AsyncClient(auth=server.basic) as client:
-            replies = await all_of(3, lambda: client.get(url, timeout=WAIT))
-            late = [reply for reply in replies if reply.status_code != 200]
+
+            async def ask() -> httpx2.Response:
+                async with client.stream("GET", url, timeout=WAIT) as reply:
+                    if reply.status_code != 200:
+                        await reply.aread()
+                    return reply
+
+            # A second of quiet lets in one.
+            late = [reply for reply in await all_of(4, ask) if reply.status_code != 200]
             assert late
             for reply in late:
                 assert (reply.status_code, reply.json()["code"]) == (429, 20429)
@@ -202,6 +209,24 @@ class TestRequests:
             replies = [await talker.receive() for _ in ids]
         assert [reply["id"] for reply in replies] == ids
         assert hits(server, "connection_rate") >= 1
+
+    async def test_a_socket_has_so_many_under_way(self, fresh_server: StartServer) -> None:
+        server = fresh_server("--max-in-flight=1", "--max-subscriptions=1")
+        async with native_socket(server) as talker:
+            await talker.ok("open", document="first")
+            ids = [await talker.send("get", document="first") for _ in range(5)]
+            assert [(await talker.receive())["id"] for _ in ids] == ids
+            assert (await talker.error("open", document="second"))["code"] == 54419
+        # One for each request: with one under way, the socket reads no other.
+        assert hits(server, "max_in_flight") == 7
+        assert hits(server, "max_subscriptions") == 1
+
+    async def test_a_head_has_so_many_bytes(self, fresh_server: StartServer) -> None:
+        server = fresh_server("--url-limit=1024", "--header-limit=4096")
+        for path, headers, status in [("x" * 1100, {}, 414), ("", {"A": "x" * 4100}, 431)]:
+            reply = httpx2.get(f"{server.url}/{path}", headers=headers)
+            assert reply.status_code == status
+        assert hits(server, "url_limit") == hits(server, "header_limit") == 1
 
     async def test_an_identity_may_ask_so_often(self, fresh_server: StartServer) -> None:
         server = fresh_server("--identity-rate=5")

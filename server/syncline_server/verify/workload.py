@@ -108,13 +108,16 @@ class Workload:
             self._spawn(self._mutate_on(application))
 
     async def stop(self, patience: float) -> None:
-        """Begin nothing more, and wait for what is under way; so many seconds at most.
+        """Begin nothing more, and wait for what is under way.
+
+        What is not settled in so many seconds, after the last document had time to expire, is
+        broken off.
 
         Raises:
             SynclineError: the server did not do what prepares a run, or went away for too long.
         """
         self._stopping.set()
-        deadline = asyncio.get_running_loop().time() + patience
+        deadline = asyncio.get_running_loop().time() + patience + 2 * LIFE + EXPIRY_MARGIN
         while self._tasks and (left := deadline - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
         await self.end()

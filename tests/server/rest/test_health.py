@@ -52,6 +52,8 @@ def test_while_redis_is_away_requests_are_refused_for_a_while(tmp_path: Path) ->
                 api.call("GET"),
                 httpx2.get(f"{server.url}/readyz"),
             ]
+            missing = refused[-1].json()["details"]["missing"]
+            assert missing and set(missing) <= {"redis", "feed"}
             assert httpx2.get(f"{server.url}/healthz").status_code == 200
         finally:
             redis.send_signal(signal.SIGCONT)

@@ -215,7 +215,6 @@ class TestMessages:
         assert talk.wire.told[3:] == ["two"]
         assert talk.network.reading
 
-
     async def test_empty_pieces_leave_nothing(self, talk: Conversation) -> None:
         talk.client.send_text(b"in ", fin=False)
         for _ in range(100):
