@@ -32,7 +32,12 @@ def wait_while_refused(api: DocumentsApi, sid: str) -> None:
 
 
 def test_a_server_lives_and_is_ready(server: RunningServer) -> None:
-    alive, ready = (httpx2.get(f"{server.url}/{path}") for path in ("healthz", "readyz"))
+    alive = httpx2.get(f"{server.url}/healthz")
+    deadline = time.monotonic() + RECOVERY
+    # A server accepts connections a moment before its feed lives.
+    while (ready := httpx2.get(f"{server.url}/readyz")).status_code != 200:
+        assert ready.json()["details"]["missing"] == ["feed"]
+        assert time.monotonic() < deadline
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     assert ready.json()["feed_lag"] >= 0
