@@ -17,15 +17,8 @@ from .metrics import Meters
 from .pace import Pace
 from .patches import patched
 from .settings import Settings
-from .storage.documents import (
-    REVISION_RANDOM,
-    Documents,
-    Written,
-    absent,
-    forbidden,
-    mismatch,
-    now_ms,
-)
+from .storage.commit import REVISION_RANDOM, now_ms
+from .storage.documents import Documents, Written, absent, forbidden, mismatch
 from .storage.listing import Listing
 from .storage.paging import Page
 from .storage.permissions import Permissions

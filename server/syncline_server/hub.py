@@ -18,8 +18,9 @@ from .auth import SYSTEM
 from .feed import Feed
 from .metrics import Histogram
 from .storage.backoff import PAUSE_LIMIT
+from .storage.commit import REVISION_RANDOM, now_ms
 from .storage.connection import ReplyError
-from .storage.documents import REVISION_RANDOM, Documents, now_ms
+from .storage.documents import Documents
 from .storage.keys import channel, sid_of_channel
 from .storage.redis import Redis
 from .storage.rights import Right, RightsChanged

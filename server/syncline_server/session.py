@@ -34,7 +34,8 @@ from syncline_protocol.sids import is_sid
 from .auth import SYSTEM
 from .backend import Backend, Workspace
 from .hub import Topic
-from .storage.documents import Written, forbidden, now_ms
+from .storage.commit import now_ms
+from .storage.documents import Written, forbidden
 
 __all__ = ["Answer", "Fetched", "Opened", "Result", "Session", "Unsubscribed"]
 

@@ -11,8 +11,8 @@ import uvloop
 
 from support.store import Clock, Publications, Service, Store
 from syncline_server import hub
+from syncline_server.storage import commit, expiry
 from syncline_server.storage import documents as storage_documents
-from syncline_server.storage import expiry
 from syncline_server.storage.connection import Connection
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.embedded import EmbeddedRedis
@@ -87,7 +87,7 @@ async def published(store: Store, service_sid: str) -> AsyncIterator[Publication
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The server's clock, to be set wrong."""
-    clock = Clock(storage_documents.now_ms)
-    for module in (storage_documents, expiry, hub):
+    clock = Clock(commit.now_ms)
+    for module in (storage_documents, commit, expiry, hub):
         monkeypatch.setattr(module, "now_ms", clock)
     return clock

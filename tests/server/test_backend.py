@@ -23,7 +23,8 @@ from syncline_server.backend import Backend, Workspace
 from syncline_server.credentials import Credentials
 from syncline_server.hub import Hub
 from syncline_server.settings import Settings
-from syncline_server.storage.documents import Documents, now_ms
+from syncline_server.storage.commit import now_ms
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis import Redis

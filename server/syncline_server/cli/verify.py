@@ -127,16 +127,14 @@ def verify(
 ) -> None:
     """Put a server's promises to the test.
 
-    Clients of three kinds (the native protocol, REST with event streams, the Python client) write
-    to documents of their own and follow them, over connections that break, stall and repeat
-    themselves. All that they are told is held against what is promised: no acknowledged write is
-    lost, counters are exact, revisions only grow, everybody is told each change once and in order,
-    and ends with the state that is stored.
+    Clients of four kinds (the native protocol, REST with event streams, Twilsock, the Python
+    client) write to documents of their own and follow them, over connections that break, stall and
+    repeat themselves. All that they are told is held against what is promised: no acknowledged
+    write is lost, counters are exact, revisions only grow, everybody is told each change once and
+    in order, and ends with the state that is stored.
 
     The documents are removed at the end. Nothing else of the server is touched, but for what
-    COMMAND does.
-
-    The right to it comes from where `syncline doc` takes it.
+    COMMAND does. The right to it comes from where `syncline doc` takes it.
     """
     if access.token is None:
         raise click.UsageError(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syncline_protocol.document import Document
@@ -22,30 +21,16 @@ from syncline_protocol.sids import (
 )
 
 from . import keys
-from .connection import Argument
+from .commit import REVISION_RANDOM, Commit, bits, now_ms
 from .node import Unanswered
 from .redis import Redis
 from .rights import Right
 from .scripts import COMMIT, FETCH
 
-__all__ = [
-    "REVISION_RANDOM",
-    "Documents",
-    "Written",
-    "absent",
-    "forbidden",
-    "mismatch",
-    "now_ms",
-]
-
-MARK_BYTES = 8
-"""Random bytes that name a write."""
+__all__ = ["Documents", "Written", "absent", "forbidden", "mismatch"]
 
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
-
-REVISION_RANDOM = 1024
-"""Low bits of a revision that are random, as a count of values (see commit.lua)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +189,7 @@ class Documents:
         needs: Right | None = None,
     ) -> tuple[bytes, Written]:
         tag = keys.tag_of(service_sid, sid or name)
-        commit = _Commit(tag, verb, sid, name, if_match, data, ttl, who, op, needs)
+        commit = Commit(tag, verb, sid, name, if_match, data, ttl, who, op, needs)
         if ttl:
             due = keys.due(service_sid)
             # Sent before the commit: should this process die between, the sweeper looks in vain.
@@ -245,7 +230,7 @@ class Documents:
                 await self._redis.reconnected(due)
                 await self._redis.execute(*command)
 
-    async def _run(self, commit: _Commit) -> list[Any]:
+    async def _run(self, commit: Commit) -> list[Any]:
         arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
         try:
             reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
@@ -257,7 +242,7 @@ class Documents:
                 raise unanswered if refusal.code is Code.UNAVAILABLE else refusal from None
         return reply
 
-    async def _settle(self, commit: _Commit, unanswered: Unanswered) -> list[Any]:
+    async def _settle(self, commit: Commit, unanswered: Unanswered) -> list[Any]:
         """The reply that was lost, or that of a repetition where that changes nothing twice."""
         await self._redis.reconnected(commit.tag)
         # An operation id makes a repetition safe.
@@ -271,7 +256,7 @@ class Documents:
                 return newest
             if not commit.cannot_have_been_applied(newest):
                 raise unanswered
-            commit = replace(commit, mark=_make_mark())
+            commit = commit.anew()
         arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
         reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         return reply
@@ -279,72 +264,8 @@ class Documents:
     async def _fetch(
         self, tag: str, sid: str, name: str, who: str = "", needs: Right | None = None
     ) -> list[Any]:
-        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, now_ms(), who, _bits(needs))
+        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, now_ms(), who, bits(needs))
         return reply
-
-
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    """One run of commit.lua, and how to tell afterwards what became of it.
-
-    Attributes:
-        at_ms: this machine's clock when it was first sent.
-        mark: names this write in the document.
-    """
-
-    tag: str
-    verb: str
-    sid: str
-    name: str
-    if_match: int | None
-    data: bytes
-    ttl: int | None
-    who: str
-    op: str | None
-    needs: Right | None
-    at_ms: int = field(default_factory=lambda: now_ms())
-    mark: str = field(default_factory=lambda: _make_mark())
-
-    @property
-    def bucket(self) -> str:
-        """Two hexadecimal digits."""
-        return self.tag[-3:-1]
-
-    def arguments(self, operation_ms: int, publish: str) -> tuple[Argument, ...]:
-        """ARGV of the script."""
-        return (
-            self.verb,
-            self.sid,
-            self.name,
-            "" if self.if_match is None else self.if_match,
-            self.data,
-            "" if self.ttl is None else self.ttl,
-            self.who,
-            # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
-            "" if self.op is None else f"{len(self.who)}:{self.who}:{self.op}",
-            operation_ms,
-            self.at_ms,
-            secrets.randbelow(REVISION_RANDOM),
-            publish,
-            self.mark,
-            _bits(self.needs),
-        )
-
-    def was_applied(self, newest: list[Any]) -> bool:
-        """True if the document, as `fetch.lua` gives it, shows this write."""
-        if newest[0] != b"ok":
-            return False
-        return newest[-1] == self.mark.encode() or (
-            self.verb == "create" and newest[1] == self.sid.encode()
-        )
-
-    def cannot_have_been_applied(self, newest: list[Any]) -> bool:
-        """True if the document shows that this write has not happened."""
-        if newest[0] != b"ok":
-            return self.verb != "remove"
-        # This write would have given a later revision, and it would still be the last or before it.
-        revision = int(newest[3])
-        return revision == self.if_match or revision < self.at_ms * REVISION_RANDOM
 
 
 def absent(address: str) -> Refusal:
@@ -359,11 +280,6 @@ def forbidden() -> Refusal:
     return Refusal(
         Code.ACCESS_FORBIDDEN, "Access forbidden for identity: it lacks the right to do this."
     )
-
-
-def now_ms() -> int:
-    """This machine's clock, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def _bucket_of_new(name: str | None, op: str | None) -> int:
@@ -389,14 +305,6 @@ def mismatch(expected: int | None, newest: Document | None) -> Refusal:
 
 def _may_read(stored: bytes | None) -> bool:
     return Right.READ in Right(int(stored or 0))
-
-
-def _bits(needs: Right | None) -> int | str:
-    return "" if needs is None else int(needs)
-
-
-def _make_mark() -> str:
-    return secrets.token_hex(MARK_BYTES)
 
 
 def _is_addressed(document: Document, verb: str, sid: str, name: str) -> bool:

@@ -14,8 +14,9 @@ from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 
 from . import keys
+from .commit import now_ms
 from .connection import ReplyError
-from .documents import Documents, now_ms
+from .documents import Documents
 from .redis import Redis
 from .scripts import DUE
 

@@ -9,7 +9,8 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 
 from . import keys
-from .documents import Documents, absent, now_ms
+from .commit import now_ms
+from .documents import Documents, absent
 from .paging import Page, read_page
 from .redis import Redis
 from .rights import Right

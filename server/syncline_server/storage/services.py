@@ -21,8 +21,8 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 
 from . import keys
+from .commit import now_ms
 from .connection import Argument, ReplyError
-from .documents import now_ms
 from .paging import Page, read_page
 from .redis import Redis
 from .scripts import SERVICE

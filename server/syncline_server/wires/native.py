@@ -24,7 +24,8 @@ from syncline_server.storage.documents import Written
 from .backlog import Backlog
 from .caller import Caller
 from .departures import Departures
-from .transport import Endpoint, Socket, text_frame
+from .transport import Socket
+from .wire import Endpoint, text_frame
 
 __all__ = ["PATH", "endpoint"]
 

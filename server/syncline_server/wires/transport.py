@@ -11,10 +11,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
@@ -22,14 +21,15 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from syncline_protocol.document import Event
-from syncline_server.metrics import Meters, Tally
+from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 
 from .door import Door
 from .outbox import Outbox
 from .wheel import Alarm, Wheel
+from .wire import Endpoint, Wire
 
-__all__ = ["Endpoint", "Socket", "Wire", "binary_frame", "socket_protocol", "text_frame"]
+__all__ = ["Socket", "socket_protocol"]
 
 logger = logging.getLogger("syncline.socket")
 
@@ -45,46 +45,6 @@ RETRY_AFTER = 1
 _NORMAL, _ABNORMAL, _INVALID_DATA, _TOO_BIG, _SERVICE_RESTART = 1000, 1006, 1007, 1009, 1012
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _END = b""  # the parser's word for "half-close"
-
-
-class Wire(Protocol):
-    """What is spoken over a socket. Every method must not block."""
-
-    def on_message(self, message: str | bytes) -> None:
-        """Take a whole message: of a text frame as str, of a binary one as bytes."""
-
-    def on_slow(self) -> None:
-        """The client has taken nothing of what waits for it for too long."""
-
-    def on_end(self) -> None:
-        """Nothing comes any more, and nothing can be sent. Called once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """What answers at a path.
-
-    Attributes:
-        make: the wire of a new socket.
-        subprotocol: a client that offers others only is refused; None ignores what is offered.
-        tally: counts what goes by this way.
-        is_paced: False where the wire itself asks the door whether too many come at once.
-    """
-
-    make: Callable[[Socket], Wire]
-    subprotocol: str | None = None
-    tally: Tally = field(default_factory=Tally)
-    is_paced: bool = True
-
-
-def text_frame(payload: bytes) -> bytes:
-    """A text message as it stands on the wire."""
-    return Frame(Opcode.TEXT, payload).serialize(mask=False)
-
-
-def binary_frame(payload: bytes) -> bytes:
-    """A binary message as it stands on the wire."""
-    return Frame(Opcode.BINARY, payload).serialize(mask=False)
 
 
 def socket_protocol(

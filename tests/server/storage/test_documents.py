@@ -12,8 +12,9 @@ from syncline_protocol.errors import Code
 from syncline_protocol.fields import REVISION_LIMIT
 from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_document_sid
 from syncline_server.storage import keys
+from syncline_server.storage.commit import now_ms
 from syncline_server.storage.connection import Connection, ReplyError
-from syncline_server.storage.documents import Documents, now_ms
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis import Redis
 
 HOUR_MS = 3_600_000

@@ -14,8 +14,9 @@ from support.store import PATIENCE, Service
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import embedded, keys
 from syncline_server.storage.address import Address
+from syncline_server.storage.commit import now_ms
 from syncline_server.storage.connection import Connection, ConnectionBroken, ReplyError, connect
-from syncline_server.storage.documents import Documents, now_ms
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.engine import ExternalRedis
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis import Redis

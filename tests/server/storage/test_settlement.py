@@ -11,8 +11,9 @@ from support.store import PATIENCE, Line, Publications, Service, Store, eventual
 from syncline_protocol.document import Document
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
+from syncline_server.storage.commit import REVISION_RANDOM, now_ms
 from syncline_server.storage.connection import Connection
-from syncline_server.storage.documents import REVISION_RANDOM, Documents, now_ms
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis import Redis
 
 LOST = ["commit", "answer"]

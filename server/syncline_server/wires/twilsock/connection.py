@@ -23,7 +23,8 @@ from syncline_server.wires.backlog import Backlog
 from syncline_server.wires.caller import Caller
 from syncline_server.wires.departures import Departures
 from syncline_server.wires.door import Door
-from syncline_server.wires.transport import Endpoint, Socket, binary_frame
+from syncline_server.wires.transport import Socket
+from syncline_server.wires.wire import Endpoint, binary_frame
 
 from . import statuses
 from .events import encode_event

@@ -1,0 +1,96 @@
+"""One run of commit.lua, and how to tell afterwards what became of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .connection import Argument
+from .rights import Right
+
+__all__ = ["REVISION_RANDOM", "Commit", "bits", "now_ms"]
+
+MARK_BYTES = 8
+"""Random bytes that name a write."""
+
+REVISION_RANDOM = 1024
+"""Low bits of a revision that are random, as a count of values (see commit.lua)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One run of commit.lua, and how to tell afterwards what became of it.
+
+    Attributes:
+        at_ms: this machine's clock when it was first sent.
+        mark: names this write in the document.
+    """
+
+    tag: str
+    verb: str
+    sid: str
+    name: str
+    if_match: int | None
+    data: bytes
+    ttl: int | None
+    who: str
+    op: str | None
+    needs: Right | None
+    at_ms: int = field(default_factory=lambda: now_ms())
+    mark: str = field(default_factory=lambda: secrets.token_hex(MARK_BYTES))
+
+    @property
+    def bucket(self) -> str:
+        """Two hexadecimal digits."""
+        return self.tag[-3:-1]
+
+    def arguments(self, operation_ms: int, publish: str) -> tuple[Argument, ...]:
+        """ARGV of the script."""
+        return (
+            self.verb,
+            self.sid,
+            self.name,
+            "" if self.if_match is None else self.if_match,
+            self.data,
+            "" if self.ttl is None else self.ttl,
+            self.who,
+            # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
+            "" if self.op is None else f"{len(self.who)}:{self.who}:{self.op}",
+            operation_ms,
+            self.at_ms,
+            secrets.randbelow(REVISION_RANDOM),
+            publish,
+            self.mark,
+            bits(self.needs),
+        )
+
+    def was_applied(self, newest: list[Any]) -> bool:
+        """True if the document, as `fetch.lua` gives it, shows this write."""
+        if newest[0] != b"ok":
+            return False
+        return newest[-1] == self.mark.encode() or (
+            self.verb == "create" and newest[1] == self.sid.encode()
+        )
+
+    def cannot_have_been_applied(self, newest: list[Any]) -> bool:
+        """True if the document shows that this write has not happened."""
+        if newest[0] != b"ok":
+            return self.verb != "remove"
+        # This write would have given a later revision, and it would still be the last or before it.
+        revision = int(newest[3])
+        return revision == self.if_match or revision < self.at_ms * REVISION_RANDOM
+
+    def anew(self) -> Commit:
+        """The same write under another mark, for when this one must not take effect any more."""
+        return replace(self, mark=secrets.token_hex(MARK_BYTES))
+
+
+def bits(needs: Right | None) -> int | str:
+    return "" if needs is None else int(needs)
+
+
+def now_ms() -> int:
+    """This machine's clock, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
