@@ -21,7 +21,7 @@ from syncline_protocol.sids import (
 )
 
 from . import keys
-from .commit import REVISION_RANDOM, Commit, bits, now_ms
+from .commit import Commit, bits, now_ms
 from .node import Unanswered
 from .redis import Redis
 from .rights import Right

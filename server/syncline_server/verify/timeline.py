@@ -225,6 +225,8 @@ def _draw_legend(picture: Picture, verdict: Verdict, y: float, drawn: int) -> No
     x = LEFT
     for kind in verdict.figures.faults:
         x = _draw_key(picture, x, y + 22, kind, FAULTS[kind])
+    if not verdict.green:
+        _draw_key(picture, x, y + 22, "where a promise was broken (point at it)", RED)
 
 
 def _draw_key(picture: Picture, x: float, y: float, name: str, colour: str) -> float:
