@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 
 from .settings import Settings
 
 __all__ = ["configure"]
 
-_TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_TEXT = "%(asctime)s %(process)d %(levelname)-7s %(name)s: %(message)s"
 
 
 def configure(settings: Settings) -> None:
@@ -24,11 +25,15 @@ def configure(settings: Settings) -> None:
 
 
 class _Json(logging.Formatter):
-    """`{"time", "level", "logger", "message"}`, and `error` with a traceback where there is one."""
+    """`{"time", "process", "level", "logger", "message"}`; `error` holds a traceback, if any.
+
+    The time is UTC, as in RFC 3339.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": self.formatTime(record),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "process": record.process,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

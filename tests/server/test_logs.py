@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -47,7 +49,8 @@ def test_json_is_one_object_an_event(capsys: pytest.CaptureFixture[str]) -> None
     logs.configure(Settings(log_format="json"))
     LOGGER.warning("%s went\naway: é", "Redis")
     [entry] = entries(capsys)
-    assert entry.pop("time")
+    assert datetime.fromisoformat(entry.pop("time")).tzinfo is UTC
+    assert entry.pop("process") == os.getpid()
     assert entry == {
         "level": "warning",
         "logger": "syncline.test",
