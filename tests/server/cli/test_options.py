@@ -60,9 +60,11 @@ def other_value(name: str) -> Any:
         return not default
     if isinstance(default, Path):
         return Path("elsewhere")
-    return {"redis_url": "redis://localhost", "public_url": "https://sync.example.com"}.get(
-        name, "example.com"
-    )
+    return {
+        "redis_url": "redis://localhost",
+        "public_url": "https://sync.example.com",
+        "cors_origins": "https://app.example.com",
+    }.get(name, "example.com")
 
 
 @pytest.mark.parametrize("name", FIELDS)
