@@ -13,7 +13,7 @@ UV_COMPILE := uv pip compile --quiet --generate-hashes --universal --python-vers
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format test build check-wheel requirements clean
+.PHONY: help install run node browser lint format test test-cluster build check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ format: install ## Rewrite the sources in the style that lint checks
 test: install node browser lint ## Run lint and every test; ARGS="-k name" narrows pytest
 	$(BIN)/pytest $(ARGS)
 	node --test --test-timeout=120000 $$(find tests/js -name '*.test.js')
+
+test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
+	ON_CLUSTER=1 $(BIN)/pytest tests/cluster tests/server/rest tests/server/wires tests/vendor tests/client $(ARGS)
 
 build: install ## Build the wheel and the source distribution into dist/
 	rm -rf dist

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
@@ -9,16 +11,31 @@ from pathlib import Path
 
 import pytest
 
+from support.cluster import Cluster
 from support.server import RunningServer, StartServer
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Options that name the Redis of the shared servers: none, or with `ON_CLUSTER=1` a Cluster."""
+    if not os.environ.get("ON_CLUSTER"):
+        yield []
+        return
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        asyncio.run(cluster.start())
+        yield ["--redis-url", cluster.url]
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, engine: list[str]) -> Iterator[RunningServer]:
     """One server, with the demo, for all tests that neither stop nor configure it.
 
     Its documents are shared too: a test names its own, and counts none but those.
     """
-    with RunningServer(tmp_path_factory.mktemp("server") / "data", "--demo") as running:
+    with RunningServer(tmp_path_factory.mktemp("server") / "data", "--demo", *engine) as running:
         yield running
 
 

@@ -91,8 +91,9 @@ class Subscription:
 
     def receive(self, news: Snapshot | Removal, *, may_be_early: bool) -> None:
         """Take news of the server; `may_be_early` if it can have overtaken the reply to a write."""
-        if isinstance(news, Snapshot):
-            self.adopt(news)
+        # In the place of the same revision from a reply: REST tells whole seconds only.
+        if isinstance(news, Snapshot) and news.revision >= self.current.revision:
+            self.current = news
         self._waiting.append((self._last_ticket if may_be_early else 0, news))
         self._release()
 

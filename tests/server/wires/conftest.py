@@ -21,7 +21,9 @@ LIMITS = (
 
 
 @pytest.fixture(scope="session")
-def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def strict_server(
+    tmp_path_factory: pytest.TempPathFactory, engine: list[str]
+) -> Iterator[RunningServer]:
     """One server whose limits are low enough to be reached; shared as `server` is."""
-    with RunningServer(tmp_path_factory.mktemp("strict") / "data", *LIMITS) as running:
+    with RunningServer(tmp_path_factory.mktemp("strict") / "data", *LIMITS, *engine) as running:
         yield running
