@@ -123,7 +123,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """End this session's subscription."""
+    """End the subscription of the session that asks."""
 
     document: str
 

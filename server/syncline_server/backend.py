@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.document import Document
@@ -28,9 +28,6 @@ from .storage.services import Services, unknown_service
 
 __all__ = ["Backend", "Workspace"]
 
-RIVALRY_PAUSE_LIMIT = 0.05
-"""Seconds: the greatest random pause before a patch is tried again."""
-
 CLOCK_DIFFERENCE_MS = 60_000
 """By which the clocks of servers may differ, in milliseconds."""
 
@@ -52,6 +49,10 @@ class Backend:
     hub: Hub
     meters: Meters = field(default_factory=Meters)
     pace: Pace = field(init=False)
+    # Held by who waits in them, and gone with the last.
+    turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(
+        default_factory=WeakValueDictionary
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pace", Pace(self.settings.identity_rate, self.meters))
@@ -106,6 +107,7 @@ class Workspace:
         self._listing = backend.listing
         self._settings = backend.settings
         self._pace = backend.pace
+        self._turns = backend.turns
         self._caller = (service_sid, identity)
 
     def too_fast(self) -> Refusal | None:
@@ -196,15 +198,22 @@ class Workspace:
             return first
 
     async def _patch(self, command: Patch, needs: Right | None) -> Written:
+        # In turn within this process: rivals are then those of other processes, and conditional
+        # writers, so that nobody starves among many who patch one document without a pause.
+        turn = self._turns.setdefault((self.service_sid, command.document), asyncio.Lock())
+        async with turn:
+            return await self._patch_in_turn(command, needs)
+
+    async def _patch_in_turn(self, command: Patch, needs: Right | None) -> Written:
         document = await self._existing(command.document, needs)
-        for attempt in range(self._settings.patch_attempts):
+        for _ in range(self._settings.patch_attempts):
             try:
                 return await self._try_patch(command, document, needs)
             except Refusal as refusal:
                 if refusal.code is not Code.REVISION_MISMATCH or command.if_match is not None:
                     raise
+                # Tried again without a pause, in which the document would only become an old one.
                 document = refusal.document
-            await asyncio.sleep(random.uniform(0, min(attempt * 0.001, RIVALRY_PAUSE_LIMIT)))
         raise Refusal(
             Code.TOO_MANY_REQUESTS,
             f"Other writers were quicker {self._settings.patch_attempts} times; nothing changed.",

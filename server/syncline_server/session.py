@@ -74,7 +74,7 @@ Answer = Callable[[Result | Refusal], None]
 
 @dataclass(slots=True, eq=False)
 class _Watch:
-    """A document that this session has open.
+    """A document that the session has open.
 
     Attributes:
         told: the newest revision that the client was told by the answer to `Open` or by an event;

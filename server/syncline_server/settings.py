@@ -190,7 +190,7 @@ class Settings:
         most=10_000,
     )
     patch_attempts: int = _setting(
-        64,
+        256,
         "Tries of a patch against concurrent writers; then it is refused with 54009.",
         least=1,
         most=1000,
