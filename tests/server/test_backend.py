@@ -17,7 +17,6 @@ from syncline_protocol.commands import (
     Set,
 )
 from syncline_protocol.errors import Code
-from syncline_server import backend as server_backend
 from syncline_server.auth import SYSTEM, Authenticator, Principal
 from syncline_server.backend import Backend, Workspace
 from syncline_server.credentials import Credentials
@@ -220,7 +219,6 @@ async def test_patches_of_many_writers_are_all_applied(
 async def test_a_patch_gives_up_where_others_are_quicker_every_time(
     redis: Redis, service_sid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_backend, "RIVALRY_PAUSE_LIMIT", 0)
     workspace = Workspace(make_backend(redis, Settings(patch_attempts=3)), service_sid, "alice")
     await workspace.create("prefs", b"{}", None, None)
     documents, tried = workspace._documents, 0
