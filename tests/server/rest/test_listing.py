@@ -107,9 +107,14 @@ async def test_what_exists_throughout_is_listed_once_while_others_come_and_go(
     async with httpx2.AsyncClient(auth=own.http.auth, timeout=20) as http:
 
         async def come_and_go() -> None:
+            """One is there at any time, and another each time."""
+            before = None
             while True:
-                created = await http.post(own.url)
-                await http.delete(f"{own.url}/{created.json()['sid']}")
+                created = (await http.post(own.url)).json()["sid"]
+                come.release()
+                if before is not None:
+                    await http.delete(f"{own.url}/{before}")
+                before = created
 
         async def listed(size: int) -> list[str]:
             url, found = f"{own.url}?PageSize={size}", []
@@ -119,8 +124,11 @@ async def test_what_exists_throughout_is_listed_once_while_others_come_and_go(
                 url = page["meta"]["next_page_url"]
             return found
 
+        come = asyncio.Semaphore(0)
         churn = [asyncio.create_task(come_and_go()) for _ in range(4)]
         try:
+            async with asyncio.timeout(20):
+                await come.acquire()
             seen = [Counter(await listed(size)) for size in (1, 7, 50)]
         finally:
             for task in churn:
