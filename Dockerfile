@@ -31,6 +31,6 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8040
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python", "-c", \
-    "from os import environ; from urllib.request import urlopen; urlopen(f'http://127.0.0.1:{environ[\"SYNCLINE_PORT\"]}/healthz', timeout=2)"]
+    "import ssl; from os import environ; from urllib.request import urlopen; tls = 'SYNCLINE_TLS_CERT' in environ; urlopen(f'http{\"s\" * tls}://127.0.0.1:{environ[\"SYNCLINE_PORT\"]}/healthz', timeout=2, context=ssl._create_unverified_context() if tls else None)"]
 ENTRYPOINT ["syncline"]
 CMD ["serve"]

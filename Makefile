@@ -13,7 +13,7 @@ UV_COMPILE := uv pip compile --quiet --generate-hashes --universal --python-vers
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format test test-cluster build check-wheel requirements clean
+.PHONY: help install run node browser lint format test test-cluster bench build check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ test: install node browser lint ## Run lint and every test; ARGS="-k name" narro
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(BIN)/pytest tests/cluster tests/server/rest tests/server/wires tests/vendor tests/client $(ARGS)
 
+bench: .venv/.bench bench/node_modules/.installed ## Compare with floors and peers, into bench/results; ARGS="--quick --only fan-out"
+	@$(MAKE) --no-print-directory -C bench
+	@$(BIN)/python -m bench.harness $(ARGS)
+
 build: install ## Build the wheel and the source distribution into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
@@ -56,10 +60,11 @@ check-wheel: build ## Install the wheel in a clean environment and serve the dem
 requirements: ## Compile the requirements files anew, keeping what still fits (needs uv)
 	$(UV_COMPILE) pyproject.toml --extra server --extra otel --group dev -o requirements-dev.txt
 	$(UV_COMPILE) pyproject.toml --extra server -c requirements-dev.txt -o requirements.txt
+	$(UV_COMPILE) pyproject.toml --extra server --group bench -c requirements-dev.txt -o requirements-bench.txt
 	$(UV_COMPILE) --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean: ## Remove everything that can be made again
-	rm -rf .venv node_modules dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv
@@ -74,6 +79,16 @@ $(BIN)/python:
 .venv/.development: requirements-dev.txt .venv/.runtime
 	@echo "Installing the development tools into .venv"
 	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+.venv/.bench: requirements-bench.txt .venv/.runtime
+	@echo "Installing what the bench needs into .venv"
+	@$(PIP_INSTALL) -r requirements-bench.txt
+	@touch $@
+
+bench/node_modules/.installed: bench/package.json bench/package-lock.json bench/.npmrc
+	@scripts/check-node
+	@npm ci --prefix bench --no-fund --no-audit --ignore-scripts
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json .npmrc

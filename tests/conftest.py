@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import CertificateAuthority
 from support.cluster import Cluster
 from support.server import RunningServer, StartServer
 
@@ -36,6 +37,23 @@ def server(tmp_path_factory: pytest.TempPathFactory, engine: list[str]) -> Itera
     Its documents are shared too: a test names its own, and counts none but those.
     """
     with RunningServer(tmp_path_factory.mktemp("server") / "data", "--demo", *engine) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    """Vouches for the certificates of servers."""
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def secure_server(
+    tmp_path_factory: pytest.TempPathFactory, engine: list[str], authority: CertificateAuthority
+) -> Iterator[RunningServer]:
+    """One server that speaks TLS, shared as `server` is."""
+    directory = tmp_path_factory.mktemp("secure")
+    options = *authority.issue(directory).options, "--demo", *engine
+    with RunningServer(directory / "data", *options) as running:
         yield running
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["Document", "Event", "Removed", "Updated"]
+__all__ = ["Base", "Document", "Event", "Removed", "Updated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,14 @@ class Document:
     updated_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The data of one revision; `note` takes whether a delta from it was a gain."""
+
+    data: bytes
+    note: Callable[[bool], None]
+
+
 @dataclass(slots=True)
 class Event:
     """What is published when a write commits.
@@ -41,6 +49,7 @@ class Event:
         previous: the revision before this one; a receiver that holds another has missed something.
         at_ms: when it was written, in milliseconds since the epoch.
         by: the identity that wrote, or `system`.
+        trace: where the server traces the write, its W3C `traceparent`; no client is told.
     """
 
     sid: str
@@ -49,6 +58,7 @@ class Event:
     previous: int
     at_ms: int
     by: str
+    trace: str | None = field(default=None, compare=False, kw_only=True)
     _frames: dict[Callable[[Event], bytes], bytes] = field(
         default_factory=dict, repr=False, compare=False, kw_only=True
     )
@@ -63,10 +73,15 @@ class Event:
 
 @dataclass(slots=True)
 class Updated(Event):
-    """The document has new data or a new expiry; `data` and `expires_ms` as in `Document`."""
+    """The document has new data or a new expiry; `data` and `expires_ms` as in `Document`.
+
+    Attributes:
+        base: what a delta of it begins from, the data at `previous`; None where there is none.
+    """
 
     data: bytes
     expires_ms: int | None
+    base: Base | None = field(default=None, repr=False, compare=False, kw_only=True)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from . import fields, jsondata
+from . import deltas, fields, jsondata
 from .commands import (
     Command,
     Get,
@@ -42,6 +42,7 @@ __all__ = [
     "Request",
     "decode",
     "document_body",
+    "encode_delta",
     "encode_error",
     "encode_event",
     "encode_notice",
@@ -78,9 +79,10 @@ class ProtocolViolation(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """The first request, or a fresh token later."""
+    """The first request, or a fresh token later; `deltas` counts in the first."""
 
     token: str
+    deltas: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,8 @@ def document_body(document: Document, *, data: bool = True) -> dict[str, Any]:
     return body
 
 
-def event_body(event: Event) -> dict[str, Any]:
-    """The `document` member of an event (section 5)."""
+def event_body(event: Event, instead: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The `document` member of an event (section 5); `instead` stands in the place of its data."""
     body: dict[str, Any] = {
         "sid": event.sid,
         "unique_name": event.unique_name,
@@ -170,7 +172,7 @@ def event_body(event: Event) -> dict[str, Any]:
         "previous_revision": str(event.previous),
     }
     if isinstance(event, Updated):
-        body["data"] = orjson.Fragment(event.data)
+        body |= {"data": orjson.Fragment(event.data)} if instead is None else instead
         body["date_updated"] = format_milliseconds(event.at_ms)
         body["date_expires"] = _date_or_none(event.expires_ms)
         body["updated_by"] = event.by
@@ -199,9 +201,21 @@ def event_name(event: Event) -> str:
     return "updated" if isinstance(event, Updated) else "removed"
 
 
-def encode_event(event: Event) -> bytes:
+def encode_event(event: Event, instead: dict[str, Any] | None = None) -> bytes:
     """The text frame of an event; use it through `Event.encoded`, so that it is made once."""
-    return orjson.dumps({"event": event_name(event), "document": event_body(event)})
+    return orjson.dumps({"event": event_name(event), "document": event_body(event, instead)})
+
+
+def encode_delta(event: Updated) -> bytes | None:
+    """The text frame of an event for who has the data before it; None if the data is shorter."""
+    base = event.base
+    delta = None if base is None else deltas.between(base.data, event.data)
+    if base is not None:
+        base.note(delta is not None)
+    if delta is None:
+        return None
+    operations = orjson.Fragment(delta.operations)
+    return encode_event(event, {"delta": {"operations": operations, "digest": delta.digest}})
 
 
 def encode_ok(request_id: int, body: dict[str, Any]) -> bytes:
@@ -255,7 +269,14 @@ def _command(message: dict[str, Any], data_limit: int) -> Command | Authenticate
 
 
 def _authenticate(message: dict[str, Any], _: int) -> Authenticate:
-    return Authenticate(fields.text(_required(message, "token"), "token"))
+    token = fields.text(_required(message, "token"), "token")
+    wants_deltas = message.get("deltas", False)
+    if not isinstance(wants_deltas, bool):
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"deltas must be true or false; {fields.show(wants_deltas)} was given.",
+        )
+    return Authenticate(token, wants_deltas)
 
 
 def _ping(_: dict[str, Any], __: int) -> Ping:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
@@ -14,9 +16,13 @@ from . import rest, web
 from .auth import Authenticator
 from .backend import Backend
 from .credentials import Credentials
+from .gathering import Gathering
 from .hub import Hub
-from .metrics import Gauges, Meters, Telemetry
+from .identity.tokens import ProviderTokens
+from .known_keys import KnownKeys
+from .metrics import Gauges, Meters
 from .settings import Settings
+from .storage.api_keys import ApiKeys
 from .storage.deletions import Deletions
 from .storage.documents import Documents
 from .storage.durability import barrier
@@ -26,11 +32,18 @@ from .storage.listing import Listing
 from .storage.permissions import Permissions
 from .storage.redis import Redis
 from .storage.services import Services
+from .telemetry import Telemetry
+from .vault import Vault
+from .webhooks.dispatcher import Dispatcher
+from .webhooks.office import Office
 from .wires import native, sse, twilsock
 from .wires.departures import Departures
 from .wires.door import Door
 from .wires.transport import Socket, socket_protocol
 from .wires.wheel import Wheel
+
+if TYPE_CHECKING:
+    from .traces import Traces
 
 __all__ = ["Application", "create_app"]
 
@@ -55,37 +68,52 @@ class Application:
 
 
 def create_app(
-    settings: Settings, credentials: Credentials, engine: Engine, worker: int = 0
+    settings: Settings,
+    credentials: Credentials,
+    engine: Engine,
+    worker: int = 0,
+    run_dir: Path | None = None,
 ) -> Application:
     """A server on a Redis; needs a running loop.
 
-    `worker`: the number of this process among those that serve together.
+    Args:
+        worker: the number of this process among those that serve together.
+        run_dir: where these have sockets for each other; None for one that serves alone.
     """
     meters = Meters()
+    known_keys = KnownKeys(credentials.api_keys)
     redis = Redis(
         engine,
         settings.redis_timeout,
         barrier(settings.durability, settings.durability_timeout),
         meters.commits,
     )
-    documents = Documents(redis, settings.operation_memory)
+    traces = _traces(settings, meters, worker)
+    documents = Documents(redis, settings.operation_memory, traces)
+    foreign = ProviderTokens.of(settings, meters.bounds)
     services = Services(redis)
     backend = Backend(
         settings=settings,
-        authenticator=Authenticator(credentials, settings.token_leeway),
+        authenticator=Authenticator(credentials, settings.token_leeway, foreign, known_keys),
         redis=redis,
         services=services,
         documents=documents,
         permissions=Permissions(redis, documents),
         listing=Listing(redis, documents),
-        hub=Hub(redis, documents, settings.redis_timeout, meters.fan_out),
+        hub=Hub(redis, documents, settings.redis_timeout, meters, settings.delta_memory, traces),
         meters=meters,
+        traces=traces,
     )
     departures, wheel = Departures(), Wheel()
-    door = Door(settings, departures, meters, asyncio.get_running_loop().time)
+    door = Door(settings, departures, meters, backend.audit, asyncio.get_running_loop().time)
     telemetry = Telemetry(meters, worker, partial(_look, backend, departures))
-    sweeper = Sweeper(redis, documents, settings.sweep_interval)
+    gathering = Gathering(telemetry, settings.workers, run_dir)
+    sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
+    office = Office(settings, credentials, meters, services, backend.webhooks, backend.parking)
+    dispatcher = Dispatcher(redis, office)
+    api_keys = ApiKeys(redis, Vault(credentials.master_key), known_keys, meters.bounds)
+    known_keys.on_end(departures.turn_out)
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
 
@@ -93,26 +121,41 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
             await redis.start()
+            await gathering.start()
+            await api_keys.start()
             backend.hub.start()
             services.start()
             sweeper.start()
             deletions.start()
+            backend.reachability.start()
+            dispatcher.start()
+            if foreign is not None:
+                foreign.start()
             yield
         finally:
+            if foreign is not None:
+                await foreign.stop()
+            await backend.reachability.stop()
+            await dispatcher.stop()
             await deletions.stop()
             await sweeper.stop()
             await services.stop()
+            await api_keys.stop()
+            backend.audit.close()
             await backend.hub.stop()
+            await gathering.stop()
             await redis.stop()
+            if traces is not None:
+                await traces.stop()
 
     http = Starlette(
         routes=[
             *sse.routes(backend, departures, door, wheel),
             *twilsock.routes(backend),
-            *rest.routes(backend, telemetry),
+            *rest.routes(backend, gathering, api_keys),
             *web.routes(credentials, settings.demo),
         ],
-        middleware=rest.middleware(settings, meters),
+        middleware=rest.middleware(settings, meters, backend.audit, traces),
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
@@ -124,11 +167,21 @@ def create_app(
     return Application(http, socket, departures, wheel, meters)
 
 
+def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
+    if settings.otlp_endpoint is None:
+        return None
+    # Of packages that are not everywhere.
+    from .traces import Traces
+
+    return Traces(settings, meters, worker)
+
+
 def _look(backend: Backend, departures: Departures) -> Gauges:
     feed = backend.hub.feed
     return Gauges(
         loads=[guest.load() for guest in departures.guests],
         redis_connected=backend.redis.connected,
+        redis_pending=backend.redis.pending,
         redis_round_trip=feed.round_trip,
         feed_live=feed.live,
         feed_lag=feed.lag,

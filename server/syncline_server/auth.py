@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 
 from syncline_protocol.errors import Code, Refusal
 
 from .credentials import Credentials
+from .grants import Grants
+from .known_keys import KnownKeys, digest
 
 __all__ = [
     "IDENTITY_LENGTH",
     "SYSTEM",
     "TOKEN_LIFE_LIMIT",
     "Authenticator",
+    "ForeignTokens",
     "Principal",
+    "check_life",
+    "claimed",
+    "identity_of",
     "mint_token",
+    "refusal_of",
+    "revoked",
+    "text_of",
 ]
 
 SYSTEM = "system"
@@ -37,6 +47,7 @@ TOKEN_LIFE_LIMIT = 86_400
 """Seconds ahead that a token may expire, at most: 24 h (vendor limit)."""
 
 _CONTENT_TYPE = "twilio-fpa;v=1"
+_SID = re.compile(r"(?:AC|SK)[0-9a-f]{32}", re.ASCII)
 _ALGORITHMS = ["HS256", "HS384", "HS512"]
 
 
@@ -50,33 +61,107 @@ class Principal:
             every one.
         expires_at: when its token ends, in seconds since the epoch; None for Basic credentials:
             never.
+        grants: what its token limits it to; None where it names no limits.
+        key: the API key that vouches for it: it logged in, or signed the token; None where none
+            does.
     """
 
     identity: str
     service: str | None
     expires_at: float | None
+    grants: Grants | None = None
+    key: str | None = None
 
     @property
     def is_account(self) -> bool:
         """True for Basic credentials, which may do all in every service."""
         return self.service is None
 
+    @property
+    def is_owner(self) -> bool:
+        """True for the account's own login, which alone may make and revoke API keys."""
+        return self.is_account and self.key is None
+
+
+class ForeignTokens(Protocol):
+    """Access tokens that somebody else issues."""
+
+    async def principal(
+        self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
+    ) -> Principal:
+        """The caller behind a token, of which header and claims are not verified.
+
+        Raises:
+            Refusal: 401; `UNAVAILABLE` where it cannot be checked at present.
+        """
+
 
 class Authenticator:
     """Checks what callers present against this installation's credentials."""
 
-    def __init__(self, credentials: Credentials, leeway: int) -> None:
-        """`leeway`: seconds by which clocks may differ."""
-        self._credentials = credentials
+    def __init__(
+        self,
+        credentials: Credentials,
+        leeway: int,
+        foreign: ForeignTokens | None = None,
+        keys: KnownKeys | None = None,
+    ) -> None:
+        """
+        Args:
+            leeway: seconds by which clocks may differ.
+            foreign: checks tokens that are not of the vendor's form; None takes none of them.
+            keys: all API keys; None for those of the credentials alone.
+        """
+        self._account_sid = credentials.account_sid
+        self._auth_token = digest(credentials.auth_token)
         self._leeway = leeway
+        self._keys = KnownKeys(credentials.api_keys) if keys is None else keys
+        self._foreign = foreign
 
     @property
     def account_sid(self) -> str:
         """The account that every resource belongs to."""
-        return self._credentials.account_sid
+        return self._account_sid
+
+    @property
+    def knows_all(self) -> bool:
+        """False while there are API keys whose secrets this server cannot read."""
+        return self._keys.is_whole
+
+    def confirm(self, principal: Principal) -> None:
+        """Check again what can change while a caller is let in.
+
+        Raises:
+            Refusal: 401: the key that vouches for it was revoked.
+        """
+        if principal.key is not None and not self._keys.has(principal.key):
+            raise revoked(login=principal.is_account)
+
+    async def caller(self, authorization: str | None) -> Principal:
+        """The caller behind an `Authorization` header, whoever issued its token.
+
+        Raises:
+            Refusal: as `header`, and as `ForeignTokens.principal`.
+        """
+        scheme, _, value = (authorization or "").partition(" ")
+        if self._foreign is not None and scheme.lower() == "bearer":
+            return await self.bearer(value.strip())
+        return self.header(authorization)
+
+    async def bearer(self, token: str) -> Principal:
+        """The caller behind an access token, whoever issued it; raises as `caller`.
+
+        The header tells which of two ways a token goes. Each has its own algorithms and keys, so a
+        header that lies leads to a refusal.
+        """
+        if self._foreign is not None:
+            header, claims = _unverified(token)
+            if header.get("cty") != _CONTENT_TYPE:
+                return await self._foreign.principal(token, header, claims)
+        return self.token(token)
 
     def header(self, authorization: str | None) -> Principal:
-        """The caller behind an `Authorization` header.
+        """The caller behind an `Authorization` header, by this installation's credentials alone.
 
         Raises:
             Refusal: 401, with the vendor's code for what was wrong.
@@ -102,21 +187,16 @@ class Authenticator:
         claims = self._claims(token)
         grants = claims.get("grants")
         sync = grants.get("data_sync") if isinstance(grants, dict) else None
-        identity = _text(grants.get("identity")) if isinstance(grants, dict) else None
-        if not isinstance(sync, dict):
+        if not isinstance(grants, dict) or not isinstance(sync, dict):
             raise Refusal(Code.TOKEN_GRANTS, "The access token has no Sync grant (data_sync).")
-        if identity is None or not 1 <= len(identity) <= IDENTITY_LENGTH:
-            raise Refusal(
-                Code.TOKEN_GRANTS,
-                f"The access token needs an identity of 1 to {IDENTITY_LENGTH} characters.",
-            )
-        service = _text(sync.get("service_sid", "default"))
+        identity = identity_of(grants.get("identity"))
+        service = text_of(sync.get("service_sid", "default"))
         if service is None:
             raise Refusal(
                 Code.TOKEN_GRANTS,
                 "The service_sid of the access token's Sync grant must be a string.",
             )
-        return Principal(identity, service, float(claims["exp"]))
+        return Principal(identity, service, float(claims["exp"]), key=claims["iss"])
 
     def _basic(self, value: str) -> Principal:
         try:
@@ -125,17 +205,16 @@ class Authenticator:
             raise Refusal(
                 Code.AUTHENTICATION_FAILED, "The Basic credentials are not valid base64."
             ) from None
-        known = self._credentials
-        if user == known.account_sid:
-            secret = known.auth_token
+        if user == self._account_sid:
+            key, is_right = None, hmac.compare_digest(digest(password), self._auth_token)
         else:
-            # An unknown user costs the same comparison, so that timing does not tell users apart.
-            secret = known.api_keys.get(user, "")
-        if not hmac.compare_digest(password.encode(), secret.encode()) or not secret:
+            key, is_right = user, self._keys.proves(user, password)
+        if not is_right or not password:
             raise Refusal(
-                Code.AUTHENTICATION_FAILED, "The account or key is unknown, or its secret is wrong."
+                Code.AUTHENTICATION_FAILED,
+                "The account or key is unknown or was revoked, or its secret is wrong.",
             )
-        return Principal(SYSTEM, None, None)
+        return Principal(SYSTEM, None, None, key=key)
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         secret = self._secret_of(token)
@@ -151,71 +230,129 @@ class Authenticator:
                     "verify_aud": False,
                 },
             )
-        except jwt.ExpiredSignatureError:
-            raise Refusal(Code.TOKEN_EXPIRED, "The access token has expired.") from None
-        except jwt.ImmatureSignatureError:
-            raise Refusal(
-                Code.TOKEN_NOT_YET_VALID, "The access token is not valid yet (nbf)."
-            ) from None
-        except jwt.InvalidSignatureError:
-            raise Refusal(
-                Code.TOKEN_SIGNATURE, "The signature of the access token is wrong."
-            ) from None
-        except jwt.PyJWTError:
-            raise Refusal(Code.TOKEN_INVALID, "Invalid access token.") from None
-        if claims["sub"] != self._credentials.account_sid:
+        except jwt.PyJWTError as error:
+            raise refusal_of(error) from None
+        if claims["sub"] != self._account_sid:
             raise Refusal(Code.TOKEN_ISSUER, "The access token is for another account (sub).")
-        if not isinstance(claims["exp"], int | float) or isinstance(claims["exp"], bool):
-            raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
-        # Integers: this one may be too large for a float.
-        if int(claims["exp"]) - int(time.time()) > TOKEN_LIFE_LIMIT + self._leeway:
-            raise Refusal(
-                Code.TOKEN_TOO_LONG_LIVED,
-                f"The access token expires more than {TOKEN_LIFE_LIMIT} seconds ahead.",
-            )
+        check_life(claims["exp"], self._leeway)
         return claims
 
     def _secret_of(self, token: str) -> str:
         """The secret that must have signed the token, by the header and the issuer it states."""
-        if len(token) > TOKEN_LENGTH:
-            raise Refusal(
-                Code.TOKEN_INVALID, f"An access token has at most {TOKEN_LENGTH} characters."
-            )
-        try:
-            unverified = jwt.decode_complete(token, options={"verify_signature": False})
-        except (jwt.PyJWTError, ValueError):
-            raise Refusal(Code.TOKEN_INVALID, "Invalid access token.") from None
-        header, issuer = unverified["header"], unverified["payload"].get("iss")
+        header, unverified = _unverified(token)
+        issuer = unverified.get("iss")
         if header.get("cty") != _CONTENT_TYPE or header.get("alg") not in _ALGORITHMS:
             raise Refusal(
                 Code.TOKEN_HEADER,
                 f"The access token's header needs cty {_CONTENT_TYPE} and alg one of "
                 f"{', '.join(_ALGORITHMS)}.",
             )
-        secret = self._credentials.api_keys.get(issuer) if isinstance(issuer, str) else None
-        if secret is None:
-            raise Refusal(
-                Code.TOKEN_ISSUER, "The access token was issued by an unknown API key (iss)."
-            )
-        return secret
+        if not isinstance(issuer, str):
+            raise Refusal(Code.TOKEN_ISSUER, "The access token names no API key (iss).")
+        return self._keys.signing_secret(issuer)
 
 
-def _text(value: object) -> str | None:
+def revoked(*, login: bool) -> Refusal:
+    """What a caller is told whose API key is no more; `login`: it has no token."""
+    if login:
+        return Refusal(Code.AUTHENTICATION_FAILED, "The API key of this login was revoked.")
+    return Refusal(Code.TOKEN_ISSUER, "The API key that issued the access token was revoked (iss).")
+
+
+def claimed(authorization: str | None) -> str | None:
+    """The account or API key that an `Authorization` header names, rightly or not; None for
+    anything else, so that it can be logged."""
+    scheme, _, value = (authorization or "").partition(" ")
+    name: object = None
+    try:
+        if scheme.lower() == "basic":
+            name = base64.b64decode(value, validate=True).decode().partition(":")[0]
+        elif scheme.lower() == "bearer":
+            name = _unverified(value.strip())[1].get("iss")
+    except (Refusal, ValueError):
+        return None
+    return name if isinstance(name, str) and _SID.fullmatch(name) else None
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims that a token states. Raises `TOKEN_INVALID`."""
+    if len(token) > TOKEN_LENGTH:
+        raise Refusal(Code.TOKEN_INVALID, f"An access token has at most {TOKEN_LENGTH} characters.")
+    try:
+        stated = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError):
+        raise Refusal(Code.TOKEN_INVALID, "Invalid access token.") from None
+    return stated["header"], stated["payload"]
+
+
+def refusal_of(error: jwt.PyJWTError) -> Refusal:
+    """What the caller is told of what is wrong with a token."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return Refusal(Code.TOKEN_EXPIRED, "The access token has expired.")
+        case jwt.ImmatureSignatureError():
+            return Refusal(Code.TOKEN_NOT_YET_VALID, "The access token is not valid yet (nbf).")
+        case jwt.InvalidSignatureError():
+            return Refusal(Code.TOKEN_SIGNATURE, "The signature of the access token is wrong.")
+        case jwt.MissingRequiredClaimError():
+            return Refusal(Code.TOKEN_INVALID, f"The access token needs the claim {error.claim}.")
+    return Refusal(Code.TOKEN_INVALID, "Invalid access token.")
+
+
+def check_life(exp: object, leeway: int) -> None:
+    """Refuse a token that ends too late, or at no time; `leeway` in seconds.
+
+    Raises:
+        Refusal: `TOKEN_TOO_LONG_LIVED`, `TOKEN_INVALID`.
+    """
+    if not isinstance(exp, int | float) or isinstance(exp, bool):
+        raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
+    # Integers: this one may be too large for a float.
+    if int(exp) - int(time.time()) > TOKEN_LIFE_LIMIT + leeway:
+        raise Refusal(
+            Code.TOKEN_TOO_LONG_LIVED,
+            f"The access token expires more than {TOKEN_LIFE_LIMIT} seconds ahead.",
+        )
+
+
+def identity_of(value: object) -> str:
+    """The identity that a token gives. Raises `TOKEN_GRANTS`."""
+    identity = text_of(value)
+    if identity is None or not 1 <= len(identity) <= IDENTITY_LENGTH:
+        raise Refusal(
+            Code.TOKEN_GRANTS,
+            f"The access token needs an identity of 1 to {IDENTITY_LENGTH} characters.",
+        )
+    return identity
+
+
+def text_of(value: object) -> str | None:
     """`value` if it is a string that UTF-8 can carry; JSON can name others."""
     if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
         return None
     return value
 
 
-def mint_token(credentials: Credentials, identity: str, ttl: int, service: str = "default") -> str:
+def mint_token(
+    credentials: Credentials,
+    identity: str,
+    ttl: int,
+    service: str = "default",
+    key: str | None = None,
+) -> str:
     """An access token as the vendor's helpers mint it.
 
     Args:
-        credentials: whose first API key signs it.
+        credentials: whose API key signs it.
         ttl: seconds until it expires.
         service: SID or unique name of the service that it opens.
+        key: the SID of that key; None for the first one.
+
+    Raises:
+        KeyError: the credentials hold no such key.
     """
-    key, secret = next(iter(credentials.api_keys.items()))
+    key = next(iter(credentials.api_keys)) if key is None else key
+    secret = credentials.api_keys[key]
     now = int(time.time())
     return jwt.encode(
         {

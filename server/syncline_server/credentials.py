@@ -4,13 +4,14 @@ the data directory."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .known_keys import KEY_SID
+from .private import read_private, write_private
 from .settings import SettingError
 
 __all__ = ["Credentials", "find_credentials", "load_credentials"]
@@ -18,7 +19,6 @@ __all__ = ["Credentials", "find_credentials", "load_credentials"]
 FILE_NAME = "credentials.json"
 
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
-_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,15 @@ class Credentials:
         account_sid: `AC` and 32 hexadecimal digits; with `auth_token` it is the account's Basic
             login.
         api_keys: secret by SID (`SK…`): Basic logins too, and what signs access tokens. Never
-            empty.
+            empty. Those that are kept in Redis are not among them (`storage.api_keys`).
+        master_key: base64 of the 32 bytes under which secrets in Redis are encrypted; "" where
+            none are needed (`vault`).
     """
 
     account_sid: str
     auth_token: str = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
+    master_key: str = field(default="", repr=False, compare=False)
 
 
 def load_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials:
@@ -46,7 +49,8 @@ def load_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials:
     which is written (mode 600) at the first start.
 
     Raises:
-        SettingError: half of a pair, or a SID of the wrong shape, or a file that cannot be read.
+        SettingError: half of a pair, or a SID of the wrong shape, or a file that cannot be read or
+            that others may read.
     """
     found = find_credentials(data_dir, environ)
     if found is not None:
@@ -68,11 +72,11 @@ def find_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials 
 
 
 def _keys(environ: Mapping[str, str]) -> dict[str, str]:
-    first = _pair(environ, "SYNCLINE_API_KEY_SID", "SYNCLINE_API_KEY_SECRET", _KEY)
+    first = _pair(environ, "SYNCLINE_API_KEY_SID", "SYNCLINE_API_KEY_SECRET", KEY_SID)
     keys = dict([first]) if first else {}
     for entry in filter(None, environ.get("SYNCLINE_API_KEYS", "").split(",")):
         sid, _, secret = entry.strip().partition(":")
-        if not _KEY.fullmatch(sid) or not secret:
+        if not KEY_SID.fullmatch(sid) or not secret:
             raise SettingError(
                 "SYNCLINE_API_KEYS must be SK…:secret pairs with commas between them"
             )
@@ -97,11 +101,13 @@ def _pair(
 
 def _kept(path: Path) -> Credentials | None:
     try:
-        kept = json.loads(path.read_bytes())
+        kept = json.loads(read_private(path))
         return Credentials(kept["account_sid"], kept["auth_token"], dict(kept["api_keys"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except SettingError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
         raise SettingError(f"{path} cannot be read as credentials: {error!r}") from None
 
 
@@ -111,26 +117,9 @@ def _generate(path: Path) -> None:
         secrets.token_hex(16),
         {f"SK{secrets.token_hex(16)}": secrets.token_urlsafe(32)},
     )
-    text = json.dumps(
-        {
-            "account_sid": made.account_sid,
-            "auth_token": made.auth_token,
-            "api_keys": dict(made.api_keys),
-        },
-        indent=2,
-    )
-    # Written aside and linked, so that a crash leaves no half of it, and of two servers that start
-    # at once the second takes what the first made. The mode is set before there is content.
-    aside = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(aside, path)
-        os.unlink(aside)
-    except FileExistsError:
-        os.unlink(aside)
-    except OSError:  # this file system has no links
-        os.replace(aside, path)
+    content = {
+        "account_sid": made.account_sid,
+        "auth_token": made.auth_token,
+        "api_keys": dict(made.api_keys),
+    }
+    write_private(path, json.dumps(content, indent=2))

@@ -9,14 +9,15 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline_protocol.document import Document, Event, Removed, Updated
 from syncline_protocol.errors import Refusal
 
 from .auth import SYSTEM
+from .bases import Bases
 from .feed import Feed
-from .metrics import Histogram
+from .metrics import Meters
 from .storage.backoff import PAUSE_LIMIT
 from .storage.commit import REVISION_RANDOM, now_ms
 from .storage.connection import ReplyError
@@ -25,6 +26,9 @@ from .storage.keys import channel, sid_of_channel
 from .storage.redis import Redis
 from .storage.rights import Right, RightsChanged
 from .storage.services import Service
+
+if TYPE_CHECKING:
+    from .traces import Traces
 
 __all__ = ["Hub", "Subscriber", "Topic"]
 
@@ -44,6 +48,10 @@ class Subscriber(Protocol):
     def reader(self) -> str | None:
         """The identity that needs the right to read; None while this one needs no right."""
 
+    @property
+    def takes_deltas(self) -> bool:
+        """True if events are to have a base where they can; the same as long as it subscribes."""
+
     def on_event(self, event: Event) -> None:
         """Take an event. Must not block; revisions of one document grow."""
 
@@ -60,6 +68,7 @@ class Topic:
         held: the newest that a subscriber was told otherwise, by the answer to a request.
         live_since: loop time from which on no event is missed; None before.
         rights_changed_at: loop time before which who was found to have a right may have lost it.
+        delta_readers: how many subscribers take deltas.
     """
 
     service_sid: str
@@ -69,6 +78,7 @@ class Topic:
     held: int = 0
     live_since: float | None = None
     rights_changed_at: float = float("-inf")
+    delta_readers: int = 0
 
 
 class Hub:
@@ -79,15 +89,20 @@ class Hub:
         redis: Redis,
         documents: Documents,
         timeout: float,
-        fan_out: Histogram | None = None,
+        meters: Meters | None = None,
+        delta_memory: int = 0,
+        traces: Traces | None = None,
     ) -> None:
         """
         Args:
             timeout: seconds that a subscription in Redis may take.
-            fan_out: counts the seconds from a commit until its event is with all subscribers.
+            meters: counts events, and how long each takes from its commit to all subscribers.
+            delta_memory: bytes of data that deltas begin from, in all.
         """
         self._documents = documents
-        self._fan_out = fan_out or Histogram()
+        self._meters = meters or Meters()
+        self._traces = traces
+        self._bases = Bases(delta_memory, self._meters.bounds)
         self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
@@ -117,8 +132,15 @@ class Hub:
         topic = self._topics.get(sid)
         if topic is None:
             topic = self._topics[sid] = Topic(service_sid, sid)
-        topic.subscribers.add(subscriber)
+        if subscriber not in topic.subscribers:
+            topic.subscribers.add(subscriber)
+            topic.delta_readers += subscriber.takes_deltas
         return topic
+
+    def told(self, topic: Topic, document: Document) -> None:
+        """A subscriber that takes deltas was told this state: the next event's may begin there."""
+        if document.revision >= topic.revision:
+            self._bases.note(topic.sid, document.revision, document.data)
 
     async def make_live(self, topic: Topic) -> None:
         """Return when no later event of the topic will be missed.
@@ -132,7 +154,11 @@ class Hub:
 
     def leave(self, topic: Topic, subscriber: Subscriber) -> None:
         """Take a subscriber away; safe to repeat."""
-        topic.subscribers.discard(subscriber)
+        if subscriber in topic.subscribers:
+            topic.subscribers.discard(subscriber)
+            topic.delta_readers -= subscriber.takes_deltas
+        if not topic.delta_readers:
+            self._bases.drop(topic.sid)
         if not topic.subscribers:
             asyncio.get_running_loop().call_later(LINGER, self._drop_if_empty, topic)
 
@@ -162,14 +188,20 @@ class Hub:
     def _on_published(self, event: Event | RightsChanged) -> None:
         if isinstance(event, RightsChanged):
             return self._on_rights(event)
-        self._on_event(event)
-        self._fan_out.observe(max(0, now_ms() - event.at_ms) / 1000)
+        if self._traces is None or event.trace is None:
+            self._on_event(event)
+        else:
+            with self._traces.fan_out(event.trace, event.sid):
+                self._on_event(event)
+        self._meters.fan_out.observe(max(0, now_ms() - event.at_ms) / 1000)
 
     def _on_event(self, event: Event) -> None:
         topic = self._topics.get(event.sid)
         if topic is None or event.revision <= topic.revision:
             return
         topic.revision = event.revision
+        if topic.delta_readers:
+            self._bases.follow(event)
         for subscriber in list(topic.subscribers):
             try:
                 subscriber.on_event(event)
@@ -178,6 +210,7 @@ class Hub:
                 logger.exception("an event of %s could not be handed on", event.sid)
 
     def _on_gap(self, channels: list[str]) -> None:
+        self._meters.compared += len(channels)
         topics = (self._topics.get(sid_of_channel(channel)) for channel in channels)
         self._spawn(self._compare_all([topic for topic in topics if topic is not None]))
 

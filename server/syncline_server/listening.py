@@ -41,13 +41,14 @@ def listen(settings: Settings, *, shared: bool = False, port: int | None = None)
 
 def announce(settings: Settings, listener: socket.socket) -> None:
     """Say on stdout that connections are accepted, and where."""
-    url = _url(settings.host, listener.getsockname()[1])
+    url = _url(settings, listener.getsockname()[1])
     print(f"Syncline {__version__} is ready at {url}", flush=True)
     if settings.demo:
         print(f"Demo: {url}/demo", flush=True)
 
 
-def _url(host: str, port: int) -> str:
+def _url(settings: Settings, port: int) -> str:
     """What to open on this machine: an address that means "all" is none that a browser takes."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    scheme = "http" if settings.tls_cert is None else "https"
+    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"

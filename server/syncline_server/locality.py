@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
+
+from .proxies import FORWARDING_HEADERS
+from .secure_urls import is_loopback
 
 __all__ = ["is_local"]
 
@@ -15,17 +18,24 @@ def is_local(request: Request) -> bool:
     The `Host` must be local too: a page elsewhere must not get at anything by having its own name
     point to this machine.
     """
-    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
     return (
-        not forwarded
+        not _is_forwarded(request)
         and request.client is not None
-        and _is_loopback(request.client.host)
-        and _is_loopback(request.url.hostname or "")
+        and is_loopback(request.client.host)
+        and is_loopback(_host_name(request))
     )
 
 
-def _is_loopback(host: str) -> bool:
+def _is_forwarded(request: Request) -> bool:
+    """nginx adds no header unless it is told to, but speaks a version that nobody else does."""
+    is_old = request.scope.get("http_version") == "1.0"
+    return is_old or any(name in request.headers for name in FORWARDING_HEADERS)
+
+
+def _host_name(request: Request) -> str:
+    """As the caller wrote it: Starlette puts this server's own address where it makes no sense."""
+    hosts = request.headers.getlist("host")
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return urlsplit(f"//{hosts[0]}").hostname or "" if len(hosts) == 1 else ""
     except ValueError:
-        return host == "localhost"
+        return ""

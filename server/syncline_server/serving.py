@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from importlib import import_module
+from tempfile import TemporaryDirectory
 
 import uvloop
 
@@ -12,9 +14,12 @@ from .app import create_app
 from .credentials import Credentials
 from .listening import announce, listen
 from .server import Server
-from .settings import Settings
+from .settings import SettingError, Settings
+from .storage.api_keys import check_master_key
 from .storage.embedded import EmbeddedRedis
 from .storage.engines import make_engine, start_engine
+from .tls import Certificate, KeyPair, read_key_pair
+from .vault import Vault
 from .workers import Workers
 
 __all__ = ["serve"]
@@ -26,33 +31,56 @@ def serve(settings: Settings, credentials: Credentials) -> None:
     When connections are accepted, stdout gets a line with the URL.
 
     Raises:
-        SettingError: the address cannot be listened on, or there can be no Redis; one line.
+        SettingError: the address cannot be listened on, or there can be no Redis, or the
+            certificate cannot be used, or packages are missing; one line.
     """
+    _check_packages(settings)
     logs.configure(settings)
+    key_pair = read_key_pair(settings)
     run = _run_here if settings.workers == 1 else _run_workers
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(settings, credentials))
+        runner.run(run(settings, credentials, key_pair))
 
 
-async def _run_here(settings: Settings, credentials: Credentials) -> None:
+def _check_packages(settings: Settings) -> None:
+    if settings.otlp_endpoint is not None:
+        try:
+            import_module("syncline_server.traces")
+        except ImportError as error:
+            raise SettingError(
+                f"--otlp-endpoint needs packages that are missing ({error.name}): "
+                "pip install 'syncline[otel]'"
+            ) from None
+
+
+async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyPair | None) -> None:
     listener = listen(settings)
     engine = make_engine(settings)
     try:
         await start_engine(engine, settings)
+        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        app = create_app(settings, credentials, engine)
+        certificate = None if key_pair is None else Certificate(key_pair)
+        renew = None if certificate is None else partial(certificate.renew, settings)
         ready = partial(announce, settings, listener)
-        await Server(create_app(settings, credentials, engine), settings, ready).serve([listener])
+        await Server(app, settings, ready, certificate, renew).serve([listener])
     finally:
         listener.close()
         await engine.stop()
 
 
-async def _run_workers(settings: Settings, credentials: Credentials) -> None:
+async def _run_workers(
+    settings: Settings, credentials: Credentials, key_pair: KeyPair | None
+) -> None:
     engine = make_engine(settings)
-    # A Redis that somebody else runs is for the workers alone to connect to.
     embedded = engine if isinstance(engine, EmbeddedRedis) else None
     try:
-        if embedded is not None:
-            await start_engine(embedded, settings)
-        await Workers(settings, credentials, embedded).run()
+        await start_engine(engine, settings)
+        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        if embedded is None:
+            await engine.stop()  # it is for the workers alone to connect to
+        # Not in the data directory: addresses of sockets are short.
+        with TemporaryDirectory(prefix="syncline-") as run_dir:
+            await Workers(settings, credentials, embedded, key_pair, run_dir).run()
     finally:
         await engine.stop()

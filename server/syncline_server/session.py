@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from syncline_protocol import fields
@@ -27,7 +28,7 @@ from syncline_protocol.commands import (
     Set,
     Unsubscribe,
 )
-from syncline_protocol.document import Document, Event, Removed
+from syncline_protocol.document import Document, Event, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import is_sid
 
@@ -80,6 +81,7 @@ class _Watch:
         told: the newest revision that the client was told by the answer to `Open` or by an event;
             0 until the first `Open` is answered.
         answered: the newest revision that the answer to one of its writes named.
+        wrote: the same of its writes whose data it knows, from the request or the answer.
         openings: how many `Open`s are under way.
         is_revoked: True once the right to read is gone.
     """
@@ -88,9 +90,10 @@ class _Watch:
     unique_name: str | None
     told: int = 0
     answered: int = 0
+    wrote: int = 0
     openings: int = 0
     is_revoked: bool = False
-    held: deque[Event] = field(default_factory=lambda: deque(maxlen=HELD_LIMIT))
+    held: deque[Event] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -109,23 +112,61 @@ class _Lane:
 class Session:
     """The commands of one client, and its open documents."""
 
+    __slots__ = (
+        "_bounds",
+        "_contender",
+        "_context",
+        "_holding",
+        "_hub",
+        "_lanes",
+        "_limit",
+        "_logs_commands",
+        "_openings",
+        "_send_brief",
+        "_send_event",
+        "_sids",
+        "_tasks",
+        "_traces",
+        "_turns",
+        "_watches",
+        "_writing",
+        "workspace",
+    )
+
     def __init__(
-        self, backend: Backend, workspace: Workspace, send_event: Callable[[Event], None]
+        self,
+        backend: Backend,
+        workspace: Workspace,
+        send_event: Callable[[Event], None],
+        *,
+        is_lasting: bool = True,
     ) -> None:
-        """`send_event` takes the events of what is open; must not block."""
+        """
+        Args:
+            send_event: takes the events of what is open; must not block.
+            is_lasting: False where the session ends with its first command.
+        """
         self.workspace = workspace
+        self._turns = backend.turns
+        self._contender = self if is_lasting else None
         self._hub = backend.hub
+        self._traces = backend.traces
         self._limit = backend.settings.max_subscriptions
         self._bounds = backend.meters.bounds
         self._send_event = send_event
+        self._send_brief: Callable[[Updated, bool], None] | None = None
         self._watches: dict[str, _Watch] = {}
         self._sids: dict[str, str] = {}  # by the unique name of what is open
         self._openings = 0
         # Writes that are under way, by the address that they were given.
-        self._writing: Counter[str] = Counter()
-        self._holding: set[_Watch] = set()
+        self._writing: dict[str, int] = {}
+        self._holding: list[_Watch] = []
         self._lanes: dict[str, _Lane] = {}  # by each of their addresses
-        self._tasks: set[asyncio.Task[None]] = set()
+        # No set: there are very many sessions, and an empty dict takes a third of the memory.
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        # What logs tell of this client, whichever task it is that submits.
+        self._context = copy_context()
+        self._logs_commands = logger.isEnabledFor(logging.DEBUG)
 
     def submit(self, command: Command, answer: Answer) -> None:
         """Carry out a command after those that name the same document; `answer` is called once.
@@ -139,9 +180,22 @@ class Session:
         lane.commands.append((command, answer))
         self._claim(lane, command.document)
         if len(lane.commands) == 1:
-            task = asyncio.create_task(self._work(lane))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = asyncio.create_task(self._work(lane), context=self._context.copy())
+            self._tasks[task] = None
+            task.add_done_callback(self._tasks.pop)
+
+    def take_deltas(self, send_brief: Callable[[Updated, bool], None]) -> None:
+        """Before anything is opened: tell briefly what the client can make the data of itself.
+
+        `send_brief` takes events in the place of `send_event`; the flag says that the client knows
+        the data, else it is at `base`.
+        """
+        self._send_brief = send_brief
+
+    @property
+    def takes_deltas(self) -> bool:
+        """As `hub.Subscriber` has it."""
+        return self._send_brief is not None
 
     @property
     def subscriptions(self) -> int:
@@ -152,8 +206,17 @@ class Session:
         """End all subscriptions; commands under way may be carried out, but are not answered."""
         for task in self._tasks:
             task.cancel()
+        self._turns.forget(self)
         for watch in list(self._watches.values()):
             self._forget(watch)
+
+    def adopt(self, workspace: Workspace) -> None:
+        """Go on under the rights of a newer token; what it does not let be read is ended."""
+        self.workspace = workspace
+        if workspace.is_scoped:
+            for sid, watch in list(self._watches.items()):
+                if not workspace.may_read(watch.unique_name):
+                    self.on_revoked(sid)
 
     def on_event(self, event: Event) -> None:
         """Take an event from the hub."""
@@ -162,12 +225,19 @@ class Session:
             return
         written = event.sid in self._writing or watch.unique_name in self._writing
         if not watch.told or (written and event.revision > watch.answered):
+            if watch.held is None:
+                watch.held = deque(maxlen=HELD_LIMIT)
+                self._holding.append(watch)
             watch.held.append(event)
-            self._holding.add(watch)
         elif event.revision > watch.told:
-            watch.told = event.revision
+            told, watch.told = watch.told, event.revision
             if isinstance(event, Removed):
                 self._forget(watch)
+            elif isinstance(event, Updated) and self._send_brief is not None:
+                if event.revision == watch.wrote:
+                    return self._send_brief(event, True)
+                if event.base is not None and event.previous == told:
+                    return self._send_brief(event, False)
             self._send_event(event)
 
     @property
@@ -220,17 +290,34 @@ class Session:
 
     async def _carry_out(self, command: Command, answer: Answer) -> None:
         outcome: Result | Refusal
-        with self._writes(command):
-            try:
-                outcome = await self._execute(command)
-            except Refusal as refusal:
-                outcome = refusal
-            except Exception:
-                logger.exception("a command failed")
-                outcome = Refusal(Code.INTERNAL, "The server failed; the outcome is not known.")
+        if isinstance(command, Set | Remove):
+            await self.workspace.approach(command, self._contender)
+            with self._writes(command):
+                outcome = await self._outcome(command)
+            if isinstance(outcome, Refusal):
+                self._release()  # nothing that waits is an event of this write
+                outcome = await self.workspace.refused(command, outcome, self._contender)
+        else:
+            with self._writes(command):
+                outcome = await self._outcome(command)
+        if self._logs_commands:
+            code = outcome.code if isinstance(outcome, Refusal) else None
+            logger.debug("%s", type(command).__name__.lower(), extra=_logged(command, code))
         answer(outcome)
-        self._note(outcome)
+        self._note(command, outcome)
         self._release()
+
+    async def _outcome(self, command: Command) -> Result | Refusal:
+        try:
+            if self._traces is None:
+                return await self._execute(command)
+            with self._traces.command(type(command).__name__.lower(), command.document):
+                return await self._execute(command)
+        except Refusal as refusal:
+            return refusal
+        except Exception:
+            logger.exception("a command failed", extra=_logged(command))
+            return Refusal(Code.INTERNAL, "The server failed; the outcome is not known.")
 
     async def _execute(self, command: Command) -> Result:
         match command:
@@ -241,11 +328,11 @@ class Session:
             case Get():
                 return Fetched(await self.workspace.get(command.document))
             case Set():
-                return await self.workspace.set(command)
+                return await self.workspace.set(command, self._contender)
             case Patch():
-                return await self.workspace.patch(command)
+                return await self.workspace.patch(command, self._contender)
             case Remove():
-                return await self.workspace.remove(command)
+                return await self.workspace.remove(command, self._contender)
             case Unsubscribe():
                 sid = self._sids.get(command.document, command.document)
                 if sid in self._watches:
@@ -256,6 +343,8 @@ class Session:
         started = asyncio.get_running_loop().time()
         with self._room_for(command.document):
             document, created = await self._find(command)
+            if not self.workspace.may_read(document.unique_name):
+                raise forbidden()  # by a token that came meanwhile
             watch = self._watches.get(document.sid) or self._watch(document)
             topic = watch.topic
             with self._opens(watch):
@@ -278,7 +367,9 @@ class Session:
         if address is not None:
             fields.unique_name(address, "document")
         if mode is Mode.CREATE_NEW:
-            written = await self.workspace.create(address, command.data, command.ttl, command.op)
+            written = await self.workspace.create(
+                address, command.data, command.ttl, command.op, to_open=True
+            )
             return written.document, True
         written, created = await self.workspace.find_or_create(
             address, command.data, command.ttl, command.op
@@ -296,29 +387,34 @@ class Session:
         if self._watches.get(watch.topic.sid) is watch:
             del self._watches[watch.topic.sid]
             self._hub.leave(watch.topic, self)
-            self._holding.discard(watch)
+            watch.held = None
             # The name may belong to a newer document already, which is open too.
             if watch.unique_name and self._sids.get(watch.unique_name) == watch.topic.sid:
                 del self._sids[watch.unique_name]
 
-    def _note(self, outcome: Result | Refusal) -> None:
+    def _note(self, command: Command, outcome: Result | Refusal) -> None:
         match outcome:
             case Opened(document=document):
                 if watch := self._watches.get(document.sid):
                     watch.told = max(watch.told, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)
-            case Written(document=document):
+                    if self._send_brief is not None:
+                        self._hub.told(watch.topic, document)
+            case Written(document, repeated):
                 if watch := self._watches.get(document.sid):
                     watch.answered = max(watch.answered, document.revision)
+                    if not repeated and _tells_data(command, document):
+                        watch.wrote = max(watch.wrote, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)
 
     def _release(self) -> None:
         """Tell the events that need not wait any more."""
-        for watch in list(self._holding):
-            self._holding.discard(watch)
-            held = list(watch.held)
-            watch.held.clear()
-            for event in held:
+        if not self._holding:
+            return
+        holding, self._holding = self._holding, []
+        for watch in holding:
+            held, watch.held = watch.held, None
+            for event in held or ():
                 self.on_event(event)
 
     @contextmanager
@@ -339,13 +435,14 @@ class Session:
         if not isinstance(command, Set | Patch | Remove):
             yield
             return
-        self._writing[command.document] += 1
+        address = command.document
+        self._writing[address] = self._writing.get(address, 0) + 1
         try:
             yield
         finally:
-            self._writing[command.document] -= 1
-            if not self._writing[command.document]:
-                del self._writing[command.document]
+            self._writing[address] -= 1
+            if not self._writing[address]:
+                del self._writing[address]
 
     @contextmanager
     def _room_for(self, address: str | None) -> Iterator[None]:
@@ -362,3 +459,18 @@ class Session:
             yield
         finally:
             self._openings -= 1
+
+
+def _tells_data(command: Command, document: Document) -> bool:
+    """True if the request or the answer holds the data that was written."""
+    match command:
+        case Set(data=data):
+            return data is not None
+        case Patch():
+            return document.data != b""
+    return False
+
+
+def _logged(command: Command, code: Code | None = None) -> dict[str, object]:
+    """What logs tell of a command; `code` is that of its refusal."""
+    return {"object": command.document, "code": None if code is None else int(code)}

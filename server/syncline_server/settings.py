@@ -6,12 +6,16 @@ A field is at once the option `--field-name` of `syncline serve` and the environ
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from .proxies import Network
+from .secure_urls import is_secure
 
 __all__ = ["SettingError", "Settings"]
 
@@ -25,7 +29,8 @@ REDIS_SCHEMES = (
     "rediss+sentinel",
 )
 
-_ORIGIN = re.compile(r"https?://[^/?#@\s]+")
+# The second form is that of pages within an app, as of capacitor://localhost.
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+|(?!wss?:)[a-z][a-z0-9+.-]*://[a-z0-9.-]+", re.ASCII)
 
 MAX_DATA_LIMIT = 1024 * 1024
 
@@ -73,11 +78,61 @@ class Settings:
     cors_origins: str = _setting(
         "*", "Origins that browsers may call REST from: '*' or a comma-separated list."
     )
+    ws_origins: str | None = _setting(
+        None,
+        "Origins whose pages may open WebSockets; without it, those of --cors-origins. "
+        "Others get a 403.",
+    )
+    tls_cert: str | None = _setting(
+        None, "PEM file of a certificate and its chain: serves https and wss, with --tls-key."
+    )
+    tls_key: str | None = _setting(None, "PEM file of its private key, which others may not read.")
+    hsts: int = _setting(
+        0,
+        "Seconds for which browsers are told to use HTTPS for this host name alone; 0 tells them "
+        "nothing.",
+        least=0,
+        most=63_072_000,
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "Addresses and networks of proxies whose X-Forwarded-For, -Proto and -Host are believed: "
+        "a comma-separated list.",
+    )
     log_format: str = _setting(
         "text", "One line an event, as text or JSON.", choices=("text", "json")
     )
     log_level: str = _setting(
         "info", "Least level logged.", choices=("debug", "info", "warning", "error")
+    )
+    otlp_endpoint: str | None = _setting(
+        None,
+        "Base URL of a collector that traces are sent to, by OTLP over HTTP; without it, none.",
+    )
+    trace_ratio: float = _setting(
+        0.01,
+        "Share of requests that are traced, of those whose caller says nothing.",
+        least=0,
+        most=1,
+    )
+    trace_limit: int = _setting(
+        100,
+        "Traces that one process begins per second; what comes beyond is not traced.",
+        least=1,
+        most=10_000,
+    )
+    metrics_access: str = _setting(
+        "local",
+        "Who may read /metrics without credentials: callers on this machine, or nobody (account).",
+        choices=("local", "account"),
+    )
+
+    audit_rate: int = _setting(
+        100,
+        "Refusals per second of one process that get an audit line each; the others are counted "
+        "in one line.",
+        least=1,
+        most=10_000,
     )
 
     data_limit: int = _setting(
@@ -97,6 +152,44 @@ class Settings:
     )
     token_leeway: int = _setting(
         10, "Seconds by which clocks may differ when a token is checked.", least=0, most=300
+    )
+    oidc_issuer: str | None = _setting(
+        None,
+        "OpenID provider whose tokens are taken too: its URL, exactly as in the tokens' iss.",
+    )
+    oidc_audience: str | None = _setting(
+        None, "What the provider's tokens must have as aud, or among it; needed with an issuer."
+    )
+    oidc_jwks_url: str | None = _setting(
+        None, "URL of the provider's keys; without it, what its configuration names."
+    )
+    oidc_identity_claim: str = _setting("sub", "Claim that is the identity of the bearer.")
+    oidc_grants_claim: str | None = _setting(
+        None, "Claim that says what the bearer may do; without it, all that any token may."
+    )
+    oidc_service: str = _setting(
+        "default", "Service that the provider's tokens open: a SID or a unique name."
+    )
+    oidc_service_claim: str | None = _setting(
+        None, "Claim that names the service instead; a token without it is refused."
+    )
+    oidc_key_age: float = _setting(
+        900.0, "Seconds for which the provider's keys are good.", least=0.1, most=86_400
+    )
+    oidc_key_grace: float = _setting(
+        21_600.0,
+        "Seconds beyond, while the provider is away; then its tokens are refused with 20503.",
+        least=0,
+        most=604_800,
+    )
+    oidc_refetch_interval: float = _setting(
+        10.0,
+        "Seconds between two looks for a key that is not known; meanwhile a 20503.",
+        least=0.1,
+        most=3600,
+    )
+    oidc_timeout: float = _setting(
+        5.0, "Seconds that the provider may take for an answer.", least=0.1, most=60
     )
     auth_timeout: float = _setting(
         10.0,
@@ -177,6 +270,12 @@ class Settings:
         least=1,
         most=100_000,
     )
+    max_keys: int = _setting(
+        100,
+        "API keys that Redis may hold; more are refused with 20409.",
+        least=1,
+        most=1000,
+    )
     max_subscriptions: int = _setting(
         2000,
         "Documents that one connection may hold open; more is refused with 54419.",
@@ -195,11 +294,68 @@ class Settings:
         least=1,
         most=1000,
     )
+    delta_memory: int = _setting(
+        67_108_864,
+        "Bytes of documents that a process keeps to make deltas from; beyond, what changed longest "
+        "ago is sent whole once. 0 makes no deltas.",
+        least=0,
+        most=2**36,
+    )
+    turn_timeout: float = _setting(
+        0.5,
+        "Seconds that a refused conditional write has for its next try while others wait.",
+        least=0.01,
+        most=60,
+    )
+    turn_wait: float = _setting(
+        3.0,
+        "Seconds that a refused conditional write waits for its turn; then it is answered anyway.",
+        least=0.01,
+        most=60,
+    )
     operation_memory: int = _setting(
         120, "Seconds for which an operation id is remembered.", least=1, most=86_400
     )
     sweep_interval: float = _setting(
         0.25, "Seconds between looks for expired documents.", least=0.05, most=60
+    )
+    webhook_networks: str = _setting(
+        "",
+        "Networks that are not public and that webhooks may go to all the same: a comma-separated "
+        "list, like 10.1.0.0/16.",
+    )
+    webhook_timeout: float = _setting(
+        10.0,
+        "Seconds that the receiver of a webhook may take; then it is sent again.",
+        least=0.1,
+        most=60,
+    )
+    webhook_retry_time: float = _setting(
+        3600.0,
+        "Seconds from an event on for which a webhook that fails is sent again; then it is parked.",
+        least=0,
+        most=604_800,
+    )
+    webhook_age: float = _setting(
+        86_400.0,
+        "Seconds that a webhook may wait for its first attempt; then it is parked.",
+        least=1,
+        most=2_592_000,
+    )
+    webhook_queue_limit: int = _setting(
+        10_000,
+        "Webhooks that may wait in each of the 256 queues of a service; then the oldest give way.",
+        least=1,
+        most=10_000_000,
+    )
+    webhook_parked_limit: int = _setting(
+        1000,
+        "Webhooks of a service that stay parked; then the oldest give way.",
+        least=1,
+        most=1_000_000,
+    )
+    webhook_concurrency: int = _setting(
+        8, "Webhooks of a service that are sent at once.", least=1, most=256
     )
     redis_timeout: float = _setting(
         2.0,
@@ -226,14 +382,14 @@ class Settings:
             _check_url("public_url", self.public_url, ("http", "https"))
         if self.redis_url is not None:
             _check_url("redis_url", self.redis_url, REDIS_SCHEMES)
+        if self.otlp_endpoint is not None:
+            _check_url("otlp_endpoint", self.otlp_endpoint, ("http", "https"))
         if self.public_url is not None and set(self.public_url) & set("?#"):
             raise SettingError("--public-url must have no query and no fragment")
-        for origin in self.origins:
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
-                raise SettingError(
-                    f"--cors-origins must be '*' or origins like https://app.example.com, "
-                    f"not {origin!r}"
-                )
+        for name, origins in (("cors", self.origins), ("ws", self.socket_origins)):
+            _check_origins(f"--{name}-origins", origins)
+        _ = self.proxies, self.webhook_private_networks
+        _check_oidc(self)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -268,7 +424,72 @@ class Settings:
     @property
     def origins(self) -> list[str]:
         """`cors_origins` taken apart."""
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+        return _elements(self.cors_origins)
+
+    @property
+    def socket_origins(self) -> list[str]:
+        """`ws_origins` taken apart, or what stands in for it."""
+        return self.origins if self.ws_origins is None else _elements(self.ws_origins)
+
+    @property
+    def proxies(self) -> list[Network]:
+        """`trusted_proxies` taken apart."""
+        return _networks("trusted-proxies", self.trusted_proxies)
+
+    @property
+    def webhook_private_networks(self) -> list[Network]:
+        """`webhook_networks` taken apart."""
+        return _networks("webhook-networks", self.webhook_networks)
+
+
+def _networks(option: str, text: str) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(network) for network in _elements(text)]
+    except ValueError as error:
+        raise SettingError(
+            f"--{option} must be addresses or networks like 10.0.0.0/8, with commas between "
+            f"them: {error}"
+        ) from None
+
+
+def _elements(text: str) -> list[str]:
+    return [element.strip() for element in text.split(",") if element.strip()]
+
+
+def _check_origins(option: str, origins: list[str]) -> None:
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise SettingError(
+                f"{option} must be '*' or origins like https://app.example.com, not {origin!r}"
+            )
+
+
+def _check_oidc(settings: Settings) -> None:
+    for option, url in (
+        ("--oidc-issuer", settings.oidc_issuer),
+        ("--oidc-jwks-url", settings.oidc_jwks_url),
+    ):
+        if url is not None and not is_secure(url):
+            # It may hold a password, so it is not repeated.
+            raise SettingError(
+                f"{option} must be an https:// URL without credentials; http:// only for this "
+                "machine"
+            )
+    for name in ("identity_claim", "grants_claim", "service", "service_claim"):
+        if getattr(settings, f"oidc_{name}") == "":
+            raise SettingError(f"--oidc-{name.replace('_', '-')} must not be empty")
+    if settings.oidc_issuer is None:
+        others = ("audience", "jwks_url", "grants_claim", "service_claim")
+        # Whoever sets one of them relies on it.
+        if any(getattr(settings, f"oidc_{name}") for name in others):
+            raise SettingError(
+                "--oidc-audience, --oidc-jwks-url, --oidc-grants-claim and --oidc-service-claim "
+                "need --oidc-issuer"
+            )
+    elif set(settings.oidc_issuer) & set("?#"):
+        raise SettingError("--oidc-issuer must have no query and no fragment")
+    elif not settings.oidc_audience:
+        raise SettingError("--oidc-issuer needs --oidc-audience")
 
 
 def _check_range(name: str, value: Any, bounds: Any) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import uvloop
 
@@ -16,6 +17,7 @@ from .server import Server
 from .storage.address import Address
 from .storage.engine import Engine, ExternalRedis
 from .storage.engines import make_engine
+from .tls import Certificate
 from .workers import READY, Orders
 
 __all__ = ["main"]
@@ -37,8 +39,9 @@ async def _run(orders: Orders) -> None:
     # Nothing more is written there: that it can be read means that the parent has ended.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _orphaned)
     try:
-        app = create_app(settings, orders.credentials, engine, orders.number)
-        await Server(app, settings, _ready).serve([listener])
+        app = create_app(settings, orders.credentials, engine, orders.number, Path(orders.run_dir))
+        certificate = None if orders.key_pair is None else Certificate(orders.key_pair)
+        await Server(app, settings, _ready, certificate).serve([listener])
     finally:
         await engine.stop()
 

@@ -23,6 +23,7 @@ from .settings import SettingError, Settings
 from .storage.backoff import Backoff
 from .storage.embedded import EmbeddedRedis
 from .storage.engine import SHARD
+from .tls import KeyPair, reread_key_pair
 
 __all__ = ["READY", "Orders", "Workers"]
 
@@ -45,14 +46,18 @@ class Orders:
     Attributes:
         number: of this worker, from 0; the one in its place has the same.
         listener: the number of the file descriptor to accept connections on.
+        run_dir: where the workers have sockets for each other.
         redis_path: the socket of the parent's Redis; None where the settings have a URL.
+        key_pair: for TLS, as the parent last read it; what the files hold now may be of no use.
     """
 
     settings: Settings
     credentials: Credentials
     number: int
     listener: int
+    run_dir: str
     redis_path: str | None
+    key_pair: KeyPair | None = None
 
     def encode(self) -> bytes:
         """One line of JSON."""
@@ -67,7 +72,9 @@ class Orders:
             Credentials(**orders["credentials"]),
             orders["number"],
             orders["listener"],
+            orders["run_dir"],
             orders["redis_path"],
+            None if orders["key_pair"] is None else KeyPair(**orders["key_pair"]),
         )
 
 
@@ -75,12 +82,24 @@ class Workers:
     """Keeps as many workers running as the settings say."""
 
     def __init__(
-        self, settings: Settings, credentials: Credentials, embedded: EmbeddedRedis | None
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        embedded: EmbeddedRedis | None,
+        key_pair: KeyPair | None,
+        run_dir: str,
     ) -> None:
-        """`embedded`: the Redis that all share; None where the settings have a URL."""
+        """
+        Args:
+            embedded: the Redis that all share; None where the settings have a URL.
+            key_pair: for TLS; None where there is none.
+            run_dir: where the workers may have sockets, which nobody else gets at.
+        """
         self._settings = settings
         self._credentials = credentials
         self._embedded = embedded
+        self._key_pair = key_pair
+        self._run_dir = run_dir
         self._stopping = asyncio.Event()
         self._interrupted = False
         # Beyond what a worker allows itself, because it is ended for good then.
@@ -89,7 +108,8 @@ class Workers:
     async def run(self) -> None:
         """Serve until SIGTERM, or SIGINT, which then raises `KeyboardInterrupt`.
 
-        SIGHUP puts new workers in the place of the old, one after the other.
+        SIGHUP puts new workers in the place of the old, one after the other; nothing happens if
+        the certificate to be used from then on cannot be.
 
         Raises:
             SettingError: the address cannot be listened on.
@@ -117,7 +137,16 @@ class Workers:
         """What a new worker is told."""
         embedded = self._embedded
         path = None if embedded is None else (await embedded.address(SHARD)).path
-        return Orders(self._settings, self._credentials, number, listener.fileno(), path).encode()
+        orders = Orders(
+            self._settings,
+            self._credentials,
+            number,
+            listener.fileno(),
+            self._run_dir,
+            path,
+            self._key_pair,
+        )
+        return orders.encode()
 
     async def _announce(self, slots: list[_Slot]) -> None:
         for slot in slots:
@@ -134,8 +163,15 @@ class Workers:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop, False)
         loop.add_signal_handler(signal.SIGINT, self._stop, True)
-        rolling = _Rolling(slots)
-        loop.add_signal_handler(signal.SIGHUP, rolling.begin)
+        loop.add_signal_handler(signal.SIGHUP, self._renew, _Rolling(slots))
+
+    def _renew(self, rolling: _Rolling) -> None:
+        if self._key_pair is not None:
+            key_pair = reread_key_pair(self._settings)
+            if key_pair is None:
+                return
+            self._key_pair = key_pair
+        rolling.begin()
 
     def _stop(self, interrupted: bool) -> None:
         self._interrupted = interrupted
@@ -161,15 +197,19 @@ class _Rolling:
     def __init__(self, slots: list[_Slot]) -> None:
         self._slots = slots
         self._task: asyncio.Task[None] | None = None
+        self._wanted = False
 
     def begin(self) -> None:
-        """Renew all; does nothing while that is under way."""
+        """Renew all; while that is under way, all once more after it."""
+        self._wanted = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._renew_all())
 
     async def _renew_all(self) -> None:
-        for slot in self._slots:
-            await slot.renew()
+        while self._wanted:
+            self._wanted = False
+            for slot in self._slots:
+                await slot.renew()
 
 
 class _Slot:

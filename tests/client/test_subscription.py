@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from support.snapshots import SID, make_snapshot
 from syncline.emitter import Emitter
 from syncline.events import DocumentEvent, Removed, Updated
 from syncline.subscription import Removal, Subscription
+from syncline_protocol.canonical import digest
 
 
 class Recorder(Emitter[DocumentEvent]):
@@ -50,6 +52,10 @@ def handle(subscription: Subscription) -> Recorder:
     recorder = Recorder()
     subscription.handles.add(recorder)
     return recorder
+
+
+def updates(handle: Recorder) -> list[Updated]:
+    return [event for event in handle.told if isinstance(event, Updated)]
 
 
 def receive(subscription: Subscription, *revisions: int, may_be_early: bool = False) -> None:
@@ -99,6 +105,117 @@ class TestWritesOfOthers:
         subscription.adopt(make_snapshot(0))
 
         assert subscription.current == make_snapshot(1)
+
+
+def update(
+    revision: int,
+    after: dict[str, Any] | None = None,
+    *,
+    previous: int | None = None,
+    **members: Any,
+) -> dict[str, Any]:
+    """The `document` of an event whose delta begins with `at` and replaces it by `revision`."""
+    delta = {
+        "operations": [{"op": "replace", "path": "/at", "value": revision}],
+        "digest": digest({"at": revision} if after is None else after),
+    }
+    return {
+        "sid": SID,
+        "revision": str(revision),
+        "previous_revision": str(revision - 1 if previous is None else previous),
+        **(members or {"delta": delta}),
+    }
+
+
+class TestDeltas:
+    def test_each_leads_from_the_last_event_s_state_to_its_own(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        for body in (update(2), update(3), update(4, data={"at": 4}), update(5)):
+            subscription.update(body, may_be_early=False)
+
+        assert [event.snapshot.data for event in updates(handle)] == [
+            {"at": revision} for revision in (2, 3, 4, 5)
+        ]
+        assert [event.previous.data for event in updates(handle)] == [
+            {"at": revision} for revision in (1, 2, 3, 4)
+        ]
+        assert not subscription.is_lost
+
+    def test_states_that_were_told_before_do_not_change(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        first = subscription.current
+        subscription.update(update(2), may_be_early=False)
+        subscription.update(update(3), may_be_early=False)
+
+        assert first == make_snapshot(1)
+        assert [event.snapshot for event in updates(handle)] == [make_snapshot(2), make_snapshot(3)]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            update(3, previous=2),
+            update(3, {"at": 99}, previous=1),
+            update(3, previous=1, delta=None),
+            update(3, previous=1, delta=[]),
+            update(3, previous=1, delta={}),
+            update(3, previous=1, date_expires=None),
+        ],
+        ids=["other base", "other digest", "null", "array", "empty", "bare"],
+    )
+    def test_what_cannot_be_understood_is_not_told_and_the_whole_is_waited_for(
+        self, subscription: Subscription, handle: Recorder, body: dict[str, Any]
+    ) -> None:
+        subscription.update(body, may_be_early=False)
+        assert subscription.is_lost
+        subscription.update(update(4), may_be_early=False)
+        receive(subscription, 3)
+        assert subscription.is_lost
+        assert subscription.current == make_snapshot(3)
+
+        receive(subscription, 4)
+        assert not subscription.is_lost
+        assert handle.revisions == [(3, False), (4, False)]
+
+    def test_they_do_not_begin_at_what_a_reply_to_a_write_told(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        """The server counts only what it told by itself."""
+        with subscription.writing():
+            subscription.wrote(3, make_snapshot(3))
+        assert subscription.current == make_snapshot(3)
+        subscription.update(update(2), may_be_early=False)
+        subscription.update(update(3, delta=None), may_be_early=False)
+        subscription.update(update(4), may_be_early=False)
+
+        assert handle.told == [
+            Updated(make_snapshot(2), make_snapshot(1), is_local=False),
+            Updated(make_snapshot(3), make_snapshot(2), is_local=True),
+            Updated(make_snapshot(4), make_snapshot(3), is_local=False),
+        ]
+
+    def test_the_event_of_an_own_write_may_say_nothing_even_after_newer_states(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            subscription.wrote(2, make_snapshot(2))
+        subscription.adopt(make_snapshot(5))
+        subscription.update(update(2, date_expires=None), may_be_early=False)
+        subscription.update(update(3), may_be_early=False)
+
+        assert handle.revisions == [(2, True), (3, False)]
+        assert not subscription.is_lost
+        assert subscription.current == make_snapshot(5)
+
+    def test_of_an_own_write_whose_data_is_not_known_the_whole_is_waited_for(
+        self, subscription: Subscription
+    ) -> None:
+        with subscription.writing():
+            subscription.wrote(2, None)
+        subscription.update(update(2, date_expires=None), may_be_early=False)
+
+        assert subscription.is_lost
 
 
 class TestOwnWrites:

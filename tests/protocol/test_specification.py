@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncline_protocol import native
+from syncline_protocol import deltas, native
 from syncline_protocol.errors import Code, Refusal
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text("utf-8")
@@ -22,6 +22,7 @@ MEMBERS = {
     "if_match": "5",
     "op": "o",
     "token": "eyJ",
+    "deltas": True,
     "merge": {},
 }
 """A good value for each member; of the three that exclude each other, one."""
@@ -79,6 +80,12 @@ def test_a_verb_takes_the_members_that_are_specified_and_needs_the_required(
         else:
             assert isinstance(lacking, Refusal)
             assert lacking.code is Code.UNKNOWN_PARAMETER
+
+
+def test_the_bounds_of_a_delta_are_the_specified_ones() -> None:
+    assert f"at most {deltas.OPERATIONS_LIMIT} of them" in TEXT
+    assert f"below {deltas.SMALLEST_DATA} bytes" in TEXT
+    assert f"longer than {deltas.LARGEST_SHARE} of it" in TEXT
 
 
 def test_every_specified_error_has_the_status_that_the_code_gives_it() -> None:

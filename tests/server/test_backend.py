@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from support.store import PATIENCE, Publications, Store, eventually, refused
+from support.backend import make_backend
+from support.store import Publications, Store, eventually, refused
 from syncline_protocol.commands import (
     Increment,
     MergePatch,
@@ -16,34 +17,15 @@ from syncline_protocol.commands import (
     Remove,
     Set,
 )
+from syncline_protocol.document import Updated
 from syncline_protocol.errors import Code
-from syncline_server.auth import SYSTEM, Authenticator, Principal
+from syncline_server.auth import SYSTEM, Principal
 from syncline_server.backend import Backend, Workspace
-from syncline_server.credentials import Credentials
-from syncline_server.hub import Hub
 from syncline_server.settings import Settings
 from syncline_server.storage.commit import now_ms
-from syncline_server.storage.documents import Documents
-from syncline_server.storage.listing import Listing
-from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis import Redis
-from syncline_server.storage.services import Services
 
 ACCOUNT = Principal(SYSTEM, None, None)
-
-
-def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
-    documents = Documents(redis, 120)
-    return Backend(
-        settings=settings or Settings(),
-        authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
-        redis=redis,
-        services=Services(redis),
-        documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents),
-        hub=Hub(redis, documents, PATIENCE),
-    )
 
 
 @pytest.fixture
@@ -213,7 +195,9 @@ async def test_patches_of_many_writers_are_all_applied(
     written = await asyncio.gather(*patches)
     assert await value(alices, "counter") == {"n": 100}
     assert sorted(orjson.loads(each.document.data)["n"] for each in written) == list(range(1, 101))
-    assert len(await published.take()) == 100
+    events = [event for event in await published.take() if isinstance(event, Updated)]
+    assert [event.revision for event in events] == sorted(each.revision for each in events)
+    assert orjson.loads(events[-1].data) == {"n": 100}
 
 
 async def test_a_patch_gives_up_where_others_are_quicker_every_time(

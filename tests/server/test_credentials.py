@@ -151,6 +151,7 @@ def test_keys_of_the_wrong_shape_are_refused_and_not_repeated(tmp_path: Path, ke
 def test_a_file_that_is_broken_is_refused_with_one_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "credentials.json"
     file.write_bytes(content.encode(errors="surrogateescape"))
+    file.chmod(0o600)
     with pytest.raises(SettingError) as caught:
         load_credentials(tmp_path, {})
     assert str(file) in str(caught.value)
@@ -165,8 +166,23 @@ def test_a_file_may_be_written_by_hand(tmp_path: Path) -> None:
         "auth_token": "token",
         "api_keys": {KEY: "secret", SECOND_KEY: "other"},
     }
-    (tmp_path / "credentials.json").write_text(json.dumps(content))
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps(content))
+    file.chmod(0o600)
     assert load_credentials(tmp_path, {}) == Credentials(**content)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o777])
+def test_a_file_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None:
+    made = load_credentials(tmp_path, {})
+    file = tmp_path / "credentials.json"
+    file.chmod(mode)
+    for load in (load_credentials, find_credentials):
+        with pytest.raises(SettingError, match=f"mode 600, not {mode:o}: chmod 600") as caught:
+            load(tmp_path, {})
+        assert made.auth_token not in str(caught.value)
+    file.chmod(0o400)
+    assert load_credentials(tmp_path, {}) == made
 
 
 def test_what_is_shown_holds_no_secret(tmp_path: Path) -> None:

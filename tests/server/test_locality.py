@@ -4,6 +4,7 @@ import pytest
 from starlette.requests import Request
 
 from syncline_server.locality import is_local
+from syncline_server.proxies import FORWARDING_HEADERS
 
 
 def asked(client: str | None, host: str, *headers: tuple[bytes, bytes]) -> Request:
@@ -40,6 +41,32 @@ def test_elsewhere(client: str | None, host: str) -> None:
     assert not is_local(asked(client, host))
 
 
-@pytest.mark.parametrize("header", [b"x-forwarded-for", b"forwarded"])
+@pytest.mark.parametrize("header", [name.encode() for name in FORWARDING_HEADERS])
 def test_behind_a_proxy(header: bytes) -> None:
     assert not is_local(asked("127.0.0.1", "localhost", (header, b"10.0.0.1")))
+    assert not is_local(asked("127.0.0.1", "localhost", (header, b"127.0.0.1")))
+
+
+def test_behind_one_that_adds_nothing_but_speaks_an_old_version() -> None:
+    request = asked("127.0.0.1", "127.0.0.1:8040")
+    request.scope["http_version"] = "1.0"
+    assert not is_local(request)
+
+
+@pytest.mark.parametrize("host", ["", "[", "[::1", "example.com:99999", "127.0.0.1@example.com"])
+def test_a_host_that_makes_no_sense(host: str) -> None:
+    request = asked("127.0.0.1", host)
+    # From this, Starlette makes URLs where a request's `Host` is of no use.
+    request.scope["server"] = ("127.0.0.1", 8040)
+    assert not is_local(request)
+
+
+def test_two_hosts() -> None:
+    assert not is_local(asked("127.0.0.1", "localhost", (b"host", b"localhost")))
+
+
+def test_none() -> None:
+    request = asked("127.0.0.1", "localhost")
+    request.scope["headers"] = []
+    request.scope["server"] = ("127.0.0.1", 8040)
+    assert not is_local(request)

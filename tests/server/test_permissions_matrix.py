@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx2
 import jwt
@@ -13,6 +12,7 @@ import pytest
 from support.account import Account
 from support.api import unique
 from support.callers import WIRES
+from support.matrix import SECRET, Target, left_by, may_see, pairs, rows
 from support.server import RunningServer
 from support.socket import native_socket
 from support.twilsock import twilsock_client
@@ -53,30 +53,9 @@ REFUSED_ACCOUNT = {
 }
 """What the account is refused, whatever the permissions are; the rest it may do."""
 
-SECRET = "what nobody may learn"
+ROWS = rows(TABLE)
 
-
-def rows() -> dict[str, dict[str, str]]:
-    """The outcome by operation and column."""
-    head, *lines = [
-        [cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()
-    ]
-    return {line[0]: dict(zip(head[1:], line[1:], strict=True)) for line in lines}
-
-
-ROWS = rows()
-
-PAIRS = [
-    (wire, operation)
-    for wire, operations in {
-        "rest": ROWS.keys() - {"open", "open or create"},
-        "sse": {"open"},
-        "native": ROWS.keys() - {"list", "permissions", "permit"},
-        "twilsock": ROWS.keys() - {"open or create", "patch", "list", "permissions", "permit"},
-    }.items()
-    for operation in sorted(operations)
-]
-"""Each wire with each operation that it has."""
+PAIRS = pairs(ROWS)
 
 OVER_HTTP = [pair for pair in PAIRS if pair[0] in ("rest", "sse")]
 OVER_SOCKETS = [pair for pair in PAIRS if pair not in OVER_HTTP]
@@ -105,40 +84,6 @@ def other_service(account: Account) -> str:
     return account.service()
 
 
-class Target:
-    """A document that holds the secret.
-
-    Attributes:
-        name: its unique name; or for `create`, one that is free.
-    """
-
-    def __init__(self, account: Account, service: str, operation: str) -> None:
-        self.account = account
-        self.service = service
-        self.name = unique()
-        self.sid = account.document(service, self.name, f'{{"secret":"{SECRET}"}}')
-        self.address = {"create": unique("new"), "open": self.sid}.get(operation, self.name)
-
-    def data(self) -> Any:
-        """What the document holds; None if it is gone."""
-        reply = self.account.call("GET", self.service, "Documents", self.sid)
-        return reply.json()["data"] if reply.status_code == 200 else None
-
-
-def left_by(operation: str, outcome: str) -> Any:
-    """What the document holds after an operation with that outcome."""
-    if outcome != "ok" or operation not in ("set", "patch", "remove"):
-        return {"secret": SECRET}
-    return {"set": {"new": 1}, "patch": {"secret": SECRET, "new": 1}, "remove": None}[operation]
-
-
-def may_see(operation: str, column: str, outcome: str) -> bool:
-    """Whether the reply shows what the document holds."""
-    if "r" not in RIGHTS[column] or operation in ("create", "create taken", "set"):
-        return False
-    return outcome == "ok" or operation in ("set stale", "remove stale")
-
-
 class TestRights:
     @pytest.mark.parametrize(("wire", "operation", "column", "outcome"), CELLS)
     async def test_of_a_bearer(
@@ -160,7 +105,7 @@ class TestRights:
             found, text = await caller.do(operation, target.address)
 
         assert found == outcome
-        if not may_see(operation, column, outcome):
+        if not may_see(operation, RIGHTS[column], outcome):
             assert SECRET not in text
         assert target.data() == left_by(operation, outcome)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,10 +14,12 @@ import psutil
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.server import RunningServer, StartServer
+from support.server import START_TIMEOUT, SYNCLINE, RunningServer, StartServer, clean_environ
 from support.socket import WAIT, NativeSocket, native_socket
 from support.store import eventually
 from support.stream import event_stream
+from syncline_server.storage.address import Address
+from syncline_server.storage.connection import connect
 
 
 def redis_of(server: RunningServer) -> psutil.Process:
@@ -139,6 +142,46 @@ class TestExternalRedis:
         assert events["updated"]["data"] == {"n": 2}
         assert events["updated"]["updated_by"] == "bob"
         assert events["removed"]["sid"] == short["sid"]
+
+
+class TestRefusal:
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    @pytest.mark.parametrize(
+        ("login", "database", "said"),
+        [
+            (":wrong@", "0", "WRONGPASS"),
+            ("nobody:secret@", "0", "WRONGPASS"),
+            ("", "0", "NOAUTH"),
+            (":secret@", "99", "DB index is out of range"),
+        ],
+    )
+    async def test_a_redis_that_refuses_the_server_ends_the_start_with_one_line(
+        self,
+        shared_redis: SharedRedis,
+        tmp_path: Path,
+        workers: str,
+        login: str,
+        database: str,
+        said: str,
+    ) -> None:
+        path = shared_redis.owner.data_dir / "redis" / "redis.sock"
+        connection = await connect(Address(path=str(path)), WAIT)
+        await connection.execute("CONFIG", "SET", "requirepass", "secret")
+        connection.abort()
+        options = f"--redis-url=unix://{login}{path}?db={database}", f"--workers={workers}"
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            [SYNCLINE, "serve", "--port=0", f"--data-dir={tmp_path / 'mine'}", *options],
+            env=clean_environ({}),
+            capture_output=True,
+            text=True,
+            timeout=START_TIMEOUT,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (2, "")
+        [line] = ended.stderr.splitlines()
+        assert line.startswith(f"syncline: the Redis at {path} refuses this server: ")
+        assert said in line and "wrong" not in line and "secret" not in line
 
 
 class TestEmbeddedRedis:

@@ -9,21 +9,25 @@ import orjson
 import pytest
 
 from support.api import unique
-from support.store import Store
-from syncline_protocol.commands import Command, Open, Remove, Set, Unsubscribe
-from syncline_protocol.document import Document, Event, Removed, Updated
+from support.backend import make_backend
+from support.store import Store, eventually
+from syncline_protocol.commands import (
+    Command,
+    Increment,
+    Open,
+    Patch,
+    Remove,
+    Set,
+    Unsubscribe,
+)
+from syncline_protocol.document import Base, Document, Event, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth import Authenticator
 from syncline_server.backend import Backend, Workspace
-from syncline_server.credentials import Credentials
-from syncline_server.hub import Hub, Topic
-from syncline_server.session import Opened, Result, Session
+from syncline_server.hub import Topic
+from syncline_server.session import HELD_LIMIT, Opened, Result, Session
 from syncline_server.settings import Settings
-from syncline_server.storage.documents import Documents, Written
-from syncline_server.storage.listing import Listing
-from syncline_server.storage.permissions import Permissions
+from syncline_server.storage.documents import Written
 from syncline_server.storage.redis import Redis
-from syncline_server.storage.services import Services
 
 LIMIT = 3
 """Documents that one session may have open."""
@@ -33,20 +37,11 @@ WAIT = 10
 
 
 @pytest.fixture
-async def backend(store: Store, redis: Redis, documents: Documents) -> AsyncIterator[Backend]:
-    hub = Hub(redis, documents, timeout=2)
-    hub.start()
-    yield Backend(
-        settings=Settings(max_subscriptions=LIMIT),
-        authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
-        redis=redis,
-        services=Services(redis),
-        documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents),
-        hub=hub,
-    )
-    await hub.stop()
+async def backend(redis: Redis) -> AsyncIterator[Backend]:
+    backend = make_backend(redis, Settings(max_subscriptions=LIMIT))
+    backend.hub.start()
+    yield backend
+    await backend.hub.stop()
 
 
 class Client:
@@ -214,6 +209,107 @@ class TestEvents:
         assert [type(event) for event in told] == [Removed, Updated]
         assert isinstance(told[1], Updated)
         assert told[1].unique_name == mark
+
+
+def changed(document: Document, revision: int, previous: int, *, based: bool = True) -> Updated:
+    """An event of a document; `based` if a delta of it can be made."""
+    base = Base(b"{}", lambda _: None) if based else None
+    sid, name = document.sid, document.unique_name
+    return Updated(sid, name, revision, previous, 0, "bob", b"{}", None, base=base)
+
+
+class TestDeltas:
+    """What of an event a session says to be known; what it tells as ever comes to `told`."""
+
+    @pytest.fixture
+    def briefs(self, client: Client) -> list[tuple[int, bool]]:
+        """Revision, and whether the data itself is known, of what was told briefly."""
+        briefs: list[tuple[int, bool]] = []
+        client.session.take_deltas(lambda event, known: briefs.append((event.revision, known)))
+        return briefs
+
+    async def test_only_who_was_told_the_state_before_is_told_briefly(
+        self, client: Client, briefs: list[tuple[int, bool]]
+    ) -> None:
+        document = await client.open(unique())
+        at = document.revision
+        client.session.on_event(changed(document, at + 1, at))
+        client.session.on_event(changed(document, at + 2, at + 1))
+        skipping = changed(document, at + 4, at + 3)
+        client.session.on_event(skipping)
+        client.session.on_event(changed(document, at + 5, at + 4))
+        whole = changed(document, at + 6, at + 5, based=False)
+        client.session.on_event(whole)
+
+        assert briefs == [(at + 1, False), (at + 2, False), (at + 5, False)]
+        assert client.told == [skipping, whole]
+
+    async def test_what_is_held_back_and_dropped_breaks_the_chain(
+        self, client: Client, store: Store, briefs: list[tuple[int, bool]]
+    ) -> None:
+        document = await client.open(name := unique())
+        at = document.revision
+        with store.paused():
+            client.submit(write(name, 0))
+            await asyncio.sleep(0)
+            events = [changed(document, at + n + 1, at + n) for n in range(HELD_LIMIT + 10)]
+            for event in events:
+                client.session.on_event(event)
+            assert client.told == []
+        await client.hears(2)
+
+        assert client.told[1] is events[10]
+        assert [revision for revision, _ in briefs[: HELD_LIMIT - 1]] == [
+            event.revision for event in events[11:]
+        ]
+
+    async def test_the_writer_knows_what_it_wrote(
+        self, client: Client, other: Client, briefs: list[tuple[int, bool]]
+    ) -> None:
+        await client.open(name := unique())
+        increment = Patch(name, Increment({"/n": 1}))
+        written = [await client.ask(command) for command in (write(name, 1), increment)]
+        await client.ask(Set(name, None, ttl=60))
+        await other.workspace.set(write(name, 2))
+        await client.hears(2)
+
+        assert briefs == [
+            (answer.document.revision, True) for answer in written if isinstance(answer, Written)
+        ]
+
+    async def test_of_a_repeated_write_it_is_not_taken_for_granted(
+        self, client: Client, other: Client, briefs: list[tuple[int, bool]]
+    ) -> None:
+        await client.open(name := unique())
+        first = await other.workspace.set(Set(name, b'{"n":1}', op="once"))
+        await client.hears(1)
+        again = await client.ask(Set(name, b'{"n":1}', op="once"))
+        assert again == Written(first.document, repeated=True)
+        await other.workspace.set(write(name, 2))
+        await client.hears(2)
+
+        assert briefs == []
+
+    async def test_the_first_event_begins_at_the_state_that_was_opened(
+        self, client: Client, other: Client
+    ) -> None:
+        events: list[Updated] = []
+        client.session.take_deltas(lambda event, _: events.append(event))
+        data = b'{"text":"%s","n":1}' % (b"." * 300)
+        name = unique()
+        await other.workspace.create(name, data, None, None)
+        await client.open(name)
+        await other.workspace.set(Set(name, data.replace(b"1", b"2")))
+        await eventually(lambda: events)
+        await client.ask(Unsubscribe(name))
+        await other.open(name)
+        await other.workspace.set(Set(name, data))
+        [event] = await other.hears(1)
+
+        assert [event.base and event.base.data for event in events] == [data]
+        # Nobody is left who would want one.
+        assert isinstance(event, Updated)
+        assert event.base is None
 
 
 class TestFailures:

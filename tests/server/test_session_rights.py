@@ -7,43 +7,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from support.backend import make_backend
 from support.store import PATIENCE, eventually
 from syncline_protocol.commands import Mode, Open, Remove
 from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth import Authenticator
 from syncline_server.backend import Backend, Workspace
-from syncline_server.credentials import Credentials
-from syncline_server.hub import Hub
+from syncline_server.grants import Grants
+from syncline_server.hub import Topic
 from syncline_server.session import Opened, Result, Session
-from syncline_server.settings import Settings
-from syncline_server.storage.documents import Documents
-from syncline_server.storage.listing import Listing
-from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis import Redis
 from syncline_server.storage.rights import Right
-from syncline_server.storage.services import Services
 
 Step = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
-async def backend(redis: Redis, documents: Documents) -> AsyncIterator[Backend]:
-    hub = Hub(redis, documents, timeout=2)
-    services = Services(redis)
-    services.on_change(hub.on_service_change)
-    hub.start()
-    yield Backend(
-        settings=Settings(),
-        authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
-        redis=redis,
-        services=services,
-        documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents),
-        hub=hub,
-    )
-    await hub.stop()
+async def backend(redis: Redis) -> AsyncIterator[Backend]:
+    backend = make_backend(redis)
+    backend.hub.start()
+    yield backend
+    await backend.hub.stop()
 
 
 class Reader:
@@ -151,3 +135,54 @@ async def test_a_refused_attempt_leaves_no_subscription(backend: Backend) -> Non
     assert is_refused(await reader.open(stage.sid))
     assert backend.hub._topics[stage.sid].subscribers == set()
     assert reader.told == []
+
+
+def narrow(backend: Backend, reader: Reader) -> None:
+    """A token without any grants comes."""
+    service_sid = reader.session.workspace.service_sid
+    workspace = Workspace(backend, service_sid, "alice", limited=True, grants=Grants([]))
+    reader.session.adopt(workspace)
+
+
+async def test_a_token_that_grants_less_comes_after_the_document_was_read(
+    backend: Backend,
+) -> None:
+    stage = await scene(backend, acl=False)
+
+    async def step() -> None:
+        narrow(backend, reader)
+
+    reader = Reader(backend, stage.service_sid, step)
+    assert is_refused(await reader.open(stage.sid))
+    assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session}
+    await stage.write()
+    assert reader.told == []
+
+
+async def test_a_token_that_grants_less_comes_while_the_document_is_subscribed_to(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await scene(backend, acl=False)
+    reader = Reader(backend, stage.service_sid)
+    make_live = backend.hub.make_live
+
+    async def interrupted(topic: Topic) -> None:
+        await make_live(topic)
+        narrow(backend, reader)
+
+    monkeypatch.setattr(backend.hub, "make_live", interrupted)
+    assert is_refused(await reader.open(stage.sid))
+    assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session}
+    await stage.write()
+    assert reader.told == []
+
+
+async def test_a_token_that_grants_less_ends_what_is_open(backend: Backend) -> None:
+    stage = await scene(backend, acl=False)
+    reader = Reader(backend, stage.service_sid)
+    assert isinstance(await reader.open(stage.sid), Opened)
+    narrow(backend, reader)
+    assert is_refused(await reader.open(stage.sid))
+    await stage.write()
+    [removed] = reader.told
+    assert isinstance(removed, Removed)

@@ -126,10 +126,43 @@ def test_the_limits_of_bodies_follow_that_of_data() -> None:
             " https://a.example ,https://b.example:8443,, ",
             ["https://a.example", "https://b.example:8443"],
         ),
+        ("capacitor://localhost, app://a.b", ["capacitor://localhost", "app://a.b"]),
     ],
 )
 def test_origins_are_taken_apart(given: str, origins: list[str]) -> None:
-    assert Settings(cors_origins=given).origins == origins
+    settings = Settings(cors_origins=given)
+    assert settings.origins == origins
+    # Sockets follow, until they have a list of their own.
+    assert settings.socket_origins == origins
+    own = Settings(cors_origins="https://other.example", ws_origins=given)
+    assert (own.origins, own.socket_origins) == (["https://other.example"], origins)
+
+
+@pytest.mark.parametrize("name", ["cors_origins", "ws_origins"])
+@pytest.mark.parametrize(
+    "given",
+    ["a.example", "https://a.example/", "https://", "null", "*.example", "wss://a.example", "a b"],
+)
+def test_what_browsers_never_send_as_an_origin_is_refused(name: str, given: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings(**{name: f"https://b.example,{given}"})
+    assert str(caught.value) == (
+        f"{option(name)} must be '*' or origins like https://app.example.com, not {given!r}"
+    )
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    assert Settings().proxies == []
+    given = Settings(trusted_proxies=" 10.0.0.0/8, 192.0.2.7,2001:db8::/32,")
+    assert [str(n) for n in given.proxies] == ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]
+
+
+@pytest.mark.parametrize("given", ["localhost", "*", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "::g"])
+def test_what_is_neither_is_refused(given: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings(trusted_proxies=f"10.0.0.1,{given}")
+    said = "--trusted-proxies must be addresses or networks like 10.0.0.0/8, with commas between"
+    assert str(caught.value).startswith(said) and given in str(caught.value)
 
 
 def test_settings_go_to_another_process_as_json() -> None:

@@ -29,6 +29,16 @@ class Scrape:
         ]
         return float(value)
 
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of all samples with these labels; 0 of none."""
+        return float(
+            sum(
+                sample.value
+                for sample in self.samples
+                if sample.name == name and labels.items() <= sample.labels.items()
+            )
+        )
+
     def labels(self, name: str) -> Iterable[str]:
         """All values of a label, each as often as it stands."""
         return [sample.labels.get(name, "") for sample in self.samples]

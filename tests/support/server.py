@@ -29,7 +29,7 @@ SYNCLINE = Path(sys.executable).with_name("syncline")
 START_TIMEOUT = 30
 """Seconds until a server must be ready, and until one that was told to stop must have ended."""
 
-_READY = re.compile(r"Syncline \S+ is ready at (?P<url>http://\S+:(?P<port>\d+))\n")
+_READY = re.compile(r"Syncline \S+ is ready at (?P<url>https?://\S+:(?P<port>\d+))\n")
 
 
 class RunningServer:

@@ -141,6 +141,11 @@ class Inbox:
         """It needs no right."""
         return None
 
+    @property
+    def takes_deltas(self) -> bool:
+        """It asks for none."""
+        return False
+
     def on_event(self, event: Event) -> None:
         """Keep it."""
         self._events.put_nowait(event)

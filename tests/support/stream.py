@@ -79,15 +79,19 @@ async def event_stream(
     token: str | None = None,
     last_event_id: str | None = None,
     service: str = "default",
+    login: tuple[str, str] | None = None,
 ) -> AsyncIterator[EventStream]:
-    """The stream of a document; `token` None logs in with Basic credentials, "" with none."""
+    """The stream of a document.
+
+    `token` None logs in with Basic credentials, those of the account or `login`; "" with none.
+    """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if last_event_id is not None:
         headers["Last-Event-ID"] = last_event_id
     async with (
         # There is no TLS, and certificates take time to load.
         httpx2.AsyncClient(
-            auth=server.basic if token is None else None, timeout=WAIT, verify=False
+            auth=login or server.basic if token is None else None, timeout=WAIT, verify=False
         ) as http,
         http.stream("GET", events_url(server, address, service), headers=headers) as response,
     ):

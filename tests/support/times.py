@@ -13,16 +13,18 @@ class Times(Wheel):
     """A wheel that does not turn.
 
     Attributes:
-        alarms: what was asked for: seconds, and the alarm.
+        now: seconds that have passed.
+        alarms: what was asked for: when, and the alarm.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.now = 0.0
         self.alarms: list[tuple[float, Alarm]] = []
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
         alarm = Alarm(self, 0, callback)
-        self.alarms.append((seconds, alarm))
+        self.alarms.append((self.now + seconds, alarm))
         return alarm
 
     def drop(self, due: int, alarm: Alarm) -> None:
@@ -30,7 +32,10 @@ class Times(Wheel):
 
     def ring(self) -> list[float]:
         """Make every call that is not cancelled, in time; returns when."""
-        due = sorted(self.alarms, key=lambda each: each[0])
-        for _, alarm in due:
+        rung = []
+        while self.alarms:
+            self.now, alarm = min(self.alarms, key=lambda each: each[0])
+            alarm.cancel()
             alarm.callback()
-        return [seconds for seconds, _ in due]
+            rung.append(self.now)
+        return rung

@@ -199,15 +199,17 @@ async def twilsock_client(
     *,
     dialect: Dialect = javascript,
     init: bool = True,
+    **options: Any,
 ) -> AsyncIterator[TwilsockClient]:
     """A connection to a server.
 
     Args:
         token: None makes one for `alice`.
         init: False leaves `init` to the test.
+        options: of `websockets`' `connect`.
     """
     url = f"{server.url.replace('http', 'ws', 1)}/v3/wsconnect"
-    async with connect(url, max_size=None, max_queue=None) as connection:
+    async with connect(url, max_size=None, max_queue=None, **options) as connection:
         client = TwilsockClient(connection, dialect)
         if init:
             welcome = await client.init(token or server.token())

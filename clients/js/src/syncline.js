@@ -19,6 +19,7 @@
  *     transport                            what both of them can do
  *     options, token                       what the application gives
  *     subscription, event-queue, events    what is told, in which order
+ *     deltas, canonical                    what changed, and what makes sure of it
  *     json, queue, backoff, timing         tools
  *     errors, snapshot, protocol           what everything uses
  *

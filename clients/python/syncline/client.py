@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -56,6 +57,8 @@ class Client:
         self._subscriptions: dict[str, Subscription] = {}
         self._unsubscriptions = 0
         self._resubscribing: asyncio.Task[None] | None = None
+        # What asks for a whole document, by SID, because a delta could not be applied.
+        self._finding: dict[str, asyncio.Task[None]] = {}
 
     @property
     def state(self) -> ConnectionState:
@@ -125,9 +128,12 @@ class Client:
 
     async def close(self) -> None:
         """End the connection and all handles; documents stay as they are. Safe to repeat."""
+        tasks = [*self._finding.values()]
         if self._resubscribing is not None:
-            self._resubscribing.cancel()
-            await asyncio.wait([self._resubscribing])
+            tasks.append(self._resubscribing)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._connection.close()
 
     async def __aenter__(self) -> Self:
@@ -184,10 +190,17 @@ class Client:
             return
         may_be_early = not self._connection.ordered
         if event == "updated":
-            snapshot = Snapshot.parse(body, subscription.current)
-            subscription.receive(snapshot, may_be_early=may_be_early)
+            subscription.update(body, may_be_early=may_be_early)
+            if subscription.is_lost:
+                self._find(subscription.sid)
         elif event == "removed":
             self._removed(subscription, Removal(body), may_be_early)
+
+    def _find(self, sid: str) -> None:
+        """Ask for the whole document, once at a time."""
+        if sid not in self._finding:
+            self._finding[sid] = task = asyncio.create_task(self._resubscribe(sid))
+            task.add_done_callback(lambda _: self._finding.pop(sid))
 
     def _removed(self, subscription: Subscription, removal: Removal, may_be_early: bool) -> None:
         if self._subscriptions.get(subscription.sid) is subscription:
@@ -223,15 +236,18 @@ class Client:
         backoff = Backoff(self.options.backoff_initial, self.options.backoff_limit)
         while (subscription := self._subscriptions.get(sid)) is not None:
             try:
-                return await self._reopen(subscription)
+                await self._reopen(subscription)
+                if not subscription.is_lost:
+                    return
             except (NotFound, Forbidden):
                 # A right that was taken away is told as a removal.
                 self._removed(subscription, Removal(), may_be_early=True)
+                continue
             except (RequestTimeout, RequestError) as error:
                 logger.warning("%s could not be opened again: %s", sid, error)
-                await asyncio.sleep(backoff.pause())
             except SynclineError:
                 return  # the connection ended for good, which the handles are told
+            await asyncio.sleep(backoff.pause())
 
     async def _reopen(self, subscription: Subscription) -> None:
         held = subscription.current
@@ -241,9 +257,8 @@ class Client:
             snapshot = Snapshot.parse(ok["document"], held)
             subscription.receive(snapshot, may_be_early=True)
 
-        await self.request(
-            "open", take, document=held.sid, mode="open_existing", revision=str(held.revision)
-        )
+        revision = None if subscription.is_lost else str(held.revision)
+        await self.request("open", take, document=held.sid, mode="open_existing", revision=revision)
 
     def _end_all(self, error: Exception | None) -> None:
         told = None if isinstance(error, ClientClosed) else error
@@ -282,6 +297,8 @@ class connect:
         backoff_limit: float = 30,
         websocket_retry: float = 60,
         event_queue: int = 256,
+        ssl: SSLContext | None = None,
+        deltas: bool = True,
     ) -> None:
         """
         Args:
@@ -299,6 +316,10 @@ class connect:
                 seconds.
             event_queue: events that may wait for one listener; beyond, the newest are joined to
                 one.
+            ssl: how a server with TLS is checked, for one whose certificate no public authority
+                vouches for: `ssl.create_default_context(cafile=…)`; None checks it as usual.
+            deltas: let the server tell what has changed in a document, where that is shorter than
+                the document; False saves the time to put the two together.
 
         Raises (when awaited or entered):
             ConnectionLost: the server cannot be reached.
@@ -316,6 +337,8 @@ class connect:
             backoff_limit=backoff_limit,
             websocket_retry=websocket_retry,
             event_queue=event_queue,
+            ssl=ssl,
+            deltas=deltas,
         )
         self._client: Client | None = None
 

@@ -201,12 +201,21 @@ class Connection:
             return await self._dial_rest(token)
 
     async def _dial_websocket(self, token: str) -> WebSocketTransport:
-        url = self._server.websocket_url
-        return await WebSocketTransport.open(url, token, self._options.open_timeout, self._on_event)
+        options = self._options
+        return await WebSocketTransport.open(
+            self._server.websocket_url,
+            token,
+            options.open_timeout,
+            self._on_event,
+            options.ssl,
+            deltas=options.deltas,
+        )
 
     async def _dial_rest(self, token: str) -> RestTransport:
-        url = self._server.http_url
-        return await RestTransport.open(url, token, self._options.open_timeout, self._on_event)
+        options = self._options
+        return await RestTransport.open(
+            self._server.http_url, token, options.open_timeout, self._on_event, options.ssl
+        )
 
     async def _renew(self, transport: WebSocketTransport) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from ssl import SSLContext
 from typing import Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,6 +30,8 @@ class Options:
     backoff_limit: float
     websocket_retry: float
     event_queue: int
+    ssl: SSLContext | None = None
+    deltas: bool = True
 
     def __post_init__(self) -> None:
         if self.transport not in get_args(TransportChoice):
@@ -38,7 +41,7 @@ class Options:
             )
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "transport" and not value > 0:
+            if field.name not in ("transport", "ssl", "deltas") and not value > 0:
                 raise ValueError(f"{field.name} must be greater than 0, not {value!r}")
 
 

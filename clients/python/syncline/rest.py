@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
+from ssl import SSLContext
 from typing import Any, TypeVar
 from urllib.parse import quote
 from weakref import WeakValueDictionary
@@ -65,9 +66,16 @@ class RestTransport:
 
     @classmethod
     async def open(
-        cls, url: str, token: str, timeout: float, on_event: EventHandler
+        cls,
+        url: str,
+        token: str,
+        timeout: float,
+        on_event: EventHandler,
+        ssl: SSLContext | None = None,
     ) -> RestTransport:
         """Make sure that the server answers and takes the token, within `timeout` seconds.
+
+        `ssl`: how its certificate is checked; None is as usual.
 
         Raises:
             ConnectionLost: nothing answers, or something that is no Syncline server.
@@ -79,6 +87,7 @@ class RestTransport:
             # Each open document holds a connection; the client bounds how long a request may take.
             limits=httpx2.Limits(max_connections=None),
             timeout=None,
+            verify=ssl or True,
         )
         transport = cls(http, Claims.of(token), on_event)
         try:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from syncline_protocol import dates
+from syncline_protocol import dates, deltas
 
 from .emitter import Emitter
 from .events import DocumentEvent, Removed, Updated
 from .snapshot import JsonObject, Snapshot
 
 __all__ = ["Removal", "Subscription"]
+
+logger = logging.getLogger("syncline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ class Subscription:
         self.handles: set[Emitter[DocumentEvent]] = set()
         self.mutating = asyncio.Lock()
         self._announced = snapshot
+        # What the server last told by itself, not by the reply to a write: deltas begin there.
+        self._told = snapshot
+        self._missed = 0  # the newest revision whose event could not be understood
         self._own: dict[int, Snapshot | None] = {}
         self._removed_here = False
         self._tickets = itertools.count(1)
@@ -61,6 +67,11 @@ class Subscription:
     def sid(self) -> str:
         """The document's SID."""
         return self.current.sid
+
+    @property
+    def is_lost(self) -> bool:
+        """True while there is a newer state that only a reply to `open` can tell."""
+        return self._missed > self._told.revision
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Take a state that a reply told, if it is newer."""
@@ -89,8 +100,24 @@ class Subscription:
         """An own removal was carried out."""
         self._removed_here = True
 
+    def update(self, body: JsonObject, *, may_be_early: bool) -> None:
+        """Take the `document` of an `updated` event, which may tell only what has changed.
+
+        If it tells nothing because another state is held than it begins from, the subscription
+        is lost.
+        """
+        try:
+            json = None if "data" in body else self._data_of(body)
+        except deltas.Inapplicable as error:
+            logger.warning("%s is asked for as a whole: %s", self.sid, error)
+            self._missed = max(self._missed, int(body["revision"]))
+        else:
+            self.receive(Snapshot.parse(body, self.current, json), may_be_early=may_be_early)
+
     def receive(self, news: Snapshot | Removal, *, may_be_early: bool) -> None:
         """Take news of the server; `may_be_early` if it can have overtaken the reply to a write."""
+        if isinstance(news, Snapshot) and news.revision > self._told.revision:
+            self._told = news
         # In the place of the same revision from a reply: REST tells whole seconds only.
         if isinstance(news, Snapshot) and news.revision >= self.current.revision:
             self.current = news
@@ -101,6 +128,17 @@ class Subscription:
         """No news will come; tell the handles why."""
         for handle in list(self.handles):
             handle.end(error)
+
+    def _data_of(self, body: JsonObject) -> bytes:
+        """The data that an event without it means (docs/protocol.md, section 5)."""
+        revision = int(body["revision"])
+        known = self.current if self.current.revision == revision else self._own.get(revision)
+        if known is not None:
+            return known.json
+        delta = body.get("delta")
+        if not isinstance(delta, dict) or body["previous_revision"] != str(self._told.revision):
+            raise deltas.Inapplicable("it is not held at the revision before")
+        return deltas.applied(self._told.json, delta.get("operations"), delta.get("digest"))
 
     def _release(self) -> None:
         while self._waiting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Any, TypeVar
 
 import orjson
@@ -88,9 +89,19 @@ class WebSocketTransport:
 
     @classmethod
     async def open(
-        cls, url: str, token: str, timeout: float, on_event: EventHandler
+        cls,
+        url: str,
+        token: str,
+        timeout: float,
+        on_event: EventHandler,
+        ssl: SSLContext | None = None,
+        *,
+        deltas: bool = False,
     ) -> WebSocketTransport:
         """Connect and authenticate, within `timeout` seconds.
+
+        `ssl`: how the server's certificate is checked; None is as usual. `deltas`: ask for events
+        that tell what has changed, where that is shorter than the data.
 
         Raises:
             WebSocketBlocked: something answers, but no Syncline WebSocket.
@@ -99,8 +110,8 @@ class WebSocketTransport:
         """
         try:
             async with asyncio.timeout(timeout):
-                transport = cls(await _dial(url), on_event)
-                await transport._authenticate_first(token)
+                transport = cls(await _dial(url, ssl), on_event)
+                await transport._authenticate_first(token, deltas)
         except TimeoutError as error:
             raise WebSocketBlocked(f"no WebSocket at {url} within {timeout:g} s") from error
         return transport
@@ -134,9 +145,10 @@ class WebSocketTransport:
         await self._socket.close()
         await self._reader
 
-    async def _authenticate_first(self, token: str) -> None:
+    async def _authenticate_first(self, token: str, deltas: bool) -> None:
+        request = {"do": "auth", "token": token, **({"deltas": True} if deltas else {})}
         try:
-            await self.authenticate(token)
+            await self.request(request, self._authenticated)
         except Interrupted:
             reason = await self.ended
             if isinstance(reason, ConnectionLost) and reason.code == CloseCode.ABNORMAL_CLOSURE:
@@ -199,7 +211,9 @@ class WebSocketTransport:
                 pending.result.set_exception(Interrupted())
 
 
-async def _dial(url: str) -> ClientConnection:
+async def _dial(url: str, ssl: SSLContext | None) -> ClientConnection:
+    # What is given for a plain connection is refused.
+    tls: dict[str, Any] = {"ssl": ssl} if ssl is not None and url.startswith("wss:") else {}
     try:
         socket = await _Connect(
             url,
@@ -207,6 +221,7 @@ async def _dial(url: str) -> ClientConnection:
             open_timeout=None,
             close_timeout=CLOSE_TIMEOUT,
             max_size=MESSAGE_LIMIT,
+            **tls,
         )
     except InvalidStatus as error:
         if "Retry-After" in error.response.headers:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLContext
 from urllib.parse import urlsplit
 
 import click
@@ -14,14 +14,17 @@ import click
 from syncline.token import Claims
 from syncline_server.auth import mint_token
 from syncline_server.credentials import Credentials, find_credentials
+from syncline_server.secure_urls import is_loopback
 from syncline_server.settings import Settings
 
-__all__ = ["DEFAULT_IDENTITY", "Access", "resolve", "resolve_account"]
+__all__ = ["DEFAULT_IDENTITY", "Access", "resolve", "resolve_account", "resolve_owner"]
 
 TOKEN_LIFE = 600
 """Seconds that a token made here lives; `watch` makes new ones."""
 
 DEFAULT_IDENTITY = "cli"
+
+_ACCOUNT_VARIABLES = ("SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,14 @@ class Access:
         token: returns an access token that is good for at least some minutes, if the user's own is;
             None with `basic`.
         basic: user and password; None with `token`.
+        tls: how the server's certificate is checked; None is as usual.
     """
 
     url: str
     service: str
     token: Callable[[], str] | None = None
     basic: tuple[str, str] | None = None
+    tls: SSLContext | None = None
 
     @property
     def authorization(self) -> str:
@@ -108,12 +113,30 @@ def resolve_account(
     if token is None and identity is None:
         login = _login(environ)
         # To another machine goes what is short-lived, unless the user chose otherwise.
-        if login is None and _is_loopback(urlsplit(url).hostname or ""):
+        if login is None and is_loopback(urlsplit(url).hostname or ""):
             kept = _kept(url, data_dir)
             login = (kept.account_sid, kept.auth_token) if kept else None
         if login is not None:
             return Access(url, service or "default", basic=login)
     return resolve(url, token, identity, service, data_dir, environ)
+
+
+def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
+    """The account's own login, which alone may handle API keys; the rest as in `resolve`.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    account, auth_token = (environ.get(name) for name in _ACCOUNT_VARIABLES)
+    if account and auth_token:
+        return Access(url, "default", basic=(account, auth_token))
+    kept = _kept(url, data_dir)
+    if kept is None:
+        raise click.UsageError(
+            "this needs the account's own login: set SYNCLINE_ACCOUNT_SID and SYNCLINE_AUTH_TOKEN, "
+            "or name a local server's data directory by --data-dir."
+        )
+    return Access(url, "default", basic=(kept.account_sid, kept.auth_token))
 
 
 def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[], str]:
@@ -131,7 +154,7 @@ def _signer(environ: Mapping[str, str]) -> Credentials | None:
 
 def _login(environ: Mapping[str, str]) -> tuple[str, str] | None:
     for user_name, password_name in (
-        ("SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN"),
+        _ACCOUNT_VARIABLES,
         ("SYNCLINE_API_KEY_SID", "SYNCLINE_API_KEY_SECRET"),
     ):
         user, password = environ.get(user_name), environ.get(password_name)
@@ -143,14 +166,7 @@ def _login(environ: Mapping[str, str]) -> tuple[str, str] | None:
 def _kept(url: str, data_dir: Path | None) -> Credentials | None:
     if data_dir is None:
         # A token of the server here is nobody else's business.
-        if not _is_loopback(urlsplit(url).hostname or ""):
+        if not is_loopback(urlsplit(url).hostname or ""):
             return None
         data_dir = Settings().data_dir
     return find_credentials(data_dir, {})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

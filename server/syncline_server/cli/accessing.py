@@ -4,46 +4,49 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import click
 
 from syncline_server.settings import Settings
 
-from .access import DEFAULT_IDENTITY, Access, resolve, resolve_account
-from .parameters import Identity, Url
+from .access import DEFAULT_IDENTITY, Access, resolve, resolve_account, resolve_owner
+from .parameters import Authority, Identity, Url
 
-__all__ = ["accessing", "administering"]
+__all__ = ["accessing", "administering", "owning"]
 
 DEFAULT_URL = f"http://{Settings().host}:{Settings().port}"
 
 
 def accessing(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say where and who, and the `Access` that comes of them."""
-    return _given(command, resolve)
+    return _given(command, resolve, _OPTIONS)
 
 
 def administering(command: Callable[..., None]) -> Callable[..., None]:
     """The same for a command that handles a whole service: the account does, where that can be."""
-    return _given(command, resolve_account)
+    return _given(command, resolve_account, _OPTIONS)
 
 
-def _given(command: Callable[..., None], resolve: Callable[..., Access]) -> Callable[..., None]:
+def owning(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a command that only the account itself may give: there is no other who."""
+    return _given(command, resolve_owner, ("url", "data_dir", "ca_cert"))
+
+
+def _given(
+    command: Callable[..., None], resolve: Callable[..., Access], names: Collection[str]
+) -> Callable[..., None]:
     @functools.wraps(command)
-    def resolved(
-        url: str,
-        token: str | None,
-        identity: str | None,
-        service: str | None,
-        data_dir: Path | None,
-        **rest: Any,
-    ) -> None:
-        command(resolve(url, token, identity, service, data_dir, os.environ), **rest)
+    def resolved(ca_cert: SSLContext | None, **values: Any) -> None:
+        asked = {name: values.pop(name) for name in names if name in values}
+        command(replace(resolve(**asked, environ=os.environ), tls=ca_cert), **values)
 
-    for option in reversed(_ACCESS_OPTIONS):
-        resolved = option(resolved)
+    for name in reversed(list(names)):
+        resolved = _OPTIONS[name](resolved)
     return resolved
 
 
@@ -52,24 +55,31 @@ def _access_option(name: str, help: str, **attributes: Any) -> Callable[..., Any
     return click.option(f"--{name}", help=help, envvar=variable, show_envvar=True, **attributes)
 
 
-_ACCESS_OPTIONS = (
-    _access_option("url", "Base URL of the server.", type=Url(), default=DEFAULT_URL),
-    _access_option("token", "Access token."),
-    _access_option(
+_OPTIONS = {
+    "url": _access_option("url", "Base URL of the server.", type=Url(), default=DEFAULT_URL),
+    "token": _access_option("token", "Access token."),
+    "identity": _access_option(
         "identity",
         "Whom a token is made for, if one is made.",
         type=Identity(),
         show_default=DEFAULT_IDENTITY,
     ),
-    _access_option(
+    "service": _access_option(
         "service",
         "SID or unique name of the service.",
         show_default="that of the token, else default",
     ),
-    _access_option(
+    "data_dir": _access_option(
         "data-dir",
         "The server's data directory, for its credentials.",
         type=click.Path(file_okay=False, path_type=Path),
         show_default=f"{Settings().data_dir}, for a server on this machine",
     ),
-)
+    "ca_cert": _access_option(
+        "ca-cert",
+        "PEM file of the authority that vouches for the server's certificate.",
+        type=Authority(),
+        show_default="those that this machine trusts",
+    ),
+}
+"""By the name of the parameter."""

@@ -150,4 +150,4 @@ def watch(access: Access, name: str) -> None:
             "watch needs a token, or SYNCLINE_ACCOUNT_SID with SYNCLINE_API_KEY_SID and "
             "SYNCLINE_API_KEY_SECRET to make one."
         )
-    watch_document(access.url, access.token, name)
+    watch_document(access.url, access.token, name, access.tls)

@@ -25,6 +25,7 @@ __all__ = [
     "show_event",
     "show_line",
     "show_removal",
+    "show_resource",
 ]
 
 FIELDS = (
@@ -48,11 +49,15 @@ Body = Mapping[str, Any]
 
 def show_document(document: Body) -> None:
     """One document."""
-    known = _known(document)
+    show_resource(_known(document))
+
+
+def show_resource(resource: Body) -> None:
+    """All that is told of something."""
     if sys.stdout.isatty():
-        Console().print(_details(known))
+        Console().print(_details(resource))
     else:
-        show_line(known)
+        show_line(resource)
 
 
 def show_documents(pages: Iterable[Iterable[Body]]) -> None:

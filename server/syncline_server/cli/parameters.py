@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from syncline.options import Server
 from syncline_protocol import jsondata
 from syncline_protocol.errors import Refusal
 from syncline_server.auth import IDENTITY_LENGTH
+from syncline_server.known_keys import KEY_SID
 
-__all__ = ["Address", "Identity", "JsonData", "Url"]
+__all__ = ["Address", "Authority", "Identity", "JsonData", "KeySid", "Url"]
 
 
 class Identity(click.ParamType[str]):
@@ -39,6 +41,17 @@ class Address(click.ParamType[str]):
         return _utf8(self, value, param, ctx)
 
 
+class KeySid(click.ParamType[str]):
+    """The SID of an API key."""
+
+    name = "SK…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not KEY_SID.fullmatch(value):
+            self.fail("a key's SID is SK and 32 hexadecimal digits in lower case.", param, ctx)
+        return str(value)
+
+
 class Url(click.ParamType[str]):
     """The base URL of a server."""
 
@@ -50,6 +63,24 @@ class Url(click.ParamType[str]):
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
         return str(value)
+
+
+class Authority(click.ParamType[ssl.SSLContext]):
+    """A file with certificates of those whose word is taken for a server's, and nobody else's."""
+
+    name = "file"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ssl.SSLContext:
+        if isinstance(value, ssl.SSLContext):
+            return value
+        try:
+            return ssl.create_default_context(cafile=value)
+        except ssl.SSLError:
+            self.fail(f"{value} holds no certificate in PEM form.", param, ctx)
+        except OSError as error:
+            self.fail(f"{value} cannot be read: {error.strerror}.", param, ctx)
 
 
 class JsonData(click.ParamType[JsonObject]):

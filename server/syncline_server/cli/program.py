@@ -10,9 +10,11 @@ from .doc import doc
 from .exporting import export
 from .failures import ending
 from .importing import import_
+from .keys import keys
 from .serve import serve
 from .token import token
 from .verify import verify
+from .webhooks import webhooks
 
 __all__ = ["program", "run"]
 
@@ -35,6 +37,8 @@ program.add_command(doc)
 program.add_command(verify)
 program.add_command(import_)
 program.add_command(export)
+program.add_command(keys)
+program.add_command(webhooks)
 
 
 def run() -> int:

@@ -5,71 +5,37 @@ One-shot commands need no socket, and REST takes every kind of credentials.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 import orjson
 
-from syncline import Conflict, ConnectionLost, JsonObject, NotFound
-from syncline.options import Server
-from syncline.refusals import refusal
+from syncline import Conflict, JsonObject, NotFound
 from syncline_protocol.sids import is_sid
 
 from .access import Access
+from .api import Collection, http_client
 
-__all__ = ["Documents", "Page", "connected"]
-
-TIMEOUT = httpx2.Timeout(30, connect=10)
-"""Seconds for each step of a request."""
+__all__ = ["Documents", "connected"]
 
 
 @contextmanager
 def connected(
     access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client
 ) -> Iterator[Documents]:
-    """The documents that `access` opens.
-
-    Args:
-        access: asked for its right with each request: a token runs out sooner than a long command.
-        make_client: called with what the client has to know of the server.
-
-    Raises:
-        ValueError: its URL cannot be a server's.
-    """
-
-    def authorize(request: httpx2.Request) -> httpx2.Request:
-        request.headers["Authorization"] = access.authorization
-        return request
-
-    with make_client(
-        base_url=Server.parse(access.url).http_url, auth=authorize, timeout=TIMEOUT
-    ) as http:
+    """The documents that `access` opens; as `http_client`."""
+    with http_client(access, make_client) as http:
         yield Documents(http, access.service)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some documents of a listing, and the query that asks for those after them; None: no more."""
-
-    documents: list[JsonObject]
-    next: dict[str, str] | None
-
-
-class Documents:
-    """Calls of the REST API; each returns the resource as the server tells it.
-
-    All raise `RequestError` for what the server refuses, `ConnectionLost` for an answer that is not
-    Syncline's, and `httpx2.TransportError` where none comes.
-    """
+class Documents(Collection):
+    """Each call returns the resource as the server tells it."""
 
     def __init__(self, http: httpx2.Client, service: str) -> None:
-        self._http = http
-        self._path = f"v1/Services/{quote(service, safe='')}/Documents"
+        super().__init__(http, f"v1/Services/{quote(service, safe='')}/Documents", "documents")
 
     def get(self, address: str) -> JsonObject:
         """Read one; `address`, here and below, is a SID or a unique name."""
@@ -120,56 +86,10 @@ class Documents:
         """Create a document; sent twice with the same operation id, it is created once."""
         form = _form(data, ttl) if name is None else {"UniqueName": name, **_form(data, ttl)}
         headers = {} if op is None else {"Idempotency-Key": op}
-        created: JsonObject = _parsed(self._call("POST", self._path, data=form, headers=headers))
-        return created
-
-    def pages(self, size: int) -> Iterator[list[JsonObject]]:
-        """All documents, `size` at a time or as many as the server gives."""
-        query: Mapping[str, str] | None = {"PageSize": str(size)}
-        while query is not None:
-            page = self.page(query)
-            yield page.documents
-            query = page.next
-
-    def page(self, query: Mapping[str, str]) -> Page:
-        """One page of the listing."""
-        page = _parsed(self._call("GET", self._path, params=query))
-        try:
-            # The server may name itself otherwise than it is reached from here, and the credentials
-            # go nowhere else: only the query is taken.
-            following = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
-            return Page(page["documents"], following or None)
-        except (KeyError, TypeError):
-            raise _strange() from None
+        return self._resource("POST", self._path, data=form, headers=headers)
 
     def _document(self, method: str, address: str, **request: Any) -> JsonObject:
-        document: JsonObject = _parsed(self._call(method, self._path_of(address), **request))
-        return document
-
-    def _path_of(self, address: str) -> str:
-        segment = quote(address, safe="")
-        if address in (".", ".."):
-            # As they stand they would mean another path (RFC 3986, section 5.2.4).
-            segment = segment.replace(".", "%2E")
-        return f"{self._path}/{segment}"
-
-    def _call(self, method: str, path: str, **request: Any) -> bytes:
-        reply = self._http.request(method, path, **request)
-        if not reply.is_success:
-            raise refusal(reply)
-        return reply.content
-
-
-def _parsed(content: bytes) -> Any:
-    try:
-        # Unlike orjson it alters no integer of more than 64 bits, which another server may hold.
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise _strange() from None
-
-
-def _strange() -> ConnectionLost:
-    return ConnectionLost("the answer comes from something that is no Syncline server")
+        return self._resource(method, self._path_of(address), **request)
 
 
 def _form(data: bytes | None, ttl: int | None) -> dict[str, str]:

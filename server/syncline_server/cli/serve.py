@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from syncline_server.credentials import load_credentials
 from syncline_server.settings import SettingError, Settings
+from syncline_server.vault import load_master_key
 
 from .options import setting_options
 
@@ -29,7 +31,10 @@ def serve(**values: Any) -> None:
     """
     settings = Settings(**values)
     _make_directory(settings.data_dir)
-    credentials = load_credentials(settings.data_dir, os.environ)
+    credentials = replace(
+        load_credentials(settings.data_dir, os.environ),
+        master_key=load_master_key(settings.data_dir, os.environ),
+    )
     # Imported here, so that the other commands start without the whole server.
     from syncline_server.serving import serve as run_server
 

@@ -11,8 +11,9 @@ import orjson
 
 from syncline import InvalidRequest, RequestError
 
+from .api import Page
 from .records import End, Record, Unusable, from_line, from_resource
-from .rest import Documents, Page
+from .rest import Documents
 
 __all__ = ["Batch", "Lines", "Listing", "Source", "StalePosition"]
 
@@ -75,7 +76,7 @@ class Listing:
         resumed = position is not None
         while query is not None:
             page = self._page(query, resumed)
-            documents = [from_resource(resource) for resource in page.documents]
+            documents = [from_resource(resource) for resource in page.items]
             query, resumed = page.next, False
             yield Batch(documents, orjson.dumps(query).decode() if query else None, len(documents))
 

@@ -12,7 +12,7 @@ from syncline_server.credentials import find_credentials
 from syncline_server.settings import SettingError
 
 from .options import setting_option
-from .parameters import Identity
+from .parameters import Identity, KeySid
 
 __all__ = ["token"]
 
@@ -32,11 +32,14 @@ __all__ = ["token"]
     show_default=True,
     help="SID or unique name of the service that it opens.",
 )
-def token(identity: str, ttl: int, service: str, data_dir: Path) -> None:
+@click.option("--key", type=KeySid(), show_default="the first one", help="Which key signs it.")
+def token(identity: str, ttl: int, service: str, key: str | None, data_dir: Path) -> None:
     """Print an access token; stderr says which key signed it.
 
-    The key is the first of this installation: from the same variables as those of `syncline
-    serve`, else from its data directory. None is ever generated here.
+    The key is one of this installation's configuration: from the same variables as those of
+    `syncline serve`, else from its data directory. None is ever generated here. Keys that `syncline
+    keys` made are in Redis, which never gives a secret back: to sign with one, set
+    SYNCLINE_API_KEY_SID and SYNCLINE_API_KEY_SECRET to what was shown when it was made.
     """
     credentials = find_credentials(data_dir, os.environ)
     if credentials is None:
@@ -45,6 +48,12 @@ def token(identity: str, ttl: int, service: str, data_dir: Path) -> None:
             "or set SYNCLINE_ACCOUNT_SID, SYNCLINE_AUTH_TOKEN, SYNCLINE_API_KEY_SID and "
             "SYNCLINE_API_KEY_SECRET"
         )
-    click.echo(mint_token(credentials, identity, ttl, service))
-    key = next(iter(credentials.api_keys))
+    key = key or next(iter(credentials.api_keys))
+    if key not in credentials.api_keys:
+        raise SettingError(
+            f"the secret of {key} is not here, but of {', '.join(credentials.api_keys)}; keys that "
+            "are kept in Redis never give it back: set SYNCLINE_API_KEY_SID and "
+            "SYNCLINE_API_KEY_SECRET to what was shown when the key was made"
+        )
+    click.echo(mint_token(credentials, identity, ttl, service, key))
     click.echo(f"signed by {key} of {credentials.account_sid}, for {ttl} s", err=True)

@@ -170,7 +170,9 @@ def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path
         async def run() -> Verdict:
             history = History(file)
             async with _progress(history, shape):
-                await Verification(access.url, access.service, token, shape, history).run()
+                await Verification(
+                    access.url, access.service, token, shape, history, access.tls
+                ).run()
             return judge(history.records)
 
         return runner.run(run())

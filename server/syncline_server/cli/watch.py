@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ssl import SSLContext
 from typing import Any
 
 import click
@@ -24,18 +25,20 @@ from .output import FIELDS, show_event
 __all__ = ["watch_document"]
 
 
-def watch_document(url: str, token: Token, address: str) -> None:
+def watch_document(url: str, token: Token, address: str, tls: SSLContext | None = None) -> None:
     """Print until the document is removed.
+
+    `tls`: how the server's certificate is checked; None is as usual.
 
     Raises:
         syncline.SynclineError: as `connect` and `Client.document`; and what ended the connection
             for good.
     """
-    asyncio.run(_watch(url, token, address))
+    asyncio.run(_watch(url, token, address, tls))
 
 
-async def _watch(url: str, token: Token, address: str) -> None:
-    async with connect(url, token=token) as client:
+async def _watch(url: str, token: Token, address: str, tls: SSLContext | None) -> None:
+    async with connect(url, token=token, ssl=tls) as client:
         document = await client.document(address, mode="open_existing")
         # Before anything is awaited, so that no event falls between.
         events = document.events()

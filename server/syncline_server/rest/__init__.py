@@ -4,7 +4,7 @@ To wire it:
 
     Starlette(
         routes=[*rest.routes(backend), …],
-        middleware=rest.middleware(settings, meters),
+        middleware=rest.middleware(settings, meters, backend.audit),
         exception_handlers=rest.exception_handlers,
     )
     uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters))
@@ -15,39 +15,75 @@ and `Resource` matches their paths undecoded, so that unique names may hold slas
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.middleware import Middleware
 
+from syncline_server.audit import Audit
 from syncline_server.backend import Backend
-from syncline_server.metrics import Meters, Telemetry
+from syncline_server.gathering import Gathering
+from syncline_server.metrics import Meters
+from syncline_server.proxies import Proxies
 from syncline_server.settings import Settings
+from syncline_server.storage.api_keys import ApiKeys
 
-from . import documents, health, openapi, permissions, services, telemetry
+from . import (
+    documents,
+    health,
+    keys,
+    openapi,
+    parked_webhooks,
+    permissions,
+    services,
+    telemetry,
+)
 from .addresses import Resource
 from .cors import CrossOrigin
 from .errors import exception_handlers
+from .forwarding import Forwarding
 from .middleware import Crowd, Recovery, RequestIds
+from .protection import NO_SNIFFING, Protection
+from .tracing import Traced
 from .transport import Limits, http_protocol
 
-__all__ = ["Limits", "Resource", "exception_handlers", "http_protocol", "middleware", "routes"]
+if TYPE_CHECKING:
+    from syncline_server.traces import Traces
+
+__all__ = [
+    "NO_SNIFFING",
+    "Limits",
+    "Resource",
+    "exception_handlers",
+    "http_protocol",
+    "middleware",
+    "routes",
+]
 
 
-def routes(backend: Backend, metrics: Telemetry) -> list[Resource]:
+def routes(backend: Backend, gathering: Gathering, api_keys: ApiKeys) -> list[Resource]:
     """All paths of this package."""
     return [
         *services.routes(backend),
         *documents.routes(backend),
         *permissions.routes(backend),
+        *parked_webhooks.routes(backend),
+        *keys.routes(backend, api_keys),
         *health.routes(backend),
-        *telemetry.routes(backend, metrics),
+        *telemetry.routes(backend, gathering),
         *openapi.routes(backend.settings),
     ]
 
 
-def middleware(settings: Settings, meters: Meters) -> list[Middleware]:
+def middleware(
+    settings: Settings, meters: Meters, audit: Audit, traces: Traces | None = None
+) -> list[Middleware]:
     """What goes around all routes, outermost first."""
     return [
+        *([Middleware(Forwarding, proxies=Proxies(settings.proxies))] if settings.proxies else []),
+        Middleware(Protection, hsts=settings.hsts),
         Middleware(RequestIds),
+        *([] if traces is None else [Middleware(Traced, traces=traces)]),
         Middleware(CrossOrigin, origins=settings.origins),
-        Middleware(Crowd, limit=settings.max_requests, meters=meters),
+        Middleware(Crowd, limit=settings.max_requests, meters=meters, audit=audit),
         Middleware(Recovery),
     ]

@@ -7,21 +7,40 @@ from starlette.requests import Request
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth import Principal
 from syncline_server.backend import Backend
+from syncline_server.logs import about
 
-__all__ = ["require_account"]
+__all__ = ["require_account", "require_owner"]
 
 
-def require_account(backend: Backend, request: Request) -> Principal:
+async def require_account(backend: Backend, request: Request) -> Principal:
     """The caller, who holds the account or one of its keys.
 
     Raises:
-        Refusal: 401 as `Authenticator.header`; `FORBIDDEN` for a token.
+        Refusal: as `Authenticator.caller`; `FORBIDDEN` for a token.
     """
-    caller = backend.authenticator.header(request.headers.get("authorization"))
+    caller = await backend.authenticator.caller(request.headers.get("authorization"))
+    about(identity=caller.identity, key=caller.key)
     if not caller.is_account:
         raise Refusal(
             Code.FORBIDDEN,
             "This needs Basic credentials (account SID and auth token, or API key and secret); "
             "an access token does not do.",
+        )
+    return caller
+
+
+async def require_owner(backend: Backend, request: Request) -> Principal:
+    """The caller, who holds the account itself: a key must not be able to make keys, or whoever
+    stole one could stay after it is revoked.
+
+    Raises:
+        Refusal: as `require_account`; `FORBIDDEN` for an API key.
+    """
+    caller = await require_account(backend, request)
+    if not caller.is_owner:
+        raise Refusal(
+            Code.FORBIDDEN,
+            "API keys are for the account itself: this needs its SID and auth token; an API key "
+            "does not do.",
         )
     return caller

@@ -14,12 +14,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, request_response
 from starlette.types import Receive, Scope, Send
 
+from syncline_server.logs import about
+
 from . import urlencoded
 
 __all__ = ["Endpoint", "Pattern", "Resource", "decoded", "raw_path"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 """What answers a request; the segments that the pattern names are in its `path_params`, decoded."""
+
+_LOGGED = {"service": "service", "document": "object"}
+"""Named segments, as logs call them."""
 
 
 class Pattern:
@@ -64,6 +69,7 @@ class Resource(BaseRoute):
             endpoints: by method.
         """
         self._pattern = Pattern(pattern)
+        self._found = {"pattern": pattern}
         self._apps = {method: request_response(end) for method, end in endpoints.items()}
         if "GET" in self._apps:
             self._apps["HEAD"] = self._apps["GET"]
@@ -74,13 +80,18 @@ class Resource(BaseRoute):
         if scope["type"] != "http":
             return Match.NONE, {}
         named = self._pattern.match(raw_path(scope))
-        return (Match.NONE, {}) if named is None else (Match.FULL, {"path_params": named})
+        return (
+            (Match.NONE, {})
+            if named is None
+            else (Match.FULL, {"path_params": named, **self._found})
+        )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._apps.get(scope["method"])
         if app is None:
             raise HTTPException(405, headers={"Allow": self._allow})
-        scope["path_params"] = decoded(scope["path_params"])
+        named = scope["path_params"] = decoded(scope["path_params"])
+        about(**{_LOGGED[name]: value for name, value in named.items() if name in _LOGGED})
         await app(scope, receive, send)
 
     async def _options(self, _: Request) -> Response:

@@ -15,7 +15,8 @@ __all__ = ["CrossOrigin"]
 METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 
 REQUEST_HEADERS = (
-    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, Last-Event-ID"
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, "
+    f"Traceparent, Tracestate, {REQUEST_ID}"
 )
 
 EXPOSED_HEADERS = f"ETag, {REQUEST_ID}, Retry-After, WWW-Authenticate"
@@ -28,7 +29,8 @@ class CrossOrigin:
     """Marks replies as readable from the origins of the settings, and answers preflights.
 
     With `*` the wildcard is sent rather than the caller's origin: browsers then never add the
-    credentials that they remember, so that no page can act with those of its visitor.
+    credentials that they remember, so that no page can act with those of its visitor. The header
+    that would allow them, which the vendor's API has, is left out: together the two mean nothing.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
@@ -52,16 +54,19 @@ class CrossOrigin:
 
     def _headers(self, origin: str | None) -> list[tuple[str, str]]:
         if "*" in self._origins:
-            return [("Access-Control-Allow-Origin", "*"), *_PERMISSIONS]
+            return _FOR_ALL
         varies = ("Vary", "Origin")
         if origin not in self._origins:
             return [varies]
-        return [("Access-Control-Allow-Origin", origin), varies, *_PERMISSIONS]
+        return [("Access-Control-Allow-Origin", origin), varies, _CREDENTIALS, *_PERMISSIONS]
 
 
 _PERMISSIONS = [
     ("Access-Control-Allow-Methods", METHODS),
     ("Access-Control-Allow-Headers", REQUEST_HEADERS),
-    ("Access-Control-Allow-Credentials", "true"),
     ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
 ]
+
+_CREDENTIALS = ("Access-Control-Allow-Credentials", "true")
+
+_FOR_ALL = [("Access-Control-Allow-Origin", "*"), *_PERMISSIONS]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from syncline_protocol import commands, fields
-from syncline_protocol.errors import Code
+from syncline_protocol.errors import Code, Refusal
 from syncline_server.backend import Backend, Workspace
 from syncline_server.storage.documents import Written
 
@@ -78,7 +81,7 @@ class _Endpoints:
         revision, op = if_match(request.headers), operation(request.headers)
         given = await self._parameters(request)
         command = given.update(request.path_params["document"], revision, op)
-        return _reply(await workspace.set(command), where, 200)
+        return _reply(await _write(workspace, command, workspace.set), where, 200)
 
     async def patch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
@@ -93,11 +96,12 @@ class _Endpoints:
         """The vendor's delete takes no condition; Syncline's own clients send `If-Match`."""
         workspace = await self._workspace(request)
         revision, op = if_match(request.headers), operation(request.headers)
-        await workspace.remove(commands.Remove(request.path_params["document"], revision, op))
+        command = commands.Remove(request.path_params["document"], revision, op)
+        await _write(workspace, command, workspace.remove)
         return Response(status_code=204)
 
     async def _workspace(self, request: Request) -> Workspace:
-        caller = self._backend.authenticator.header(request.headers.get("authorization"))
+        caller = await self._backend.authenticator.caller(request.headers.get("authorization"))
         workspace = await self._backend.workspace(caller, request.path_params["service"])
         refusal = workspace.too_fast()
         if refusal is not None:
@@ -109,6 +113,22 @@ class _Endpoints:
         return Parameters.of(
             await read_parameters(request, settings.body_limit), settings.data_limit
         )
+
+
+_Conditional = TypeVar("_Conditional", commands.Set, commands.Remove)
+
+
+async def _write(
+    workspace: Workspace,
+    command: _Conditional,
+    write: Callable[[_Conditional], Awaitable[Written]],
+) -> Written:
+    """Write in turn with those who contend for the document."""
+    await workspace.approach(command)
+    try:
+        return await write(command)
+    except Refusal as refusal:
+        raise await workspace.refused(command, refusal) from None
 
 
 def _reply(written: Written, where: Surroundings, status: int) -> Response:

@@ -31,7 +31,11 @@ def routes(backend: Backend) -> list[Resource]:
     return [Resource("/healthz", {"GET": _alive}), Resource("/readyz", {"GET": ready})]
 
 
-_ABSENCES = {"redis": "its store is away", "feed": "the store's events do not come"}
+_ABSENCES = {
+    "redis": "its store is away",
+    "feed": "the store's events do not come",
+    "keys": "some API keys are encrypted under another master key",
+}
 
 
 def _figures(backend: Backend) -> dict[str, Any]:

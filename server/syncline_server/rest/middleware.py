@@ -6,16 +6,23 @@ Plain ASGI, so that event streams pass unbuffered.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
+import time
 from collections.abc import Iterable
+from functools import partial
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.audit import Audit
+from syncline_server.auth import claimed
+from syncline_server.logs import about
 from syncline_server.metrics import Meters
 
+from .addresses import raw_path
 from .errors import REFUSED, refusal_reply
 
 __all__ = ["REQUEST_ID", "Crowd", "Recovery", "RequestIds", "make_request_id", "with_headers"]
@@ -27,18 +34,33 @@ ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
 
 logger = logging.getLogger(__name__)
 
+requests_logger = logging.getLogger("syncline.requests")
+"""Tells of each request, at the level `debug`."""
+
+PATH_LENGTH = 200
+"""Characters of a path in a line about a refusal."""
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+
 
 class RequestIds:
-    """Gives each exchange an id, in its `X-Request-Id` and in what is logged of it."""
+    """Gives each exchange an id, in its `X-Request-Id` and in what is logged of it.
+
+    One that the caller, or a proxy, has given it stays, if it is well formed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request_id = make_request_id()
-            scope.setdefault("state", {})["request_id"] = request_id
-            send = with_headers(send, [(REQUEST_ID, request_id)])
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = _given_id(scope) or make_request_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        about(request=request_id, wire="rest", peer=_peer(scope))
+        send = with_headers(send, [(REQUEST_ID, request_id)])
+        if requests_logger.isEnabledFor(logging.DEBUG):
+            send = _logging(scope, send)
         await self._app(scope, receive, send)
 
 
@@ -46,10 +68,11 @@ class Crowd:
     """Carries out so many requests at once, and counts them all; one that has begun its reply, as
     an event stream does, is under way no more."""
 
-    def __init__(self, app: ASGIApp, limit: int, meters: Meters) -> None:
+    def __init__(self, app: ASGIApp, limit: int, meters: Meters, audit: Audit) -> None:
         """`limit`: more requests are refused."""
         self._app = app
         self._limit = limit
+        self._audit = audit
         self._meters = meters
         self._tally = meters.wires["rest"]
 
@@ -59,11 +82,13 @@ class Crowd:
         self._tally.requests += 1
         if self._meters.requests >= self._limit and scope["path"] not in ALWAYS_ANSWERED:
             self._meters.bounds["max_requests"] += 1
+            self._audit.turned_away(Code.UNAVAILABLE, _asked(scope), partial(_claims, scope))
             await self._refuse(scope, receive, send)
         else:
             await self._carry_out(scope, receive, send)
         if (code := scope.get("state", {}).get(REFUSED)) is not None:
             self._tally.refused[code] += 1
+            self._audit.refused(code, _asked(scope), partial(_claims, scope))
 
     async def _carry_out(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._meters.requests += 1
@@ -123,6 +148,47 @@ class Recovery:
                 ),
             )
             await reply(scope, receive, send)
+
+
+def _given_id(scope: Scope) -> str | None:
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _WELL_FORMED.fullmatch(given) else None
+
+
+def _asked(scope: Scope) -> str:
+    """What was asked for; never the query, which may hold what is nobody's business."""
+    return f"{scope['method']} {raw_path(scope).decode('latin-1')[:PATH_LENGTH]}"
+
+
+def _claims(scope: Scope) -> dict[str, object]:
+    """Who a caller says that it is; all that is known of one that proved nothing."""
+    return {"key": claimed(Headers(scope=scope).get("authorization"))}
+
+
+def _peer(scope: Scope) -> str:
+    host, port = scope.get("client") or ("unknown", 0)
+    return f"{host}:{port}"
+
+
+def _logging(scope: Scope, send: Send) -> Send:
+    """`send`, with a line for the reply that begins."""
+    began = time.monotonic()
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            requests_logger.debug(
+                "%s %s",
+                scope["method"],
+                raw_path(scope).decode("latin-1"),
+                extra={
+                    "status": message["status"],
+                    "code": scope["state"].get(REFUSED),
+                    "seconds": round(time.monotonic() - began, 6),
+                },
+            )
+        await send(message)
+
+    return sending
 
 
 def make_request_id() -> str:

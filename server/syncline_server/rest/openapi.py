@@ -12,7 +12,9 @@ from . import schemas, urls
 from .addresses import Resource
 from .body import JSON, PATCH_TYPES
 from .openapi_account import account_paths
+from .openapi_keys import key_paths
 from .openapi_parts import JsonObject, json_content, paging, parameters, ref, refusals, schema
+from .openapi_webhooks import webhook_paths
 from .replies import json_reply
 
 __all__ = ["description", "routes"]
@@ -40,12 +42,14 @@ def description(settings: Settings) -> JsonObject:
             "version": __version__,
             "summary": "Small JSON documents, in sync everywhere",
             "description": "Services, permissions and documents as in the Twilio Sync REST API v1; "
-            "also patches and event streams.",
+            "also patches, event streams and API keys.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"basic": []}, {"token": []}],
         "paths": {
             **account_paths(),
+            **key_paths(),
+            **webhook_paths(),
             COLLECTION: _collection(),
             f"{COLLECTION}/{{document}}": _document(),
             f"{COLLECTION}/{{document}}/Events": _events(),

@@ -100,11 +100,14 @@ class _Endpoints:
         where, address, identity = await self._asked(request)
         rights = _rights(await read_parameters(request, self._backend.settings.body_limit))
         permission = await self._permissions.put(where.service_sid, address, identity, rights)
+        granted = [str(right.name).lower() for right in rights]
+        self._tell("permission set", permission.sid, identity, rights=granted, code=200)
         return self._reply(permission, where)
 
     async def remove(self, request: Request) -> Response:
         where, address, identity = await self._asked(request)
         await self._permissions.remove(where.service_sid, address, identity)
+        self._tell("permission removed", address, identity, code=204)
         return Response(status_code=204)
 
     async def _asked(self, request: Request) -> tuple[Surroundings, str, str]:
@@ -119,9 +122,12 @@ class _Endpoints:
         return where, request.path_params["object"], identity
 
     async def _where(self, request: Request) -> Surroundings:
-        caller = require_account(self._backend, request)
+        caller = await require_account(self._backend, request)
         workspace = await self._backend.workspace(caller, request.path_params["service"])
         return Surroundings.of(request, self._backend, workspace)
+
+    def _tell(self, action: str, address: str, identity: str, **known: object) -> None:
+        self._backend.audit.done(action, object=address, whose=identity, **known)
 
     def _reply(self, permission: Permission, where: Surroundings) -> Response:
         object_url = self._kind.url(where.base_url, where.service_sid, permission.sid)

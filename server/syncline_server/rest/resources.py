@@ -1,4 +1,4 @@
-"""Documents, services and permissions as REST v1 shows them."""
+"""Documents, services, permissions and API keys as REST v1 shows them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from starlette.requests import Request
 from syncline_protocol.dates import format_seconds
 from syncline_protocol.document import Document
 from syncline_server.backend import Backend, Workspace
+from syncline_server.storage.api_keys import Record
 from syncline_server.storage.permissions import Permission
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import Service
 
 from . import urls
 
-__all__ = ["Surroundings", "document_resource", "permission_resource", "service_resource"]
+__all__ = [
+    "Surroundings",
+    "document_resource",
+    "key_resource",
+    "permission_resource",
+    "service_resource",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,23 @@ def service_resource(service: Service, base_url: str, account_sid: str) -> dict[
         "links": {
             name: f"{url}/{name.capitalize()}" for name in ("documents", "lists", "maps", "streams")
         },
+    }
+
+
+def key_resource(record: Record, base_url: str, account_sid: str) -> dict[str, Any]:
+    """The properties of an API key: never its secret.
+
+    `configured` is true for a key of the server's own configuration, of which no more is known.
+    """
+    created = record.created_ms
+    return {
+        "sid": record.sid,
+        "account_sid": account_sid,
+        "friendly_name": record.friendly_name,
+        "login_only": record.login_only,
+        "configured": record.configured,
+        "date_created": None if created is None else format_seconds(created),
+        "url": urls.key_url(base_url, record.sid),
     }
 
 

@@ -8,7 +8,9 @@ from syncline_protocol.fields import NAME_LENGTH, OPERATION_LENGTH, TTL_LIMIT
 from syncline_server.settings import Settings
 
 from .openapi_account import account_schemas
+from .openapi_keys import key_schemas
 from .openapi_parts import TEXT, URL, JsonObject, object_schema, page, ref, sid
+from .openapi_webhooks import webhook_schemas
 
 __all__ = ["components"]
 
@@ -99,6 +101,8 @@ def _schemas(settings: Settings) -> JsonObject:
         "NativeDocument": _native_document(data),
         "DocumentPage": page("documents", "Document"),
         **account_schemas(_DATE),
+        **key_schemas(_DATE),
+        **webhook_schemas(),
         "Error": _error(),
         "CreateDocumentForm": object_schema({"UniqueName": name, **update_form}, ()),
         "CreateDocumentJson": object_schema({"UniqueName": name, **update_json}, ()),

@@ -17,6 +17,7 @@ __all__ = [
     "LONGEST_WINDOW",
     "SHORTEST_WINDOW",
     "WEBHOOK_URL_LENGTH",
+    "friendly_name",
     "service_members",
 ]
 
@@ -33,6 +34,7 @@ LONGEST_WINDOW = 30_000
 """The same, at most (vendor limit)."""
 
 _WINDOW = re.compile(r"[0-9]{1,6}", re.ASCII)
+_CREDENTIALS = re.compile(r"[a-z]+://[^/?#]*@", re.ASCII | re.IGNORECASE)
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII | re.IGNORECASE)
 
 
@@ -51,7 +53,8 @@ def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _friendly_name(value: Any, name: str) -> str | None:
+def friendly_name(value: Any, name: str) -> str | None:
+    """The parameter `name` as a name for people. Raises `INVALID_FRIENDLY_NAME`."""
     if value is None:
         return None
     text = _text(value, name, Code.INVALID_FRIENDLY_NAME)
@@ -68,6 +71,12 @@ def _webhook_url(value: Any, name: str) -> str | None:
     if value is None or value == "":
         return None
     url = _text(value, name, Code.INVALID_WEBHOOK_URL)
+    if _CREDENTIALS.match(url):
+        # It is not repeated: what stands there may be a password.
+        raise Refusal(
+            Code.INVALID_WEBHOOK_URL,
+            f"{name} must hold no user and no password; receivers check the signature instead.",
+        )
     if len(url) > WEBHOOK_URL_LENGTH or not _is_url(url):
         raise Refusal(
             Code.INVALID_WEBHOOK_URL,
@@ -107,7 +116,7 @@ def _text(value: Any, name: str, code: Code) -> str:
 
 
 _PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
-    "FriendlyName": ("friendly_name", _friendly_name),
+    "FriendlyName": ("friendly_name", friendly_name),
     "WebhookUrl": ("webhook_url", _webhook_url),
     "WebhooksFromRestEnabled": ("webhooks_from_rest_enabled", flag),
     "ReachabilityWebhooksEnabled": ("reachability_webhooks_enabled", flag),

@@ -44,9 +44,10 @@ class _Endpoints:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._services = backend.services
+        self._audit = backend.audit
 
     async def list(self, request: Request) -> Response:
-        self._check(request)
+        await self._check(request)
         asked = PageRequest.of(request.scope["query_string"])
         url = urls.services_url(self._base_url(request))
         page = await self._services.page(asked.size, asked.token)
@@ -54,13 +55,14 @@ class _Endpoints:
         return asked.reply("services", url, resources, page)
 
     async def create(self, request: Request) -> Response:
-        self._check(request)
+        await self._check(request)
         members = await self._members(request)
         made = await self._services.create(members, self._backend.settings.max_services)
+        self._audit.done("service created", object=made.sid, code=201)
         return json_reply(self._resource(made, request), 201)
 
     async def fetch(self, request: Request) -> Response:
-        self._check(request)
+        await self._check(request)
         address = request.path_params["service"]
         service = await self._services.find(address)
         if service is None:
@@ -68,21 +70,24 @@ class _Endpoints:
         return json_reply(self._resource(service, request))
 
     async def update(self, request: Request) -> Response:
-        self._check(request)
+        await self._check(request)
         members = await self._members(request)
         if not members:
             raise Refusal(Code.NO_PARAMETERS, "An update needs a parameter; none was given.")
         service = await self._services.update(request.path_params["service"], members)
+        self._audit.done("service updated", object=service.sid, changed=sorted(members), code=200)
         return json_reply(self._resource(service, request))
 
     async def delete(self, request: Request) -> Response:
-        self._check(request)
-        await self._services.delete(request.path_params["service"])
+        await self._check(request)
+        address = request.path_params["service"]
+        await self._services.delete(address)
+        self._audit.done("service deleted", object=address, code=204)
         return Response(status_code=204)
 
-    def _check(self, request: Request) -> None:
+    async def _check(self, request: Request) -> None:
         """Before anything is done: who asks, and what the resources in the reply will be called."""
-        require_account(self._backend, request)
+        await require_account(self._backend, request)
         self._base_url(request)
 
     async def _members(self, request: Request) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
 from syncline_server.backend import Backend
+from syncline_server.gathering import Gathering
 from syncline_server.locality import is_local
-from syncline_server.metrics import Telemetry
+from syncline_server.telemetry import encode
 
 from .account import require_account
 from .addresses import Resource
@@ -16,13 +16,15 @@ from .addresses import Resource
 __all__ = ["routes"]
 
 
-def routes(backend: Backend, metrics: Telemetry) -> list[Resource]:
-    """For the account, and for callers on this machine."""
+def routes(backend: Backend, gathering: Gathering) -> list[Resource]:
+    """For the account, and for callers on this machine unless the settings say otherwise."""
+    for_anybody_here = backend.settings.metrics_access == "local"
 
     async def scrape(request: Request) -> Response:
-        if not is_local(request) or "authorization" in request.headers:
-            require_account(backend, request)
-        headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_LATEST}
-        return Response(metrics.text(), headers=headers)
+        is_free = for_anybody_here and is_local(request)
+        if not is_free or "authorization" in request.headers:
+            await require_account(backend, request)
+        body, media_type = encode(await gathering.families(), request.headers.get("accept"))
+        return Response(body, headers={"Cache-Control": "no-store", "Content-Type": media_type})
 
     return [Resource("/metrics", {"GET": scrape})]

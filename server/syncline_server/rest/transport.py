@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any, Protocol
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -22,7 +23,15 @@ from .middleware import REQUEST_ID, make_request_id
 
 __all__ = ["Limits", "http_protocol"]
 
-Timer = Callable[[float, Callable[[], None]], object]
+
+class Alarm(Protocol):
+    """A call that is due."""
+
+    def cancel(self) -> None:
+        """It is not made any more, and nothing of it stays."""
+
+
+Timer = Callable[[float, Callable[[], None]], Alarm]
 """Calls back in so many seconds."""
 
 
@@ -60,7 +69,7 @@ class HttpProtocol(HttpToolsProtocol):
     # What is read at the moment, by the setting that bounds its time; None between requests.
     _reading: str | None = None
     _since = 0.0
-    _is_watched = False
+    _alarm: Alarm | None = None
     _refusal: Refusal | None = None
     _head_size = 0
     # What arrived since the parser last told of anything: it keeps a header until that is complete.
@@ -79,6 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
+        self._end_watch()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -98,6 +108,18 @@ class HttpProtocol(HttpToolsProtocol):
         if self._kept_back > self.limits.head and not self.transport.is_closing():
             self._refusal = self._too_large()
             self.send_400_response(self._refusal.message)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand over the connection and the request; uvicorn's own way has it parsed again."""
+        self.connections.discard(self)
+        make: Any = self.ws_protocol_class
+        socket = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        socket.connection_made(self.transport)
+        socket.open(self.scope["method"], self.url, self.scope["http_version"], self.headers)
+        self.transport.set_protocol(socket)
+        # Nothing of this protocol stays with the socket, nor waits for the collector of cycles.
+        self._end_watch()
+        del self.parser
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -142,6 +164,7 @@ class HttpProtocol(HttpToolsProtocol):
         lines = [
             f"HTTP/1.1 {status.value} {status.phrase}",
             "content-type: application/json",
+            "cache-control: no-store",
             f"content-length: {len(body)}",
             f"{REQUEST_ID}: {make_request_id()}",
             "connection: close",
@@ -157,15 +180,19 @@ class HttpProtocol(HttpToolsProtocol):
     def _read(self, bound: str) -> None:
         self._reading, self._since = bound, self.loop.time()
         # One alarm a connection at most, not one a request.
-        if not self._is_watched:
+        if self._alarm is None:
             self._watch_reading(self.limits.header_timeout)
 
     def _watch_reading(self, seconds: float) -> None:
-        self._is_watched = True
-        self.timer(min(seconds, self.limits.header_timeout), self._check_reading)
+        self._alarm = self.timer(min(seconds, self.limits.header_timeout), self._check_reading)
+
+    def _end_watch(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _check_reading(self) -> None:
-        self._is_watched = False
+        self._alarm = None
         if self._reading is None or self.transport.is_closing():
             return
         if self.flow.read_paused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import quote
 
@@ -15,14 +16,25 @@ __all__ = [
     "document_url",
     "documents_url",
     "host_url",
+    "key_url",
+    "keys_url",
+    "parked_webhooks_url",
     "permission_url",
     "permissions_url",
     "service_url",
     "services_url",
 ]
 
-# A host name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+# A host name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port. A name may
+# have underscores, as those of containers do, and end with a dot.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(
+    rf"(?:(?P<name>{_LABEL}(?:\.{_LABEL})*\.?)|\[(?P<v6>[0-9A-Fa-f:.]{{2,45}})\])"
+    r"(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
+)
+_NAME_LENGTH = 253
+_LAST_PORT = 65_535
 
 
 def base_url(request: Request, public_url: str | None) -> str:
@@ -36,18 +48,48 @@ def base_url(request: Request, public_url: str | None) -> str:
     """
     if public_url is not None:
         return public_url.rstrip("/")
-    return host_url(request.url.scheme, ", ".join(request.headers.getlist("host")))
+    return host_url(request.scope["scheme"], ", ".join(request.headers.getlist("host")))
 
 
 def host_url(scheme: str, host: str) -> str:
     """The URL of a host, with its port if it names one. Raises `BAD_REQUEST` for anything else."""
-    if not _HOST.fullmatch(host):
+    if not _is_host(host):
         raise Refusal(
             Code.BAD_REQUEST,
             "Host must be one host name with an optional port; "
             f"{fields.show(host) if host else 'none'} was given.",
         )
     return f"{scheme}://{host}"
+
+
+def _is_host(host: str) -> bool:
+    match = _HOST.fullmatch(host)
+    if match is None or int(match["port"] or 0) > _LAST_PORT:
+        return False
+    if match["v6"] is not None:
+        return _is_address(match["v6"])
+    name = match["name"].rstrip(".")
+    # What ends with a number is an address or, to a browser, no host at all.
+    is_numeric = re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", name.rpartition(".")[2]) is not None
+    return len(name) <= _NAME_LENGTH and (not is_numeric or _is_address(name))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def keys_url(base: str) -> str:
+    """All API keys."""
+    return f"{base}/v1/Keys"
+
+
+def key_url(base: str, sid: str) -> str:
+    """One API key."""
+    return f"{keys_url(base)}/{sid}"
 
 
 def services_url(base: str) -> str:
@@ -68,6 +110,11 @@ def documents_url(base: str, service_sid: str) -> str:
 def document_url(base: str, service_sid: str, sid: str) -> str:
     """One document."""
     return f"{documents_url(base, service_sid)}/{sid}"
+
+
+def parked_webhooks_url(base: str, service_sid: str) -> str:
+    """The webhooks of a service that were given up."""
+    return f"{service_url(base, service_sid)}/ParkedWebhooks"
 
 
 def permissions_url(object_url: str) -> str:

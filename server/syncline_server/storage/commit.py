@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import orjson
 
 from .connection import Argument
 from .rights import Right
@@ -24,6 +27,9 @@ class Commit:
     """One run of commit.lua, and how to tell afterwards what became of it.
 
     Attributes:
+        earlier: who made the steps that are committed with this one, and their operation ids.
+        webhooks: what it does to the queue of webhooks, as `webhooks.hook` says; "" for nothing.
+        trace: what its event carries, as `Traces.commit` gives it; "" for nothing.
         at_ms: this machine's clock when it was first sent.
         mark: names this write in the document.
     """
@@ -38,6 +44,9 @@ class Commit:
     who: str
     op: str | None
     needs: Right | None
+    earlier: Sequence[tuple[str, str | None]] = ()
+    webhooks: str = ""
+    trace: str = ""
     at_ms: int = field(default_factory=lambda: now_ms())
     mark: str = field(default_factory=lambda: secrets.token_hex(MARK_BYTES))
 
@@ -56,15 +65,24 @@ class Commit:
             self.data,
             "" if self.ttl is None else self.ttl,
             self.who,
-            # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
-            "" if self.op is None else f"{len(self.who)}:{self.who}:{self.op}",
+            _operation(self.who, self.op),
             operation_ms,
             self.at_ms,
             secrets.randbelow(REVISION_RANDOM),
             publish,
             self.mark,
             bits(self.needs),
+            orjson.dumps([(who, _operation(who, op)) for who, op in self.earlier])
+            if self.earlier
+            else "",
+            self.webhooks,
+            self.trace,
         )
+
+    @property
+    def is_repeatable(self) -> bool:
+        """True if Redis tells by itself that it was applied before."""
+        return self.op is not None and not self.earlier
 
     def was_applied(self, newest: list[Any]) -> bool:
         """True if the document, as `fetch.lua` gives it, shows this write."""
@@ -85,6 +103,11 @@ class Commit:
     def anew(self) -> Commit:
         """The same write under another mark, for when this one must not take effect any more."""
         return replace(self, mark=secrets.token_hex(MARK_BYTES))
+
+
+def _operation(who: str, op: str | None) -> str:
+    # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
+    return "" if op is None else f"{len(who)}:{who}:{op}"
 
 
 def bits(needs: Right | None) -> int | str:

@@ -21,8 +21,9 @@ from syncline_server.auth import SYSTEM
 from . import keys
 from .connection import ReplyError
 from .documents import Documents
+from .lookout import STALE_AFTER
 from .redis import Redis
-from .services import STALE_AFTER, Service
+from .services import Service
 
 __all__ = ["Deletion", "Deletions"]
 
@@ -136,6 +137,9 @@ class Deletions:
                 if clock() - recorded_at > RECORD_INTERVAL:
                     await self._record(deletion)
                     recorded_at = clock()
+            queue = keys.webhook_queue(keys.bucket_tag(deletion.sid, bucket))
+            for key in (queue, f"{queue}:dropped"):
+                await self._redis.execute("DEL", key)
         return deletion
 
     async def _remove_some(self, service_sid: str, bucket: int) -> int:
@@ -165,7 +169,9 @@ class Deletions:
         )
 
     async def _finish(self, deletion: Deletion) -> None:
-        await self._redis.execute("DEL", keys.due(deletion.sid))
+        parked = keys.webhooks_parked(deletion.sid)
+        for key in (keys.due(deletion.sid), parked, f"{parked}:index"):
+            await self._redis.execute("DEL", key)
         await self._redis.execute("HDEL", keys.DELETIONS, deletion.sid)
         await self._redis.execute("DEL", keys.deletion_lease(deletion.sid))
         logger.info("service %s is deleted: %d documents removed", deletion.sid, deletion.removed)

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncline_protocol.document import Document
 from syncline_protocol.errors import Code, Refusal
@@ -22,12 +22,16 @@ from syncline_protocol.sids import (
 
 from . import keys
 from .commit import Commit, bits, now_ms
+from .connection import Argument
 from .node import Unanswered
 from .redis import Redis
 from .rights import Right
 from .scripts import COMMIT, FETCH
 
-__all__ = ["Documents", "Written", "absent", "forbidden", "mismatch"]
+if TYPE_CHECKING:
+    from syncline_server.traces import Traces
+
+__all__ = ["Documents", "Step", "StepRepeated", "Written", "absent", "forbidden", "mismatch"]
 
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
@@ -47,17 +51,35 @@ class Written:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of several writes that are committed together: who makes it, and the data from then on.
+
+    `op` is an operation id or None.
+    """
+
+    who: str
+    data: bytes
+    op: str | None
+
+
+class StepRepeated(Exception):
+    """One of several steps was committed before, so that none is now."""
+
+
 class Documents:
     """The documents of all services.
 
     Every method raises `Refusal` with `UNAVAILABLE` while Redis is away. `address` is a SID or a
     unique name, `who` an identity, `op` an operation id or None. `needs` are the rights without
-    which `who` is refused with `ACCESS_FORBIDDEN`; None where permissions do not count.
+    which `who` is refused with `ACCESS_FORBIDDEN`; None where permissions do not count. `webhooks`
+    is what `webhooks.hook` gives.
     """
 
-    def __init__(self, redis: Redis, operation_memory: int) -> None:
+    def __init__(self, redis: Redis, operation_memory: int, traces: Traces | None = None) -> None:
         """`operation_memory`: seconds for which an operation id is remembered."""
         self._redis = redis
+        self._traces = traces
         self._operation_ms = operation_memory * 1000
 
     async def get(
@@ -88,6 +110,7 @@ class Documents:
         who: str,
         op: str | None,
         needs: Right | None = None,
+        webhooks: str = "",
     ) -> tuple[Written, bool]:
         """Create a document, or find the one that has the name; only that one needs rights.
 
@@ -108,6 +131,7 @@ class Documents:
             who=who,
             op=op,
             needs=needs,
+            webhooks=webhooks,
         )
         return written, status != b"exists"
 
@@ -121,6 +145,7 @@ class Documents:
         who: str,
         op: str | None,
         needs: Right | None = None,
+        webhooks: str = "",
     ) -> Written:
         """Replace the data, the expiry or both; None leaves either as it is.
 
@@ -139,8 +164,54 @@ class Documents:
             who=who,
             op=op,
             needs=needs,
+            webhooks=webhooks,
         )
         return written
+
+    async def set_in_steps(
+        self,
+        service_sid: str,
+        sid: str,
+        steps: Sequence[Step],
+        if_match: int,
+        needs: Right | None,
+        webhooks: str = "",
+    ) -> list[Written]:
+        """Replace the data several times at once: only the last state is ever seen.
+
+        Each step gets its own revision and answer. `needs` are the rights of the last one's
+        identity; where permissions count, all steps must be of the same.
+
+        Returns:
+            an answer to each step.
+
+        Raises:
+            Refusal: as `set`.
+            StepRepeated: the steps must be made one by one.
+        """
+        *earlier, last = steps
+        _, written = await self._commit(
+            service_sid,
+            "update",
+            sid,
+            data=last.data,
+            if_match=if_match,
+            who=last.who,
+            op=last.op,
+            needs=needs,
+            webhooks=webhooks,
+            earlier=[(step.who, step.op) for step in earlier],
+        )
+        first = written.document.revision - len(earlier)
+        return [
+            replace(
+                written,
+                document=replace(
+                    written.document, revision=first + index, data=step.data, updated_by=step.who
+                ),
+            )
+            for index, step in enumerate(steps)
+        ]
 
     async def remove(
         self,
@@ -150,11 +221,20 @@ class Documents:
         who: str,
         op: str | None,
         needs: Right | None = None,
+        webhooks: str = "",
     ) -> Written:
         """End a document; raises as `set`."""
         sid, name = _sid_and_name(address)
         _, written = await self._commit(
-            service_sid, "remove", sid, name=name, if_match=if_match, who=who, op=op, needs=needs
+            service_sid,
+            "remove",
+            sid,
+            name=name,
+            if_match=if_match,
+            who=who,
+            op=op,
+            needs=needs,
+            webhooks=webhooks,
         )
         return written
 
@@ -166,10 +246,10 @@ class Documents:
         _, written = await self._commit(service_sid, "advance", sid, if_match=held, who="")
         return written.document
 
-    async def expire(self, service_sid: str, sid: str) -> None:
+    async def expire(self, service_sid: str, sid: str, webhooks: str = "") -> None:
         """Remove a document if it is past its expiry, and tell its subscribers."""
         try:
-            await self._commit(service_sid, "expire", sid, who="")
+            await self._commit(service_sid, "expire", sid, who="", webhooks=webhooks)
         except Refusal as refusal:
             if refusal.code.status != 404:
                 raise
@@ -187,19 +267,29 @@ class Documents:
         if_match: int | None = None,
         op: str | None = None,
         needs: Right | None = None,
+        earlier: Sequence[tuple[str, str | None]] = (),
+        webhooks: str = "",
     ) -> tuple[bytes, Written]:
         tag = keys.tag_of(service_sid, sid or name)
-        commit = Commit(tag, verb, sid, name, if_match, data, ttl, who, op, needs)
+        commit = Commit(
+            tag, verb, sid, name, if_match, data, ttl, who, op, needs, earlier, webhooks
+        )
+        # Sent before the commit: should this process die between, whoever looks looks in vain.
+        notes = []
         if ttl:
             due = keys.due(service_sid)
-            # Sent before the commit: should this process die between, the sweeper looks in vain.
-            noted = self._note(due, commit.at_ms + ttl * 1000, commit.bucket)
-            _, reply = await asyncio.gather(noted, self._run(commit))
+            notes.append(self._note("ZADD", due, "LT", commit.at_ms + ttl * 1000, commit.bucket))
+        if webhooks:
+            notes.append(self._note("ZINCRBY", keys.WEBHOOKS, 1, commit.tag[1:-1]))
+        if notes:
+            _, reply = await asyncio.gather(asyncio.gather(*notes), self._run(commit))
         else:
             reply = await self._run(commit)
         status = reply[0]
         if status == b"absent":
             raise absent(sid or name)
+        if status == b"apart":
+            raise StepRepeated
         if status == b"forbidden":
             raise forbidden()
         if status == b"mismatch":
@@ -217,20 +307,25 @@ class Documents:
             document = replace(document, data=data)
         return status, Written(document, status == b"repeated")
 
-    async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
-        """Have the sweeper look at a bucket in time.
+    async def _note(self, verb: str, index: str, *arguments: Argument) -> None:
+        """Have a bucket looked at in time.
 
-        It says nothing about the commit if that fails; the sweeper's inspections make up for it.
+        It says nothing about the commit if that fails; inspections make up for it.
         """
-        command = ("ZADD", due, "LT", moment_ms, bucket)
         with suppress(Refusal):
             try:
-                await self._redis.execute(*command)
+                await self._redis.execute(verb, index, *arguments)
             except Unanswered:
-                await self._redis.reconnected(due)
-                await self._redis.execute(*command)
+                await self._redis.reconnected(index)
+                await self._redis.execute(verb, index, *arguments)
 
     async def _run(self, commit: Commit) -> list[Any]:
+        if self._traces is None:
+            return await self._run_once(commit)
+        with self._traces.commit(commit.verb, commit.sid or commit.name) as trace:
+            return await self._run_once(replace(commit, trace=trace))
+
+    async def _run_once(self, commit: Commit) -> list[Any]:
         arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
         try:
             reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
@@ -245,8 +340,7 @@ class Documents:
     async def _settle(self, commit: Commit, unanswered: Unanswered) -> list[Any]:
         """The reply that was lost, or that of a repetition where that changes nothing twice."""
         await self._redis.reconnected(commit.tag)
-        # An operation id makes a repetition safe.
-        if commit.op is None:
+        if not commit.is_repeatable:
             # The first attempt may still be on its way: from here on it does nothing.
             await self._redis.execute(
                 "SET", keys.void(commit.tag, commit.mark), "", "PX", self._operation_ms

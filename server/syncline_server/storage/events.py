@@ -28,9 +28,11 @@ def parse_event(payload: bytes) -> Event | RightsChanged:
         int(head["at"]),
         head["by"],
     )
+    trace = head.get("trace")
     if head["kind"] == "updated":
         expires = int(head["expires"]) if head["expires"] else None
-        return Updated(sid, name, revision, previous, at, by, data, expires)
+        return Updated(sid, name, revision, previous, at, by, data, expires, trace=trace)
     if head["kind"] not in ("removed", "expired"):
         raise ValueError(f"an event of the kind {head['kind']!r}")
-    return Removed(sid, name, revision, previous, at, by, head["kind"] == "expired")
+    expired = head["kind"] == "expired"
+    return Removed(sid, name, revision, previous, at, by, expired, trace=trace)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from syncline_protocol.errors import Refusal
@@ -35,10 +36,21 @@ an error that is made up for at once."""
 class Sweeper:
     """Sweeps the services it is told of, until it is stopped."""
 
-    def __init__(self, redis: Redis, documents: Documents, interval: float) -> None:
-        """`interval`: seconds between sweeps."""
+    def __init__(
+        self,
+        redis: Redis,
+        documents: Documents,
+        interval: float,
+        webhooks: Callable[[str], Awaitable[str]] | None = None,
+    ) -> None:
+        """
+        Args:
+            interval: seconds between sweeps.
+            webhooks: what a removal in a service does to the queue of webhooks; None for nothing.
+        """
         self._redis = redis
         self._documents = documents
+        self._webhooks = webhooks
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
 
@@ -92,11 +104,12 @@ class Sweeper:
     async def _sweep_bucket(self, service_sid: str, bucket: int, moment: bytes) -> None:
         index = keys.expiries(keys.bucket_tag(service_sid, bucket))
         command = ("ZRANGEBYSCORE", index, "-inf", moment, "LIMIT", 0, BATCH)
+        webhooks = "" if self._webhooks is None else await self._webhooks(service_sid)
         swept: list[bytes] = []
         # Until nothing is left, or the same is: then this shard's clock is behind.
         while (sids := await self._redis.execute(*command)) != swept:
             await asyncio.gather(
-                *(self._documents.expire(service_sid, sid.decode()) for sid in sids)
+                *(self._documents.expire(service_sid, sid.decode(), webhooks) for sid in sids)
             )
             swept = sids
 

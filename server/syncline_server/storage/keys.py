@@ -12,15 +12,28 @@ scripts append the rest):
     {IS…:3f}:identities:ET… zset   the same identities, for listing in their order
     {IS…:3f}:operation:…    string the first answer to an operation id, for a bounded time
     {IS…:3f}:void:…         string marks a write that must not take effect any more, likewise
+    {IS…:3f}:webhooks       stream webhooks that wait, and as `…:dropped` how many gave way
+    {IS…:3f}:endpoints:…    set    endpoints of an identity that are connected
     {IS…:3f}:event:ET…      channel
 
     {IS…}:due               zset   buckets by a moment at which something in them expires
+    {IS…}:webhooks:lease    string who delivers the webhooks of the service, for a bounded time
+    {IS…}:webhooks:parked   hash   webhooks that were given up, JSON by id; with `:index` the ids,
+                                   zset
     {syncline}:services     hash   SID of a service -> its record, JSON
     {syncline}:names        hash   unique name of a service -> SID
     {syncline}:index        zset   SIDs of services, for listing in their order
     {syncline}:version      string random, another one after each change to a service
     {syncline}:deletions    hash   SID of a service that is being deleted -> how far that is, JSON
     {syncline}:deletion:IS… string who goes on with that deletion, for a bounded time
+    {syncline}:webhooks     zset   buckets (IS…:3f) that may hold webhooks, by how often noted
+    {syncline}:inspection   string marks that these were looked for lately
+    {syncline}:endpoints    set    processes that hold endpoints; with the name of one a set of
+                                   these, JSON, and with `:alive` a string while it lives
+    {syncline}:keys         hash   SID of an API key -> its record, JSON, the secret encrypted
+    {syncline}:revoked      zset   SIDs of revoked API keys, by the moment of that, in ms
+    {syncline}:keys-version string random, another one after each change to an API key
+    {syncline}:master       string tells which master key those secrets are encrypted under
 """
 
 from __future__ import annotations
@@ -29,7 +42,11 @@ from syncline_protocol.sids import bucket_of_name, bucket_of_sid, is_document_si
 
 __all__ = [
     "ALL_SERVICES",
+    "API_KEYS",
+    "API_KEY_VERSION",
     "DELETIONS",
+    "MASTER",
+    "REVOKED",
     "SERVICES",
     "SERVICE_INDEX",
     "SERVICE_VERSION",
@@ -44,15 +61,26 @@ __all__ = [
     "sid_of_channel",
     "tag_of",
     "void",
+    "webhook_lease",
+    "webhook_queue",
+    "webhooks_parked",
 ]
 
 ALL_SERVICES = "{syncline}"
-"""The hash tag that begins every key about services as such."""
+"""The hash tag that begins every key about services as such, and about API keys."""
 
 SERVICES = f"{ALL_SERVICES}:services"
 SERVICE_INDEX = f"{ALL_SERVICES}:index"
 SERVICE_VERSION = f"{ALL_SERVICES}:version"
 DELETIONS = f"{ALL_SERVICES}:deletions"
+WEBHOOKS = f"{ALL_SERVICES}:webhooks"
+WEBHOOK_INSPECTION = f"{ALL_SERVICES}:inspection"
+ENDPOINTS = f"{ALL_SERVICES}:endpoints"
+
+API_KEYS = f"{ALL_SERVICES}:keys"
+REVOKED = f"{ALL_SERVICES}:revoked"
+API_KEY_VERSION = f"{ALL_SERVICES}:keys-version"
+MASTER = f"{ALL_SERVICES}:master"
 
 
 def bucket_tag(service_sid: str, bucket: int) -> str:
@@ -109,3 +137,23 @@ def identities(service_sid: str, sid: str) -> str:
 def deletion_lease(service_sid: str) -> str:
     """Who goes on with the deletion of a service."""
     return f"{ALL_SERVICES}:deletion:{service_sid}"
+
+
+def webhook_queue(tag: str) -> str:
+    """The webhooks of a bucket that wait; the scripts make the same."""
+    return f"{tag}:webhooks"
+
+
+def webhook_lease(service_sid: str) -> str:
+    """Who delivers the webhooks of a service."""
+    return f"{{{service_sid}}}:webhooks:lease"
+
+
+def webhooks_parked(service_sid: str) -> str:
+    """The webhooks of a service that were given up; with `:index`, their ids in order."""
+    return f"{{{service_sid}}}:webhooks:parked"
+
+
+def endpoints(process: str) -> str:
+    """The endpoints that a process holds."""
+    return f"{ENDPOINTS}:{process}"

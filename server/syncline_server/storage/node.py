@@ -68,6 +68,11 @@ class Node:
         """True while commands can be sent."""
         return self._connection is not None and not self._connection.ended.done()
 
+    @property
+    def pending(self) -> int:
+        """Commands without a reply."""
+        return 0 if self._connection is None else self._connection.pending
+
     async def start(self) -> None:
         """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
 

@@ -54,6 +54,11 @@ class Redis:
         """True while every shard can be asked."""
         return bool(self._nodes) and all(node.connected for node in self._nodes.values())
 
+    @property
+    def pending(self) -> int:
+        """Commands without a reply, of all shards."""
+        return sum(node.pending for node in self._nodes.values())
+
     async def start(self) -> None:
         """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
 

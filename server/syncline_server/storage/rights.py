@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntFlag
+
+from syncline_server.rights import Right
 
 __all__ = ["Right", "RightsChanged"]
-
-
-class Right(IntFlag):
-    """The vendor's three, as they are stored."""
-
-    NONE = 0
-    READ = 1
-    WRITE = 2
-    MANAGE = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,20 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ALL", "COMMIT", "DUE", "FETCH", "PERMIT", "SERVICE", "Script"]
+__all__ = [
+    "ALL",
+    "API_KEY",
+    "COMMIT",
+    "DUE",
+    "FETCH",
+    "LEASE",
+    "PARKING",
+    "PERMIT",
+    "SERVICE",
+    "SETTLE",
+    "WEBHOOKS",
+    "Script",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +30,21 @@ class Script:
     digest: str
 
     @classmethod
-    def read(cls, name: str) -> Script:
-        """The script in the file `name`."""
-        source = (Path(__file__).parent / "scripts" / name).read_bytes()
+    def read(cls, *names: str) -> Script:
+        """The script in a file, after those of its parts that stand in others."""
+        folder = Path(__file__).parent / "scripts"
+        source = b"".join((folder / name).read_bytes() for name in names)
         return cls(source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
 
 
-COMMIT = Script.read("commit.lua")
+COMMIT = Script.read("append.lua", "commit.lua")
 FETCH = Script.read("fetch.lua")
 DUE = Script.read("due.lua")
 PERMIT = Script.read("permit.lua")
 SERVICE = Script.read("service.lua")
-ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE)
+API_KEY = Script.read("api_key.lua")
+WEBHOOKS = Script.read("append.lua", "webhooks.lua")
+LEASE = Script.read("lease.lua")
+PARKING = Script.read("parking.lua")
+SETTLE = Script.read("settle.lua")
+ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)

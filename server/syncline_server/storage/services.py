@@ -1,17 +1,13 @@
 """Services: each a namespace of documents. `default` is made when it is first asked for.
 
-What is read of them is kept, since every request needs it. Each process looks twice a second
-whether another one changed a service, which costs one read of a short key; nothing is trusted that
-was not looked after for longer than two seconds.
+What is read of them is kept, since every request needs it. Each process looks whether another one
+changed a service (`lookout`); nothing is trusted that was not looked after for two seconds.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,25 +18,15 @@ from syncline_protocol.fields import show
 
 from . import keys
 from .commit import now_ms
-from .connection import Argument, ReplyError
+from .connection import Argument
+from .lookout import Lookout, make_version
 from .paging import Page, read_page
 from .redis import Redis
 from .scripts import SERVICE
 
-__all__ = ["DEFAULT_NAME", "STALE_AFTER", "Service", "Services", "unknown_service"]
-
-logger = logging.getLogger("syncline.services")
+__all__ = ["DEFAULT_NAME", "Service", "Services", "unknown_service"]
 
 DEFAULT_NAME = "default"
-
-LOOK_INTERVAL = 0.5
-"""Seconds between looks for what other processes changed."""
-
-STALE_AFTER = 2.0
-"""Seconds after which what is kept must be looked after before it is used."""
-
-VERSION_BYTES = 8
-"""Random bytes that name a state of all services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +65,16 @@ class Services:
         self._redis = redis
         self._known: dict[str, Service] = {}
         self._default_sid: str | None = None
-        self._version: bytes | None = None
-        self._looked_at = float("-inf")
-        self._lock = asyncio.Lock()
         self._listeners: list[Changed] = []
-        self._task: asyncio.Task[None] | None = None
+        self._lookout = Lookout(redis, keys.SERVICE_VERSION, self._read_again)
 
     def start(self) -> None:
         """Look for changes from now on."""
-        self._task = asyncio.create_task(self._watch())
+        self._lookout.start()
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._lookout.stop()
 
     def on_change(self, listener: Changed) -> None:
         """Call `listener` when a service that is known here has changed, here or elsewhere."""
@@ -106,10 +86,15 @@ class Services:
 
     async def find(self, address: str) -> Service | None:
         """The service with that SID, or the one named `default`; None if there is none."""
-        if asyncio.get_running_loop().time() - self._looked_at > STALE_AFTER:
-            await self.look(STALE_AFTER)
+        if not self._lookout.is_current:
+            await self._lookout.look(unless_current=True)
         found = self._known.get(self._sid(address))
         return found or await self._load(address)
+
+    async def all(self) -> list[Service]:
+        """All of them, in no order."""
+        records = await self._redis.execute("HVALS", keys.SERVICES)
+        return [_decode(record) for record in records]
 
     async def page(self, size: int, token: str | None) -> Page[Service]:
         """At most `size` services, in the order of their SIDs; raises `INVALID_PAGE_TOKEN`."""
@@ -146,17 +131,9 @@ class Services:
         if reply[0] == b"kept":
             raise Refusal(Code.FORBIDDEN, "The default service cannot be deleted.")
 
-    async def look(self, patience: float | None = None) -> None:
-        """Take note of what has changed, unless that was done less than `patience` seconds ago."""
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if patience is not None and now - self._looked_at <= patience:
-                return
-            version = await self._redis.execute("GET", keys.SERVICE_VERSION)
-            if version != self._version:
-                await self._read_again()
-                self._version = version
-            self._looked_at = now
+    async def look(self) -> None:
+        """Take note of what has changed."""
+        await self._lookout.look()
 
     async def _read_again(self) -> None:
         sids = list(self._known)
@@ -170,18 +147,10 @@ class Services:
                 for listener in self._listeners:
                     listener(before, record)
 
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except (Refusal, ReplyError) as error:
-                logger.debug("services cannot be looked at: %s", error)
-            await asyncio.sleep(LOOK_INTERVAL)
-
     async def _load(self, address: str) -> Service | None:
         """Read what is not known yet."""
         # Not while the others are read again: this one would be left out.
-        async with self._lock:
+        async with self._lookout.lock:
             if address == DEFAULT_NAME:
                 made = _make(DEFAULT_NAME, {})
                 _, record = await self._script("default", made.sid, _encode(made))
@@ -213,9 +182,8 @@ class Services:
         return reply
 
     async def _script(self, verb: str, sid: str, *arguments: Argument) -> list[Any]:
-        version = secrets.token_bytes(VERSION_BYTES)
         reply: list[Any] = await self._redis.commit(
-            SERVICE, keys.ALL_SERVICES, verb, version, sid, *arguments
+            SERVICE, keys.ALL_SERVICES, verb, make_version(), sid, *arguments
         )
         return reply
 

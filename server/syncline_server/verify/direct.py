@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -37,13 +38,21 @@ class Direct:
     refuses, and `ConnectionLost` when it does not come back.
     """
 
-    def __init__(self, url: str, service: str, token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        service: str,
+        token: Callable[[], str],
+        tls: SSLContext | None = None,
+    ) -> None:
+        """`tls`: how the server's certificate is checked; None is as usual."""
         self._token = token
         self._path = f"v1/Services/{quote(service, safe='')}/Documents"
         self._http = httpx2.AsyncClient(
             base_url=url,
             timeout=TIMEOUT,
             limits=httpx2.Limits(max_connections=CONNECTIONS),
+            verify=tls or True,
         )
 
     async def __aenter__(self) -> Self:

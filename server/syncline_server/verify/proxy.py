@@ -47,10 +47,10 @@ class Target:
     tls: ssl.SSLContext | None
 
     @classmethod
-    def parse(cls, url: str) -> Target:
-        """The server at an `http` or `https` URL."""
+    def parse(cls, url: str, tls: ssl.SSLContext | None = None) -> Target:
+        """The server at an `http` or `https` URL; `tls` None checks its certificate as usual."""
         parts = urlsplit(url)
-        tls = ssl.create_default_context() if parts.scheme == "https" else None
+        tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         return cls(host, port, parts.netloc, parts.path.rstrip("/"), tls)
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
+from ssl import SSLContext
 from typing import TypeVar
 
 from syncline import SynclineError
@@ -49,7 +50,13 @@ class Verification:
     """Everything of one run."""
 
     def __init__(
-        self, url: str, service: str, token: Callable[[], str], shape: Shape, history: History
+        self,
+        url: str,
+        service: str,
+        token: Callable[[], str],
+        shape: Shape,
+        history: History,
+        tls: SSLContext | None = None,
     ) -> None:
         """
         Args:
@@ -57,12 +64,14 @@ class Verification:
             service: SID or unique name.
             token: returns an access token; asked at each connect.
             history: gets all that happens.
+            tls: how the server's certificate is checked; None is as usual.
         """
         self._url = Server.parse(url).http_url
         self._service = service
         self._token = token
         self._shape = shape
         self._history = history
+        self._tls = tls
         self._changed = asyncio.Event()
         self._links: dict[str, Link] = {}
         self._subscribers: list[Subscriber] = []
@@ -76,10 +85,12 @@ class Verification:
             RequestError: it refuses what a run needs.
         """
         async with AsyncExitStack() as stack:
-            direct = await stack.enter_async_context(Direct(self._url, self._service, self._token))
+            direct = await stack.enter_async_context(
+                Direct(self._url, self._service, self._token, self._tls)
+            )
             await direct.check()
             self._note_start()
-            target = Target.parse(self._url)
+            target = Target.parse(self._url, self._tls)
             for name in self._names():
                 self._links[name] = await stack.enter_async_context(Link(target))
                 await self._join(name, stack)

@@ -24,6 +24,8 @@ _CLIENT_HEADERS = {
     "Cache-Control": "no-cache",
     # The machine's own table of types may say something else.
     "Content-Type": "text/javascript; charset=utf-8",
+    # Pages of every origin may load it.
+    "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
 _DEMO = Path(__file__).parent / "demo"
@@ -31,11 +33,12 @@ _DEMO = Path(__file__).parent / "demo"
 _DEMO_HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
     ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()",
 }
 
 

@@ -15,6 +15,14 @@ FAREWELL_TIMEOUT = 2.0
 class Backlog:
     """Counts them: at the limit no more is read, and the farewell comes when all are answered."""
 
+    __slots__ = (
+        "_count",
+        "_farewell",
+        "_leaving",
+        "_limit",
+        "_socket",
+    )
+
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
         self._limit = socket.settings.max_in_flight

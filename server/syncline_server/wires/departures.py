@@ -1,8 +1,10 @@
-"""Everybody who stays connected, so that a stopping server can take its leave."""
+"""Everybody who stays connected: whom a stopping server takes its leave of, and who must go when
+the API key that vouches for them is revoked."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 from typing import Protocol
 
@@ -10,9 +12,18 @@ from syncline_server.metrics import Load
 
 __all__ = ["Departures", "Guest"]
 
+logger = logging.getLogger("syncline.keys")
+
 
 class Guest(Protocol):
     """A connection that stays."""
+
+    @property
+    def key(self) -> str | None:
+        """The API key that vouches for the client; None if none does."""
+
+    def turn_out(self) -> None:
+        """The key is no more: end now, with the word for a refused token; must not block."""
 
     def go_away(self) -> None:
         """Tell the client to connect again elsewhere, and end; must not block."""
@@ -45,6 +56,13 @@ class Departures:
         self._guests.discard(guest)
         if not self._guests:
             self._empty.set()
+
+    def turn_out(self, key: str) -> None:
+        """End all for whom that API key vouches."""
+        vouched = [guest for guest in self._guests if guest.key == key]
+        logger.info("API key %s is valid no more; %d clients have to go", key, len(vouched))
+        for guest in vouched:
+            guest.turn_out()
 
     async def send_all_away(self) -> None:
         """Take leave of all that are here and all that come; return when all have gone."""

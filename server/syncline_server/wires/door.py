@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.audit import Audit
 from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 
@@ -22,6 +24,7 @@ class Door:
         settings: Settings,
         departures: Departures,
         meters: Meters,
+        audit: Audit,
         clock: Callable[[], float],
     ) -> None:
         """
@@ -32,6 +35,7 @@ class Door:
         self._limit = settings.max_connections
         self._departures = departures
         self._bounds = meters.bounds
+        self._audit = audit
         self._rate = settings.connect_rate
         self._gate = Gate(self._rate, clock)
 
@@ -54,3 +58,7 @@ class Door:
         return Refusal(
             Code.RATE_LIMITED, f"More than {self._rate} connections a second come in here."
         )
+
+    def turned_away(self, code: int, path: str, peer: str, **known: object) -> None:
+        """Let the audit tell of a client, at the address `peer`, that was not let in."""
+        self._audit.turned_away(code, path, partial(dict[str, object], peer=peer, **known))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 
 from .wheel import Alarm, Wheel
 
@@ -19,6 +18,15 @@ SHORT_LIFE = 1800
 
 class TokenLife:
     """Timers for the token in force; both callbacks are plain calls."""
+
+    __slots__ = (
+        "_alarm",
+        "_leeway",
+        "_notice",
+        "_on_end",
+        "_on_notice",
+        "_wheel",
+    )
 
     def __init__(
         self,
@@ -37,7 +45,9 @@ class TokenLife:
         self._leeway = leeway
         self._on_notice = on_notice
         self._on_end = on_end
-        self._alarms: list[Alarm] = []
+        # Seconds before the end at which the client is told.
+        self._notice = 0.0
+        self._alarm: Alarm | None = None
 
     def begin(self, expires_at: float | None) -> None:
         """A token is in force until `expires_at`, in seconds since the epoch; None for ever."""
@@ -45,14 +55,15 @@ class TokenLife:
         if expires_at is None:
             return
         left = max(0.0, expires_at - time.time())
-        notice = NOTICE if left >= SHORT_LIFE else left / 10
-        self._alarms = [
-            self._wheel.call_later(left - notice, partial(self._on_notice, round(notice))),
-            self._wheel.call_later(left + self._leeway, self._on_end),
-        ]
+        self._notice = NOTICE if left >= SHORT_LIFE else left / 10
+        self._alarm = self._wheel.call_later(left - self._notice, self._tell)
 
     def end(self) -> None:
         """Nothing is told any more."""
-        for alarm in self._alarms:
-            alarm.cancel()
-        self._alarms.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _tell(self) -> None:
+        self._alarm = self._wheel.call_later(self._notice + self._leeway, self._on_end)
+        self._on_notice(round(self._notice))

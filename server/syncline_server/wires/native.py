@@ -12,11 +12,12 @@ from websockets.frames import CloseCode
 
 from syncline_protocol import native
 from syncline_protocol.commands import Command, Patch, Remove
-from syncline_protocol.document import Document, Event
+from syncline_protocol.document import Document, Event, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
-from syncline_server.auth import Principal
+from syncline_server.auth import Principal, revoked
 from syncline_server.backend import Backend
+from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.session import Fetched, Opened, Result, Session, Unsubscribed
 from syncline_server.storage.documents import Written
@@ -46,6 +47,16 @@ def endpoint(backend: Backend, departures: Departures) -> Endpoint:
 class _Native:
     """One client: its requests to the session, its replies and events to the socket."""
 
+    __slots__ = (
+        "_authenticating",
+        "_backlog",
+        "_caller",
+        "_departures",
+        "_settings",
+        "_socket",
+        "_tally",
+    )
+
     def __init__(self, backend: Backend, departures: Departures, socket: Socket) -> None:
         self._settings = backend.settings
         self._departures = departures
@@ -54,7 +65,8 @@ class _Native:
         self._backlog = Backlog(socket)
         self._caller = Caller(
             backend,
-            socket.wheel,
+            socket,
+            "native",
             on_event=self._send_event,
             on_late=self._give_up,
             on_notice=self._warn,
@@ -90,6 +102,16 @@ class _Native:
         self._caller.end()
         self._departures.depart(self)
 
+    @property
+    def key(self) -> str | None:
+        """As `Guest` has it."""
+        return self._caller.key
+
+    def turn_out(self) -> None:
+        """The token in force is none any more."""
+        self._caller.silence()
+        self._socket.close(Close.TOKEN_REFUSED, revoked(login=False).message)
+
     def go_away(self) -> None:
         """Send the client to another server, or to this one once it runs again."""
         self._leave(Close.GOING_AWAY, "the server is shutting down")
@@ -100,6 +122,7 @@ class _Native:
 
     def _take(self, session: Session, request_id: int, command: Command | Ping | Refusal) -> None:
         if isinstance(command, Refusal):
+            self._caller.note(command, None)
             self._refuse(request_id, command)
         elif isinstance(command, Ping):
             self._reply(native.encode_ok(request_id, {}))
@@ -109,6 +132,7 @@ class _Native:
 
     def _answer(self, request_id: int, command: Command, outcome: Result | Refusal) -> None:
         if isinstance(outcome, Refusal):
+            self._caller.note(outcome, command)
             self._refuse(request_id, outcome)
         else:
             self._reply(native.encode_ok(request_id, _body(command, outcome)))
@@ -119,6 +143,7 @@ class _Native:
         self._authenticating = asyncio.create_task(self._authenticate(request_id, request))
 
     async def _authenticate(self, request_id: int, request: Authenticate) -> None:
+        about(wire="native", peer=self._socket.peer)
         is_first = self._caller.session is None
         try:
             principal, session = await self._caller.present(request.token)
@@ -133,7 +158,10 @@ class _Native:
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
             self._socket.trust()
+            if is_first and request.deltas:
+                session.take_deltas(self._send_brief)
             self._welcome(request_id, principal, session)
+        self._authenticating = None
         if not self._backlog.leaving:
             self._socket.resume_reading()
 
@@ -157,6 +185,10 @@ class _Native:
     def _send_event(self, event: Event) -> None:
         self._socket.send_event(event, event.encoded(_encode_event))
 
+    def _send_brief(self, event: Updated, is_known: bool) -> None:
+        frame = event.encoded(_encode_bare if is_known else _encode_delta)
+        self._socket.send_event(event, frame, _encode_event)
+
     def _warn(self, seconds: int) -> None:
         self._reply(native.encode_notice("token_about_to_expire", expires_in=seconds))
 
@@ -174,6 +206,17 @@ class _Native:
 
 def _encode_event(event: Event) -> bytes:
     return text_frame(native.encode_event(event))
+
+
+def _encode_delta(event: Event) -> bytes:
+    """For who has the data before the event: what changed, or else the whole."""
+    payload = native.encode_delta(event) if isinstance(event, Updated) else None
+    return event.encoded(_encode_event) if payload is None else text_frame(payload)
+
+
+def _encode_bare(event: Event) -> bytes:
+    """For who has the data of the event."""
+    return text_frame(native.encode_event(event, {}))
 
 
 def _body(command: Command, result: Result) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
+from collections.abc import Callable
 
 from syncline_protocol.document import Event, Removed
 
@@ -43,8 +44,15 @@ class Outbox:
         """Add what must not be left out."""
         self._add(frame, None)
 
-    def put_event(self, event: Event, frame: bytes) -> int:
-        """Add an event, encoded as `frame`; returns how many others gave way to it."""
+    def put_event(
+        self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
+    ) -> int:
+        """Add an event; returns how many others gave way to it.
+
+        Args:
+            frame: the event, encoded.
+            whole: encodes it for a reader who was not told of those; None if `frame` is for any.
+        """
         if isinstance(event, Removed):
             self._add(frame, None)
             return 0
@@ -53,6 +61,8 @@ class Outbox:
             given_way = self._updates.pop(event.sid, [])
             for place in given_way:
                 self._size -= len(self._frames.pop(place)[0])
+            if given_way and whole is not None:
+                frame = event.encoded(whole)
         self._add(frame, event.sid)
         return len(given_way)
 

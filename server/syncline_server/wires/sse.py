@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,7 +16,9 @@ from syncline_protocol import fields, native
 from syncline_protocol.commands import Mode, Open
 from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth import Principal, revoked
 from syncline_server.backend import Backend, Workspace
+from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.rest import Resource
 from syncline_server.session import Opened, Result, Session
@@ -41,10 +44,11 @@ def routes(backend: Backend, departures: Departures, door: Door, wheel: Wheel) -
     """The path of event streams."""
 
     async def events(request: Request) -> Response:
+        about(wire="sse")
         refusal = door.refusal()
         if refusal is not None:
             raise refusal
-        principal = backend.authenticator.header(request.headers.get("authorization"))
+        principal = await backend.authenticator.caller(request.headers.get("authorization"))
         workspace = await backend.workspace(principal, request.path_params["service"])
         held = request.headers.get("last-event-id") or None
         command = Open(
@@ -52,8 +56,8 @@ def routes(backend: Backend, departures: Departures, door: Door, wheel: Wheel) -
             Mode.OPEN_EXISTING,
             revision=None if held is None else fields.revision(held, "Last-Event-ID"),
         )
-        stream = _Stream(backend, workspace, departures, wheel)
-        await stream.open(command, principal.expires_at)
+        stream = _Stream(backend, workspace, principal, departures, wheel)
+        await stream.open(command)
         return stream
 
     return [Resource(PATH, {"GET": events})]
@@ -63,9 +67,16 @@ class _Stream(StreamingResponse):
     """What one reader gets, until the document, the token or the server comes to its end."""
 
     def __init__(
-        self, backend: Backend, workspace: Workspace, departures: Departures, wheel: Wheel
+        self,
+        backend: Backend,
+        workspace: Workspace,
+        principal: Principal,
+        departures: Departures,
+        wheel: Wheel,
     ) -> None:
         super().__init__(self._chunks(), media_type="text/event-stream", headers=_HEADERS)
+        self._confirm = partial(backend.authenticator.confirm, principal)
+        self._principal = principal
         self._heartbeat = backend.settings.sse_heartbeat
         self._tally = backend.meters.wires["sse"]
         self._departures = departures
@@ -74,11 +85,11 @@ class _Stream(StreamingResponse):
         self._life = TokenLife(wheel, backend.settings.token_leeway, lambda _: None, self._expire)
         self._ended = False
 
-    async def open(self, command: Open, expires_at: float | None) -> None:
-        """Subscribe; `expires_at` is when the token ends, in seconds since the epoch.
+    async def open(self, command: Open) -> None:
+        """Subscribe.
 
         Raises:
-            Refusal: there is no such document, or Redis is away.
+            Refusal: there is no such document, or Redis is away, or the key was revoked meanwhile.
         """
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -93,10 +104,11 @@ class _Stream(StreamingResponse):
         self._session.submit(command, answer)
         try:
             await opened
+            self._confirm()
         except BaseException:
             self._session.close()
             raise
-        self._life.begin(expires_at)
+        self._life.begin(self._principal.expires_at)
         self._tally.connections += 1
         self._departures.arrive(self)
 
@@ -108,6 +120,15 @@ class _Stream(StreamingResponse):
             self._departures.depart(self)
             self._life.end()
             self._session.close()
+
+    @property
+    def key(self) -> str | None:
+        """As `Guest` has it."""
+        return self._principal.key
+
+    def turn_out(self) -> None:
+        """What vouched for the reader does not any more."""
+        self._close(revoked(login=self._principal.is_account))
 
     def go_away(self) -> None:
         """Send the client to another server, or to this one once it runs again."""

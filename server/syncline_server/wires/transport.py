@@ -8,30 +8,28 @@ and uvloop sends all that one socket got in one turn of the loop by one system c
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
-from collections.abc import Mapping
-from http import HTTPStatus
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
+from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import State
-from websockets.server import ServerProtocol
+from websockets.http11 import Request
+from websockets.protocol import Protocol, State
 
 from syncline_protocol.document import Event
 from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 
 from .door import Door
+from .handshake import Handshake
 from .outbox import Outbox
+from .parsers import Parsers, size_on_the_wire
 from .wheel import Alarm, Wheel
 from .wire import Endpoint, Wire
 
 __all__ = ["Socket", "socket_protocol"]
-
-logger = logging.getLogger("syncline.socket")
 
 CLOSE_TIMEOUT = 2.0
 """Seconds for the other side's part of a closing handshake; then the connection is cut."""
@@ -39,12 +37,10 @@ CLOSE_TIMEOUT = 2.0
 REASON_LIMIT = 123
 """Bytes of a close reason, at most (RFC 6455, 5.5)."""
 
-RETRY_AFTER = 1
-"""Seconds after which one who was not let in may try again."""
-
 _NORMAL, _ABNORMAL, _INVALID_DATA, _TOO_BIG, _SERVICE_RESTART = 1000, 1006, 1007, 1009, 1012
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _END = b""  # the parser's word for "half-close"
+_PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
 def socket_protocol(
@@ -59,11 +55,12 @@ def socket_protocol(
     class ConfiguredSocket(Socket):
         __slots__ = ()
 
-    ConfiguredSocket.endpoints = endpoints
     ConfiguredSocket.settings = settings
     ConfiguredSocket.wheel = wheel
-    ConfiguredSocket.door = door
     ConfiguredSocket.meters = meters
+    ConfiguredSocket.handshake = Handshake(endpoints, settings, door, meters)
+    ConfiguredSocket.wary = Parsers(settings.auth_message_limit)
+    ConfiguredSocket.trusting = Parsers(settings.message_limit)
     return ConfiguredSocket
 
 
@@ -72,14 +69,15 @@ class Socket(asyncio.Protocol):
 
     Attributes:
         endpoint: the one that the handshake asked for.
-        peer: the client's address, for logs.
+        peer: the client's address, for logs: the one that trusted proxies name, if they do.
     """
 
-    endpoints: ClassVar[Mapping[str, Endpoint]]
     settings: ClassVar[Settings]
     wheel: ClassVar[Wheel]
-    door: ClassVar[Door]
     meters: ClassVar[Meters]
+    handshake: ClassVar[Handshake]
+    wary: ClassVar[Parsers]
+    trusting: ClassVar[Parsers]
 
     __slots__ = (
         "_allowance",
@@ -93,12 +91,14 @@ class Socket(asyncio.Protocol):
         "_opcode",
         "_outbox",
         "_parser",
+        "_parsers",
         "_partial",
         "_paused",
         "_progress",
         "_resting",
         "_stuck_size",
         "_transport",
+        "_unparsed",
         "_wire",
         "endpoint",
         "peer",
@@ -107,7 +107,10 @@ class Socket(asyncio.Protocol):
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
         """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
         self._connections: set[Any] = server_state.connections
-        self._parser = ServerProtocol(max_size=self.settings.auth_message_limit, logger=logger)
+        # Lent while there is a part of a frame or a message, or of a closure.
+        self._parsers = self.wary
+        self._parser: Protocol | None = None
+        self._unparsed = 0
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._wire: Wire | None = None
         # What has come of a message in several frames: its bytes, because frames could be empty.
@@ -138,7 +141,7 @@ class Socket(asyncio.Protocol):
 
     def trust(self) -> None:
         """The client has authenticated: its messages may have their full size."""
-        self._parser.max_message_size = self.settings.message_limit
+        self._parsers = self.trusting
 
     def send(self, frame: bytes) -> None:
         """Send a frame that must not be left out."""
@@ -147,12 +150,17 @@ class Socket(asyncio.Protocol):
         elif self._closing is None:
             self._transport.write(frame)
 
-    def send_event(self, event: Event, frame: bytes) -> None:
-        """Send an event; while the client is slow, a later one of its document may replace it."""
+    def send_event(
+        self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
+    ) -> None:
+        """Send an event; while the client is slow, a later one of its document may replace it.
+
+        `whole` as in `Outbox.put_event`.
+        """
         tally = self.endpoint.tally
         tally.events += 1
         if self._outbox is not None:
-            tally.conflated += self._outbox.put_event(event, frame)
+            tally.conflated += self._outbox.put_event(event, frame, whole)
         elif self._closing is None:
             self._transport.write(frame)
 
@@ -191,6 +199,22 @@ class Socket(asyncio.Protocol):
         if peer:
             self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
 
+    def open(
+        self, method: str, url: bytes, version: str, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        """Take the opening handshake."""
+        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
+        response, endpoint, self.peer = self.handshake.answer(request, self.peer)
+        self._transport.write(response)
+        if endpoint is None:
+            self._closing = (_NORMAL, "")
+            return self._transport.close()
+        self.endpoint = endpoint
+        endpoint.tally.connections += 1
+        self._wire = endpoint.make(self)
+        self.wheel.call_later(self.settings.ping_interval, self._ping)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._closing = self._closing or (_ABNORMAL, "")
@@ -201,16 +225,20 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        self._parser.receive_data(data)
-        for event in self._parser.events_received():
-            if isinstance(event, Frame):
-                self._take(event)
-            elif isinstance(event, Request):
-                self._shake_hands(event)
+        parser = self._borrow()
+        self._unparsed += len(data)
+        parser.receive_data(data)
+        for frame in parser.events_received():
+            assert isinstance(frame, Frame)
+            self._unparsed -= size_on_the_wire(frame)
+            self._take(frame)
         self._send_parsers()
+        if not self._unparsed and self._partial is None and self._closing is None:
+            self._parser = None
+            self._parsers.take_back(parser)
 
     def eof_received(self) -> None:
-        self._parser.receive_eof()
+        self._borrow().receive_eof()
 
     def pause_writing(self) -> None:
         self._congested = True
@@ -243,35 +271,10 @@ class Socket(asyncio.Protocol):
         else:
             self.close(_SERVICE_RESTART, "the server is shutting down")
 
-    def _shake_hands(self, request: Request) -> None:
-        endpoint = self.endpoints.get(request.path.partition("?")[0])
-        offered = _tokens(request.headers.get_all("Sec-WebSocket-Protocol"))
-        if endpoint is None:
-            response = self._parser.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
-        elif endpoint.subprotocol is not None and offered and endpoint.subprotocol not in offered:
-            response = self._parser.reject(
-                HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {endpoint.subprotocol}.\n"
-            )
-        else:
-            response = self._admit(endpoint) or self._parser.accept(request)
-            if endpoint.subprotocol in offered:
-                response.headers["Sec-WebSocket-Protocol"] = endpoint.subprotocol
-        self._parser.send_response(response)
-        self._send_parsers()
-        if endpoint is not None and self._parser.state is State.OPEN:
-            self.endpoint = endpoint
-            endpoint.tally.connections += 1
-            self._wire = endpoint.make(self)
-            self.wheel.call_later(self.settings.ping_interval, self._ping)
-
-    def _admit(self, endpoint: Endpoint) -> Response | None:
-        """The answer to one who cannot come in now; None for one who can."""
-        refusal = self.door.refusal() if endpoint.is_paced else self.door.full()
-        if refusal is None:
-            return None
-        response = self._parser.reject(HTTPStatus(refusal.code.status), f"{refusal.message}\n")
-        response.headers["Retry-After"] = str(RETRY_AFTER)
-        return response
+    def _borrow(self) -> Protocol:
+        if self._parser is None:
+            self._parser = self._parsers.lend()
+        return self._parser
 
     def _take(self, frame: Frame) -> None:
         """Put a message together; control frames are answered by the parser."""
@@ -349,37 +352,34 @@ class Socket(asyncio.Protocol):
             self._read_on()
 
     def _send_parsers(self) -> None:
-        """Send what the parser has to say: the handshake, pongs, its part of a closure."""
-        output = self._parser.data_to_send()
+        """Send what the parser has to say: pongs, and its part of a closure."""
+        parser = self._borrow()
+        output = parser.data_to_send()
         data = b"".join(output)
         if data:
             self._transport.write(data)
         if _END not in output:
             return
-        sent = self._parser.close_sent
-        if sent is not None and sent.code == _TOO_BIG:
-            self._count_too_big()
-        if self._wire is None or self._parser.close_rcvd is not None:
+        sent = parser.close_sent
+        if sent is not None and sent.code == _TOO_BIG and self._parsers is self.wary:
+            self.meters.bounds["auth_message_limit"] += 1
+        if self._wire is None or parser.close_rcvd is not None:
             self._closing = self._closing or (_NORMAL, "")
             self._transport.close()
         else:
             self.close(_ABNORMAL)  # the parser has said why
-            self._transport.write_eof()
-
-    def _count_too_big(self) -> None:
-        if self._parser.max_message_size == self.settings.auth_message_limit:
-            self.meters.bounds["auth_message_limit"] += 1
+            if self._transport.can_write_eof():  # TLS cannot close one half
+                self._transport.write_eof()
 
     def _send_close(self) -> None:
-        if self._closing is not None and self._parser.state is State.OPEN:
-            self._parser.send_close(*self._closing)
+        if self._closing is not None and self._borrow().state is State.OPEN:
+            self._borrow().send_close(*self._closing)
             self._send_parsers()
 
     def _ping(self) -> None:
         if self._closing is None:
             self._heard = False
-            self._parser.send_ping(b"")
-            self._send_parsers()
+            self._transport.write(_PING)
             self.wheel.call_later(self.settings.ping_timeout, self._check_pong)
 
     def _check_pong(self) -> None:
@@ -406,7 +406,3 @@ class Socket(asyncio.Protocol):
         self._progress = self.wheel.call_later(
             self.settings.slow_reader_timeout, self._check_progress
         )
-
-
-def _tokens(headers: list[str]) -> list[str]:
-    return [token.strip() for header in headers for token in header.split(",")]

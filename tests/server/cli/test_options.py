@@ -64,6 +64,8 @@ def other_value(name: str) -> Any:
         "redis_url": "redis://localhost",
         "public_url": "https://sync.example.com",
         "cors_origins": "https://app.example.com",
+        "ws_origins": "https://app.example.com",
+        "trusted_proxies": "10.0.0.0/8",
     }.get(name, "example.com")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from syncline_server.cli.parameters import Address, Identity, JsonData, Url
+from support.certificates import CertificateAuthority
+from syncline_server.cli.parameters import Address, Authority, Identity, JsonData, Url
 
 NOT_TEXT = "caf\udce9"
 """What Python makes of the bytes `caf\\xe9` in an argument, under UTF-8."""
@@ -94,3 +95,16 @@ def test_an_identity_has_up_to_256_characters(identity: str) -> None:
 def test_an_identity_of_another_length_is_refused(identity: str) -> None:
     with pytest.raises(click.BadParameter, match="1 to 256"):
         Identity()(identity)
+
+
+def test_an_authority_is_the_only_one_that_is_trusted(authority: CertificateAuthority) -> None:
+    [trusted] = Authority()(str(authority.certificate)).get_ca_certs()
+    assert trusted["subject"] == ((("commonName", "Authority of this test"),),)
+
+
+def test_a_file_that_names_no_authority_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    with pytest.raises(click.BadParameter, match="empty.pem holds no certificate in PEM form"):
+        Authority()(str(tmp_path / "empty.pem"))
+    with pytest.raises(click.BadParameter, match="none.pem cannot be read: No such file"):
+        Authority()(str(tmp_path / "none.pem"))

@@ -34,11 +34,10 @@ def permissions(reply: object) -> set[str]:
 VENDORS = {"allow-origin", "allow-methods", "allow-headers", "allow-credentials", "expose-headers"}
 
 
-def test_every_reply_has_the_headers_that_the_vendor_declares() -> None:
+def test_every_reply_has_those_of_the_vendors_headers_that_mean_something() -> None:
     reply = client("*").get("/")
-    assert permissions(reply) == VENDORS
+    assert permissions(reply) == VENDORS - {"allow-credentials"}
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
-    assert reply.headers["Access-Control-Allow-Credentials"] == "true"
     exposed = reply.headers["Access-Control-Expose-Headers"].split(", ")
     assert {"ETag", "X-Request-Id"} <= set(exposed)
 
@@ -63,6 +62,7 @@ def test_an_origin_of_the_list_is_named() -> None:
         "/", headers={"Origin": "https://b.test"}
     )
     assert reply.headers["Access-Control-Allow-Origin"] == "https://b.test"
+    assert reply.headers["Access-Control-Allow-Credentials"] == "true"
     assert reply.headers.get_list("Vary") == ["Accept", "Origin"]
     assert permissions(reply) == VENDORS
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from syncline_server import rest
+from syncline_server.audit import Audit
 from syncline_server.metrics import Meters
 from syncline_server.rest.addresses import Resource
 from syncline_server.settings import Settings
@@ -43,7 +45,7 @@ def client(*, raise_server_exceptions: bool = True) -> TestClient:
             Resource("/failing", {"GET": fail}),
             Resource("/breaking", {"GET": break_off}),
         ],
-        middleware=rest.middleware(Settings(), Meters()),
+        middleware=rest.middleware(Settings(), Meters(), Audit(100, Counter())),
         exception_handlers=rest.exception_handlers,
     )
     return TestClient(app, raise_server_exceptions=raise_server_exceptions)
@@ -59,6 +61,18 @@ def test_every_reply_has_an_id_of_its_own(path: str, status: int) -> None:
 
 def test_a_method_that_is_not_allowed_has_an_id_too() -> None:
     assert REQUEST_ID.fullmatch(client().post("/fine").headers["X-Request-Id"])
+
+
+@pytest.mark.parametrize("given", ["a", "4bf92f3577b34da6", "Root=1-67891233:a/b+c._-", "x" * 128])
+def test_an_id_that_is_well_formed_stays(given: str) -> None:
+    reply = client().get("/fine", headers={"X-Request-Id": given})
+    assert reply.headers.get_list("X-Request-Id") == [given]
+
+
+@pytest.mark.parametrize("given", [b"", b"a b", b"x" * 129, b'a"b', b"a,b", b"\xe9"])
+def test_any_other_id_gives_way(given: bytes) -> None:
+    reply = client().get("/fine", headers=[(b"X-Request-Id", given)])
+    assert REQUEST_ID.fullmatch(reply.headers["X-Request-Id"])
 
 
 def test_what_nobody_expected_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -84,7 +98,8 @@ def test_websockets_pass_untouched() -> None:
         await socket.close()
 
     app: ASGIApp = greet
-    for cls, args, kwargs in reversed(rest.middleware(Settings(), Meters())):
+    layers = rest.middleware(Settings(), Meters(), Audit(100, Counter()))
+    for cls, args, kwargs in reversed(layers):
         app = cls(app, *args, **kwargs)
     with TestClient(app).websocket_connect("/") as socket:
         assert socket.receive_text() == "hello"

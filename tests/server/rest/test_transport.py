@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import cast
 
 import orjson
 import pytest
@@ -11,10 +12,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.routing import Route
 from uvicorn.server import ServerState
-from websockets.asyncio.client import connect
 
 from syncline_server.metrics import Meters
 from syncline_server.rest.transport import Limits, http_protocol
@@ -35,9 +34,21 @@ async def count(request: Request) -> Response:
     return Response(str(len(await request.body())))
 
 
-async def greet(socket: WebSocket) -> None:
-    await socket.accept()
-    await socket.close()
+class Socket(asyncio.Protocol):
+    """Sends back what it is given."""
+
+    def __init__(self, *, config: object, server_state: object, app_state: object) -> None:
+        pass
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def open(
+        self, method: str, url: bytes, version: str, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        named = [name + b"=" + value for name, value in headers if name != b"host"]
+        self.transport.write(b" ".join([method.encode(), url, version.encode(), *named]))
+        self.transport.close()
 
 
 class Recorder(asyncio.Transport):
@@ -60,12 +71,10 @@ class Recorder(asyncio.Transport):
 
 @pytest.fixture
 async def make_protocol() -> MakeProtocol:
-    app = Starlette(
-        routes=[Route("/", count, methods=["GET", "POST"]), WebSocketRoute("/ws", greet)]
-    )
+    app = Starlette(routes=[Route("/", count, methods=["GET", "POST"])])
     timer = asyncio.get_running_loop().call_later
     protocol = http_protocol(LIMITS, timer, Meters())
-    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio")
+    config = uvicorn.Config(app, lifespan="off", log_config=None, ws=Socket)
     config.load()
     return partial(protocol, config=config, server_state=ServerState(), app_state={})
 
@@ -171,10 +180,11 @@ async def test_each_request_of_a_connection_is_counted_anew(exchange: Exchange) 
     assert reply.count(b"HTTP/1.1 200 ") == 3
 
 
-async def test_websockets_are_upgraded_as_ever(port: int) -> None:
-    async with connect(f"ws://127.0.0.1:{port}/ws") as socket:
-        await socket.wait_closed()
-        assert socket.close_code == 1000
+async def test_a_socket_gets_the_connection_and_the_request(exchange: Exchange) -> None:
+    upgrade = [b"Connection: Upgrade", b"Upgrade: websocket", b"X-Odd: \xff"]
+    told = await exchange(get(b"/ws?a=%2F", *upgrade))
+    headers = b"connection=close connection=Upgrade upgrade=websocket x-odd=\xff"
+    assert told == b"GET /ws?a=%2F 1.1 " + headers
 
 
 async def test_the_handshake_of_a_websocket_is_bounded_too(exchange: Exchange) -> None:

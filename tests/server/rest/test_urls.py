@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
+import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.rest import urls
+
+HOST_LIKE = re.compile(r"[\[a-z0-9._:@/%-]{0,12}(:[0-9]{0,6})?")
 
 
 def request(*hosts: bytes, scheme: str = "http") -> Request:
@@ -13,7 +21,15 @@ def request(*hosts: bytes, scheme: str = "http") -> Request:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:8040", "sync.example.com", "localhost", "[::1]:8040", "my_host:1"]
+    "host",
+    [
+        "127.0.0.1:8040",
+        "sync.example.com",
+        "sync.example.com.",
+        "localhost",
+        "[::1]:8040",
+        "my_host:1",
+    ],
 )
 def test_without_a_setting_the_base_is_what_was_addressed(host: str) -> None:
     assert urls.base_url(request(host.encode()), None) == f"http://{host}"
@@ -39,6 +55,27 @@ def test_the_setting_comes_first_and_needs_no_host() -> None:
         [b'"><script>'],
         [b"host:port"],
         [b"host:123456"],
+        [b"host:65536"],
+        [b"host:"],
+        [b"-host"],
+        [b"host-"],
+        [b"a..b"],
+        [b"."],
+        [b".a"],
+        [b"a" * 64],
+        [b"[::1]x"],
+        [b"[1:2]"],
+        [b"[fe80::1%eth0]"],
+        [b"::1"],
+        [b"1.2.3.4.5"],
+        [b"127.0.0.256"],
+        [b"2130706433"],
+        [b"a.0x7f"],
+        [b"host\n"],
+        [b"host?x"],
+        [b"host#x"],
+        [b"host\\x"],
+        [b"ho%73t"],
         [b"[::1"],
         [b"h\xc3\xb6st"],
         [b"x" * 256],
@@ -48,6 +85,25 @@ def test_a_host_that_is_none_is_refused(hosts: list[bytes]) -> None:
     with pytest.raises(Refusal, match="Host must be one host name") as caught:
         urls.base_url(request(*hosts), None)
     assert caught.value.code is Code.BAD_REQUEST
+
+
+@given(st.text(st.characters(max_codepoint=0xFF), max_size=300) | st.from_regex(HOST_LIKE))
+def test_what_is_accepted_is_a_url_of_that_host_and_nothing_else(host: str) -> None:
+    try:
+        base = urls.host_url("https", host)
+    except Refusal:
+        return
+    parts = urlsplit(base)
+    assert (parts.scheme, parts.netloc, parts.path, parts.query, parts.fragment) == (
+        "https",
+        host,
+        "",
+        "",
+        "",
+    )
+    assert parts.username is None and parts.hostname
+    assert parts.port is None or 0 <= parts.port <= 65_535
+    assert str(httpx2.URL(base).host).rstrip(".") == parts.hostname.rstrip(".")
 
 
 def test_the_urls_of_documents() -> None:

@@ -35,6 +35,17 @@ def test_what_there_is_not() -> None:
     assert (event.unique_name, event.expires_ms) == (None, None)
 
 
+@pytest.mark.parametrize("kind", ["updated", "removed"])
+def test_the_trace_of_a_write(kind: str) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for payload, trace in (
+        (message(b"{}", kind=kind, trace=traceparent), traceparent),
+        (message(b"{}", kind=kind), None),
+    ):
+        event = parse_event(payload)
+        assert isinstance(event, Updated | Removed) and event.trace == trace
+
+
 @pytest.mark.parametrize(("kind", "expired"), [("removed", False), ("expired", True)])
 def test_a_removal(kind: str, expired: bool) -> None:
     event = parse_event(message(b"", kind=kind))

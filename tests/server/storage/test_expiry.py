@@ -163,12 +163,12 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
     """The bucket had been taken off the index when Redis went away."""
     expire, breaks = sweeping.documents.expire, 1
 
-    async def broken(service_sid: str, sid: str) -> None:
+    async def broken(service_sid: str, sid: str, webhooks: str) -> None:
         nonlocal breaks
         if breaks:
             breaks -= 1
             raise Refusal(Code.UNAVAILABLE, "The store is away.")
-        await expire(service_sid, sid)
+        await expire(service_sid, sid, webhooks)
 
     monkeypatch.setattr(sweeping.documents, "expire", broken)
     await sweeping.create("first", ttl=60)

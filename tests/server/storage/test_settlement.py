@@ -13,7 +13,7 @@ from syncline_protocol.errors import Code
 from syncline_server.storage import keys
 from syncline_server.storage.commit import REVISION_RANDOM, now_ms
 from syncline_server.storage.connection import Connection
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import Documents, Step
 from syncline_server.storage.redis import Redis
 
 LOST = ["commit", "answer"]
@@ -90,6 +90,24 @@ async def test_a_change(
     assert written.document.data == b'{"a":2}'
     [event] = await published.take()
     assert event.revision == written.document.revision
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("op", OPS)
+async def test_a_change_in_steps(
+    mine: Service, line: Line, published: Publications, lost: str, op: str | None
+) -> None:
+    document = await aged(await mine.create("prefs", b'{"a":1}'))
+    line.lose = lost
+    steps = [Step("alice", b'{"a":2}', op), Step("bob", b'{"a":3}', op)]
+    answers = await mine.documents.set_in_steps(
+        mine.sid, document.sid, steps, document.revision, None
+    )
+    assert line.lose is None
+    assert await mine.get("prefs") == answers[-1].document
+    assert [each.document.data for each in answers] == [b'{"a":2}', b'{"a":3}']
+    [event] = await published.take()
+    assert event.revision == answers[-1].document.revision
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -17,10 +17,15 @@ from syncline_server.wires.departures import Departures
 
 
 class Guest:
-    """Attributes: `told`: how often it was told to go."""
+    """Attributes: `told`: how often it was told to go; `turned_out`: how often it was made to."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str | None = None) -> None:
+        self.key = key
         self.told = 0
+        self.turned_out = 0
+
+    def turn_out(self) -> None:
+        self.turned_out += 1
 
     def go_away(self) -> None:
         self.told += 1
@@ -59,6 +64,15 @@ class TestDepartures:
         assert not leaving.done()
         departures.depart(late)
         await leaving
+
+    async def test_those_of_a_key_are_turned_out(self) -> None:
+        departures = Departures()
+        guests = [Guest(), Guest("SK1"), Guest("SK2"), Guest("SK1")]
+        for guest in guests:
+            departures.arrive(guest)
+        departures.turn_out("SK1")
+        departures.turn_out("SK3")
+        assert [guest.turned_out for guest in guests] == [0, 1, 0, 1]
 
     async def test_who_leaves_when_told_is_not_waited_for(self) -> None:
         departures = Departures()

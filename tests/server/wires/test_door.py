@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from syncline_protocol.errors import Code
+from syncline_server.audit import Audit
 from syncline_server.metrics import Load, Meters
 from syncline_server.settings import Settings
 from syncline_server.wires.departures import Departures
@@ -10,6 +11,11 @@ from syncline_server.wires.door import Door
 class Guest:
     """One who is in."""
 
+    key = None
+
+    def turn_out(self) -> None:
+        """Nobody is turned out here."""
+
     def go_away(self) -> None:
         """Nobody is sent away here."""
 
@@ -18,7 +24,8 @@ class Guest:
 
 
 def door(departures: Departures, meters: Meters, **settings: int) -> Door:
-    return Door(Settings(**settings), departures, meters, lambda: 0.0)  # type: ignore[arg-type]
+    audit = Audit(1, meters.bounds)
+    return Door(Settings(**settings), departures, meters, audit, lambda: 0.0)  # type: ignore[arg-type]
 
 
 def test_there_is_room_again_when_one_leaves() -> None:

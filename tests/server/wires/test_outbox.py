@@ -26,6 +26,10 @@ def removed(sid: str, revision: int) -> Removed:
     return Removed(sid, None, revision, revision - 1, 0, "alice", expired=False)
 
 
+def whole(event: Event) -> bytes:
+    return b"whole %d" % event.revision
+
+
 def everything(outbox: Outbox) -> list[bytes]:
     frames = []
     while not outbox.empty:
@@ -87,6 +91,17 @@ class TestAboveTheMark:
             b"reply%d" % n for n in range(10)
         ]
         assert frames[-2:] == [b"a9", b"removed"]
+
+    def test_what_takes_the_place_of_others_is_encoded_as_a_whole(self) -> None:
+        outbox = Outbox(MARK)
+        outbox.put_event(updated("a", 1), b"whole 1", whole)
+        assert outbox.put_event(updated("a", 2), b"delta 2".ljust(MARK - 10), whole) == 0
+        assert outbox.put_event(updated("a", 3), b"delta 3", whole) == 2
+        assert outbox.put_event(updated("a", 4), b"delta 4", whole) == 0
+        assert outbox.put_event(updated("b", 1), b"delta 1".ljust(MARK), whole) == 0
+
+        assert everything(outbox) == [b"whole 3", b"delta 4", b"delta 1".ljust(MARK)]
+        assert outbox.size == 0
 
     def test_what_was_taken_makes_room(self) -> None:
         outbox = Outbox(MARK)

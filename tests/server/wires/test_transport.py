@@ -14,6 +14,7 @@ from websockets.uri import parse_uri
 
 from support.times import Times
 from syncline_protocol.document import Updated
+from syncline_server.audit import Audit
 from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 from syncline_server.wires.departures import Departures
@@ -71,6 +72,9 @@ class Network(asyncio.Transport):
     def resume_reading(self) -> None:
         self.reading = True
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def write_eof(self) -> None:
         self.ended.append("eof")
 
@@ -116,7 +120,7 @@ class Conversation:
         self.times = times
         self.connections: set[Any] = set()
         meters = Meters()
-        door = Door(settings, Departures(), meters, lambda: 0.0)
+        door = Door(settings, Departures(), meters, Audit(1, meters.bounds), lambda: 0.0)
         protocol = socket_protocol({"/": Endpoint(make)}, settings, times, door, meters)
         state = SimpleNamespace(connections=self.connections)
         self.socket = protocol(config=None, server_state=state, app_state={})
@@ -124,8 +128,11 @@ class Conversation:
         self.network.socket = self.socket
         self.socket.connection_made(self.network)
         self.client = ClientProtocol(parse_uri("ws://test/"))
-        self.client.send_request(self.client.connect())
-        self.pass_on()
+        request = self.client.connect()
+        self.client.send_request(request)
+        self.client.data_to_send()
+        headers = [(name.encode(), value.encode()) for name, value in request.headers.raw_items()]
+        self.socket.open(request.method, request.path.encode(), "1.1", headers)
         [self.wire] = wires
         self.hear()
 

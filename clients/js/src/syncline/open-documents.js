@@ -23,6 +23,8 @@ export class OpenDocuments {
   #unsubscriptions = 0;
   /** @type {Subscription[]} to open again on this connection */
   #waiting = [];
+  /** @type {Set<Subscription>} whose whole state is asked for: a delta could not be applied */
+  #finding = new Set();
   /** @type {Set<AbortController>} one for each document: a signal should have few listeners */
   #resubscribing = new Set();
 
@@ -107,7 +109,8 @@ export class OpenDocuments {
     if (!subscription) return;
     const mayBeEarly = !(this.#connection.transport?.ordered ?? true);
     if (name === "updated") {
-      subscription.receive(Snapshot.parse(body, subscription.current), mayBeEarly);
+      subscription.update(body, mayBeEarly);
+      if (subscription.isLost) void this.#find(subscription);
     } else if (name === "removed") {
       this.#removed(subscription, new Removal(body), mayBeEarly);
     }
@@ -150,6 +153,18 @@ export class OpenDocuments {
   }
 
   /**
+   * Ask for the whole document, once at a time.
+   *
+   * @param {Subscription} subscription
+   */
+  async #find(subscription) {
+    if (this.#finding.has(subscription)) return;
+    this.#finding.add(subscription);
+    await this.#resubscribe(subscription);
+    this.#finding.delete(subscription);
+  }
+
+  /**
    * @param {Subscription} subscription
    * @param {Removal} removal
    * @param {boolean} mayBeEarly
@@ -173,13 +188,15 @@ export class OpenDocuments {
     while (!signal.aborted && this.#subscriptions.get(subscription.sid) === subscription) {
       try {
         await this.#reopen(subscription, signal);
-        break;
+        if (!subscription.isLost) break;
       } catch (error) {
         // 403: the right to read was taken away meanwhile.
-        const isGone = [403, 404].includes(statusOf(error));
-        if (isGone) this.#removed(subscription, new Removal(), true);
-        else await sleep(backoff.pause(), signal).catch(ignore);
+        if ([403, 404].includes(statusOf(error))) {
+          this.#removed(subscription, new Removal(), true);
+          break;
+        }
       }
+      await sleep(backoff.pause(), signal).catch(ignore);
     }
     this.#resubscribing.delete(controller);
   }
@@ -195,7 +212,8 @@ export class OpenDocuments {
    */
   async #reopen(subscription, signal) {
     const held = subscription.current;
-    const members = { document: held.sid, mode: "open_existing", revision: held.revision };
+    const revision = subscription.isLost ? null : held.revision;
+    const members = { document: held.sid, mode: "open_existing", revision };
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       // Without `data` the document is at the revision held, whatever became current since.

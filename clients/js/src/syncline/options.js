@@ -22,6 +22,8 @@
  *   shared by all tabs
  * @property {number} [eventQueue] events that may wait for one reader; beyond, the newest are
  *   joined to one
+ * @property {boolean} [deltas] let the server tell what has changed in a document, where that is
+ *   shorter than the document, which is the default; false saves the time to put the two together
  */
 
 /**
@@ -50,6 +52,7 @@ export function withDefaults(options) {
     websocketRetry: options.websocketRetry ?? 60_000,
     eventStreams: options.eventStreams ?? 2,
     eventQueue: options.eventQueue ?? 256,
+    deltas: options.deltas ?? true,
   };
 }
 

@@ -1,8 +1,9 @@
 /** One open document: what it is, and what was told of it. */
 
+import { Inapplicable, apply } from "./deltas.js";
 import { Removed, Updated } from "./events.js";
 import { Queue } from "./queue.js";
-import { Snapshot } from "./snapshot.js";
+import { Snapshot, checkRevision } from "./snapshot.js";
 
 /** @import { JsonObject } from "./protocol.js" */
 
@@ -43,6 +44,10 @@ export class Subscription {
   #bound;
   /** @type {Snapshot} */
   #announced;
+  /** @type {Snapshot} the last by the server itself, not by a write's reply: deltas begin there */
+  #told;
+  /** The newest revision whose event could not be understood. */
+  #missed = 0;
   /** @type {Map<number, Snapshot | null>} own writes to announce, by revision; null: no data */
   #own = new Map();
   #isRemovedHere = false;
@@ -60,6 +65,7 @@ export class Subscription {
   constructor(snapshot, bound) {
     this.current = snapshot;
     this.#announced = snapshot;
+    this.#told = snapshot;
     this.#bound = bound;
   }
 
@@ -70,6 +76,11 @@ export class Subscription {
   /** True once the document is known to be gone; after an own removal, before that is told. */
   get removed() {
     return this.#isRemovedHere || this.#isRemovalTold;
+  }
+
+  /** True while there is a newer state that only a reply to `open` can tell. */
+  get isLost() {
+    return this.#missed > this.#told.order;
   }
 
   /**
@@ -116,13 +127,33 @@ export class Subscription {
   }
 
   /**
+   * Take the `document` of an `updated` event, which may tell only what has changed. If it tells
+   * nothing because another state is held than it begins from, the subscription is lost.
+   *
+   * @param {JsonObject} body
+   * @param {boolean} mayBeEarly as in `receive`
+   */
+  update(body, mayBeEarly) {
+    try {
+      const whole = "data" in body ? body : { ...body, data: this.#dataOf(body) };
+      this.receive(Snapshot.parse(whole, this.current), mayBeEarly);
+    } catch (error) {
+      if (!(error instanceof Inapplicable)) throw error;
+      this.#missed = Math.max(this.#missed, Number(body.revision));
+    }
+  }
+
+  /**
    * Take news of the server.
    *
    * @param {Snapshot | Removal} news
    * @param {boolean} mayBeEarly true if it can have overtaken the reply to a write
    */
   receive(news, mayBeEarly) {
-    if (news instanceof Snapshot) this.adopt(news);
+    if (news instanceof Snapshot) {
+      this.adopt(news);
+      if (news.order > this.#told.order) this.#told = news;
+    }
     this.#waiting.push({ ticket: mayBeEarly ? this.#lastTicket : 0, news });
     if (this.#waiting.length > this.#bound) this.#waiting.shift();
     this.#release();
@@ -135,6 +166,26 @@ export class Subscription {
    */
   end(error) {
     for (const handle of [...this.handles]) handle.end(error);
+  }
+
+  /**
+   * The data that an event without it means (docs/protocol.md, section 5).
+   *
+   * @param {JsonObject} body
+   * @returns {JsonObject}
+   * @throws {Inapplicable}
+   */
+  #dataOf(body) {
+    const revision = checkRevision(body.revision);
+    const isCurrent = this.current.revision === revision;
+    const known = isCurrent ? this.current : this.#own.get(Number(revision));
+    if (known) return known.data;
+    if (body.previous_revision !== this.#told.revision) {
+      throw new Inapplicable("it is not held at the revision before");
+    }
+    const { data } = this.#told;
+    apply(data, body.delta);
+    return data;
   }
 
   #release() {

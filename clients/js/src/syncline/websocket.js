@@ -125,11 +125,7 @@ export class WebSocketTransport {
    * @param {AbortSignal} signal
    */
   async authenticate(token, signal) {
-    /** @param {JsonObject} ok */
-    const receive = (ok) => {
-      this.dataLimit = ok.data_limit ?? null;
-    };
-    await this.request({ do: "auth", token }, receive, signal);
+    await this.#authenticate({ do: "auth", token }, signal);
   }
 
   close() {
@@ -142,8 +138,9 @@ export class WebSocketTransport {
    */
   async #join(token, signal) {
     await this.#opened.promise;
+    const { deltas } = this.#options;
     try {
-      await this.authenticate(token, signal);
+      await this.#authenticate({ do: "auth", token, ...(deltas ? { deltas } : {}) }, signal);
     } catch (error) {
       if (error !== INTERRUPTED) throw error;
       const reason = await this.ended;
@@ -151,6 +148,18 @@ export class WebSocketTransport {
       // Some proxies let the handshake pass and then cut the connection.
       throw new WebSocketBlocked(reason.message, { retry: true });
     }
+  }
+
+  /**
+   * @param {Request} request
+   * @param {AbortSignal} signal
+   */
+  async #authenticate(request, signal) {
+    /** @param {JsonObject} ok */
+    const receive = (ok) => {
+      this.dataLimit = ok.data_limit ?? null;
+    };
+    await this.request(request, receive, signal);
   }
 
   #onOpen() {

@@ -7,11 +7,17 @@
 -- ARGV     verb ("create" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
 --          random 0..1023, "PUBLISH" | "SPUBLISH", mark of this write,
---          rights that the identity needs, as bits ("" = all may do all)
+--          rights that the identity needs, as bits ("" = all may do all),
+--          steps before this one that are committed with it (JSON, [[identity, operation id], …]; "" = none): each has the
+--          revision before the next one's, which nobody is told but its writer
+--          webhooks: "" none, else how many may wait, 1 to tell of this write itself (0: only of expiries), and the endpoint
+--          that makes it, with blanks between them
+--          trace of this write, which its event carries ("" = none)
 --          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
---          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", and "mismatch" where the
---          identity may not read; data "" where the caller has it; name and expires "" where there is none.
+--          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "apart" where one of several
+--          steps was committed before, and "mismatch" where the identity may not read; data "" where the caller has it;
+--          name and expires "" where there is none.
 
 local tag = KEYS[1]
 local verb, sid, name, if_match = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -19,12 +25,14 @@ local data, ttl, who = ARGV[5], ARGV[6], ARGV[7]
 local operation, operation_ms = ARGV[8], ARGV[9]
 local app_ms, random, publish, mark = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
 local needs = ARGV[14]
+local earlier = ARGV[15] == '' and {} or cjson.decode(ARGV[15])
+local trace = ARGV[17]
+local webhooks, webhooks_own, endpoint = ARGV[16]:match('^(%d+) (%d) (.*)$')
 
 local time = redis.call('TIME')
 local now = math.max(app_ms, time[1] * 1000 + math.floor(time[2] / 1000))
 
 local NAMES, LISTING, EXPIRIES = tag .. ':names', tag .. ':documents', tag .. ':expiries'
-local operation_key = tag .. ':operation:' .. operation
 
 local function text(number)
   return string.format('%.0f', number)
@@ -35,6 +43,10 @@ local READ, ALL = 1, 7
 
 local function document_key(id)
   return tag .. ':document:' .. id
+end
+
+local function operation_key(id)
+  return tag .. ':operation:' .. id
 end
 
 -- Both clocks, because after a failover the new master's may be behind; random low bits, because then a revision
@@ -54,7 +66,17 @@ end
 
 local function announce(document, event, body)
   event.sid, event.name = document.sid, document.name
+  if trace ~= '' then
+    event.trace = trace
+  end
   redis.call(publish, tag .. ':event:' .. document.sid, cjson.encode(event) .. '\n' .. body)
+end
+
+local function queue_webhook(kind, document, by, body, expired)
+  if webhooks and (expired or webhooks_own == '1') then
+    append(tag, tonumber(webhooks), {k = kind, o = document.sid, n = document.name, r = document.revision, d = body,
+                                     i = by, e = expired and '' or endpoint})
+  end
 end
 
 local function drop(document, by, expired)
@@ -66,6 +88,7 @@ local function drop(document, by, expired)
   if document.name ~= '' then
     redis.call('HDEL', NAMES, document.name)
   end
+  queue_webhook('document_removed', {sid = document.sid, name = document.name, revision = revision}, by, '', expired)
   announce(document, {kind = expired and 'expired' or 'removed', revision = revision,
                       previous = document.revision, at = text(now), by = by}, '')
   return revision
@@ -76,14 +99,14 @@ local function reply(status, document, body)
           document.expires, document.creator, document.writer, mark}
 end
 
-local function remember(answer)
-  if operation ~= '' then
-    redis.call('SET', operation_key, cmsgpack.pack(answer), 'PX', operation_ms)
+local function remember(id, answer)
+  if id ~= '' then
+    redis.call('SET', operation_key(id), cmsgpack.pack(answer), 'PX', operation_ms)
   end
 end
 
 local function write(document, previous)
-  document.revision = next_revision(previous)
+  document.revision = next_revision(previous + #earlier)
   document.updated, document.writer = text(now), who
   if ttl == '0' then
     document.expires = ''
@@ -91,7 +114,12 @@ local function write(document, previous)
     document.expires = text(now + ttl * 1000)
   end
   local answer = reply('ok', document, '')
-  remember(answer)
+  remember(operation, answer)
+  for index, step in ipairs(earlier) do
+    local its = reply('ok', document, '')
+    its[4], its[10] = text(document.revision - #earlier - 1 + index), step[1]
+    remember(step[2], its)
+  end
   redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
              'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who, 'm', mark)
   if document.expires ~= '' then
@@ -102,14 +130,22 @@ local function write(document, previous)
   return answer
 end
 
--- It was taken for lost, and has arrived after all (an operation id tells by itself).
-if operation == '' and redis.call('EXISTS', tag .. ':void:' .. mark) == 1 then
+-- It was taken for lost, and has arrived after all (the operation id of a single step tells by itself).
+if (operation == '' or #earlier > 0) and redis.call('EXISTS', tag .. ':void:' .. mark) == 1 then
   return {'void'}
 end
 
+for _, step in ipairs(earlier) do
+  if step[2] ~= '' and redis.call('EXISTS', operation_key(step[2])) == 1 then
+    return {'apart'}
+  end
+end
 if operation ~= '' then
-  local first = redis.call('GET', operation_key)
+  local first = redis.call('GET', operation_key(operation))
   if first then
+    if #earlier > 0 then
+      return {'apart'}
+    end
     local answer = cmsgpack.unpack(first)
     answer[1] = 'repeated'
     return answer
@@ -123,7 +159,9 @@ end
 local current = existing_sid and load(existing_sid)
 
 if current and current.expires ~= '' and tonumber(current.expires) <= now then
-  drop(current, 'system', true)
+  if verb ~= 'advance' then
+    drop(current, 'system', true)
+  end
   current = nil
 end
 if verb == 'expire' and not current then
@@ -153,6 +191,7 @@ if verb == 'create' then
     redis.call('HSET', tag .. PERMISSIONS .. sid, who, ALL)
     redis.call('ZADD', tag .. IDENTITIES .. sid, 0, who)
   end
+  queue_webhook('document_created', created, who, data)
   return answer
 end
 
@@ -182,7 +221,7 @@ if verb == 'remove' then
   current.revision = drop(current, who, false)
   current.updated, current.writer = text(now), who
   local answer = reply('ok', current, '')
-  remember(answer)
+  remember(operation, answer)
   return answer
 end
 
@@ -192,6 +231,7 @@ if not kept then
 end
 local previous = current.revision
 local answer = write(current, previous)
+queue_webhook('document_updated', current, who, current.data)
 announce(current, {kind = 'updated', revision = current.revision, previous = previous, at = text(now),
                    by = who, expires = current.expires}, current.data)
 if kept then

@@ -15,8 +15,9 @@ from syncline_protocol import twilsock
 from syncline_protocol.document import Event
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import MalformedFrame, Packet, Status
-from syncline_server.auth import Principal
+from syncline_server.auth import Principal, revoked
 from syncline_server.backend import Backend
+from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.session import Session
 from syncline_server.wires.backlog import Backlog
@@ -61,6 +62,21 @@ def endpoint(backend: Backend, departures: Departures, door: Door) -> Endpoint:
 class _Twilsock:
     """One client: packets in, replies and notifications out."""
 
+    __slots__ = (
+        "_alarm",
+        "_backend",
+        "_backlog",
+        "_caller",
+        "_departures",
+        "_door",
+        "_ids",
+        "_ping_interval",
+        "_presenting",
+        "_socket",
+        "_tally",
+        "_upstream",
+    )
+
     def __init__(
         self, backend: Backend, departures: Departures, door: Door, socket: Socket
     ) -> None:
@@ -72,7 +88,8 @@ class _Twilsock:
         self._backlog = Backlog(socket)
         self._caller = Caller(
             backend,
-            socket.wheel,
+            socket,
+            "twilsock",
             on_event=self._send_event,
             on_late=partial(self._leave, statuses.TOO_LATE),
             on_notice=self._warn,
@@ -122,6 +139,16 @@ class _Twilsock:
         self._caller.end()
         self._departures.depart(self)
 
+    @property
+    def key(self) -> str | None:
+        """As `Guest` has it."""
+        return self._caller.key
+
+    def turn_out(self) -> None:
+        """The token in force is none any more."""
+        self._caller.silence()
+        self._close(statuses.refused(revoked(login=False)), b"")
+
     def go_away(self) -> None:
         """Send the client to another server, or to this one once it runs again."""
         self._leave(statuses.GOING_AWAY, statuses.backoff())
@@ -136,6 +163,7 @@ class _Twilsock:
         if self._door.hurried() is None:
             self._present(packet)
         else:
+            self._door.turned_away(Code.RATE_LIMITED, PATH, self._socket.peer)
             reply = twilsock.encode_reply(packet.id, statuses.TOO_MANY, statuses.backoff())
             self._send(reply)
             self._socket.close(CloseCode.TRY_AGAIN_LATER, "too many connections")
@@ -145,6 +173,7 @@ class _Twilsock:
         self._presenting = asyncio.create_task(self._check_token(packet))
 
     async def _check_token(self, packet: Packet) -> None:
+        about(wire="twilsock", peer=self._socket.peer)
         token = packet.header.get("token")
         try:
             if not isinstance(token, str):
@@ -164,12 +193,18 @@ class _Twilsock:
                 self._welcome(packet, principal, session)
             else:
                 self._send(twilsock.encode_reply(packet.id))
+        self._presenting = None
         if not self._backlog.leaving:
             self._socket.resume_reading()
 
     def _welcome(self, packet: Packet, principal: Principal, session: Session) -> None:
         self._upstream = Upstream(
-            self._backend, session, self._backlog, self._send, self._socket.send
+            self._backend,
+            session,
+            self._backlog,
+            self._caller.note,
+            self._send,
+            self._socket.send,
         )
         service_sid = session.workspace.service_sid
         account_sid = self._backend.authenticator.account_sid

@@ -75,7 +75,7 @@ class _Plain:
     async def _result(self, workspace: Workspace, command: Command) -> Result:
         """Carried out as for a client that stays, though this one has nothing open."""
         answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
-        session = Session(self._backend, workspace, _ignore)
+        session = Session(self._backend, workspace, _ignore, is_lasting=False)
         try:
             session.submit(command, answered.set_result)
             outcome = await answered
@@ -86,7 +86,7 @@ class _Plain:
         return outcome
 
     async def _workspace(self, request: Request) -> Workspace:
-        caller = self._backend.authenticator.header(request.headers.get("authorization"))
+        caller = await self._backend.authenticator.caller(request.headers.get("authorization"))
         service = request.path_params.get("service") or caller.service or DEFAULT_NAME
         return await self._backend.workspace(caller, service)
 

@@ -37,12 +37,14 @@ class Upstream:
         backend: Backend,
         session: Session,
         backlog: Backlog,
+        note: Callable[[Refusal, Command | None], None],
         send: Callable[[bytes], None],
         send_frame: Callable[[bytes], None],
     ) -> None:
         """
         Args:
             backlog: counts what is under way.
+            note: takes each refusal, and the command that is refused if it came so far.
             send: takes a packet's bytes.
             send_frame: takes the bytes of a whole frame.
         """
@@ -51,6 +53,7 @@ class Upstream:
         self._account_sid = backend.authenticator.account_sid
         self._session = session
         self._backlog = backlog
+        self._note = note
         self._send = send
         self._subscriptions = Subscriptions(self._submit, send_frame)
 
@@ -60,6 +63,7 @@ class Upstream:
         try:
             self._carry_out(packet, twilsock.http_request(packet))
         except Refusal as refusal:
+            self._note(refusal, None)
             self._refuse(packet.id, refusal)
 
     def _carry_out(self, packet: Packet, request: HttpRequest) -> None:
@@ -99,6 +103,8 @@ class Upstream:
 
     def _submit(self, command: Command, answer: Answer) -> None:
         def answered(outcome: Result | Refusal) -> None:
+            if isinstance(outcome, Refusal):
+                self._note(outcome, command)
             answer(outcome)
             self._backlog.end()
 

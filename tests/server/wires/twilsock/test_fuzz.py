@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from syncline_server.auth import mint_token
 from syncline_server.credentials import Credentials, load_credentials
 from syncline_server.session import Session
 from syncline_server.settings import Settings
+from syncline_server.vault import make_master_key
 from syncline_server.wires.transport import Socket
 from syncline_server.wires.twilsock.connection import PATH
 from syncline_server.wires.twilsock.upstream import Upstream
@@ -165,6 +167,7 @@ class Expected:
 async def serve(credentials: Credentials, tmp_path: Path, store: Store) -> AsyncIterator[str]:
     """The wire on a port of its own, in this process; its URL."""
     settings = Settings(data_dir=tmp_path, connect_rate=100_000, ping_interval=1, ping_timeout=1)
+    credentials = replace(credentials, master_key=make_master_key())
     app = create_app(settings, credentials, store.engine)
     state = SimpleNamespace(connections=set())
 

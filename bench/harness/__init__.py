@@ -1,0 +1,1 @@
+"""Starts floors, peers and Syncline in turn, loads them, and compares."""

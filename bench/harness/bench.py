@@ -1,0 +1,48 @@
+"""What a run of the bench is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .floor import Floor
+from .syncline import Native, Twilsock
+from .target import Target
+
+__all__ = ["Bench"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How thoroughly, and against whom.
+
+    Attributes:
+        rounds: how often each contender is measured.
+        seconds: of load in each round.
+        appendfsync: of every Redis.
+        peers: those that can run here.
+        wanted: words, one of which is in the name of who takes part beside the floor.
+        many_documents: as many as the cost of operations is looked at with.
+    """
+
+    rounds: int = 5
+    seconds: float = 3.0
+    appendfsync: str = "always"
+    peers: Sequence[Target] = ()
+    wanted: Sequence[str] = ("",)
+    many_documents: int = 1_000_000
+    floor: Target = field(default_factory=Floor)
+    own: Sequence[Target] = field(default_factory=lambda: (Native(), Twilsock()))
+
+    @property
+    def targets(self) -> list[Target]:
+        """Who takes part, the floor first."""
+        return [self.floor, *filter(self._is_wanted, (*self.own, *self.peers))]
+
+    @property
+    def peer_names(self) -> list[str]:
+        """As tables call them."""
+        return [peer.name for peer in self.peers]
+
+    def _is_wanted(self, target: Target) -> bool:
+        return any(word.lower() in target.name.lower() for word in self.wanted)

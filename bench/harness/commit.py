@@ -1,0 +1,84 @@
+"""What writes make the server say to Redis, for a client that says the same without it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from .load import group
+from .stand import Stand
+from .syncline import Native
+from .target import Missing
+
+__all__ = ["captured_commits"]
+
+PATIENCE = 5.0
+"""Seconds in which all commits must be seen."""
+
+DATA = '{"text":"{text}"}'
+
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_DATA = re.compile(r'\{\\"text\\":\\"@@(\d{5}):[^"]*\\"\}')
+
+
+def captured_commits(stand: Stand) -> list[str]:
+    """Lines of a load script that publish as the server commits: the same script and arguments.
+
+    Captured by MONITOR, so that they are right whatever the server's own code does. Every document
+    has arguments of its own; only the data differs from write to write.
+
+    Raises:
+        Missing: the server does not write a document by one command without spaces in it.
+    """
+    documents = stand.site.documents
+    with _monitor(stand) as lines:
+        writers = group("writers", documents, stand.site, Native().writer(stand.site))
+        with stand.load(writers) as load:
+            load.publish("inflight", 1, 0.05)
+        commands = _commands(lines, documents)
+    if len({len(words) for words in commands}) != 1:
+        raise Missing("the server's commits are not alike")
+    words = list(zip(*commands, strict=True))
+    lists = [
+        f"list word{number} doc {' '.join(values)}"
+        for number, values in enumerate(words)
+        if values[0] != DATA
+    ]
+    texts = [
+        DATA if values[0] == DATA else f"{{word{number}}}" for number, values in enumerate(words)
+    ]
+    return ["speak resp", *lists, f"publish {' '.join(texts)}"]
+
+
+def _commands(lines: TextIO, documents: int) -> list[list[str]]:
+    """The first command that wrote each document."""
+    found: dict[int, list[str]] = {}
+    try:
+        for line in lines:
+            data = _DATA.search(line)
+            if data is not None and " lua]" not in line:
+                found.setdefault(int(data[1]), _words(line))
+            if len(found) == documents:
+                return [found[number] for number in range(documents)]
+    except TimeoutError:
+        pass
+    raise Missing(f"commits of only {len(found)} of {documents} documents were seen")
+
+
+def _words(line: str) -> list[str]:
+    """The words of a line of MONITOR, as a script of the load client has them."""
+    words = _WORD.findall(_DATA.sub(lambda _: DATA.replace('"', '\\"'), line))
+    if any(" " in word for word in words):
+        raise Missing("the server's commits have words with spaces")
+    return [word.replace('\\"', '"') or '""' for word in words]
+
+
+@contextmanager
+def _monitor(stand: Stand) -> Iterator[TextIO]:
+    with socket.create_connection(("127.0.0.1", stand.redis_site.port), PATIENCE) as connection:
+        connection.sendall(b"MONITOR\r\n")
+        with connection.makefile() as lines:
+            yield lines

@@ -1,0 +1,116 @@
+"""The load client: a process that is told what to do by a script, and then by lines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .target import Site
+
+__all__ = ["BUILD", "LOAD", "Load", "LoadError", "group"]
+
+BUILD = Path(__file__).parents[1] / "build"
+LOAD = BUILD / "load"
+
+
+class LoadError(Exception):
+    """The clients could not go on; the text is what they said."""
+
+
+def group(name: str, count: int, site: Site, lines: list[str], each: int = 1) -> list[str]:
+    """A group of a script: so many connections to a site, each with so many of its documents."""
+    return [
+        f"group {name} {count}",
+        f"to 127.0.0.1:{site.port}",
+        f"documents {site.documents}",
+        f"each {each}",
+        *lines,
+    ]
+
+
+class Load:
+    """Clients that are connected, and have carried out their steps."""
+
+    def __init__(self, directory: Path, script: list[str], *, connecting: int = 100) -> None:
+        """
+        Args:
+            directory: where the script is kept.
+            connecting: connections that are made at once.
+
+        Raises:
+            LoadError: they could not be.
+        """
+        path = directory / "load.txt"
+        path.write_text("\n".join(script) + "\n")
+        self._process = subprocess.Popen(
+            [str(LOAD), "--connecting", str(connecting), str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        try:
+            self.ready = self._read("ready")
+        except BaseException:
+            self.close()
+            raise
+
+    def publish(
+        self, pace: str, amount: int, seconds: float, events: int | None = None
+    ) -> dict[str, Any]:
+        """Have the writers publish, until all of it has come or will not come any more.
+
+        Args:
+            events: the end, where it comes before that of the seconds.
+        """
+        limit = "" if events is None else f" events {events}"
+        self._say(f"publish {pace} {amount} seconds {seconds}{limit}")
+        return self._read("result")
+
+    def listen(self) -> None:
+        """Count from now on."""
+        self._say("listen")
+
+    def report(self) -> dict[str, Any]:
+        """What was counted since `listen`."""
+        self._say("report")
+        return self._read("result")
+
+    def close(self) -> None:
+        """Cut all connections."""
+        self._process.kill()
+        self._process.communicate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{line}\n")
+        except OSError:
+            raise LoadError(self._last_words()) from None
+
+    def _read(self, wanted: str) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise LoadError(self._last_words())
+        found: dict[str, Any] = json.loads(line)[wanted]
+        return found
+
+    def _last_words(self) -> str:
+        assert self._process.stderr is not None
+        return self._process.stderr.read().strip()

@@ -1,0 +1,106 @@
+"""What connections cost: those that come, and those that only stay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from bench.harness.bench import Bench
+from bench.harness.load import group
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
+from bench.harness.stand import standing
+from bench.harness.target import Target
+
+__all__ = ["arrivals", "idle"]
+
+ARRIVALS = 2000
+
+IDLE_CONNECTIONS = 10_000
+IDLE_SECONDS = 30.0
+"""More than from one ping to the next."""
+
+CONNECTING = 200
+
+MEMORY, IDLE_CPU = "bytes a connection", "CPU-microseconds per connection and second"
+ARRIVED = "connections accepted, authenticated and subscribed per CPU-second"
+
+LIMITS = {"Syncline, native": 8 * 1024, "Syncline, Twilsock": 9 * 1024}
+
+
+def arrivals(bench: Bench) -> list[Outcome]:
+    """They come as fast as they are let in, and subscribe to one document."""
+    measure = f"{ARRIVALS:,} connections come"
+    tell(measure)
+    samplers = (Sampler(each.name, partial(_coming, bench, each)) for each in bench.targets)
+    samples = take_turns(samplers, bench.rounds)
+    goals = [Goal(own.name, "≥ 2,500", is_ratio=False, least=2500) for own in bench.own]
+    return [Outcome(measure, ARRIVED, column(samples, ARRIVED), bench.floor.name, goals=goals)]
+
+
+def idle(bench: Bench) -> list[Outcome]:
+    """They have one subscription, and nothing happens; one round, as it takes long."""
+    measure = f"{IDLE_CONNECTIONS:,} idle connections"
+    tell(measure)
+    samples = {
+        name: figures
+        for each in bench.targets
+        for name, figures in take_turns(
+            [Sampler(each.name, partial(_staying, bench, each))], 1
+        ).items()
+    }
+    text = "≤ {:,} KB"
+    small = [
+        Goal(name, text.format(limit // 1024), is_ratio=False, most=limit)
+        for name, limit in LIMITS.items()
+    ]
+    quiet = [Goal(own.name, "≤ 2", is_ratio=False, most=2) for own in bench.own]
+    return [
+        Outcome(measure, MEMORY, column(samples, MEMORY), less_is_better=True, goals=small),
+        Outcome(measure, IDLE_CPU, column(samples, IDLE_CPU), less_is_better=True, goals=quiet),
+    ]
+
+
+@contextmanager
+def _coming(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
+    with standing(target, 1, bench.appendfsync) as stand:
+        script = group("subscribers", ARRIVALS, stand.site, target.subscriber(stand.site))
+
+        def take() -> Figures:
+            cpu = stand.process.cpu()
+            with stand.load(script, connecting=CONNECTING) as load:
+                spent = stand.process.cpu() - cpu
+                return {
+                    ARRIVED: ARRIVALS / spent,
+                    "per second": ARRIVALS / load.ready["seconds"],
+                }
+
+        yield take
+
+
+@contextmanager
+def _staying(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
+    with standing(target, 1, bench.appendfsync) as stand:
+
+        def take() -> Figures:
+            lines = target.subscriber(stand.site)
+            # What the first connections bring into memory is not theirs.
+            with stand.load(group("early", 100, stand.site, lines)):
+                memory = stand.process.memory()
+                script = group("subscribers", IDLE_CONNECTIONS, stand.site, lines)
+                with stand.load(script, connecting=CONNECTING):
+                    return _stay(memory)
+
+        def _stay(memory: int) -> Figures:
+            time.sleep(1)
+            cpu, began = stand.process.cpu(), time.monotonic()
+            time.sleep(IDLE_SECONDS)
+            spent = (stand.process.cpu() - cpu) / (time.monotonic() - began)
+            return {
+                MEMORY: (stand.process.memory() - memory) / IDLE_CONNECTIONS,
+                IDLE_CPU: spent / IDLE_CONNECTIONS * 1e6,
+            }
+
+        yield take

@@ -1,0 +1,112 @@
+"""Clients that all change one document, each from what it holds of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from bench.harness.bench import Bench
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
+from bench.harness.stand import standing
+from bench.harness.syncline import Native, token
+from bench.harness.target import Missing, Site, Target
+from bench.peers.contenders import CONTENDERS
+
+__all__ = ["contention"]
+
+CLIENTS = 100
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+ATTEMPTS = "attempts per commit"
+FAIRNESS = "longest wait / mean wait"
+COMMITS = "commits per second"
+ALONE = "commits per second / those of one client alone"
+
+PYTHON, SDK = "Syncline, Python client", "Syncline, vendor's SDK"
+
+Contend = Callable[[Site, int, float], dict[str, float]]
+"""Has so many clients change the document for so many seconds."""
+
+
+def contention(bench: Bench) -> list[Outcome]:
+    """Without a pause, on one server process; and the same with one client."""
+    measure = f"mutate by {CLIENTS} clients of one document"
+    tell(measure)
+    contenders: list[tuple[str, Target, Contend]] = [
+        (PYTHON, Native(), _python),
+        (SDK, Native(), _sdk),
+        *((each.target.name, each.target, each.contend) for each in CONTENDERS),
+    ]
+    samples = take_turns(
+        [
+            Sampler(name, partial(_contending, bench, target, contend))
+            for name, target, contend in contenders
+        ],
+        bench.rounds,
+    )
+    rivals = [each.target.name for each in CONTENDERS]
+    return [
+        Outcome(measure, figure, column(samples, figure), less_is_better=less, goals=goals)
+        for figure, less, goals in (
+            (ATTEMPTS, True, _goals("≤ 2.2", most=2.2)),
+            (FAIRNESS, True, _goals("≤ 5", most=5)),
+            (COMMITS, False, _goals("ahead of the peers", ahead_of=rivals)),
+            (ALONE, False, _goals("≥ 0.5", least=0.5)),
+        )
+    ]
+
+
+def _goals(
+    text: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    ahead_of: Sequence[str] = (),
+) -> list[Goal]:
+    return [Goal(name, text, False, least, most, ahead_of) for name in (PYTHON, SDK)]
+
+
+@contextmanager
+def _contending(bench: Bench, target: Target, contend: Contend) -> Iterator[Callable[[], Figures]]:
+    with standing(target, 1, bench.appendfsync) as stand:
+
+        def take() -> Figures:
+            alone = contend(stand.site, 1, bench.seconds)
+            many = contend(stand.site, CLIENTS, bench.seconds)
+            rate = many["commits"] / many["seconds"]
+            return {
+                ATTEMPTS: many["attempts"] / many["commits"],
+                FAIRNESS: many["longest_wait"] / many["mean_wait"],
+                COMMITS: rate,
+                ALONE: rate / (alone["commits"] / alone["seconds"]),
+            }
+
+        yield take
+
+
+def _python(site: Site, clients: int, seconds: float) -> dict[str, float]:
+    module = "bench.harness.programs.contend_python"
+    return _run([sys.executable, "-m", module], site, clients, seconds)
+
+
+def _sdk(site: Site, clients: int, seconds: float) -> dict[str, float]:
+    if shutil.which("node") is None:
+        raise Missing("node is not on PATH")
+    return _run(["node", str(PROGRAMS / "contend_sdk.js")], site, clients, seconds)
+
+
+def _run(program: list[str], site: Site, clients: int, seconds: float) -> dict[str, float]:
+    url = f"http://127.0.0.1:{site.port}"
+    arguments = [url, token(site), "bench-00000", str(clients), str(seconds)]
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip().rpartition("\n")[2])
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures

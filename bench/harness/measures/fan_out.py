@@ -1,0 +1,120 @@
+"""Fan-out: what it costs to bring one event to many, one event at a time and back to back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from bench.harness.bench import Bench
+from bench.harness.load import group
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rounds import Figures, Sampler, Samples, column, take_turns, tell
+from bench.harness.stand import Run, standing
+from bench.harness.target import Target
+
+__all__ = ["Crowd", "fan_out", "fan_out_under_load", "loaded"]
+
+SETTLING = 1.0
+"""Seconds of load before the first round."""
+
+FIGURE = "deliveries per CPU-second"
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Who hears what, and how it is written.
+
+    Attributes:
+        each: documents that each subscriber has.
+        window: events that may be on their way to somebody at the same time.
+    """
+
+    subscribers: int
+    documents: int = 1
+    each: int = 1
+    writers: int = 1
+    window: int = 1
+
+
+ONE_AT_A_TIME = (Crowd(1000), Crowd(5000))
+
+BUSY = Crowd(1000, documents=100, each=10, writers=10, window=400)
+
+
+def fan_out(bench: Bench) -> list[Outcome]:
+    """One document; the next event is sent when every subscriber has the one before."""
+    text = "≥ 0.85 × the floor, ahead of every peer"
+    return [
+        _compare(
+            bench,
+            f"fan-out, {crowd.subscribers:,} subscribers, one event at a time",
+            crowd,
+            [Goal(own.name, text, least=0.85, ahead_of=bench.peer_names) for own in bench.own],
+        )
+        for crowd in ONE_AT_A_TIME
+    ]
+
+
+def fan_out_under_load(bench: Bench) -> list[Outcome]:
+    """Many documents, several of which each subscriber has, and events without a pause."""
+    text = "≥ 4 × the floor, ahead of every peer, none lost"
+    measure = (
+        f"fan-out under load, {BUSY.subscribers:,} subscribers, each of {BUSY.each} "
+        f"of {BUSY.documents} documents"
+    )
+    goals = [Goal(own.name, text, least=4, ahead_of=bench.peer_names) for own in bench.own]
+    return [_compare(bench, measure, BUSY, goals)]
+
+
+def _compare(bench: Bench, measure: str, crowd: Crowd, goals: Sequence[Goal]) -> Outcome:
+    tell(measure)
+    samplers = (Sampler(each.name, partial(loaded, bench, each, crowd)) for each in bench.targets)
+    samples = take_turns(samplers, bench.rounds)
+    return Outcome(
+        measure,
+        FIGURE,
+        column(samples, FIGURE),
+        base=bench.floor.name,
+        goals=goals,
+        remarks=_remarks(samples),
+    )
+
+
+@contextmanager
+def loaded(bench: Bench, target: Target, crowd: Crowd) -> Iterator[Callable[[], Figures]]:
+    """A target with its subscribers and writers; what is given loads it for a round."""
+    with standing(target, crowd.documents, bench.appendfsync) as stand:
+        site = stand.site
+        each = crowd.documents // crowd.writers
+        script = [
+            *group("subscribers", crowd.subscribers, site, target.subscriber(site), crowd.each),
+            *group("writers", crowd.writers, site, target.writer(site), each),
+        ]
+        with stand.load(script) as load:
+            publish = partial(load.publish, "window", crowd.window)
+            publish(SETTLING)
+            yield lambda: _figures(stand.measure(partial(publish, bench.seconds)))
+
+
+def _figures(run: Run) -> Figures:
+    result = run.result
+    return {
+        FIGURE: result["deliveries"] / run.cpu,
+        "deliveries per second": result["deliveries"] / result["seconds"],
+        "events per second": result["events"] / result["seconds"],
+        "lost": result["lost"],
+        "reordered": result["reordered"],
+    }
+
+
+def _remarks(samples: Samples) -> dict[str, str]:
+    """Of whom what was lost, or came in another order."""
+    remarks = {}
+    for name, rounds in samples.items():
+        lost = sum(figures["lost"] for figures in rounds if figures)
+        reordered = sum(figures["reordered"] for figures in rounds if figures)
+        if lost or reordered:
+            remarks[name] = f"{lost:.0f} lost, {reordered:.0f} reordered"
+    return remarks

@@ -1,0 +1,67 @@
+"""From a writer's send to a subscriber's receipt, at a rate that burdens nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from bench.harness.bench import Bench
+from bench.harness.load import group
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
+from bench.harness.stand import standing
+from bench.harness.target import Target
+
+__all__ = ["latency"]
+
+SUBSCRIBERS = 100
+RATE = 50
+"""Events a second."""
+
+STRETCH = 3
+"""Of a round's seconds: what a 99th percentile needs."""
+
+MEASURE = f"latency, {SUBSCRIBERS} subscribers, {RATE} events a second"
+
+
+def latency(bench: Bench) -> list[Outcome]:
+    """The floor stores nothing; neither do the peers that no goal names."""
+    tell(MEASURE)
+    samplers = (Sampler(each.name, partial(_writing, bench, each)) for each in bench.targets)
+    samples = take_turns(samplers, bench.rounds)
+    rivals = [peer.name for peer in bench.peers if peer.persistent]
+    ahead = [
+        Goal(own.name, "ahead of persistent peers", is_ratio=False, ahead_of=rivals)
+        for own in bench.own
+    ]
+    near = [Goal(own.name, "≤ 3", is_ratio=False, most=3) for own in bench.own]
+    return [
+        Outcome(MEASURE, figure, column(samples, figure), less_is_better=True, goals=goals)
+        for figure, goals in (
+            ("median, microseconds", ahead),
+            ("99th percentile, microseconds", ahead),
+            ("99th percentile / median", near),
+        )
+    ]
+
+
+@contextmanager
+def _writing(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
+    with standing(target, 1, bench.appendfsync) as stand:
+        script = [
+            *group("subscribers", SUBSCRIBERS, stand.site, target.subscriber(stand.site)),
+            *group("writer", 1, stand.site, target.writer(stand.site)),
+        ]
+        with stand.load(script) as load:
+            load.publish("rate", RATE, 1)
+
+            def take() -> Figures:
+                delay = load.publish("rate", RATE, STRETCH * bench.seconds)["delivery_us"]
+                return {
+                    "median, microseconds": delay["median"],
+                    "99th percentile, microseconds": delay["p99"],
+                    "99th percentile / median": delay["p99"] / delay["median"],
+                }
+
+            yield take

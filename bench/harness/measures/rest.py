@@ -1,0 +1,72 @@
+"""Updates by REST, beside the same route in the barest application that commits to Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from bench.harness.bench import Bench
+from bench.harness.load import group
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rivals import bare_rest
+from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
+from bench.harness.stand import standing
+from bench.harness.syncline import Syncline, authorization
+from bench.harness.target import Site, Target
+
+__all__ = ["rest"]
+
+CLIENTS = 32
+SETTLING = 1.0
+
+COST, PER_SECOND = "CPU-microseconds a request", "requests per second"
+
+
+class Rest(Syncline):
+    """Its route that updates a document."""
+
+    name = "Syncline, REST"
+
+    def writer(self, site: Site) -> list[str]:
+        return [
+            *("speak http", "verb POST", "path /v1/Services/default/Documents/bench-{doc}"),
+            f"header Authorization: {authorization(site)}",
+            "header Content-Type: application/x-www-form-urlencoded",
+            'publish Data={"text":"{text}"}',
+        ]
+
+
+def rest(bench: Bench) -> list[Outcome]:
+    """Clients that each wait for the answer, on connections that stay."""
+    measure = f"updates by REST, {CLIENTS} clients"
+    tell(measure)
+    bare, own = bare_rest(), Rest()
+    targets = [target for target in (bare, own) if target is not None]
+    samples = take_turns(
+        [Sampler(each.name, partial(_requesting, bench, each)) for each in targets], bench.rounds
+    )
+    base = bare.name if bare else None
+    goal = Goal(own.name, "≤ 1.3 × bare Starlette", most=1.3)
+    return [
+        Outcome(measure, COST, column(samples, COST), base, less_is_better=True, goals=[goal]),
+        Outcome(measure, PER_SECOND, column(samples, PER_SECOND), base),
+    ]
+
+
+@contextmanager
+def _requesting(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
+    with standing(target, CLIENTS, bench.appendfsync) as stand:
+        script = group("clients", CLIENTS, stand.site, target.writer(stand.site))
+        with stand.load(script) as load:
+            publish = partial(load.publish, "inflight", 1)
+            publish(SETTLING)
+
+            def take() -> Figures:
+                run = stand.measure(partial(publish, bench.seconds))
+                done = run.result["acknowledged"]
+                if run.result["refused"]:
+                    raise RuntimeError(f"{run.result['refused']} requests were refused")
+                return {COST: run.cpu / done * 1e6, PER_SECOND: done / run.result["seconds"]}
+
+            yield take

@@ -1,0 +1,109 @@
+"""What an update, a fetch and a page of the list cost where there are few documents, and many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from bench.harness.bench import Bench
+from bench.harness.load import Load, group
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
+from bench.harness.stand import Stand, standing
+from bench.harness.syncline import Native, authorization, native_login
+from bench.harness.target import Site
+
+__all__ = ["sizes"]
+
+FEW = 1000
+CLIENTS = 20
+IN_FLIGHT = 8
+
+FILLERS = 20
+FILL_IN_FLIGHT = 64
+FILL_SECONDS = 900
+"""At most."""
+
+OPERATIONS = ("update", "fetch", "page of the list")
+
+
+class Filled(Native):
+    """Syncline with so many documents."""
+
+    def __init__(self, count: int) -> None:
+        self.name = f"{count:,} documents"
+        self.options = ("--max-subscriptions=100000",)
+        self._count = count
+
+    def prepare(self, site: Site) -> None:
+        """Make those that are used, and then the others."""
+        super().prepare(site)
+        lines = [
+            *native_login(site),
+            'publish {"id":{id},"do":"open","document":"filler-{s8}","data":{"text":"{text}"}}',
+            'ack-id {"id":',
+            'fatal "error"',
+        ]
+        with Load(site.directory, group("fillers", FILLERS, site, lines)) as load:
+            count = self._count - site.documents
+            load.publish("inflight", FILL_IN_FLIGHT, FILL_SECONDS, count)
+
+
+def sizes(bench: Bench) -> list[Outcome]:
+    """The processor time of server and Redis together, of one operation."""
+    few, many = Filled(FEW), Filled(bench.many_documents)
+    measure = f"cost with {few.name} and with {many.name}"
+    tell(measure)
+    samples = take_turns(
+        [Sampler(each.name, partial(_filled, bench, each)) for each in (few, many)], bench.rounds
+    )
+    goal = Goal(many.name, "≤ 1.2", most=1.2)
+    return [
+        Outcome(
+            measure,
+            f"CPU-microseconds for one {operation}",
+            column(samples, operation),
+            few.name,
+            less_is_better=True,
+            goals=[goal],
+        )
+        for operation in OPERATIONS
+    ]
+
+
+@contextmanager
+def _filled(bench: Bench, server: Filled) -> Iterator[Callable[[], Figures]]:
+    # Syncing the file to disk takes time, and no processor's.
+    with standing(server, CLIENTS, "no") as stand:
+        site = stand.site
+        fetch = [
+            *native_login(site),
+            'publish {"id":{id},"do":"get","document":"bench-{doc}"}',
+            'ack-id {"id":',
+            'fatal "error"',
+        ]
+        page = [
+            *("speak http", "path /v1/Services/default/Documents?PageSize=50"),
+            f"header Authorization: {authorization(site)}",
+            "publish ",
+        ]
+        with (
+            stand.load(group("writers", CLIENTS, site, server.writer(site))) as writers,
+            stand.load(group("readers", CLIENTS, site, fetch)) as readers,
+            stand.load(group("listers", CLIENTS, site, page)) as listers,
+        ):
+            costs = {
+                "update": partial(_cost, stand, writers, IN_FLIGHT),
+                "fetch": partial(_cost, stand, readers, IN_FLIGHT),
+                "page of the list": partial(_cost, stand, listers, 1),
+            }
+            yield lambda: {name: cost(bench.seconds) for name, cost in costs.items()}
+
+
+def _cost(stand: Stand, load: Load, in_flight: int, seconds: float) -> float:
+    run = stand.measure(partial(load.publish, "inflight", in_flight, seconds))
+    if run.result["refused"]:
+        raise RuntimeError(f"{run.result['refused']} requests were refused")
+    acknowledged: int = run.result["acknowledged"]
+    return (run.cpu + run.redis_cpu) / acknowledged * 1e6

@@ -1,0 +1,43 @@
+"""Two workers beside one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench.harness.bench import Bench
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rounds import Sampler, column, take_turns, tell
+from bench.harness.syncline import Native
+
+from .fan_out import Crowd, loaded
+
+__all__ = ["workers"]
+
+CROWD = Crowd(1000)
+
+MEASURE = f"workers, fan-out to {CROWD.subscribers:,} subscribers"
+
+PER_SECOND, PER_CPU = "deliveries per second", "deliveries per CPU-second"
+
+
+class Workers(Native):
+    """Syncline with so many."""
+
+    def __init__(self, count: int) -> None:
+        self.name = f"{count} worker{'s' if count > 1 else ''}"
+        self.options = (f"--workers={count}",)
+
+
+def workers(bench: Bench) -> list[Outcome]:
+    """The load client takes most of a core itself: with two cores, look at the CPU-second."""
+    tell(MEASURE)
+    one, two = Workers(1), Workers(2)
+    samples = take_turns(
+        [Sampler(each.name, partial(loaded, bench, each, CROWD)) for each in (one, two)],
+        bench.rounds,
+    )
+    goal = Goal(two.name, "≥ 1.7 where a second core is free", least=1.7)
+    return [
+        Outcome(MEASURE, PER_SECOND, column(samples, PER_SECOND), one.name, goals=[goal]),
+        Outcome(MEASURE, PER_CPU, column(samples, PER_CPU), one.name),
+    ]

@@ -1,0 +1,116 @@
+"""Unconditional writes over the native socket, and increments of one document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from bench.harness.bench import Bench
+from bench.harness.commit import captured_commits
+from bench.harness.load import group
+from bench.harness.outcome import Goal, Outcome
+from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
+from bench.harness.stand import Stand, standing
+from bench.harness.syncline import Native, native_login
+
+__all__ = ["increments", "writes"]
+
+WRITERS = 100
+IN_FLIGHT = 16
+SETTLING = 1.0
+
+PER_CPU, PER_SECOND = "writes per CPU-second", "writes per second"
+
+REDIS = "Redis, EVALSHA by a C client"
+
+
+def writes(bench: Bench) -> list[Outcome]:
+    """Each writer has a document. Redis' own figure is of its own CPU, the server's of its."""
+    measure = f"unconditional writes of 200 bytes, {WRITERS} writers, {IN_FLIGHT} in flight each"
+    tell(measure)
+    server, redis = Native(), Native()
+    samples = take_turns(
+        [
+            Sampler(REDIS, partial(_redis_alone, bench, redis)),
+            Sampler(server.name, partial(_through_server, bench, server)),
+        ],
+        bench.rounds,
+    )
+    goals = [
+        Goal(server.name, "≥ 25,000", is_ratio=False, least=25_000),
+        Goal(server.name, "or ≥ 0.35 × Redis", least=0.35),
+    ]
+    return [
+        Outcome(measure, PER_CPU, column(samples, PER_CPU), base=REDIS, goals=goals),
+        Outcome(measure, PER_SECOND, column(samples, PER_SECOND), base=REDIS),
+    ]
+
+
+def increments(bench: Bench) -> list[Outcome]:
+    """Every client waits for its answer before it adds one again."""
+    measure = f"increments of one document by {WRITERS} clients"
+    tell(measure)
+    server = Native()
+    samples = take_turns(
+        [Sampler(server.name, partial(_incrementing, bench, server))], bench.rounds
+    )
+    goal = Goal(server.name, "≥ 10,000", is_ratio=False, least=10_000)
+    return [
+        Outcome(measure, PER_SECOND, column(samples, PER_SECOND), goals=[goal]),
+        Outcome(measure, PER_CPU, column(samples, PER_CPU)),
+    ]
+
+
+@contextmanager
+def _through_server(bench: Bench, server: Native) -> Iterator[Callable[[], Figures]]:
+    with standing(server, WRITERS, bench.appendfsync) as stand:
+        script = group("writers", WRITERS, stand.site, server.writer(stand.site))
+        with stand.load(script) as load:
+            yield _sample(stand, partial(load.publish, "inflight", IN_FLIGHT), bench.seconds)
+
+
+@contextmanager
+def _redis_alone(bench: Bench, server: Native) -> Iterator[Callable[[], Figures]]:
+    """The same commits, as the server would send them; it stands by."""
+    with standing(server, WRITERS, bench.appendfsync) as stand:
+        script = group("writers", WRITERS, stand.redis_site, captured_commits(stand))
+        with stand.load(script) as load:
+            yield _sample(
+                stand, partial(load.publish, "inflight", IN_FLIGHT), bench.seconds, of_redis=True
+            )
+
+
+@contextmanager
+def _incrementing(bench: Bench, server: Native) -> Iterator[Callable[[], Figures]]:
+    with standing(server, 1, bench.appendfsync) as stand:
+        lines = [
+            *native_login(stand.site),
+            'publish {"id":{id},"do":"patch","document":"bench-{doc}","increment":{"/n":1}}',
+            'ack-id {"id":',
+            'fatal "error"',
+        ]
+        with stand.load(group("writers", WRITERS, stand.site, lines)) as load:
+            yield _sample(stand, partial(load.publish, "inflight", 1), bench.seconds)
+
+
+def _sample(
+    stand: Stand,
+    publish: Callable[[float], dict[str, Any]],
+    seconds: float,
+    *,
+    of_redis: bool = False,
+) -> Callable[[], Figures]:
+    publish(SETTLING)
+
+    def take() -> Figures:
+        run = stand.measure(partial(publish, seconds))
+        done = run.result["acknowledged"]
+        return {
+            PER_CPU: done / (run.redis_cpu if of_redis else run.cpu),
+            PER_SECOND: done / run.result["seconds"],
+            "refused": run.result["refused"],
+        }
+
+    return take

@@ -1,0 +1,150 @@
+"""Processes of targets: started, waited for, looked at in /proc, and ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from .target import Command
+
+__all__ = ["Process", "free_ports"]
+
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 15.0
+LOOK_INTERVAL = 0.005
+"""Seconds."""
+
+PORTS = 10
+"""In a row, for one target."""
+
+STORES = ("redis-server", "valkey-server")
+"""Children that do not count as the server."""
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Process:
+    """One that accepts connections on a port of 127.0.0.1, and its children."""
+
+    def __init__(self, command: Command, port: int, log: Path) -> None:
+        """Start it, and wait until it is ready.
+
+        Raises:
+            RuntimeError: it ended, or was not ready in time; the text is the end of its log.
+        """
+        self._log = log
+        began = time.monotonic()
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                list(command.argv),
+                env={**os.environ, **command.environment},
+                cwd=command.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(port)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_seconds = time.monotonic() - began
+
+    def cpu(self) -> float:
+        """Seconds of user and system time so far, of those that run and of ended children."""
+        return sum(_cpu(each) for each in self._tree())
+
+    def memory(self) -> int:
+        """Bytes that are the processes' own (proportional set size)."""
+        return sum(_pss(each) for each in self._tree())
+
+    def stop(self) -> None:
+        """End it, and its children with it."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            # Its own session, so that nobody is left behind.
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+
+    def _tree(self) -> list[int]:
+        found, wanted = [], [self._process.pid]
+        while wanted:
+            process = wanted.pop()
+            found.append(process)
+            wanted += [each for each in _children(process) if _name(each) not in STORES]
+        return found
+
+    def _wait_until_ready(self, port: int) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _accepts(port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                last = self._log.read_text(errors="replace").splitlines()[-3:]
+                raise RuntimeError(f"it did not start: {' '.join(last)}")
+            time.sleep(LOOK_INTERVAL)
+
+
+def free_ports() -> int:
+    """The first of `PORTS` ports in a row that nobody listens on, outside of those for clients."""
+    first = int(os.environ.get("BENCH_PORT", "20000"))
+    for port in range(first, 32_000, PORTS):
+        if port not in _given and not any(_accepts(each) for each in range(port, port + PORTS)):
+            _given.add(port)
+            return port
+    raise RuntimeError("there are no free ports")
+
+
+_given: set[int] = set()
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as attempt:
+        attempt.settimeout(1)
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _name(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _children(process: int) -> list[int]:
+    found: list[int] = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            found += map(int, path.read_text().split())
+        except OSError:
+            pass  # the thread has ended
+    return found
+
+
+def _cpu(process: int) -> float:
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0.0
+    # The name before may hold spaces; the fields are counted from behind it.
+    fields = text.rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICK
+
+
+def _pss(process: int) -> int:
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    line = next(line for line in text.splitlines() if line.startswith("Pss:"))
+    return int(line.split()[1]) * 1024

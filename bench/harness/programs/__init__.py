@@ -1,0 +1,1 @@
+"""Clients of Syncline that contend for a document; each is a process."""

@@ -1,0 +1,69 @@
+"""Clients of the Python package that add 1 to one number of one document by `mutate`.
+
+    python -m bench.harness.programs.contend_python URL TOKEN DOCUMENT CLIENTS SECONDS
+
+Prints a line of JSON: commits, attempts, seconds, and in seconds the mean and the longest wait of
+a client for one change; `value` is the number at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import uvloop
+
+import syncline
+from syncline import JsonObject
+
+
+@dataclass
+class Contention:
+    """What happened so far; times in seconds."""
+
+    end: float
+    attempts: int = 0
+    waits: list[float] = field(default_factory=list)
+
+    async def contend(self, document: syncline.Document) -> None:
+        """Change the document over and over."""
+        while (began := time.monotonic()) < self.end:
+            await document.mutate(self._add)
+            self.waits.append(time.monotonic() - began)
+
+    def _add(self, data: JsonObject) -> JsonObject:
+        self.attempts += 1
+        return {**data, "count": data.get("count", 0) + 1}
+
+
+async def run(url: str, token: str, name: str, count: int, seconds: float) -> None:
+    """Connect all, and let them contend."""
+    async with AsyncExitStack() as stack:
+        documents = []
+        for _ in range(count):
+            client = await stack.enter_async_context(syncline.connect(url, token=token))
+            documents.append(await client.document(name))
+        began = time.monotonic()
+        contention = Contention(began + seconds)
+        await asyncio.gather(*map(contention.contend, documents))
+        took = time.monotonic() - began
+        # Its own next change waits until it has seen all others.
+        await documents[0].patch(increment={"/count": 0})
+        figures = {
+            "commits": len(contention.waits),
+            "attempts": contention.attempts,
+            "seconds": took,
+            "mean_wait": sum(contention.waits) / len(contention.waits),
+            "longest_wait": max(contention.waits),
+            "value": documents[0].data["count"],
+        }
+        print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    url, token, name, count, seconds = sys.argv[1:]
+    uvloop.run(run(url, token, name, int(count), float(seconds)))

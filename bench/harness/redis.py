@@ -1,0 +1,30 @@
+"""A Redis of a target's own, as durable as the one that Syncline embeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syncline_server.storage import embedded
+
+from .processes import Process
+from .target import Command
+
+__all__ = ["start_redis"]
+
+
+def start_redis(port: int, directory: Path, appendfsync: str) -> Process:
+    """An empty one; `appendfsync`: `always`, `everysec` or `no`."""
+    directory.mkdir()
+    settings = {
+        "port": str(port),
+        "bind": "127.0.0.1",
+        "dir": str(directory),
+        "appendonly": "yes",
+        "appendfsync": appendfsync,
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    words = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    limits = ["--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
+    argv = [str(embedded._find_binary()), *words, *limits]
+    return Process(Command(argv), port, directory / "redis.log")

@@ -1,0 +1,47 @@
+"""The peers that there are, as their modules name them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import bench.peers
+
+from .rounds import tell
+from .target import Missing, Target
+
+__all__ = ["bare_rest", "find_peers"]
+
+
+def find_peers() -> list[Target]:
+    """Those that can run here and have subscribers; says of the others why they cannot."""
+    return [each for each in _all() if not _is_bare(each) and _can_run(each)]
+
+
+def bare_rest() -> Target | None:
+    """What REST is held against, if it can run here."""
+    return next((each for each in _all() if _is_bare(each) and _can_run(each)), None)
+
+
+def _all() -> Iterator[Target]:
+    for module in pkgutil.iter_modules(bench.peers.__path__):
+        if module.ispkg:
+            continue
+        found = importlib.import_module(f"bench.peers.{module.name}")
+        if hasattr(found, "TARGET"):
+            yield found.TARGET
+        yield from getattr(found, "TARGETS", ())
+
+
+def _is_bare(target: Target) -> bool:
+    return bool(getattr(target, "rest", False))
+
+
+def _can_run(target: Target) -> bool:
+    try:
+        target.versions()
+    except Missing as error:
+        tell(f"{target.name} is left out: {error}")
+        return False
+    return True

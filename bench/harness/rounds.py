@@ -1,0 +1,76 @@
+"""Interleaving: every contender once, then every one again, so that noise meets all alike."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from urllib.error import URLError
+
+from .load import LoadError
+from .target import Missing
+
+__all__ = ["Figures", "Sampler", "Samples", "column", "take_turns", "tell"]
+
+Figures = dict[str, float]
+"""By name: what one round of one contender gives."""
+
+Samples = dict[str, list[Figures | None]]
+"""By contender: a round each; None where it failed."""
+
+FAILURES = (LoadError, Missing, RuntimeError, URLError)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A contender.
+
+    Attributes:
+        ready: sets it up for all rounds, and gives what takes one sample.
+    """
+
+    name: str
+    ready: Callable[[], AbstractContextManager[Callable[[], Figures]]]
+
+
+def take_turns(samplers: Iterable[Sampler], rounds: int) -> Samples:
+    """All of them stand at the same time, but only one is driven."""
+    samples: Samples = {}
+    takers: dict[str, Callable[[], Figures]] = {}
+    with ExitStack() as stack:
+        for sampler in samplers:
+            try:
+                takers[sampler.name] = stack.enter_context(sampler.ready())
+            except FAILURES as error:
+                tell(f"  {sampler.name}: left out: {error}")
+            else:
+                samples[sampler.name] = []
+        for number in range(rounds):
+            for name, take in takers.items():
+                samples[name].append(_take(name, number, take))
+    return samples
+
+
+def column(samples: Samples, figure: str) -> dict[str, list[float | None]]:
+    """One figure of all, by contender."""
+    return {
+        name: [None if figures is None else figures[figure] for figures in rounds]
+        for name, rounds in samples.items()
+    }
+
+
+def tell(text: str) -> None:
+    """Say on stderr how far the bench is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _take(name: str, number: int, take: Callable[[], Figures]) -> Figures | None:
+    try:
+        figures = take()
+    except FAILURES as error:
+        tell(f"  round {number + 1}, {name}: failed: {error}")
+        return None
+    shown = ", ".join(f"{key} {value:,.4g}" for key, value in figures.items())
+    tell(f"  round {number + 1}, {name}: {shown}")
+    return figures

@@ -1,0 +1,83 @@
+"""A target that runs, with a Redis of its own and the clients that it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .load import Load
+from .processes import Process, free_ports
+from .redis import start_redis
+from .target import Site, Target
+
+__all__ = ["Run", "Stand", "standing"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a stretch of load.
+
+    Attributes:
+        result: what the clients counted.
+        cpu: seconds that the server took.
+        redis_cpu: the same of its Redis.
+    """
+
+    result: dict[str, Any]
+    cpu: float
+    redis_cpu: float
+
+
+@dataclass(frozen=True)
+class Stand:
+    """One target, ready to be loaded.
+
+    Attributes:
+        redis_site: the same, for clients of its Redis.
+    """
+
+    target: Target
+    site: Site
+    process: Process
+    redis: Process
+    redis_site: Site
+
+    def load(self, script: list[str], *, connecting: int = 100) -> Load:
+        """Connect clients."""
+        return Load(self.site.directory, script, connecting=connecting)
+
+    def measure(self, load: Callable[[], dict[str, Any]]) -> Run:
+        """Let the load run, and look at what it costs."""
+        cpu, redis_cpu = self.process.cpu(), self.redis.cpu()
+        result = load()
+        return Run(result, self.process.cpu() - cpu, self.redis.cpu() - redis_cpu)
+
+
+@contextmanager
+def standing(target: Target, documents: int, appendfsync: str) -> Iterator[Stand]:
+    """Start a target, and end it with its Redis.
+
+    Raises:
+        RuntimeError: it does not start.
+    """
+    with TemporaryDirectory(prefix="bench-") as made:
+        directory = Path(made)
+        port = free_ports()
+        redis_port = port + 9
+        redis = start_redis(redis_port, directory / "redis", appendfsync)
+        try:
+            own = directory / "target"
+            own.mkdir()
+            site = Site(port, f"redis://127.0.0.1:{redis_port}", own, documents)
+            process = Process(target.command(site), port, directory / "log")
+            try:
+                target.prepare(site)
+                yield Stand(target, site, process, redis, replace(site, port=redis_port))
+            finally:
+                process.stop()
+        finally:
+            redis.stop()

@@ -1,0 +1,168 @@
+"""Syncline, by its wires."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from syncline_protocol import __version__, twilsock
+from syncline_server.auth import mint_token
+from syncline_server.credentials import Credentials, load_credentials
+
+from .target import Command, Site, Target
+
+__all__ = ["Native", "Syncline", "Twilsock", "authorization", "native_login", "token"]
+
+SYNCLINE = Path(sys.executable).with_name("syncline")
+TOKEN_LIFE = 86_400
+SID_SIZE = 34
+
+
+class Syncline(Target):
+    """The server, with bounds that many clients of one machine and one identity would meet."""
+
+    persistent = True
+    options: tuple[str, ...] = ()
+
+    def versions(self) -> dict[str, str]:
+        return {"syncline": __version__, "python": sys.version.split()[0]}
+
+    def command(self, site: Site) -> Command:
+        options = [
+            f"--port={site.port}",
+            f"--redis-url={site.redis}",
+            f"--data-dir={_data(site)}",
+            "--log-level=warning",
+            "--connect-rate=100000",
+            "--identity-rate=10000000",
+            "--connection-rate=1000000",
+            "--max-in-flight=1024",
+        ]
+        return Command([str(SYNCLINE), "serve", *options, *self.options])
+
+    def prepare(self, site: Site) -> None:
+        """Make the documents."""
+        for number in range(site.documents):
+            create(site, f"bench-{number:05}", {"text": ""})
+
+    def writer(self, site: Site) -> list[str]:
+        """By the native socket, whatever the subscribers speak."""
+        return [
+            *native_login(site),
+            'publish {"id":{id},"do":"set","document":"bench-{doc}","data":{"text":"{text}"}}',
+            'ack-id {"id":',
+            'refused "error"',
+        ]
+
+
+class Native(Syncline):
+    """Subscribers speak `syncline.v1`."""
+
+    name = "Syncline, native"
+
+    def subscriber(self, site: Site) -> list[str]:
+        return [
+            *native_login(site),
+            "for-each",
+            'send {"id":2,"do":"open","document":"bench-{doc}"}',
+            'expect {"id":2,"ok"',
+            "done",
+        ]
+
+
+class Twilsock(Syncline):
+    """Subscribers speak what the vendor's SDKs speak."""
+
+    name = "Syncline, Twilsock"
+
+    def subscriber(self, site: Site) -> list[str]:
+        sids = [sid_of(site, f"bench-{number:05}") for number in range(site.documents)]
+        header = {"active_grant": "data_sync", "http_request": _SUBSCRIPTIONS}
+        return [
+            "path /v3/wsconnect",
+            "frame binary",
+            f"list sid doc {' '.join(sids)}",
+            f"send {_packet('init', {'token': token(site), 'capabilities': []})}",
+            'expect "code":200',
+            "for-each",
+            f"send {_packet('message', header, _SUBSCRIPTION)}",
+            "expect subscription_established",
+            "done",
+            f"reply {_PING} -> {_PONG}",
+        ]
+
+
+_SUBSCRIPTIONS = {"method": "POST", "host": "sync", "path": "/v4/Subscriptions", "headers": {}}
+_SUBSCRIPTION = (
+    '{"event_protocol_version":4,"action":"establish","correlation_id":1,'
+    '"requests":[{"object_sid":"{sid}","object_type":"document"}]}'
+)
+
+
+def credentials(site: Site) -> Credentials:
+    """Those of the server on this site."""
+    return load_credentials(_data(site), {})
+
+
+def token(site: Site) -> str:
+    """An access token that it takes."""
+    return mint_token(credentials(site), "bench", TOKEN_LIFE)
+
+
+def authorization(site: Site) -> str:
+    """The header of the account."""
+    known = credentials(site)
+    login = f"{known.account_sid}:{known.auth_token}".encode()
+    return f"Basic {base64.b64encode(login).decode()}"
+
+
+def create(site: Site, name: str, data: dict[str, object]) -> None:
+    """Make a document by REST."""
+    _call(site, "/Documents", {"UniqueName": name, "Data": json.dumps(data)})
+
+
+def sid_of(site: Site, name: str) -> str:
+    """The SID of a document."""
+    return str(_call(site, f"/Documents/{name}", None)["sid"])
+
+
+def _call(site: Site, path: str, form: dict[str, str] | None) -> dict[str, object]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{site.port}/v1/Services/default{path}",
+        None if form is None else urllib.parse.urlencode(form).encode(),
+        {"Authorization": authorization(site)},
+    )
+    with urllib.request.urlopen(request) as reply:
+        body: dict[str, object] = json.load(reply)
+        return body
+
+
+def _data(site: Site) -> Path:
+    return site.directory / "data"
+
+
+def native_login(site: Site) -> list[str]:
+    """Lines of a script by which a client authenticates."""
+    return [
+        "path /v1/ws",
+        "header Sec-WebSocket-Protocol: syncline.v1",
+        f'send {{"id":1,"do":"auth","token":"{token(site)}"}}',
+        'expect {"id":1,"ok"',
+    ]
+
+
+def _packet(method: str, header: Mapping[str, object], payload: str = "") -> str:
+    """A packet as a template; its sizes are those of what it will be rendered to."""
+    rendered = payload.replace("{sid}", "E" * SID_SIZE).encode()
+    packet = twilsock.encode({"method": method, "id": "1", **header}, rendered)
+    head = packet.removesuffix(rendered).decode()
+    return (head + payload).replace("\r\n", "\\r\\n")
+
+
+_PING = twilsock.encode_ping("ping").decode().replace("\r\n", "\\r\\n")
+_PONG = twilsock.encode_reply("ping").decode().replace("\r\n", "\\r\\n")

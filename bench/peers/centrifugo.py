@@ -1,0 +1,74 @@
+"""Centrifugo with its Redis engine, without history and with it; built by `make bench`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+from bench.harness.target import Command, Missing, Site, Target
+
+from .places import BUILD
+
+__all__ = ["TARGETS"]
+
+BINARY = BUILD / "centrifugo"
+MODULE = "github.com/centrifugal/centrifugo/v6"
+HANDSHAKE = [
+    "path /connection/websocket",
+    'fatal "error"',
+    'send {"id":1,"connect":{}}',
+    'expect {"id":1,"connect"',
+]
+PERMISSIONS = {
+    "allow_subscribe_for_client": True,
+    "allow_subscribe_for_anonymous": True,
+    "allow_publish_for_client": True,
+    "allow_publish_for_anonymous": True,
+}
+PING_INTERVAL = "600s"
+"""A ping may share a frame with an event, where the load client would not see it."""
+
+HISTORY = {"history_size": 100, "history_ttl": "300s", "force_recovery": True}
+
+
+class _Centrifugo(Target):
+    def __init__(self, *, history: bool) -> None:
+        self.name = "Centrifugo with history" if history else "Centrifugo"
+        self.persistent = history
+        self._channel = {**PERMISSIONS, **(HISTORY if history else {})}
+
+    def versions(self) -> dict[str, str]:
+        if not BINARY.exists():
+            raise Missing(f"{BINARY} is not there: it needs a Go toolchain")
+        told = subprocess.run(["go", "version", "-m", str(BINARY)], capture_output=True, text=True)
+        [version] = re.findall(rf"\t{MODULE}\t(v\S+)", told.stdout)
+        return {"centrifugo": version.removeprefix("v")}
+
+    def command(self, site: Site) -> Command:
+        file = site.directory / "config.json"
+        file.write_text(json.dumps(self._configuration(site)))
+        return Command([str(BINARY), "--config", str(file)])
+
+    def subscriber(self, site: Site) -> list[str]:
+        subscribe = 'send {"id":2,"subscribe":{"channel":"{doc}"}}'
+        return [*HANDSHAKE, "for-each", subscribe, 'expect {"id":2,"subscribe"', "done"]
+
+    def writer(self, site: Site) -> list[str]:
+        publish = '{"channel":"{doc}","data":{"text":"{text}"}}'
+        return [*HANDSHAKE, f'publish {{"id":{{id}},"publish":{publish}}}']
+
+    def _configuration(self, site: Site) -> dict[str, object]:
+        return {
+            "http_server": {"address": "127.0.0.1", "port": site.port},
+            "log": {"level": "warn"},
+            "client": {
+                "allow_anonymous_connect_without_token": True,
+                "ping_interval": PING_INTERVAL,
+            },
+            "engine": {"type": "redis", "redis": {"address": site.redis}},
+            "channel": {"without_namespace": self._channel},
+        }
+
+
+TARGETS = (_Centrifugo(history=False), _Centrifugo(history=True))

@@ -1,0 +1,40 @@
+"""Peers whose clients can contend for one document, and the programs that do it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+
+from bench.harness.target import Site, Target
+
+from . import deepstream, sharedb
+from .node import node_command
+
+__all__ = ["CONTENDERS", "Contender"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A peer, and the program of its clients."""
+
+    target: Target
+    program: str
+
+    def contend(self, site: Site, clients: int, seconds: float) -> dict[str, float]:
+        """Has so many clients change one document, each again and again.
+
+        Returns:
+            `commits`, `attempts`, `seconds`, and in seconds `mean_wait` and `longest_wait` of one
+            client for one change; `value`, the changes that the document shows.
+        """
+        command = node_command(self.program, site.port, clients, seconds)
+        done = subprocess.run(command.argv, capture_output=True, text=True, check=True)
+        figures: dict[str, float] = json.loads(done.stdout)
+        return figures
+
+
+CONTENDERS = (
+    Contender(sharedb.TARGET, "contend_sharedb.js"),
+    Contender(deepstream.IN_MEMORY, "contend_deepstream.js"),
+)

@@ -1,0 +1,40 @@
+"""What the peers on Node share: their packages, from bench/package.json, and their programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+from bench.harness.target import Command, Missing
+
+from .places import MODULES, PROGRAMS
+
+__all__ = ["node_command", "node_versions"]
+
+
+def node_command(program: str, *arguments: object) -> Command:
+    """Runs a program of bench/peers/programs, or one of an installed package."""
+    path = MODULES / program if "/" in program else PROGRAMS / program
+    return Command(["node", str(path), *map(str, arguments)], {"NODE_ENV": "production"})
+
+
+def node_versions(*packages: str) -> dict[str, str]:
+    """Of the installed packages, and of Node.
+
+    Raises:
+        Missing: Node or a package is not there.
+    """
+    if shutil.which("node") is None:
+        raise Missing("node is not on PATH")
+    versions = {package: _version(package) for package in packages}
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+    return {**versions, "node": node.stdout.strip().removeprefix("v")}
+
+
+def _version(package: str) -> str:
+    manifest = MODULES / package / "package.json"
+    if not manifest.exists():
+        raise Missing(f"{package} is not in {MODULES}: run npm ci there")
+    version: str = json.loads(manifest.read_bytes())["version"]
+    return version

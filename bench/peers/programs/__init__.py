@@ -1,0 +1,1 @@
+"""The servers of peers that are libraries; each is what its documentation shows."""

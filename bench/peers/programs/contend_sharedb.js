@@ -1,0 +1,33 @@
+// Clients that add 1 to one number of one document. They do not follow it, which would only cost
+// them more: the server transforms what is behind, so each change takes one try.
+// Arguments: port, clients, seconds.
+import { once } from "node:events";
+import { promisify } from "node:util";
+
+import ShareDB from "sharedb/lib/client/index.js";
+import WebSocket from "ws";
+
+import { contend } from "./contention.js";
+
+const [port, count, seconds] = process.argv.slice(2).map(Number);
+
+async function open() {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  await once(socket, "open");
+  const document = new ShareDB.Connection(socket).get("bench", "00000");
+  await promisify(document.fetch).call(document);
+  return document;
+}
+
+async function add(document) {
+  await promisify(document.submitOp).call(document, [{ p: ["count"], na: 1 }]);
+  return true;
+}
+
+async function value() {
+  const document = await open();
+  return document.data.count;
+}
+
+await contend(await Promise.all(Array.from({ length: count }, open)), seconds, add, value);
+process.exit();

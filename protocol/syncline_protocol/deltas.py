@@ -1,0 +1,266 @@
+"""What changed between two revisions of a document, as a JSON patch (RFC 6902).
+
+Pure functions. A delta is only ever a shorter way to say the same: whoever makes one proves it, and
+whoever applies one compares the digest of what comes out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import compress, count
+from operator import ne
+from typing import Any
+
+import orjson
+
+from .canonical import digest
+
+__all__ = [
+    "LARGEST_SHARE",
+    "OPERATIONS_LIMIT",
+    "SMALLEST_DATA",
+    "Delta",
+    "Inapplicable",
+    "Operation",
+    "apply",
+    "applied",
+    "between",
+    "diff",
+]
+
+SMALLEST_DATA = 256
+"""Bytes of data below which it is sent whole."""
+
+LARGEST_SHARE = 0.7
+"""Of the size of the data; operations that are longer are no gain."""
+
+OPERATIONS_LIMIT = 256
+"""Operations in one delta, at most."""
+
+_DESCENT_LIMIT = 16
+"""Containers within each other that are compared member by member; each level costs one comparison
+of all that is in it."""
+
+_LOOKAHEAD = 8
+"""Elements of an array that are looked ahead for one that was moved by others added or removed."""
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+
+Operation = dict[str, Any]
+"""One of RFC 6902: `add`, `replace` or `remove`."""
+
+
+class Inapplicable(ValueError):
+    """A delta that does not lead from the state that is held to the one that was meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The way from one revision's data to the next's.
+
+    Attributes:
+        operations: a JSON array of `Operation`s.
+        digest: of the data that they lead to.
+    """
+
+    operations: bytes
+    digest: str
+
+
+def between(before: bytes, after: bytes) -> Delta | None:
+    """How to come from one document's data to another; None if `after` itself is no longer.
+
+    Args:
+        before, after: JSON objects, as they are stored.
+    """
+    if len(after) < SMALLEST_DATA:
+        return None
+    value, goal = orjson.loads(before), orjson.loads(after)
+    operations = diff(value, goal)
+    if operations is None:
+        return None
+    text = orjson.dumps(operations)
+    if len(text) > LARGEST_SHARE * len(after):
+        return None
+    apply(value, operations)
+    # The comparisons of `diff` take 1, 1.0 and true for equal.
+    if _sorted(value) != _sorted(goal):
+        return None
+    return Delta(text, digest(goal))
+
+
+def applied(before: bytes, operations: Any, expected: Any) -> bytes:
+    """The data that a delta leads to, as compact JSON.
+
+    Args:
+        before: the JSON object that is held.
+        operations: as they came, parsed; they may be anything.
+        expected: the digest that came with them.
+
+    Raises:
+        Inapplicable: they do not fit `before`, or the digest is another one.
+    """
+    value = orjson.loads(before)
+    apply(value, operations)
+    try:
+        after = orjson.dumps(value)
+        found = digest(value)
+    except (ValueError, orjson.JSONEncodeError) as error:
+        raise Inapplicable(str(error)) from None
+    if found != expected:
+        raise Inapplicable(f"the digest is {found}, not {expected!r}")
+    return after
+
+
+def apply(value: dict[str, Any], operations: Any) -> None:
+    """Change `value` by operations that a stranger gave; members of them become part of it.
+
+    Raises:
+        Inapplicable: they are none, or do not fit; `value` is changed in part then.
+    """
+    if not isinstance(operations, list) or len(operations) > OPERATIONS_LIMIT:
+        raise Inapplicable(f"a delta has at most {OPERATIONS_LIMIT} operations")
+    for operation in operations:
+        try:
+            _apply(value, operation)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            raise Inapplicable("an operation does not fit the data") from None
+
+
+def diff(before: dict[str, Any], after: dict[str, Any]) -> list[Operation] | None:
+    """Operations that lead from one value to the other; None if they would be too many.
+
+    Values that Python takes for equal are left as they are, of whatever type. The operations share
+    values with `after`.
+    """
+    try:
+        difference = _Difference()
+        difference.objects(before, after, "", 0)
+    except _TooMany:
+        return None
+    return difference.operations
+
+
+class _TooMany(Exception):
+    """There are more operations than a delta may have."""
+
+
+class _Difference:
+    """Collects operations; `path` is always a JSON pointer (RFC 6901)."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+
+    def objects(self, before: dict[str, Any], after: dict[str, Any], path: str, depth: int) -> None:
+        """Of two objects."""
+        for key in before:
+            if key not in after:
+                self._note("remove", f"{path}/{_escaped(key)}")
+        for key, value in after.items():
+            if key not in before:
+                self._note("add", f"{path}/{_escaped(key)}", value)
+            elif before[key] != value:
+                self._values(before[key], value, f"{path}/{_escaped(key)}", depth + 1)
+
+    def _lists(self, before: list[Any], after: list[Any], path: str, depth: int) -> None:
+        """Elements are taken for added or removed where that brings both to the same soon after."""
+        shared = min(len(before), len(after))
+        start = _equal(before, after, shared)
+        end = _equal(reversed(before), reversed(after), shared - start)
+        olds, news = before[start : len(before) - end], after[start : len(after) - end]
+        old = new = 0
+        while old < len(olds) and new < len(news):
+            if olds[old] == news[new]:
+                old, new = old + 1, new + 1
+                continue
+            removed, added = _shift(olds, news, old, new)
+            if removed or added:
+                self._splice(path, start + new, removed, news[new : new + added])
+            else:
+                self._values(olds[old], news[new], f"{path}/{start + new}", depth + 1)
+                removed = added = 1
+            old, new = old + removed, new + added
+        self._splice(path, start + new, len(olds) - old, news[new:])
+
+    def _splice(self, path: str, place: int, removed: int, added: list[Any]) -> None:
+        for _ in range(removed):
+            self._note("remove", f"{path}/{place}")
+        for offset, value in enumerate(added):
+            self._note("add", f"{path}/{place + offset}", value)
+
+    def _values(self, before: Any, after: Any, path: str, depth: int) -> None:
+        """Of two that differ."""
+        is_deep = depth >= _DESCENT_LIMIT
+        if not is_deep and isinstance(before, dict) and isinstance(after, dict):
+            self.objects(before, after, path, depth)
+        elif not is_deep and isinstance(before, list) and isinstance(after, list):
+            self._lists(before, after, path, depth)
+        else:
+            self._note("replace", path, after)
+
+    def _note(self, verb: str, path: str, *value: Any) -> None:
+        if len(self.operations) == OPERATIONS_LIMIT:
+            raise _TooMany
+        self.operations.append({"op": verb, "path": path, **({"value": value[0]} if value else {})})
+
+
+def _equal(before: Any, after: Any, limit: int) -> int:
+    """How many elements two sequences have in common at their beginning, up to a limit."""
+    return min(limit, next(compress(count(), map(ne, before, after)), limit))
+
+
+def _shift(olds: list[Any], news: list[Any], old: int, new: int) -> tuple[int, int]:
+    """How many elements were removed or added here; neither where one gave way to the other."""
+    if olds[old + 1 : old + 2] == news[new + 1 : new + 2]:
+        return 0, 0
+    for distance in range(1, _LOOKAHEAD + 1):
+        if news[new + distance : new + distance + 1] == olds[old : old + 1]:
+            return 0, distance
+        if olds[old + distance : old + distance + 1] == news[new : new + 1]:
+            return distance, 0
+    return 0, 0
+
+
+def _apply(value: dict[str, Any], operation: Operation) -> None:
+    verb = operation["op"]
+    # A path of no member at all means the data as a whole, which no delta replaces.
+    root, *parents, last = map(_unescaped, operation["path"].split("/"))
+    if root:
+        raise ValueError
+    target: Any = value
+    for name in parents:
+        target = target[name] if isinstance(target, dict) else target[_index(name, target)]
+    match verb, target:
+        case "add", dict():
+            target[last] = operation["value"]
+        case "add", list():
+            target.insert(_index(last, target, more=1), operation["value"])
+        case "replace", dict() if last in target:
+            target[last] = operation["value"]
+        case "replace", list():
+            target[_index(last, target)] = operation["value"]
+        case "remove", dict():
+            del target[last]
+        case "remove", list():
+            del target[_index(last, target)]
+        case _:
+            raise ValueError
+
+
+def _index(name: str, elements: list[Any], more: int = 0) -> int:
+    if not _INDEX.fullmatch(name) or int(name) >= len(elements) + more:
+        raise IndexError
+    return int(name)
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _unescaped(name: str) -> str:
+    return name.replace("~1", "/").replace("~0", "~")
+
+
+def _sorted(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

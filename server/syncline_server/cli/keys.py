@@ -1,0 +1,116 @@
+"""`syncline keys`: API keys that come and go while all servers run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import click
+import httpx2
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from syncline import JsonObject
+
+from .access import Access
+from .accessing import owning
+from .api import Collection, http_client
+from .failures import printable
+from .output import show_line, show_resource
+from .parameters import KeySid
+
+__all__ = ["keys"]
+
+PAGE_SIZE = 100
+
+
+class Keys(Collection):
+    """All API keys of a server."""
+
+    def __init__(self, http: httpx2.Client) -> None:
+        super().__init__(http, "v1/Keys", "keys")
+
+    def add(self, name: str | None, login_only: bool) -> JsonObject:
+        """A new one, with its secret."""
+        given = {} if name is None else {"FriendlyName": name}
+        return self._resource(
+            "POST", self._path, data={**given, "LoginOnly": str(login_only).lower()}
+        )
+
+    def revoke(self, sid: str) -> None:
+        """Make one invalid for ever."""
+        self._call("DELETE", self._path_of(sid))
+
+
+@click.group()
+def keys() -> None:
+    """Add, list and revoke API keys; every server learns of it within a second.
+
+    They are kept in the Redis that the servers share, so that keys are rotated without a restart:
+    add one, let your back end sign with it, and revoke the old one when its tokens have run out.
+
+    This needs the account's own login: SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, or the data
+    directory of a server on this machine. API keys and tokens do not do.
+    """
+
+
+@keys.command()
+@click.option("--name", help="What it is for, in your words.")
+@click.option(
+    "--login-only/--no-login-only",
+    default=False,
+    help="Let it serve Basic logins only and sign no access tokens; then Redis keeps but a hash.",
+)
+@owning
+def add(access: Access, name: str | None, login_only: bool) -> None:
+    """Make a key, and print it with its secret, which nobody can show again."""
+    with _opened(access) as opened:
+        show_resource(opened.add(name, login_only))
+    click.echo("Keep the secret: it is not shown again, and Redis does not give it back.", err=True)
+
+
+@keys.command("list")
+@owning
+def list_(access: Access) -> None:
+    """List the keys that are valid, those of the server's configuration too."""
+    with _opened(access) as opened:
+        found = chain.from_iterable(opened.pages(PAGE_SIZE))
+        if sys.stdout.isatty():
+            Console().print(_table(found))
+        else:
+            for key in found:
+                show_line(key)
+
+
+@keys.command()
+@click.argument("sid", type=KeySid())
+@owning
+def revoke(access: Access, sid: str) -> None:
+    """Make a key invalid for ever: its logins, its tokens, and who is connected by them.
+
+    A key of the server's configuration is revoked too, though it still stands there.
+    """
+    with _opened(access) as opened:
+        opened.revoke(sid)
+    show_resource({"revoked": sid})
+
+
+@contextmanager
+def _opened(access: Access) -> Iterator[Keys]:
+    with http_client(access) as http:
+        yield Keys(http)
+
+
+def _table(found: Iterable[JsonObject]) -> Table:
+    table = Table("key", "name", "for", "made", box=None)
+    for key in found:
+        table.add_row(
+            Text(key["sid"], "bold"),
+            Text(printable(key["friendly_name"] or "–"), overflow="fold"),
+            Text("logins" if key["login_only"] else "logins, tokens"),
+            Text(key["date_created"] or "by the configuration"),
+        )
+    return table

@@ -1,0 +1,126 @@
+"""`syncline webhooks`: what could not be delivered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import click
+import httpx2
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from syncline import JsonObject
+
+from .access import Access
+from .accessing import administering
+from .api import Collection, http_client
+from .failures import printable
+from .output import show_counts, show_line
+
+__all__ = ["webhooks"]
+
+PAGE_SIZE = 100
+
+
+class ParkedWebhooks(Collection):
+    """Those of one service."""
+
+    def __init__(self, http: httpx2.Client, service: str) -> None:
+        path = f"v1/Services/{quote(service, safe='')}/ParkedWebhooks"
+        super().__init__(http, path, "parked_webhooks")
+
+    def replay(self, webhook: str) -> None:
+        """Queue one again."""
+        self._call("POST", f"{self._path_of(webhook)}/Replay")
+
+    def drop(self, webhook: str) -> None:
+        """Give one up for good."""
+        self._call("DELETE", self._path_of(webhook))
+
+
+@click.group()
+def webhooks() -> None:
+    """See, send again or drop the webhooks of a service that were given up.
+
+    The server, and the right to use it, are found as for `syncline doc`; a token does not do.
+    """
+
+
+@webhooks.command("list")
+@administering
+def list_(access: Access) -> None:
+    """List them, the oldest first."""
+    with _parked(access) as parked:
+        if sys.stdout.isatty():
+            Console().print(_table(parked.pages(PAGE_SIZE)))
+        else:
+            for page in parked.pages(PAGE_SIZE):
+                for webhook in page:
+                    show_line(webhook)
+
+
+ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
+all_option = click.option("--all", "every", is_flag=True, help="All that there are now.")
+
+
+@webhooks.command()
+@ids_argument
+@all_option
+@administering
+def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
+    """Send some again, behind what waits."""
+    with _parked(access) as parked:
+        show_counts({"queued": _each(parked.replay, _chosen(parked, ids, every))})
+
+
+@webhooks.command()
+@ids_argument
+@all_option
+@administering
+def drop(access: Access, ids: tuple[str, ...], every: bool) -> None:
+    """Give some up for good."""
+    with _parked(access) as parked:
+        show_counts({"dropped": _each(parked.drop, _chosen(parked, ids, every))})
+
+
+@contextmanager
+def _parked(access: Access) -> Iterator[ParkedWebhooks]:
+    with http_client(access) as http:
+        yield ParkedWebhooks(http, access.service)
+
+
+def _chosen(parked: ParkedWebhooks, ids: tuple[str, ...], every: bool) -> list[str]:
+    """Read before any is changed: one that fails again is parked anew."""
+    if bool(ids) is every:
+        raise click.UsageError("name webhooks by their id, or all of them by --all.")
+    return [w["id"] for page in parked.pages(PAGE_SIZE) for w in page] if every else list(ids)
+
+
+def _each(change: Callable[[str], None], ids: list[str]) -> int:
+    for webhook in ids:
+        change(webhook)
+    return len(ids)
+
+
+def _table(pages: Iterable[Iterable[JsonObject]]) -> Table:
+    table = Table("id", "event", "of", "happened", "attempts", "reason", box=None)
+    for page in pages:
+        for webhook in page:
+            table.add_row(*(Text(printable(cell), overflow="fold") for cell in _row(webhook)))
+    return table
+
+
+def _row(webhook: JsonObject) -> list[str]:
+    told = webhook["parameters"]
+    return [
+        webhook["id"],
+        webhook["event_type"],
+        told.get("DocumentUniqueName") or told.get("DocumentSid") or told["Identity"],
+        webhook["date_created"],
+        str(webhook["attempts"]),
+        webhook["reason"],
+    ]

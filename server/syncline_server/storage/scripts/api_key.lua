@@ -1,0 +1,40 @@
+-- One change to the set of API keys. Each also changes the version, by which other processes notice.
+--
+-- KEYS[1]  `{syncline}`
+-- ARGV     verb, the new version, SID, then by verb:
+--          "add"     record (JSON), how many keys there may be, the fingerprint of the master key that
+--                    encrypts its secret ("" = its secret is not encrypted)
+--          "revoke"  ms since the epoch, "1" where the caller knows the key from elsewhere, how many revoked keys
+--                    are remembered
+-- Returns  "ok" | "full" | "other" (secrets here are encrypted under another master key) | "absent"
+
+local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local API_KEYS, REVOKED, MASTER = tag .. ':keys', tag .. ':revoked', tag .. ':master'
+
+if verb == 'add' then
+  local record, limit, fingerprint = ARGV[4], tonumber(ARGV[5]), ARGV[6]
+  if redis.call('HLEN', API_KEYS) >= limit then
+    return 'full'
+  end
+  if fingerprint ~= '' then
+    local master = redis.call('GET', MASTER)
+    if master and master ~= fingerprint then
+      return 'other'
+    end
+    redis.call('SET', MASTER, fingerprint)
+  end
+  redis.call('HSET', API_KEYS, sid, record)
+else
+  local is_known = redis.call('HDEL', API_KEYS, sid) == 1
+    or (ARGV[5] == '1' and not redis.call('ZSCORE', REVOKED, sid))
+  if not is_known then
+    return 'absent'
+  end
+  redis.call('ZADD', REVOKED, ARGV[4], sid)
+  redis.call('ZREMRANGEBYRANK', REVOKED, 0, -tonumber(ARGV[6]) - 1)
+  if redis.call('EXISTS', API_KEYS) == 0 then
+    redis.call('DEL', MASTER)
+  end
+end
+redis.call('SET', tag .. ':keys-version', version)
+return 'ok'

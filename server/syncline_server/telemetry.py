@@ -1,0 +1,180 @@
+"""The names under which Prometheus gets what a process counts."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from syncline_protocol import __version__
+
+from .metrics import WIRES, Gauges, Load, Meters
+
+__all__ = ["Telemetry", "encode"]
+
+_PYTHON = platform.python_version()
+
+
+class Telemetry:
+    """Everything that one process counts and looks at, by the names that Prometheus gets.
+
+    Attributes:
+        worker: the number of this process among those that serve together.
+    """
+
+    def __init__(self, meters: Meters, worker: int, look: Callable[[], Gauges]) -> None:
+        self.worker = worker
+        self._meters = meters
+        self._look = look
+        self._process = ProcessCollector(registry=None)
+
+    def collect(self) -> Iterator[Metric]:
+        """All families; each sample says which process it is of."""
+        for family in self._families():
+            family.samples = [
+                sample._replace(labels={**sample.labels, "worker": str(self.worker)})
+                for sample in family.samples
+            ]
+            yield family
+
+    def _families(self) -> Iterator[Metric]:
+        gauges, meters = self._look(), self._meters
+        yield InfoMetricFamily(
+            "syncline_build", "What runs.", value={"version": __version__, "python": _PYTHON}
+        )
+        yield from _connections(gauges.loads, meters.requests)
+        yield from _traffic(meters)
+        yield from _webhooks(meters)
+        yield _gauge("redis_connected", "1 while Redis can be asked.", gauges.redis_connected)
+        yield _gauge(
+            "redis_pending_commands", "Commands without a reply yet.", gauges.redis_pending
+        )
+        yield _gauge(
+            "redis_round_trip_seconds",
+            "What Redis took for its last probe; of the slowest shard.",
+            gauges.redis_round_trip,
+        )
+        yield _gauge("feed_live", "1 while events come from Redis.", gauges.feed_live)
+        yield _gauge(
+            "feed_lag_seconds",
+            "What the last probe took through Redis and back; of the slowest shard.",
+            gauges.feed_lag,
+        )
+        yield CounterMetricFamily(
+            "syncline_feed_events", "Events that came from Redis.", meters.fan_out.count
+        )
+        yield CounterMetricFamily(
+            "syncline_compared_documents",
+            "Documents read again because events may have been missed.",
+            meters.compared,
+        )
+        yield meters.commits.family(
+            "syncline_commit_seconds", "Until Redis had answered a write, durability included."
+        )
+        yield meters.fan_out.family(
+            "syncline_fan_out_seconds",
+            "From a commit until its event was handed to every connection here.",
+        )
+        yield from self._process.collect()
+
+
+def encode(families: Iterable[Metric], accept: str | None) -> tuple[bytes, str]:
+    """As a scrape wants it: the text format of Prometheus, or OpenMetrics; and its media type.
+
+    `accept`: what the header of that name says; None if there is none.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Collected(families))
+    if accept is not None and "application/openmetrics-text" in accept:
+        text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return text, openmetrics.CONTENT_TYPE_LATEST
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _Collected(Collector):
+    """Families that are there already, as the encoders take them."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _connections(loads: Sequence[Load], requests: int) -> Iterator[Metric]:
+    connections = _gauges("connections", "Sockets and event streams that are open.")
+    subscriptions = _gauges("subscriptions", "Documents that connections hold open.")
+    in_flight = _gauges("in_flight_requests", "Requests that are being carried out.")
+    waiting = _gauges("outbox_bytes", "Bytes that wait for readers, the kernel's not counted.")
+    for wire in WIRES[:-1]:
+        own = [load for load in loads if load.wire == wire]
+        connections.add_metric([wire], len(own))
+        subscriptions.add_metric([wire], sum(load.subscriptions for load in own))
+        in_flight.add_metric([wire], sum(load.in_flight for load in own))
+        waiting.add_metric([wire], sum(load.waiting for load in own))
+    in_flight.add_metric(["rest"], requests)
+    yield from (connections, subscriptions, in_flight, waiting)
+
+
+def _traffic(meters: Meters) -> Iterator[Metric]:
+    accepted = _counters("accepted_connections", "Sockets and event streams let in.")
+    requests = _counters("requests", "Requests that came in, the refused ones too.")
+    events = _counters("events", "Events handed to connections.")
+    conflated = _counters("conflated_events", "Events that gave way to a newer one unsent.")
+    refused = _counters("refused_requests", "Requests that were refused, by error code.", "code")
+    for wire, tally in meters.wires.items():
+        accepted.add_metric([wire], tally.connections)
+        requests.add_metric([wire], tally.requests)
+        events.add_metric([wire], tally.events)
+        conflated.add_metric([wire], tally.conflated)
+        for code, count in sorted(tally.refused.items()):
+            refused.add_metric([wire, str(code)], count)
+    yield from (accepted, requests, events, conflated, refused)
+    hits = CounterMetricFamily(
+        "syncline_bound_hits", "How often a limit was hit, by its setting.", labels=["bound"]
+    )
+    for bound, count in meters.bounds.items():
+        hits.add_metric([bound], count)
+    yield hits
+
+
+def _webhooks(meters: Meters) -> Iterator[Metric]:
+    outcomes = CounterMetricFamily(
+        "syncline_webhooks",
+        "What became of webhooks, and attempts that failed.",
+        labels=["outcome"],
+    )
+    for outcome, count in meters.webhooks.items():
+        outcomes.add_metric([outcome], count)
+    yield outcomes
+    yield _gauge("webhooks_waiting", "Webhooks to be delivered here.", meters.webhooks_waiting)
+    yield _gauge("webhooks_parked", "Webhooks that were given up.", meters.webhooks_parked)
+
+
+def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"syncline_{name}", help, value)
+
+
+def _gauges(name: str, help: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"syncline_{name}", help, labels=["wire"])
+
+
+def _counters(name: str, help: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"syncline_{name}", help, labels=["wire", *labels])

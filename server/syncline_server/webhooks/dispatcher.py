@@ -1,0 +1,135 @@
+"""Finds the services that have webhooks to deliver, and has one courier for each.
+
+Whoever queues a webhook notes the bucket first. All processes look at the notes; the one that takes
+the lease of a service delivers, until nothing is left or another one had to take the lease over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from syncline_protocol.errors import Refusal
+from syncline_protocol.sids import BUCKETS
+from syncline_server.storage import keys
+from syncline_server.storage.connection import ReplyError
+from syncline_server.storage.redis import Redis
+
+from .courier import Courier
+from .office import Office
+
+__all__ = ["Dispatcher"]
+
+logger = logging.getLogger("syncline.webhooks")
+
+LOOK_INTERVAL = 0.2
+"""Seconds between looks at the notes."""
+
+RENEWAL_INTERVAL = 1.0
+"""Seconds between renewals of a lease, and between attempts to take one."""
+
+LEASE_MARGIN = 5.0
+"""Seconds for which a lease outlasts an attempt that begins right after it was renewed."""
+
+LEAVE_PATIENCE = 3.0
+"""Seconds that a stopping process leaves the attempts under way."""
+
+INSPECTION_INTERVAL = 60.0
+"""Seconds between looks at every queue, for what a crash or a failover kept off the notes."""
+
+
+class Dispatcher:
+    """The couriers of one process."""
+
+    def __init__(self, redis: Redis, office: Office) -> None:
+        self._redis = redis
+        self._office = office
+        self._queue = office.queue
+        self._lease = office.settings.webhook_timeout + LEASE_MARGIN
+        self._couriers: dict[str, Courier] = {}
+        # Loop time at which a lease is renewed, or asked for again.
+        self._next_renewal: dict[str, float] = {}
+        self._inspected = float("-inf")
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Finish the attempts under way; what is left is for whoever comes next."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        leaving = [self._give_back(sid, LEAVE_PATIENCE) for sid in list(self._couriers)]
+        await asyncio.gather(*leaving)
+        await self._office.sender.close()
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                if clock() - self._inspected >= INSPECTION_INTERVAL:
+                    await self._inspect()
+                    self._inspected = clock()
+                await self._look()
+            except (Refusal, ReplyError) as error:
+                logger.debug("webhooks wait for Redis: %s", error)
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    async def _look(self) -> None:
+        noted = await self._queue.noted()
+        await asyncio.gather(*(self._hold(sid) for sid in {*noted, *self._couriers}))
+        for sid, courier in list(self._couriers.items()):
+            courier.look(noted.get(sid, {}))
+            if courier.is_idle:
+                await self._give_back(sid, patience=0)
+        self._office.meters.webhooks_waiting = sum(c.waiting for c in self._couriers.values())
+        self._forget(noted)
+
+    async def _hold(self, sid: str) -> None:
+        """Take the lease of a service, or keep it."""
+        asked = asyncio.get_running_loop().time()
+        if asked < self._next_renewal.get(sid, 0.0):
+            return
+        self._next_renewal[sid] = asked + RENEWAL_INTERVAL
+        courier = self._couriers.get(sid)
+        lease_ms = int(self._lease * 1000)
+        if courier is None:
+            if await self._queue.acquire(sid, lease_ms):
+                self._couriers[sid] = Courier(sid, self._office, asked + self._lease)
+        elif await self._queue.renew(sid, lease_ms):
+            courier.holds_until = asked + self._lease
+        else:
+            logger.warning("the lease of the webhooks of %s was lost", sid)
+            self._couriers.pop(sid).stop()
+
+    async def _give_back(self, sid: str, patience: float) -> None:
+        courier = self._couriers.pop(sid)
+        await courier.leave(patience)
+        with suppress(Refusal, ReplyError):
+            await self._queue.renew(sid, 0)
+
+    def _forget(self, noted: Mapping[str, object]) -> None:
+        for sid in self._next_renewal.keys() - noted.keys() - self._couriers.keys():
+            del self._next_renewal[sid]
+
+    async def _inspect(self) -> None:
+        """Note what holds webhooks and is not noted; count what is parked."""
+        services = [s.sid for s in await self._office.services.all() if s.webhook_url is not None]
+        self._office.meters.webhooks_parked = sum(
+            await asyncio.gather(*(self._office.parking.count(sid) for sid in services))
+        )
+        interval_ms = int(INSPECTION_INTERVAL * 900)
+        command = ("SET", keys.WEBHOOK_INSPECTION, "", "NX", "PX", interval_ms)
+        if await self._redis.execute(*command) is None:
+            return  # another process has just done that
+        for sid in services:
+            await asyncio.gather(*(self._inspect_bucket(sid, f"{b:02x}") for b in range(BUCKETS)))
+
+    async def _inspect_bucket(self, sid: str, bucket: str) -> None:
+        if await self._queue.exists(sid, bucket):
+            await self._queue.note(sid, bucket)

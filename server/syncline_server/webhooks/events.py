@@ -1,0 +1,78 @@
+"""What is told of, as it waits in the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["QueuedEvent"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedEvent:
+    """One event of a service.
+
+    Attributes:
+        id: of its entry in the queue of its bucket: `<ms since the epoch>-<number>`.
+        bucket: two hexadecimal digits.
+        kind: as the receiver is told: `document_created`, `endpoint_connected` …
+        subject: what it happened to, a SID or, for an endpoint, the identity. Events of one are
+            delivered in order.
+        identity: who did it.
+        endpoint: with which connection; None for none.
+        name, revision, data: of the object; None where there is none.
+    """
+
+    id: str
+    bucket: str
+    kind: str
+    subject: str
+    identity: str
+    endpoint: str | None = None
+    name: str | None = None
+    revision: str | None = None
+    data: str | None = None
+
+    @classmethod
+    def parse(cls, bucket: str, id: bytes, fields: Sequence[bytes]) -> Self:
+        """An entry of a queue. Raises `KeyError` where it lacks something."""
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        return cls.of(bucket, id.decode(), {n.decode(): v.decode() for n, v in pairs})
+
+    @classmethod
+    def of(cls, bucket: str, id: str, fields: Mapping[str, str]) -> Self:
+        """As `fields` gave it. Raises `KeyError` where that lacks something."""
+        return cls(
+            id,
+            bucket,
+            fields["k"],
+            fields["o"],
+            fields["i"],
+            *(fields.get(name) for name in ("e", "n", "r", "d")),
+        )
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """As append.lua has it."""
+        named = {
+            "k": self.kind,
+            "o": self.subject,
+            "i": self.identity,
+            "e": self.endpoint,
+            "n": self.name,
+            "r": self.revision,
+            "d": self.data,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    @property
+    def at_ms(self) -> int:
+        """When it was queued, in milliseconds since the epoch."""
+        return int(self.id.partition("-")[0])
+
+    @property
+    def key(self) -> str:
+        """Names it within its service; in the order of time."""
+        ms, _, number = self.id.partition("-")
+        return f"{int(ms):015d}-{int(number):06d}-{self.bucket}"

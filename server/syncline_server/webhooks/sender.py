@@ -1,0 +1,141 @@
+"""One attempt to deliver."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlencode
+
+import httpcore2
+
+from syncline_protocol import __version__
+
+from .guard import GuardedBackend, Network, Resolver
+
+__all__ = ["Outcome", "Sender"]
+
+logger = logging.getLogger("syncline.webhooks")
+
+REPLY_LIMIT = 16_384
+"""Bytes of a reply that are read, so that the connection can be used again; none is looked at."""
+
+KEPT_CONNECTIONS = 64
+"""Connections without a request that are kept, at most."""
+
+KEPT_FOR = 5.0
+"""Seconds for which they are."""
+
+RETRY_AFTER_LIMIT = 300.0
+"""Seconds that a receiver may have us wait, at most."""
+
+GONE = 410
+
+_HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+    "User-Agent": f"Syncline/{__version__}",
+    "Accept": "*/*",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an attempt.
+
+    Attributes:
+        status: of the reply; None if there was none.
+        reason: why it failed, in a sentence; "" if it did not.
+        retry_after: seconds that the receiver asks for; 0 if it asks for none.
+    """
+
+    status: int | None
+    reason: str = ""
+    retry_after: float = 0.0
+
+    @property
+    def is_delivered(self) -> bool:
+        """The receiver has taken it."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def is_final(self) -> bool:
+        """The receiver says that it never will."""
+        return self.status == GONE
+
+
+class Sender:
+    """Sends forms. No redirect is followed, no proxy is used."""
+
+    def __init__(self, timeout: float, allowed: Sequence[Network]) -> None:
+        """
+        Args:
+            timeout: seconds for an attempt as a whole.
+            allowed: networks that it may reach besides the public ones.
+        """
+        self._timeout = timeout
+        self._resolver = Resolver()
+        self._pool = httpcore2.AsyncConnectionPool(
+            max_connections=None,
+            max_keepalive_connections=KEPT_CONNECTIONS,
+            keepalive_expiry=KEPT_FOR,
+            network_backend=GuardedBackend(self._resolver, allowed),
+        )
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._pool.aclose()
+        self._resolver.close()
+
+    async def send(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Outcome:
+        """POST a form; whatever happens is an `Outcome`."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._post(url, urlencode(form).encode(), headers)
+        except TimeoutError:
+            return Outcome(None, f"There was no whole reply within {self._timeout:g} s.")
+        except _FAILURES as error:
+            return Outcome(None, f"{error or type(error).__name__}.")
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
+        sent: list[tuple[bytes | str, bytes | str]] = [*_HEADERS.items(), *headers.items()]
+        sent.append(("Content-Length", str(len(body))))
+        async with self._pool.stream("POST", url, headers=sent, content=body) as reply:
+            read = 0
+            async for chunk in reply.aiter_stream():
+                read += len(chunk)
+                if read > REPLY_LIMIT:
+                    break
+        if 200 <= reply.status < 300:
+            return Outcome(reply.status)
+        return Outcome(
+            reply.status,
+            f"The receiver answered with {reply.status}.",
+            _retry_after(reply.headers),
+        )
+
+
+_FAILURES = (
+    OSError,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.UnsupportedProtocol,
+)
+
+
+def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> float:
+    """Seconds, from either form of the header; 0 for what is none."""
+    values = [value for name, value in headers if name.lower() == b"retry-after"]
+    text = values[0].decode("latin-1").strip() if values else ""
+    if text.isascii() and text.isdigit():
+        seconds = float(text[:9])
+    else:
+        try:
+            moment = parsedate_to_datetime(text).astimezone(UTC)
+            seconds = (moment - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return 0.0
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)

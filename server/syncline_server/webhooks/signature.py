@@ -1,0 +1,25 @@
+"""The vendor's signature, by which a receiver knows that a webhook is ours."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+__all__ = ["HEADER", "requested_url", "signature"]
+
+HEADER = "X-Twilio-Signature"
+
+
+def requested_url(url: str) -> str:
+    """`url` as a receiver sees that it was asked for: with a path, and without a fragment."""
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path or "/", fragment="").geturl()
+
+
+def signature(auth_token: str, url: str, form: Mapping[str, str]) -> str:
+    """The value of `HEADER`; `url` is the requested one."""
+    signed = url + "".join(name + form[name] for name in sorted(form))
+    digest = hmac.digest(auth_token.encode(), signed.encode(), "sha1")
+    return base64.b64encode(digest).decode()

@@ -1,0 +1,95 @@
+"""What is secret stays out of logs, URLs, error texts and the list of processes."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+import syncline
+from support.api import DocumentsApi, unique
+from support.server import RunningServer, StartServer
+from support.socket import native_socket
+from support.twilsock import twilsock_client
+
+ROOT = Path(__file__).parents[2]
+
+WRONG = "a-secret-that-is-wrong"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_nothing_of_it_is_told(fresh_server: StartServer, form: str) -> None:
+    server = fresh_server("--log-level=debug", f"--log-format={form}", "--workers=2", "--demo")
+    tokens = [server.token("alice"), server.token("bob", ttl=-3600)]
+    replies = await _visit(server, *tokens)
+    family = psutil.Process(server.process.pid)
+    commands = [p.cmdline() for p in [family, *family.children(recursive=True)]]
+    server.stop()
+
+    told = server.log.read_text() + server.ready_line + "".join(replies) + str(commands)
+    assert "syncline" in server.log.read_text()
+    found = [secret for secret in _secrets(server, *tokens) if secret in told]
+    assert found == []
+
+
+async def _visit(server: RunningServer, good: str, expired: str) -> list[str]:
+    """Present everything in every way there is, right and wrong; what was answered."""
+    answers: list[str] = []
+    with DocumentsApi(server) as api, httpx2.Client() as http:
+        answers += [api.call("POST", data={"UniqueName": unique()}).text, api.call("GET").text]
+        headers = [
+            f"Bearer {good}",
+            f"Bearer {expired}",
+            f"Bearer {good}x",
+            f"Bearer x{good}",
+            f"Basic {good}",
+            f"Digest {good}",
+            good,
+            _basic(server.basic[0], WRONG),
+            _basic(WRONG, server.basic[1]),
+            _basic(*server.basic).replace("=", ""),
+        ]
+        for header in headers:
+            answers.append(http.get(api.url, headers={"Authorization": header}).text)
+            answers.append(
+                http.get(f"{api.url}/none/Events", headers={"Authorization": header}).text
+            )
+    for transport in ("websocket", "rest"):
+        choice: syncline.TransportChoice = "rest" if transport == "rest" else "websocket"
+        async with syncline.connect(server.url, token=good, transport=choice) as client:
+            await client.document(unique())
+    for token in (expired, f"{good}x", f"x{good}"):
+        async with native_socket(server, auth=False) as socket:
+            answers.append(str(await socket.error("auth", token=token)))
+            answers.append(str(await socket.closed()))
+        async with twilsock_client(server, init=False) as client:
+            answers.append(str(await client.init(token)))
+    return answers
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def _secrets(server: RunningServer, *tokens: str) -> list[str]:
+    known = server.credentials
+    logins = [_basic(*server.basic).removeprefix("Basic ").rstrip("=")]
+    # A signature is what makes a token one; the rest of it is no secret.
+    signatures = [token.rpartition(".")[2] for token in tokens]
+    return [known.auth_token, *known.api_keys.values(), *logins, *signatures, WRONG]
+
+
+@pytest.mark.parametrize("directory", ["clients/js/src", "clients/python", "server"])
+def test_no_client_writes_a_token_into_a_url(directory: str) -> None:
+    # A browser's EventSource can send no header, which tempts to that.
+    suspicious = re.compile(r"[?&](?:access_?)?token=|new EventSource|searchParams\.\w+\(.token")
+    found = [
+        path
+        for path in (ROOT / directory).rglob("*")
+        if path.suffix in (".js", ".py", ".html") and suspicious.search(path.read_text())
+    ]
+    assert found == []

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from support.api import DocumentsApi
+from support.collector import CollectedSpan, Collector
+from support.metrics import hits
+from support.server import RunningServer, StartServer
+from support.socket import native_socket
+from support.stream import event_stream
+from syncline_server import serving
+from syncline_server.credentials import Credentials
+from syncline_server.settings import SettingError, Settings
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+CALLER = "00f067aa0ba902b7"
+SAMPLED = f"00-{TRACE_ID}-{CALLER}-01"
+NOT_SAMPLED = f"00-{TRACE_ID}-{CALLER}-00"
+
+EVENTS = "/v1/Services/{service}/Documents/{document}/Events"
+
+SERVER, CLIENT, CONSUMER = 2, 3, 5
+"""Kinds of spans, as OTLP numbers them."""
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    # Servers send what they have at once.
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    with Collector() as running:
+        yield running
+
+
+def options(collector: Collector, *further: str) -> list[str]:
+    return [f"--otlp-endpoint={collector.url}", *further]
+
+
+def named(spans: list[CollectedSpan], name: str) -> list[CollectedSpan]:
+    return [span for span in spans if span.name == name]
+
+
+class TestAWrite:
+    async def test_is_followed_from_the_request_to_every_process(
+        self, fresh_server: StartServer, collector: Collector
+    ) -> None:
+        writing = fresh_server(*options(collector))
+        redis = f"--redis-url=unix://{writing.data_dir / 'redis' / 'redis.sock'}"
+        reading = fresh_server(redis, *options(collector))
+        async with native_socket(reading) as there, native_socket(writing) as here:
+            opened = await there.ok("open", document="traced")
+            await here.ok("open", document="traced")
+            with DocumentsApi(writing) as api:
+                reply = api.call(
+                    "POST",
+                    "traced",
+                    data={"Data": '{"n":1}'},
+                    headers={"traceparent": SAMPLED, "X-Request-Id": "the-request"},
+                )
+            assert reply.status_code == 200
+            for socket in (there, here):
+                event = await socket.event()
+                assert "trace" not in event and "trace" not in event["document"]
+        spans = await asyncio.to_thread(
+            collector.wait, lambda spans: len(named(spans, "fan-out")) == 2
+        )
+        sid = opened["document"]["sid"]
+        assert {span.trace_id for span in spans} == {TRACE_ID}
+        [request] = [span for span in spans if span.kind == SERVER]
+        [commit] = named(spans, "commit")
+        fan_outs = named(spans, "fan-out")
+        assert request.name == "POST /v1/Services/{service}/Documents/{document}"
+        assert request.parent_id == CALLER and not request.is_error
+        assert request.attributes["http.response.status_code"] == 200
+        assert request.attributes["syncline.request"] == "the-request"
+        assert request.attributes["syncline.object"] == "traced"
+        assert (commit.parent_id, commit.kind) == (request.span_id, CLIENT)
+        assert commit.attributes["db.operation.name"] == "update"
+        assert request.began <= commit.began <= commit.ended <= request.ended
+        assert {span.parent_id for span in fan_outs} == {commit.span_id}
+        assert {span.kind for span in fan_outs} == {CONSUMER}
+        assert {span.attributes["syncline.object"] for span in fan_outs} == {sid}
+        processes = {span.resource["process.pid"] for span in fan_outs}
+        assert processes == {writing.process.pid, reading.process.pid}
+        assert request.resource["service.name"] == "syncline"
+        assert collector.paths == {"/v1/traces"}
+
+    async def test_over_a_socket_begins_a_trace(
+        self, fresh_server: StartServer, collector: Collector
+    ) -> None:
+        server = fresh_server(*options(collector, "--trace-ratio=1"))
+        async with native_socket(server) as socket:
+            await socket.ok("open", document="traced")
+            await socket.ok("set", document="traced", data={"n": 1})
+            await socket.event()
+            await socket.error("set", document="traced", data={}, if_match="1")
+        spans = await asyncio.to_thread(
+            collector.wait,
+            lambda spans: len(named(spans, "set")) == 2 and named(spans, "fan-out"),
+        )
+        [fan_out] = named(spans, "fan-out")
+        written, refused = sorted(named(spans, "set"), key=lambda span: span.began)
+        [commit] = [span for span in named(spans, "commit") if span.parent_id == written.span_id]
+        assert fan_out.parent_id == commit.span_id
+        assert written.parent_id == "" and written.trace_id != refused.trace_id
+        assert written.attributes["syncline.object"] == "traced"
+        assert refused.attributes["syncline.code"] == 54103 and not refused.is_error
+        [opening] = named(spans, "open")
+        assert any(span.parent_id == opening.span_id for span in named(spans, "commit"))
+
+    async def test_that_a_stream_hears_of(
+        self, fresh_server: StartServer, collector: Collector
+    ) -> None:
+        """The span of its request ends when the stream begins, not when that ends."""
+        server = fresh_server(*options(collector, "--trace-ratio=1"))
+        with DocumentsApi(server) as api:
+            sid = api.create()["sid"]
+        async with event_stream(server, sid) as stream:
+            await stream.next()
+            spans = await asyncio.to_thread(
+                collector.wait, lambda spans: named(spans, f"GET {EVENTS}")
+            )
+        [request] = named(spans, f"GET {EVENTS}")
+        assert request.attributes["syncline.wire"] == "sse"
+
+
+class TestSampling:
+    def test_the_caller_decides(self, fresh_server: StartServer, collector: Collector) -> None:
+        server = fresh_server(*options(collector, "--trace-ratio=1"))
+        with DocumentsApi(server) as api:
+            for traceparent in (NOT_SAMPLED, NOT_SAMPLED, SAMPLED):
+                reply = api.call("POST", headers={"traceparent": traceparent})
+                assert reply.status_code == 201
+        spans = collector.wait(lambda spans: any(span.kind == SERVER for span in spans))
+        assert len([span for span in spans if span.kind == SERVER]) == 1
+
+    def test_a_share_of_none(self, fresh_server: StartServer, collector: Collector) -> None:
+        server = fresh_server(*options(collector, "--trace-ratio=0"))
+        with DocumentsApi(server) as api:
+            api.create()
+            api.call("GET", headers={"traceparent": "nonsense"})
+            api.call("GET", headers={"traceparent": SAMPLED})
+        spans = collector.wait(len)
+        assert {span.trace_id for span in spans} == {TRACE_ID}
+
+    def test_never_too_many(self, fresh_server: StartServer, collector: Collector) -> None:
+        server = fresh_server(*options(collector, "--trace-limit=1"))
+        with DocumentsApi(server) as api:
+            while not hits(server, "trace_limit"):
+                assert api.call("GET", headers={"traceparent": SAMPLED}).status_code == 200
+        assert collector.wait(len)
+
+    def test_who_looks_after_the_server_is_not_traced(
+        self, fresh_server: StartServer, collector: Collector
+    ) -> None:
+        server = fresh_server(*options(collector))
+        for path in ("/healthz", "/readyz", "/metrics"):
+            httpx2.get(f"{server.url}{path}", headers={"traceparent": SAMPLED})
+        httpx2.get(f"{server.url}/nowhere", headers={"traceparent": SAMPLED})
+        [span] = collector.wait(len)
+        assert span.name == "GET" and span.attributes["syncline.code"] == 20404
+
+
+def test_without_a_collector_the_server_serves_and_stops(fresh_server: StartServer) -> None:
+    with Collector() as gone:
+        pass
+    server = fresh_server(*options(gone, "--trace-ratio=1"))
+    with DocumentsApi(server) as api:
+        api.create()
+    assert server.stop() == 0
+
+
+class TestOff:
+    def test_nothing_of_it_is_loaded(self) -> None:
+        code = "import sys, syncline_server.app; sys.exit('syncline_server.traces' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+    def test_a_caller_who_asks_gets_no_trace(self, server: RunningServer) -> None:
+        with DocumentsApi(server) as api:
+            assert api.call("POST", headers={"traceparent": SAMPLED}).status_code == 201
+
+
+def test_missing_packages_end_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "syncline_server.traces", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    settings = Settings(otlp_endpoint="http://127.0.0.1:4318")
+    credentials = Credentials("AC" + "0" * 32, "token", {})
+    with pytest.raises(SettingError, match=r"pip install 'syncline\[otel\]'") as caught:
+        serving.serve(settings, credentials)
+    assert "\n" not in str(caught.value)

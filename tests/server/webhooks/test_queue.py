@@ -1,0 +1,177 @@
+"""What commits put into the queues, and how these are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support.rig import Rig
+from support.store import Clock, refused
+from syncline_protocol.errors import Code
+from syncline_server.storage import keys
+from syncline_server.storage.connection import Connection
+from syncline_server.storage.services import Service
+from syncline_server.webhooks.events import QueuedEvent
+from syncline_server.webhooks.queue import BEGINNING, NEW
+
+URL = "http://127.0.0.1:9/"
+
+
+@pytest.fixture
+async def known(rig: Rig) -> Service:
+    return await rig.service(URL)
+
+
+async def queued(rig: Rig, service: Service) -> list[QueuedEvent]:
+    """What is queued in a service, the events of each bucket in their order."""
+    noted = (await rig.queue.noted()).get(service.sid, {})
+    taken = [await rig.queue.take(service.sid, bucket, NEW, 1000) for bucket in noted]
+    return [event for each in taken for event in each.events]
+
+
+async def test_each_change_is_queued_in_order(rig: Rig, known: Service) -> None:
+    created = await rig.create(known, "prefs")
+    updated = await rig.set(known, "prefs", '{"a":"é"}'.encode())
+    touched = await rig.documents.set(
+        known.sid, "prefs", None, 60, None, "bob", None, None, rig.hook(known, "EP2")
+    )
+    removed = await rig.documents.remove(
+        known.sid, "prefs", None, "bob", None, None, rig.hook(known, "")
+    )
+    events = await queued(rig, known)
+    assert [(e.kind, e.identity, e.endpoint, e.data) for e in events] == [
+        ("document_created", "alice", "EP1", "{}"),
+        ("document_updated", "alice", "EP1", '{"a":"é"}'),
+        ("document_updated", "bob", "EP2", '{"a":"é"}'),
+        ("document_removed", "bob", None, None),
+    ]
+    assert [e.revision for e in events] == [
+        str(each.revision) for each in (created, updated, touched.document, removed.document)
+    ]
+    assert {(e.subject, e.name) for e in events} == {(created.sid, "prefs")}
+
+
+async def test_what_changes_nothing_is_not_queued(rig: Rig, known: Service) -> None:
+    documents, webhooks = rig.documents, rig.hook(known)
+    made = await rig.create(known, "prefs")
+    await rig.create(known, "prefs")
+    mismatch = documents.set(known.sid, "prefs", b"{}", None, 1, "alice", None, None, webhooks)
+    await refused(mismatch, Code.REVISION_MISMATCH)
+    absent = documents.remove(known.sid, "other", None, "alice", None, None, webhooks)
+    await refused(absent, Code.NAME_NOT_FOUND)
+    await documents.advance(known.sid, made.sid, made.revision + 1)
+    for _ in range(2):
+        await documents.set(known.sid, "prefs", b"{}", None, None, "alice", "op", None, webhooks)
+    assert [e.kind for e in await queued(rig, known)] == ["document_created", "document_updated"]
+
+
+async def test_writes_of_the_account_are_queued_if_the_service_wants_them(rig: Rig) -> None:
+    for wanted in (False, True):
+        service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
+        webhooks = rig.hook(service, "", from_rest=True)
+        await rig.documents.create(service.sid, None, b"{}", None, "system", None, None, webhooks)
+        assert [e.identity for e in await queued(rig, service)] == ["system"] * wanted
+
+
+async def test_without_a_url_nothing_is_queued_or_noted(rig: Rig, admin: Connection) -> None:
+    service = await rig.service(None, webhooks_from_rest_enabled=True)
+    assert rig.hook(service) == ""
+    document = await rig.create(service)
+    await rig.set(service, document.sid, b"{}")
+    assert await rig.queue.noted() == {}
+    assert await admin.execute("KEYS", "*webhooks*") == []
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_an_expiry_is_told_of_whoever_comes_across_it(
+    rig: Rig, clock: Clock, wanted: bool
+) -> None:
+    service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
+    await rig.create(service, "swept", ttl=60)
+    await rig.create(service, "made again", ttl=60)
+    swept = await rig.documents.get(service.sid, "swept")
+    clock.offset_ms = 61_000
+    webhooks = rig.hook(service, "", from_rest=True)
+    assert swept is not None
+    await rig.documents.expire(service.sid, swept.sid, webhooks)
+    await rig.documents.create(
+        service.sid, "made again", b"{}", None, "system", None, None, webhooks
+    )
+    events = await queued(rig, service)
+    removed = {(e.name, e.identity, e.endpoint) for e in events if e.kind == "document_removed"}
+    assert removed == {("swept", "system", None), ("made again", "system", None)}
+    assert sum(e.kind == "document_created" for e in events) == 2 + wanted
+
+
+async def test_the_oldest_give_way_and_are_counted(rig: Rig, known: Service) -> None:
+    rig.limit = 3
+    document = await rig.create(known)
+    for n in range(9):
+        await rig.set(known, document.sid, b'{"n":%d}' % n)
+    taken = await rig.queue.take(known.sid, document.sid[2:4], NEW, 100)
+    assert [e.data for e in taken.events] == ['{"n":6}', '{"n":7}', '{"n":8}']
+    assert (taken.waiting, taken.dropped) == (3, 7)
+    assert (await rig.queue.take(known.sid, document.sid[2:4], NEW, 100)).dropped == 0
+
+
+async def test_what_was_taken_and_not_done_is_found_again(rig: Rig, known: Service) -> None:
+    document = await rig.create(known)
+    bucket = document.sid[2:4]
+    for _ in range(4):
+        await rig.set(known, document.sid, b"{}")
+    first = await rig.queue.take(known.sid, bucket, NEW, 3)
+    await rig.queue.done(known.sid, first.events[0])
+    again = await rig.queue.take(known.sid, bucket, BEGINNING, 1)
+    assert [e.id for e in again.events] == [first.events[1].id]
+    assert again.waiting == 4
+    rest = await rig.queue.take(known.sid, bucket, again.last, 100)
+    assert [e.id for e in rest.events] == [first.events[2].id]
+    assert (await rig.queue.take(known.sid, bucket, rest.last, 100)).last == ""
+    assert len((await rig.queue.take(known.sid, bucket, NEW, 100)).events) == 2
+
+
+async def test_what_gave_way_while_it_was_pending_does_not_come_back(
+    rig: Rig, known: Service, admin: Connection
+) -> None:
+    rig.limit = 2
+    document = await rig.create(known)
+    bucket = document.sid[2:4]
+    [created] = (await rig.queue.take(known.sid, bucket, NEW, 10)).events
+    for _ in range(2):
+        await rig.set(known, document.sid, b"{}")
+    again = await rig.queue.take(known.sid, bucket, BEGINNING, 10)
+    assert (again.events, again.last) == ([], created.id)
+    key = keys.webhook_queue(keys.bucket_tag(known.sid, int(bucket, 16)))
+    assert (await admin.execute("XPENDING", key, "webhooks"))[0] == 0
+
+
+async def test_a_bucket_is_settled_unless_it_was_noted_anew(
+    rig: Rig, known: Service, admin: Connection
+) -> None:
+    document = await rig.create(known)
+    bucket = document.sid[2:4]
+    seen = (await rig.queue.noted())[known.sid][bucket]
+    await rig.set(known, document.sid, b"{}")
+    await rig.queue.settle(known.sid, bucket, seen)
+    assert bucket in (await rig.queue.noted())[known.sid]
+    for event in (await rig.queue.take(known.sid, bucket, NEW, 10)).events:
+        await rig.queue.done(known.sid, event)
+    await rig.queue.settle(known.sid, bucket, (await rig.queue.noted())[known.sid][bucket])
+    assert await rig.queue.noted() == {}
+    assert await admin.execute("KEYS", f"*{known.sid}*webhooks*") == []
+
+
+async def test_one_process_has_the_lease(
+    rig: Rig, another: Callable[[], Any], known: Service, admin: Connection
+) -> None:
+    other: Rig = await another()
+    assert await rig.queue.acquire(known.sid, 60_000)
+    assert not await other.queue.acquire(known.sid, 60_000)
+    assert not await other.queue.renew(known.sid, 60_000)
+    assert await rig.queue.renew(known.sid, 120_000)
+    assert await admin.execute("PTTL", keys.webhook_lease(known.sid)) > 60_000
+    assert not await other.queue.renew(known.sid, 0)
+    assert await rig.queue.renew(known.sid, 0)
+    assert await other.queue.acquire(known.sid, 60_000)

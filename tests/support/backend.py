@@ -1,0 +1,38 @@
+"""A server's parts on a real Redis, without the server."""
+
+from __future__ import annotations
+
+from support.store import PATIENCE
+from syncline_server.auth import Authenticator
+from syncline_server.backend import Backend
+from syncline_server.credentials import Credentials
+from syncline_server.hub import Hub
+from syncline_server.settings import Settings
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.listing import Listing
+from syncline_server.storage.permissions import Permissions
+from syncline_server.storage.redis import Redis
+from syncline_server.storage.services import Services
+
+__all__ = ["make_backend"]
+
+OPERATION_MEMORY = 120
+"""Seconds."""
+
+
+def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
+    """Its hub hears of services, and is not started."""
+    documents, services = Documents(redis, OPERATION_MEMORY), Services(redis)
+    settings = settings or Settings()
+    hub = Hub(redis, documents, PATIENCE, delta_memory=settings.delta_memory)
+    services.on_change(hub.on_service_change)
+    return Backend(
+        settings=settings,
+        authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
+        redis=redis,
+        services=services,
+        documents=documents,
+        permissions=Permissions(redis, documents),
+        listing=Listing(redis, documents),
+        hub=hub,
+    )

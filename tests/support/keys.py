@@ -1,0 +1,71 @@
+"""API keys of a running server, as its account makes and revokes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from support.server import RunningServer
+from support.socket import WAIT
+from syncline_server.auth import mint_token
+
+__all__ = ["Key", "KeysApi", "until"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key, and what proves it."""
+
+    sid: str
+    secret: str
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """User and password."""
+        return self.sid, self.secret
+
+    def token(self, server: RunningServer, identity: str = "alice", ttl: int = 3600) -> str:
+        """An access token for the server, signed by this key."""
+        credentials = replace(server.credentials, api_keys={self.sid: self.secret})
+        return mint_token(credentials, identity, ttl)
+
+
+class KeysApi:
+    """Calls with the account's own login."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self.http = httpx2.Client(base_url=server.url, auth=server.basic, timeout=20, verify=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.http.close()
+
+    def add(self, *, login_only: bool = False) -> Key:
+        """A new key."""
+        reply = self.http.post("/v1/Keys", data={"LoginOnly": str(login_only).lower()})
+        assert reply.status_code == 201, reply.text
+        return Key(reply.json()["sid"], reply.json()["secret"])
+
+    def revoke(self, sid: str) -> None:
+        """End one."""
+        reply = self.http.delete(f"/v1/Keys/{sid}")
+        assert reply.status_code == 204, reply.text
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again until it holds: a process tells nobody that it has learned of a key."""
+    async with asyncio.timeout(WAIT):
+        while not await condition():
+            await asyncio.sleep(0.02)

@@ -1,0 +1,67 @@
+"""A document that holds a secret, and what becomes of it under every operation and right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from support.account import Account
+from support.api import unique
+
+__all__ = ["SECRET", "Target", "left_by", "may_see", "pairs", "rows"]
+
+SECRET = "what nobody may learn"
+
+
+def rows(table: str) -> dict[str, dict[str, str]]:
+    """The outcome by operation and column."""
+    head, *lines = [
+        [cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()
+    ]
+    return {line[0]: dict(zip(head[1:], line[1:], strict=True)) for line in lines}
+
+
+def pairs(rows: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Each wire with each operation of the table that it has."""
+    for_account = {"permissions", "permit"}
+    operations = {
+        "rest": rows.keys() - {"open", "open or create"},
+        "sse": {"open"},
+        "native": rows.keys() - {"list"} - for_account,
+        "twilsock": rows.keys() - {"open or create", "patch", "list"} - for_account,
+    }
+    return [(wire, operation) for wire in operations for operation in sorted(operations[wire])]
+
+
+class Target:
+    """A document that holds the secret.
+
+    Attributes:
+        name: its unique name; or for `create`, one that is free.
+    """
+
+    def __init__(self, account: Account, service: str, operation: str) -> None:
+        self.account = account
+        self.service = service
+        self.name = unique()
+        self.sid = account.document(service, self.name, f'{{"secret":"{SECRET}"}}')
+        self.address = {"create": unique("new"), "open": self.sid}.get(operation, self.name)
+
+    def data(self) -> Any:
+        """What the document holds; None if it is gone."""
+        reply = self.account.call("GET", self.service, "Documents", self.sid)
+        return reply.json()["data"] if reply.status_code == 200 else None
+
+
+def left_by(operation: str, outcome: str) -> Any:
+    """What the document holds after an operation with that outcome."""
+    if outcome != "ok" or operation not in ("set", "patch", "remove"):
+        return {"secret": SECRET}
+    return {"set": {"new": 1}, "patch": {"secret": SECRET, "new": 1}, "remove": None}[operation]
+
+
+def may_see(operation: str, rights: str, outcome: str) -> bool:
+    """Whether the reply shows what the document holds; `rights` as `Account.permit` has them."""
+    if "r" not in rights or operation in ("create", "create taken", "set"):
+        return False
+    return outcome == "ok" or operation in ("set stale", "remove stale")

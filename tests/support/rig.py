@@ -1,0 +1,88 @@
+"""The parts that deliver webhooks, without a server around them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from syncline_protocol.document import Document
+from syncline_server.credentials import Credentials
+from syncline_server.metrics import Meters
+from syncline_server.settings import Settings
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.redis import Redis
+from syncline_server.storage.services import Service, Services
+from syncline_server.storage.webhooks import hook
+from syncline_server.webhooks.dispatcher import Dispatcher
+from syncline_server.webhooks.office import Office
+from syncline_server.webhooks.parking import Parking
+from syncline_server.webhooks.queue import Queue
+
+__all__ = ["CREDENTIALS", "LOOPBACK", "Rig"]
+
+LOOPBACK = "127.0.0.0/8"
+CREDENTIALS = Credentials(f"AC{'1' * 32}", "the-auth-token", {})
+
+
+@dataclass
+class Rig:
+    """The parts that deliver webhooks, as one process has them.
+
+    Attributes:
+        limit: webhooks that may wait in one bucket.
+    """
+
+    redis: Redis
+    settings: Settings = field(default_factory=lambda: Settings(webhook_networks=LOOPBACK))
+    limit: int = 1000
+
+    def __post_init__(self) -> None:
+        self.meters = Meters()
+        self.services = Services(self.redis)
+        self.documents = Documents(self.redis, 120)
+        self.queue = Queue(self.redis)
+        self.parking = Parking(
+            self.redis, self.queue, self.settings.webhook_parked_limit, self.limit
+        )
+
+    async def service(self, url: str | None, **members: Any) -> Service:
+        """A new one, which has its webhooks sent to `url`."""
+        return await self.services.create({"webhook_url": url, **members}, limit=100)
+
+    def hook(self, service: Service, endpoint: str = "EP1", *, from_rest: bool = False) -> str:
+        return hook(service, self.limit, from_rest=from_rest, endpoint=endpoint)
+
+    async def create(self, service: Service, name: str | None = None, ttl: int = 0) -> Document:
+        """A document of alice."""
+        made, _ = await self.documents.create(
+            service.sid, name, b"{}", ttl, "alice", None, None, self.hook(service)
+        )
+        return made.document
+
+    async def set(self, service: Service, address: str, data: bytes) -> Document:
+        """Data of alice for a document."""
+        written = await self.documents.set(
+            service.sid, address, data, None, None, "alice", None, None, self.hook(service)
+        )
+        return written.document
+
+    @asynccontextmanager
+    async def delivering(self) -> AsyncIterator[Dispatcher]:
+        """Webhooks are delivered within."""
+        made = Dispatcher(
+            self.redis,
+            Office(
+                self.settings, CREDENTIALS, self.meters, self.services, self.queue, self.parking
+            ),
+        )
+        made.start()
+        try:
+            yield made
+        finally:
+            await made.stop()
+
+    def with_settings(self, **changes: Any) -> Rig:
+        """The same, with other settings."""
+        return Rig(self.redis, replace(self.settings, **changes), self.limit)
