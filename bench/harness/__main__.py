@@ -1,12 +1,15 @@
-"""The bench: floors, peers and Syncline side by side on this machine.
+"""Floors, peers and Syncline side by side on this machine.
 
-make bench ARGS="--quick --only fan-out"
+    make bench ARGS="--quick --only fan-out"
+
+Prints one table, and leaves each measure's figures and picture in bench/results.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from .bench import Bench
 from .measures.connections import arrivals, idle
@@ -19,6 +22,7 @@ from .measures.starting import start
 from .measures.workers import workers
 from .measures.writes import increments, writes
 from .outcome import Outcome
+from .results import circumstances, save
 from .rivals import find_peers
 from .table import table
 
@@ -28,31 +32,68 @@ MEASURES: dict[str, Callable[[Bench], list[Outcome]]] = {
     "latency": latency,
     "writes": writes,
     "rest": rest,
-    "increments": increments,
     "contention": contention,
-    "sizes": sizes,
+    "increments": increments,
     "idle": idle,
     "arrivals": arrivals,
+    "sizes": sizes,
     "start": start,
     "workers": workers,
 }
 
+RESULTS = Path(__file__).parents[1] / "results"
+
 
 def main() -> None:
     """Run what is asked for."""
+    given = _arguments()
+    bench = _bench(given)
+    about = circumstances(bench)
+    outcomes = []
+    for name in given.only or MEASURES:
+        found = MEASURES[name](bench)
+        save(given.output, name, found, about)
+        outcomes += found
+    text = table(outcomes)
+    print(text)
+    if not given.only:
+        (given.output / "table.txt").write_text(f"{text}\n")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--only", action="append", choices=MEASURES, help="repeat it for more")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, shorter, less filled")
     parser.add_argument(
-        "--contender", action="append", metavar="WORD", help="in whose names it is; repeat for more"
+        "--only", action="append", choices=MEASURES, help="this measure; repeat it for more"
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--appendfsync", default="always")
-    given = parser.parse_args()
-    bench = Bench(
-        given.rounds, given.seconds, given.appendfsync, find_peers(), given.contender or [""]
+    parser.add_argument(
+        "--contender",
+        action="append",
+        metavar="WORD",
+        help="who has it in the name, beside the floor; repeat it for more",
     )
-    print(table([each for name in given.only or MEASURES for each in MEASURES[name](bench)]))
+    parser.add_argument("--rounds", type=int, help="of each contender, in turn")
+    parser.add_argument("--seconds", type=float, help="of load in each round")
+    parser.add_argument(
+        "--appendfsync",
+        choices=("always", "everysec", "no"),
+        default="always",
+        help="of each Redis",
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS, help="directory for results")
+    return parser.parse_args()
+
+
+def _bench(given: argparse.Namespace) -> Bench:
+    rounds, seconds, documents = (2, 1.0, 100_000) if given.quick else (5, 3.0, 1_000_000)
+    return Bench(
+        given.rounds or rounds,
+        given.seconds or seconds,
+        given.appendfsync,
+        find_peers(),
+        given.contender or [""],
+        documents,
+    )
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ struct connection {
     unsigned turn; /* which of its documents it writes next */
 };
 
-/* Answers that a connection may wait for. */
-#define REQUEST_ROOM 1024
+/* From the oldest request that is not answered to the newest, at most. */
+#define REQUEST_ROOM 8192
 
 /* What becomes of connections; the functions are called by them. */
 struct observer {

@@ -11,6 +11,7 @@
 #define FIRST_ID 1000
 #define PATIENCE (3 * SECOND) /* with nothing coming at the end of a run */
 #define LOOK (SECOND / 20)
+#define IN_FLIGHT_ROOM 1024
 
 static struct connection **writers;
 static unsigned writer_count, turn;
@@ -34,8 +35,8 @@ static bool is_answered(const struct group *group) {
 void publisher_start(enum pace pace, unsigned amount, double seconds, uint64_t events) {
     if (writer_count == 0)
         fail("nobody publishes");
-    if (pace == IN_FLIGHT && (amount > REQUEST_ROOM || !is_answered(writers[0]->group)))
-        fail("inflight needs answers, and at most %d", REQUEST_ROOM);
+    if (pace == IN_FLIGHT && (amount > IN_FLIGHT_ROOM || !is_answered(writers[0]->group)))
+        fail("inflight needs answers, and at most %d", IN_FLIGHT_ROOM);
     if (pace == WINDOW && amount > WINDOW_ROOM)
         fail("window is at most %d", WINDOW_ROOM);
     tally_reset();
@@ -60,7 +61,11 @@ static void publish(struct connection *writer) {
     writer->turn = (writer->turn + 1) % writer->group->each;
     if (is_answered(writer->group)) {
         if (requests->next - requests->oldest >= REQUEST_ROOM)
-            connection_fail(writer, "is not answered", "", 0);
+            fail("%s %u: request %llu has no answer after %.3f s, and %llu later ones have",
+                 writer->group->name, writer->number,
+                 (unsigned long long)(FIRST_ID + requests->oldest),
+                 (double)(values.sent - requests->sent[requests->oldest % REQUEST_ROOM]) / 1e9,
+                 (unsigned long long)(REQUEST_ROOM - requests->unanswered));
         requests->sent[requests->next % REQUEST_ROOM] = values.sent;
         requests->unanswered++;
     }

@@ -27,9 +27,15 @@ class Contender:
         Returns:
             `commits`, `attempts`, `seconds`, and in seconds `mean_wait` and `longest_wait` of one
             client for one change; `value`, the changes that the document shows.
+
+        Raises:
+            Missing: Node is not there.
+            RuntimeError: the program failed; the text is the last line of what it said.
         """
         command = node_command(self.program, site.port, clients, seconds)
-        done = subprocess.run(command.argv, capture_output=True, text=True, check=True)
+        done = subprocess.run(command.argv, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip().rpartition("\n")[2])
         figures: dict[str, float] = json.loads(done.stdout)
         return figures
 

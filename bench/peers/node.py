@@ -14,9 +14,13 @@ __all__ = ["node_command", "node_versions"]
 
 
 def node_command(program: str, *arguments: object) -> Command:
-    """Runs a program of bench/peers/programs, or one of an installed package."""
+    """Runs a program of bench/peers/programs, or one of an installed package.
+
+    Raises:
+        Missing: Node is not there.
+    """
     path = MODULES / program if "/" in program else PROGRAMS / program
-    return Command(["node", str(path), *map(str, arguments)], {"NODE_ENV": "production"})
+    return Command([_node(), str(path), *map(str, arguments)], {"NODE_ENV": "production"})
 
 
 def node_versions(*packages: str) -> dict[str, str]:
@@ -25,11 +29,16 @@ def node_versions(*packages: str) -> dict[str, str]:
     Raises:
         Missing: Node or a package is not there.
     """
-    if shutil.which("node") is None:
-        raise Missing("node is not on PATH")
+    told = subprocess.run([_node(), "--version"], capture_output=True, text=True, check=True)
     versions = {package: _version(package) for package in packages}
-    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
-    return {**versions, "node": node.stdout.strip().removeprefix("v")}
+    return {**versions, "node": told.stdout.strip().removeprefix("v")}
+
+
+def _node() -> str:
+    found = shutil.which("node")
+    if found is None:
+        raise Missing("node is not on PATH")
+    return found
 
 
 def _version(package: str) -> str:

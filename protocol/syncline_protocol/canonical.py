@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["canonical", "digest"]
+__all__ = ["canonical", "digest", "in_order"]
 
 _EXACT = 2**53
 
@@ -24,29 +24,38 @@ _LEADING_ZEROS = 6
 """Digits before the point, and zeros after it, that ECMAScript writes out (Number::toString)."""
 
 
-def digest(value: Any) -> str:
+def digest(value: Any, written: bytes | None = None) -> str:
     """CRC-32 of the canonical form, as eight hexadecimal digits; as `canonical` in all else."""
-    return f"{zlib.crc32(canonical(value)):08x}"
+    return f"{zlib.crc32(canonical(value, written)):08x}"
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: Any, written: bytes | None = None) -> bytes:
     """A JSON object or array in the form of RFC 8785.
 
-    The value is used up: numbers in it may have given way to others, or to their text.
+    Args:
+        value: is used up: numbers in it may have given way to others, or to their text.
+        written: what `in_order` made of it, if that is known.
 
     Raises:
         ValueError: it holds what has no such form: a lone surrogate, or too deep a nesting.
     """
-    _settle_numbers(value)
+    if _settle_numbers(value):
+        written = None
     try:
-        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        return text if _is_in_order(text) else orjson.dumps(_in_order(value))
+        text = in_order(value) if written is None else written
+        return text if _is_in_order(text) else orjson.dumps(_sorted(value))
     except orjson.JSONEncodeError as error:
         raise ValueError(f"there is no canonical form of this: {error}") from None
 
 
-def _settle_numbers(value: Any) -> None:
-    """Replace what orjson would write otherwise."""
+def in_order(value: Any) -> bytes:
+    """Compact JSON with sorted keys: the same for two values only if they are, types included."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _settle_numbers(value: Any) -> bool:
+    """Replace what orjson would write otherwise; True if there was any."""
+    has_replaced = False
     containers = [value]
     for container in containers:
         is_settled = True
@@ -61,10 +70,12 @@ def _settle_numbers(value: Any) -> None:
             elif kind is int:
                 is_settled &= -_EXACT <= item <= _EXACT
         if not is_settled:
+            has_replaced = True
             members = container.items() if type(container) is dict else enumerate(container)
             for place, item in members:
                 if type(item) is float or type(item) is int:
                     container[place] = _settled(item)
+    return has_replaced
 
 
 def _settled(number: int | float) -> Any:
@@ -101,11 +112,11 @@ def _is_in_order(text: bytes) -> bool:
     return not any(lead in text for lead in (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4"))
 
 
-def _in_order(value: Any) -> Any:
+def _sorted(value: Any) -> Any:
     """A copy whose members stand in the order of their keys' UTF-16 code units."""
     if isinstance(value, dict):
-        return {key: _in_order(value[key]) for key in sorted(value, key=_utf16)}
-    return [_in_order(item) for item in value] if isinstance(value, list) else value
+        return {key: _sorted(value[key]) for key in sorted(value, key=_utf16)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def _utf16(text: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from .canonical import digest
+from .canonical import digest, in_order
 
 __all__ = [
     "LARGEST_SHARE",
@@ -85,9 +85,10 @@ def between(before: bytes, after: bytes) -> Delta | None:
         return None
     apply(value, operations)
     # The comparisons of `diff` take 1, 1.0 and true for equal.
-    if _sorted(value) != _sorted(goal):
+    written = in_order(goal)
+    if in_order(value) != written:
         return None
-    return Delta(text, digest(goal))
+    return Delta(text, digest(goal, written))
 
 
 def applied(before: bytes, operations: Any, expected: Any) -> bytes:
@@ -260,7 +261,3 @@ def _escaped(key: str) -> str:
 
 def _unescaped(name: str) -> str:
     return name.replace("~1", "/").replace("~0", "~")
-
-
-def _sorted(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

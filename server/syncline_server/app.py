@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from . import rest, web
+from .audit import Audit
 from .auth import Authenticator
 from .backend import Backend
 from .credentials import Credentials
@@ -58,6 +59,7 @@ class Application:
         departures: everybody who stays connected.
         wheel: for timers.
         meters: what is counted.
+        audit: who is refused.
     """
 
     http: Starlette
@@ -65,6 +67,7 @@ class Application:
     departures: Departures
     wheel: Wheel
     meters: Meters
+    audit: Audit
 
 
 def create_app(
@@ -164,7 +167,7 @@ def create_app(
         twilsock.PATH: twilsock.endpoint(backend, departures, door),
     }
     socket = socket_protocol(endpoints, settings, wheel, door, meters)
-    return Application(http, socket, departures, wheel, meters)
+    return Application(http, socket, departures, wheel, meters, backend.audit)
 
 
 def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
@@ -176,10 +179,11 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-def _look(backend: Backend, departures: Departures) -> Gauges:
+async def _look(backend: Backend, departures: Departures) -> Gauges:
+    loads = await departures.loads()
     feed = backend.hub.feed
     return Gauges(
-        loads=[guest.load() for guest in departures.guests],
+        loads=loads,
         redis_connected=backend.redis.connected,
         redis_pending=backend.redis.pending,
         redis_round_trip=feed.round_trip,

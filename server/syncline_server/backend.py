@@ -78,7 +78,7 @@ class Backend:
         object.__setattr__(self, "parking", parking)
         reachability = Reachability(self.redis, self.services, queue, limit)
         object.__setattr__(self, "reachability", reachability)
-        object.__setattr__(self, "combiner", Combiner(self.documents, turns, settings))
+        object.__setattr__(self, "combiner", Combiner(self.documents, turns, settings, self.traces))
 
     def ready(self) -> bool:
         """True while nothing is missing."""

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from syncline_protocol.commands import Patch
 from syncline_protocol.document import Document
@@ -21,6 +22,9 @@ from .settings import Settings
 from .storage.documents import Documents, Step, StepRepeated, Written, absent, mismatch
 from .storage.rights import Right
 from .turns import Turns
+
+if TYPE_CHECKING:
+    from .traces import Cause, Traces
 
 __all__ = ["Combiner"]
 
@@ -43,6 +47,7 @@ class _Waiting:
     needs: Right | None
     webhooks: str
     answer: asyncio.Future[Written]
+    cause: Cause | None
 
     def goes_with(self, other: _Waiting) -> bool:
         """True if both can be in one commit."""
@@ -68,8 +73,15 @@ class _Waiting:
 class Combiner:
     """The patches of one process, in turn for each document."""
 
-    def __init__(self, documents: Documents, turns: Turns, settings: Settings) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        turns: Turns,
+        settings: Settings,
+        traces: Traces | None = None,
+    ) -> None:
         self._documents = documents
+        self._traces = traces
         self._turns = turns
         self._limit = settings.data_limit
         self._attempts = settings.patch_attempts
@@ -95,7 +107,8 @@ class Combiner:
                 `if_match`; `TOO_MANY_REQUESTS` where others were quicker every time.
         """
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(command, who, needs, webhooks, answer)
+        cause = None if self._traces is None else self._traces.cause()
+        waiting = _Waiting(command, who, needs, webhooks, answer, cause)
         key = (service_sid, command.document)
         if key in self._waiting:
             self._waiting[key].append(waiting)
@@ -113,7 +126,12 @@ class Combiner:
         worker = _Worker(self._documents, self._turns, self._limit, self._attempts, *key)
         try:
             while queue:
-                await worker.carry_out(_next_group(queue, worker.steps_limit))
+                group = _next_group(queue, worker.steps_limit)
+                if self._traces is None:
+                    await worker.carry_out(group)
+                else:
+                    with self._traces.because_of([waiting.cause for waiting in group]):
+                        await worker.carry_out(group)
         finally:
             del self._waiting[key]
             for waiting in queue:

@@ -56,7 +56,7 @@ class Gathering:
 
     async def families(self) -> list[Metric]:
         """Those of all who answer, and who does."""
-        own = list(self._own.collect())
+        own = await self._own.collect()
         told = await asyncio.gather(*map(self._ask, self._others))
         up = GaugeMetricFamily(
             "syncline_worker_up", "1 while a worker tells what it counts.", labels=["worker"]
@@ -82,7 +82,7 @@ class Gathering:
             return None
 
     async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(_encode(self._own.collect()))
+        writer.write(_encode(await self._own.collect()))
         writer.close()
 
     def _socket_of(self, directory: Path, number: int) -> str:

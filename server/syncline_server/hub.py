@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +17,7 @@ from syncline_protocol.errors import Refusal
 from .auth import SYSTEM
 from .bases import Bases
 from .feed import Feed
-from .metrics import Meters
+from .metrics import Meters, Tally
 from .storage.backoff import PAUSE_LIMIT
 from .storage.commit import REVISION_RANDOM, now_ms
 from .storage.connection import ReplyError
@@ -30,7 +30,7 @@ from .storage.services import Service
 if TYPE_CHECKING:
     from .traces import Traces
 
-__all__ = ["Hub", "Subscriber", "Topic"]
+__all__ = ["Format", "Hub", "Subscriber", "Topic", "Write"]
 
 logger = logging.getLogger("syncline.hub")
 
@@ -53,10 +53,32 @@ class Subscriber(Protocol):
         """True if events are to have a base where they can; the same as long as it subscribes."""
 
     def on_event(self, event: Event) -> None:
-        """Take an event. Must not block; revisions of one document grow."""
+        """Take an event. Must not block; revisions of one document grow.
+
+        Not called for updates while the subscriber is in step (`Hub.step_in`).
+        """
 
     def on_revoked(self, sid: str) -> None:
         """The right to read a document is gone, and so is the subscription. Must not block."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Format:
+    """How a wire tells of updates, in frames that all its sockets share.
+
+    Attributes:
+        whole: makes the frame of an event.
+        brief: makes that for a client that has the data of `base`; None where there is none such.
+        tally: counts what is told.
+    """
+
+    whole: Callable[[Event], bytes]
+    brief: Callable[[Event], bytes] | None
+    tally: Tally
+
+
+Write = Callable[[bytes], None]
+"""Takes a frame for one client; must not block."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +86,8 @@ class Topic:
     """One open document.
 
     Attributes:
+        aside: those of them who are not in step.
+        crowds: those who are, and how they are written to.
         revision: the newest that came by; 0 if none did.
         held: the newest that a subscriber was told otherwise, by the answer to a request.
         live_since: loop time from which on no event is missed; None before.
@@ -74,6 +98,8 @@ class Topic:
     service_sid: str
     sid: str
     subscribers: set[Subscriber] = field(default_factory=set)
+    aside: set[Subscriber] = field(default_factory=set)
+    crowds: dict[Format, dict[Subscriber, Write]] = field(default_factory=dict)
     revision: int = 0
     held: int = 0
     live_since: float | None = None
@@ -134,6 +160,7 @@ class Hub:
             topic = self._topics[sid] = Topic(service_sid, sid)
         if subscriber not in topic.subscribers:
             topic.subscribers.add(subscriber)
+            topic.aside.add(subscriber)
             topic.delta_readers += subscriber.takes_deltas
         return topic
 
@@ -152,10 +179,28 @@ class Hub:
             await self._feed.subscribe(channel(topic.service_sid, topic.sid))
             topic.live_since = topic.live_since or asyncio.get_running_loop().time()
 
+    def step_in(self, topic: Topic, subscriber: Subscriber, form: Format, write: Write) -> None:
+        """Until `step_out`, updates are written past the subscriber.
+
+        It must have been told all up to the topic's revision and nothing beyond. Most are most of
+        the time, and so an update costs each of them one call.
+        """
+        topic.aside.discard(subscriber)
+        topic.crowds.setdefault(form, {})[subscriber] = write
+
+    def step_out(self, topic: Topic, subscriber: Subscriber, form: Format) -> None:
+        """The subscriber takes each event itself again; it was told all up to the revision."""
+        crowd = topic.crowds[form]
+        del crowd[subscriber]
+        if not crowd:
+            del topic.crowds[form]
+        topic.aside.add(subscriber)
+
     def leave(self, topic: Topic, subscriber: Subscriber) -> None:
         """Take a subscriber away; safe to repeat."""
         if subscriber in topic.subscribers:
             topic.subscribers.discard(subscriber)
+            topic.aside.discard(subscriber)
             topic.delta_readers -= subscriber.takes_deltas
         if not topic.delta_readers:
             self._bases.drop(topic.sid)
@@ -199,10 +244,18 @@ class Hub:
         topic = self._topics.get(event.sid)
         if topic is None or event.revision <= topic.revision:
             return
-        topic.revision = event.revision
+        before, topic.revision = topic.revision, event.revision
         if topic.delta_readers:
             self._bases.follow(event)
-        for subscriber in list(topic.subscribers):
+        listening = topic.subscribers
+        if isinstance(event, Updated):
+            listening = topic.aside
+            for form, crowd in list(topic.crowds.items()):
+                is_next = event.base is not None and event.previous == before
+                encode = form.brief if is_next and form.brief is not None else form.whole
+                form.tally.events += len(crowd)
+                _write_all(list(crowd.values()), event.encoded(encode))
+        for subscriber in list(listening):
             try:
                 subscriber.on_event(event)
             except Exception:
@@ -246,6 +299,19 @@ class Hub:
         for subscriber in list(topic.subscribers):
             if subscriber.reader in ended:
                 subscriber.on_revoked(topic.sid)
+
+
+def _write_all(writes: list[Write], frame: bytes) -> None:
+    left = iter(writes)
+    while True:
+        try:
+            for write in left:
+                write(frame)
+        except Exception:
+            # One that fails must not keep the frame from the others.
+            logger.exception("a frame could not be written")
+        else:
+            return
 
 
 def _difference(topic: Topic, document: Document | None) -> Event:

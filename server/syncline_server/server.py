@@ -53,7 +53,9 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app.http,
-                http=rest.http_protocol(_limits(settings), app.wheel.call_later, app.meters),
+                http=rest.http_protocol(
+                    _limits(settings), app.wheel.call_later, app.meters, app.audit
+                ),
                 ws=app.socket,
                 lifespan="on",
                 log_config=None,

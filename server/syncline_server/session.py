@@ -34,7 +34,7 @@ from syncline_protocol.sids import is_sid
 
 from .auth import SYSTEM
 from .backend import Backend, Workspace
-from .hub import Topic
+from .hub import Format, Topic, Write
 from .storage.commit import now_ms
 from .storage.documents import Written, forbidden
 
@@ -84,6 +84,7 @@ class _Watch:
         wrote: the same of its writes whose data it knows, from the request or the answer.
         openings: how many `Open`s are under way.
         is_revoked: True once the right to read is gone.
+        in_step: True while updates are written past the session; `told` then waits behind.
     """
 
     topic: Topic
@@ -93,6 +94,7 @@ class _Watch:
     wrote: int = 0
     openings: int = 0
     is_revoked: bool = False
+    in_step: bool = False
     held: deque[Event] | None = None
 
 
@@ -121,6 +123,7 @@ class Session:
         "_lanes",
         "_limit",
         "_logs_commands",
+        "_outlet",
         "_openings",
         "_send_brief",
         "_send_event",
@@ -155,6 +158,7 @@ class Session:
         self._bounds = backend.meters.bounds
         self._send_event = send_event
         self._send_brief: Callable[[Updated, bool], None] | None = None
+        self._outlet: tuple[Format, Write] | None = None
         self._watches: dict[str, _Watch] = {}
         self._sids: dict[str, str] = {}  # by the unique name of what is open
         self._openings = 0
@@ -191,6 +195,18 @@ class Session:
         the data, else it is at `base`.
         """
         self._send_brief = send_brief
+
+    def flow(self, form: Format, write: Write) -> None:
+        """Until `stop_flow`, updates may be written past `send_event`, as frames of `form`."""
+        self._outlet = (form, write)
+        for watch in self._watches.values():
+            self._step_in(watch)
+
+    def stop_flow(self) -> None:
+        """Every event goes by `send_event`."""
+        for watch in self._watches.values():
+            self._step_out(watch)
+        self._outlet = None
 
     @property
     def takes_deltas(self) -> bool:
@@ -231,14 +247,20 @@ class Session:
             watch.held.append(event)
         elif event.revision > watch.told:
             told, watch.told = watch.told, event.revision
-            if isinstance(event, Removed):
+            if isinstance(event, Updated):
+                self._tell(watch, event, told)
+                self._step_in(watch)
+            else:
                 self._forget(watch)
-            elif isinstance(event, Updated) and self._send_brief is not None:
-                if event.revision == watch.wrote:
-                    return self._send_brief(event, True)
-                if event.base is not None and event.previous == told:
-                    return self._send_brief(event, False)
-            self._send_event(event)
+                self._send_event(event)
+
+    def _tell(self, watch: _Watch, event: Updated, told: int) -> None:
+        if self._send_brief is not None:
+            if event.revision == watch.wrote:
+                return self._send_brief(event, True)
+            if event.base is not None and event.previous == told:
+                return self._send_brief(event, False)
+        self._send_event(event)
 
     @property
     def reader(self) -> str | None:
@@ -250,6 +272,7 @@ class Session:
         watch = self._watches.get(sid)
         if watch is None:
             return
+        self._step_out(watch)
         watch.is_revoked = True
         self._forget(watch)
         if watch.told:
@@ -306,6 +329,9 @@ class Session:
         answer(outcome)
         self._note(command, outcome)
         self._release()
+        address = outcome.document.sid if isinstance(outcome, Opened) else command.document
+        if address is not None and (watch := self._watches.get(self._sids.get(address, address))):
+            self._step_in(watch)
 
     async def _outcome(self, command: Command) -> Result | Refusal:
         try:
@@ -347,6 +373,7 @@ class Session:
                 raise forbidden()  # by a token that came meanwhile
             watch = self._watches.get(document.sid) or self._watch(document)
             topic = watch.topic
+            self._step_out(watch)
             with self._opens(watch):
                 await self._hub.make_live(topic)
                 was_live = topic.live_since is not None and topic.live_since < started
@@ -385,6 +412,7 @@ class Session:
 
     def _forget(self, watch: _Watch) -> None:
         if self._watches.get(watch.topic.sid) is watch:
+            self._step_out(watch)
             del self._watches[watch.topic.sid]
             self._hub.leave(watch.topic, self)
             watch.held = None
@@ -406,6 +434,28 @@ class Session:
                     if not repeated and _tells_data(command, document):
                         watch.wrote = max(watch.wrote, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)
+
+    def _step_in(self, watch: _Watch) -> None:
+        """Have updates written past the session, unless the client must not hear of some yet."""
+        topic = watch.topic
+        if (
+            self._outlet is not None
+            and not watch.in_step
+            and watch.told == topic.revision >= watch.answered
+            and watch.told
+            and watch.held is None
+            and not watch.openings
+            and topic.sid not in self._writing
+            and watch.unique_name not in self._writing
+        ):
+            watch.in_step = True
+            self._hub.step_in(topic, self, *self._outlet)
+
+    def _step_out(self, watch: _Watch) -> None:
+        if watch.in_step and self._outlet is not None:
+            watch.in_step = False
+            watch.told = watch.topic.revision
+            self._hub.step_out(watch.topic, self, self._outlet[0])
 
     def _release(self) -> None:
         """Tell the events that need not wait any more."""
@@ -436,6 +486,8 @@ class Session:
             yield
             return
         address = command.document
+        if watch := self._watches.get(self._sids.get(address, address)):
+            self._step_out(watch)
         self._writing[address] = self._writing.get(address, 0) + 1
         try:
             yield

@@ -321,8 +321,7 @@ class Settings:
     )
     webhook_networks: str = _setting(
         "",
-        "Networks that are not public and that webhooks may go to all the same: a comma-separated "
-        "list, like 10.1.0.0/16.",
+        "Private networks that webhooks may go to, with commas between them, like 10.1.0.0/16.",
     )
     webhook_timeout: float = _setting(
         10.0,

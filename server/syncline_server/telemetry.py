@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -36,23 +36,26 @@ class Telemetry:
         worker: the number of this process among those that serve together.
     """
 
-    def __init__(self, meters: Meters, worker: int, look: Callable[[], Gauges]) -> None:
+    def __init__(
+        self, meters: Meters, worker: int, look: Callable[[], Awaitable[Gauges]]
+    ) -> None:
         self.worker = worker
         self._meters = meters
         self._look = look
         self._process = ProcessCollector(registry=None)
 
-    def collect(self) -> Iterator[Metric]:
+    async def collect(self) -> list[Metric]:
         """All families; each sample says which process it is of."""
-        for family in self._families():
+        families = list(self._families(await self._look()))
+        for family in families:
             family.samples = [
                 sample._replace(labels={**sample.labels, "worker": str(self.worker)})
                 for sample in family.samples
             ]
-            yield family
+        return families
 
-    def _families(self) -> Iterator[Metric]:
-        gauges, meters = self._look(), self._meters
+    def _families(self, gauges: Gauges) -> Iterator[Metric]:
+        meters = self._meters
         yield InfoMetricFamily(
             "syncline_build", "What runs.", value={"version": __version__, "python": _PYTHON}
         )

@@ -7,6 +7,7 @@ more than the decision. This module needs the packages of the extra `otel`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -38,7 +39,10 @@ from .logs import known
 from .metrics import Meters
 from .settings import Settings
 
-__all__ = ["Traces"]
+__all__ = ["Cause", "Traces"]
+
+Cause = Span
+"""What makes others wait for it, or do something."""
 
 EXPORT_TIMEOUT = 5.0
 """Seconds that the collector may take for a batch."""
@@ -76,6 +80,8 @@ class Traces:
             BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_TIMEOUT))
         )
         self._tracer = self._provider.get_tracer("syncline", __version__)
+        # One line for a batch that was not taken, none for each attempt.
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
 
     async def stop(self) -> None:
         """Send what is left, for a short time."""
@@ -110,7 +116,7 @@ class Traces:
             status: of the reply.
             code: with which the request was refused; None if it was not.
         """
-        span.set_attributes({f"syncline.{name}": value for name, value in known().items()})
+        span.set_attributes({f"syncline.{k}": v for k, v in known().items() if v is not None})
         span.set_attribute("http.response.status_code", status)
         if pattern is not None:
             span.update_name(f"{method} {pattern}")
@@ -156,6 +162,16 @@ class Traces:
             {"syncline.object": document},
             trace.set_span_in_context(trace.NonRecordingSpan(parent)),
         )
+
+    def cause(self) -> Cause:
+        """What is under way, for work that another task will do."""
+        return trace.get_current_span()
+
+    def because_of(self, causes: Sequence[Cause | None]) -> AbstractContextManager[object]:
+        """Around work that one task does for several; it counts as that of one that is sampled."""
+        sampled = (cause for cause in causes if cause is not None and cause.is_recording())
+        cause = next(sampled, trace.INVALID_SPAN)
+        return trace.use_span(cause, record_exception=False, set_status_on_exception=False)
 
     @contextmanager
     def _span(

@@ -50,7 +50,7 @@ class Vault:
             raw = b""
         if len(raw) != KEY_BYTES:
             raise ValueError(
-                f"must be base64 of {KEY_BYTES} bytes, as `openssl rand -base64 {KEY_BYTES}` makes it"
+                f"must be base64 of {KEY_BYTES} bytes: `openssl rand -base64 {KEY_BYTES}`"
             )
         self._cipher = AESGCM(raw)
         self.fingerprint = hmac.digest(raw, _FINGERPRINT, hashlib.sha256).hex()[:32]

@@ -341,7 +341,8 @@ class TestEvents:
             events = await each.until(lambda event: event.data == {"end": True})
             revisions = [int(event.revision) for event in events]
             assert revisions == sorted(set(revisions))
-            assert len(events) == 31
+            # Theirs may be joined with what waited with them.
+            assert 20 < len(events) <= 31
             assert sum(event.is_local for event in events) == 20
             assert all(event.is_local == (event.updated_by == "alice") for event in events)
 

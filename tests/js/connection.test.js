@@ -29,7 +29,7 @@ test("the first message is auth, and the id comes first in each", async (t) => {
   }
   const { client } = await connectToPeer(t, { WebSocket: Recorder });
   await client.document({ id: "name", mode: "open_existing" });
-  assert.equal(sent[0], '{"id":1,"do":"auth","token":"token"}');
+  assert.equal(sent[0], '{"id":1,"do":"auth","token":"token","deltas":true}');
   assert.match(sent[1], /^\{"id":2,"do":"open","document":"name","mode":"open_existing","op":"/);
 });
 

@@ -334,7 +334,7 @@ def serve(
     data_dir: Path, environ: dict[str, str], *options: str
 ) -> subprocess.CompletedProcess[bytes]:
     """`syncline serve` that ends by itself."""
-    command = [SYNCLINE, "serve", f"--data-dir={data_dir}", "--port=0", *options]
+    command: list[str | Path] = [SYNCLINE, "serve", f"--data-dir={data_dir}", "--port=0", *options]
     return subprocess.run(command, env=clean_environ(environ), capture_output=True, timeout=60)
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from syncline_server.proxies import Forwarded, Proxies
@@ -24,8 +26,8 @@ def client(*values: str) -> str | None:
 
 @pytest.mark.parametrize("peer", [CLIENT, "127.0.0.1", "::1", "192.0.2.8", "11.0.0.1", "", "h"])
 def test_nobody_else_is_believed(peer: str) -> None:
-    given = ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")
-    assert look(peer, *given) is None
+    headers = ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")
+    assert look(peer, *headers) is None
 
 
 def test_where_there_are_no_proxies_none_is_believed() -> None:
@@ -105,5 +107,11 @@ def test_the_host_is_the_last_one(values: list[str], expected: str | None) -> No
 
 
 def test_the_header_of_the_standard_is_not_believed() -> None:
-    given = ("forwarded", "for=1.2.3.4;proto=https;host=h"), ("x-real-ip", "1.2.3.4")
-    assert look(INNER, *given) == Forwarded(None, None, None)
+    headers = ("forwarded", "for=1.2.3.4;proto=https;host=h"), ("x-real-ip", "1.2.3.4")
+    assert look(INNER, *headers) == Forwarded(None, None, None)
+
+
+@given(st.lists(st.text("0123456789abcdef.:[]%, unkow", max_size=60), max_size=3))
+def test_whatever_is_said_the_client_is_an_address_or_not_known(values: list[str]) -> None:
+    said = client(*values)
+    assert said is None or str(ip_address(said)) == said

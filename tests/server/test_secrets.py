@@ -15,6 +15,7 @@ from support.api import DocumentsApi, unique
 from support.server import RunningServer, StartServer
 from support.socket import native_socket
 from support.twilsock import twilsock_client
+from syncline.options import TransportChoice
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,8 +59,8 @@ async def _visit(server: RunningServer, good: str, expired: str) -> list[str]:
             answers.append(
                 http.get(f"{api.url}/none/Events", headers={"Authorization": header}).text
             )
-    for transport in ("websocket", "rest"):
-        choice: syncline.TransportChoice = "rest" if transport == "rest" else "websocket"
+    choices: tuple[TransportChoice, ...] = ("websocket", "rest")
+    for choice in choices:
         async with syncline.connect(server.url, token=good, transport=choice) as client:
             await client.document(unique())
     for token in (expired, f"{good}x", f"x{good}"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import psutil
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.server import START_TIMEOUT, SYNCLINE, RunningServer, StartServer, clean_environ
+from support.server import RunningServer, StartServer, refused_start
 from support.socket import WAIT, NativeSocket, native_socket
 from support.store import eventually
 from support.stream import event_stream
@@ -169,17 +168,9 @@ class TestRefusal:
         await connection.execute("CONFIG", "SET", "requirepass", "secret")
         connection.abort()
         options = f"--redis-url=unix://{login}{path}?db={database}", f"--workers={workers}"
-        ended = await asyncio.to_thread(
-            subprocess.run,
-            [SYNCLINE, "serve", "--port=0", f"--data-dir={tmp_path / 'mine'}", *options],
-            env=clean_environ({}),
-            capture_output=True,
-            text=True,
-            timeout=START_TIMEOUT,
-            check=False,
+        line = await asyncio.to_thread(
+            refused_start, "--port=0", f"--data-dir={tmp_path / 'mine'}", *options
         )
-        assert (ended.returncode, ended.stdout) == (2, "")
-        [line] = ended.stderr.splitlines()
         assert line.startswith(f"syncline: the Redis at {path} refuses this server: ")
         assert said in line and "wrong" not in line and "secret" not in line
 

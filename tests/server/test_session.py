@@ -193,7 +193,7 @@ class TestEvents:
         name, late = unique(), list[Event]()
         first = await client.open(name)
         with monkeypatch.context() as patch:
-            patch.setattr(client.session, "on_event", late.append)
+            patch.setattr(Session, "on_event", lambda _, event: late.append(event))
             await other.workspace.remove(Remove(name))
             second = await client.open(name)
         for event in late:

@@ -145,10 +145,17 @@ def test_origins_are_taken_apart(given: str, origins: list[str]) -> None:
 )
 def test_what_browsers_never_send_as_an_origin_is_refused(name: str, given: str) -> None:
     with pytest.raises(SettingError) as caught:
-        Settings(**{name: f"https://b.example,{given}"})
+        made(name, f"https://b.example,{given}")
     assert str(caught.value) == (
         f"{option(name)} must be '*' or origins like https://app.example.com, not {given!r}"
     )
+
+
+def test_networks_of_webhooks_are_such() -> None:
+    given = Settings(webhook_networks="10.0.0.0/8, fd00::/8").webhook_private_networks
+    assert [str(network) for network in given] == ["10.0.0.0/8", "fd00::/8"]
+    with pytest.raises(SettingError, match="^--webhook-networks must be addresses or networks"):
+        Settings(webhook_networks="intranet")
 
 
 def test_proxies_are_addresses_and_networks() -> None:

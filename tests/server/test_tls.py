@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -15,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 import pytest
 
 import syncline
 from support.api import unique
-from support.certificates import CertificateAuthority, Identity, shown_serial
-from support.server import START_TIMEOUT, SYNCLINE, RunningServer, StartServer, clean_environ
+from support.certificates import CertificateAuthority, Identity, serial_of, shown_serial
+from support.server import RunningServer, StartServer, refused_start
 from support.socket import WAIT, native_socket
 from support.twilsock import twilsock_client
+from support.workers import until_workers, workers
+from syncline.options import TransportChoice
 from syncline_server.settings import SettingError, Settings
-from syncline_server.tls import KeyPair, read_key_pair, reread_key_pair
+from syncline_server.tls import Certificate, KeyPair, read_key_pair, reread_key_pair
 
 
 @pytest.fixture
@@ -36,6 +36,10 @@ def identity(authority: CertificateAuthority, tmp_path: Path) -> Identity:
 @pytest.fixture
 def server(fresh_server: StartServer, identity: Identity) -> RunningServer:
     return fresh_server(*identity.options)
+
+
+def made(**values: Any) -> Settings:
+    return Settings(**values)
 
 
 def settings(identity: Identity) -> Settings:
@@ -55,7 +59,7 @@ class TestFiles:
     @pytest.mark.parametrize("name", ["tls_cert", "tls_key"])
     def test_one_of_them_is_not_enough(self, identity: Identity, name: str) -> None:
         with pytest.raises(SettingError, match="must be set together"):
-            read_key_pair(Settings(**{name: str(identity.certificate)}))
+            read_key_pair(made(**{name: str(identity.certificate)}))
 
     def test_they_are_told_by_name_and_end_and_never_by_key(self, identity: Identity) -> None:
         key_pair = read(identity)
@@ -133,16 +137,7 @@ class TestFiles:
     ) -> None:
         identity.key.chmod(0o644)
         options = f"--data-dir={tmp_path / 'data'}", f"--workers={workers}", "--port=0"
-        ended = subprocess.run(
-            [SYNCLINE, "serve", *options, *identity.options],
-            env=clean_environ({}),
-            capture_output=True,
-            text=True,
-            timeout=START_TIMEOUT,
-            check=False,
-        )
-        assert (ended.returncode, ended.stdout) == (2, "")
-        [line] = ended.stderr.splitlines()
+        line = refused_start(*options, *identity.options)
         assert line.endswith("is open to every user of this machine; chmod o-rwx keeps it secret")
 
 
@@ -158,6 +153,36 @@ def _pipe(path: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes())
+
+
+class TestCertificate:
+    @pytest.mark.parametrize("name", ["localhost", None])
+    def test_each_handshake_shows_the_newest_that_can_be_used(
+        self, authority: CertificateAuthority, identity: Identity, name: str | None
+    ) -> None:
+        certificate, first = Certificate(read(identity)), identity.serial
+        assert shown(certificate, name) == first
+        authority.issue(identity.certificate.parent)
+        assert shown(certificate, name) == first
+        certificate.renew(settings(identity))
+        second = identity.serial
+        assert shown(certificate, name) == second != first
+        identity.key.write_text("half a key")
+        certificate.renew(settings(identity))
+        assert shown(certificate, name) == second
+
+
+def shown(certificate: Certificate, name: str | None) -> int:
+    """The serial number that a client sees which asks for a name, or for none."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(back, there, server_hostname=name)
+    server = certificate.context.wrap_bio(there, back, server_side=True)
+    for side in (client, server, client, server):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return serial_of(client.getpeercert(binary_form=True))
 
 
 class TestConnections:
@@ -182,7 +207,7 @@ class TestConnections:
         self,
         secure_server: RunningServer,
         authority: CertificateAuthority,
-        transport: syncline.TransportChoice,
+        transport: TransportChoice,
     ) -> None:
         options: dict[str, Any] = {"token": secure_server.token(), "ssl": authority.context}
         async with syncline.connect(secure_server.url, transport=transport, **options) as client:
@@ -311,7 +336,7 @@ class TestRenewalOfWorkers:
             document = await client.document(unique())
             authority.issue(identity.certificate.parent)
             server.process.send_signal(signal.SIGHUP)
-            await until_workers(server, gone=before)
+            await until_workers(server, before)
             # The kernel chooses who of them answers.
             shown = [shown_serial(server.port) for _ in range(20)]
             assert set(shown) == {identity.serial}
@@ -329,21 +354,8 @@ class TestRenewalOfWorkers:
 
         for process_id in before:
             os.kill(process_id, signal.SIGKILL)
-        await until_workers(server, gone=before)
+        await until_workers(server, before)
         await until_shown(server, first)
-
-
-def workers(server: RunningServer) -> set[int]:
-    """Their process ids."""
-    children = psutil.Process(server.process.pid).children()
-    return {child.pid for child in children if "syncline_server.worker" in child.cmdline()}
-
-
-async def until_workers(server: RunningServer, *, gone: set[int]) -> None:
-    """Return when two run, none of which is in `gone`, and the old ones have left."""
-    async with asyncio.timeout(2 * WAIT):
-        while len(now := workers(server)) != 2 or now & gone:
-            await asyncio.sleep(0.05)
 
 
 async def until_shown(server: RunningServer, serial: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
@@ -112,6 +113,34 @@ class TestAWrite:
         assert refused.attributes["syncline.code"] == 54103 and not refused.is_error
         [opening] = named(spans, "open")
         assert any(span.parent_id == opening.span_id for span in named(spans, "commit"))
+
+    async def test_of_several_patches_is_that_of_one(
+        self, fresh_server: StartServer, collector: Collector
+    ) -> None:
+        """What is committed for others later is not taken for a part of the first one's trace."""
+        server = fresh_server(*options(collector, "--trace-ratio=1"))
+        patch = {"document": "counted", "increment": {"/n": 1}}
+        async with AsyncExitStack() as stack:
+            sockets = [await stack.enter_async_context(native_socket(server)) for _ in range(8)]
+            await sockets[0].ok("open", document="counted", data={"n": 0})
+            for _ in range(4):
+                asked = [await socket.send("patch", **patch) for socket in sockets]
+                for socket, request_id in zip(sockets, asked, strict=True):
+                    assert "ok" in await socket.reply(request_id)
+        spans = await asyncio.to_thread(
+            collector.wait, lambda spans: len(named(spans, "patch")) == 32
+        )
+        patches = {span.span_id: span for span in named(spans, "patch")}
+        updates = [
+            span
+            for span in named(spans, "commit")
+            if span.attributes["db.operation.name"] == "update"
+        ]
+        assert updates
+        for commit in updates:
+            cause = patches[commit.parent_id]
+            assert cause.trace_id == commit.trace_id
+            assert cause.began <= commit.began <= commit.ended <= cause.ended
 
     async def test_that_a_stream_hears_of(
         self, fresh_server: StartServer, collector: Collector

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -92,28 +90,6 @@ class TestMasterKey:
         [file] = tmp_path.iterdir()
         assert (file.name, file.stat().st_mode & 0o777) == ("master.key", 0o600)
         assert load_master_key(tmp_path, {}) == made
-
-    def test_servers_that_start_at_once_agree(self, tmp_path: Path) -> None:
-        program = (
-            "import pathlib, sys; from syncline_server.vault import load_master_key;"
-            "sys.stdin.read(); print(load_master_key(pathlib.Path(sys.argv[1]), {}))"
-        )
-        command = [sys.executable, "-c", program, str(tmp_path)]
-        servers = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            for _ in range(4)
-        ]
-        for server in servers:
-            assert server.stdin is not None
-            server.stdin.close()
-        found = set()
-        for server in servers:
-            assert server.stdout is not None
-            found.add(server.stdout.read())
-            server.stdout.close()
-            assert server.wait() == 0
-        assert len(found) == 1
-        assert [file.name for file in tmp_path.iterdir()] == ["master.key"]
 
     def test_the_environment_comes_first_and_needs_no_directory(self, tmp_path: Path) -> None:
         given = make_master_key()

@@ -12,27 +12,12 @@ import pytest
 
 import syncline
 from support.server import RunningServer, StartServer
-
-PATIENCE = 30.0
-"""Seconds after which something that is waited for is held to have failed."""
+from support.workers import PATIENCE, until_workers, workers
 
 
 @pytest.fixture
 def served(fresh_server: StartServer) -> RunningServer:
     return fresh_server("--workers=2")
-
-
-def workers(server: RunningServer) -> set[int]:
-    """Their process ids."""
-    children = psutil.Process(server.process.pid).children()
-    return {child.pid for child in children if "syncline_server.worker" in child.cmdline()}
-
-
-async def until_workers(server: RunningServer, gone: set[int]) -> None:
-    """Return when two run, none of which is in `gone`."""
-    async with asyncio.timeout(PATIENCE):
-        while len(now := workers(server)) != 2 or now & gone:
-            await asyncio.sleep(0.05)
 
 
 class Crowd:
@@ -97,6 +82,18 @@ async def test_sighup_renews_all_and_loses_nobody(served: RunningServer) -> None
         await crowd.count(5)
         await crowd.until_all_agree()
         assert {client.state for client in crowd.clients} == {syncline.ConnectionState.CONNECTED}
+
+
+async def test_a_second_sighup_while_all_are_renewed_renews_all_once_more(
+    served: RunningServer,
+) -> None:
+    first = workers(served)
+    served.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(PATIENCE):
+        while not (meanwhile := workers(served)) - first:
+            await asyncio.sleep(0.02)
+    served.process.send_signal(signal.SIGHUP)
+    await until_workers(served, first | meanwhile)
 
 
 async def test_the_redis_that_all_share_is_started_again_by_the_parent(

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-__all__ = ["CertificateAuthority", "Identity", "shown_serial"]
+__all__ = ["CertificateAuthority", "Identity", "serial_of", "shown_serial"]
 
 DAY = timedelta(days=1)
 
@@ -119,9 +119,13 @@ def shown_serial(port: int, *, server_name: str | None = None) -> int:
         socket.create_connection(("127.0.0.1", port), TIMEOUT) as plain,
         context.wrap_socket(plain, server_hostname=server_name) as connection,
     ):
-        shown = connection.getpeercert(binary_form=True)
-    assert shown is not None
-    return x509.load_der_x509_certificate(shown).serial_number
+        return serial_of(connection.getpeercert(binary_form=True))
+
+
+def serial_of(certificate: bytes | None) -> int:
+    """The serial number of a certificate in DER form; fails if there is none."""
+    assert certificate is not None
+    return x509.load_der_x509_certificate(certificate).serial_number
 
 
 def _name(text: str) -> x509.Name:

@@ -21,7 +21,14 @@ from typing import Protocol, Self
 from syncline_server.auth import mint_token
 from syncline_server.credentials import Credentials, load_credentials
 
-__all__ = ["START_TIMEOUT", "SYNCLINE", "RunningServer", "StartServer", "clean_environ"]
+__all__ = [
+    "START_TIMEOUT",
+    "SYNCLINE",
+    "RunningServer",
+    "StartServer",
+    "clean_environ",
+    "refused_start",
+]
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
 """The command, as it is installed."""
@@ -162,6 +169,21 @@ class StartServer(Protocol):
         data_dir: Path | None = None,
     ) -> RunningServer:
         """Start a server; `data_dir` None makes a new one. The rest as in `RunningServer`."""
+
+
+def refused_start(*options: str | Path, **environ: str) -> str:
+    """The only line of a start that ends with status 2; `environ` are `SYNCLINE_…` variables."""
+    ended = subprocess.run(
+        [SYNCLINE, "serve", *options],
+        env=clean_environ(environ),
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
+    (line,) = ended.stderr.splitlines()
+    return line
 
 
 def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:

@@ -58,15 +58,16 @@ def rest(bench: Bench) -> list[Outcome]:
 def _requesting(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
     with standing(target, CLIENTS, bench.appendfsync) as stand:
         script = group("clients", CLIENTS, stand.site, target.writer(stand.site))
-        with stand.load(script) as load:
-            publish = partial(load.publish, "inflight", 1)
-            publish(SETTLING)
 
-            def take() -> Figures:
+        def take() -> Figures:
+            # Connected anew, because a server may end a connection that is idle for long.
+            with stand.load(script) as load:
+                publish = partial(load.publish, "inflight", 1)
+                publish(SETTLING)
                 run = stand.measure(partial(publish, bench.seconds))
-                done = run.result["acknowledged"]
-                if run.result["refused"]:
-                    raise RuntimeError(f"{run.result['refused']} requests were refused")
-                return {COST: run.cpu / done * 1e6, PER_SECOND: done / run.result["seconds"]}
+            done = run.result["acknowledged"]
+            if run.result["refused"]:
+                raise RuntimeError(f"{run.result['refused']} requests were refused")
+            return {COST: run.cpu / done * 1e6, PER_SECOND: done / run.result["seconds"]}
 
-            yield take
+        yield take

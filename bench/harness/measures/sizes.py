@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from bench.harness.bench import Bench
-from bench.harness.load import Load, group
+from bench.harness.filling import fill
+from bench.harness.load import group
 from bench.harness.outcome import Goal, Outcome
 from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
 from bench.harness.stand import Stand, standing
@@ -20,11 +21,6 @@ FEW = 1000
 CLIENTS = 20
 IN_FLIGHT = 8
 
-FILLERS = 20
-FILL_IN_FLIGHT = 64
-FILL_SECONDS = 900
-"""At most."""
-
 OPERATIONS = ("update", "fetch", "page of the list")
 
 
@@ -33,21 +29,12 @@ class Filled(Native):
 
     def __init__(self, count: int) -> None:
         self.name = f"{count:,} documents"
-        self.options = ("--max-subscriptions=100000",)
         self._count = count
 
     def prepare(self, site: Site) -> None:
         """Make those that are used, and then the others."""
         super().prepare(site)
-        lines = [
-            *native_login(site),
-            'publish {"id":{id},"do":"open","document":"filler-{s8}","data":{"text":"{text}"}}',
-            'ack-id {"id":',
-            'fatal "error"',
-        ]
-        with Load(site.directory, group("fillers", FILLERS, site, lines)) as load:
-            count = self._count - site.documents
-            load.publish("inflight", FILL_IN_FLIGHT, FILL_SECONDS, count)
+        fill(site.redis, self._count - site.documents)
 
 
 def sizes(bench: Bench) -> list[Outcome]:
@@ -88,21 +75,21 @@ def _filled(bench: Bench, server: Filled) -> Iterator[Callable[[], Figures]]:
             f"header Authorization: {authorization(site)}",
             "publish ",
         ]
-        with (
-            stand.load(group("writers", CLIENTS, site, server.writer(site))) as writers,
-            stand.load(group("readers", CLIENTS, site, fetch)) as readers,
-            stand.load(group("listers", CLIENTS, site, page)) as listers,
-        ):
-            costs = {
-                "update": partial(_cost, stand, writers, IN_FLIGHT),
-                "fetch": partial(_cost, stand, readers, IN_FLIGHT),
-                "page of the list": partial(_cost, stand, listers, 1),
-            }
-            yield lambda: {name: cost(bench.seconds) for name, cost in costs.items()}
+        scripts = {
+            "update": (group("writers", CLIENTS, site, server.writer(site)), IN_FLIGHT),
+            "fetch": (group("readers", CLIENTS, site, fetch), IN_FLIGHT),
+            "page of the list": (group("listers", CLIENTS, site, page), 1),
+        }
+        yield lambda: {
+            name: _cost(stand, script, in_flight, bench.seconds)
+            for name, (script, in_flight) in scripts.items()
+        }
 
 
-def _cost(stand: Stand, load: Load, in_flight: int, seconds: float) -> float:
-    run = stand.measure(partial(load.publish, "inflight", in_flight, seconds))
+def _cost(stand: Stand, script: list[str], in_flight: int, seconds: float) -> float:
+    # Connected anew, because a server may end a connection of HTTP that is idle for long.
+    with stand.load(script) as load:
+        run = stand.measure(partial(load.publish, "inflight", in_flight, seconds))
     if run.result["refused"]:
         raise RuntimeError(f"{run.result['refused']} requests were refused")
     acknowledged: int = run.result["acknowledged"]

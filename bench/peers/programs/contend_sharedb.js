@@ -1,6 +1,5 @@
-// Clients that add 1 to one number of one document. They do not follow it, which would only cost
-// them more: the server transforms what is behind, so each change takes one try.
-// Arguments: port, clients, seconds.
+// Clients that follow one document and add 1 to one number in it. The server transforms what is
+// behind, so each change takes one try. Arguments: port, clients, seconds.
 import { once } from "node:events";
 import { promisify } from "node:util";
 
@@ -15,7 +14,7 @@ async function open() {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
   await once(socket, "open");
   const document = new ShareDB.Connection(socket).get("bench", "00000");
-  await promisify(document.fetch).call(document);
+  await promisify(document.subscribe).call(document);
   return document;
 }
 

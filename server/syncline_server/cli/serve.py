@@ -25,7 +25,9 @@ def serve(**values: Any) -> None:
     Nothing has to be set: without --redis-url an embedded Redis keeps the documents in the data
     directory, and credentials are generated there at the first start. To choose credentials, set
     SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, and SYNCLINE_API_KEY_SID with
-    SYNCLINE_API_KEY_SECRET (further keys: SYNCLINE_API_KEYS, as SK…:secret,SK…:secret).
+    SYNCLINE_API_KEY_SECRET (further keys: SYNCLINE_API_KEYS, as SK…:secret,SK…:secret). API keys
+    that come and go while servers run are made by `syncline keys`; SYNCLINE_MASTER_KEY (base64 of
+    32 bytes), or else master.key in the data directory, encrypts their secrets in Redis.
 
     The first line on stdout names the URL, once connections are accepted. Logs go to stderr.
     """

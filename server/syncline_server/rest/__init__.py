@@ -7,7 +7,7 @@ To wire it:
         middleware=rest.middleware(settings, meters, backend.audit),
         exception_handlers=rest.exception_handlers,
     )
-    uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters))
+    uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters, audit))
 
 Other routes profit too: whatever they raise as `Refusal` is answered with the vendor's error body,
 and `Resource` matches their paths undecoded, so that unique names may hold slashes.

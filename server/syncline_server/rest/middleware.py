@@ -25,7 +25,16 @@ from syncline_server.metrics import Meters
 from .addresses import raw_path
 from .errors import REFUSED, refusal_reply
 
-__all__ = ["REQUEST_ID", "Crowd", "Recovery", "RequestIds", "make_request_id", "with_headers"]
+__all__ = [
+    "ALWAYS_ANSWERED",
+    "REQUEST_ID",
+    "Crowd",
+    "Recovery",
+    "RequestIds",
+    "make_request_id",
+    "peer_of",
+    "with_headers",
+]
 
 REQUEST_ID = "X-Request-Id"
 
@@ -57,7 +66,7 @@ class RequestIds:
             return await self._app(scope, receive, send)
         request_id = _given_id(scope) or make_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
-        about(request=request_id, wire="rest", peer=_peer(scope))
+        about(request=request_id, wire="rest", peer=peer_of(scope.get("client")))
         send = with_headers(send, [(REQUEST_ID, request_id)])
         if requests_logger.isEnabledFor(logging.DEBUG):
             send = _logging(scope, send)
@@ -165,9 +174,10 @@ def _claims(scope: Scope) -> dict[str, object]:
     return {"key": claimed(Headers(scope=scope).get("authorization"))}
 
 
-def _peer(scope: Scope) -> str:
-    host, port = scope.get("client") or ("unknown", 0)
-    return f"{host}:{port}"
+def peer_of(client: tuple[str, int] | None) -> str:
+    """The address of a client, for logs; proxies tell no port."""
+    host, port = client or ("unknown", 0)
+    return f"{host}:{port}" if port else host
 
 
 def _logging(scope: Scope, send: Send) -> Send:

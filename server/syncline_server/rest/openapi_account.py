@@ -5,17 +5,19 @@ from __future__ import annotations
 from syncline_server.auth import IDENTITY_LENGTH
 
 from .openapi_parts import (
+    BASIC,
+    FLAG,
     TEXT,
     URL,
     URL_OR_NULL,
     JsonObject,
-    json_content,
     object_schema,
     page,
     paging,
     parameters,
     ref,
     refusals,
+    reply,
     sid,
 )
 from .service_parameters import (
@@ -30,10 +32,6 @@ __all__ = ["account_paths", "account_schemas"]
 SERVICES = "/v1/Services"
 PERMISSIONS = "/v1/Services/{service}/Documents/{document}/Permissions"
 
-_SECURITY = [{"basic": list[str]()}]
-"""An access token does not do."""
-
-_FLAG: JsonObject = {"type": "boolean"}
 _WINDOW: JsonObject = {"type": "integer", "minimum": SHORTEST_WINDOW, "maximum": LONGEST_WINDOW}
 
 
@@ -49,7 +47,7 @@ def account_paths() -> JsonObject:
 
 def account_schemas(date: JsonObject) -> JsonObject:
     """Their `schemas`; `date` is that of a moment."""
-    rights = dict.fromkeys(("Read", "Write", "Manage"), _FLAG)
+    rights = dict.fromkeys(("Read", "Write", "Manage"), FLAG)
     return {
         "Service": _service_schema(date),
         "ServicePage": page("services", "Service"),
@@ -68,16 +66,16 @@ def _services() -> JsonObject:
         "post": {
             "operationId": "CreateService",
             "summary": "Create a service",
-            "security": _SECURITY,
+            "security": BASIC,
             "requestBody": parameters("ServiceParameters"),
-            "responses": {"201": _reply("Created", "Service"), **refusals(400, 409, 413, 415)},
+            "responses": {"201": reply("Created", "Service"), **refusals(400, 409, 413, 415)},
         },
         "get": {
             "operationId": "ListService",
             "summary": "Read a page of the services",
-            "security": _SECURITY,
+            "security": BASIC,
             "parameters": paging(),
-            "responses": {"200": _reply("One page", "ServicePage"), **refusals(400)},
+            "responses": {"200": reply("One page", "ServicePage"), **refusals(400)},
         },
     }
 
@@ -88,20 +86,20 @@ def _service() -> JsonObject:
         "get": {
             "operationId": "FetchService",
             "summary": "Read a service",
-            "security": _SECURITY,
-            "responses": {"200": _reply("The newest state", "Service"), **refusals(400)},
+            "security": BASIC,
+            "responses": {"200": reply("The newest state", "Service"), **refusals(400)},
         },
         "post": {
             "operationId": "UpdateService",
             "summary": "Change the settings of a service",
-            "security": _SECURITY,
+            "security": BASIC,
             "requestBody": parameters("ServiceParameters"),
-            "responses": {"200": _reply("Updated", "Service"), **refusals(400, 413, 415)},
+            "responses": {"200": reply("Updated", "Service"), **refusals(400, 413, 415)},
         },
         "delete": {
             "operationId": "DeleteService",
             "summary": "Delete a service and, in the background, all that it holds",
-            "security": _SECURITY,
+            "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },
     }
@@ -113,9 +111,9 @@ def _permissions() -> JsonObject:
         "get": {
             "operationId": "ListDocumentPermission",
             "summary": "Read a page of the permissions for a document",
-            "security": _SECURITY,
+            "security": BASIC,
             "parameters": paging(),
-            "responses": {"200": _reply("One page", "PermissionPage"), **refusals(400)},
+            "responses": {"200": reply("One page", "PermissionPage"), **refusals(400)},
         },
     }
 
@@ -133,20 +131,20 @@ def _permission() -> JsonObject:
         "get": {
             "operationId": "FetchDocumentPermission",
             "summary": "Read the permission of an identity",
-            "security": _SECURITY,
-            "responses": {"200": _reply("The permission", "Permission"), **refusals(400)},
+            "security": BASIC,
+            "responses": {"200": reply("The permission", "Permission"), **refusals(400)},
         },
         "post": {
             "operationId": "UpdateDocumentPermission",
             "summary": "Say what an identity may do with a document",
-            "security": _SECURITY,
+            "security": BASIC,
             "requestBody": {"required": True} | parameters("UpdatePermission"),
-            "responses": {"200": _reply("Updated", "Permission"), **refusals(400, 413, 415)},
+            "responses": {"200": reply("Updated", "Permission"), **refusals(400, 413, 415)},
         },
         "delete": {
             "operationId": "DeleteDocumentPermission",
             "summary": "Take the permission of an identity away",
-            "security": _SECURITY,
+            "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },
     }
@@ -158,11 +156,11 @@ def _parameters(*, form: bool) -> JsonObject:
     nullable: JsonObject = TEXT if form else {"type": ["string", "null"]}
     return {
         "FriendlyName": nullable | name,
-        "WebhookUrl": nullable | address | {"description": "An http or https URL; empty for none."},
-        "WebhooksFromRestEnabled": _FLAG,
-        "ReachabilityWebhooksEnabled": _FLAG,
-        "AclEnabled": _FLAG,
-        "ReachabilityDebouncingEnabled": _FLAG,
+        "WebhookUrl": nullable | address | {"description": "Where events are sent; or empty."},
+        "WebhooksFromRestEnabled": FLAG,
+        "ReachabilityWebhooksEnabled": FLAG,
+        "AclEnabled": FLAG,
+        "ReachabilityDebouncingEnabled": FLAG,
         "ReachabilityDebouncingWindow": _WINDOW,
     }
 
@@ -179,10 +177,10 @@ def _service_schema(date: JsonObject) -> JsonObject:
             "date_updated": date,
             "url": URL,
             "webhook_url": URL_OR_NULL,
-            "webhooks_from_rest_enabled": _FLAG,
-            "reachability_webhooks_enabled": _FLAG,
-            "acl_enabled": _FLAG,
-            "reachability_debouncing_enabled": _FLAG,
+            "webhooks_from_rest_enabled": FLAG,
+            "reachability_webhooks_enabled": FLAG,
+            "acl_enabled": FLAG,
+            "reachability_debouncing_enabled": FLAG,
             "reachability_debouncing_window": _WINDOW,
             "links": object_schema(links),
         }
@@ -196,13 +194,9 @@ def _permission_schema() -> JsonObject:
             "service_sid": sid("IS"),
             "document_sid": sid("ET"),
             "identity": TEXT,
-            "read": _FLAG,
-            "write": _FLAG,
-            "manage": _FLAG,
+            "read": FLAG,
+            "write": FLAG,
+            "manage": FLAG,
             "url": URL,
         }
     )
-
-
-def _reply(text: str, name: str) -> JsonObject:
-    return {"description": text, "content": json_content(name)}

@@ -6,25 +6,22 @@ from syncline_server.known_keys import KEY_SID
 
 from .keys import COLLECTION
 from .openapi_parts import (
+    BASIC,
+    FLAG,
     TEXT,
     URL,
     JsonObject,
-    json_content,
     object_schema,
     page,
     paging,
     parameters,
     refusals,
+    reply,
     sid,
 )
 from .service_parameters import FRIENDLY_NAME_LENGTH
 
 __all__ = ["key_paths", "key_schemas"]
-
-_SECURITY = [{"basic": list[str]()}]
-"""The account's own login, which the kinds of OpenAPI cannot tell from that of a key."""
-
-_FLAG: JsonObject = {"type": "boolean"}
 
 
 def key_paths() -> JsonObject:
@@ -34,16 +31,16 @@ def key_paths() -> JsonObject:
             "post": {
                 "operationId": "CreateKey",
                 "summary": "Make an API key; its secret is told only here",
-                "security": _SECURITY,
+                "security": BASIC,
                 "requestBody": parameters("CreateKey"),
-                "responses": {"201": _reply("Made", "NewKey"), **refusals(400, 409, 413, 415)},
+                "responses": {"201": reply("Made", "NewKey"), **refusals(400, 409, 413, 415)},
             },
             "get": {
                 "operationId": "ListKey",
                 "summary": "Read a page of the API keys that are valid",
-                "security": _SECURITY,
+                "security": BASIC,
                 "parameters": paging(),
-                "responses": {"200": _reply("One page", "KeyPage"), **refusals(400)},
+                "responses": {"200": reply("One page", "KeyPage"), **refusals(400)},
             },
         },
         f"{COLLECTION}/{{key}}": {
@@ -51,13 +48,13 @@ def key_paths() -> JsonObject:
             "get": {
                 "operationId": "FetchKey",
                 "summary": "Read what is known of an API key, never its secret",
-                "security": _SECURITY,
-                "responses": {"200": _reply("The key", "Key"), **refusals(400)},
+                "security": BASIC,
+                "responses": {"200": reply("The key", "Key"), **refusals(400)},
             },
             "delete": {
                 "operationId": "RevokeKey",
                 "summary": "Make an API key invalid for ever, and end all that it vouches for",
-                "security": _SECURITY,
+                "security": BASIC,
                 "responses": {"204": {"description": "Revoked"}, **refusals(400)},
             },
         },
@@ -67,13 +64,13 @@ def key_paths() -> JsonObject:
 def key_schemas(date: JsonObject) -> JsonObject:
     """Their `schemas`; `date` is that of a moment."""
     name: JsonObject = {"minLength": 1, "maxLength": FRIENDLY_NAME_LENGTH}
-    login_only = {**_FLAG, "description": "It signs no tokens.", "default": False}
+    login_only = {**FLAG, "description": "It signs no tokens.", "default": False}
     properties: JsonObject = {
         "sid": sid("SK"),
         "account_sid": sid("AC"),
         "friendly_name": {"type": ["string", "null"]},
-        "login_only": _FLAG,
-        "configured": {**_FLAG, "description": "It stands in the server's configuration."},
+        "login_only": FLAG,
+        "configured": {**FLAG, "description": "It stands in the server's configuration."},
         "date_created": {**date, "type": ["string", "null"]},
         "url": URL,
     }
@@ -98,7 +95,3 @@ def _key() -> JsonObject:
         "description": "SID of an API key.",
         "schema": {"type": "string", "pattern": f"^{KEY_SID.pattern}$"},
     }
-
-
-def _reply(text: str, name: str) -> JsonObject:
-    return {"description": text, "content": json_content(name)}

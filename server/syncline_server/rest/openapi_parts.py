@@ -8,6 +8,8 @@ from .body import FORM, JSON
 from .paging import DEFAULT_SIZE, LARGEST_SIZE, RETURNED_LIMIT
 
 __all__ = [
+    "BASIC",
+    "FLAG",
     "JsonObject",
     "TEXT",
     "URL",
@@ -20,6 +22,7 @@ __all__ = [
     "query",
     "ref",
     "refusals",
+    "reply",
     "schema",
     "sid",
 ]
@@ -29,6 +32,12 @@ JsonObject = dict[str, Any]
 TEXT: JsonObject = {"type": "string"}
 URL: JsonObject = {"type": "string", "format": "uri"}
 URL_OR_NULL: JsonObject = {"type": ["string", "null"], "format": "uri"}
+
+
+FLAG: JsonObject = {"type": "boolean"}
+
+BASIC = [{"basic": list[str]()}]
+"""The `security` of what an access token does not do for."""
 
 
 def ref(kind: str, name: str) -> JsonObject:
@@ -44,6 +53,11 @@ def schema(name: str) -> JsonObject:
 def json_content(name: str) -> JsonObject:
     """JSON of that schema."""
     return {JSON: schema(name)}
+
+
+def reply(text: str, name: str) -> JsonObject:
+    """A reply with JSON of that schema."""
+    return {"description": text, "content": json_content(name)}
 
 
 def parameters(name: str) -> JsonObject:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from .openapi_parts import (
+    BASIC,
     TEXT,
     URL,
     JsonObject,
-    json_content,
     object_schema,
     page,
     paging,
     ref,
     refusals,
+    reply,
     sid,
 )
 from .parked_webhooks import COLLECTION
 
 __all__ = ["webhook_paths", "webhook_schemas"]
-
-_SECURITY = [{"basic": list[str]()}]
-"""An access token does not do."""
 
 _DATE: JsonObject = {"type": "string", "format": "date-time"}
 
@@ -32,9 +30,9 @@ def webhook_paths() -> JsonObject:
             "get": {
                 "operationId": "ListParkedWebhook",
                 "summary": "Read a page of the webhooks that were given up, the oldest first",
-                "security": _SECURITY,
+                "security": BASIC,
                 "parameters": paging(),
-                "responses": {"200": _reply("One page", "ParkedWebhookPage"), **refusals(400)},
+                "responses": {"200": reply("One page", "ParkedWebhookPage"), **refusals(400)},
             },
         },
         f"{COLLECTION}/{{webhook}}": {
@@ -42,13 +40,13 @@ def webhook_paths() -> JsonObject:
             "get": {
                 "operationId": "FetchParkedWebhook",
                 "summary": "Read a webhook that was given up",
-                "security": _SECURITY,
-                "responses": {"200": _reply("The webhook", "ParkedWebhook"), **refusals(400)},
+                "security": BASIC,
+                "responses": {"200": reply("The webhook", "ParkedWebhook"), **refusals(400)},
             },
             "delete": {
                 "operationId": "DeleteParkedWebhook",
                 "summary": "Drop a webhook for good",
-                "security": _SECURITY,
+                "security": BASIC,
                 "responses": {"204": {"description": "Dropped"}, **refusals(400)},
             },
         },
@@ -57,8 +55,8 @@ def webhook_paths() -> JsonObject:
             "post": {
                 "operationId": "ReplayParkedWebhook",
                 "summary": "Send a webhook again, behind those that wait",
-                "security": _SECURITY,
-                "responses": {"202": _reply("Queued", "ParkedWebhook"), **refusals(400)},
+                "security": BASIC,
+                "responses": {"202": reply("Queued", "ParkedWebhook"), **refusals(400)},
             },
         },
     }
@@ -94,7 +92,3 @@ def _webhook() -> JsonObject:
         "description": "The `id` of a parked webhook.",
         "schema": TEXT,
     }
-
-
-def _reply(text: str, name: str) -> JsonObject:
-    return {"description": text, "content": json_content(name)}

@@ -16,10 +16,11 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.audit import Audit
 from syncline_server.metrics import Meters
 
 from .errors import RETRY_AFTER, error_body
-from .middleware import REQUEST_ID, make_request_id
+from .middleware import REQUEST_ID, make_request_id, peer_of
 
 __all__ = ["Limits", "http_protocol"]
 
@@ -65,6 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
     limits: Limits
     timer: Timer
     meters: Meters
+    audit: Audit
 
     # What is read at the moment, by the setting that bounds its time; None between requests.
     _reading: str | None = None
@@ -159,6 +161,10 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer with the refusal that stopped the parser, or with the parser's complaint."""
         refusal = self._refusal or Refusal(Code.BAD_REQUEST, msg)
+        request_id = make_request_id()
+        if self._refusal is not None:
+            known = {"request": request_id, "wire": "rest", "peer": peer_of(self.client)}
+            self.audit.turned_away(refusal.code, "request", lambda: known)
         body = orjson.dumps(error_body(int(refusal.code), refusal.code.status, refusal.message))
         status = HTTPStatus(refusal.code.status)
         lines = [
@@ -166,7 +172,7 @@ class HttpProtocol(HttpToolsProtocol):
             "content-type: application/json",
             "cache-control: no-store",
             f"content-length: {len(body)}",
-            f"{REQUEST_ID}: {make_request_id()}",
+            f"{REQUEST_ID}: {request_id}",
             "connection: close",
             *([f"retry-after: {RETRY_AFTER}"] if refusal.code.retry else []),
             *(
@@ -254,12 +260,12 @@ class HttpProtocol(HttpToolsProtocol):
         )
 
 
-def http_protocol(limits: Limits, timer: Timer, meters: Meters) -> type[HttpProtocol]:
+def http_protocol(limits: Limits, timer: Timer, meters: Meters, audit: Audit) -> type[HttpProtocol]:
     """The class to give uvicorn as `http`."""
 
     class Bounded(HttpProtocol):
         pass
 
-    Bounded.limits, Bounded.meters = limits, meters
+    Bounded.limits, Bounded.meters, Bounded.audit = limits, meters, audit
     Bounded.timer = staticmethod(timer)
     return Bounded

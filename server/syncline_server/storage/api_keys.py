@@ -173,11 +173,11 @@ class ApiKeys:
         records = await self._redis.execute("HGETALL", keys.API_KEYS)
         # Read after the records: one that is revoked in between is in both.
         revoked = await self._redis.execute("ZRANGE", keys.REVOKED, 0, -1)
-        sids = [sid.decode() for sid in records[::2]]
+        sids = [sid.decode(errors="replace") for sid in records[::2]]
         read = [self._read(sid, text) for sid, text in zip(sids, records[1::2], strict=True)]
         self._records = {record.sid: record for record, _ in read}
         stored = {record.sid: key for record, key in read}
-        self._known.put(stored, {sid.decode() for sid in revoked})
+        self._known.put(stored, {sid.decode(errors="replace") for sid in revoked})
 
     def _read(self, sid: str, text: bytes) -> tuple[Record, ApiKey]:
         record = Record(sid, created_ms=0)

@@ -95,6 +95,9 @@ class Lookout:
                 await self.look()
             except (Refusal, ReplyError) as error:
                 logger.debug("%s cannot be looked at: %s", self._key, error)
+            except Exception:
+                # Who stopped to look would never hear of a right that was taken away.
+                logger.exception("%s could not be followed", self._key)
             await asyncio.sleep(LOOK_INTERVAL)
 
 

@@ -102,7 +102,7 @@ class Dispatcher:
             if await self._queue.acquire(sid, lease_ms):
                 self._couriers[sid] = Courier(sid, self._office, asked + self._lease)
         elif await self._queue.renew(sid, lease_ms):
-            courier.holds_until = asked + self._lease
+            courier.delivery.holds_until = asked + self._lease
         else:
             logger.warning("the lease of the webhooks of %s was lost", sid)
             self._couriers.pop(sid).stop()

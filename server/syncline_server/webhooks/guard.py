@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpcore2
 
+from syncline_server.proxies import Network
+
 __all__ = ["AddressRefused", "GuardedBackend", "Resolver", "is_allowed"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOKUPS = 32
 """Names that are looked up at once; more wait."""

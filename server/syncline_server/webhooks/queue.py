@@ -74,6 +74,12 @@ class Queue:
         events = [QueuedEvent.parse(bucket, id, fields) for id, fields in entries]
         return Taken(waiting, dropped, events, last.decode())
 
+    async def read(self, service_sid: str, event: QueuedEvent) -> QueuedEvent | None:
+        """An event of which only a part is known; None if it has given way to newer ones."""
+        queue = keys.webhook_queue(_tag(service_sid, event.bucket))
+        found = await self._redis.execute("XRANGE", queue, event.id, event.id)
+        return QueuedEvent.parse(event.bucket, *found[0]) if found else None
+
     async def done(self, service_sid: str, event: QueuedEvent) -> None:
         """Nothing is left to do for an event."""
         await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "done", event.id)

@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 import httpcore2
 
 from syncline_protocol import __version__
+from syncline_server.proxies import Network
 
-from .guard import GuardedBackend, Network, Resolver
+from .guard import GuardedBackend, Resolver
 
 __all__ = ["Outcome", "Sender"]
 

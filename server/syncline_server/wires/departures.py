@@ -15,6 +15,10 @@ __all__ = ["Departures", "Guest"]
 logger = logging.getLogger("syncline.keys")
 
 
+LOOKED_AT_ONCE = 1000
+"""Guests that are looked at without a pause for others."""
+
+
 class Guest(Protocol):
     """A connection that stays."""
 
@@ -45,6 +49,16 @@ class Departures:
         """Those who are here."""
         return self._guests
 
+    async def loads(self) -> list[Load]:
+        """What each of them holds; with pauses, since they may be very many."""
+        loads = []
+        for number, guest in enumerate(list(self._guests), start=1):
+            if guest in self._guests:
+                loads.append(guest.load())
+            if number % LOOKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return loads
+
     def arrive(self, guest: Guest) -> None:
         """Note a guest; one who comes while the server leaves is sent on at once."""
         self._guests.add(guest)
@@ -62,7 +76,11 @@ class Departures:
         vouched = [guest for guest in self._guests if guest.key == key]
         logger.info("API key %s is valid no more; %d clients have to go", key, len(vouched))
         for guest in vouched:
-            guest.turn_out()
+            try:
+                guest.turn_out()
+            except Exception:
+                # The others must go all the same.
+                logger.exception("a client could not be turned out")
 
     async def send_all_away(self) -> None:
         """Take leave of all that are here and all that come; return when all have gone."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from websockets.frames import CloseCode
 
@@ -17,6 +17,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_server.auth import Principal, revoked
 from syncline_server.backend import Backend
+from syncline_server.hub import Format
 from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.session import Fetched, Opened, Result, Session, Unsubscribed
@@ -37,11 +38,22 @@ PATH = "/v1/ws"
 
 def endpoint(backend: Backend, departures: Departures) -> Endpoint:
     """The native protocol for `socket_protocol`."""
-    return Endpoint(
-        lambda socket: _Native(backend, departures, socket),
-        native.SUBPROTOCOL,
-        tally=backend.meters.wires["native"],
+    tally = backend.meters.wires["native"]
+    forms = _Forms(
+        whole=Format(_encode_event, None, tally), brief=Format(_encode_event, _encode_delta, tally)
     )
+    return Endpoint(
+        lambda socket: _Native(backend, departures, forms, socket),
+        native.SUBPROTOCOL,
+        tally=tally,
+    )
+
+
+class _Forms(NamedTuple):
+    """How events are told, to clients that take none but whole ones, and to those that do not."""
+
+    whole: Format
+    brief: Format
 
 
 class _Native:
@@ -52,14 +64,20 @@ class _Native:
         "_backlog",
         "_caller",
         "_departures",
+        "_form",
+        "_forms",
         "_settings",
         "_socket",
         "_tally",
     )
 
-    def __init__(self, backend: Backend, departures: Departures, socket: Socket) -> None:
+    def __init__(
+        self, backend: Backend, departures: Departures, forms: _Forms, socket: Socket
+    ) -> None:
         self._settings = backend.settings
         self._departures = departures
+        self._forms = forms
+        self._form = forms.whole
         self._socket = socket
         self._tally = socket.endpoint.tally
         self._backlog = Backlog(socket)
@@ -90,6 +108,17 @@ class _Native:
                 self._take(self._caller.session, request.id, request.command)
         except ProtocolViolation as violation:
             self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
+
+    def on_congestion(self) -> None:
+        """Hold events back."""
+        if self._caller.session is not None:
+            self._caller.session.stop_flow()
+
+    def on_relief(self) -> None:
+        """Let events flow, once the client is known."""
+        session, write = self._caller.session, self._socket.write
+        if session is not None and write is not None:
+            session.flow(self._form, write)
 
     def on_slow(self) -> None:
         """Give the client up."""
@@ -160,6 +189,8 @@ class _Native:
             self._socket.trust()
             if is_first and request.deltas:
                 session.take_deltas(self._send_brief)
+                self._form = self._forms.brief
+            self.on_relief()
             self._welcome(request_id, principal, session)
         self._authenticating = None
         if not self._backlog.leaving:

@@ -139,6 +139,12 @@ class Socket(asyncio.Protocol):
         kept = 0 if self._outbox is None else self._outbox.size
         return kept + self._transport.get_write_buffer_size()
 
+    @property
+    def write(self) -> Callable[[bytes], None] | None:
+        """Takes frames at no cost, until the wire is told of congestion; None while that lasts."""
+        is_free = self._outbox is None and self._closing is None
+        return self._transport.write if is_free else None
+
     def trust(self) -> None:
         """The client has authenticated: its messages may have their full size."""
         self._parsers = self.trusting
@@ -168,6 +174,8 @@ class Socket(asyncio.Protocol):
         """Send what waits, then close; safe to repeat. Later messages are not read."""
         if self._closing is None:
             self._closing = (code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+            if self._wire is not None:
+                self._wire.on_congestion()
             if self._outbox is None:
                 self._send_close()
             # What still comes is discarded: left unread, it would make the kernel answer with a
@@ -237,13 +245,12 @@ class Socket(asyncio.Protocol):
             self._parser = None
             self._parsers.take_back(parser)
 
-    def eof_received(self) -> None:
-        self._borrow().receive_eof()
-
     def pause_writing(self) -> None:
         self._congested = True
         self.meters.bounds["output_mark"] += 1
         self._outbox = self._outbox or Outbox(self.settings.output_mark)
+        if self._wire is not None:
+            self._wire.on_congestion()
         if self._closing is None:
             self._transport.pause_reading()
         if self._progress is not None:
@@ -260,8 +267,10 @@ class Socket(asyncio.Protocol):
         if self._congested:
             return
         if self._closing is not None:
-            self._send_close()
-        elif not self._held:
+            return self._send_close()
+        if self._wire is not None:
+            self._wire.on_relief()
+        if not self._held:
             self._transport.resume_reading()
 
     def shutdown(self) -> None:

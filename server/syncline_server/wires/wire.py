@@ -22,6 +22,12 @@ class Wire(Protocol):
     def on_message(self, message: str | bytes) -> None:
         """Take a whole message: of a text frame as str, of a binary one as bytes."""
 
+    def on_congestion(self) -> None:
+        """Frames must go by `Socket.send` and `send_event`, which hold them back."""
+
+    def on_relief(self) -> None:
+        """Frames may be written by `Socket.write` again."""
+
     def on_slow(self) -> None:
         """The client has taken nothing of what waits for it for too long."""
 

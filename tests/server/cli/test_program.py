@@ -20,6 +20,8 @@ def test_a_group_alone_shows_its_help(command: CommandLine, arguments: list[str]
         ["token"],
         ["doc"],
         *(["doc", verb] for verb in ("get", "set", "update", "rm", "ls", "watch")),
+        ["webhooks"],
+        *(["webhooks", verb] for verb in ("list", "replay", "drop")),
     ],
 )
 def test_every_command_has_a_help(command: CommandLine, arguments: list[str]) -> None:

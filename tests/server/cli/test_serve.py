@@ -5,28 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from support.server import START_TIMEOUT, SYNCLINE, StartServer, clean_environ
+from support.server import START_TIMEOUT, StartServer, refused_start
 from syncline_protocol import __version__
-
-
-def refused(*options: str | Path, **environ: str) -> str:
-    """The only line of a start that ends with status 2."""
-    ended = subprocess.run(
-        [SYNCLINE, "serve", *options],
-        env=clean_environ(environ),
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
-    (line,) = ended.stderr.splitlines()
-    return line
 
 
 def test_it_says_where_it_is_ready(fresh_server: StartServer) -> None:
@@ -73,33 +57,33 @@ def test_control_c_ends_it_in_order(fresh_server: StartServer) -> None:
 def test_a_wrong_setting_is_one_line_that_names_it(
     tmp_path: Path, options: list[str], said: str
 ) -> None:
-    assert said in refused("--data-dir", tmp_path / "data", *options)
+    assert said in refused_start("--data-dir", tmp_path / "data", *options)
     assert not (tmp_path / "data").exists()
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
-    line = refused("--data-dir", tmp_path, SYNCLINE_PORT="tcp://10.0.0.1:8040")
+    line = refused_start("--data-dir", tmp_path, SYNCLINE_PORT="tcp://10.0.0.1:8040")
     assert "SYNCLINE_PORT" in line
 
 
 def test_half_a_pair_of_credentials_is_named(tmp_path: Path) -> None:
-    line = refused("--data-dir", tmp_path, SYNCLINE_AUTH_TOKEN="secret")
+    line = refused_start("--data-dir", tmp_path, SYNCLINE_AUTH_TOKEN="secret")
     assert line == "syncline: SYNCLINE_ACCOUNT_SID and SYNCLINE_AUTH_TOKEN must be set together"
 
 
 def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "--data-dir" in refused("--data-dir", tmp_path / "file")
-    line = refused("--data-dir", tmp_path / "file" / "data")
+    assert "--data-dir" in refused_start("--data-dir", tmp_path / "file")
+    line = refused_start("--data-dir", tmp_path / "file" / "data")
     assert line.endswith("cannot be made: Not a directory")
 
 
 def test_a_data_directory_in_use(fresh_server: StartServer) -> None:
     server = fresh_server()
-    assert str(server.data_dir) in refused("--data-dir", server.data_dir, "--port", "0")
+    assert str(server.data_dir) in refused_start("--data-dir", server.data_dir, "--port", "0")
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert port in refused("--data-dir", tmp_path / "data", "--port", port)
+        assert port in refused_start("--data-dir", tmp_path / "data", "--port", port)

@@ -35,6 +35,22 @@ def test_stderr_says_which_key_signed_it(command: CommandLine) -> None:
     assert outcome.out.count("\n") == 1
 
 
+def test_the_key_that_signs_can_be_chosen(command: CommandLine) -> None:
+    other = f"SK{'9' * 32}"
+    environ = ENVIRON | {"SYNCLINE_API_KEYS": f"{other}:{'x' * 32}"}
+    outcome = command("token", "--identity", "a", "--key", other, environ=environ)
+    assert outcome.err.startswith(f"signed by {other} of ")
+    assert jwt.decode(outcome.out.strip(), "x" * 32, ["HS256"])["iss"] == other
+
+
+def test_a_key_whose_secret_is_elsewhere_cannot_sign(command: CommandLine) -> None:
+    outcome = command("token", "--identity", "a", "--key", f"SK{'9' * 32}", environ=ENVIRON)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert f"the secret of SK{'9' * 32} is not here, but of SK{DIGITS}" in outcome.err
+    assert "keys that are kept in Redis never give it back" in outcome.err
+    assert ENVIRON["SYNCLINE_API_KEY_SECRET"] not in outcome.err
+
+
 def test_ttl_and_service_are_in_the_token(command: CommandLine) -> None:
     outcome = command(
         "token", "--identity", "a", "--ttl", "86400", "--service", f"IS{DIGITS}", environ=ENVIRON

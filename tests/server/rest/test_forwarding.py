@@ -106,6 +106,12 @@ def test_nobody_behind_a_proxy_is_on_this_machine(
     assert httpx2.get(f"{proxied.url}{path}", headers=headers).status_code == status
 
 
+def test_logs_name_the_client(proxied: RunningServer) -> None:
+    given = {"X-Forwarded-For": "127.0.0.1, 203.0.113.77"}
+    assert httpx2.get(f"{proxied.url}/metrics", headers=given).status_code == 401
+    assert " peer=203.0.113.77 " in proxied.log.read_text()
+
+
 def test_urls_do_not_follow_what_anybody_says(server: RunningServer) -> None:
     with DocumentsApi(server) as api:
         page = api.call("GET", headers=FORWARDED).json()

@@ -21,6 +21,7 @@ SERVICES = "/v1/Services"
 SERVICE = f"{SERVICES}/{{service}}"
 PERMISSIONS = f"{DOCUMENT}/Permissions"
 PERMISSION = f"{PERMISSIONS}/{{identity}}"
+PARKED = f"{SERVICE}/ParkedWebhooks"
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,21 @@ def test_replies_about_permissions_are_as_described(described: Any, account: Acc
         (PERMISSION, 400, account.call("GET", *path, "x" * 257)),
         (PERMISSION, 204, account.call("DELETE", *path, "alice")),
         (PERMISSION, 404, account.call("DELETE", *path, "alice")),
+    ]:
+        assert reply.status_code == status
+        check(described, pattern, reply)
+
+
+def test_replies_about_parked_webhooks_are_as_described(
+    described: Any, account: Account
+) -> None:
+    path = ("default", "ParkedWebhooks")
+    for pattern, status, reply in [
+        (PARKED, 200, account.call("GET", *path)),
+        (PARKED, 400, account.call("GET", *path, params={"PageSize": 0})),
+        (f"{PARKED}/{{webhook}}", 404, account.call("GET", *path, "none")),
+        (f"{PARKED}/{{webhook}}", 404, account.call("DELETE", *path, "none")),
+        (f"{PARKED}/{{webhook}}/Replay", 404, account.call("POST", *path, "none", "Replay")),
     ]:
         assert reply.status_code == status
         check(described, pattern, reply)

@@ -122,6 +122,8 @@ class TestCreate:
             ({"WebhookUrl": "https://example.com:port"}, 54051),
             ({"WebhookUrl": "https://example.com/" + "x" * 493}, 54051),
             ({"WebhookUrl": ["https://example.com"]}, 54051),
+            ({"WebhookUrl": "https://user:secret@example.com/"}, 54051),
+            ({"WebhookUrl": "https://user@example.com"}, 54051),
             ({"AclEnabled": "yes"}, 20422),
             ({"AclEnabled": 1}, 20422),
             ({"AclEnabled": None}, 20422),
@@ -143,6 +145,13 @@ class TestCreate:
         assert error(account.call("POST", content=body, headers=headers)) == (400, code)
         assert error(account.call("POST", sid, content=body, headers=headers)) == (400, code)
         assert account.ok("GET", sid) == before
+
+    def test_a_password_in_an_address_is_not_repeated(self, account: Account) -> None:
+        reply = account.call("POST", data={"WebhookUrl": "https://user:secret@example.com/"})
+        assert error(reply) == (400, 54051)
+        assert "secret" not in reply.text
+        address = {"WebhookUrl": "https://example.com/?to=a@example.com"}
+        assert account.ok("POST", data=address)["webhook_url"] == address["WebhookUrl"]
 
     def test_the_longest_that_is_allowed(self, account: Account) -> None:
         url = "https://example.com/".ljust(512, "x")

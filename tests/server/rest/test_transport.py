@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import cast
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
+from syncline_server.audit import Audit
 from syncline_server.metrics import Meters
 from syncline_server.rest.transport import Limits, http_protocol
 
@@ -73,7 +75,7 @@ class Recorder(asyncio.Transport):
 async def make_protocol() -> MakeProtocol:
     app = Starlette(routes=[Route("/", count, methods=["GET", "POST"])])
     timer = asyncio.get_running_loop().call_later
-    protocol = http_protocol(LIMITS, timer, Meters())
+    protocol = http_protocol(LIMITS, timer, Meters(), Audit(100, Counter()))
     config = uvicorn.Config(app, lifespan="off", log_config=None, ws=Socket)
     config.load()
     return partial(protocol, config=config, server_state=ServerState(), app_state={})

@@ -68,8 +68,14 @@ async def test_nothing_stays_and_every_removal_is_published(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sids = await fill(service)
+    tag = keys.bucket_tag(service.sid, 255)
     await admin.execute("HSET", keys.permissions(service.sid, min(sids)), "alice", 7)
     await admin.execute("ZADD", keys.identities(service.sid, min(sids)), 0, "alice")
+    queue, parked = keys.webhook_queue(tag), keys.webhooks_parked(service.sid)
+    await admin.execute("XADD", queue, "*", "k", "document_created")
+    await admin.execute("INCR", f"{queue}:dropped")
+    await admin.execute("HSET", parked, "id", "{}")
+    await admin.execute("ZADD", f"{parked}:index", 0, "id")
     await published.take()
     await order(admin, service)
     deletions.start()

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from support.api import unique
+from support.certificates import CertificateAuthority
 from support.server import RunningServer, StartServer
 from syncline import Unauthorized
 from syncline_server.verify.direct import Direct
@@ -43,4 +44,16 @@ async def test_a_check_waits_for_nobody(server: RunningServer) -> None:
             await direct.check()
     async with Direct(server.url, "default", lambda: "no") as direct:
         with pytest.raises(Unauthorized):
+            await direct.check()
+
+
+async def test_a_server_is_believed_by_the_authority_that_is_given(
+    secure_server: RunningServer, authority: CertificateAuthority
+) -> None:
+    async with Direct(
+        secure_server.url, "default", secure_server.token, authority.context
+    ) as direct:
+        await direct.check()
+    async with Direct(secure_server.url, "default", secure_server.token) as direct:
+        with pytest.raises(httpx2.ConnectError, match="certificate verify failed"):
             await direct.check()

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 
+from support.certificates import CertificateAuthority
+from support.server import RunningServer
 from support.socket import WAIT
 from syncline_server.verify.plan import Fault, FaultKind
 from syncline_server.verify.proxy import REPLAY_LIMIT, Link, Target
@@ -195,3 +198,11 @@ async def test_what_is_too_long_is_not_kept_for_a_duplicate() -> None:
 async def test_a_server_that_is_away_ends_connections() -> None:
     async with Link(Target.parse("http://127.0.0.1:1")) as link, connected(link) as (reader, _):
         assert await ends(reader)
+
+
+async def test_a_server_is_believed_by_the_authority_that_is_given(
+    secure_server: RunningServer, authority: CertificateAuthority
+) -> None:
+    async with Link(Target.parse(secure_server.url, authority.context)) as link:
+        async with httpx2.AsyncClient() as http:
+            assert (await http.get(f"{link.url}/healthz")).status_code == 200

@@ -13,7 +13,7 @@ from support.store import Store
 from syncline_server.storage.embedded import EmbeddedRedis
 from syncline_server.storage.engine import SHARD
 from syncline_server.storage.redis import Redis
-from syncline_server.webhooks import courier, dispatcher
+from syncline_server.webhooks import delivery, dispatcher
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less waiting between looks, and between attempts."""
     monkeypatch.setattr(dispatcher, "LOOK_INTERVAL", 0.02)
     monkeypatch.setattr(dispatcher, "RENEWAL_INTERVAL", 0.1)
-    monkeypatch.setattr(courier, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(courier, "PAUSE_LIMIT", 0.1)
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(delivery, "PAUSE_LIMIT", 0.1)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from support.receiver import Answer, Delivery, Receiver, in_order
 from support.rig import Rig
 from support.store import Store, eventually
 from syncline_protocol.document import Document
+from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import keys
 from syncline_server.storage.connection import Connection
 from syncline_server.storage.services import Service
-from syncline_server.webhooks import dispatcher
+from syncline_server.webhooks import courier, dispatcher
 
 SOME = 12
 
@@ -87,6 +89,32 @@ async def test_an_object_that_fails_holds_up_no_other(rig: Rig, receiver: Receiv
     assert {each.kind for each in receiver.came if each.form["DocumentSid"] == bad.sid} == {
         "document_created"
     }
+
+
+async def test_an_object_that_fails_takes_no_room_from_others(rig: Rig, receiver: Receiver) -> None:
+    """More than is held of a bucket is of one object, and waits before what is of another."""
+    service = await rig.service(receiver.url)
+    bad = await rig.create(service, "name 0")
+    others = (f"name {n}" for n in count(1))
+    name = next(other for other in others if bucket_of_name(other) == bucket_of_name("name 0"))
+    is_bad = True
+
+    def answer(each: Delivery) -> Answer:
+        return Answer(500 if is_bad and each.form["DocumentSid"] == bad.sid else 200)
+
+    receiver.answer = answer
+    for n in range(3 * courier.BUCKET_LOAD):
+        await rig.set(service, bad.sid, b'{"n":%d}' % n)
+    await rig.create(service, name)
+    async with rig.delivering():
+        [good] = await receiver.until_taken(1)
+        assert good.form["DocumentUniqueName"] == name
+        is_bad = False
+        taken = await receiver.until_taken(3 * courier.BUCKET_LOAD + 2)
+    assert in_order(taken)
+    assert [each.form["DocumentData"] for each in taken[2:]] == [
+        f'{{"n":{n}}}' for n in range(3 * courier.BUCKET_LOAD)
+    ]
 
 
 async def test_a_receiver_that_does_not_answer_holds_up_no_other_service(

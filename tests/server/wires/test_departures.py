@@ -74,6 +74,21 @@ class TestDepartures:
         departures.turn_out("SK3")
         assert [guest.turned_out for guest in guests] == [0, 1, 0, 1]
 
+    async def test_one_that_cannot_be_turned_out_keeps_no_other(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Stubborn(Guest):
+            def turn_out(self) -> None:
+                raise RuntimeError("stubborn")
+
+        departures = Departures()
+        guests = [Guest("SK1"), Stubborn("SK1"), Guest("SK1")]
+        for guest in guests:
+            departures.arrive(guest)
+        departures.turn_out("SK1")
+        assert [guest.turned_out for guest in guests] == [1, 0, 1]
+        assert "stubborn" in caplog.text
+
     async def test_who_leaves_when_told_is_not_waited_for(self) -> None:
         departures = Departures()
 

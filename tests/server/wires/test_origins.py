@@ -114,5 +114,6 @@ async def test_sockets_may_have_a_list_of_their_own(
         assert await status(own, path, ("Origin", OTHER)) == 403
         # To which host a page belongs, a trusted proxy knows.
         page = ("Origin", "https://sync.example.com")
-        assert await status(own, path, page) == 403
+        assert await status(own, path, page, ("X-Forwarded-For", "203.0.113.77")) == 403
+        assert " peer=203.0.113.77 " in own.log.read_text()
         assert await status(own, path, page, ("X-Forwarded-Host", "sync.example.com")) == 101

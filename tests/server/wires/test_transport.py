@@ -99,6 +99,12 @@ class Wire:
         if message == "pause briefly":
             self.socket.resume_reading()
 
+    def on_congestion(self) -> None:
+        self.flows = False
+
+    def on_relief(self) -> None:
+        self.flows = self.socket.write is not None
+
     def on_slow(self) -> None:
         self.told.append("slow")
         self.socket.close(4003, "slow")

@@ -17,6 +17,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import MalformedFrame, Packet, Status
 from syncline_server.auth import Principal, revoked
 from syncline_server.backend import Backend
+from syncline_server.hub import Format
 from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.session import Session
@@ -52,9 +53,11 @@ def endpoint(backend: Backend, departures: Departures, door: Door) -> Endpoint:
 
     Who comes too fast is told so after the handshake, which shows the SDKs no reason and no time.
     """
+    tally = backend.meters.wires["twilsock"]
+    form = Format(encode_event, None, tally)
     return Endpoint(
-        lambda socket: _Twilsock(backend, departures, door, socket),
-        tally=backend.meters.wires["twilsock"],
+        lambda socket: _Twilsock(backend, departures, door, form, socket),
+        tally=tally,
         is_paced=False,
     )
 
@@ -69,6 +72,7 @@ class _Twilsock:
         "_caller",
         "_departures",
         "_door",
+        "_form",
         "_ids",
         "_ping_interval",
         "_presenting",
@@ -78,11 +82,17 @@ class _Twilsock:
     )
 
     def __init__(
-        self, backend: Backend, departures: Departures, door: Door, socket: Socket
+        self,
+        backend: Backend,
+        departures: Departures,
+        door: Door,
+        form: Format,
+        socket: Socket,
     ) -> None:
         self._backend = backend
         self._departures = departures
         self._door = door
+        self._form = form
         self._socket = socket
         self._tally = socket.endpoint.tally
         self._backlog = Backlog(socket)
@@ -126,6 +136,17 @@ class _Twilsock:
             case _:
                 status = statuses.not_acceptable("this method is not known, or not now")
                 self._send(twilsock.encode_reply(packet.id, status))
+
+    def on_congestion(self) -> None:
+        """Hold events back."""
+        if self._caller.session is not None:
+            self._caller.session.stop_flow()
+
+    def on_relief(self) -> None:
+        """Let events flow, once the client is known."""
+        session, write = self._caller.session, self._socket.write
+        if session is not None and write is not None:
+            session.flow(self._form, write)
 
     def on_slow(self) -> None:
         """Give the client up."""
@@ -190,6 +211,7 @@ class _Twilsock:
         else:
             if self._upstream is None:
                 self._socket.trust()
+                self.on_relief()
                 self._welcome(packet, principal, session)
             else:
                 self._send(twilsock.encode_reply(packet.id))

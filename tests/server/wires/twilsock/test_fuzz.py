@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -26,6 +28,7 @@ from syncline_protocol import twilsock
 from syncline_server.app import create_app
 from syncline_server.auth import mint_token
 from syncline_server.credentials import Credentials, load_credentials
+from syncline_server.rest import Limits, http_protocol
 from syncline_server.session import Session
 from syncline_server.settings import Settings
 from syncline_server.vault import make_master_key
@@ -37,6 +40,15 @@ FRAMES = 10_000
 CLIENTS = 8
 BURST = 40
 WAIT = 20
+
+LIMITS = Limits(
+    url=8192,
+    head=32_768,
+    connections=100_000,
+    header_timeout=30,
+    body_timeout=30,
+    reader_timeout=30,
+)
 
 ODDITIES: list[Any] = [
     *(None, True, -1, 0, 1.5, 2**63, "", "x", "\x00", "grüße", [], [[]], {}, {"a": {}}),
@@ -169,10 +181,11 @@ async def serve(credentials: Credentials, tmp_path: Path, store: Store) -> Async
     settings = Settings(data_dir=tmp_path, connect_rate=100_000, ping_interval=1, ping_timeout=1)
     credentials = replace(credentials, master_key=make_master_key())
     app = create_app(settings, credentials, store.engine)
-    state = SimpleNamespace(connections=set())
-
-    def make() -> Socket:
-        return app.socket(config=None, server_state=state, app_state=None)
+    config = uvicorn.Config(app.http, ws=app.socket, lifespan="off", log_config=None)
+    config.load()
+    http = http_protocol(LIMITS, app.wheel.call_later, app.meters, app.audit)
+    state = ServerState()
+    make = partial(http, config=config, server_state=state, app_state={})
 
     async with app.http.router.lifespan_context(app.http):
         listening = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)

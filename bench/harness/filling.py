@@ -1,0 +1,36 @@
+"""A Redis filled with documents, without a server in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis import Redis
+
+from syncline_protocol.sids import bucket_of_sid
+from syncline_server.storage.keys import bucket_tag, listing
+
+__all__ = ["fill"]
+
+BATCH = 5000
+"""Documents in one pipeline."""
+
+BUCKETS = 256
+
+
+def fill(url: str, count: int) -> None:
+    """Add so many documents without names, each a copy of one that is there, in all buckets."""
+    redis = Redis.from_url(url)
+    # It would write its file anew for all of it, beside what is measured.
+    redis.config_set("auto-aof-rewrite-percentage", "0")
+    model = next(redis.scan_iter("*:document:*", count=1000))
+    fields: dict[Any, Any] = {**redis.hgetall(model), b"n": b""}
+    service = model.decode()[1:].partition(":")[0]
+    for first in range(0, count, BATCH):
+        pipeline = redis.pipeline(transaction=False)
+        for number in range(first, min(first + BATCH, count)):
+            sid = f"ET{number % BUCKETS:02x}{number:030x}"
+            tag = bucket_tag(service, bucket_of_sid(sid))
+            pipeline.hset(f"{tag}:document:{sid}", mapping=fields)
+            pipeline.zadd(listing(tag), {sid: 0})
+        pipeline.execute()
+    redis.close()

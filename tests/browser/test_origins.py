@@ -1,0 +1,63 @@
+"""Pages from elsewhere, on a server for the pages of one application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.browser import Browsing
+from support.metrics import hits
+from support.server import RunningServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SOCKET = """
+    (url) => new Promise((resolve) => {
+      const socket = new WebSocket(url);
+      socket.onopen = () => resolve("open");
+      socket.onerror = () => resolve("refused");
+    })
+"""
+FETCH = """
+    async ([url, token]) => {
+      const headers = { Authorization: `Bearer ${token}` };
+      return (await fetch(url, { headers }).catch(() => ({ status: "refused" }))).status;
+    }
+"""
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server for pages of an origin that no page here has."""
+    directory = tmp_path_factory.mktemp("narrow") / "data"
+    with RunningServer(directory, "--cors-origins=https://app.example.com") as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/v1/ws", "/v3/wsconnect"])
+async def test_a_page_from_elsewhere_opens_no_socket(
+    server: RunningServer, narrow: RunningServer, browsing: Browsing, path: str
+) -> None:
+    url, before = narrow.url.replace("http", "ws", 1) + path, hits(narrow, "ws_origins")
+    stranger = await browsing.open_blank(server)
+    assert await stranger.evaluate(SOCKET, url) == "refused"
+    assert hits(narrow, "ws_origins") == before + 1
+    own = await browsing.open_blank(narrow)
+    assert await own.evaluate(SOCKET, url) == "open"
+    assert all("403" in error for error in browsing.errors), browsing.errors
+    browsing.errors.clear()
+
+
+async def test_a_page_from_elsewhere_reads_nothing_even_with_a_token(
+    server: RunningServer, narrow: RunningServer, browsing: Browsing
+) -> None:
+    call = [f"{narrow.url}/v1/Services/default/Documents", narrow.token()]
+    stranger = await browsing.open_blank(server)
+    assert await stranger.evaluate(FETCH, call) == "refused"
+    own = await browsing.open_blank(narrow)
+    assert await own.evaluate(FETCH, call) == 200
+    assert browsing.errors and all(
+        narrow.url in error or "ERR_FAILED" in error for error in browsing.errors
+    )
+    browsing.errors.clear()

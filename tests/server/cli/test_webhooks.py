@@ -1,0 +1,109 @@
+"""`syncline webhooks`: what was given up, from a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from support.account import Account
+from support.command import CommandLine
+from support.receiver import PATIENCE, Answer, Receiver
+from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
+from support.terminal import on_terminal
+
+COUNT = 3
+
+
+@pytest.fixture
+def server(fresh_server: StartServer) -> RunningServer:
+    """One that gives up after the first attempt."""
+    return fresh_server("--webhook-networks=127.0.0.0/8", "--webhook-retry-time=0")
+
+
+@pytest.fixture
+def admin(command: CommandLine, server: RunningServer) -> CommandLine:
+    """The command line, with the account's login."""
+    user, password = server.basic
+    command.environ = {
+        "SYNCLINE_URL": server.url,
+        "SYNCLINE_ACCOUNT_SID": user,
+        "SYNCLINE_AUTH_TOKEN": password,
+    }
+    return command
+
+
+async def given_up(server: RunningServer, receiver: Receiver) -> list[str]:
+    """The ids of what is parked in the default service."""
+    receiver.answer = lambda _: Answer(500)
+    with Account(server) as account:
+        settings = {"WebhookUrl": receiver.url, "WebhooksFromRestEnabled": "true"}
+        account.ok("POST", "default", data=settings)
+        for n in range(COUNT):
+            account.document("default", f"document {n}")
+        async with asyncio.timeout(PATIENCE):
+            while len(parked := _parked(account)) < COUNT:
+                await asyncio.sleep(0.05)
+    return [each["id"] for each in parked]
+
+
+def _parked(account: Account) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = account.ok("GET", "default", "ParkedWebhooks")["parked_webhooks"]
+    return found
+
+
+async def test_they_are_listed_and_dropped(server: RunningServer, admin: CommandLine) -> None:
+    async with Receiver() as receiver:
+        ids = await given_up(server, receiver)
+    listed = admin("webhooks", "list").lines
+    assert [each["id"] for each in listed] == ids
+    assert {each["event_type"] for each in listed} == {"document_created"}
+    assert admin("webhooks", "drop", ids[0]).value == {"dropped": 1}
+    assert [each["id"] for each in admin("webhooks", "list").lines] == ids[1:]
+    again = admin("webhooks", "drop", ids[0])
+    assert (again.status, again.out) == (1, "")
+    assert "20404" in again.err
+    assert admin("webhooks", "drop", "--all").value == {"dropped": COUNT - 1}
+    assert admin("webhooks", "list").lines == []
+
+
+async def test_they_are_sent_again(server: RunningServer, admin: CommandLine) -> None:
+    async with Receiver(server.basic[1]) as receiver:
+        ids = await given_up(server, receiver)
+        receiver.answer = lambda _: Answer()
+        one = await asyncio.to_thread(admin, "webhooks", "replay", ids[1])
+        assert one.value == {"queued": 1}
+        [taken] = await receiver.until_taken(1)
+        assert taken.form["DocumentUniqueName"] == "document 1"
+        rest = await asyncio.to_thread(admin, "webhooks", "replay", "--all")
+        assert rest.value == {"queued": COUNT - 1}
+        await receiver.until_taken(COUNT)
+        assert receiver.unsigned == []
+
+
+@pytest.mark.parametrize("verb", ["replay", "drop"])
+@pytest.mark.parametrize("arguments", [[], ["some-id", "--all"]])
+def test_which_ones_must_be_said_once(admin: CommandLine, verb: str, arguments: list[str]) -> None:
+    outcome = admin("webhooks", verb, *arguments)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "--all" in outcome.err
+
+
+def test_a_token_does_not_do(server: RunningServer, command: CommandLine) -> None:
+    command.environ = {"SYNCLINE_URL": server.url, "SYNCLINE_TOKEN": server.token()}
+    outcome = command("webhooks", "list")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "20403" in outcome.err
+
+
+async def test_on_a_terminal_they_are_a_table(server: RunningServer, admin: CommandLine) -> None:
+    async with Receiver() as receiver:
+        ids = await given_up(server, receiver)
+    environ = clean_environ(admin.environ)
+    status, written = await asyncio.to_thread(
+        on_terminal, SYNCLINE, "webhooks", "list", environ=environ
+    )
+    assert status == 0, written
+    assert written.count("document_created") == len(ids)
+    for heading in ("id", "event", "attempts", "reason"):
+        assert heading in written

@@ -1,0 +1,33 @@
+"""The workers of a server, as the machine sees them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psutil
+
+from support.server import RunningServer
+
+__all__ = ["PATIENCE", "until_workers", "workers"]
+
+PATIENCE = 30.0
+"""Seconds after which something that is waited for is held to have failed."""
+
+
+def workers(server: RunningServer) -> set[int]:
+    """Their process ids."""
+    return {child.pid for child in psutil.Process(server.process.pid).children() if _works(child)}
+
+
+def _works(child: psutil.Process) -> bool:
+    try:
+        return "syncline_server.worker" in child.cmdline()
+    except psutil.Error:
+        return False  # it has ended
+
+
+async def until_workers(server: RunningServer, gone: set[int]) -> None:
+    """Return when two run, none of which is in `gone`."""
+    async with asyncio.timeout(PATIENCE):
+        while len(now := workers(server)) != 2 or now & gone:
+            await asyncio.sleep(0.05)
