@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from syncline_server.storage import embedded
@@ -9,7 +10,14 @@ from syncline_server.storage import embedded
 from .processes import Process
 from .target import Command
 
-__all__ = ["start_redis"]
+__all__ = ["redis_version", "start_redis"]
+
+
+def redis_version() -> str:
+    """As it tells itself."""
+    command = [str(embedded._find_binary()), "--version"]
+    said: str = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return said.strip()
 
 
 def start_redis(port: int, directory: Path, appendfsync: str) -> Process:

@@ -14,6 +14,7 @@ from typing import Any
 from .bench import Bench
 from .outcome import Outcome, Spread
 from .plots import draw
+from .redis import redis_version
 
 __all__ = ["circumstances", "save"]
 
@@ -39,6 +40,7 @@ def circumstances(bench: Bench) -> dict[str, Any]:
         "rounds": bench.rounds,
         "seconds": bench.seconds,
         "appendfsync": bench.appendfsync,
+        "redis": redis_version(),
         "versions": {target.name: target.versions() for target in bench.targets},
     }
 

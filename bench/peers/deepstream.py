@@ -1,6 +1,6 @@
 """deepstream with records kept in Redis by its cache connector, over its binary protocol.
 
-Its HTTP server is the default one, on Node; the other, uWebSockets.js, is in no package registry.
+Its HTTP server is the default one, on Node; the other, uWebSockets.js, is not installed.
 The connector forgets one of two writes to a record that meet in one turn of the event loop; that
 one is not delivered, and the record may take no further ones. Under contention deepstream is
 therefore measured with records in its own memory.

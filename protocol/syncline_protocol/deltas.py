@@ -38,7 +38,7 @@ LARGEST_SHARE = 0.7
 OPERATIONS_LIMIT = 256
 """Operations in one delta, at most."""
 
-_DESCENT_LIMIT = 16
+_DESCENT_LIMIT = 8
 """Containers within each other that are compared member by member; each level costs one comparison
 of all that is in it."""
 

@@ -16,6 +16,7 @@ from . import rest, web
 from .audit import Audit
 from .auth import Authenticator
 from .backend import Backend
+from .cork import Cork
 from .credentials import Credentials
 from .gathering import Gathering
 from .hub import Hub
@@ -83,7 +84,7 @@ def create_app(
         worker: the number of this process among those that serve together.
         run_dir: where these have sockets for each other; None for one that serves alone.
     """
-    meters = Meters()
+    meters, cork = Meters(), Cork()
     known_keys = KnownKeys(credentials.api_keys)
     redis = Redis(
         engine,
@@ -103,7 +104,9 @@ def create_app(
         documents=documents,
         permissions=Permissions(redis, documents),
         listing=Listing(redis, documents),
-        hub=Hub(redis, documents, settings.redis_timeout, meters, settings.delta_memory, traces),
+        hub=Hub(
+            redis, documents, settings.redis_timeout, meters, settings.delta_memory, traces, cork
+        ),
         meters=meters,
         traces=traces,
     )
@@ -166,7 +169,7 @@ def create_app(
         native.PATH: native.endpoint(backend, departures),
         twilsock.PATH: twilsock.endpoint(backend, departures, door),
     }
-    socket = socket_protocol(endpoints, settings, wheel, door, meters)
+    socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
     return Application(http, socket, departures, wheel, meters, backend.audit)
 
 

@@ -16,6 +16,7 @@ from syncline_protocol.errors import Refusal
 
 from .auth import SYSTEM
 from .bases import Bases
+from .cork import Cork, Outlet
 from .feed import Feed
 from .metrics import Meters, Tally
 from .storage.backoff import PAUSE_LIMIT
@@ -30,7 +31,7 @@ from .storage.services import Service
 if TYPE_CHECKING:
     from .traces import Traces
 
-__all__ = ["Format", "Hub", "Subscriber", "Topic", "Write"]
+__all__ = ["Format", "Hub", "Subscriber", "Topic"]
 
 logger = logging.getLogger("syncline.hub")
 
@@ -77,10 +78,6 @@ class Format:
     tally: Tally
 
 
-Write = Callable[[bytes], None]
-"""Takes a frame for one client; must not block."""
-
-
 @dataclass(slots=True, eq=False)
 class Topic:
     """One open document.
@@ -99,7 +96,7 @@ class Topic:
     sid: str
     subscribers: set[Subscriber] = field(default_factory=set)
     aside: set[Subscriber] = field(default_factory=set)
-    crowds: dict[Format, dict[Subscriber, Write]] = field(default_factory=dict)
+    crowds: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
     revision: int = 0
     held: int = 0
     live_since: float | None = None
@@ -118,14 +115,17 @@ class Hub:
         meters: Meters | None = None,
         delta_memory: int = 0,
         traces: Traces | None = None,
+        cork: Cork | None = None,
     ) -> None:
         """
         Args:
             timeout: seconds that a subscription in Redis may take.
             meters: counts events, and how long each takes from its commit to all subscribers.
             delta_memory: bytes of data that deltas begin from, in all.
+            cork: through which updates are written.
         """
         self._documents = documents
+        self._cork = cork or Cork()
         self._meters = meters or Meters()
         self._traces = traces
         self._bases = Bases(delta_memory, self._meters.bounds)
@@ -179,14 +179,14 @@ class Hub:
             await self._feed.subscribe(channel(topic.service_sid, topic.sid))
             topic.live_since = topic.live_since or asyncio.get_running_loop().time()
 
-    def step_in(self, topic: Topic, subscriber: Subscriber, form: Format, write: Write) -> None:
+    def step_in(self, topic: Topic, subscriber: Subscriber, form: Format, outlet: Outlet) -> None:
         """Until `step_out`, updates are written past the subscriber.
 
         It must have been told all up to the topic's revision and nothing beyond. Most are most of
         the time, and so an update costs each of them one call.
         """
         topic.aside.discard(subscriber)
-        topic.crowds.setdefault(form, {})[subscriber] = write
+        topic.crowds.setdefault(form, {})[subscriber] = outlet
 
     def step_out(self, topic: Topic, subscriber: Subscriber, form: Format) -> None:
         """The subscriber takes each event itself again; it was told all up to the revision."""
@@ -253,8 +253,10 @@ class Hub:
             for form, crowd in list(topic.crowds.items()):
                 is_next = event.base is not None and event.previous == before
                 encode = form.brief if is_next and form.brief is not None else form.whole
+                frame = event.encoded(encode)
                 form.tally.events += len(crowd)
-                _write_all(list(crowd.values()), event.encoded(encode))
+                form.tally.deltas += len(crowd) if len(frame) < len(event.data) else 0
+                self._cork.put_all(list(crowd.values()), frame)
         for subscriber in list(listening):
             try:
                 subscriber.on_event(event)
@@ -299,19 +301,6 @@ class Hub:
         for subscriber in list(topic.subscribers):
             if subscriber.reader in ended:
                 subscriber.on_revoked(topic.sid)
-
-
-def _write_all(writes: list[Write], frame: bytes) -> None:
-    left = iter(writes)
-    while True:
-        try:
-            for write in left:
-                write(frame)
-        except Exception:
-            # One that fails must not keep the frame from the others.
-            logger.exception("a frame could not be written")
-        else:
-            return
 
 
 def _difference(topic: Topic, document: Document | None) -> Event:

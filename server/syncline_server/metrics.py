@@ -94,12 +94,14 @@ class Tally:
         refused: how many of them, by `Code`.
         events: that were handed to a connection.
         conflated: events that gave way to a newer one of their document before they were sent.
+        deltas: events that told only what has changed.
     """
 
     connections: int = 0
     requests: int = 0
     events: int = 0
     conflated: int = 0
+    deltas: int = 0
     refused: Counter[int] = field(default_factory=Counter)
 
 

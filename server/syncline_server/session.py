@@ -34,7 +34,8 @@ from syncline_protocol.sids import is_sid
 
 from .auth import SYSTEM
 from .backend import Backend, Workspace
-from .hub import Format, Topic, Write
+from .cork import Outlet
+from .hub import Format, Topic
 from .storage.commit import now_ms
 from .storage.documents import Written, forbidden
 
@@ -158,7 +159,7 @@ class Session:
         self._bounds = backend.meters.bounds
         self._send_event = send_event
         self._send_brief: Callable[[Updated, bool], None] | None = None
-        self._outlet: tuple[Format, Write] | None = None
+        self._outlet: tuple[Format, Outlet] | None = None
         self._watches: dict[str, _Watch] = {}
         self._sids: dict[str, str] = {}  # by the unique name of what is open
         self._openings = 0
@@ -196,9 +197,9 @@ class Session:
         """
         self._send_brief = send_brief
 
-    def flow(self, form: Format, write: Write) -> None:
+    def flow(self, form: Format, outlet: Outlet) -> None:
         """Until `stop_flow`, updates may be written past `send_event`, as frames of `form`."""
-        self._outlet = (form, write)
+        self._outlet = (form, outlet)
         for watch in self._watches.values():
             self._step_in(watch)
 

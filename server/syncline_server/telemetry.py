@@ -36,9 +36,7 @@ class Telemetry:
         worker: the number of this process among those that serve together.
     """
 
-    def __init__(
-        self, meters: Meters, worker: int, look: Callable[[], Awaitable[Gauges]]
-    ) -> None:
+    def __init__(self, meters: Meters, worker: int, look: Callable[[], Awaitable[Gauges]]) -> None:
         self.worker = worker
         self._meters = meters
         self._look = look
@@ -141,15 +139,17 @@ def _traffic(meters: Meters) -> Iterator[Metric]:
     requests = _counters("requests", "Requests that came in, the refused ones too.")
     events = _counters("events", "Events handed to connections.")
     conflated = _counters("conflated_events", "Events that gave way to a newer one unsent.")
+    deltas = _counters("delta_events", "Events handed to connections as what has changed.")
     refused = _counters("refused_requests", "Requests that were refused, by error code.", "code")
     for wire, tally in meters.wires.items():
         accepted.add_metric([wire], tally.connections)
         requests.add_metric([wire], tally.requests)
         events.add_metric([wire], tally.events)
         conflated.add_metric([wire], tally.conflated)
+        deltas.add_metric([wire], tally.deltas)
         for code, count in sorted(tally.refused.items()):
             refused.add_metric([wire, str(code)], count)
-    yield from (accepted, requests, events, conflated, refused)
+    yield from (accepted, requests, events, conflated, deltas, refused)
     hits = CounterMetricFamily(
         "syncline_bound_hits", "How often a limit was hit, by its setting.", labels=["bound"]
     )

@@ -97,7 +97,7 @@ def read_key_pair(settings: Settings) -> KeyPair | None:
             return None
         raise SettingError("--tls-cert and --tls-key must be set together")
     key_pair = KeyPair(
-        _read("--tls-cert", settings.tls_cert), _read("--tls-key", settings.tls_key, is_secret=True)
+        _read("--tls-cert", settings.tls_cert), _read("--tls-key", settings.tls_key)
     )
     _check_certificate(settings.tls_cert, key_pair.certificate)
     _check_key(settings.tls_key, key_pair.key)
@@ -124,7 +124,7 @@ def reread_key_pair(settings: Settings) -> KeyPair | None:
         return None
 
 
-def _read(option: str, path: str, *, is_secret: bool = False) -> str:
+def _read(option: str, path: str) -> str:
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
@@ -134,7 +134,8 @@ def _read(option: str, path: str, *, is_secret: bool = False) -> str:
         raise SettingError(f"{option} {path} cannot be read: {reason}") from None
     if not content:
         raise SettingError(f"{option} {path} must be a file that is not empty")
-    if is_secret and status.st_mode & stat.S_IRWXO:
+    # One file may hold both.
+    if b"PRIVATE KEY" in content and status.st_mode & stat.S_IRWXO:
         raise SettingError(
             f"{option} {path} is open to every user of this machine; chmod o-rwx keeps it secret"
         )

@@ -32,10 +32,11 @@ export class Server {
    * @param {string} identity
    * @param {number} [ttl] in seconds
    * @param {string} [service] SID or unique name
+   * @param {[string, string]} [signer] SID and secret of an API key; without it, the server's own
    */
-  token(identity, ttl = 3_600, service = "default") {
+  token(identity, ttl = 3_600, service = "default", signer = undefined) {
     const { account_sid, api_keys } = this.#credentials;
-    const [[key, secret]] = Object.entries(api_keys);
+    const [key, secret] = signer ?? Object.entries(api_keys)[0];
     const now = Math.floor(Date.now() / 1_000);
     const parts = [
       { cty: "twilio-fpa;v=1", typ: "JWT", alg: "HS256" },
@@ -60,9 +61,14 @@ export class Server {
    * @param {Record<string, string>} [form]
    * @returns the parsed body; null if there is none
    */
-  async rest(method, path, form) {
+  rest(method, path, form) {
+    return this.account(method, `/v1/Services/default/Documents${path}`, form);
+  }
+
+  /** As `rest`, of any path. */
+  async account(method, path, form) {
     const { account_sid, auth_token } = this.#credentials;
-    const response = await fetch(`${this.url}/v1/Services/default/Documents${path}`, {
+    const response = await fetch(`${this.url}${path}`, {
       method,
       headers: { Authorization: `Basic ${btoa(`${account_sid}:${auth_token}`)}` },
       body: form && new URLSearchParams(form),

@@ -114,7 +114,7 @@ class TestDiff:
             return {"a": data}
 
         [operation] = changed(nested(1), nested(2))
-        assert operation["path"].count("/") == 16
+        assert operation["path"].count("/") == 8
 
     def test_what_needs_too_many_operations_has_none(self) -> None:
         limit = deltas.OPERATIONS_LIMIT

@@ -15,8 +15,16 @@ from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import SyncGrant
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth import SYSTEM, TOKEN_LIFE_LIMIT, Authenticator, Principal, mint_token
+from syncline_server.auth import (
+    SYSTEM,
+    TOKEN_LIFE_LIMIT,
+    Authenticator,
+    Principal,
+    claimed,
+    mint_token,
+)
 from syncline_server.credentials import Credentials
+from syncline_server.known_keys import KnownKeys
 
 ACCOUNT = f"AC{'a' * 32}"
 KEY = f"SK{'1' * 32}"
@@ -422,3 +430,70 @@ def test_a_secret_is_compared_without_telling_how_far_it_is_right(
             authenticator.header(basic(user, "guess"))
     # Digests have one length, so that nothing tells that of a secret.
     assert [guess for guess, _ in compared] == [hashlib.sha256(b"guess").digest()] * 3
+
+
+# Keys
+
+
+def test_a_caller_names_the_key_that_vouches_for_it(authenticator: Authenticator) -> None:
+    assert authenticator.token(token()).key == KEY
+    assert authenticator.header(basic(SECOND_KEY, SECOND_SECRET)).key == SECOND_KEY
+    assert authenticator.header(basic(ACCOUNT, "auth-token")).key is None
+
+
+def test_what_was_vouched_for_ends_with_its_key() -> None:
+    keys = KnownKeys(CREDENTIALS.api_keys)
+    authenticator = Authenticator(CREDENTIALS, LEEWAY, keys=keys)
+    callers = [
+        authenticator.token(token()),
+        authenticator.header(basic(KEY, SECRET)),
+        authenticator.header(basic(ACCOUNT, "auth-token")),
+        authenticator.header(basic(SECOND_KEY, SECOND_SECRET)),
+    ]
+    for caller in callers:
+        authenticator.confirm(caller)
+    keys.put({}, {KEY})
+    for caller, code in (
+        (callers[0], Code.TOKEN_ISSUER),
+        (callers[1], Code.AUTHENTICATION_FAILED),
+    ):
+        with pytest.raises(Refusal, match="was revoked") as caught:
+            authenticator.confirm(caller)
+        assert caught.value.code is code
+    for caller in callers[2:]:
+        authenticator.confirm(caller)
+    with pytest.raises(Refusal):
+        authenticator.token(token())
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        (basic(ACCOUNT, "wrong"), ACCOUNT),
+        (basic(KEY, "wrong"), KEY),
+        (f"Bearer {token('wrong' * 8)}", KEY),
+        (f"bearer  {token(iss=SECOND_KEY)}", SECOND_KEY),
+        (basic("mallory", SECRET), None),
+        (basic(SECRET, KEY), None),
+        (basic(f"{KEY}\n", SECRET), None),
+        (f"Bearer {token(iss='mallory')}", None),
+        (f"Bearer {token(iss=None)}", None),
+        (f"Bearer {token(iss=[KEY])}", None),
+        ("Bearer x.y.z", None),
+        ("Basic é", None),
+        (f"Digest {KEY}", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_what_is_claimed_is_an_account_or_a_key_and_nothing_else(
+    header: str | None, named: str | None
+) -> None:
+    assert claimed(header) == named
+
+
+def test_the_key_that_signs_can_be_chosen(authenticator: Authenticator) -> None:
+    minted = mint_token(CREDENTIALS, "alice", 60, key=SECOND_KEY)
+    assert authenticator.token(minted).key == SECOND_KEY
+    with pytest.raises(KeyError):
+        mint_token(CREDENTIALS, "alice", 60, key=f"SK{'9' * 32}")

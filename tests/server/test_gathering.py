@@ -27,6 +27,10 @@ from syncline_server.telemetry import Telemetry, encode
 COUNT = 3
 
 
+async def idle() -> Gauges:
+    return Gauges([], True, 0, 0.0, True, 0.0)
+
+
 @asynccontextmanager
 async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Gathering]]:
     """Those of the workers with these numbers; each has let as many streams in, and one more."""
@@ -35,7 +39,7 @@ async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Gathe
         for number in numbers:
             meters = Meters()
             meters.wires["sse"].connections = number + 1
-            telemetry = Telemetry(meters, number, lambda: Gauges([], True, 0, 0.0, True, 0.0))
+            telemetry = Telemetry(meters, number, idle)
             gathering = Gathering(telemetry, COUNT, directory)
             await gathering.start()
             running.push_async_callback(gathering.stop)
@@ -108,7 +112,7 @@ async def test_the_one_in_its_place_answers(tmp_path: Path) -> None:
 
 
 async def test_who_serves_alone_asks_nobody() -> None:
-    telemetry = Telemetry(Meters(), 0, lambda: Gauges([], True, 0, 0.0, True, 0.0))
+    telemetry = Telemetry(Meters(), 0, idle)
     alone = Gathering(telemetry, 1, None)
     await alone.start()
     scraped = await look(alone)

@@ -81,6 +81,17 @@ class TestFiles:
             path.write_bytes("für alle\n".encode() + path.read_bytes())
         assert read(identity).context()
 
+    def test_one_file_may_hold_both(self, identity: Identity) -> None:
+        both = identity.certificate.read_bytes() + identity.key.read_bytes()
+        identity.key.write_bytes(both)
+        path = str(identity.key)
+        assert read_key_pair(made(tls_cert=path, tls_key=path))
+
+    def test_the_curve_of_a_key_may_stand_before_it(self, identity: Identity) -> None:
+        curve = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+        identity.key.write_bytes(curve + identity.key.read_bytes())
+        assert read(identity).context()
+
     def test_only_what_is_secure_is_spoken(self, identity: Identity) -> None:
         context = read(identity).context()
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
@@ -98,9 +109,10 @@ class TestFiles:
             (lambda i, _: i.certificate.write_text(""), "--tls-cert {cert} must be a file"),
             (lambda i, _: i.certificate.write_text("x"), "--tls-cert {cert} holds no certificate"),
             (lambda i, _: i.key.write_text("x"), "--tls-key {key} holds no private key"),
-            (lambda i, _: _copy(i.key, i.certificate), "--tls-cert {cert} holds no certificate"),
+            (lambda i, _: _copy(i.key, i.certificate), "--tls-cert {cert} is open to every user"),
             (lambda i, _: _copy(i.certificate, i.key), "--tls-key {key} holds no private key"),
             (lambda i, o: _copy(o.key, i.key), "--tls-key {key} is not the key of --tls-cert"),
+            (lambda i, _: _append(i.certificate, i.key), "--tls-cert {cert} is open to every user"),
             (lambda i, _: i.key.chmod(0o604), "--tls-key {key} is open to every user"),
             (lambda i, _: i.key.chmod(0o602), "--tls-key {key} is open to every user"),
         ],
@@ -149,6 +161,10 @@ def _directory(path: Path) -> None:
 def _pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
+
+
+def _append(path: Path, other: Path) -> None:
+    path.write_bytes(path.read_bytes() + other.read_bytes())
 
 
 def _copy(source: Path, target: Path) -> None:

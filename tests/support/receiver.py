@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from twilio.request_validator import RequestValidator
@@ -62,13 +63,18 @@ class Receiver:
         unsigned: deliveries whose signature the vendor's validator did not accept.
     """
 
-    def __init__(self, auth_token: str = "") -> None:
-        """`auth_token`: of the account, to check signatures; "" checks none."""
+    def __init__(self, auth_token: str = "", tls: ssl.SSLContext | None = None) -> None:
+        """
+        Args:
+            auth_token: of the account, to check signatures; "" checks none.
+            tls: to be reached by https, as localhost; None for http.
+        """
         self.taken: list[Delivery] = []
         self.came: list[Delivery] = []
         self.unsigned: list[Delivery] = []
         self.answer: Answering = lambda _: Answer()
         self._validator = RequestValidator(auth_token) if auth_token else None
+        self._tls = tls
         self._port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -77,11 +83,13 @@ class Receiver:
     @property
     def url(self) -> str:
         """Where webhooks are to be sent."""
-        return f"http://127.0.0.1:{self._port}/hooks?from=test"
+        host = "http://127.0.0.1" if self._tls is None else "https://localhost"
+        return f"{host}:{self._port}/hooks?from=test"
 
     async def start(self) -> None:
         """Listen, on the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        where: dict[str, Any] = {"host": "127.0.0.1", "port": self._port, "ssl": self._tls}
+        self._server = await asyncio.start_server(self._serve, **where)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -157,7 +165,8 @@ class Receiver:
     def _check(self, delivery: Delivery) -> None:
         if self._validator is None:
             return
-        url = f"http://{delivery.headers['host']}{delivery.target}"
+        scheme = "http" if self._tls is None else "https"
+        url = f"{scheme}://{delivery.headers['host']}{delivery.target}"
         signature = delivery.headers["x-twilio-signature"]
         if not self._validator.validate(url, dict(delivery.form), signature):
             self.unsigned.append(delivery)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.harness.bench import Bench
-from bench.harness.load import group
+from bench.harness.load import LoadError, group
 from bench.harness.outcome import Goal, Outcome
 from bench.harness.rounds import Figures, Sampler, Samples, column, take_turns, tell
 from bench.harness.stand import Run, standing
@@ -100,6 +100,8 @@ def loaded(bench: Bench, target: Target, crowd: Crowd) -> Iterator[Callable[[], 
 
 def _figures(run: Run) -> Figures:
     result = run.result
+    if result["deliveries"] == 0:
+        raise LoadError("nothing was delivered")
     return {
         FIGURE: result["deliveries"] / run.cpu,
         "deliveries per second": result["deliveries"] / result["seconds"],

@@ -3,8 +3,9 @@
 // Runs for so many seconds and prints a line of JSON. `attempt(client)` tries once to make a
 // client's change, and resolves with whether it was made. `commits` are changes that were made;
 // waits, in seconds, are from the wish for a change to that; the longest may have been in vain.
-// `value` is the counter's at the end: what clients took for failed may have been made.
-export async function contend(clients, seconds, attempt, value) {
+// `value` is the counter's at the end: what clients took for failed may have been made. `tries`
+// tells how many attempts there were, where an `attempt` makes several.
+export async function contend(clients, seconds, attempt, value, tries) {
   const start = performance.now();
   const end = start + seconds * 1000;
   const waits = [];
@@ -30,7 +31,7 @@ export async function contend(clients, seconds, attempt, value) {
   );
   const figures = {
     commits: waits.length,
-    attempts,
+    attempts: tries?.() ?? attempts,
     seconds: (performance.now() - start) / 1000,
     mean_wait: waits.reduce((sum, wait) => sum + wait, 0) / waits.length,
     longest_wait: longest,

@@ -10,7 +10,7 @@ from itertools import chain
 import click
 import httpx2
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from syncline import JsonObject
@@ -25,6 +25,8 @@ from .parameters import KeySid
 __all__ = ["keys"]
 
 PAGE_SIZE = 100
+
+SID_LENGTH = 34
 
 
 class Keys(Collection):
@@ -105,7 +107,9 @@ def _opened(access: Access) -> Iterator[Keys]:
 
 
 def _table(found: Iterable[JsonObject]) -> Table:
-    table = Table("key", "name", "for", "made", box=None)
+    table = Table(
+        Column("key", no_wrap=True, min_width=SID_LENGTH), "name", "for", "made", box=None
+    )
     for key in found:
         table.add_row(
             Text(key["sid"], "bold"),

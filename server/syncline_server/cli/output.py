@@ -151,4 +151,6 @@ def _text(value: object) -> str:
     """A property as a person reads it; dates as on the wire."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, bool):
+        return str(value).lower()
     return "–" if value is None else str(value)

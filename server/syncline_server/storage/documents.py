@@ -22,11 +22,11 @@ from syncline_protocol.sids import (
 
 from . import keys
 from .commit import Commit, bits, now_ms
-from .connection import Argument
 from .node import Unanswered
 from .redis import Redis
 from .rights import Right
 from .scripts import COMMIT, FETCH
+from .webhooks import Notes
 
 if TYPE_CHECKING:
     from syncline_server.traces import Traces
@@ -81,6 +81,7 @@ class Documents:
         self._redis = redis
         self._traces = traces
         self._operation_ms = operation_memory * 1000
+        self._notes = Notes(redis)
 
     async def get(
         self, service_sid: str, address: str, who: str = "", needs: Right | None = None
@@ -274,15 +275,13 @@ class Documents:
         commit = Commit(
             tag, verb, sid, name, if_match, data, ttl, who, op, needs, earlier, webhooks
         )
-        # Sent before the commit: should this process die between, whoever looks looks in vain.
-        notes = []
+        if webhooks:
+            self._notes.note(commit.tag[1:-1])
         if ttl:
             due = keys.due(service_sid)
-            notes.append(self._note("ZADD", due, "LT", commit.at_ms + ttl * 1000, commit.bucket))
-        if webhooks:
-            notes.append(self._note("ZINCRBY", keys.WEBHOOKS, 1, commit.tag[1:-1]))
-        if notes:
-            _, reply = await asyncio.gather(asyncio.gather(*notes), self._run(commit))
+            # Sent before the commit: should this process die between, the sweeper looks in vain.
+            noted = self._note(due, commit.at_ms + ttl * 1000, commit.bucket)
+            _, reply = await asyncio.gather(noted, self._run(commit))
         else:
             reply = await self._run(commit)
         status = reply[0]
@@ -307,17 +306,18 @@ class Documents:
             document = replace(document, data=data)
         return status, Written(document, status == b"repeated")
 
-    async def _note(self, verb: str, index: str, *arguments: Argument) -> None:
-        """Have a bucket looked at in time.
+    async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
+        """Have the sweeper look at a bucket in time.
 
-        It says nothing about the commit if that fails; inspections make up for it.
+        It says nothing about the commit if that fails; the sweeper's inspections make up for it.
         """
+        command = ("ZADD", due, "LT", moment_ms, bucket)
         with suppress(Refusal):
             try:
-                await self._redis.execute(verb, index, *arguments)
+                await self._redis.execute(*command)
             except Unanswered:
-                await self._redis.reconnected(index)
-                await self._redis.execute(verb, index, *arguments)
+                await self._redis.reconnected(due)
+                await self._redis.execute(*command)
 
     async def _run(self, commit: Commit) -> list[Any]:
         if self._traces is None:

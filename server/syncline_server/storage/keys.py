@@ -26,7 +26,7 @@ scripts append the rest):
     {syncline}:version      string random, another one after each change to a service
     {syncline}:deletions    hash   SID of a service that is being deleted -> how far that is, JSON
     {syncline}:deletion:IS… string who goes on with that deletion, for a bounded time
-    {syncline}:webhooks     zset   buckets (IS…:3f) that may hold webhooks, by how often noted
+    {syncline}:webhooks     zset   buckets (IS…:3f) that may hold webhooks, by when noted, in µs
     {syncline}:inspection   string marks that these were looked for lately
     {syncline}:endpoints    set    processes that hold endpoints; with the name of one a set of
                                    these, JSON, and with `:alive` a string while it lives

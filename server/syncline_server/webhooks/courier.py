@@ -26,7 +26,8 @@ BUCKET_LOAD = 64
 """Events of one bucket that are held at once; the others wait in Redis."""
 
 LOAD_LIMIT = 2048
-"""Events of the service that are held at once."""
+LOAD_BYTES = 32 * 1024 * 1024
+"""Events of the service that are held at once, and the bytes that they may have."""
 
 LANE_LOAD = 4
 """Events of one object that are held whole: of others that wait for it only the mark is kept, so
@@ -50,6 +51,8 @@ class _Bucket:
         cursor: where to go on in its queue.
         held, marked: its events that are here, whole or but as a mark.
         waiting: those in its queue, these included.
+        is_due: there may be more.
+        is_busy: it is being looked at.
     """
 
     name: str
@@ -59,6 +62,7 @@ class _Bucket:
     held: int = 0
     marked: int = 0
     waiting: int = 0
+    is_due: bool = False
     is_busy: bool = False
 
     @property
@@ -69,7 +73,7 @@ class _Bucket:
     @property
     def is_empty(self) -> bool:
         """True while nothing of it is here, on its way, or known to be in Redis."""
-        return not (self.held or self.marked or self.waiting or self.is_busy)
+        return not (self.held or self.marked or self.waiting or self.is_due or self.is_busy)
 
 
 @dataclass(slots=True)
@@ -93,9 +97,14 @@ class Courier:
         self._service_sid = service_sid
         self._queue = office.queue
         self._meters = office.meters
+        settings = office.settings
+        by_bytes = max(LOAD_BYTES // settings.data_limit, settings.webhook_concurrency)
+        self._load_limit = min(LOAD_LIMIT, by_bytes)
         self._buckets: dict[str, _Bucket] = {}
         # Those of one object; the first is being delivered.
         self._lanes: dict[str, deque[_Item]] = {}
+        # Events that were asked for, at most.
+        self._expected = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -115,7 +124,8 @@ class Courier:
             bucket.quiet = bucket.quiet + 1 if bucket.score == score else 0
             bucket.score = score
             # Less and less often; so what failed is tried again, too.
-            if bucket.quiet & (bucket.quiet - 1) == 0 or bucket.has_more:
+            bucket.is_due |= bucket.quiet & (bucket.quiet - 1) == 0
+            if bucket.is_due or bucket.has_more:
                 self._begin_to_take(bucket)
             elif bucket.quiet >= QUIET_LOOKS and bucket.is_empty:
                 bucket.is_busy = True
@@ -136,35 +146,42 @@ class Courier:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin_to_take(self, bucket: _Bucket) -> None:
-        if not bucket.is_busy and self._has_room(bucket):
+        if not bucket.is_busy and self._room(bucket) > 0:
             bucket.is_busy = True
             self._spawn(self._take(bucket))
 
-    def _has_room(self, bucket: _Bucket) -> bool:
+    def _room(self, bucket: _Bucket) -> int:
+        """How many more of a bucket may be held."""
         held = sum(each.held for each in self._buckets.values())
-        return bucket.held < BUCKET_LOAD and held < LOAD_LIMIT
+        return min(BUCKET_LOAD - bucket.held, self._load_limit - held - self._expected)
 
     async def _take(self, bucket: _Bucket) -> None:
         try:
-            while self._has_room(bucket) and await self._take_some(bucket):
+            while self._room(bucket) > 0 and await self._take_some(bucket):
                 pass
         except (Refusal, ReplyError) as error:
             logger.debug("webhooks wait for Redis: %s", error)
+            bucket.is_due = True
         finally:
             bucket.is_busy = False
 
     async def _take_some(self, bucket: _Bucket) -> bool:
         """False if there is nothing more."""
-        room, is_new = BUCKET_LOAD - bucket.held, bucket.cursor == NEW
-        taken = await self._queue.take(self._service_sid, bucket.name, bucket.cursor, room)
+        cursor, room = bucket.cursor, self._room(bucket)
+        bucket.is_due = False
+        self._expected += room
+        try:
+            taken = await self._queue.take(self._service_sid, bucket.name, cursor, room)
+        finally:
+            self._expected -= room
         bucket.waiting = taken.waiting
         self._meters.webhooks["dropped"] += taken.dropped
         self._meters.bounds["webhook_queue_limit"] += taken.dropped
         for event in taken.events:
             self._enqueue(event, bucket)
-        if not is_new:
+        if cursor != NEW:
             bucket.cursor = taken.last or NEW
-        return not is_new or taken.last != ""
+        return cursor != NEW or taken.last != ""
 
     async def _settle(self, bucket: _Bucket) -> None:
         try:

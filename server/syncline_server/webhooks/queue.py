@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from syncline_server.storage import keys
 from syncline_server.storage.redis import Redis
 from syncline_server.storage.scripts import LEASE, SETTLE, WEBHOOKS
+from syncline_server.storage.webhooks import Notes
 
 from .events import QueuedEvent
 
@@ -41,6 +42,7 @@ class Queue:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._notes = Notes(redis)
         self._name = secrets.token_hex(8)
 
     async def noted(self) -> dict[str, dict[str, bytes]]:
@@ -54,7 +56,7 @@ class Queue:
 
     async def note(self, service_sid: str, bucket: str) -> None:
         """Have somebody look at a bucket."""
-        await self._redis.execute("ZINCRBY", keys.WEBHOOKS, 1, f"{service_sid}:{bucket}")
+        await self._notes.write([f"{service_sid}:{bucket}"])
 
     async def settle(self, service_sid: str, bucket: str, score: bytes) -> None:
         """Nothing is in a bucket: it need not be looked at, unless it was noted since then."""

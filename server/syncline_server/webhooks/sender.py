@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from urllib.parse import urlencode
 
 import httpcore2
@@ -77,17 +78,24 @@ class Sender:
             allowed: networks that it may reach besides the public ones.
         """
         self._timeout = timeout
+        self._allowed = allowed
         self._resolver = Resolver()
-        self._pool = httpcore2.AsyncConnectionPool(
+
+    @cached_property
+    def _pool(self) -> httpcore2.AsyncConnectionPool:
+        # Made when it is first needed: the authorities' certificates take time and memory.
+        return httpcore2.AsyncConnectionPool(
+            ssl_context=httpcore2.default_ssl_context(),
             max_connections=None,
             max_keepalive_connections=KEPT_CONNECTIONS,
             keepalive_expiry=KEPT_FOR,
-            network_backend=GuardedBackend(self._resolver, allowed),
+            network_backend=GuardedBackend(self._resolver, self._allowed),
         )
 
     async def close(self) -> None:
         """End all connections."""
-        await self._pool.aclose()
+        if "_pool" in vars(self):
+            await self._pool.aclose()
         self._resolver.close()
 
     async def send(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Outcome:

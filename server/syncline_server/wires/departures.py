@@ -14,7 +14,6 @@ __all__ = ["Departures", "Guest"]
 
 logger = logging.getLogger("syncline.keys")
 
-
 LOOKED_AT_ONCE = 1000
 """Guests that are looked at without a pause for others."""
 

@@ -116,9 +116,9 @@ class _Native:
 
     def on_relief(self) -> None:
         """Let events flow, once the client is known."""
-        session, write = self._caller.session, self._socket.write
-        if session is not None and write is not None:
-            session.flow(self._form, write)
+        session = self._caller.session
+        if session is not None and self._socket.is_free:
+            session.flow(self._form, self._socket)
 
     def on_slow(self) -> None:
         """Give the client up."""
@@ -218,6 +218,7 @@ class _Native:
 
     def _send_brief(self, event: Updated, is_known: bool) -> None:
         frame = event.encoded(_encode_bare if is_known else _encode_delta)
+        self._tally.deltas += not is_known and len(frame) < len(event.data)
         self._socket.send_event(event, frame, _encode_event)
 
     def _warn(self, seconds: int) -> None:
@@ -241,7 +242,13 @@ def _encode_event(event: Event) -> bytes:
 
 def _encode_delta(event: Event) -> bytes:
     """For who has the data before the event: what changed, or else the whole."""
-    payload = native.encode_delta(event) if isinstance(event, Updated) else None
+    payload = None
+    if isinstance(event, Updated):
+        try:
+            payload = native.encode_delta(event)
+        except Exception:
+            # What it would have told goes out all the same.
+            logger.exception("a delta of %s could not be made", event.sid)
     return event.encoded(_encode_event) if payload is None else text_frame(payload)
 
 

@@ -19,6 +19,7 @@ from websockets.http11 import Request
 from websockets.protocol import Protocol, State
 
 from syncline_protocol.document import Event
+from syncline_server.cork import Cork
 from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 
@@ -49,6 +50,7 @@ def socket_protocol(
     wheel: Wheel,
     door: Door,
     meters: Meters,
+    cork: Cork,
 ) -> type[Socket]:
     """The class that uvicorn makes for each request to upgrade a connection."""
 
@@ -58,6 +60,7 @@ def socket_protocol(
     ConfiguredSocket.settings = settings
     ConfiguredSocket.wheel = wheel
     ConfiguredSocket.meters = meters
+    ConfiguredSocket.cork = cork
     ConfiguredSocket.handshake = Handshake(endpoints, settings, door, meters)
     ConfiguredSocket.wary = Parsers(settings.auth_message_limit)
     ConfiguredSocket.trusting = Parsers(settings.message_limit)
@@ -70,14 +73,19 @@ class Socket(asyncio.Protocol):
     Attributes:
         endpoint: the one that the handshake asked for.
         peer: the client's address, for logs: the one that trusted proxies name, if they do.
+        write, corked: as `cork.Outlet` has them.
     """
 
     settings: ClassVar[Settings]
     wheel: ClassVar[Wheel]
     meters: ClassVar[Meters]
+    cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
     wary: ClassVar[Parsers]
     trusting: ClassVar[Parsers]
+
+    write: Callable[[bytes], None]
+    corked: list[bytes] | None
 
     __slots__ = (
         "_allowance",
@@ -100,8 +108,10 @@ class Socket(asyncio.Protocol):
         "_transport",
         "_unparsed",
         "_wire",
+        "corked",
         "endpoint",
         "peer",
+        "write",
     )
 
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
@@ -128,6 +138,7 @@ class Socket(asyncio.Protocol):
         self._congested = False
         self._progress: Alarm | None = None
         self._stuck_size = 0
+        self.corked = None
         self._closing: tuple[int, str] | None = None
         self._heard = True
         self.endpoint: Endpoint = cast(Endpoint, None)
@@ -140,10 +151,9 @@ class Socket(asyncio.Protocol):
         return kept + self._transport.get_write_buffer_size()
 
     @property
-    def write(self) -> Callable[[bytes], None] | None:
-        """Takes frames at no cost, until the wire is told of congestion; None while that lasts."""
-        is_free = self._outbox is None and self._closing is None
-        return self._transport.write if is_free else None
+    def is_free(self) -> bool:
+        """True if frames can be given to the cork, past this socket, until `on_congestion`."""
+        return self._outbox is None and self._closing is None
 
     def trust(self) -> None:
         """The client has authenticated: its messages may have their full size."""
@@ -154,7 +164,7 @@ class Socket(asyncio.Protocol):
         if self._outbox is not None:
             self._outbox.put(frame)
         elif self._closing is None:
-            self._transport.write(frame)
+            self.cork.put(self, frame)
 
     def send_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
@@ -168,7 +178,7 @@ class Socket(asyncio.Protocol):
         if self._outbox is not None:
             tally.conflated += self._outbox.put_event(event, frame, whole)
         elif self._closing is None:
-            self._transport.write(frame)
+            self.cork.put(self, frame)
 
     def close(self, code: int, reason: str = "") -> None:
         """Send what waits, then close; safe to repeat. Later messages are not read."""
@@ -200,6 +210,7 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.write = self._transport.write
         mark = self.settings.output_mark
         self._transport.set_write_buffer_limits(high=mark, low=mark // 4)
         self._connections.add(self)
@@ -381,6 +392,7 @@ class Socket(asyncio.Protocol):
                 self._transport.write_eof()
 
     def _send_close(self) -> None:
+        self.cork.pull(self)
         if self._closing is not None and self._borrow().state is State.OPEN:
             self._borrow().send_close(*self._closing)
             self._send_parsers()

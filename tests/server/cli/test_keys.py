@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from support.command import CommandLine
 from support.keys import Key, KeysApi, until
 from support.server import SYNCLINE, RunningServer, clean_environ
+from support.terminal import on_terminal
 
 UNKNOWN = f"SK{'9' * 32}"
 
@@ -75,6 +77,23 @@ def test_as_a_process_of_its_own_it_takes_its_login_from_the_environment(
     assert made["login_only"]
     assert made["sid"] in [key["sid"] for key in syncline("list")]
     assert syncline("revoke", made["sid"]) == [{"revoked": made["sid"]}]
+
+
+def test_people_see_a_table_with_whole_sids(own: RunningServer) -> None:
+    environ = clean_environ({"SYNCLINE_URL": own.url, "SYNCLINE_DATA_DIR": str(own.data_dir)})
+
+    def syncline(*arguments: str) -> str:
+        status, written = on_terminal(SYNCLINE, "keys", *arguments, environ=environ)
+        assert status == 0, written
+        return re.sub(r"\x1b\[[0-9;]*m", "", written)
+
+    made = syncline("add", "--name", "\x1b[31mred " + "long " * 30, "--login-only")
+    assert "\x1b" not in made and "not shown again" in made
+    [sid] = re.findall(r"sid +(SK[0-9a-f]{32})\n", re.sub(" +\n", "\n", made))
+    assert re.search(r"login_only +true", made) and re.search(r"secret +[\w-]{43}", made)
+    [row] = [line for line in syncline("list").splitlines() if sid in line]
+    assert "logins" in row and "tokens" not in row
+    assert sid in syncline("revoke", sid)
 
 
 def test_all_pages_are_listed(

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from support.provider import CONFIGURATION, JWKS, Answer, OpenIdProvider, SigningKey
-from support.store import eventually
+from support.store import PATIENCE, eventually
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.identity.key_cache import KeyCache, Pace
 from syncline_server.identity.keys import Keys
@@ -46,6 +46,20 @@ class Cache:
             assert refusal.code is Code.UNAVAILABLE
             return True
         return False
+
+    async def knows_whether(self, kid: str) -> None:
+        """Return when that can be told."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.is_told_to_come_again(kid):
+                await asyncio.sleep(0.01)
+
+
+async def renewed(provider: OpenIdProvider) -> None:
+    """Return when what the provider publishes now is in the cache.
+
+    Its next answer may be under way already, and is taken at the latest when another is asked for.
+    """
+    await provider.asked(JWKS, provider.requests[JWKS] + 3)
 
 
 @asynccontextmanager
@@ -118,17 +132,15 @@ async def test_after_the_interval_it_is_looked_for_again(provider: OpenIdProvide
     async with caching(provider, Pace(LONG, LONG, 0.1)) as cache:
         assert not await cache.has("unknown")
         provider.keys.append(SigningKey.make("second"))
-        while await cache.is_told_to_come_again("second"):
-            await asyncio.sleep(0.01)
+        await cache.knows_whether("second")
         assert await cache.has("second")
 
 
 async def test_keys_that_are_withdrawn_go_when_they_have_aged(provider: OpenIdProvider) -> None:
     async with caching(provider, Pace(0.1, LONG, 0.1)) as cache:
         assert await cache.has("first")
-        asked = provider.requests[JWKS]
         provider.rotate("second")
-        await provider.asked(JWKS, asked + 2)
+        await renewed(provider)
         assert await cache.has("second")
         assert await cache.is_told_to_come_again("first") or not await cache.has("first")
 
@@ -137,8 +149,7 @@ async def test_an_empty_set_withdraws_all(provider: OpenIdProvider) -> None:
     async with caching(provider, Pace(0.1, LONG, LONG)) as cache:
         assert await cache.has("first")
         provider.keys = []
-        asked = provider.requests[JWKS]
-        await provider.asked(JWKS, asked + 2)
+        await renewed(provider)
         assert not await cache.has("first")
 
 
@@ -168,18 +179,14 @@ async def test_while_the_provider_is_away_old_keys_are_used(
 
 async def test_they_are_used_for_no_longer_than_that(provider: OpenIdProvider) -> None:
     async with caching(provider, Pace(0.1, 0.3, 0.1)) as cache:
-        await eventually_has(cache, "first")
+        await cache.knows_whether("first")
         provider.fail()
-        while not await cache.is_told_to_come_again("first"):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE):
+            while not await cache.is_told_to_come_again("first"):
+                await asyncio.sleep(0.01)
         assert cache.bounds["oidc_key_grace"] >= 1
         provider.recover()
-        await eventually_has(cache, "first")
-
-
-async def eventually_has(cache: Cache, kid: str) -> None:
-    while await cache.is_told_to_come_again(kid):
-        await asyncio.sleep(0.01)
+        await cache.knows_whether("first")
 
 
 async def test_a_provider_that_was_never_there(provider: OpenIdProvider) -> None:
@@ -188,7 +195,7 @@ async def test_a_provider_that_was_never_there(provider: OpenIdProvider) -> None
         assert await cache.is_told_to_come_again("first")
         await provider.asked(CONFIGURATION, 3)
         provider.recover()
-        await eventually_has(cache, "first")
+        await cache.knows_whether("first")
         assert await cache.has("first")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import secrets
@@ -23,6 +24,7 @@ from support.provider import (
     encoded,
     rsa_key,
 )
+from support.store import PATIENCE
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth import TOKEN_LIFE_LIMIT, Authenticator, Principal, mint_token
 from syncline_server.credentials import Credentials
@@ -299,12 +301,13 @@ async def test_forgeries(provider: OpenIdProvider, forgery: str) -> None:
 
 async def definite(authenticator: Authenticator, token: str) -> Code:
     """The code of a token's refusal, once it is not "try again"."""
-    while True:
-        try:
-            await authenticator.bearer(token)
-        except Refusal as refusal:
-            if not refusal.code.retry:
-                return refusal.code
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with pytest.raises(Refusal) as caught:
+                await authenticator.bearer(token)
+            if not caught.value.code.retry:
+                return caught.value.code
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", ["jku", "x5u", "x5c", "x5t"])

@@ -116,9 +116,7 @@ async def test_they_are_the_services_own_and_the_accounts(
     assert listed(account, "default") == []
     assert account.call("GET", "default", "ParkedWebhooks", parked["id"]).status_code == 404
     assert account.call("GET", f"IS{'0' * 32}", "ParkedWebhooks").status_code == 404
-    with Account(server) as stranger:
-        stranger.http.auth = None
-        stranger.http.headers["Authorization"] = f"Bearer {server.token('a', service=service)}"
+    with Account(server, server.token("alice", service=service)) as stranger:
         for method, *rest in (
             ("GET", "ParkedWebhooks"),
             ("GET", "ParkedWebhooks", parked["id"]),

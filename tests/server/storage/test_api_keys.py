@@ -242,6 +242,12 @@ class TestMasterKey:
             await check_master_key(store.engine, 2.0, vaults[1])
         assert "\n" not in str(caught.value)
 
+    async def test_a_redis_that_is_away_does_not_keep_it_from_starting(
+        self, tmp_path: Path
+    ) -> None:
+        engine = ExternalRedis(Address(path=str(tmp_path / "none.sock")))
+        await check_master_key(engine, 2.0, Vault(MASTER_KEY))
+
 
 class TestLookingAfterThem:
     async def test_once_started_they_follow_by_themselves(

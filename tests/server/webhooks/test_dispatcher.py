@@ -59,6 +59,30 @@ async def test_more_than_is_held_at_once_comes_in_order_too(rig: Rig, receiver: 
     assert {each.form["DocumentSid"] for each in receiver.came} == {document.sid}
 
 
+async def test_no_more_is_held_than_may_be(
+    rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "LOAD_BYTES", 20 * rig.settings.data_limit)
+    service = await rig.service(receiver.url)
+    go_on = asyncio.Event()
+
+    async def answer(_: Delivery) -> Answer:
+        await go_on.wait()
+        return Answer()
+
+    receiver.answer = answer
+    made = await documents(rig, service, 60)
+    await write_all(rig, service, made)
+    async with rig.delivering() as delivering:
+        await receiver.until(lambda: len(receiver.came) == rig.settings.webhook_concurrency)
+        [carrying] = delivering._couriers.values()
+        held = sum(bucket.held for bucket in carrying._buckets.values())
+        assert rig.settings.webhook_concurrency <= held <= 20
+        go_on.set()
+        await receiver.until_taken(4 * 60)
+    assert in_order(receiver.came)
+
+
 async def test_what_fails_is_sent_again_and_only_then_the_next(
     rig: Rig, receiver: Receiver
 ) -> None:

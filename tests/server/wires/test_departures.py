@@ -13,7 +13,7 @@ from support.server import StartServer
 from support.socket import native_socket, websocket_url
 from support.stream import event_stream
 from syncline_server.metrics import Load
-from syncline_server.wires.departures import Departures
+from syncline_server.wires.departures import LOOKED_AT_ONCE, Departures
 
 
 class Guest:
@@ -51,6 +51,18 @@ class TestDepartures:
         assert not leaving.done()
         departures.depart(guests[2])
         await leaving
+
+    async def test_a_look_at_many_holds_up_nobody(self) -> None:
+        """Who goes meanwhile is not looked at any more."""
+        departures, guests = Departures(), [Guest() for _ in range(3 * LOOKED_AT_ONCE)]
+        for guest in guests:
+            departures.arrive(guest)
+        looking = asyncio.create_task(departures.loads())
+        await asyncio.sleep(0)
+        assert not looking.done()
+        for guest in guests:
+            departures.depart(guest)
+        assert await looking == [Load("native", 0, 0, 0)] * LOOKED_AT_ONCE
 
     async def test_who_comes_late_is_sent_on(self) -> None:
         departures, guest, late = Departures(), Guest(), Guest()

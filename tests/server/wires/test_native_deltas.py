@@ -8,16 +8,19 @@ import socket as sockets
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
 from support.api import unique
 from support.deltas import Mirror
-from support.metrics import hits
+from support.metrics import hits, scrape
 from support.server import RunningServer, StartServer
 from support.socket import NativeSocket, native_socket
 from support.store import PATIENCE
+from syncline_protocol.document import Base, Updated
 from syncline_server.storage.address import Address
 from syncline_server.storage.connection import connect
+from syncline_server.wires import native as wire
 
 DATA = {"text": "." * 1_000, "n": 0}
 
@@ -311,6 +314,7 @@ class TestMemory:
 
             assert [mirror.forms["whole"] for mirror in mirrors] == [1, 1, 1]
             assert mirrors[2].forms["delta"] == 1
+            assert scrape(server).value("syncline_delta_events_total", wire="native") == 1
             assert hits(server, "delta_memory") > 0
 
     async def test_without_any_there_are_no_deltas(self, fresh_server: StartServer) -> None:
@@ -325,6 +329,17 @@ class TestMemory:
             mirror.take(await reader.event())
 
             assert mirror.forms == {"whole": 1}
+
+
+def test_a_delta_that_cannot_be_made_keeps_nobody_from_the_event(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As of data that somebody else wrote into Redis."""
+    data = orjson.dumps(DATA)
+    event = Updated("ET", None, 2, 1, 0, "bob", data, None, base=Base(b"nonsense", lambda _: None))
+
+    assert event.encoded(wire._encode_delta) == wire._encode_event(event)
+    assert "a delta of ET could not be made" in caplog.text
 
 
 async def test_random_edits_by_many_leave_every_mirror_alike(

@@ -15,6 +15,7 @@ from websockets.uri import parse_uri
 from support.times import Times
 from syncline_protocol.document import Updated
 from syncline_server.audit import Audit
+from syncline_server.cork import Cork
 from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 from syncline_server.wires.departures import Departures
@@ -124,10 +125,11 @@ class Conversation:
             return wires[0]
 
         self.times = times
+        self.cork = Cork()
         self.connections: set[Any] = set()
         meters = Meters()
         door = Door(settings, Departures(), meters, Audit(1, meters.bounds), lambda: 0.0)
-        protocol = socket_protocol({"/": Endpoint(make)}, settings, times, door, meters)
+        protocol = socket_protocol({"/": Endpoint(make)}, settings, times, door, meters, self.cork)
         state = SimpleNamespace(connections=self.connections)
         self.socket = protocol(config=None, server_state=state, app_state={})
         self.network = Network()
@@ -152,12 +154,17 @@ class Conversation:
 
     def hear(self) -> list[Frame]:
         """The client takes everything; the frames since the last call, but for the handshake."""
+        self.end_turn()
         self.network.take()
         self.client.receive_data(bytes(self.network.sent))
         self.network.sent.clear()
         frames = [event for event in self.client.events_received() if isinstance(event, Frame)]
         self.pass_on()
         return frames
+
+    def end_turn(self) -> None:
+        """What was sent goes to the network."""
+        self.cork.pull(self.socket)
 
     def ring(self, seconds: float) -> None:
         """The alarms that were set for after so many seconds ring; they are set no more."""
@@ -187,6 +194,7 @@ def fill(talk: Conversation) -> None:
     """Send until the network is congested."""
     for _ in range(SETTINGS.output_mark // len(LARGE) + 1):
         talk.socket.send(text_frame(LARGE))
+        talk.end_turn()
 
 
 class TestMessages:

@@ -144,9 +144,9 @@ class _Twilsock:
 
     def on_relief(self) -> None:
         """Let events flow, once the client is known."""
-        session, write = self._caller.session, self._socket.write
-        if session is not None and write is not None:
-            session.flow(self._form, write)
+        session = self._caller.session
+        if session is not None and self._socket.is_free:
+            session.flow(self._form, self._socket)
 
     def on_slow(self) -> None:
         """Give the client up."""

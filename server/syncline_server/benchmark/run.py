@@ -1,0 +1,190 @@
+"""A run: clients come, hear events at a rate and then as many as can be, and writers write."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from syncline import ConnectionLost, RequestError, RequestTimeout
+
+from .crowd import Count, Topic
+from .figures import Delay, Figures
+from .socket import Socket
+
+__all__ = ["Benchmark", "Shape"]
+
+CONNECTING = 50
+"""Connections that are made at once."""
+
+CONNECT_ATTEMPTS = 30
+CONNECT_PAUSE = 1.0
+"""Seconds before a connection for which there was no room is tried again."""
+
+IN_FLIGHT = 16
+"""Writes of each writer that wait for their answer, when there are as many as can be."""
+
+REFUSAL_PAUSE = 0.05
+"""Seconds before a writer that was refused goes on."""
+
+PATIENCE = 30.0
+"""Seconds beyond its own that a stage may take."""
+
+TTL = 3600
+"""Seconds after which documents are gone that a broken run left behind."""
+
+STAGES = 3
+"""That share the duration."""
+
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large a run is.
+
+    Attributes:
+        writers: and documents, one for each.
+        duration: seconds of all stages, without connecting.
+        rate: events a second, in the first stage.
+        size: bytes of data.
+    """
+
+    subscribers: int
+    writers: int
+    duration: float
+    rate: float
+    size: int
+
+
+class Benchmark:
+    """One run against a server."""
+
+    def __init__(
+        self, url: str, token: Callable[[], str], shape: Shape, tell: Callable[[str], None]
+    ) -> None:
+        """`tell`: takes a line for each stage that begins."""
+        self._url = url
+        self._token = token
+        self._shape = shape
+        self._tell = tell
+        self._count = Count()
+        self._refused = 0
+        self._topics: list[Topic] = []
+        self._sockets: list[Socket] = []
+        self._seconds = shape.duration / STAGES
+
+    async def run(self) -> Figures:
+        """Carry it out, and remove its documents.
+
+        Raises:
+            RequestError: the server refused what a run needs.
+            ConnectionLost: there is no connection, or it was lost.
+            RequestTimeout: the server did not answer.
+        """
+        try:
+            await self._make_documents()
+            connections = await self._within(self._connect())
+            rate, delay = await self._within(self._keep_rate())
+            self._count.reset()
+            events, deliveries, share = await self._within(self._fan_out())
+            merged = self._count.merged
+            writes = await self._within(self._write())
+            await asyncio.gather(*(topic.remove() for topic in self._topics))
+        finally:
+            for socket in self._sockets:
+                socket.close()
+        return Figures(
+            subscribers=self._shape.subscribers,
+            writers=self._shape.writers,
+            connections_per_second=connections,
+            rate=rate,
+            delay=delay,
+            events_per_second=events,
+            deliveries_per_second=deliveries,
+            writes_per_second=writes,
+            merged=merged,
+            refused=self._refused,
+            client_share=share,
+        )
+
+    async def _within(self, stage: Awaitable[_Result]) -> _Result:
+        limit = self._seconds + PATIENCE
+        try:
+            async with asyncio.timeout(limit):
+                return await stage
+        except TimeoutError:
+            raise RequestTimeout("set", limit) from None
+
+    async def _make_documents(self) -> None:
+        run = secrets.token_hex(4)
+        for number in range(self._shape.writers):
+            writer = await self._dial(lambda: Socket.dial(self._url, self._token(), _ignore))
+            name = f"syncline-bench-{run}-{number}"
+            topic = Topic(name, writer, self._count, self._shape.size)
+            await topic.create(TTL)
+            self._topics.append(topic)
+
+    async def _connect(self) -> float:
+        """Connections made a second."""
+        count = self._shape.subscribers
+        self._tell(f"connecting {count} subscribers")
+        began = time.monotonic()
+        numbers = iter(range(count))
+
+        async def connect_some() -> None:
+            for number in numbers:
+                topic = self._topics[number % len(self._topics)]
+                await self._dial(lambda topic=topic: topic.follow(self._url, self._token()))
+
+        await asyncio.gather(*(connect_some() for _ in range(min(CONNECTING, count))))
+        return count / (time.monotonic() - began)
+
+    async def _dial(self, dial: Callable[[], Awaitable[Socket]]) -> Socket:
+        for attempt in range(1, CONNECT_ATTEMPTS + 1):
+            try:
+                socket = await dial()
+            except ConnectionLost as error:
+                if not error.retry or attempt == CONNECT_ATTEMPTS:
+                    raise
+                await asyncio.sleep(CONNECT_PAUSE)
+            else:
+                self._sockets.append(socket)
+                return socket
+        raise AssertionError("unreachable")
+
+    async def _keep_rate(self) -> tuple[float, Delay | None]:
+        """Events a second that there were, and how long they took."""
+        self._tell(f"{self._shape.rate:g} events a second")
+        began = time.monotonic()
+        wanted = max(1, round(self._seconds * self._shape.rate))
+        writes = []
+        for number in range(wanted):
+            await asyncio.sleep(began + number / self._shape.rate - time.monotonic())
+            topic = self._topics[number % len(self._topics)]
+            writes.append(self._settle(topic, topic.write()))
+        took = time.monotonic() - began
+        await asyncio.gather(*writes, *(topic.arrived() for topic in self._topics))
+        return wanted / max(took, wanted / self._shape.rate), Delay.of(self._count.delays)
+
+    async def _fan_out(self) -> tuple[float, float, float]:
+        """Events and deliveries a second, and the share of a processor that they took here."""
+        self._tell("as many events as every subscriber can get")
+        began, cpu = time.monotonic(), time.process_time()
+        end = began + self._seconds
+
+        async def write_on(topic: Topic) -> int:
+            events = 0
+            while time.monotonic() < end:
+                events += await self._settle(topic, topic.write())
+                await topic.arrived()
+            return events
+
+        events = sum(await asyncio.gather(*map(write_on, self._topics)))
+        took = time.monotonic() - began
+        share = (time.process_time() - cpu) / took
+        return events / took, self._count.deliveries / took, share

@@ -1,0 +1,193 @@
+"""A connection of the native protocol that costs little, so that the server is what is measured.
+
+It never connects again, checks nothing of what it is sent, and hands events over as bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from websockets.frames import Frame, Opcode
+
+from syncline import ConnectionLost, JsonObject, RequestError
+
+__all__ = ["Socket"]
+
+PATH = "/v1/ws"
+SUBPROTOCOL = "syncline.v1"
+
+EVENT = b'{"event":"updated"'
+"""How the events begin that are handed over; other messages without an id are thrown away."""
+
+_SWITCHING = b"HTTP/1.1 101 "
+_BUSY = (b"429", b"503")
+
+_EXTENDED = {126: 2, 127: 8}
+"""Bytes of a frame's length, where the first byte for it does not do."""
+
+OnEvent = Callable[[bytes], None]
+
+
+class Socket(asyncio.Protocol):
+    """From a handshake on; made by `dial`."""
+
+    def __init__(self, head: bytes, on_event: OnEvent) -> None:
+        """`head`: the request of the handshake."""
+        self._head = head
+        self._on_event = on_event
+        self._upgraded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._replies: dict[int, asyncio.Future[Any]] = {}
+        self._last_id = 0
+        self._rest = b""
+        self._message = b""
+        self._transport: asyncio.Transport | None = None
+        self._end: ConnectionLost | None = None
+
+    @classmethod
+    async def dial(cls, url: str, token: str, on_event: OnEvent) -> Socket:
+        """Connect and authenticate.
+
+        Args:
+            url: base URL of the server.
+            on_event: takes each message of an update.
+
+        Raises:
+            ConnectionLost: there is no connection; with `retry` where the server had no room.
+            RequestError: the token was refused.
+        """
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        head = _handshake(parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + PATH)
+        try:
+            _, socket = await asyncio.get_running_loop().create_connection(
+                lambda: cls(head, on_event),
+                parts.hostname,
+                parts.port or (443 if secure else 80),
+                ssl=ssl.create_default_context() if secure else None,
+            )
+        except OSError as error:
+            raise ConnectionLost(f"{url} cannot be reached: {error}") from error
+        try:
+            await socket._upgraded
+            await socket.ask({"do": "auth", "token": token})
+        except BaseException:
+            socket.close()
+            raise
+        return socket
+
+    def ask(self, request: JsonObject) -> asyncio.Future[Any]:
+        """Send a request; its reply's `ok`, or `RequestError`, or `ConnectionLost`."""
+        future = asyncio.get_running_loop().create_future()
+        if self._transport is None or self._end is not None:
+            future.set_exception(self._end or ConnectionLost("there is no connection yet"))
+            return future
+        self._last_id += 1
+        self._replies[self._last_id] = future
+        self._send(Opcode.TEXT, orjson.dumps({"id": self._last_id, **request}))
+        return future
+
+    def close(self) -> None:
+        """Cut the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(self._head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(ConnectionLost("the server closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        if self._rest:
+            data = self._rest + data
+        position = 0 if self._upgraded.done() else self._upgrade(data)
+        # Before the handshake has ended, nothing is a frame.
+        while self._upgraded.done() and (found := _payload(data, position)) is not None:
+            begin, end = found
+            self._take(data[position], data[begin:end])
+            position = end
+        self._rest = data[position:]
+
+    def _upgrade(self, data: bytes) -> int:
+        """Where the frames begin; the beginning, as long as there are none."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            return 0
+        if data.startswith(_SWITCHING):
+            self._upgraded.set_result(None)
+            return end + 4
+        status = data[9:12]
+        reason = f"the handshake was answered with HTTP {status.decode('ascii', 'replace')}"
+        self._fail(ConnectionLost(reason, retry=status in _BUSY))
+        return len(data)
+
+    def _take(self, first: int, payload: bytes) -> None:
+        opcode = first & 0x0F
+        if opcode == Opcode.PING:
+            self._send(Opcode.PONG, payload)
+        elif opcode == Opcode.CLOSE:
+            code, reason = int.from_bytes(payload[:2]), payload[2:].decode("utf-8", "replace")
+            self._fail(ConnectionLost(f"the server closed the connection: {code} {reason}"))
+        elif opcode in (Opcode.TEXT, Opcode.CONT):
+            self._message += payload
+            if first & 0x80:
+                message, self._message = self._message, b""
+                self._hear(message)
+
+    def _hear(self, message: bytes) -> None:
+        if message.startswith(EVENT):
+            self._on_event(message)
+            return
+        body = orjson.loads(message)
+        future = self._replies.pop(body.get("id"), None)
+        if future is None or future.done():
+            return
+        if "ok" in body:
+            future.set_result(body["ok"])
+        else:
+            future.set_exception(RequestError.parse(body["error"]))
+
+    def _send(self, opcode: Opcode, payload: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(Frame(opcode, payload).serialize(mask=True))
+
+    def _fail(self, error: ConnectionLost) -> None:
+        if self._end is not None:
+            return
+        self._end = error
+        waiting = [self._upgraded, *self._replies.values()]
+        self._replies.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+        self.close()
+
+
+def _handshake(host: str, path: str) -> bytes:
+    key = base64.b64encode(os.urandom(16)).decode()
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+    ).encode()
+
+
+def _payload(data: bytes, position: int) -> tuple[int, int] | None:
+    """Where the payload of the frame begins and ends; None while it is incomplete."""
+    begin = position + 2
+    if len(data) < begin:
+        return None
+    length = data[position + 1]
+    if (digits := _EXTENDED.get(length)) is not None:
+        length = int.from_bytes(data[begin : begin + digits])
+        begin += digits
+    return (begin, begin + length) if begin + length <= len(data) else None

@@ -1,0 +1,90 @@
+"""What is written to a client in one turn of the loop leaves in one write.
+
+The loop's transports write at once, which is right for a frame that comes alone: under load, frames
+come in bursts, and a write costs more than all else that is done for a frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+__all__ = ["Cork", "Outlet"]
+
+logger = logging.getLogger("syncline.cork")
+
+
+FRAMES_LIMIT = 32
+"""Frames that are held back for one client; then they are written before the turn ends."""
+
+
+class Outlet(Protocol):
+    """The way to one client.
+
+    Attributes:
+        write: takes bytes for the client; must not block.
+        corked: the frames of this turn; None if there are none.
+    """
+
+    write: Callable[[bytes], None]
+    corked: list[bytes] | None
+
+
+class Cork:
+    """Holds frames back until the turn has ended. Needs a running loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._outlets: list[Outlet] = []
+        self._is_busy = False
+
+    def put(self, outlet: Outlet, frame: bytes) -> None:
+        """Write a frame with the others of this turn."""
+        if outlet.corked is None:
+            outlet.corked = [frame]
+            self._outlets.append(outlet)
+            self._begin()
+        else:
+            outlet.corked.append(frame)
+            if len(outlet.corked) >= FRAMES_LIMIT:
+                self.pull(outlet)
+
+    def put_all(self, outlets: Iterable[Outlet], frame: bytes) -> None:
+        """Write a frame to many: at once, unless it is not the first of this turn."""
+        if self._is_busy:
+            for outlet in outlets:
+                self.put(outlet, frame)
+        else:
+            self._begin()
+            left = iter(outlets)
+            while True:
+                try:
+                    for outlet in left:
+                        outlet.write(frame)
+                except Exception:
+                    # One that fails must not keep the frame from the others.
+                    logger.exception("a frame could not be written")
+                else:
+                    return
+
+    def pull(self, outlet: Outlet) -> None:
+        """Write what is held back for a client now."""
+        frames, outlet.corked = outlet.corked, None
+        if frames is not None:
+            outlet.write(frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def _begin(self) -> None:
+        if not self._is_busy:
+            self._is_busy = True
+            self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        self._is_busy = False
+        outlets, self._outlets = self._outlets, []
+        for outlet in outlets:
+            try:
+                self.pull(outlet)
+            except Exception:
+                logger.exception("frames could not be written")
