@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 __all__ = ["format_milliseconds", "format_seconds", "parse"]
 
@@ -13,12 +14,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def format_milliseconds(ms: int) -> str:
     """`2026-01-31T08:15:30.123Z`: the native protocol and the vendor's SDK dialect."""
-    return f"{_seconds(ms)}.{ms % 1000:03d}Z"
+    return f"{_seconds(ms // 1000)}.{ms % 1000:03d}Z"
 
 
 def format_seconds(ms: int) -> str:
     """`2026-01-31T08:15:30Z`: REST v1. The vendor's Python helper parses no fraction."""
-    return f"{_seconds(ms)}Z"
+    return f"{_seconds(ms // 1000)}Z"
 
 
 def parse(text: str) -> datetime:
@@ -28,5 +29,7 @@ def parse(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _seconds(ms: int) -> str:
-    return (_EPOCH + timedelta(seconds=ms // 1000)).strftime("%Y-%m-%dT%H:%M:%S")
+# What happens now is told many times within its second.
+@lru_cache(maxsize=1024)
+def _seconds(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")

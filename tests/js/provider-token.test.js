@@ -5,6 +5,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
+import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
 import { connect, next, once, rejection } from "./support.js";
 import { open, record, whenSubscribed } from "./vendor-sdk.js";
@@ -42,12 +43,12 @@ after(async () => {
 });
 
 /** A token of alice that is good for what the pattern names. */
-function token(documents, rights = ["read", "write"], alg = "ES256") {
+function token(documents, { rights = ["read", "write"], alg = "ES256", ttl = 600 } = {}) {
   const now = Math.floor(Date.now() / 1_000);
   const grants = [{ documents, rights }];
   const parts = [
     { alg, kid: alg, typ: "JWT" },
-    { iss: issuer, aud: AUDIENCE, sub: "alice", exp: now + 600, sync_grants: grants },
+    { iss: issuer, aud: AUDIENCE, sub: "alice", iat: now, exp: now + ttl, sync_grants: grants },
   ].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
   const key = { key: KEYS[alg].privateKey, dsaEncoding: "ieee-p1363" };
   const signature = sign("sha256", Buffer.from(parts.join(".")), key);
@@ -57,11 +58,11 @@ function token(documents, rights = ["read", "write"], alg = "ES256") {
 for (const alg of Object.keys(KEYS)) {
   test(`the vendor's SDK works with a token of ${alg}`, async (t) => {
     const name = `room ${crypto.randomUUID()}`;
-    const client = open(t, server, { token: token("room *", ["read", "write"], alg) });
+    const client = open(t, server, { token: token("room *", { alg }) });
     const document = await whenSubscribed(await client.document(name));
     const events = record(document);
     assert.deepEqual(await document.set({ n: 1 }), { n: 1 });
-    const other = connect(t, server, { token: token("room *", ["read", "write"], alg) });
+    const other = connect(t, server, { token: token("room *", { alg }) });
     await (await other.document(name)).set({ n: 2 });
     if (events.length < 2) await next(document, "updated");
     assert.deepEqual(events.at(-1), ["updated", false, { n: 2 }, { n: 1 }]);
@@ -88,4 +89,22 @@ test("the browser client hears the same", async (t) => {
   const removed = next(document, "removed");
   await client.updateToken(token("hall *"));
   await removed;
+});
+
+test("over REST the browser client asks for another token in time", async (t) => {
+  const proxy = await Proxy.start(server.url);
+  t.after(() => proxy.stop());
+  proxy.refusesUpgrades = true;
+  let asked = 0;
+  const renewed = new Promise((resolve) => {
+    connect(t, server, {
+      url: proxy.url,
+      token: () => {
+        asked += 1;
+        if (asked === 2) resolve();
+        return token("room *", { ttl: 3 });
+      },
+    }).document(`room ${crypto.randomUUID()}`);
+  });
+  await renewed;
 });

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,12 @@ from support.metrics import hits
 from support.server import RunningServer, StartServer
 from support.socket import native_socket
 from support.stream import event_stream
+from syncline_protocol.errors import Code, Refusal
 from syncline_server import serving
 from syncline_server.credentials import Credentials
+from syncline_server.metrics import Meters
 from syncline_server.settings import SettingError, Settings
+from syncline_server.traces import Traces
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
@@ -156,6 +160,75 @@ class TestAWrite:
             )
         [request] = named(spans, f"GET {EVENTS}")
         assert request.attributes["syncline.wire"] == "sse"
+
+
+class TestHere:
+    """Without a server around it; what is left is sent at the stop."""
+
+    async def test_what_fails_is_marked(self, collector: Collector) -> None:
+        traces = traces_to(collector)
+        away = Refusal(Code.UNAVAILABLE, "The store is away.")
+        wrong = Refusal(Code.REVISION_MISMATCH, "It is at another revision.")
+        for error in (away, wrong, ZeroDivisionError("a secret")):
+            with pytest.raises(type(error)), traces.command("set", "ET00"):
+                raise error
+        with traces.command("open", None):
+            pass
+        await traces.stop()
+        spans = collector.wait(lambda spans: len(spans) == 4)
+        assert [span.is_error for span in spans] == [True, False, True, False]
+        codes = [span.attributes.get("syncline.code") for span in spans]
+        assert codes == [20503, 54103, None, None]
+        assert "secret" not in str([span.attributes for span in spans])
+        assert {span.resource["syncline.worker"] for span in spans} == {3}
+
+    async def test_a_commit_that_is_not_sampled_has_its_event_carry_nothing(
+        self, collector: Collector
+    ) -> None:
+        traces = traces_to(collector)
+        with traces.request("GET", {"traceparent": NOT_SAMPLED}), traces.commit("set", "x") as told:
+            assert told == ""
+        with traces.request("GET", {"traceparent": SAMPLED}), traces.commit("set", "x") as told:
+            assert re.fullmatch(f"00-{TRACE_ID}-[0-9a-f]{{16}}-01", told)
+        await traces.stop()
+
+    async def test_an_event_of_a_later_version_is_handed_on(self, collector: Collector) -> None:
+        traces = traces_to(collector, trace_ratio=0.0)
+        with traces.fan_out("of another form", "ET00") as span:
+            assert not span.is_recording()
+        await traces.stop()
+
+    async def test_of_several_causes_a_sampled_one_counts(self, collector: Collector) -> None:
+        traces = traces_to(collector)
+        with traces.request("GET", {"traceparent": NOT_SAMPLED}):
+            unsampled = traces.cause()
+        with traces.request("GET", {"traceparent": SAMPLED}):
+            sampled = traces.cause()
+            with traces.because_of([None, unsampled, sampled]), traces.commit("set", "x") as told:
+                assert TRACE_ID in told
+        with traces.because_of([sampled]), traces.commit("set", "x") as told:
+            assert TRACE_ID not in told  # that one is over
+        await traces.stop()
+
+    async def test_so_many_in_a_second(self, collector: Collector) -> None:
+        meters = Meters()
+        traces = traces_to(collector, meters, trace_limit=5)
+        while not meters.bounds["trace_limit"]:
+            with traces.command("get", "ET00"):
+                pass
+        await traces.stop()
+
+
+def traces_to(
+    collector: Collector,
+    meters: Meters | None = None,
+    trace_ratio: float = 1.0,
+    trace_limit: int = 100,
+) -> Traces:
+    settings = Settings(
+        otlp_endpoint=f"{collector.url}/", trace_ratio=trace_ratio, trace_limit=trace_limit
+    )
+    return Traces(settings, meters or Meters(), 3)
 
 
 class TestSampling:

@@ -159,32 +159,73 @@ class Benchmark:
 
     async def _keep_rate(self) -> tuple[float, Delay | None]:
         """Events a second that there were, and how long they took."""
-        self._tell(f"{self._shape.rate:g} events a second")
+        rate = self._shape.rate
+        self._tell(f"{rate:g} events a second")
         began = time.monotonic()
-        wanted = max(1, round(self._seconds * self._shape.rate))
-        writes = []
-        for number in range(wanted):
-            await asyncio.sleep(began + number / self._shape.rate - time.monotonic())
+        replies = []
+        for number in range(max(1, round(self._seconds * rate))):
+            await asyncio.sleep(began + number / rate - time.monotonic())
             topic = self._topics[number % len(self._topics)]
-            writes.append(self._settle(topic, topic.write()))
-        took = time.monotonic() - began
-        await asyncio.gather(*writes, *(topic.arrived() for topic in self._topics))
-        return wanted / max(took, wanted / self._shape.rate), Delay.of(self._count.delays)
+            replies.append((topic, topic.write()))
+        # The last one's time counts too.
+        took = time.monotonic() - began + 1 / rate
+        written = sum([await self._settle(topic, reply) for topic, reply in replies])
+        await asyncio.gather(*(topic.arrived() for topic in self._topics))
+        return written / took, Delay.of(self._count.delays)
 
     async def _fan_out(self) -> tuple[float, float, float]:
         """Events and deliveries a second, and the share of a processor that they took here."""
         self._tell("as many events as every subscriber can get")
         began, cpu = time.monotonic(), time.process_time()
-        end = began + self._seconds
 
         async def write_on(topic: Topic) -> int:
-            events = 0
-            while time.monotonic() < end:
-                events += await self._settle(topic, topic.write())
+            written = 0
+            while time.monotonic() < began + self._seconds:
+                written += await self._settle(topic, topic.write())
                 await topic.arrived()
-            return events
+            return written
 
-        events = sum(await asyncio.gather(*map(write_on, self._topics)))
+        written = sum(await asyncio.gather(*map(write_on, self._topics)))
         took = time.monotonic() - began
         share = (time.process_time() - cpu) / took
-        return events / took, self._count.deliveries / took, share
+        return written / took, self._count.deliveries / took, share
+
+    async def _write(self) -> float:
+        """Writes a second, to documents that nobody follows."""
+        self._tell("as many writes as can be")
+        topics = [await self._unfollowed(topic) for topic in self._topics]
+        began = time.monotonic()
+
+        async def write_on(topic: Topic) -> int:
+            written = 0
+            while time.monotonic() < began + self._seconds:
+                written += await self._settle(topic, topic.write())
+            return written
+
+        writing = [write_on(topic) for topic in topics for _ in range(IN_FLIGHT)]
+        written = sum(await asyncio.gather(*writing))
+        took = time.monotonic() - began
+        await asyncio.gather(*(topic.remove() for topic in topics))
+        return written / took
+
+    async def _unfollowed(self, topic: Topic) -> Topic:
+        made = Topic(f"{topic.name}-alone", topic.writer, self._count, self._shape.size)
+        await made.create(TTL)
+        return made
+
+    async def _settle(self, topic: Topic, reply: Awaitable[object]) -> bool:
+        """Await the reply to a write; False if the server has too much to do, and refused it."""
+        try:
+            await reply
+        except RequestError as error:
+            if not error.retry:
+                raise
+            self._refused += 1
+            topic.forget()
+            await asyncio.sleep(REFUSAL_PAUSE)
+            return False
+        return True
+
+
+def _ignore(_: bytes) -> None:
+    """A writer hears nothing."""

@@ -169,6 +169,7 @@ class Socket(asyncio.Protocol):
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
+                future.exception()  # or the loop complains of those that nobody awaits any more
         self.close()
 
 

@@ -6,6 +6,7 @@ import click
 
 from syncline_protocol import __version__
 
+from .bench import bench
 from .doc import doc
 from .exporting import export
 from .failures import ending
@@ -35,6 +36,7 @@ program.add_command(serve)
 program.add_command(token)
 program.add_command(doc)
 program.add_command(verify)
+program.add_command(bench)
 program.add_command(import_)
 program.add_command(export)
 program.add_command(keys)

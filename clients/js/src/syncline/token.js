@@ -52,8 +52,8 @@ export function claimsOf(token) {
     const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
     const { grants, iat, nbf, exp } = JSON.parse(new TextDecoder().decode(bytes));
     return {
-      identity: grants.identity ?? null,
-      serviceSid: grants.data_sync?.service_sid ?? "default",
+      identity: grants?.identity ?? null,
+      serviceSid: grants?.data_sync?.service_sid ?? "default",
       issued: Number(iat ?? nbf ?? 0) * 1_000,
       expires: Number(exp ?? Infinity) * 1_000,
     };

@@ -1,0 +1,112 @@
+"""`syncline bench`."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Callable
+from dataclasses import asdict
+
+import click
+import orjson
+import uvloop
+from rich.console import Console
+
+from syncline_server.benchmark.figures import Figures
+from syncline_server.benchmark.report import render
+from syncline_server.benchmark.run import Benchmark, Shape
+
+from .access import Access
+from .accessing import accessing
+
+__all__ = ["bench"]
+
+SPARE_FILES = 64
+"""Open files besides those of connections."""
+
+
+@click.command(
+    epilog="""\b
+Exit status:
+  0    it was measured
+  1    the server refused what a run needs
+  2    wrong usage, or no credentials
+  3    no connection, or it was lost
+  130  interrupted by Ctrl-C
+"""
+)
+@click.option("--subscribers", type=click.IntRange(1, 100_000), default=200)
+@click.option(
+    "--writers",
+    type=click.IntRange(1, 1000),
+    default=1,
+    help="Each has a document, which its share of the subscribers follows.",
+)
+@click.option("--duration", type=click.FloatRange(1, 3600), default=15, help="Seconds of load.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.1, 10_000),
+    default=20,
+    help="Events a second while delays are measured.",
+)
+@click.option(
+    "--size", type=click.IntRange(64, 1024 * 1024), default=200, help="Bytes in a document."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@accessing
+def bench(
+    access: Access,
+    subscribers: int,
+    writers: int,
+    duration: float,
+    rate: float,
+    size: int,
+    as_json: bool,
+) -> None:
+    """Measure how much a server can do, over the way that clients take.
+
+    Subscribers of the native protocol connect and follow documents, which are written at a rate,
+    then as fast as everybody gets each event; then other documents are written as fast as can be.
+    A capacity is told that comes of it. On the server's own machine, the clients take their share
+    of its processors.
+
+    The documents are removed at the end. The right to it comes from where `syncline doc` takes it.
+    """
+    if access.token is None:
+        raise click.UsageError(
+            "bench needs a token, or SYNCLINE_ACCOUNT_SID with SYNCLINE_API_KEY_SID and "
+            "SYNCLINE_API_KEY_SECRET to make one."
+        )
+    _allow_files(subscribers + writers + SPARE_FILES)
+    shape = Shape(subscribers, writers, duration, rate, size)
+    figures = _measured(access.url, access.token, shape)
+    if as_json:
+        click.echo(_json(figures), nl=False)
+    else:
+        Console().print(render(figures))
+
+
+def _measured(url: str, token: Callable[[], str], shape: Shape) -> Figures:
+    console = Console(stderr=True)
+
+    def tell(line: str) -> None:
+        if console.is_terminal:
+            console.print(f"{line} …", style="dim")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Benchmark(url, token, shape, tell).run())
+
+
+def _allow_files(count: int) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and count > most:
+        raise click.UsageError(
+            f"so many connections need {count} open files; this system allows {most} (ulimit -n)."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _json(figures: Figures) -> bytes:
+    capacity = [asdict(each) for each in figures.capacity]
+    body = {**asdict(figures), "capacity": capacity, "is_lower_bound": figures.is_lower_bound}
+    return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
