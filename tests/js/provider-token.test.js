@@ -5,6 +5,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
+import { claimsOf } from "../../clients/js/src/syncline/token.js";
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
 import { connect, next, once, rejection } from "./support.js";
@@ -43,12 +44,12 @@ after(async () => {
 });
 
 /** A token of alice that is good for what the pattern names. */
-function token(documents, { rights = ["read", "write"], alg = "ES256", ttl = 600 } = {}) {
+function token(documents, { rights = ["read", "write"], alg = "ES256" } = {}) {
   const now = Math.floor(Date.now() / 1_000);
   const grants = [{ documents, rights }];
   const parts = [
     { alg, kid: alg, typ: "JWT" },
-    { iss: issuer, aud: AUDIENCE, sub: "alice", iat: now, exp: now + ttl, sync_grants: grants },
+    { iss: issuer, aud: AUDIENCE, sub: "alice", iat: now, exp: now + 600, sync_grants: grants },
   ].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
   const key = { key: KEYS[alg].privateKey, dsaEncoding: "ieee-p1363" };
   const signature = sign("sha256", Buffer.from(parts.join(".")), key);
@@ -91,20 +92,20 @@ test("the browser client hears the same", async (t) => {
   await removed;
 });
 
-test("over REST the browser client asks for another token in time", async (t) => {
+test("the browser client reads when such a token ends, and asks for another in time", () => {
+  const { issued, expires, ...others } = claimsOf(token("room *"));
+  assert.deepEqual(others, { identity: null, serviceSid: "default" });
+  assert.equal(expires - issued, 600_000);
+});
+
+test("the browser client uses it over REST, too", async (t) => {
   const proxy = await Proxy.start(server.url);
   t.after(() => proxy.stop());
   proxy.refusesUpgrades = true;
-  let asked = 0;
-  const renewed = new Promise((resolve) => {
-    connect(t, server, {
-      url: proxy.url,
-      token: () => {
-        asked += 1;
-        if (asked === 2) resolve();
-        return token("room *", { ttl: 3 });
-      },
-    }).document(`room ${crypto.randomUUID()}`);
-  });
-  await renewed;
+  const client = connect(t, server, { url: proxy.url, token: token("room *") });
+  const document = await client.document(`room ${crypto.randomUUID()}`);
+  assert.equal(client.transport, "rest");
+  assert.deepEqual(await document.set({ n: 1 }), { n: 1 });
+  const error = await rejection(client.document(`hall ${crypto.randomUUID()}`));
+  assert.deepEqual([error.status, error.code], [403, 54007]);
 });

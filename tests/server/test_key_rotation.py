@@ -296,12 +296,11 @@ class TestMasterKey:
             async with httpx2.AsyncClient(base_url=other.url, verify=False) as http:
 
                 async def is_unready() -> bool:
-                    return (await http.get("/readyz")).status_code == 503
+                    reply = await http.get("/readyz")
+                    return reply.status_code == 503 and "another master key" in reply.text
 
                 await until(is_unready)
-                reply = (await http.get("/readyz")).json()
-                assert reply["details"]["missing"] == ["keys"]
-                assert "another master key" in reply["message"]
+                assert "keys" in (await http.get("/readyz")).json()["details"]["missing"]
                 login = await http.get("/v1/Services", auth=key.login)
                 assert (login.status_code, login.json()["code"]) == (503, 20503)
                 added = await http.post("/v1/Keys", auth=other.basic)

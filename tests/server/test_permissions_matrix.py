@@ -11,7 +11,8 @@ import pytest
 
 from support.account import Account
 from support.api import unique
-from support.callers import WIRES
+from support.callers import NATIVE_REQUESTS, WIRES
+from support.keys import Key, KeysApi
 from support.matrix import SECRET, Target, left_by, may_see, pairs, rows
 from support.server import RunningServer
 from support.socket import native_socket
@@ -37,7 +38,9 @@ open or create | 403/54007 | ok        | 403/54007 | 403/54007 | ok             
 set            | 403/54007 | 403/54007 | ok        | 403/54007 | ok             | ok
 set stale      | 403/54007 | 403/54007 | 412/54103 | 403/54007 | 412/54103      | 412/54103
 ttl            | 403/54007 | 403/54007 | ok        | 403/54007 | ok             | ok
-patch          | 403/54007 | 403/54007 | 403/54007 | 403/54007 | ok             | ok
+merge          | 403/54007 | 403/54007 | 403/54007 | 403/54007 | ok             | ok
+operations     | 403/54007 | 403/54007 | 403/54007 | 403/54007 | ok             | ok
+increment      | 403/54007 | 403/54007 | 403/54007 | 403/54007 | ok             | ok
 remove         | 403/54007 | 403/54007 | 403/54007 | ok        | 403/54007      | ok
 remove stale   | 403/54007 | 403/54007 | 403/54007 | 412/54103 | 403/54007      | 412/54103
 list           | 403/54007 | 403/54007 | 403/54007 | 403/54007 | 403/54007      | 403/54007
@@ -57,7 +60,7 @@ ROWS = rows(TABLE)
 
 PAIRS = pairs(ROWS)
 
-OVER_HTTP = [pair for pair in PAIRS if pair[0] in ("rest", "sse")]
+OVER_HTTP = [pair for pair in PAIRS if pair[0] in ("rest", "v3", "sse")]
 OVER_SOCKETS = [pair for pair in PAIRS if pair not in OVER_HTTP]
 
 CELLS = [
@@ -141,8 +144,27 @@ class TestRights:
         async with WIRES[wire](server, service, None) as caller:
             found, text = await caller.do(operation, target.address)
         assert found == REFUSED_ACCOUNT.get(operation, "ok")
-        if operation in ("get", "open", "ttl", "set stale"):
+        # A write by v3 is answered without the data.
+        if operation in ("get", "open", "set stale") or (wire, operation) == ("rest", "ttl"):
             assert SECRET in text
+
+    @pytest.mark.parametrize(("wire", "operation"), PAIRS)
+    async def test_of_a_bearer_whose_permission_is_taken_away(
+        self, server: RunningServer, account: Account, service: str, wire: str, operation: str
+    ) -> None:
+        """On a connection that stood before, and had been allowed to read."""
+        target = Target(account, service, operation)
+        account.permit(service, target.sid, "alice", "rwm")
+        token = server.token("alice", service=service)
+        async with WIRES[wire](server, service, token) as caller:
+            reading = "get" if "get" in caller.operations else "open"
+            found, text = await caller.do(reading, target.sid)
+            assert (found, SECRET in text) == ("ok", True)
+            account.revoke(service, target.sid, "alice")
+            found, text = await caller.do(operation, target.address)
+        assert found == ROWS[operation]["none"]
+        assert SECRET not in text
+        assert target.data() == {"secret": SECRET}
 
 
 async def test_what_a_writer_who_may_not_read_is_answered(
@@ -181,17 +203,37 @@ def unsigned(server: RunningServer, service: str) -> str:
     return forged(server, service).rpartition(".")[0] + "."
 
 
+def of_a_revoked_key(server: RunningServer, service: str) -> str:
+    with KeysApi(server) as keys:
+        key = keys.add()
+        token = key.token(server, service=service)
+        keys.revoke(key.sid)
+    return token
+
+
+def by_the_account(server: RunningServer, service: str) -> str:
+    """Signed with the secret of its login, which is no key."""
+    sid, auth_token = server.basic
+    return Key(sid, auth_token).token(server, service=service)
+
+
 BAD_TOKENS: dict[str, tuple[Callable[[RunningServer, str], str], str]] = {
     "no token": (lambda server, service: "", "401/20101"),
     "expired": (expired, "401/20104"),
     "forged": (forged, "401/20107"),
     "unsigned": (unsigned, "401/20107"),
+    "of a revoked key": (of_a_revoked_key, "401/20103"),
+    "of the account's own secret": (by_the_account, "401/20103"),
     "of another service": (lambda server, service: server.token("alice"), "403/54056"),
     "of no service": (
         lambda server, service: server.token("alice", service="IS" + "0" * 32),
         "403/54056",
     ),
 }
+
+
+PROVING_NOTHING = [token for token, (_, outcome) in BAD_TOKENS.items() if outcome[:3] == "401"]
+"""What is no token of this server; the rest are good for another service."""
 
 
 class TestTokens:
@@ -221,7 +263,7 @@ class TestTokens:
         assert SECRET not in text
         assert target.data() == {"secret": SECRET}
 
-    @pytest.mark.parametrize("token", ["no token", "expired", "forged", "unsigned"])
+    @pytest.mark.parametrize("token", PROVING_NOTHING)
     async def test_over_the_native_socket(
         self, server: RunningServer, service: str, token: str
     ) -> None:
@@ -231,11 +273,18 @@ class TestTokens:
             assert f"{error['status']}/{error['code']}" == outcome
             code, _ = await socket.closed()
             assert code == (4001 if token == "expired" else 4501)
-        async with native_socket(server, auth=False) as socket:
-            await socket.send("get", document=unique())
-            assert (await socket.closed())[0] == 4500
 
-    @pytest.mark.parametrize("token", ["no token", "expired", "forged", "unsigned"])
+    @pytest.mark.parametrize("operation", NATIVE_REQUESTS)
+    async def test_nothing_goes_before_it_on_the_native_socket(
+        self, server: RunningServer, account: Account, service: str, operation: str
+    ) -> None:
+        target = Target(account, service, operation)
+        async with native_socket(server, auth=False) as socket:
+            await socket.send(**NATIVE_REQUESTS[operation], document=target.address)
+            assert (await socket.closed())[0] == 4500
+        assert target.data() == {"secret": SECRET}
+
+    @pytest.mark.parametrize("token", PROVING_NOTHING)
     async def test_over_twilsock(self, server: RunningServer, service: str, token: str) -> None:
         make, outcome = BAD_TOKENS[token]
         async with twilsock_client(server, init=False) as client:

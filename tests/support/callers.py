@@ -15,10 +15,30 @@ from support.socket import NativeSocket, native_socket
 from support.stream import EventStream, event_stream
 from support.twilsock import TwilsockClient, twilsock_client
 
-__all__ = ["STALE", "WIRES", "Caller", "Connect", "Outcome"]
+__all__ = ["NATIVE_REQUESTS", "STALE", "WIRES", "Caller", "Connect", "Outcome"]
 
 STALE = "1"
 """A revision that no document is at."""
+
+ADDITION = '[{"op":"add","path":"/new","value":1}]'
+"""A JSON patch."""
+
+NATIVE_REQUESTS: dict[str, dict[str, Any]] = {
+    "create": {"do": "open", "mode": "create_new"},
+    "create taken": {"do": "open", "mode": "create_new"},
+    "get": {"do": "get"},
+    "open": {"do": "open", "mode": "open_existing"},
+    "open or create": {"do": "open"},
+    "set": {"do": "set", "data": {"new": 1}},
+    "set stale": {"do": "set", "data": {"new": 1}, "if_match": STALE},
+    "ttl": {"do": "ttl", "ttl": 60},
+    "merge": {"do": "patch", "merge": {"new": 1}},
+    "operations": {"do": "patch", "operations": orjson.loads(ADDITION)},
+    "increment": {"do": "patch", "increment": {"/new": 1}},
+    "remove": {"do": "remove"},
+    "remove stale": {"do": "remove", "if_match": STALE},
+}
+"""The requests of the native protocol, without the document."""
 
 Outcome = tuple[str, str]
 """`ok`, or status and code as `403/54007`; and all that came with it, as text."""
@@ -53,13 +73,14 @@ async def rest(server: RunningServer, service: str, token: str | None) -> AsyncI
     documents = f"{server.url}/v1/Services/{service}/Documents"
     form: dict[str, Any] = {"data": {"Data": '{"new":1}'}}
     stale = {"headers": {"If-Match": STALE}}
-    merge = {"Content-Type": "application/merge-patch+json"}
     requests: dict[str, tuple[str, str, Any]] = {
         "get": ("GET", "/{}", {}),
         "set": ("POST", "/{}", form),
         "set stale": ("POST", "/{}", form | stale),
         "ttl": ("POST", "/{}", {"data": {"Ttl": "60"}}),
-        "patch": ("PATCH", "/{}", {"content": '{"new":1}', "headers": merge}),
+        "merge": ("PATCH", "/{}", _patch("merge-patch", '{"new":1}')),
+        "operations": ("PATCH", "/{}", _patch("json-patch", ADDITION)),
+        "increment": ("PATCH", "/{}", _patch("vnd.syncline.increment", '{"/new":1}')),
         "remove": ("DELETE", "/{}", {}),
         "remove stale": ("DELETE", "/{}", stale),
         "list": ("GET", "", {}),
@@ -76,6 +97,22 @@ async def rest(server: RunningServer, service: str, token: str | None) -> AsyncI
 
     async with _http(server, token) as http:
         yield Caller({*requests, "create", "create taken"}, do)
+
+
+@asynccontextmanager
+async def v3(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
+    """The vendor's v3 API over plain HTTP."""
+
+    async def do(operation: str, address: str) -> Outcome:
+        method, path, body, headers = _v3_request(operation, address)
+        url = f"{server.url}/v3/Services/{service}{path}"
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request: Any = {"headers": named} if body is None else {"headers": named, "json": body}
+        reply = await http.request(method, url, **request)
+        return _of_reply(reply.status_code, reply.content)
+
+    async with _http(server, token) as http:
+        yield Caller(V3_OPERATIONS, do)
 
 
 @asynccontextmanager
@@ -111,22 +148,8 @@ async def sse(server: RunningServer, service: str, token: str | None) -> AsyncIt
 @asynccontextmanager
 async def native(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
     """The native protocol; the service is the token's."""
-    requests: dict[str, dict[str, Any]] = {
-        "create": {"do": "open", "mode": "create_new"},
-        "create taken": {"do": "open", "mode": "create_new"},
-        "get": {"do": "get"},
-        "open": {"do": "open", "mode": "open_existing"},
-        "open or create": {"do": "open"},
-        "set": {"do": "set", "data": {"new": 1}},
-        "set stale": {"do": "set", "data": {"new": 1}, "if_match": STALE},
-        "ttl": {"do": "ttl", "ttl": 60},
-        "patch": {"do": "patch", "merge": {"new": 1}},
-        "remove": {"do": "remove"},
-        "remove stale": {"do": "remove", "if_match": STALE},
-    }
-
     async def do(operation: str, address: str) -> Outcome:
-        reply = await socket.ask(document=address, **requests[operation])
+        reply = await socket.ask(document=address, **NATIVE_REQUESTS[operation])
         refusal = reply.get("error")
         outcome = "ok" if refusal is None else f"{refusal['status']}/{refusal['code']}"
         return outcome, orjson.dumps(reply).decode()
@@ -138,29 +161,18 @@ async def native(server: RunningServer, service: str, token: str | None) -> Asyn
 
     socket: NativeSocket
     async with native_socket(server, token) as socket:
-        yield Caller(set(requests), do, removed)
+        yield Caller(set(NATIVE_REQUESTS), do, removed)
 
 
 @asynccontextmanager
 async def twilsock(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
     """The vendor's protocol, as its SDKs use it; the service is the token's."""
-    requests: dict[str, tuple[str, str, Any, Any]] = {
-        "get": ("GET", "/{}", None, {}),
-        "set": ("POST", "/{}", {"data": {"new": 1}}, {}),
-        "set stale": ("POST", "/{}", {"data": {"new": 1}}, {"If_Match": STALE}),
-        "ttl": ("POST", "/{}", {"ttl": 60}, {}),
-        "remove": ("DELETE", "/{}", None, {}),
-        "remove stale": ("DELETE", "/{}", None, {"If_Match": STALE}),
-    }
 
     async def do(operation: str, address: str) -> Outcome:
         if operation == "open":
             return await _subscribe(client, address)
-        body: Any = {"unique_name": address, "data": {}}
-        create: tuple[str, str, Any, Any] = ("POST", "", body, {})
-        method, path, body, headers = requests.get(operation, create)
-        url = f"/v3/Documents{path.format(quote(address, safe=''))}"
-        status, reply = await client.call(method, url, body, **headers)
+        method, path, body, headers = _v3_request(operation, address)
+        status, reply = await client.call(method, f"/v3{path}", body, **headers)
         return _of_reply(status, orjson.dumps(reply))
 
     async def removed() -> Any:
@@ -170,7 +182,40 @@ async def twilsock(server: RunningServer, service: str, token: str | None) -> As
 
     client: TwilsockClient
     async with twilsock_client(server, token) as client:
-        yield Caller({*requests, "create", "create taken", "open"}, do, removed)
+        yield Caller({*V3_OPERATIONS, "open"}, do, removed)
+
+
+V3_OPERATIONS = {
+    "create",
+    "create taken",
+    "get",
+    "set",
+    "set stale",
+    "ttl",
+    "remove",
+    "remove stale",
+}
+"""What the vendor's v3 API has requests for."""
+
+
+def _v3_request(operation: str, address: str) -> tuple[str, str, Any, dict[str, str]]:
+    """Method, path below the service, body (None for none), and headers with `_` for `-`."""
+    body = {
+        "set": {"data": {"new": 1}},
+        "set stale": {"data": {"new": 1}},
+        "ttl": {"ttl": 60},
+    }.get(operation)
+    headers = {"If_Match": STALE} if operation.endswith("stale") else {}
+    path = f"/Documents/{quote(address, safe='')}"
+    if operation.startswith("create"):
+        return "POST", "/Documents", {"unique_name": address, "data": {}}, {}
+    if operation.startswith("remove"):
+        return "DELETE", path, None, headers
+    return ("GET" if body is None else "POST"), path, body, headers
+
+
+def _patch(kind: str, body: str) -> dict[str, Any]:
+    return {"content": body, "headers": {"Content-Type": f"application/{kind}+json"}}
 
 
 async def _subscribe(client: TwilsockClient, sid: str) -> Outcome:
@@ -200,5 +245,11 @@ def _of_reply(status: int, body: bytes) -> Outcome:
     return ("ok" if status < 400 else f"{status}/{orjson.loads(body)['code']}"), text
 
 
-WIRES: dict[str, Connect] = {"rest": rest, "sse": sse, "native": native, "twilsock": twilsock}
+WIRES: dict[str, Connect] = {
+    "rest": rest,
+    "v3": v3,
+    "sse": sse,
+    "native": native,
+    "twilsock": twilsock,
+}
 """By name."""

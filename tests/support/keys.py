@@ -29,10 +29,16 @@ class Key:
         """User and password."""
         return self.sid, self.secret
 
-    def token(self, server: RunningServer, identity: str = "alice", ttl: int = 3600) -> str:
+    def token(
+        self,
+        server: RunningServer,
+        identity: str = "alice",
+        ttl: int = 3600,
+        service: str = "default",
+    ) -> str:
         """An access token for the server, signed by this key."""
         credentials = replace(server.credentials, api_keys={self.sid: self.secret})
-        return mint_token(credentials, identity, ttl)
+        return mint_token(credentials, identity, ttl, service)
 
 
 class KeysApi:

@@ -8,9 +8,12 @@ from typing import Any
 from support.account import Account
 from support.api import unique
 
-__all__ = ["SECRET", "Target", "left_by", "may_see", "pairs", "rows"]
+__all__ = ["PATCHES", "SECRET", "Target", "left_by", "may_see", "pairs", "rows"]
 
 SECRET = "what nobody may learn"
+
+PATCHES = {"merge", "operations", "increment"}
+"""The operations that change what is there by a rule."""
 
 
 def rows(table: str) -> dict[str, dict[str, str]]:
@@ -24,11 +27,13 @@ def rows(table: str) -> dict[str, dict[str, str]]:
 def pairs(rows: Mapping[str, object]) -> list[tuple[str, str]]:
     """Each wire with each operation of the table that it has."""
     for_account = {"permissions", "permit"}
+    v3 = rows.keys() - {"open", "open or create", "list"} - PATCHES - for_account
     operations = {
         "rest": rows.keys() - {"open", "open or create"},
         "sse": {"open"},
         "native": rows.keys() - {"list"} - for_account,
-        "twilsock": rows.keys() - {"open or create", "patch", "list"} - for_account,
+        "v3": v3,
+        "twilsock": v3 | {"open"},
     }
     return [(wire, operation) for wire in operations for operation in sorted(operations[wire])]
 
@@ -55,9 +60,11 @@ class Target:
 
 def left_by(operation: str, outcome: str) -> Any:
     """What the document holds after an operation with that outcome."""
-    if outcome != "ok" or operation not in ("set", "patch", "remove"):
-        return {"secret": SECRET}
-    return {"set": {"new": 1}, "patch": {"secret": SECRET, "new": 1}, "remove": None}[operation]
+    if outcome == "ok" and operation in PATCHES:
+        return {"secret": SECRET, "new": 1}
+    if outcome == "ok" and operation in ("set", "remove"):
+        return {"set": {"new": 1}, "remove": None}[operation]
+    return {"secret": SECRET}
 
 
 def may_see(operation: str, rights: str, outcome: str) -> bool:

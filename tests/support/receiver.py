@@ -77,7 +77,7 @@ class Receiver:
         self._tls = tls
         self._port = 0
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: dict[asyncio.StreamWriter, asyncio.Task[Any]] = {}
         self._news = asyncio.Condition()
 
     @property
@@ -96,8 +96,10 @@ class Receiver:
         """Break all connections, and take no more."""
         if self._server is not None:
             self._server.close()
-            for writer in self._writers:
+            for writer, serving in self._serving.items():
                 writer.transport.abort()
+                serving.cancel()
+            await asyncio.gather(*self._serving.values())
             self._server = None
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -126,13 +128,16 @@ class Receiver:
         await self.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[writer] = task
         try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
+            # Ended by `stop`, it must not tell asyncio of a failure.
+            with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while await self._take_one(reader, writer):
                     pass
         finally:
-            self._writers.discard(writer)
+            del self._serving[writer]
             writer.close()
 
     async def _take_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

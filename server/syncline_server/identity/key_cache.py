@@ -23,6 +23,9 @@ logger = logging.getLogger("syncline.identity")
 FIRST_PAUSE = 1.0
 """Seconds: the ceiling of the pause after a first failure."""
 
+LAST_WAIT = 1.0
+"""Seconds that a fetch has to come to its end when the server stops."""
+
 JITTER = 0.25
 """By which part an interval varies, so that servers that started together ask apart."""
 
@@ -77,7 +80,12 @@ class KeyCache:
         self._keeping = asyncio.create_task(self._keep_fresh())
 
     async def stop(self) -> None:
-        """Fetch nothing any more."""
+        """Fetch nothing any more; takes a second at most."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self._fetching is not None:
+            # What is cut off just as it connects leaves its connection behind.
+            await asyncio.wait({self._fetching}, timeout=LAST_WAIT)
         for task in (self._keeping, self._fetching):
             if task is not None:
                 task.cancel()
@@ -92,25 +100,21 @@ class KeyCache:
             Refusal: `UNAVAILABLE`, where the provider has not been heard for too long, or cannot be
                 asked for a key that is not known.
         """
-        if not self._is_usable():
-            await self._first_keys()
-        known = self._keys.get((kid, algorithm))
-        if known is not None:
-            return known
-        await self._look_again()
-        return self._keys.get((kid, algorithm))
-
-    def _is_usable(self) -> bool:
-        oldest = asyncio.get_running_loop().time() - self._pace.age - self._pace.grace
-        return self._fetched_at >= oldest
-
-    async def _first_keys(self) -> None:
-        """Wait for what is being fetched, as when the server has just started."""
-        if self._fetching is not None:
+        name = kid, algorithm
+        if self._fetching is not None and (name not in self._keys or not self._is_usable()):
+            # As when the server has just started. It may bring what was asked for earlier than the
+            # provider had this key, so it is not the last word.
             await asyncio.shield(self._fetching)
         if not self._is_usable():
             self._bounds["oidc_key_grace"] += 1
             raise _away()
+        if name not in self._keys:
+            await self._look_again()
+        return self._keys.get(name)
+
+    def _is_usable(self) -> bool:
+        oldest = asyncio.get_running_loop().time() - self._pace.age - self._pace.grace
+        return self._fetched_at >= oldest
 
     async def _look_again(self) -> None:
         if self._fetching is None:
@@ -132,7 +136,7 @@ class KeyCache:
         first = min(FIRST_PAUSE, longest)
         backoff = Backoff(first, longest)
         while True:
-            await self._fetched()
+            await asyncio.shield(self._fetched())
             if self._is_failing:
                 await asyncio.sleep(backoff.pause())
             else:

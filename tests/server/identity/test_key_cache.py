@@ -245,6 +245,21 @@ async def test_it_stops_while_it_asks(provider: OpenIdProvider) -> None:
     gate.set()
 
 
+async def test_keys_that_were_asked_for_earlier_are_not_the_last_word(
+    provider: OpenIdProvider,
+) -> None:
+    gate = Event()
+    provider.answers[JWKS] = Answer(body=b'{"keys":[]}', gate=gate)
+    async with caching(provider) as cache:
+        await provider.asked(JWKS, 1)
+        provider.recover()
+        finding = asyncio.create_task(cache.has("first"))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await finding
+    assert provider.requests[JWKS] == 2
+
+
 async def test_who_gives_up_does_not_end_the_look_of_others(provider: OpenIdProvider) -> None:
     async with caching(provider) as cache:
         assert await cache.has("first")

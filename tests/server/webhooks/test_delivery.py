@@ -226,6 +226,27 @@ async def test_a_new_token_leaves_the_endpoint_as_it_is(fresh_server: StartServe
     assert len({each.form["EndpointId"] for each in taken}) == 1
 
 
+async def test_who_comes_back_within_the_window_is_not_told_to_whichever_process(
+    fresh_server: StartServer,
+) -> None:
+    server = fresh_server(ALLOWED, "--workers=2")
+    async with receiving(server) as receiver:
+        window = {
+            "ReachabilityWebhooksEnabled": "true",
+            "ReachabilityDebouncingEnabled": "true",
+            "ReachabilityDebouncingWindow": "3000",
+        }
+        service = service_for(server, receiver, **window)
+        token = server.token("alice", service=service)
+        for _ in range(8):
+            async with native_socket(server, token) as socket:
+                await socket.ok("ping")
+        connected, disconnected = await receiver.until_taken(2)
+    assert (connected.kind, disconnected.kind) == ("endpoint_connected", "endpoint_disconnected")
+    assert connected.form["EndpointId"] != disconnected.form["EndpointId"]
+    assert len(receiver.came) == 2
+
+
 async def test_what_expires_is_told_as_removed_by_the_system(fresh_server: StartServer) -> None:
     server = fresh_server(ALLOWED)
     async with receiving(server) as receiver:
