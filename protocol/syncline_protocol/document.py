@@ -77,11 +77,13 @@ class Updated(Event):
 
     Attributes:
         base: what a delta of it begins from, the data at `previous`; None where there is none.
+        has_delta: True once a delta was made, and was a gain.
     """
 
     data: bytes
     expires_ms: int | None
     base: Base | None = field(default=None, repr=False, compare=False, kw_only=True)
+    has_delta: bool = field(default=False, repr=False, compare=False, kw_only=True)
 
 
 @dataclass(slots=True)

@@ -210,8 +210,9 @@ def encode_delta(event: Updated) -> bytes | None:
     """The text frame of an event for who has the data before it; None if the data is shorter."""
     base = event.base
     delta = None if base is None else deltas.between(base.data, event.data)
+    event.has_delta = delta is not None
     if base is not None:
-        base.note(delta is not None)
+        base.note(event.has_delta)
     if delta is None:
         return None
     operations = orjson.Fragment(delta.operations)

@@ -255,7 +255,7 @@ class Hub:
                 encode = form.brief if is_next and form.brief is not None else form.whole
                 frame = event.encoded(encode)
                 form.tally.events += len(crowd)
-                form.tally.deltas += len(crowd) if len(frame) < len(event.data) else 0
+                form.tally.deltas += len(crowd) if event.has_delta and encode is form.brief else 0
                 self._cork.put_all(list(crowd.values()), frame)
         for subscriber in list(listening):
             try:

@@ -17,7 +17,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """True for https, and for http to this machine; not for what holds credentials, or is no URL."""
+    """True for https, and for http to this machine; not with credentials in it, or for no URL."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises where the port is no number

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from syncline_protocol import fields
 from syncline_protocol.commands import (
@@ -32,46 +32,21 @@ from syncline_protocol.document import Document, Event, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import is_sid
 
+from .answers import Answer, Fetched, Opened, Result, Unsubscribed, tells_data
 from .auth import SYSTEM
 from .backend import Backend, Workspace
 from .cork import Outlet
 from .hub import Format, Topic
+from .lanes import Lane, Lanes
 from .storage.commit import now_ms
 from .storage.documents import Written, forbidden
 
-__all__ = ["Answer", "Fetched", "Opened", "Result", "Session", "Unsubscribed"]
+__all__ = ["Session"]
 
 logger = logging.getLogger("syncline.session")
 
 HELD_LIMIT = 64
 """Events of one document that wait for an answer; beyond, the oldest give way to the newest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The answer to `Open`; `known` if the client has this revision already."""
-
-    document: Document
-    created: bool
-    known: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The answer to `Get`."""
-
-    document: Document
-
-
-@dataclass(frozen=True, slots=True)
-class Unsubscribed:
-    """The answer to `Unsubscribe`."""
-
-
-Result = Opened | Fetched | Written | Unsubscribed
-
-Answer = Callable[[Result | Refusal], None]
-"""Takes the answer to a command; must not block."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,19 +72,6 @@ class _Watch:
     is_revoked: bool = False
     in_step: bool = False
     held: deque[Event] | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Lane:
-    """Commands that name one document; the first of them is being carried out.
-
-    Attributes:
-        addresses: those by which the document is known to be meant. They stay as long as the lane,
-            also when the session forgets that they are the same document's.
-    """
-
-    commands: deque[tuple[Command, Answer]] = field(default_factory=deque)
-    addresses: set[str] = field(default_factory=set)
 
 
 class Session:
@@ -166,7 +128,7 @@ class Session:
         # Writes that are under way, by the address that they were given.
         self._writing: dict[str, int] = {}
         self._holding: list[_Watch] = []
-        self._lanes: dict[str, _Lane] = {}  # by each of their addresses
+        self._lanes = Lanes()
         # No set: there are very many sessions, and an empty dict takes a third of the memory.
         self._tasks: dict[asyncio.Task[None], None] = {}
         # What logs tell of this client, whichever task it is that submits.
@@ -181,9 +143,10 @@ class Session:
         refusal = self.workspace.too_fast()
         if refusal is not None:
             return answer(refusal)
-        lane = self._lane_of(command.document)
+        addresses = self._addresses(command.document)
+        lane = self._lanes.of(addresses)
         lane.commands.append((command, answer))
-        self._claim(lane, command.document)
+        self._lanes.claim(lane, addresses)
         if len(lane.commands) == 1:
             task = asyncio.create_task(self._work(lane), context=self._context.copy())
             self._tasks[task] = None
@@ -281,28 +244,15 @@ class Session:
             name = watch.unique_name
             self._send_event(Removed(sid, name, last + 1, last, now_ms(), SYSTEM, expired=False))
 
-    async def _work(self, lane: _Lane) -> None:
+    async def _work(self, lane: Lane) -> None:
         try:
             while lane.commands:
                 command, answer = lane.commands[0]
                 await self._carry_out(command, answer)
-                self._claim(lane, command.document)
+                self._lanes.claim(lane, self._addresses(command.document))
                 lane.commands.popleft()
         finally:
-            for address in lane.addresses:
-                del self._lanes[address]
-
-    def _lane_of(self, address: str | None) -> _Lane:
-        for known in self._addresses(address):
-            if known in self._lanes:
-                return self._lanes[known]
-        return _Lane()
-
-    def _claim(self, lane: _Lane, address: str | None) -> None:
-        """Let all that is known to mean the same document lead to the lane."""
-        for known in self._addresses(address):
-            if self._lanes.setdefault(known, lane) is lane:
-                lane.addresses.add(known)
+            self._lanes.end(lane)
 
     def _addresses(self, address: str | None) -> list[str]:
         """`address` first, then what else is known to mean the document."""
@@ -429,10 +379,10 @@ class Session:
                     watch.topic.held = max(watch.topic.held, document.revision)
                     if self._send_brief is not None:
                         self._hub.told(watch.topic, document)
-            case Written(document, repeated):
+            case Written(document=document):
                 if watch := self._watches.get(document.sid):
                     watch.answered = max(watch.answered, document.revision)
-                    if not repeated and _tells_data(command, document):
+                    if tells_data(command, outcome):
                         watch.wrote = max(watch.wrote, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)
 
@@ -512,16 +462,6 @@ class Session:
             yield
         finally:
             self._openings -= 1
-
-
-def _tells_data(command: Command, document: Document) -> bool:
-    """True if the request or the answer holds the data that was written."""
-    match command:
-        case Set(data=data):
-            return data is not None
-        case Patch():
-            return document.data != b""
-    return False
 
 
 def _logged(command: Command, code: Code | None = None) -> dict[str, object]:

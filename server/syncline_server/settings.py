@@ -245,6 +245,11 @@ class Settings:
         least=1,
         most=100_000,
     )
+    deflate: bool = _setting(
+        False,
+        "Compress events of 256 bytes and more for sockets that offer permessage-deflate, once "
+        "for all of them.",
+    )
     ping_interval: float = _setting(20.0, "Seconds between WebSocket pings.", least=1, most=300)
     ping_timeout: float = _setting(
         20.0, "Seconds a socket may leave a ping unanswered; then it is dropped.", least=1, most=300

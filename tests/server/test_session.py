@@ -13,6 +13,7 @@ from support.backend import make_backend
 from support.store import Store, eventually
 from syncline_protocol.commands import (
     Command,
+    Get,
     Increment,
     Open,
     Patch,
@@ -22,9 +23,11 @@ from syncline_protocol.commands import (
 )
 from syncline_protocol.document import Base, Document, Event, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.answers import Opened, Result
 from syncline_server.backend import Backend, Workspace
-from syncline_server.hub import Topic
-from syncline_server.session import HELD_LIMIT, Opened, Result, Session
+from syncline_server.hub import Format, Topic
+from syncline_server.metrics import Tally
+from syncline_server.session import HELD_LIMIT, Session
 from syncline_server.settings import Settings
 from syncline_server.storage.documents import Written
 from syncline_server.storage.redis import Redis
@@ -48,12 +51,12 @@ class Client:
     """A session, with everything that it told.
 
     Attributes:
-        told: answers and events, in order.
+        told: answers and events, in order; of events that went past the session, the revisions.
         workspace: the same documents, past the session.
     """
 
     def __init__(self, backend: Backend, service_sid: str) -> None:
-        self.told: list[Result | Refusal | Event] = []
+        self.told: list[Result | Refusal | Event | int] = []
         self.workspace = Workspace(backend, service_sid, "alice")
         self.session = Session(backend, Workspace(backend, service_sid, "alice"), self._tell)
         self._changed = asyncio.Event()
@@ -76,7 +79,7 @@ class Client:
         assert isinstance(opened, Opened), opened
         return opened.document
 
-    async def hears(self, count: int) -> list[Result | Refusal | Event]:
+    async def hears(self, count: int) -> list[Result | Refusal | Event | int]:
         """`told`, once it is so long."""
         async with asyncio.timeout(WAIT):
             while len(self.told) < count:
@@ -377,6 +380,143 @@ class TestFailures:
         await other.hears(2)
 
         assert client.told == []
+
+
+class Flow:
+    """A client's outlet, with the revisions that were written to it past its session."""
+
+    def __init__(self, client: Client) -> None:
+        self.corked: list[bytes] | None = None
+        self.client = client
+        self.form = Format(lambda event: b"%d " % event.revision, None, Tally())
+        self.write: Callable[[bytes], None] = self._take
+
+    def _take(self, data: bytes) -> None:
+        self.client.told.extend(map(int, data.split()))
+        self.client._changed.set()
+
+    def begin(self) -> None:
+        self.client.session.flow(self.form, self)
+
+    def end(self) -> None:
+        self.client.session.stop_flow()
+
+
+class TestInStep:
+    @pytest.fixture
+    def flow(self, client: Client) -> Flow:
+        flow = Flow(client)
+        flow.begin()
+        return flow
+
+    async def test_updates_are_written_past_the_session_once_it_has_heard_of_one(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        written = [await other.workspace.set(write(name, n)) for n in range(5)]
+        first, *rest = await client.hears(5)
+
+        assert isinstance(first, Updated)
+        assert [first.revision, *rest] == [each.document.revision for each in written]
+        assert flow.form.tally.events == 4
+
+    async def test_an_own_write_is_answered_before_its_event(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        await other.workspace.set(write(name, 0))
+        await client.hears(1)
+        for n in range(1, 50):
+            client.submit(write(name, n))
+        told = (await client.hears(99))[1:]
+
+        answered: set[int] = set()
+        for news in told:
+            if isinstance(news, Written):
+                answered.add(news.document.revision)
+            else:
+                assert _revision(news) in answered
+        assert len(answered) == 49
+
+    async def test_revisions_only_grow_whatever_happens_between(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        for n in range(40):
+            other.submit(write(name, n), Get(name))
+            if n % 3 == 0:
+                client.submit(write(name, 100 + n))
+            if n % 5 == 0:
+                client.submit(Open(name))
+            if n % 7 == 0:
+                flow.end()
+            await asyncio.sleep(0)
+            if n % 7 == 3:
+                flow.begin()
+        last = await other.ask(write(name, -1))
+        assert isinstance(last, Written)
+        await eventually(lambda: last.document.revision in _events(client))
+
+        assert _events(client) == sorted(set(_events(client)))
+
+    async def test_a_removal_is_told_by_the_session(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        await other.workspace.set(write(name, 0))
+        await client.hears(1)
+        await other.workspace.remove(Remove(name))
+        *_, removed = await client.hears(2)
+        await other.open(name)
+        await other.workspace.set(write(name, 1))
+
+        assert isinstance(removed, Removed)
+        assert client.session.subscriptions == 0
+        assert len(client.told) == 2
+
+    async def test_without_flow_every_event_goes_by_the_session(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        for n in range(6):
+            if n == 3:
+                flow.end()
+            await other.workspace.set(write(name, n))
+            await client.hears(n + 1)
+
+        assert [isinstance(news, Updated) for news in client.told] == [
+            *[True, False, False],
+            *[True, True, True],
+        ]
+
+    async def test_who_has_gone_is_written_to_no_more(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        await other.open(name)
+        await other.workspace.set(write(name, 0))
+        await client.hears(1)
+        client.session.close()
+        await other.workspace.set(write(name, 1))
+        await other.hears(2)
+
+        assert len(client.told) == 1
+
+
+def _events(client: Client) -> list[int]:
+    """Revisions of the events, in order."""
+    return [_revision(news) for news in client.told if isinstance(news, int | Updated)]
+
+
+def _revision(news: object) -> int:
+    assert isinstance(news, int | Updated), news
+    return news if isinstance(news, int) else news.revision
 
 
 def _failing(error: Exception) -> Callable[[Topic], Awaitable[None]]:

@@ -12,10 +12,11 @@ from support.store import PATIENCE, eventually
 from syncline_protocol.commands import Mode, Open, Remove
 from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.answers import Opened, Result
 from syncline_server.backend import Backend, Workspace
 from syncline_server.grants import Grants
 from syncline_server.hub import Topic
-from syncline_server.session import Opened, Result, Session
+from syncline_server.session import Session
 from syncline_server.storage.redis import Redis
 from syncline_server.storage.rights import Right
 

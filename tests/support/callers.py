@@ -148,6 +148,7 @@ async def sse(server: RunningServer, service: str, token: str | None) -> AsyncIt
 @asynccontextmanager
 async def native(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
     """The native protocol; the service is the token's."""
+
     async def do(operation: str, address: str) -> Outcome:
         reply = await socket.ask(document=address, **NATIVE_REQUESTS[operation])
         refusal = reply.get("error")
@@ -198,7 +199,7 @@ V3_OPERATIONS = {
 """What the vendor's v3 API has requests for."""
 
 
-def _v3_request(operation: str, address: str) -> tuple[str, str, Any, dict[str, str]]:
+def _v3_request(operation: str, address: str) -> tuple[str, str, Any, dict[str, Any]]:
     """Method, path below the service, body (None for none), and headers with `_` for `-`."""
     body = {
         "set": {"data": {"new": 1}},

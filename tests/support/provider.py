@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Condition, Event, Thread
 from types import TracebackType
 from typing import Any, Self
@@ -111,8 +112,12 @@ class OpenIdProvider:
         requests: how often each path was asked for.
     """
 
-    def __init__(self, *keys: SigningKey) -> None:
-        """`keys`: the first one signs; without any, one is made."""
+    def __init__(self, *keys: SigningKey, tls: SSLContext | None = None) -> None:
+        """
+        Args:
+            keys: the first one signs; without any, one is made.
+            tls: to speak HTTPS.
+        """
         self.keys = list(keys) or [SigningKey.make("first")]
         self.key = self.keys[0]
         self.answers: dict[str, Answer] = {}
@@ -120,7 +125,12 @@ class OpenIdProvider:
         self._asked = Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self.issuer = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        scheme = "http" if tls is None else "https"
+        self.issuer = f"{scheme}://127.0.0.1:{self._server.server_port}"
         self.configuration = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}{JWKS}"}
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,))
 

@@ -12,7 +12,7 @@ import orjson
 
 from syncline import JsonObject
 
-from .socket import Socket
+from .socket import Place, Socket
 
 __all__ = ["Count", "Topic"]
 
@@ -68,11 +68,11 @@ class Topic:
         """Remove it; raises `RequestError`."""
         await self.writer.ask({"do": "remove", "document": self.name})
 
-    async def follow(self, url: str, token: str) -> Socket:
+    async def follow(self, place: Place) -> Socket:
         """A new connection that is subscribed; raises as `Socket.dial` and `ask`."""
         subscriber = len(self._seen)
         self._seen.append(0)
-        socket = await Socket.dial(url, token, partial(self._hear, subscriber))
+        socket = await Socket.dial(place, partial(self._hear, subscriber))
         try:
             await socket.ask({"do": "open", "document": self.name, "mode": "open_existing"})
         except BaseException:

@@ -44,7 +44,8 @@ def _rows(figures: Figures) -> Iterator[tuple[str, str]]:
 
 
 def _sentences(figures: Figures) -> Iterator[Text]:
-    yield Text(f"this machine, with {1 - HEADROOM:.0%} to spare:", "bold")
+    spare = f"{1 - HEADROOM:.0%} of its processors to spare, if it has the memory"
+    yield Text(f"this machine, with {spare}:", "bold")
     for each in figures.capacity:
         plural = "s" if each.events_per_second > 1 else ""
         yield Text(

@@ -7,13 +7,14 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from syncline import ConnectionLost, RequestError, RequestTimeout
 
 from .crowd import Count, Topic
 from .figures import Delay, Figures
-from .socket import Socket
+from .socket import Place, Socket
 
 __all__ = ["Benchmark", "Shape"]
 
@@ -64,12 +65,9 @@ class Shape:
 class Benchmark:
     """One run against a server."""
 
-    def __init__(
-        self, url: str, token: Callable[[], str], shape: Shape, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, place: Place, shape: Shape, tell: Callable[[str], None]) -> None:
         """`tell`: takes a line for each stage that begins."""
-        self._url = url
-        self._token = token
+        self._place = place
         self._shape = shape
         self._tell = tell
         self._count = Count()
@@ -123,7 +121,7 @@ class Benchmark:
     async def _make_documents(self) -> None:
         run = secrets.token_hex(4)
         for number in range(self._shape.writers):
-            writer = await self._dial(lambda: Socket.dial(self._url, self._token(), _ignore))
+            writer = await self._dial(partial(Socket.dial, self._place, _ignore))
             name = f"syncline-bench-{run}-{number}"
             topic = Topic(name, writer, self._count, self._shape.size)
             await topic.create(TTL)
@@ -139,7 +137,7 @@ class Benchmark:
         async def connect_some() -> None:
             for number in numbers:
                 topic = self._topics[number % len(self._topics)]
-                await self._dial(lambda topic=topic: topic.follow(self._url, self._token()))
+                await self._dial(partial(topic.follow, self._place))
 
         await asyncio.gather(*(connect_some() for _ in range(min(CONNECTING, count))))
         return count / (time.monotonic() - began)

@@ -10,7 +10,8 @@ import base64
 import os
 import ssl
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -18,13 +19,16 @@ from websockets.frames import Frame, Opcode
 
 from syncline import ConnectionLost, JsonObject, RequestError
 
-__all__ = ["Socket"]
+__all__ = ["Place", "Socket"]
 
 PATH = "/v1/ws"
 SUBPROTOCOL = "syncline.v1"
 
 EVENT = b'{"event":"updated"'
 """How the events begin that are handed over; other messages without an id are thrown away."""
+
+DIAL_TIMEOUT = 10.0
+"""Seconds for a connection, its handshake and its authentication."""
 
 _SWITCHING = b"HTTP/1.1 101 "
 _BUSY = (b"429", b"503")
@@ -33,6 +37,21 @@ _EXTENDED = {126: 2, 127: 8}
 """Bytes of a frame's length, where the first byte for it does not do."""
 
 OnEvent = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server, and the right to use it.
+
+    Attributes:
+        url: base URL.
+        token: gives an access token.
+        tls: what certificates are checked against; None is what the system trusts.
+    """
+
+    url: str
+    token: Callable[[], str]
+    tls: ssl.SSLContext | None = None
 
 
 class Socket(asyncio.Protocol):
@@ -51,35 +70,39 @@ class Socket(asyncio.Protocol):
         self._end: ConnectionLost | None = None
 
     @classmethod
-    async def dial(cls, url: str, token: str, on_event: OnEvent) -> Socket:
-        """Connect and authenticate.
-
-        Args:
-            url: base URL of the server.
-            on_event: takes each message of an update.
+    async def dial(cls, place: Place, on_event: OnEvent) -> Socket:
+        """Connect and authenticate; `on_event` takes each message of an update.
 
         Raises:
             ConnectionLost: there is no connection; with `retry` where the server had no room.
             RequestError: the token was refused.
         """
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        head = _handshake(parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + PATH)
         try:
-            _, socket = await asyncio.get_running_loop().create_connection(
-                lambda: cls(head, on_event),
-                parts.hostname,
-                parts.port or (443 if secure else 80),
-                ssl=ssl.create_default_context() if secure else None,
-            )
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                socket = await cls._connect(place, on_event)
+                try:
+                    await socket._upgraded
+                    await socket.ask({"do": "auth", "token": place.token()})
+                except BaseException:
+                    socket.close()
+                    raise
+        except TimeoutError:
+            raise ConnectionLost(f"{place.url} did not answer for {DIAL_TIMEOUT:g} s") from None
         except OSError as error:
-            raise ConnectionLost(f"{url} cannot be reached: {error}") from error
-        try:
-            await socket._upgraded
-            await socket.ask({"do": "auth", "token": token})
-        except BaseException:
-            socket.close()
-            raise
+            raise ConnectionLost(f"{place.url} cannot be reached: {error}") from error
+        return socket
+
+    @classmethod
+    async def _connect(cls, place: Place, on_event: OnEvent) -> Socket:
+        parts = urlsplit(place.url)
+        is_secure = parts.scheme == "https"
+        head = _handshake(parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + PATH)
+        _, socket = await asyncio.get_running_loop().create_connection(
+            lambda: cls(head, on_event),
+            parts.hostname or "",
+            parts.port or (443 if is_secure else 80),
+            ssl=(place.tls or ssl.create_default_context()) if is_secure else None,
+        )
         return socket
 
     def ask(self, request: JsonObject) -> asyncio.Future[Any]:
@@ -99,9 +122,8 @@ class Socket(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._head)
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(ConnectionLost("the server closed the connection"))

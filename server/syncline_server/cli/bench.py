@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable
 from dataclasses import asdict
 
 import click
@@ -15,6 +14,7 @@ from rich.console import Console
 from syncline_server.benchmark.figures import Figures
 from syncline_server.benchmark.report import render
 from syncline_server.benchmark.run import Benchmark, Shape
+from syncline_server.benchmark.socket import Place
 
 from .access import Access
 from .accessing import accessing
@@ -79,14 +79,14 @@ def bench(
         )
     _allow_files(subscribers + writers + SPARE_FILES)
     shape = Shape(subscribers, writers, duration, rate, size)
-    figures = _measured(access.url, access.token, shape)
+    figures = _measured(Place(access.url, access.token, access.tls), shape)
     if as_json:
         click.echo(_json(figures), nl=False)
     else:
         Console().print(render(figures))
 
 
-def _measured(url: str, token: Callable[[], str], shape: Shape) -> Figures:
+def _measured(place: Place, shape: Shape) -> Figures:
     console = Console(stderr=True)
 
     def tell(line: str) -> None:
@@ -94,7 +94,7 @@ def _measured(url: str, token: Callable[[], str], shape: Shape) -> Figures:
             console.print(f"{line} …", style="dim")
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Benchmark(url, token, shape, tell).run())
+        return runner.run(Benchmark(place, shape, tell).run())
 
 
 def _allow_files(count: int) -> None:

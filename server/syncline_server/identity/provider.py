@@ -50,9 +50,12 @@ class Provider:
         self._jwks_url = jwks_url
         self._timeout = timeout
         self._bounds = bounds
-        # A proxy that the environment names is for the world outside.
         self._http = httpx2.AsyncClient(
-            headers=_HEADERS, timeout=timeout, trust_env=not _is_here(issuer)
+            headers=_HEADERS,
+            timeout=timeout,
+            verify=httpx2.create_ssl_context(),
+            # A proxy that the environment names is for the world outside.
+            trust_env=not _is_here(issuer),
         )
 
     async def keys(self) -> Keys:

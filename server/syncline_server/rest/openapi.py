@@ -14,7 +14,7 @@ from .body import JSON, PATCH_TYPES
 from .openapi_account import account_paths
 from .openapi_keys import key_paths
 from .openapi_parts import JsonObject, json_content, paging, parameters, ref, refusals, schema
-from .openapi_webhooks import webhook_paths
+from .openapi_webhooks import webhook_paths, webhook_requests
 from .replies import json_reply
 
 __all__ = ["description", "routes"]
@@ -61,6 +61,7 @@ def description(settings: Settings) -> JsonObject:
                 {"503": ref("responses", "503")},
             ),
         },
+        "webhooks": webhook_requests(),
         "components": schemas.components(settings),
     }
 

@@ -152,7 +152,10 @@ def _permission() -> JsonObject:
 
 def _parameters(*, form: bool) -> JsonObject:
     name: JsonObject = {"minLength": 1, "maxLength": FRIENDLY_NAME_LENGTH}
-    address: JsonObject = {"maxLength": WEBHOOK_URL_LENGTH}
+    address: JsonObject = {
+        "maxLength": WEBHOOK_URL_LENGTH,
+        "pattern": "^(|[Hh][Tt][Tt][Pp][Ss]?://.+)$",
+    }
     nullable: JsonObject = TEXT if form else {"type": ["string", "null"]}
     return {
         "FriendlyName": nullable | name,

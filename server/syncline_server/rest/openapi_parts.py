@@ -94,7 +94,7 @@ def paging() -> list[JsonObject]:
         query(
             "PageToken",
             "Where the page begins; part of the URLs in `meta`.",
-            {"type": "string"},
+            {"type": "string", "minLength": 1},
         ),
     ]
 

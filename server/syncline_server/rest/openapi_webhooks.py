@@ -1,7 +1,8 @@
-"""Parked webhooks in the API's description."""
+"""Webhooks in the API's description: what receivers get, and those that were given up."""
 
 from __future__ import annotations
 
+from .body import FORM
 from .openapi_parts import (
     BASIC,
     TEXT,
@@ -13,11 +14,20 @@ from .openapi_parts import (
     ref,
     refusals,
     reply,
+    schema,
     sid,
 )
 from .parked_webhooks import COLLECTION
 
-__all__ = ["webhook_paths", "webhook_schemas"]
+__all__ = ["webhook_paths", "webhook_requests", "webhook_schemas"]
+
+_EVENTS = (
+    "document_created",
+    "document_updated",
+    "document_removed",
+    "endpoint_connected",
+    "endpoint_disconnected",
+)
 
 _DATE: JsonObject = {"type": "string", "format": "date-time"}
 
@@ -62,9 +72,43 @@ def webhook_paths() -> JsonObject:
     }
 
 
+def webhook_requests() -> JsonObject:
+    """What is sent to the URL of a service."""
+    signature = {
+        "name": "X-Twilio-Signature",
+        "in": "header",
+        "description": "Made with the account's auth token, as the vendor's validators check it.",
+        "schema": TEXT,
+    }
+    operation = {
+        "summary": "Hear of an event; sent again until it is answered with 2xx, or given up",
+        "parameters": [signature],
+        "requestBody": {"required": True, "content": {FORM: schema("WebhookForm")}},
+        "responses": {
+            "2XX": {"description": "It was taken"},
+            "410": {"description": "It is not to be sent again"},
+        },
+    }
+    return {"event": {"post": operation}}
+
+
 def webhook_schemas() -> JsonObject:
     """Their `schemas`."""
     return {
+        "WebhookForm": object_schema(
+            {
+                "AccountSid": sid("AC"),
+                "ServiceSid": sid("IS"),
+                "EventType": {"type": "string", "enum": list(_EVENTS)},
+                "Identity": TEXT,
+                "EndpointId": TEXT,
+                "DocumentSid": sid("ET"),
+                "DocumentUniqueName": TEXT,
+                "DocumentRevision": TEXT,
+                "DocumentData": {"type": "string", "description": "JSON text."},
+            },
+            ("AccountSid", "ServiceSid", "EventType", "Identity"),
+        ),
         "ParkedWebhook": object_schema(
             {
                 "id": TEXT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from syncline_protocol.fields import NAME_LENGTH, OPERATION_LENGTH, TTL_LIMIT
+from syncline_server.patches import OPERATIONS_LIMIT
 from syncline_server.settings import Settings
 
 from .openapi_account import account_schemas
@@ -21,7 +22,10 @@ _DATE: JsonObject = {
     "format": "date-time",
     "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
 }
-_REVISION: JsonObject = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})$"}
+_DIGITS = "(0|[1-9][0-9]{0,15})"
+_REVISION: JsonObject = {"type": "string", "pattern": f"^{_DIGITS}$"}
+_CONDITION: JsonObject = {"type": "string", "pattern": rf'^(\*|{_DIGITS}|"{_DIGITS}")$'}
+_POINTER: JsonObject = {"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"}
 
 
 def components(settings: Settings) -> JsonObject:
@@ -53,7 +57,7 @@ def _parameters() -> JsonObject:
             "If-Match",
             "header",
             "Write only if the document is at this revision (bare or in quotes), or `*`.",
-            TEXT,
+            _CONDITION,
         ),
         "idempotencyKey": _parameter(
             "Idempotency-Key",
@@ -93,9 +97,16 @@ def _schemas(settings: Settings) -> JsonObject:
         "type": "object",
         "description": f"At most {settings.data_limit} bytes as compact UTF-8 JSON.",
     }
-    name = {"type": "string", "minLength": 1, "maxLength": NAME_LENGTH}
-    update_form = {"Data": {"type": "string", "description": "JSON text."}, "Ttl": _ttl()}
-    update_json = {"Data": {"anyOf": [data, TEXT]}, "Ttl": _ttl()}
+    name = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": NAME_LENGTH,
+        # Neither what no URL can carry nor the shape of a SID.
+        "pattern": r"^(?!\.{1,2}$)(?![A-Z]{2}[0-9a-f]{32}$)",
+    }
+    text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    update_form = {"Data": text, "Ttl": _ttl()}
+    update_json = {"Data": {"anyOf": [data, text]}, "Ttl": _ttl()}
     return {
         "Document": _document(data),
         "NativeDocument": _native_document(data),
@@ -112,12 +123,14 @@ def _schemas(settings: Settings) -> JsonObject:
         "OperationsPatch": {
             "type": "array",
             "description": "RFC 6902.",
-            "items": object_schema({"op": TEXT, "path": TEXT}),
+            "maxItems": OPERATIONS_LIMIT,
+            "items": {"oneOf": [_patch_operation(*each) for each in _PATCH_OPERATIONS]},
         },
         "Increment": {
             "type": "object",
             "description": "Numbers to add, by JSON pointer (RFC 6901).",
             "minProperties": 1,
+            "propertyNames": _POINTER,
             "additionalProperties": {"type": "number"},
         },
     }
@@ -172,6 +185,18 @@ def _error() -> JsonObject:
     }
     details = object_schema({"document": ref("schemas", "NativeDocument")})
     return object_schema({**members, "details": details}, tuple(members))
+
+
+_PATCH_OPERATIONS: list[tuple[list[str], JsonObject]] = [
+    (["add", "replace", "test"], {"value": {}}),
+    (["move", "copy"], {"from": _POINTER}),
+    (["remove"], {}),
+]
+"""Which operations need which member beside `op` and `path`."""
+
+
+def _patch_operation(names: list[str], member: JsonObject) -> JsonObject:
+    return object_schema({"op": {"enum": names}, "path": _POINTER, **member})
 
 
 def _ttl() -> JsonObject:

@@ -150,9 +150,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Of the head or, after a chunked body, of its trailer."""
+        """Of the head or, after a chunked body, of its trailer, which is dropped: a proxy that
+        takes care of the head passes whatever stands there."""
         self._count(len(name) + len(value) + len(b": \r\n"))
-        super().on_header(name, value)
+        if self._reading != "body_timeout":
+            super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
         self._kept_back = 0
@@ -182,6 +184,11 @@ class HttpProtocol(HttpToolsProtocol):
         ]
         self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         self.transport.close()
+
+    def _should_upgrade(self) -> bool:
+        """Not while there are replies to come: they would go into the socket."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        return is_idle and super()._should_upgrade()
 
     def _read(self, bound: str) -> None:
         self._reading, self._since = bound, self.loop.time()

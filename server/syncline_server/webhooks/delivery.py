@@ -22,7 +22,7 @@ PAUSE_LIMIT = 60.0
 """Seconds: the ceiling of the random pause after a first failure, and the greatest."""
 
 REPORT_INTERVAL = 10.0
-"""Seconds between lines that say that attempts fail."""
+"""Seconds between lines that say that attempts fail, and between those that events are parked."""
 
 
 class Leaving(Exception):
@@ -46,7 +46,9 @@ class Delivery:
         self._clock = asyncio.get_running_loop().time
         self._slots = asyncio.Semaphore(self._settings.webhook_concurrency)
         self._held_back_until = 0.0
-        self._quiet_until = 0.0
+        # Loop time before which a failure, or a parked event, gets no line.
+        self._quiet_until = self._parking_quiet_until = 0.0
+        self._untold = 0
         self._leaving = False
 
     async def leave(self, patience: float) -> None:
@@ -114,13 +116,18 @@ class Delivery:
         parking, service_sid = self._office.parking, self._service_sid
         gone = await insist(lambda: parking.park(service_sid, event, attempts, outcome))
         self._bounds["webhook_parked_limit"] += gone
-        logger.warning(
-            "a webhook is parked: %s of %s in %s: %s",
-            event.kind,
-            event.subject,
-            service_sid,
-            outcome.reason,
-        )
+        self._untold += 1
+        if self._clock() >= self._parking_quiet_until:
+            self._parking_quiet_until = self._clock() + REPORT_INTERVAL
+            logger.warning(
+                "%d webhooks of %s are parked, the last one a %s of %s: %s",
+                self._untold,
+                service_sid,
+                event.kind,
+                event.subject,
+                outcome.reason,
+            )
+            self._untold = 0
         await self._done(event, "parked")
 
     async def _done(self, event: QueuedEvent, what: str) -> None:

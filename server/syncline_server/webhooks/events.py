@@ -73,6 +73,6 @@ class QueuedEvent:
 
     @property
     def key(self) -> str:
-        """Names it within its service; in the order of time."""
+        """Names it within its service, where keys are in the order of time."""
         ms, _, number = self.id.partition("-")
         return f"{int(ms):015d}-{int(number):06d}-{self.bucket}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncline_server.credentials import Credentials
@@ -43,10 +42,8 @@ class Office:
     async def send(self, service_sid: str, url: str, event: QueuedEvent) -> Outcome:
         """One attempt to deliver an event."""
         form = parameters(event, self.credentials.account_sid, service_sid)
-        return await self.sender.send(url, form, self._headers(url, form, event))
-
-    def _headers(self, url: str, form: Mapping[str, str], event: QueuedEvent) -> dict[str, str]:
-        return {
+        headers = {
             HEADER: signature(self.credentials.auth_token, requested_url(url), form),
-            TOKEN_HEADER: event.key,
+            TOKEN_HEADER: f"{service_sid}-{event.key}",
         }
+        return await self.sender.send(url, form, headers)

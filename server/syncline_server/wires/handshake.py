@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
@@ -26,6 +27,11 @@ RETRY_AFTER = 1
 """Seconds after which one who was not let in may try again."""
 
 
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True, client_no_context_takeover=True
+)
+
+
 class Handshake:
     """What is asked of all who come to a process."""
 
@@ -36,10 +42,11 @@ class Handshake:
         self._endpoints = endpoints
         self._door = door
         self._meters = meters
+        self._deflates = settings.deflate
         self._proxies = Proxies(settings.proxies)
         self._origins = Origins(settings.socket_origins, settings.public_url)
 
-    def answer(self, request: Request, peer: str) -> tuple[bytes, Endpoint | None, str]:
+    def answer(self, request: Request, peer: str) -> tuple[Response, Endpoint | None, str]:
         """
         Args:
             peer: the address that the request came from.
@@ -47,7 +54,7 @@ class Handshake:
         Returns:
             the response, the endpoint that it opens (None if it refuses), and the client's address.
         """
-        parser = ServerProtocol(logger=logger)
+        parser = ServerProtocol(extensions=self._extensions(request), logger=logger)
         endpoint = self._endpoints.get(request.path.partition("?")[0])
         host, peer = self._look(request, peer)
         response = self._respond(parser, request, endpoint, host)
@@ -56,7 +63,12 @@ class Handshake:
             response.headers[rest.NO_SNIFFING[0]] = rest.NO_SNIFFING[1]
             self._note(response, request, peer)
         parser.parser.close()  # it refers to itself, and would wait for the collector of cycles
-        return response.serialize(), endpoint, peer
+        return response, endpoint, peer
+
+    def _extensions(self, request: Request) -> list[ServerPerMessageDeflateFactory]:
+        """None for who wants a smaller window: frames are compressed once, and shared."""
+        offers = ",".join(request.headers.get_all("Sec-WebSocket-Extensions"))
+        return [_DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
 
     def _respond(
         self, parser: ServerProtocol, request: Request, endpoint: Endpoint | None, host: str

@@ -15,19 +15,21 @@ from syncline_protocol.commands import Command, Patch, Remove
 from syncline_protocol.document import Document, Event, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
+from syncline_server.answers import Fetched, Opened, Result, Unsubscribed
 from syncline_server.auth import Principal, revoked
 from syncline_server.backend import Backend
 from syncline_server.hub import Format
 from syncline_server.logs import about
 from syncline_server.metrics import Load
-from syncline_server.session import Fetched, Opened, Result, Session, Unsubscribed
+from syncline_server.session import Session
 from syncline_server.storage.documents import Written
 
 from .backlog import Backlog
 from .caller import Caller
 from .departures import Departures
+from .frames import deflating, text_frame
 from .transport import Socket
-from .wire import Endpoint, text_frame
+from .wire import Endpoint
 
 __all__ = ["PATH", "endpoint"]
 
@@ -39,8 +41,10 @@ PATH = "/v1/ws"
 def endpoint(backend: Backend, departures: Departures) -> Endpoint:
     """The native protocol for `socket_protocol`."""
     tally = backend.meters.wires["native"]
+    whole, brief = _encode_event, _encode_delta
     forms = _Forms(
-        whole=Format(_encode_event, None, tally), brief=Format(_encode_event, _encode_delta, tally)
+        (Format(whole, None, tally), Format(deflating(whole), None, tally)),
+        (Format(whole, brief, tally), Format(deflating(whole), deflating(brief), tally)),
     )
     return Endpoint(
         lambda socket: _Native(backend, departures, forms, socket),
@@ -50,10 +54,11 @@ def endpoint(backend: Backend, departures: Departures) -> Endpoint:
 
 
 class _Forms(NamedTuple):
-    """How events are told, to clients that take none but whole ones, and to those that do not."""
+    """How events are told to clients that take whole ones only, and to those that take deltas; of
+    each, the second is for those that take compressed frames."""
 
-    whole: Format
-    brief: Format
+    whole: tuple[Format, Format]
+    brief: tuple[Format, Format]
 
 
 class _Native:
@@ -77,7 +82,7 @@ class _Native:
         self._settings = backend.settings
         self._departures = departures
         self._forms = forms
-        self._form = forms.whole
+        self._form = forms.whole[socket.deflates]
         self._socket = socket
         self._tally = socket.endpoint.tally
         self._backlog = Backlog(socket)
@@ -189,7 +194,7 @@ class _Native:
             self._socket.trust()
             if is_first and request.deltas:
                 session.take_deltas(self._send_brief)
-                self._form = self._forms.brief
+                self._form = self._forms.brief[self._socket.deflates]
             self.on_relief()
             self._welcome(request_id, principal, session)
         self._authenticating = None
@@ -214,12 +219,13 @@ class _Native:
         self._socket.send(text_frame(payload))
 
     def _send_event(self, event: Event) -> None:
-        self._socket.send_event(event, event.encoded(_encode_event))
+        self._socket.send_event(event, event.encoded(self._form.whole))
 
     def _send_brief(self, event: Updated, is_known: bool) -> None:
-        frame = event.encoded(_encode_bare if is_known else _encode_delta)
-        self._tally.deltas += not is_known and len(frame) < len(event.data)
-        self._socket.send_event(event, frame, _encode_event)
+        brief = _encode_bare if is_known else self._form.brief
+        frame = event.encoded(brief or self._form.whole)
+        self._tally.deltas += event.has_delta and not is_known
+        self._socket.send_event(event, frame, self._form.whole)
 
     def _warn(self, seconds: int) -> None:
         self._reply(native.encode_notice("token_about_to_expire", expires_in=seconds))

@@ -16,12 +16,13 @@ from syncline_protocol import fields, native
 from syncline_protocol.commands import Mode, Open
 from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.answers import Opened, Result
 from syncline_server.auth import Principal, revoked
 from syncline_server.backend import Backend, Workspace
 from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.rest import Resource
-from syncline_server.session import Opened, Result, Session
+from syncline_server.session import Session
 
 from .departures import Departures
 from .door import Door

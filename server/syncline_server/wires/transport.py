@@ -62,9 +62,14 @@ def socket_protocol(
     ConfiguredSocket.meters = meters
     ConfiguredSocket.cork = cork
     ConfiguredSocket.handshake = Handshake(endpoints, settings, door, meters)
-    ConfiguredSocket.wary = Parsers(settings.auth_message_limit)
-    ConfiguredSocket.trusting = Parsers(settings.message_limit)
+    ConfiguredSocket.wary = _parsers(settings.auth_message_limit)
+    ConfiguredSocket.trusting = _parsers(settings.message_limit)
     return ConfiguredSocket
+
+
+def _parsers(limit: int) -> tuple[Parsers, Parsers]:
+    """For plain messages, and for those that may be compressed."""
+    return Parsers(limit), Parsers(limit, inflates=True)
 
 
 class Socket(asyncio.Protocol):
@@ -73,6 +78,7 @@ class Socket(asyncio.Protocol):
     Attributes:
         endpoint: the one that the handshake asked for.
         peer: the client's address, for logs: the one that trusted proxies name, if they do.
+        deflates: True if messages may be compressed either way.
         write, corked: as `cork.Outlet` has them.
     """
 
@@ -81,8 +87,8 @@ class Socket(asyncio.Protocol):
     meters: ClassVar[Meters]
     cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
-    wary: ClassVar[Parsers]
-    trusting: ClassVar[Parsers]
+    wary: ClassVar[tuple[Parsers, Parsers]]
+    trusting: ClassVar[tuple[Parsers, Parsers]]
 
     write: Callable[[bytes], None]
     corked: list[bytes] | None
@@ -109,6 +115,7 @@ class Socket(asyncio.Protocol):
         "_unparsed",
         "_wire",
         "corked",
+        "deflates",
         "endpoint",
         "peer",
         "write",
@@ -118,7 +125,7 @@ class Socket(asyncio.Protocol):
         """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
         self._connections: set[Any] = server_state.connections
         # Lent while there is a part of a frame or a message, or of a closure.
-        self._parsers = self.wary
+        self._parsers = self.wary[False]
         self._parser: Protocol | None = None
         self._unparsed = 0
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
@@ -139,6 +146,7 @@ class Socket(asyncio.Protocol):
         self._progress: Alarm | None = None
         self._stuck_size = 0
         self.corked = None
+        self.deflates = False
         self._closing: tuple[int, str] | None = None
         self._heard = True
         self.endpoint: Endpoint = cast(Endpoint, None)
@@ -157,7 +165,7 @@ class Socket(asyncio.Protocol):
 
     def trust(self) -> None:
         """The client has authenticated: its messages may have their full size."""
-        self._parsers = self.trusting
+        self._parsers = self.trusting[self.deflates]
 
     def send(self, frame: bytes) -> None:
         """Send a frame that must not be left out."""
@@ -225,7 +233,9 @@ class Socket(asyncio.Protocol):
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
         response, endpoint, self.peer = self.handshake.answer(request, self.peer)
-        self._transport.write(response)
+        self.deflates = "Sec-WebSocket-Extensions" in response.headers
+        self._parsers = self.wary[self.deflates]
+        self._transport.write(response.serialize())
         if endpoint is None:
             self._closing = (_NORMAL, "")
             return self._transport.close()
@@ -249,7 +259,7 @@ class Socket(asyncio.Protocol):
         parser.receive_data(data)
         for frame in parser.events_received():
             assert isinstance(frame, Frame)
-            self._unparsed -= size_on_the_wire(frame)
+            self._unparsed -= size_on_the_wire(parser, frame)
             self._take(frame)
         self._send_parsers()
         if not self._unparsed and self._partial is None and self._closing is None:
@@ -381,7 +391,7 @@ class Socket(asyncio.Protocol):
         if _END not in output:
             return
         sent = parser.close_sent
-        if sent is not None and sent.code == _TOO_BIG and self._parsers is self.wary:
+        if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
             self.meters.bounds["auth_message_limit"] += 1
         if self._wire is None or parser.close_rcvd is not None:
             self._closing = self._closing or (_NORMAL, "")

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from websockets.frames import Frame, Opcode
-
 from syncline_server.metrics import Tally
 
 if TYPE_CHECKING:
     from .transport import Socket
 
-__all__ = ["Endpoint", "Wire", "binary_frame", "text_frame"]
+__all__ = ["Endpoint", "Wire"]
 
 
 class Wire(Protocol):
@@ -50,13 +48,3 @@ class Endpoint:
     subprotocol: str | None = None
     tally: Tally = field(default_factory=Tally)
     is_paced: bool = True
-
-
-def text_frame(payload: bytes) -> bytes:
-    """A text message as it stands on the wire."""
-    return Frame(Opcode.TEXT, payload).serialize(mask=False)
-
-
-def binary_frame(payload: bytes) -> bytes:
-    """A binary message as it stands on the wire."""
-    return Frame(Opcode.BINARY, payload).serialize(mask=False)

@@ -6,10 +6,14 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from threading import Event
 
 import pytest
 
+from support.certificates import CertificateAuthority, Identity
 from support.provider import CONFIGURATION, JWKS, Answer, OpenIdProvider, SigningKey
 from syncline_server.identity.provider import BODY_LIMIT, Provider, Unusable
 
@@ -20,8 +24,10 @@ async def asked(
 ) -> AsyncIterator[Provider]:
     """The side that asks."""
     provider = Provider(issuer, jwks_url, timeout, Counter())
-    yield provider
-    await provider.close()
+    try:
+        yield provider
+    finally:
+        await provider.close()
 
 
 async def failure(provider: OpenIdProvider, jwks_url: str | None = None) -> str:
@@ -148,6 +154,38 @@ async def test_an_answer_that_takes_too_long(provider: OpenIdProvider) -> None:
         gate.set()
         await asking.close()
     assert bounds == {"oidc_timeout": 1}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
+
+
+def of(identity: Identity) -> SSLContext:
+    """What a provider with that certificate speaks TLS by."""
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.certificate, identity.key)
+    return context
+
+
+@pytest.mark.parametrize(("days", "is_trusted"), [(1, True), (1, False), (-1, True)])
+async def test_the_provider_has_a_certificate_that_is_trusted(
+    authority: CertificateAuthority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+    is_trusted: bool,
+) -> None:
+    identity = authority.issue(tmp_path, life=timedelta(days=days))
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    with OpenIdProvider(tls=of(identity)) as provider:
+        if is_trusted and days > 0:
+            async with asked(provider.issuer) as asking:
+                assert await asking.keys()
+        else:
+            assert "certificate" in await failure(provider)
+            assert provider.requests == {}
 
 
 async def test_nobody_there() -> None:

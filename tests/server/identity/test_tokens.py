@@ -56,8 +56,10 @@ async def authenticating(provider: OpenIdProvider, **settings: Any) -> AsyncIter
     tokens = ProviderTokens.of(Settings(token_leeway=LEEWAY, **given), Counter())
     assert tokens is not None
     tokens.start()
-    yield Authenticator(CREDENTIALS, LEEWAY, tokens)
-    await tokens.stop()
+    try:
+        yield Authenticator(CREDENTIALS, LEEWAY, tokens)
+    finally:
+        await tokens.stop()
 
 
 async def refusal(authenticator: Authenticator, token: str) -> Refusal:

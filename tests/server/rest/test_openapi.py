@@ -11,7 +11,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from support.account import Account
 from support.api import DocumentsApi, unique
-from support.server import RunningServer
+from support.receiver import Receiver
+from support.server import RunningServer, StartServer
+from support.socket import native_socket
 from syncline_server.rest.openapi import description
 from syncline_server.settings import Settings
 
@@ -176,9 +178,7 @@ def test_replies_about_permissions_are_as_described(described: Any, account: Acc
         check(described, pattern, reply)
 
 
-def test_replies_about_parked_webhooks_are_as_described(
-    described: Any, account: Account
-) -> None:
+def test_replies_about_parked_webhooks_are_as_described(described: Any, account: Account) -> None:
     path = ("default", "ParkedWebhooks")
     for pattern, status, reply in [
         (PARKED, 200, account.call("GET", *path)),
@@ -189,6 +189,31 @@ def test_replies_about_parked_webhooks_are_as_described(
     ]:
         assert reply.status_code == status
         check(described, pattern, reply)
+
+
+async def test_what_receivers_get_is_as_described(
+    described: Any, fresh_server: StartServer
+) -> None:
+    body = described["webhooks"]["event"]["post"]["requestBody"]["content"]
+    [(media_type, content)] = body.items()
+    whole = {**content["schema"], "components": described["components"]}
+    validator = Draft202012Validator(whole, format_checker=FormatChecker())
+    server = fresh_server("--webhook-networks=127.0.0.0/8")
+    async with Receiver() as receiver:
+        with Account(server) as account:
+            wanted = {"WebhookUrl": receiver.url, "WebhooksFromRestEnabled": "true"}
+            service = account.service(**wanted, ReachabilityWebhooksEnabled="true")
+            account.document(service, "named")
+        async with native_socket(server, server.token("alice", service=service)) as socket:
+            await socket.ok("set", document="named", data={"a": 1})
+            await socket.ok("remove", document="named")
+        taken = await receiver.until_taken(5)
+    form = resolve(described, content["schema"])
+    assert {each.kind for each in taken} == set(form["properties"]["EventType"]["enum"])
+    for each in taken:
+        assert each.headers["content-type"].startswith(media_type)
+        validator.validate(dict(each.form))
+        assert set(each.form) <= set(form["properties"])
 
 
 def test_a_stream_is_as_described(described: Any, api: DocumentsApi) -> None:

@@ -37,6 +37,15 @@ class TestConnection:
             assert socket.connection.subprotocol == chosen
             assert await socket.ok("ping") == {}
 
+    async def test_the_first_message_after_authentication_may_have_its_full_size(
+        self, server: RunningServer
+    ) -> None:
+        name = unique()
+        async with native_socket(server) as socket:
+            # More bytes than a stranger's message may have, for less data than a document may.
+            await socket.ok("open", document=name, data={"text": "é" * 8000}, padding="x" * 20_000)
+            assert await socket.ok("ping") == {}
+
     async def test_there_is_no_other_socket(self, server: RunningServer) -> None:
         with pytest.raises(InvalidStatus) as refused:
             await connect(websocket_url(server) + "/other")

@@ -20,8 +20,9 @@ from syncline_server.metrics import Meters
 from syncline_server.settings import Settings
 from syncline_server.wires.departures import Departures
 from syncline_server.wires.door import Door
+from syncline_server.wires.frames import binary_frame, text_frame
 from syncline_server.wires.transport import CLOSE_TIMEOUT, Socket, socket_protocol
-from syncline_server.wires.wire import Endpoint, binary_frame, text_frame
+from syncline_server.wires.wire import Endpoint
 
 SETTINGS = Settings(slow_reader_timeout=7, ping_interval=11, ping_timeout=5, output_mark=16_384)
 LARGE = b"x" * 1000

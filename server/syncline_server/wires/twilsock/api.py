@@ -9,8 +9,8 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from syncline_protocol.commands import Command
+from syncline_server.answers import Result
 from syncline_server.rest.resources import Surroundings
-from syncline_server.session import Result
 
 __all__ = ["REQUEST_ID", "VERSION", "Action", "Call", "Reply", "Route"]
 

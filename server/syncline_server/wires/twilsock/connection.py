@@ -25,8 +25,9 @@ from syncline_server.wires.backlog import Backlog
 from syncline_server.wires.caller import Caller
 from syncline_server.wires.departures import Departures
 from syncline_server.wires.door import Door
+from syncline_server.wires.frames import binary_frame, deflating
 from syncline_server.wires.transport import Socket
-from syncline_server.wires.wire import Endpoint, binary_frame
+from syncline_server.wires.wire import Endpoint
 
 from . import statuses
 from .events import encode_event
@@ -54,9 +55,9 @@ def endpoint(backend: Backend, departures: Departures, door: Door) -> Endpoint:
     Who comes too fast is told so after the handshake, which shows the SDKs no reason and no time.
     """
     tally = backend.meters.wires["twilsock"]
-    form = Format(encode_event, None, tally)
+    forms = Format(encode_event, None, tally), Format(deflating(encode_event), None, tally)
     return Endpoint(
-        lambda socket: _Twilsock(backend, departures, door, form, socket),
+        lambda socket: _Twilsock(backend, departures, door, forms[socket.deflates], socket),
         tally=tally,
         is_paced=False,
     )
@@ -237,7 +238,7 @@ class _Twilsock:
         self._socket.send(binary_frame(packet))
 
     def _send_event(self, event: Event) -> None:
-        self._socket.send_event(event, event.encoded(encode_event))
+        self._socket.send_event(event, event.encoded(self._form.whole))
 
     def _ping(self) -> None:
         self._socket.send(_PING)

@@ -8,10 +8,10 @@ from typing import Any
 from syncline_protocol import native
 from syncline_protocol.commands import Create, Get, Remove, Set
 from syncline_protocol.document import Document
+from syncline_server.answers import Fetched, Result
 from syncline_server.rest.parameters import Parameters
 from syncline_server.rest.preconditions import if_match, operation
 from syncline_server.rest.resources import Surroundings
-from syncline_server.session import Fetched, Result
 from syncline_server.storage.documents import Written
 
 from .api import REQUEST_ID, VERSION, Action, Call, Reply, Route

@@ -9,7 +9,7 @@ import orjson
 from syncline_protocol import twilsock
 from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.document import Document, Event, Updated
-from syncline_server.wires.wire import binary_frame
+from syncline_server.wires.frames import binary_frame
 
 __all__ = ["encode_event", "encode_replay", "encode_subscription"]
 

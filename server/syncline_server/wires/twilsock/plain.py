@@ -11,12 +11,13 @@ from starlette.responses import Response
 from syncline_protocol.commands import Command
 from syncline_protocol.document import Event
 from syncline_protocol.errors import Refusal
+from syncline_server.answers import Result
 from syncline_server.backend import Backend, Workspace
 from syncline_server.rest.addresses import Endpoint, Resource
 from syncline_server.rest.body import read_parameters
 from syncline_server.rest.replies import json_reply
 from syncline_server.rest.resources import Surroundings
-from syncline_server.session import Result, Session
+from syncline_server.session import Session
 from syncline_server.storage.services import DEFAULT_NAME
 
 from . import configuration

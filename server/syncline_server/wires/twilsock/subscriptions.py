@@ -11,9 +11,9 @@ from syncline_protocol.commands import Command, Mode, Open, Unsubscribe
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_protocol.sids import is_document_sid
+from syncline_server.answers import Answer, Opened, Result
 from syncline_server.rest.body import members
 from syncline_server.rest.errors import error_body
-from syncline_server.session import Answer, Opened, Result
 
 from .events import encode_replay, encode_subscription
 

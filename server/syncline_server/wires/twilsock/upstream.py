@@ -14,12 +14,13 @@ from syncline_protocol import twilsock
 from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import HttpRequest, Packet
+from syncline_server.answers import Answer, Result
 from syncline_server.backend import Backend
 from syncline_server.rest import urls
 from syncline_server.rest.body import members
 from syncline_server.rest.errors import error_body
 from syncline_server.rest.resources import Surroundings
-from syncline_server.session import Answer, Result, Session
+from syncline_server.session import Session
 from syncline_server.wires.backlog import Backlog
 
 from . import configuration, router, subscriptions

@@ -12,7 +12,7 @@ from support.server import RunningServer, StartServer
 from support.twilsock import DIALECTS, Dialect, TwilsockClient, twilsock_client
 from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.session import Answer
+from syncline_server.answers import Answer
 from syncline_server.wires.twilsock.subscriptions import Batch, Subscriptions
 
 both = pytest.mark.parametrize("dialect", DIALECTS)
