@@ -87,9 +87,11 @@ class Socket(asyncio.Protocol):
                     socket.close()
                     raise
         except TimeoutError:
-            raise ConnectionLost(f"{place.url} did not answer for {DIAL_TIMEOUT:g} s") from None
+            said = f"{place.url} did not answer for {DIAL_TIMEOUT:g} s"
+            raise ConnectionLost(said, retry=False) from None
         except OSError as error:
-            raise ConnectionLost(f"{place.url} cannot be reached: {error}") from error
+            said = f"{place.url} cannot be reached: {error}"
+            raise ConnectionLost(said, retry=False) from error
         return socket
 
     @classmethod
@@ -108,8 +110,8 @@ class Socket(asyncio.Protocol):
     def ask(self, request: JsonObject) -> asyncio.Future[Any]:
         """Send a request; its reply's `ok`, or `RequestError`, or `ConnectionLost`."""
         future = asyncio.get_running_loop().create_future()
-        if self._transport is None or self._end is not None:
-            future.set_exception(self._end or ConnectionLost("there is no connection yet"))
+        if self._end is not None:
+            _reject(future, self._end)
             return future
         self._last_id += 1
         self._replies[self._last_id] = future
@@ -126,7 +128,7 @@ class Socket(asyncio.Protocol):
         self._transport.write(self._head)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(ConnectionLost("the server closed the connection"))
+        self._fail(ConnectionLost("the server closed the connection", retry=False))
 
     def data_received(self, data: bytes) -> None:
         if self._rest:
@@ -158,7 +160,8 @@ class Socket(asyncio.Protocol):
             self._send(Opcode.PONG, payload)
         elif opcode == Opcode.CLOSE:
             code, reason = int.from_bytes(payload[:2]), payload[2:].decode("utf-8", "replace")
-            self._fail(ConnectionLost(f"the server closed the connection: {code} {reason}"))
+            said = f"the server closed the connection: {code} {reason}"
+            self._fail(ConnectionLost(said, retry=False))
         elif opcode in (Opcode.TEXT, Opcode.CONT):
             self._message += payload
             if first & 0x80:
@@ -176,7 +179,7 @@ class Socket(asyncio.Protocol):
         if "ok" in body:
             future.set_result(body["ok"])
         else:
-            future.set_exception(RequestError.parse(body["error"]))
+            _reject(future, RequestError.parse(body["error"]))
 
     def _send(self, opcode: Opcode, payload: bytes) -> None:
         assert self._transport is not None
@@ -190,9 +193,14 @@ class Socket(asyncio.Protocol):
         self._replies.clear()
         for future in waiting:
             if not future.done():
-                future.set_exception(error)
-                future.exception()  # or the loop complains of those that nobody awaits any more
+                _reject(future, error)
         self.close()
+
+
+def _reject(future: asyncio.Future[Any], error: Exception) -> None:
+    future.set_exception(error)
+    # Or the loop complains of those that nobody awaits any more, once a run has failed.
+    future.exception()
 
 
 def _handshake(host: str, path: str) -> bytes:

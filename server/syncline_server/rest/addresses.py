@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, request_response
+from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from syncline_server.logs import about
@@ -70,11 +70,11 @@ class Resource(BaseRoute):
         """
         self._pattern = Pattern(pattern)
         self._found = {"pattern": pattern}
-        self._apps = {method: request_response(end) for method, end in endpoints.items()}
-        if "GET" in self._apps:
-            self._apps["HEAD"] = self._apps["GET"]
-        self._allow = ", ".join([*self._apps, "OPTIONS"])
-        self._apps["OPTIONS"] = request_response(self._options)
+        self._endpoints = dict(endpoints)
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+        self._allow = ", ".join([*self._endpoints, "OPTIONS"])
+        self._endpoints["OPTIONS"] = self._options
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
@@ -87,12 +87,13 @@ class Resource(BaseRoute):
         )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._apps.get(scope["method"])
-        if app is None:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
             raise HTTPException(405, headers={"Allow": self._allow})
         named = scope["path_params"] = decoded(scope["path_params"])
         about(**{_LOGGED[name]: value for name, value in named.items() if name in _LOGGED})
-        await app(scope, receive, send)
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
     async def _options(self, _: Request) -> Response:
         return Response(status_code=204, headers={"Allow": self._allow})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -60,7 +61,7 @@ class Lookout:
     @property
     def is_current(self) -> bool:
         """True while what is kept was looked after a moment ago."""
-        return asyncio.get_running_loop().time() - self._looked_at <= STALE_AFTER
+        return time.monotonic() - self._looked_at <= STALE_AFTER
 
     def start(self) -> None:
         """Look for changes from now on."""
@@ -82,7 +83,7 @@ class Lookout:
         async with self.lock:
             if unless_current and self.is_current:
                 return
-            now = asyncio.get_running_loop().time()
+            now = time.monotonic()
             version = await self._redis.execute("GET", self._key)
             if version != self._version:
                 await self._read_again()

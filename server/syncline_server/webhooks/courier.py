@@ -103,8 +103,9 @@ class Courier:
         self._buckets: dict[str, _Bucket] = {}
         # Those of one object; the first is being delivered.
         self._lanes: dict[str, deque[_Item]] = {}
-        # Events that were asked for, at most.
+        # Events that were asked for, at most; and whether there was no room for others.
         self._expected = 0
+        self._is_short = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -146,30 +147,40 @@ class Courier:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin_to_take(self, bucket: _Bucket) -> None:
-        if not bucket.is_busy and self._room(bucket) > 0:
+        if not bucket.is_busy and (room := self._reserve(bucket)):
             bucket.is_busy = True
-            self._spawn(self._take(bucket))
+            self._spawn(self._take(bucket, room))
 
-    def _room(self, bucket: _Bucket) -> int:
-        """How many more of a bucket may be held."""
+    def _reserve(self, bucket: _Bucket) -> int:
+        """How many more of a bucket are to be held; 0 where there is no room."""
         held = sum(each.held for each in self._buckets.values())
-        return min(BUCKET_LOAD - bucket.held, self._load_limit - held - self._expected)
+        room = max(0, min(BUCKET_LOAD - bucket.held, self._load_limit - held - self._expected))
+        self._is_short |= not room
+        self._expected += room
+        return room
 
-    async def _take(self, bucket: _Bucket) -> None:
+    def _go_on(self) -> None:
+        """Take what there was no room for."""
+        if self._is_short:
+            self._is_short = False
+            for bucket in self._buckets.values():
+                if bucket.is_due or bucket.has_more:
+                    self._begin_to_take(bucket)
+
+    async def _take(self, bucket: _Bucket, room: int) -> None:
         try:
-            while self._room(bucket) > 0 and await self._take_some(bucket):
-                pass
+            while room and await self._take_some(bucket, room):
+                room = self._reserve(bucket)
         except (Refusal, ReplyError) as error:
             logger.debug("webhooks wait for Redis: %s", error)
             bucket.is_due = True
         finally:
             bucket.is_busy = False
+        self._go_on()
 
-    async def _take_some(self, bucket: _Bucket) -> bool:
-        """False if there is nothing more."""
-        cursor, room = bucket.cursor, self._room(bucket)
-        bucket.is_due = False
-        self._expected += room
+    async def _take_some(self, bucket: _Bucket, room: int) -> bool:
+        """Take as many as were reserved; False if there are no more."""
+        cursor, bucket.is_due = bucket.cursor, False
         try:
             taken = await self._queue.take(self._service_sid, bucket.name, cursor, room)
         finally:
@@ -214,6 +225,7 @@ class Courier:
                 bucket.waiting = max(bucket.waiting - 1, 0)
                 if bucket.has_more and bucket.held <= BUCKET_LOAD // 2:
                     self._begin_to_take(bucket)
+                self._go_on()
         except Leaving:
             pass
         finally:

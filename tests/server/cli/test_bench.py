@@ -10,7 +10,7 @@ from support.api import DocumentsApi
 from support.command import CommandLine
 from support.server import RunningServer, StartServer
 
-QUICK = ("--duration=0.9", "--subscribers=6", "--writers=2")
+QUICK = ("--duration=1", "--subscribers=6", "--writers=2")
 
 
 @pytest.fixture(autouse=True)
