@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .floor import Floor
-from .syncline import Native, Twilsock
+from .syncline import Confirming, Native, Twilsock
 from .target import Target
 
 __all__ = ["Bench"]
@@ -22,6 +22,8 @@ class Bench:
         appendfsync: of every Redis.
         peers: those that can run here.
         wanted: words, one of which is in the name of who takes part beside the floor.
+        own: what goals are set for.
+        variants: the same, used otherwise; there for comparison.
         many_documents: as many as the cost of operations is looked at with.
     """
 
@@ -33,11 +35,12 @@ class Bench:
     many_documents: int = 1_000_000
     floor: Target = field(default_factory=Floor)
     own: Sequence[Target] = field(default_factory=lambda: (Native(), Twilsock()))
+    variants: Sequence[Target] = field(default_factory=lambda: (Confirming(),))
 
     @property
     def targets(self) -> list[Target]:
         """Who takes part, the floor first."""
-        return [self.floor, *filter(self._is_wanted, (*self.own, *self.peers))]
+        return [self.floor, *filter(self._is_wanted, (*self.own, *self.variants, *self.peers))]
 
     @property
     def peer_names(self) -> list[str]:

@@ -63,16 +63,17 @@ class Outcome:
     remarks: Mapping[str, str] = field(default_factory=dict)
 
     def spread(self, contender: str) -> Spread | None:
-        """Of its figure; None where every round failed."""
-        values = [value for value in self.samples[contender] if value is not None]
+        """Of its figure; None where it did not take part, or every round failed."""
+        values = [value for value in self.samples.get(contender, ()) if value is not None]
         return Spread.of(values) if values else None
 
     def ratio(self, contender: str) -> Spread | None:
         """Of its figure to the base's of the same round; None where there is none."""
-        if self.base is None or self.base not in self.samples:
+        own, base = self.samples.get(contender), self.samples.get(self.base or "")
+        if own is None or base is None:
             return None
-        pairs = zip(self.samples[contender], self.samples[self.base], strict=True)
-        ratios = [own / other for own, other in pairs if own is not None and other]
+        pairs = zip(own, base, strict=True)
+        ratios = [value / other for value, other in pairs if value is not None and other]
         return Spread.of(ratios) if ratios else None
 
     def reached(self, goal: Goal) -> bool | None:

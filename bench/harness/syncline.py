@@ -16,7 +16,7 @@ from syncline_server.credentials import Credentials, load_credentials
 
 from .target import Command, Site, Target
 
-__all__ = ["Native", "Syncline", "Twilsock", "authorization", "native_login", "token"]
+__all__ = ["Confirming", "Native", "Syncline", "Twilsock", "authorization", "native_login", "token"]
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
 TOKEN_LIFE = 86_400
@@ -97,6 +97,15 @@ class Twilsock(Syncline):
         ]
 
 
+class Confirming(Twilsock):
+    """Subscribers answer each event, as the vendor's SDKs do; the server has to read that."""
+
+    name = "Syncline, Twilsock, confirming"
+
+    def subscriber(self, site: Site) -> list[str]:
+        return [*super().subscriber(site), f"confirm {_NOTIFICATION} -> {_CONFIRMATION}"]
+
+
 _SUBSCRIPTIONS = {"method": "POST", "host": "sync", "path": "/v4/Subscriptions", "headers": {}}
 _SUBSCRIPTION = (
     '{"event_protocol_version":4,"action":"establish","correlation_id":1,'
@@ -164,5 +173,13 @@ def _packet(method: str, header: Mapping[str, object], payload: str = "") -> str
     return (head + payload).replace("\r\n", "\\r\\n")
 
 
+_EVENT_ID_SIZE = SID_SIZE + len("-") + len("1806543210987654")
+_NOTIFICATION = '"method":"notification","id":"'
+_CONFIRMATION = (
+    twilsock.encode_reply("i" * _EVENT_ID_SIZE)
+    .decode()
+    .replace("i" * _EVENT_ID_SIZE, "{word}")
+    .replace("\r\n", "\\r\\n")
+)
 _PING = twilsock.encode_ping("ping").decode().replace("\r\n", "\\r\\n")
 _PONG = twilsock.encode_reply("ping").decode().replace("\r\n", "\\r\\n")

@@ -221,15 +221,32 @@ static bool contains(const char *text, size_t size, const struct template *wante
     return memmem(text, size, rendered.at, rendered.size) != NULL;
 }
 
+/* Where the text of an echo ends in a message that it matches; NULL in another. */
+static const char *matched(const struct echo *echo, const char *payload, size_t size) {
+    size_t length = strlen(echo->question);
+    const char *found = payload;
+    if (echo->match == HOLDS)
+        found = memmem(payload, size, echo->question, length);
+    else if (size < length || (echo->match == EQUALS && size != length) ||
+             memcmp(payload, echo->question, length) != 0)
+        found = NULL;
+    return found == NULL ? NULL : found + length;
+}
+
+/* True if a message was only there to be answered. */
 static bool answer(struct connection *connection, const char *payload, size_t size) {
     for (const struct echo *echo = connection->group->echoes; echo != NULL; echo = echo->next) {
-        size_t length = strlen(echo->question);
-        if (size < length || (echo->exact && size != length) ||
-            memcmp(payload, echo->question, length) != 0)
+        const char *end = matched(echo, payload, size);
+        /* What comes during the steps may be made otherwise than events. */
+        if (end == NULL || (echo->match == HOLDS && connection->state != LIVE))
             continue;
         struct values values = connection_values(connection);
+        const char *quote = memchr(end, '"', (size_t)(payload + size - end));
+        values.word = end;
+        values.word_size = quote == NULL ? 0 : (size_t)(quote - end);
         connection_send(connection, &echo->answer, &values);
-        return true;
+        if (echo->match != HOLDS)
+            return true;
     }
     return false;
 }

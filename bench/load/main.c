@@ -2,7 +2,7 @@
 
        load [--connecting N] SCRIPT
 
-   Lines of JSON on stdout. README.md describes scripts, commands and results. */
+   Lines of JSON on stdout. ../README.md describes scripts, commands and results. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -140,7 +140,11 @@ static void read_reply(struct reader *reader, char *rest) {
 }
 
 static void read_reply_exact(struct reader *reader, char *rest) {
-    add_echo(reader, rest)->exact = true;
+    add_echo(reader, rest)->match = EQUALS;
+}
+
+static void read_confirm(struct reader *reader, char *rest) {
+    add_echo(reader, rest)->match = HOLDS;
 }
 
 static void read_fatal(struct reader *reader, char *rest) {
@@ -199,6 +203,7 @@ static const struct {
     {"done", read_done},
     {"reply", read_reply},
     {"reply-exact", read_reply_exact},
+    {"confirm", read_confirm},
     {"fatal", read_fatal},
     {"refused", read_refused},
     {"publish", read_publish},

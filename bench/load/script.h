@@ -1,4 +1,4 @@
-/* What connections do, as a file says it; see README.md. */
+/* What connections do, as a file says it; see ../README.md. */
 #ifndef SCRIPT_H
 #define SCRIPT_H
 
@@ -17,10 +17,12 @@ struct step {
     struct template text; /* of SEND and EXPECT */
 };
 
-/* A message that is answered whenever it comes. */
+/* How a message is matched that is answered whenever it comes. */
+enum match { BEGINS, EQUALS, HOLDS };
+
 struct echo {
     char *question;
-    bool exact; /* false: the message begins with it */
+    enum match match; /* HOLDS: anywhere in a message, which is taken as it is all the same */
     struct template answer;
     struct echo *next;
 };

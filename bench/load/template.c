@@ -7,7 +7,7 @@
 
 #include "stamp.h"
 
-enum kind { LITERAL, CONNECTION, DOCUMENT, TEXT, ID, SEQUENCE, ITERATION, LIST };
+enum kind { LITERAL, CONNECTION, DOCUMENT, TEXT, ID, SEQUENCE, ITERATION, WORD, LIST };
 
 struct part {
     enum kind kind;
@@ -24,6 +24,7 @@ static const struct {
 } PLACEHOLDERS[] = {
     {"n", CONNECTION, 1}, {"doc", DOCUMENT, 5}, {"text", TEXT, 0},
     {"id", ID, 1},        {"s", SEQUENCE, 1},   {"i", ITERATION, 1},
+    {"word", WORD, 0},
 };
 
 static struct part *add_part(struct template *template, enum kind kind) {
@@ -153,6 +154,9 @@ void template_write(const struct template *template, const struct values *values
             break;
         case ITERATION:
             add_number(to, part, values->iteration);
+            break;
+        case WORD:
+            bytes_add(to, values->word, values->word_size);
             break;
         case TEXT:
             add_text(to, values);

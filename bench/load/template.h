@@ -1,4 +1,4 @@
-/* Text with placeholders in braces; see README.md for what they are. */
+/* Text with placeholders in braces; see ../README.md. */
 #ifndef TEMPLATE_H
 #define TEMPLATE_H
 
@@ -30,6 +30,8 @@ struct template {
 struct values {
     unsigned connection, document, iteration;
     uint64_t id, sequence, sent; /* `sent`: nanoseconds */
+    const char *word;            /* of the message that is confirmed */
+    size_t word_size;
 };
 
 /* Fails where a list was named that is not there yet. */

@@ -40,6 +40,8 @@ BOUNDS = (
     "ping_timeout",
     "output_mark",
     "slow_reader_timeout",
+    "turn_timeout",
+    "turn_wait",
     "trace_limit",
     "max_keys",
     "audit_rate",

@@ -6,16 +6,21 @@ A field is at once the option `--field-name` of `syncline serve` and the environ
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from .proxies import Network
-from .secure_urls import is_secure
+from .setting_values import (
+    SettingError,
+    check_oidc,
+    check_origins,
+    check_range,
+    check_url,
+    elements,
+    networks,
+)
 
 __all__ = ["SettingError", "Settings"]
 
@@ -29,14 +34,7 @@ REDIS_SCHEMES = (
     "rediss+sentinel",
 )
 
-# The second form is that of pages within an app, as of capacitor://localhost.
-_ORIGIN = re.compile(r"https?://[^/?#@\s]+|(?!wss?:)[a-z][a-z0-9+.-]*://[a-z0-9.-]+", re.ASCII)
-
 MAX_DATA_LIMIT = 1024 * 1024
-
-
-class SettingError(ValueError):
-    """A setting that cannot be used; the text is one line that says what to change."""
 
 
 def _setting(default: Any, help: str, **bounds: Any) -> Any:
@@ -381,19 +379,19 @@ class Settings:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _check_range(each.name, getattr(self, each.name), each.metadata)
+            check_range(each.name, getattr(self, each.name), each.metadata)
         if self.public_url is not None:
-            _check_url("public_url", self.public_url, ("http", "https"))
+            check_url("public_url", self.public_url, ("http", "https"))
         if self.redis_url is not None:
-            _check_url("redis_url", self.redis_url, REDIS_SCHEMES)
+            check_url("redis_url", self.redis_url, REDIS_SCHEMES)
         if self.otlp_endpoint is not None:
-            _check_url("otlp_endpoint", self.otlp_endpoint, ("http", "https"))
+            check_url("otlp_endpoint", self.otlp_endpoint, ("http", "https"))
         if self.public_url is not None and set(self.public_url) & set("?#"):
             raise SettingError("--public-url must have no query and no fragment")
         for name, origins in (("cors", self.origins), ("ws", self.socket_origins)):
-            _check_origins(f"--{name}-origins", origins)
+            check_origins(f"--{name}-origins", origins)
         _ = self.proxies, self.webhook_private_networks
-        _check_oidc(self)
+        check_oidc(self)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -428,93 +426,19 @@ class Settings:
     @property
     def origins(self) -> list[str]:
         """`cors_origins` taken apart."""
-        return _elements(self.cors_origins)
+        return elements(self.cors_origins)
 
     @property
     def socket_origins(self) -> list[str]:
         """`ws_origins` taken apart, or what stands in for it."""
-        return self.origins if self.ws_origins is None else _elements(self.ws_origins)
+        return self.origins if self.ws_origins is None else elements(self.ws_origins)
 
     @property
     def proxies(self) -> list[Network]:
         """`trusted_proxies` taken apart."""
-        return _networks("trusted-proxies", self.trusted_proxies)
+        return networks("trusted-proxies", self.trusted_proxies)
 
     @property
-    def webhook_private_networks(self) -> list[Network]:
+    def webhook_privatenetworks(self) -> list[Network]:
         """`webhook_networks` taken apart."""
-        return _networks("webhook-networks", self.webhook_networks)
-
-
-def _networks(option: str, text: str) -> list[Network]:
-    try:
-        return [ipaddress.ip_network(network) for network in _elements(text)]
-    except ValueError as error:
-        raise SettingError(
-            f"--{option} must be addresses or networks like 10.0.0.0/8, with commas between "
-            f"them: {error}"
-        ) from None
-
-
-def _elements(text: str) -> list[str]:
-    return [element.strip() for element in text.split(",") if element.strip()]
-
-
-def _check_origins(option: str, origins: list[str]) -> None:
-    for origin in origins:
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise SettingError(
-                f"{option} must be '*' or origins like https://app.example.com, not {origin!r}"
-            )
-
-
-def _check_oidc(settings: Settings) -> None:
-    for option, url in (
-        ("--oidc-issuer", settings.oidc_issuer),
-        ("--oidc-jwks-url", settings.oidc_jwks_url),
-    ):
-        if url is not None and not is_secure(url):
-            # It may hold a password, so it is not repeated.
-            raise SettingError(
-                f"{option} must be an https:// URL without credentials; http:// only for this "
-                "machine"
-            )
-    for name in ("identity_claim", "grants_claim", "service", "service_claim"):
-        if getattr(settings, f"oidc_{name}") == "":
-            raise SettingError(f"--oidc-{name.replace('_', '-')} must not be empty")
-    if settings.oidc_issuer is None:
-        others = ("audience", "jwks_url", "grants_claim", "service_claim")
-        # Whoever sets one of them relies on it.
-        if any(getattr(settings, f"oidc_{name}") for name in others):
-            raise SettingError(
-                "--oidc-audience, --oidc-jwks-url, --oidc-grants-claim and --oidc-service-claim "
-                "need --oidc-issuer"
-            )
-    elif set(settings.oidc_issuer) & set("?#"):
-        raise SettingError("--oidc-issuer must have no query and no fragment")
-    elif not settings.oidc_audience:
-        raise SettingError("--oidc-issuer needs --oidc-audience")
-
-
-def _check_range(name: str, value: Any, bounds: Any) -> None:
-    option = f"--{name.replace('_', '-')}"
-    choices = bounds.get("choices")
-    if choices is not None and value not in choices:
-        raise SettingError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
-    least, most = bounds.get("least"), bounds.get("most")
-    if least is not None and not least <= value <= most:
-        raise SettingError(f"{option} must be from {least} to {most}, not {value}")
-
-
-def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in schemes and bool(parts.netloc or parts.path)
-        if "," not in parts.netloc:
-            _ = parts.port  # raises where the port is no number
-    except ValueError:
-        usable = False
-    if not usable:
-        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
-        # The URL may hold a password, so it is not repeated.
-        raise SettingError(f"--{name.replace('_', '-')} must be a URL that begins with {allowed}")
+        return networks("webhook-networks", self.webhook_networks)

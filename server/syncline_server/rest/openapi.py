@@ -101,8 +101,11 @@ def _document() -> JsonObject:
             "operationId": "UpdateDocument",
             "summary": "Replace the data, the expiry or both",
             "parameters": write,
-            "requestBody": parameters("UpdateDocument"),
-            "responses": {"200": _document_reply("Updated"), **refusals(400, 412, 413, 415)},
+            "requestBody": {"required": True} | parameters("UpdateDocument"),
+            "responses": {
+                "200": _document_reply("Updated", "WrittenDocument"),
+                **refusals(400, 412, 413, 415),
+            },
         },
         "patch": {
             "operationId": "PatchDocument",
@@ -110,7 +113,7 @@ def _document() -> JsonObject:
             "parameters": [*write, ref("parameters", "ttl")],
             "requestBody": _patches(),
             "responses": {
-                "200": _document_reply("Updated"),
+                "200": _document_reply("Updated", "WrittenDocument"),
                 **refusals(400, 409, 412, 413, 415, 429),
             },
         },
@@ -168,9 +171,9 @@ def _patches() -> JsonObject:
     }
 
 
-def _document_reply(text: str) -> JsonObject:
+def _document_reply(text: str, name: str = "Document") -> JsonObject:
     return {
         "description": text,
         "headers": {"ETag": ref("headers", "ETag")},
-        "content": json_content("Document"),
+        "content": json_content(name),
     }

@@ -11,6 +11,7 @@ from .openapi_parts import (
     URL,
     URL_OR_NULL,
     JsonObject,
+    at_least_one,
     object_schema,
     page,
     paging,
@@ -51,13 +52,15 @@ def account_schemas(date: JsonObject) -> JsonObject:
     return {
         "Service": _service_schema(date),
         "ServicePage": page("services", "Service"),
-        "ServiceParametersForm": object_schema(_parameters(form=True), ()),
-        "ServiceParametersJson": object_schema(_parameters(form=False), ()),
+        "CreateServiceForm": object_schema(_parameters(form=True), ()),
+        "CreateServiceJson": object_schema(_parameters(form=False), ()),
+        "UpdateServiceForm": at_least_one(_parameters(form=True)),
+        "UpdateServiceJson": at_least_one(_parameters(form=False)),
         "Permission": _permission_schema(),
         "PermissionPage": page("permissions", "Permission"),
         # What is left out is false.
-        "UpdatePermissionForm": object_schema(rights, ()) | {"minProperties": 1},
-        "UpdatePermissionJson": object_schema(rights, ()) | {"minProperties": 1},
+        "UpdatePermissionForm": at_least_one(rights),
+        "UpdatePermissionJson": at_least_one(rights),
     }
 
 
@@ -67,7 +70,7 @@ def _services() -> JsonObject:
             "operationId": "CreateService",
             "summary": "Create a service",
             "security": BASIC,
-            "requestBody": parameters("ServiceParameters"),
+            "requestBody": parameters("CreateService"),
             "responses": {"201": reply("Created", "Service"), **refusals(400, 409, 413, 415)},
         },
         "get": {
@@ -93,7 +96,7 @@ def _service() -> JsonObject:
             "operationId": "UpdateService",
             "summary": "Change the settings of a service",
             "security": BASIC,
-            "requestBody": parameters("ServiceParameters"),
+            "requestBody": {"required": True} | parameters("UpdateService"),
             "responses": {"200": reply("Updated", "Service"), **refusals(400, 413, 415)},
         },
         "delete": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .body import FORM, JSON
-from .paging import DEFAULT_SIZE, LARGEST_SIZE, RETURNED_LIMIT
+from .paging import DEFAULT_SIZE, LARGEST_PAGE, LARGEST_SIZE, RETURNED_LIMIT
 
 __all__ = [
     "BASIC",
@@ -14,6 +14,7 @@ __all__ = [
     "TEXT",
     "URL",
     "URL_OR_NULL",
+    "at_least_one",
     "json_content",
     "object_schema",
     "page",
@@ -89,7 +90,7 @@ def paging() -> list[JsonObject]:
         query(
             "Page",
             "The caller's own count of pages; it comes back in `meta`.",
-            {"type": "integer", "minimum": 0, "default": 0},
+            {"type": "integer", "minimum": 0, "maximum": LARGEST_PAGE, "default": 0},
         ),
         query(
             "PageToken",
@@ -122,6 +123,11 @@ def object_schema(properties: JsonObject, required: tuple[str, ...] | None = Non
         "properties": properties,
         "required": list(properties if required is None else required),
     }
+
+
+def at_least_one(properties: JsonObject) -> JsonObject:
+    """An object of these properties; none must be there, but one of them."""
+    return object_schema(properties, ()) | {"anyOf": [{"required": [name]} for name in properties]}
 
 
 def sid(kind: str) -> JsonObject:

@@ -17,7 +17,7 @@ from . import urlencoded
 from .replies import json_reply
 from .values import query_value
 
-__all__ = ["DEFAULT_SIZE", "LARGEST_SIZE", "RETURNED_LIMIT", "PageRequest"]
+__all__ = ["DEFAULT_SIZE", "LARGEST_PAGE", "LARGEST_SIZE", "RETURNED_LIMIT", "PageRequest"]
 
 DEFAULT_SIZE = 50
 """What is listed on a page, if the caller does not say."""
@@ -28,7 +28,9 @@ LARGEST_SIZE = 1000
 RETURNED_LIMIT = 100
 """What is listed on a page, at most, whatever was accepted (vendor's rule)."""
 
-# Far below what a listing could reach; the number is the caller's own book-keeping.
+LARGEST_PAGE = 10**15 - 1
+"""The largest `Page`: the caller's own book-keeping."""
+
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -121,6 +123,6 @@ def _number(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise Refusal(
             Code.INVALID_PARAMETER,
-            f"Page must be a whole number from 0; {fields.show(text)} was given.",
+            f"Page must be a whole number from 0 to {LARGEST_PAGE}; {fields.show(text)} was given.",
         )
     return int(text)

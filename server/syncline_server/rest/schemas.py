@@ -10,7 +10,7 @@ from syncline_server.settings import Settings
 
 from .openapi_account import account_schemas
 from .openapi_keys import key_schemas
-from .openapi_parts import TEXT, URL, JsonObject, object_schema, page, ref, sid
+from .openapi_parts import TEXT, URL, JsonObject, at_least_one, object_schema, page, ref, sid
 from .openapi_webhooks import webhook_schemas
 
 __all__ = ["components"]
@@ -109,6 +109,7 @@ def _schemas(settings: Settings) -> JsonObject:
     update_json = {"Data": {"anyOf": [data, text]}, "Ttl": _ttl()}
     return {
         "Document": _document(data),
+        "WrittenDocument": _written_document(data),
         "NativeDocument": _native_document(data),
         "DocumentPage": page("documents", "Document"),
         **account_schemas(_DATE),
@@ -117,8 +118,8 @@ def _schemas(settings: Settings) -> JsonObject:
         "Error": _error(),
         "CreateDocumentForm": object_schema({"UniqueName": name, **update_form}, ()),
         "CreateDocumentJson": object_schema({"UniqueName": name, **update_json}, ()),
-        "UpdateDocumentForm": object_schema(update_form, ()),
-        "UpdateDocumentJson": object_schema(update_json, ()),
+        "UpdateDocumentForm": at_least_one(update_form),
+        "UpdateDocumentJson": at_least_one(update_json),
         "MergePatch": {"type": "object", "description": "RFC 7396."},
         "OperationsPatch": {
             "type": "array",
@@ -150,6 +151,12 @@ def _document(data: JsonObject) -> JsonObject:
             "date_expires": _DATE | {"type": ["string", "null"]},
         }
     )
+
+
+def _written_document(data: JsonObject) -> JsonObject:
+    """Not everybody who may write may read, and who repeats a patch is told of the first."""
+    document = _document(data)
+    return document | {"required": [name for name in document["required"] if name != "data"]}
 
 
 def _native_document(data: JsonObject) -> JsonObject:

@@ -98,13 +98,15 @@ class Courier:
         self._queue = office.queue
         self._meters = office.meters
         settings = office.settings
-        by_bytes = max(LOAD_BYTES // settings.data_limit, settings.webhook_concurrency)
-        self._load_limit = min(LOAD_LIMIT, by_bytes)
+        by_bytes = min(LOAD_LIMIT, LOAD_BYTES // settings.data_limit)
+        # No less than what keeps all places busy, however the events are spread over objects.
+        self._load_limit = max(by_bytes, settings.webhook_concurrency * LANE_LOAD)
         self._buckets: dict[str, _Bucket] = {}
         # Those of one object; the first is being delivered.
         self._lanes: dict[str, deque[_Item]] = {}
-        # Events that were asked for, at most; and whether there was no room for others.
-        self._expected = 0
+        # Events of all buckets; those that were asked for, at most; and whether there was no room
+        # for others.
+        self._held = self._marked = self._expected = 0
         self._is_short = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -153,19 +155,22 @@ class Courier:
 
     def _reserve(self, bucket: _Bucket) -> int:
         """How many more of a bucket are to be held; 0 where there is no room."""
-        held = sum(each.held for each in self._buckets.values())
-        room = max(0, min(BUCKET_LOAD - bucket.held, self._load_limit - held - self._expected))
-        self._is_short |= not room
+        free = self._load_limit - self._held - self._expected
+        self._is_short |= free <= 0
+        room = max(0, min(BUCKET_LOAD - bucket.held, free))
         self._expected += room
         return room
 
     def _go_on(self) -> None:
         """Take what there was no room for."""
-        if self._is_short:
-            self._is_short = False
-            for bucket in self._buckets.values():
-                if bucket.is_due or bucket.has_more:
-                    self._begin_to_take(bucket)
+        if not self._is_short or self._load_limit <= self._held + self._expected:
+            return
+        self._is_short = False
+        for bucket in self._buckets.values():
+            if bucket.is_due or bucket.has_more:
+                self._begin_to_take(bucket)
+            if self._is_short:
+                break
 
     async def _take(self, bucket: _Bucket, room: int) -> None:
         try:
@@ -207,13 +212,18 @@ class Courier:
         if lane is None:
             lane = self._lanes[event.subject] = deque()
             self._spawn(self._work(event.subject, lane))
-        marked = sum(each.marked for each in self._buckets.values())
-        if len(lane) < LANE_LOAD or marked >= MARKS_LIMIT:
-            bucket.held += 1
+        if len(lane) < LANE_LOAD or self._marked >= MARKS_LIMIT:
+            self._count(bucket, held=1)
             lane.append(_Item(event, bucket))
         else:
-            bucket.marked += 1
+            self._count(bucket, marked=1)
             lane.append(_Item(replace(event, data=None), bucket, is_whole=False))
+
+    def _count(self, bucket: _Bucket, held: int = 0, marked: int = 0) -> None:
+        bucket.held += held
+        bucket.marked += marked
+        self._held += held
+        self._marked += marked
 
     async def _work(self, subject: str, lane: deque[_Item]) -> None:
         """Deliver what happened to one object, one after the other."""
@@ -221,7 +231,7 @@ class Courier:
             while lane:
                 await self._carry(lane[0])
                 bucket = lane.popleft().bucket
-                bucket.held -= 1
+                self._count(bucket, held=-1)
                 bucket.waiting = max(bucket.waiting - 1, 0)
                 if bucket.has_more and bucket.held <= BUCKET_LOAD // 2:
                     self._begin_to_take(bucket)
@@ -235,8 +245,7 @@ class Courier:
         event: QueuedEvent | None = item.event
         if not item.is_whole:
             event = await insist(lambda: self._queue.read(self._service_sid, item.event))
-            item.bucket.held += 1
-            item.bucket.marked -= 1
+            self._count(item.bucket, held=1, marked=-1)
         if event is not None:  # else it has given way to newer ones
             await self.delivery.deliver(event)
 
