@@ -439,6 +439,6 @@ class Settings:
         return networks("trusted-proxies", self.trusted_proxies)
 
     @property
-    def webhook_privatenetworks(self) -> list[Network]:
+    def webhook_private_networks(self) -> list[Network]:
         """`webhook_networks` taken apart."""
         return networks("webhook-networks", self.webhook_networks)
