@@ -19,6 +19,7 @@ from .hub import Hub
 from .logs import about
 from .metrics import Meters
 from .pace import Pace
+from .rights import Right
 from .scope import Scope
 from .settings import Settings
 from .storage.commit import REVISION_RANDOM, now_ms
@@ -27,7 +28,6 @@ from .storage.listing import Listing
 from .storage.paging import Page
 from .storage.permissions import Permissions
 from .storage.redis import Redis
-from .storage.rights import Right
 from .storage.services import Services, unknown_service
 from .storage.webhooks import hook
 from .turns import Turns

@@ -18,9 +18,9 @@ from syncline_protocol.document import Document
 from syncline_protocol.errors import Code, Refusal
 
 from .patches import patched
+from .rights import Right
 from .settings import Settings
 from .storage.documents import Documents, Step, StepRepeated, Written, absent, mismatch
-from .storage.rights import Right
 from .turns import Turns
 
 if TYPE_CHECKING:

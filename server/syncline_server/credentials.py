@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .known_keys import KEY_SID
 from .private import read_private, write_private
-from .settings import SettingError
+from .setting_values import SettingError
 
 __all__ = ["Credentials", "find_credentials", "load_credentials"]
 

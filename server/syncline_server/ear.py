@@ -18,11 +18,11 @@ from uuid import uuid4
 from syncline_protocol.document import Event
 from syncline_protocol.errors import Refusal
 
+from .rights import RightsChanged
 from .storage.connection import Connection, ReplyError, connect
 from .storage.events import parse_event
 from .storage.node import reconnect
 from .storage.redis import Redis
-from .storage.rights import RightsChanged
 
 __all__ = ["Ear", "Listener"]
 

@@ -9,8 +9,8 @@ from syncline_protocol.document import Event
 from syncline_protocol.errors import Code, Refusal
 
 from .ear import Ear
+from .rights import RightsChanged
 from .storage.redis import Redis
-from .storage.rights import RightsChanged
 
 __all__ = ["Feed"]
 

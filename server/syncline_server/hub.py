@@ -19,13 +19,13 @@ from .bases import Bases
 from .cork import Cork, Outlet
 from .feed import Feed
 from .metrics import Meters, Tally
+from .rights import Right, RightsChanged
 from .storage.backoff import PAUSE_LIMIT
 from .storage.commit import REVISION_RANDOM, now_ms
 from .storage.connection import ReplyError
 from .storage.documents import Documents
 from .storage.keys import channel, sid_of_channel
 from .storage.redis import Redis
-from .storage.rights import Right, RightsChanged
 from .storage.services import Service
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import socket
 
 from syncline_protocol import __version__
 
-from .settings import SettingError, Settings
+from .setting_values import SettingError
+from .settings import Settings
 
 __all__ = ["announce", "listen"]
 

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from .settings import SettingError
+from .setting_values import SettingError
 
 __all__ = ["read_private", "write_private"]
 

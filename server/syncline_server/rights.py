@@ -1,10 +1,11 @@
-"""The three rights that there are."""
+"""What an identity may do with an object of a service."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntFlag
 
-__all__ = ["Right"]
+__all__ = ["Right", "RightsChanged"]
 
 
 class Right(IntFlag):
@@ -14,3 +15,17 @@ class Right(IntFlag):
     READ = 1
     WRITE = 2
     MANAGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RightsChanged:
+    """What is published when a permission is set or taken away.
+
+    Attributes:
+        sid: of the object.
+        rights: all that the identity has from now on.
+    """
+
+    sid: str
+    identity: str
+    rights: Right

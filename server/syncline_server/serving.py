@@ -14,7 +14,8 @@ from .app import create_app
 from .credentials import Credentials
 from .listening import announce, listen
 from .server import Server
-from .settings import SettingError, Settings
+from .setting_values import SettingError
+from .settings import Settings
 from .storage.api_keys import check_master_key
 from .storage.embedded import EmbeddedRedis
 from .storage.engines import make_engine, start_engine

@@ -22,7 +22,7 @@ from .setting_values import (
     networks,
 )
 
-__all__ = ["SettingError", "Settings"]
+__all__ = ["Settings"]
 
 REDIS_SCHEMES = (
     "redis",

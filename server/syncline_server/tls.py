@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO
 
-from .settings import SettingError, Settings
+from .setting_values import SettingError
+from .settings import Settings
 
 __all__ = ["Certificate", "KeyPair", "read_key_pair", "reread_key_pair"]
 

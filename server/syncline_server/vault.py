@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .private import read_private, write_private
-from .settings import SettingError
+from .setting_values import SettingError
 
 __all__ = ["MASTER_KEY_VARIABLE", "Broken", "Vault", "load_master_key", "make_master_key"]
 

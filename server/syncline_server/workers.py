@@ -19,7 +19,8 @@ import orjson
 
 from .credentials import Credentials
 from .listening import announce, listen
-from .settings import SettingError, Settings
+from .setting_values import SettingError
+from .settings import Settings
 from .storage.backoff import Backoff
 from .storage.embedded import EmbeddedRedis
 from .storage.engine import SHARD

@@ -12,9 +12,9 @@ from syncline_protocol.document import Document, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.combining import STEPS_LIMIT, Combiner
 from syncline_server.metrics import Meters
+from syncline_server.rights import Right
 from syncline_server.settings import Settings
 from syncline_server.storage.documents import Written
-from syncline_server.storage.rights import Right
 from syncline_server.turns import Turns
 
 

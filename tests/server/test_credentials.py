@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncline_server.credentials import Credentials, find_credentials, load_credentials
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 
 ACCOUNT = f"AC{'a' * 32}"
 KEY = f"SK{'b' * 32}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from syncline_server.private import read_private, write_private
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 
 
 def test_what_is_written_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:

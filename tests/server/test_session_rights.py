@@ -16,9 +16,9 @@ from syncline_server.answers import Opened, Result
 from syncline_server.backend import Backend, Workspace
 from syncline_server.grants import Grants
 from syncline_server.hub import Topic
+from syncline_server.rights import Right
 from syncline_server.session import Session
 from syncline_server.storage.redis import Redis
-from syncline_server.storage.rights import Right
 
 Step = Callable[[], Awaitable[None]]
 

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from syncline_server.settings import SettingError, Settings
+from syncline_server.setting_values import SettingError
+from syncline_server.settings import Settings
 
 FIELDS = {each.name: each for each in fields(Settings)}
 BOUNDED = [name for name, each in FIELDS.items() if "least" in each.metadata]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from syncline_server.settings import SettingError, Settings
+from syncline_server.setting_values import SettingError
+from syncline_server.settings import Settings
 
 ISSUER = "https://id.example.org/realms/a"
 

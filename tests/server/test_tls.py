@@ -24,7 +24,8 @@ from support.socket import WAIT, native_socket
 from support.twilsock import twilsock_client
 from support.workers import until_workers, workers
 from syncline.options import TransportChoice
-from syncline_server.settings import SettingError, Settings
+from syncline_server.setting_values import SettingError
+from syncline_server.settings import Settings
 from syncline_server.tls import Certificate, KeyPair, read_key_pair, reread_key_pair
 
 

@@ -20,7 +20,8 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server import serving
 from syncline_server.credentials import Credentials
 from syncline_server.metrics import Meters
-from syncline_server.settings import SettingError, Settings
+from syncline_server.setting_values import SettingError
+from syncline_server.settings import Settings
 from syncline_server.traces import Traces
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from syncline_server.credentials import load_credentials
-from syncline_server.settings import SettingError, Settings
+from syncline_server.setting_values import SettingError
+from syncline_server.settings import Settings
 from syncline_server.vault import load_master_key
 
 from .options import setting_options

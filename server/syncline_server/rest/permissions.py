@@ -12,8 +12,8 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_server.auth import IDENTITY_LENGTH
 from syncline_server.backend import Backend
+from syncline_server.rights import Right
 from syncline_server.storage.permissions import Permission, Permissions
-from syncline_server.storage.rights import Right
 
 from . import urls
 from .account import require_account

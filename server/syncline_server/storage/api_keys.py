@@ -19,7 +19,7 @@ import orjson
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_server.known_keys import UNREADABLE, ApiKey, KnownKeys, digest
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 from syncline_server.vault import Broken, Vault
 
 from . import keys

@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.crc import key_slot
 
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 
 from .address import Address
 from .connection import Connection, ConnectionBroken, ReplyError, connect

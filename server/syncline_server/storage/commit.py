@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
+from syncline_server.rights import Right
+
 from .connection import Argument
-from .rights import Right
 
 __all__ = ["REVISION_RANDOM", "Commit", "bits", "now_ms"]
 

@@ -19,12 +19,12 @@ from syncline_protocol.sids import (
     is_document_sid,
     make_document_sid,
 )
+from syncline_server.rights import Right
 
 from . import keys
 from .commit import Commit, bits, now_ms
 from .node import Unanswered
 from .redis import Redis
-from .rights import Right
 from .scripts import COMMIT, FETCH
 from .webhooks import Notes
 

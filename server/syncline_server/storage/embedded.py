@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 
 from .address import Address
 from .connection import ConnectionBroken, ReplyError, connect

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncline_server.settings import SettingError, Settings
+from syncline_server.setting_values import SettingError
+from syncline_server.settings import Settings
 
 from .address import Address
 from .connection import ConnectionBroken, ReplyError, connect

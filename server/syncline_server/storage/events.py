@@ -5,8 +5,7 @@ from __future__ import annotations
 import orjson
 
 from syncline_protocol.document import Event, Removed, Updated
-
-from .rights import Right, RightsChanged
+from syncline_server.rights import Right, RightsChanged
 
 __all__ = ["parse_event"]
 

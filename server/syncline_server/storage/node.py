@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 
 from .address import Address
 from .backoff import Backoff

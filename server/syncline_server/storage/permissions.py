@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
+from syncline_server.rights import Right
 
 from . import keys
 from .commit import now_ms
 from .documents import Documents, absent
 from .paging import Page, read_page
 from .redis import Redis
-from .rights import Right
 from .scripts import PERMIT
 
 __all__ = ["Permission", "Permissions"]

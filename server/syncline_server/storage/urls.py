@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 
 from .address import Address
 from .cluster import RedisCluster

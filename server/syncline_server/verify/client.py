@@ -273,4 +273,5 @@ def _options(transport: TransportChoice) -> Options:
         backoff_limit=BACKOFF_LIMIT,
         websocket_retry=BACKOFF_LIMIT,
         event_queue=1,
+        deltas=False,  # each event is judged by itself
     )

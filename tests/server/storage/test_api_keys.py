@@ -14,7 +14,7 @@ import pytest
 from support.store import Store, eventually, refused
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.known_keys import KnownKeys
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 from syncline_server.storage import api_keys as storage_api_keys
 from syncline_server.storage import keys, lookout
 from syncline_server.storage.address import Address

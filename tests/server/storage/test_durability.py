@@ -13,7 +13,8 @@ import pytest
 from support.sentinel import Watched
 from support.store import PATIENCE, Service, Store, refused
 from syncline_protocol.errors import Code
-from syncline_server.settings import SettingError, Settings
+from syncline_server.setting_values import SettingError
+from syncline_server.settings import Settings
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.durability import barrier
 from syncline_server.storage.engine import Engine, ExternalRedis

@@ -15,7 +15,7 @@ import pytest
 
 from support.store import PATIENCE, Service, eventually
 from syncline_protocol.document import Document
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 from syncline_server.storage import embedded
 from syncline_server.storage.address import Address
 from syncline_server.storage.connection import connect

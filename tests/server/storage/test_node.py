@@ -10,7 +10,7 @@ import pytest
 
 from support.store import PATIENCE, Service, Store, eventually, refused
 from syncline_protocol.errors import Code
-from syncline_server.settings import SettingError
+from syncline_server.setting_values import SettingError
 from syncline_server.storage import node as storage_node
 from syncline_server.storage.address import Address
 from syncline_server.storage.backoff import PAUSE_LIMIT
