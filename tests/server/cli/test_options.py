@@ -68,9 +68,20 @@ def other_value(name: str) -> Any:
         "trusted_proxies": "10.0.0.0/8",
         "otlp_endpoint": "http://localhost:4318",
         "webhook_networks": "10.0.0.0/8",
+        "oidc_issuer": "https://id.example.com",
+        "oidc_jwks_url": "https://id.example.com/keys",
     }.get(name, "example.com")
 
 
+@pytest.fixture
+def companions(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What a setting needs beside it is set."""
+    if name.startswith("oidc_"):
+        for other in ("oidc_issuer", "oidc_audience"):
+            monkeypatch.setenv(f"SYNCLINE_{other.upper()}", other_value(other))
+
+
+@pytest.mark.usefixtures("companions")
 @pytest.mark.parametrize("name", FIELDS)
 def test_each_setting_is_taken_from_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str
@@ -79,6 +90,7 @@ def test_each_setting_is_taken_from_its_variable(
     assert getattr(parsed(), name) == other_value(name)
 
 
+@pytest.mark.usefixtures("companions")
 @pytest.mark.parametrize("name", FIELDS)
 def test_each_setting_is_taken_from_its_option(name: str) -> None:
     flag, value = f"--{name.replace('_', '-')}", other_value(name)
