@@ -34,12 +34,13 @@ from syncline_protocol.sids import is_sid
 
 from .answers import Answer, Fetched, Opened, Result, Unsubscribed, tells_data
 from .auth import SYSTEM
-from .backend import Backend, Workspace
+from .backend import Backend
 from .cork import Outlet
 from .hub import Format, Topic
 from .lanes import Lane, Lanes
 from .storage.commit import now_ms
 from .storage.documents import Written, forbidden
+from .workspace import Workspace
 
 __all__ = ["Session"]
 

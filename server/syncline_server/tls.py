@@ -97,9 +97,7 @@ def read_key_pair(settings: Settings) -> KeyPair | None:
         if settings.tls_cert == settings.tls_key:
             return None
         raise SettingError("--tls-cert and --tls-key must be set together")
-    key_pair = KeyPair(
-        _read("--tls-cert", settings.tls_cert), _read("--tls-key", settings.tls_key)
-    )
+    key_pair = KeyPair(_read("--tls-cert", settings.tls_cert), _read("--tls-key", settings.tls_key))
     _check_certificate(settings.tls_cert, key_pair.certificate)
     _check_key(settings.tls_key, key_pair.key)
     try:

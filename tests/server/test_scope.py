@@ -13,13 +13,14 @@ from syncline_protocol.document import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import make_document_sid
 from syncline_server import scope
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.grants import Grant, Grants
 from syncline_server.rights import Right
 from syncline_server.scope import Scope
 from syncline_server.storage.commit import REVISION_RANDOM, now_ms
 from syncline_server.storage.documents import Documents, mismatch
 from syncline_server.storage.redis import Redis
+from syncline_server.workspace import Workspace
 
 READ_WRITE = Right.READ | Right.WRITE
 

@@ -24,13 +24,14 @@ from syncline_protocol.commands import (
 from syncline_protocol.document import Base, Document, Event, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.answers import Opened, Result
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.hub import Format, Topic
 from syncline_server.metrics import Tally
 from syncline_server.session import HELD_LIMIT, Session
 from syncline_server.settings import Settings
 from syncline_server.storage.documents import Written
 from syncline_server.storage.redis import Redis
+from syncline_server.workspace import Workspace
 
 LIMIT = 3
 """Documents that one session may have open."""

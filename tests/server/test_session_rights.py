@@ -13,12 +13,13 @@ from syncline_protocol.commands import Mode, Open, Remove
 from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.answers import Opened, Result
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.grants import Grants
 from syncline_server.hub import Topic
 from syncline_server.rights import Right
 from syncline_server.session import Session
 from syncline_server.storage.redis import Redis
+from syncline_server.workspace import Workspace
 
 Step = Callable[[], Awaitable[None]]
 

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from syncline_protocol import commands, fields
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.storage.documents import Written
+from syncline_server.workspace import Workspace
 
 from . import urlencoded, urls
 from .addresses import Resource
@@ -102,7 +103,7 @@ class _Endpoints:
 
     async def _workspace(self, request: Request) -> Workspace:
         caller = await self._backend.authenticator.caller(request.headers.get("authorization"))
-        workspace = await self._backend.workspace(caller, request.path_params["service"])
+        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         refusal = workspace.too_fast()
         if refusal is not None:
             raise refusal

@@ -14,6 +14,7 @@ from syncline_protocol.dates import format_milliseconds
 from syncline_server.backend import Backend
 from syncline_server.webhooks.parameters import parameters
 from syncline_server.webhooks.parking import Parked
+from syncline_server.workspace import Workspace
 
 from . import urls
 from .account import require_account
@@ -72,7 +73,7 @@ class _Endpoints:
 
     async def _where(self, request: Request) -> Surroundings:
         caller = await require_account(self._backend, request)
-        workspace = await self._backend.workspace(caller, request.path_params["service"])
+        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         return Surroundings.of(request, self._backend, workspace)
 
 

@@ -14,6 +14,7 @@ from syncline_server.auth import IDENTITY_LENGTH
 from syncline_server.backend import Backend
 from syncline_server.rights import Right
 from syncline_server.storage.permissions import Permission, Permissions
+from syncline_server.workspace import Workspace
 
 from . import urls
 from .account import require_account
@@ -123,7 +124,7 @@ class _Endpoints:
 
     async def _where(self, request: Request) -> Surroundings:
         caller = await require_account(self._backend, request)
-        workspace = await self._backend.workspace(caller, request.path_params["service"])
+        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         return Surroundings.of(request, self._backend, workspace)
 
     def _tell(self, action: str, address: str, identity: str, **known: object) -> None:

@@ -10,11 +10,12 @@ from starlette.requests import Request
 
 from syncline_protocol.dates import format_seconds
 from syncline_protocol.document import Document
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.rights import Right
 from syncline_server.storage.api_keys import Record
 from syncline_server.storage.permissions import Permission
 from syncline_server.storage.services import Service
+from syncline_server.workspace import Workspace
 
 from . import urls
 

@@ -13,6 +13,7 @@ from syncline_server.backend import Backend
 from syncline_server.session import Session
 from syncline_server.storage.services import DEFAULT_NAME
 from syncline_server.webhooks.reachability import make_endpoint_id
+from syncline_server.workspace import Workspace
 
 from .lifetime import TokenLife
 from .transport import Socket
@@ -111,7 +112,9 @@ class Caller:
 
     async def _present(self, token: str) -> tuple[Principal, Session]:
         principal = await self._backend.authenticator.bearer(token)
-        workspace = await self._backend.workspace(principal, principal.service or DEFAULT_NAME)
+        workspace = await Workspace.enter(
+            self._backend, principal, principal.service or DEFAULT_NAME
+        )
         self._backend.authenticator.confirm(principal)
         workspace.endpoint = self._endpoint
         if self.session is None:

@@ -18,11 +18,12 @@ from syncline_protocol.document import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.answers import Opened, Result
 from syncline_server.auth import Principal, revoked
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.rest import Resource
 from syncline_server.session import Session
+from syncline_server.workspace import Workspace
 
 from .departures import Departures
 from .door import Door
@@ -50,7 +51,7 @@ def routes(backend: Backend, departures: Departures, door: Door, wheel: Wheel) -
         if refusal is not None:
             raise refusal
         principal = await backend.authenticator.caller(request.headers.get("authorization"))
-        workspace = await backend.workspace(principal, request.path_params["service"])
+        workspace = await Workspace.enter(backend, principal, request.path_params["service"])
         held = request.headers.get("last-event-id") or None
         command = Open(
             request.path_params["document"],

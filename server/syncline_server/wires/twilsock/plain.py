@@ -12,13 +12,14 @@ from syncline_protocol.commands import Command
 from syncline_protocol.document import Event
 from syncline_protocol.errors import Refusal
 from syncline_server.answers import Result
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.rest.addresses import Endpoint, Resource
 from syncline_server.rest.body import read_parameters
 from syncline_server.rest.replies import json_reply
 from syncline_server.rest.resources import Surroundings
 from syncline_server.session import Session
 from syncline_server.storage.services import DEFAULT_NAME
+from syncline_server.workspace import Workspace
 
 from . import configuration
 from .api import Action, Call
@@ -89,7 +90,7 @@ class _Plain:
     async def _workspace(self, request: Request) -> Workspace:
         caller = await self._backend.authenticator.caller(request.headers.get("authorization"))
         service = request.path_params.get("service") or caller.service or DEFAULT_NAME
-        return await self._backend.workspace(caller, service)
+        return await Workspace.enter(self._backend, caller, service)
 
 
 def _ignore(_: Event) -> None:

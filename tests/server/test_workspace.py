@@ -20,10 +20,11 @@ from syncline_protocol.commands import (
 from syncline_protocol.document import Updated
 from syncline_protocol.errors import Code
 from syncline_server.auth import SYSTEM, Principal
-from syncline_server.backend import Backend, Workspace
+from syncline_server.backend import Backend
 from syncline_server.settings import Settings
 from syncline_server.storage.commit import now_ms
 from syncline_server.storage.redis import Redis
+from syncline_server.workspace import Workspace
 
 ACCOUNT = Principal(SYSTEM, None, None)
 
@@ -68,17 +69,17 @@ async def value(workspace: Workspace, address: str) -> dict[str, object]:
 async def test_the_account_may_work_in_every_service(backend: Backend) -> None:
     made = await backend.services.create({}, 10_000)
     for address in ("default", made.sid):
-        workspace = await backend.workspace(ACCOUNT, address)
+        workspace = await Workspace.enter(backend, ACCOUNT, address)
         assert (workspace.identity, workspace.limited) == (SYSTEM, False)
     assert workspace.service_sid == made.sid
 
 
 async def test_a_token_opens_its_own_service_by_either_address(backend: Backend) -> None:
-    default = (await backend.workspace(ACCOUNT, "default")).service_sid
+    default = (await Workspace.enter(backend, ACCOUNT, "default")).service_sid
     for stated in ("default", default):
         alice = Principal("alice", stated, 0.0)
         for asked in ("default", default):
-            workspace = await backend.workspace(alice, asked)
+            workspace = await Workspace.enter(backend, alice, asked)
             assert workspace.service_sid == default
             assert (workspace.identity, workspace.limited) == ("alice", True)
 
@@ -98,16 +99,16 @@ async def test_a_token_of_another_service_opens_none_and_learns_nothing(backend:
         (f"{made.sid} ", made.sid),
     ]:
         await refused(
-            backend.workspace(Principal("alice", stated, 0.0), asked), Code.SERVICE_FORBIDDEN
+            Workspace.enter(backend, Principal("alice", stated, 0.0), asked), Code.SERVICE_FORBIDDEN
         )
 
 
 @pytest.mark.parametrize("address", [f"IS{'0' * 32}", "other", "", "é", "\x00", "x" * 10_000])
 async def test_a_service_that_is_not_there(backend: Backend, address: str) -> None:
-    refusal = await refused(backend.workspace(ACCOUNT, address), Code.SERVICE_NOT_FOUND)
+    refusal = await refused(Workspace.enter(backend, ACCOUNT, address), Code.SERVICE_NOT_FOUND)
     assert len(refusal.message) < 200
     await refused(
-        backend.workspace(Principal("alice", address, 0.0), address), Code.SERVICE_NOT_FOUND
+        Workspace.enter(backend, Principal("alice", address, 0.0), address), Code.SERVICE_NOT_FOUND
     )
 
 
