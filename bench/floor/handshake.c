@@ -20,7 +20,8 @@ static void encode_base64(const uint8_t *bytes, size_t size, char *to) {
 }
 
 size_t handshake_answer(const char *request, size_t size, char answer[HANDSHAKE_ROOM]) {
-    static const char name[] = "Sec-WebSocket-Key: ", magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    static const char name[] = "Sec-WebSocket-Key: ";
+    static const char magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     const char *key = memmem(request, size, name, sizeof name - 1);
     if (key == NULL)
         return 0;

@@ -25,6 +25,7 @@ enum {
     DOCUMENTS = 100000,
     ROOM = 1 << 16,
     EVENTS = 512,
+    BACKLOG = 4096,
     HEAD_ROOM = 4,
     WORD_SIZE = 4,                 /* "sub " and "pub " */
     SUBSCRIBE_SIZE = WORD_SIZE + 5, /* with the number */
@@ -174,7 +175,8 @@ static int listen_on(const char *port) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0)
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(listener, BACKLOG) < 0)
         fail("listen");
     struct epoll_event event = {EPOLLIN, {.ptr = NULL}};
     epoll_ctl(poll_descriptor, EPOLL_CTL_ADD, listener, &event);

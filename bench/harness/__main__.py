@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from .bench import Bench
@@ -85,15 +86,16 @@ def _arguments() -> argparse.Namespace:
 
 
 def _bench(given: argparse.Namespace) -> Bench:
-    rounds, seconds, documents = (2, 1.0, 100_000) if given.quick else (5, 3.0, 1_000_000)
-    return Bench(
-        given.rounds or rounds,
-        given.seconds or seconds,
+    bench = Bench(
+        given.rounds or (2 if given.quick else 5),
+        given.seconds or (1.0 if given.quick else 3.0),
         given.appendfsync,
         find_peers(),
         given.contender or [""],
-        documents,
     )
+    if given.quick:
+        return replace(bench, many_documents=100_000, idle_connections=2000)
+    return bench
 
 
 if __name__ == "__main__":

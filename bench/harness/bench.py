@@ -25,6 +25,7 @@ class Bench:
         own: what goals are set for.
         variants: the same, used otherwise; there for comparison.
         many_documents: as many as the cost of operations is looked at with.
+        idle_connections: as many as only stay.
     """
 
     rounds: int = 5
@@ -33,6 +34,7 @@ class Bench:
     peers: Sequence[Target] = ()
     wanted: Sequence[str] = ("",)
     many_documents: int = 1_000_000
+    idle_connections: int = 10_000
     floor: Target = field(default_factory=Floor)
     own: Sequence[Target] = field(default_factory=lambda: (Native(), Twilsock()))
     variants: Sequence[Target] = field(default_factory=lambda: (Confirming(),))

@@ -95,8 +95,9 @@ static void carry_out(const char *command) {
         report();
         return;
     }
-    if (sscanf(command, "publish %15s %u seconds %lf events %llu", pace, &amount, &seconds, &events) >= 3 &&
-        amount > 0)
+    int found = sscanf(command, "publish %15s %u seconds %lf events %llu", pace, &amount, &seconds,
+                       &events);
+    if (found >= 3 && amount > 0)
         for (unsigned i = 0; i < sizeof paces / sizeof *paces; i++)
             if (strcmp(pace, paces[i]) == 0) {
                 publisher_start((enum pace)i, amount, seconds, events);

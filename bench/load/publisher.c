@@ -84,7 +84,8 @@ static void end_request(struct connection *writer, uint64_t number, bool refused
     histogram_add(&tally.answer, tally.ended - *sent);
     *sent = 0;
     requests->unanswered--;
-    while (requests->oldest < requests->next && requests->sent[requests->oldest % REQUEST_ROOM] == 0)
+    while (requests->oldest < requests->next &&
+           requests->sent[requests->oldest % REQUEST_ROOM] == 0)
         requests->oldest++;
     *(refused ? &tally.refused : &tally.acknowledged) += 1;
     if (run.pace == IN_FLIGHT && is_running(tally.ended))

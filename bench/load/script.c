@@ -65,7 +65,8 @@ static void read_to(struct reader *reader, char *rest) {
 }
 
 static void read_speak(struct reader *reader, char *rest) {
-    static const char *const names[] = {[WEBSOCKET] = "websocket", [HTTP] = "http", [RESP] = "resp"};
+    static const char *const names[] = {
+        [WEBSOCKET] = "websocket", [HTTP] = "http", [RESP] = "resp"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(rest, names[i]) == 0) {
             reader->group->protocol = (enum protocol)i;

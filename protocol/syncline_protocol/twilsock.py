@@ -117,6 +117,17 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...]
 
 
+_REPLY = re.compile(rb'TWILSOCK V3\.0 \d+\r\n\{(?:"id":"[^"\\]*",)?"method":"reply"[,}]')
+
+
+def is_reply(frame: bytes) -> bool:
+    """True for a frame that is a client's reply, as the vendor's SDKs write it.
+
+    They confirm each notification so, and nothing comes of it: not even that it is decoded.
+    """
+    return _REPLY.match(frame) is not None
+
+
 def decode(frame: bytes) -> Packet:
     """The packet in a frame.
 

@@ -305,13 +305,13 @@ class Settings:
         most=2**36,
     )
     turn_timeout: float = _setting(
-        0.5,
+        1.0,
         "Seconds that a refused conditional write has for its next try while others wait.",
         least=0.01,
         most=60,
     )
     turn_wait: float = _setting(
-        3.0,
+        5.0,
         "Seconds that a refused conditional write waits for its turn; then it is answered anyway.",
         least=0.01,
         most=60,

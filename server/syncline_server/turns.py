@@ -17,6 +17,11 @@ from syncline_protocol.document import Document
 __all__ = ["Turns"]
 
 
+LAPSES_LIMIT = 3
+"""Turns in a row that a contender may let go by; then it is told of its refusals at once. A caller
+without a session may let none go by: a slow one cannot be told from one that does not try again."""
+
+
 @dataclass(slots=True, eq=False)
 class _Contest:
     """Those who contend for one document.
@@ -28,7 +33,7 @@ class _Contest:
         crowded: True once somebody had to wait, or lost again: only then does the holder's turn
             hold up others, so that a lone refusal costs nobody anything.
         waiting: whose turn comes later, and what wakes each.
-        absent: contenders that let a turn go by.
+        lapses: turns in a row that contenders let go by.
     """
 
     keys: list[tuple[str, str]]
@@ -37,7 +42,7 @@ class _Contest:
     told: int
     crowded: bool = False
     waiting: deque[tuple[object | None, asyncio.Future[None]]] = field(default_factory=deque)
-    absent: set[object | None] = field(default_factory=set)
+    lapses: Counter[object | None] = field(default_factory=Counter)
     alarm: asyncio.TimerHandle | None = None
 
     def is_turn_of(self, contender: object | None, if_match: int | None) -> bool:
@@ -120,6 +125,7 @@ class Turns:
         if newest is not None:
             _note(contest, newest)
         if is_over:
+            del contest.lapses[contender]
             self._pass_on(contest)
 
     def forget(self, contender: object) -> None:
@@ -137,7 +143,7 @@ class Turns:
 
     async def _wait(self, contest: _Contest, contender: object | None) -> bool:
         """True once it is the contender's turn; False if that takes too long."""
-        if contender in contest.absent:
+        if contest.lapses[contender] >= (LAPSES_LIMIT if contender is not None else 1):
             return False
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         contest.waiting.append((contender, turn))
@@ -163,7 +169,7 @@ class Turns:
     def _give_up(self, contest: _Contest) -> None:
         if contest.waiting:
             self._bounds["turn_timeout"] += 1
-            contest.absent.add(contest.holder)
+            contest.lapses[contest.holder] += 1
         self._pass_on(contest)
 
     def _pass_on(self, contest: _Contest) -> None:

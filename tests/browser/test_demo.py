@@ -212,6 +212,23 @@ async def test_refused_token_is_explained(server: RunningServer, browsing: Brows
     browsing.errors.clear()
 
 
+async def test_markup_in_names_and_data_is_text(server: RunningServer, browsing: Browsing) -> None:
+    markup = "\"'><img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
+    window = await DemoWindow.open(browsing, server)
+    async with syncline.connect(server.url, token=server.token(markup)) as client:
+        prefs = await client.document("user_prefs")
+        count = await client.document("counter")
+        await prefs.update({"accent": markup, markup: {"__proto__": markup, "n": "javascript:run"}})
+        await count.update({"count": markup})
+        await expect(window.writer).to_have_text(markup)
+        await expect(window.page.locator("#json")).to_contain_text("<img src=x onerror=")
+        await expect(window.count).to_have_text(markup)
+        assert await window.page.locator("img[src=x], body script").count() == 0
+        assert await window.page.title() != "run"
+        await prefs.set({})
+        await count.set({"count": 0})
+
+
 async def test_every_control_has_a_name(server: RunningServer, browsing: Browsing) -> None:
     window = await DemoWindow.open(browsing, server)
     outline = await window.page.locator("body").aria_snapshot()

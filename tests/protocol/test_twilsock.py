@@ -252,3 +252,29 @@ class TestWriting:
         assert size is not None and int(size[1]) == len(header)
         assert rest == payload
         assert twilsock.decode(frame).payload == payload
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"id":"TM1","method":"reply","payload_type":"application/json"}',
+        b'{"method":"reply","id":"TM1"}',
+        b'{"method":"reply"}',
+    ],
+)
+def test_a_reply_is_known_without_being_decoded(header: bytes) -> None:
+    assert twilsock.is_reply(b"TWILSOCK V3.0 %d\r\n%b\r\n" % (len(header), header))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"id":"TM1","method":"message"}',
+        b'{"id":"\\","method":"reply","x":"","method":"message"}',
+        b'{"x":{"method":"reply"},"method":"message","id":"TM1"}',
+        b'{"method":"replying","id":"TM1"}',
+        b'{"id":"TM1",  "method":"reply"}',
+    ],
+)
+def test_what_may_be_something_else_is_decoded(header: bytes) -> None:
+    assert not twilsock.is_reply(b"TWILSOCK V3.0 %d\r\n%b\r\n" % (len(header), header))

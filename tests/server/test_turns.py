@@ -7,7 +7,7 @@ import pytest
 
 from support.store import PATIENCE
 from syncline_protocol.document import Document
-from syncline_server.turns import Turns
+from syncline_server.turns import LAPSES_LIMIT, Turns
 
 SERVICE = "IS" + "0" * 32
 SID = "ET" + "0" * 32
@@ -151,18 +151,34 @@ async def test_who_does_not_come_back_loses_its_turn(bounds: Counter[str]) -> No
     assert bounds["turn_timeout"] == 1
 
 
-async def test_who_let_a_turn_go_by_gets_no_other_while_the_contest_lasts(
+async def test_who_lets_turns_go_by_gets_no_other_while_the_contest_lasts(
     bounds: Counter[str],
 ) -> None:
     turns = Turns(0.01, LONG, bounds)
-    absent, present = Contender(turns, "absent"), Contender(turns, "present")
-    await absent.lose(at(1))
-    await present.lose(at(1))
-    assert present.told is not None
-    await asyncio.wait_for(present.told, PATIENCE)
-    await present.lose(at(1))
+    absent = Contender(turns, "absent")
+    for number in range(LAPSES_LIMIT):
+        next_one = Contender(turns, f"next {number}")
+        await absent.lose(at(1))
+        await next_one.lose(at(1))
+        assert next_one.told is not None
+        await asyncio.wait_for(next_one.told, PATIENCE)
     await absent.lose(at(1))
     assert absent.has_turn
+    assert bounds["turn_timeout"] >= LAPSES_LIMIT
+
+
+async def test_who_comes_back_too_late_contends_as_before(bounds: Counter[str]) -> None:
+    turns = Turns(0.01, LONG, bounds)
+    late, other = Contender(turns, "late"), Contender(turns, "other")
+    await late.lose(at(1))
+    await other.lose(at(1))
+    assert other.told is not None
+    await asyncio.wait_for(other.told, PATIENCE)
+    trying = asyncio.create_task(turns.approach(SERVICE, SID, late, 1))
+    await settled()
+    assert not trying.done()
+    await other.win(2)
+    await asyncio.wait_for(trying, PATIENCE)
 
 
 async def test_nobody_waits_for_ever(bounds: Counter[str]) -> None:

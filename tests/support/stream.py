@@ -95,9 +95,18 @@ async def event_stream(
         ) as http,
         http.stream("GET", events_url(server, address, service), headers=headers) as response,
     ):
-        yield EventStream(response, response.aiter_lines())
+        yield EventStream(response, _lines(response))
 
 
 def events_url(server: RunningServer, address: str, service: str = "default") -> str:
     """Where the stream of a document is."""
     return f"{server.url}/v1/Services/{service}/Documents/{quote(address, safe='')}/Events"
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[str]:
+    """The client's own lines end where Unicode has line ends, in the middle of text."""
+    begun = ""
+    async for text in response.aiter_text():
+        *whole, begun = (begun + text).split("\n")
+        for line in whole:
+            yield line

@@ -18,7 +18,6 @@ __all__ = ["arrivals", "idle"]
 
 ARRIVALS = 2000
 
-IDLE_CONNECTIONS = 10_000
 IDLE_SECONDS = 30.0
 """More than from one ping to the next."""
 
@@ -42,7 +41,7 @@ def arrivals(bench: Bench) -> list[Outcome]:
 
 def idle(bench: Bench) -> list[Outcome]:
     """They have one subscription, and nothing happens; one round, as it takes long."""
-    measure = f"{IDLE_CONNECTIONS:,} idle connections"
+    measure = f"{bench.idle_connections:,} idle connections"
     tell(measure)
     samples = {
         name: figures
@@ -83,13 +82,14 @@ def _coming(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
 @contextmanager
 def _staying(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
     with standing(target, 1, bench.appendfsync) as stand:
+        count = bench.idle_connections
 
         def take() -> Figures:
             lines = target.subscriber(stand.site)
             # What the first connections bring into memory is not theirs.
             with stand.load(group("early", 100, stand.site, lines)):
                 memory = stand.process.memory()
-                script = group("subscribers", IDLE_CONNECTIONS, stand.site, lines)
+                script = group("subscribers", count, stand.site, lines)
                 with stand.load(script, connecting=CONNECTING):
                     return _stay(memory)
 
@@ -99,8 +99,8 @@ def _staying(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
             time.sleep(IDLE_SECONDS)
             spent = (stand.process.cpu() - cpu) / (time.monotonic() - began)
             return {
-                MEMORY: (stand.process.memory() - memory) / IDLE_CONNECTIONS,
-                IDLE_CPU: spent / IDLE_CONNECTIONS * 1e6,
+                MEMORY: (stand.process.memory() - memory) / count,
+                IDLE_CPU: spent / count * 1e6,
             }
 
         yield take

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bench.harness.bench import Bench
@@ -40,7 +40,10 @@ class Crowd:
 
 ONE_AT_A_TIME = (Crowd(1000), Crowd(5000))
 
-BUSY = Crowd(1000, documents=100, each=10, writers=10, window=400)
+BUSY = Crowd(1000, documents=100, each=10, writers=10, window=1000)
+
+CALM = replace(BUSY, window=1)
+"""What the floor can do where nothing waits in anybody's socket yet."""
 
 
 def fan_out(bench: Bench) -> list[Outcome]:
@@ -65,13 +68,16 @@ def fan_out_under_load(bench: Bench) -> list[Outcome]:
         f"of {BUSY.documents} documents"
     )
     goals = [Goal(own.name, text, least=4, ahead_of=bench.peer_names) for own in bench.own]
-    return [_compare(bench, measure, BUSY, goals)]
+    calm = Sampler(f"{bench.floor.name}, one at a time", partial(loaded, bench, bench.floor, CALM))
+    return [_compare(bench, measure, BUSY, goals, calm)]
 
 
-def _compare(bench: Bench, measure: str, crowd: Crowd, goals: Sequence[Goal]) -> Outcome:
+def _compare(
+    bench: Bench, measure: str, crowd: Crowd, goals: Sequence[Goal], *others: Sampler
+) -> Outcome:
     tell(measure)
-    samplers = (Sampler(each.name, partial(loaded, bench, each, crowd)) for each in bench.targets)
-    samples = take_turns(samplers, bench.rounds)
+    samplers = [Sampler(each.name, partial(loaded, bench, each, crowd)) for each in bench.targets]
+    samples = take_turns([*others, *samplers], bench.rounds)
     return Outcome(
         measure,
         FIGURE,

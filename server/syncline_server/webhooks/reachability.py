@@ -116,9 +116,9 @@ class Reachability:
 
     def _see_off(self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None = None) -> None:
         """Tell of a departure, at once or after a while."""
-        service = self._services.known(endpoint.service_sid)
-        is_debounced = service is not None and service.reachability_debouncing_enabled
-        window = service.reachability_debouncing_window / 1000 if is_debounced and service else 0.0
+        service, window = self._services.known(endpoint.service_sid), 0.0
+        if service is not None and service.reachability_debouncing_enabled:
+            window = service.reachability_debouncing_window / 1000
         task = self._spawn(self._tell_of_departure(endpoint, arrival, window))
         if not window:
             self._leaving.add(task)

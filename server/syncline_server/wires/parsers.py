@@ -11,12 +11,19 @@ import zlib
 from collections import deque
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-__all__ = ["Parsers", "size_on_the_wire"]
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    from websockets.utils import apply_mask
+
+__all__ = ["Parsers", "plain_messages", "size_on_the_wire"]
 
 logger = logging.getLogger("syncline.socket")
+
+_PLAIN = {0x81: Opcode.TEXT, 0x82: Opcode.BINARY}
 
 IDLE_LIMIT = 64
 """Parsers that are kept for the next who needs one."""
@@ -31,7 +38,7 @@ class Parsers:
             message_limit: bytes in a message, inflated; more is closed with 1009.
             inflates: True for clients whose messages may be compressed.
         """
-        self._message_limit = message_limit
+        self.message_limit = message_limit
         self._inflates = inflates
         self._idle: list[Protocol] = []
 
@@ -39,13 +46,13 @@ class Parsers:
         """One that has seen nothing, as after the handshake."""
         if self._idle:
             return self._idle.pop()
-        parser = Protocol(Side.SERVER, max_size=self._message_limit, logger=logger)
+        parser = Protocol(Side.SERVER, max_size=self.message_limit, logger=logger)
         parser.extensions = [_Inflation()] if self._inflates else []
         return parser
 
     def take_back(self, parser: Protocol) -> None:
         """Only one that stands between two messages of an open connection."""
-        if len(self._idle) < IDLE_LIMIT and parser.max_message_size == self._message_limit:
+        if len(self._idle) < IDLE_LIMIT and parser.max_message_size == self.message_limit:
             self._idle.append(parser)
 
 
@@ -64,6 +71,30 @@ class _Inflation(PerMessageDeflate):
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         self.sizes.append(len(frame.data))
         return super().decode(frame, max_size=max_size)
+
+
+def plain_messages(data: bytes, limit: int) -> tuple[list[tuple[Opcode, bytes]], bytes]:
+    """The messages that data begins with, each whole in one masked frame, and what is left.
+
+    Nearly all are such, and cost a parser far more than all else that is done for some. What is in
+    any way else stays for a parser to judge: control frames, fragments, extensions, odd lengths,
+    messages of more than `limit` bytes.
+    """
+    messages: list[tuple[Opcode, bytes]] = []
+    start, size = 0, len(data)
+    while size - start > 6 and (opcode := _PLAIN.get(data[start])) is not None:
+        length, head = data[start + 1] - 0x80, 6
+        if length == 126 and size - start > 8:
+            length, head = data[start + 2] << 8 | data[start + 3], 8
+        # The shortest form of a length, or none that is known here.
+        if not (0 < length < 126 if head == 6 else 126 <= length <= limit):
+            break
+        body = start + head
+        if body + length > size:
+            break
+        messages.append((opcode, apply_mask(data[body : body + length], data[body - 4 : body])))
+        start = body + length
+    return messages, data[start:]
 
 
 def size_on_the_wire(parser: Protocol, frame: Frame) -> int:

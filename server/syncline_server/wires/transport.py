@@ -26,7 +26,7 @@ from syncline_server.settings import Settings
 from .door import Door
 from .handshake import Handshake
 from .outbox import Outbox
-from .parsers import Parsers, size_on_the_wire
+from .parsers import Parsers, plain_messages, size_on_the_wire
 from .wheel import Alarm, Wheel
 from .wire import Endpoint, Wire
 
@@ -254,6 +254,12 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        if self._parser is None:
+            messages, data = plain_messages(data, self._parsers.message_limit)
+            for opcode, message in messages:
+                self._deliver(opcode, message)
+            if not data:
+                return
         parser = self._borrow()
         self._unparsed += len(data)
         parser.receive_data(data)
@@ -321,7 +327,13 @@ class Socket(asyncio.Protocol):
             if not frame.fin:
                 return self._count_frame()
             data, self._partial = bytes(self._partial), None
-        if self._opcode is Opcode.BINARY:
+        self._deliver(self._opcode, data)
+
+    def _deliver(self, opcode: Opcode, data: bytes) -> None:
+        """Hand a message on, or keep it while none is handed on."""
+        if self._closing is not None:
+            return
+        if opcode is Opcode.BINARY:
             message: str | bytes = data
         else:
             try:

@@ -82,7 +82,7 @@ ASKING = [
 """Those that can be asked wrongly, wherever."""
 
 bounded = of_hypothesis(
-    max_examples=40,
+    max_examples=30,
     derandomize=True,
     database=None,
     deadline=None,

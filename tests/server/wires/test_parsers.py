@@ -3,10 +3,17 @@ from __future__ import annotations
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
-from syncline_server.wires.parsers import IDLE_LIMIT, Parsers, size_on_the_wire
+from syncline_server.wires.parsers import (
+    IDLE_LIMIT,
+    Parsers,
+    plain_messages,
+    size_on_the_wire,
+)
 
 LIMIT = 1_000_000
 
@@ -55,6 +62,53 @@ def test_the_limit_is_for_what_comes_out(inflates: bool) -> None:
     data = masked(compressed(b"x" * 1001), rsv1=True) if inflates else masked(b"x" * 1001)
     assert parse(parser, data) == []
     assert parser.close_sent is not None and parser.close_sent.code == 1009
+
+
+CLOSE = Frame(Opcode.CLOSE, b"\x03\xe8").serialize(mask=True)
+FRAGMENT = Frame(Opcode.TEXT, b"part", fin=False).serialize(mask=True)
+UNMASKED = Frame(Opcode.TEXT, b"plain").serialize(mask=False)
+LONG_WINDED = b"\x81\xfe\x00\x05\x00\x00\x00\x00hello"
+"""Its length could be written shorter."""
+
+
+@pytest.mark.parametrize("size", [1, 125, 126, 65_535])
+@pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
+def test_plain_messages_need_no_parser(size: int, opcode: Opcode) -> None:
+    one = Frame(opcode, b"x" * size).serialize(mask=True)
+    assert plain_messages(one, LIMIT) == ([(opcode, b"x" * size)], b"")
+    assert plain_messages(one * 3, LIMIT) == ([(opcode, b"x" * size)] * 3, b"")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"",
+        masked(b"whole")[:-1],
+        masked(b"x" * 200)[:3],
+        masked(b""),
+        masked(b"x" * 65_536),
+        masked(b"x" * 1001),
+        masked(b"x", rsv1=True),
+        CLOSE,
+        FRAGMENT,
+        UNMASKED,
+        LONG_WINDED,
+        b"\x81",
+    ],
+)
+def test_what_is_in_any_way_else_is_left(rest: bytes) -> None:
+    data = masked(b"a") + masked(b"b") + rest
+    assert plain_messages(data, 1000) == ([(Opcode.TEXT, b"a"), (Opcode.TEXT, b"b")], rest)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), max_size=5), st.data())
+def test_they_and_a_parser_make_the_same_of_it(messages: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(map(masked, messages))
+    cut = data.draw(st.integers(0, len(stream)))
+    begun, rest = plain_messages(stream[:cut], LIMIT)
+    parser = Parsers(LIMIT).lend()
+    frames = parse(parser, rest) + parse(parser, stream[cut:])
+    assert [message for _, message in begun] + [bytes(f.data) for f in frames] == messages
 
 
 def test_one_that_came_back_is_lent_again() -> None:

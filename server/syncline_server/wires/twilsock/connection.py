@@ -115,8 +115,11 @@ class _Twilsock:
 
     def on_message(self, message: str | bytes) -> None:
         """Take a packet."""
+        frame = message.encode() if isinstance(message, str) else message
+        if self._upstream is not None and twilsock.is_reply(frame):
+            return
         try:
-            packet = twilsock.decode(message.encode() if isinstance(message, str) else message)
+            packet = twilsock.decode(frame)
         except MalformedFrame as error:
             return self._leave(statuses.not_acceptable(str(error)))
         match packet.method:
