@@ -217,7 +217,7 @@ async def test_markup_in_names_and_data_is_text(server: RunningServer, browsing:
     window = await DemoWindow.open(browsing, server)
     async with syncline.connect(server.url, token=server.token(markup)) as client:
         prefs = await client.document("user_prefs")
-        count = await client.document("counter")
+        count = await client.document("demo_counter")
         await prefs.update({"accent": markup, markup: {"__proto__": markup, "n": "javascript:run"}})
         await count.update({"count": markup})
         await expect(window.writer).to_have_text(markup)

@@ -7,12 +7,13 @@ import { contend } from "../../peers/programs/contention.js";
 const { SyncClient } = createRequire(import.meta.url)("twilio-sync");
 
 const [url, token, name, count, seconds] = process.argv.slice(2);
-const options = { cdsUri: url, twilsock: { uri: `${url.replace("http", "ws")}/v3/wsconnect` } };
+const wsUri = `${url.replace("http", "ws")}/v3/wsconnect`;
 
 let tries = 0;
 
+// Options of its own for each: the SDK keeps its connection in them.
 async function open() {
-  return new SyncClient(token, options).document(name);
+  return new SyncClient(token, { cdsUri: url, twilsock: { uri: wsUri } }).document(name);
 }
 
 function add(data) {

@@ -9,6 +9,8 @@ from syncline_server.auth import Principal
 from syncline_server.backend import Backend
 from syncline_server.logs import about
 
+from .caller import caller_of
+
 __all__ = ["require_account", "require_owner"]
 
 
@@ -16,9 +18,9 @@ async def require_account(backend: Backend, request: Request) -> Principal:
     """The caller, who holds the account or one of its keys.
 
     Raises:
-        Refusal: as `Authenticator.caller`; `FORBIDDEN` for a token.
+        Refusal: as `caller_of`; `FORBIDDEN` for a token.
     """
-    caller = await backend.authenticator.caller(request.headers.get("authorization"))
+    caller = await caller_of(backend, request)
     about(identity=caller.identity, key=caller.key)
     if not caller.is_account:
         raise Refusal(

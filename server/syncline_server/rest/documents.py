@@ -17,6 +17,7 @@ from syncline_server.workspace import Workspace
 from . import urlencoded, urls
 from .addresses import Resource
 from .body import read_parameters, read_patch
+from .caller import caller_of
 from .paging import PageRequest
 from .parameters import Parameters
 from .preconditions import if_match, operation
@@ -102,7 +103,7 @@ class _Endpoints:
         return Response(status_code=204)
 
     async def _workspace(self, request: Request) -> Workspace:
-        caller = await self._backend.authenticator.caller(request.headers.get("authorization"))
+        caller = await caller_of(self._backend, request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         refusal = workspace.too_fast()
         if refusal is not None:

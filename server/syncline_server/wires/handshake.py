@@ -12,11 +12,11 @@ from websockets.server import ServerProtocol
 
 from syncline_server import rest
 from syncline_server.metrics import Meters
+from syncline_server.origins import Origins
 from syncline_server.proxies import Proxies
 from syncline_server.settings import Settings
 
 from .door import Door
-from .origins import Origins
 from .wire import Endpoint
 
 __all__ = ["Handshake"]

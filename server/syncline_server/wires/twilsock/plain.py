@@ -15,6 +15,7 @@ from syncline_server.answers import Result
 from syncline_server.backend import Backend
 from syncline_server.rest.addresses import Endpoint, Resource
 from syncline_server.rest.body import read_parameters
+from syncline_server.rest.caller import caller_of
 from syncline_server.rest.replies import json_reply
 from syncline_server.rest.resources import Surroundings
 from syncline_server.session import Session
@@ -88,7 +89,7 @@ class _Plain:
         return outcome
 
     async def _workspace(self, request: Request) -> Workspace:
-        caller = await self._backend.authenticator.caller(request.headers.get("authorization"))
+        caller = await caller_of(self._backend, request)
         service = request.path_params.get("service") or caller.service or DEFAULT_NAME
         return await Workspace.enter(self._backend, caller, service)
 

@@ -1,8 +1,9 @@
-"""Whose pages may open a socket.
+"""Whose pages may open a socket, and use the login that a browser remembers.
 
-No browser keeps one page from opening sockets to any server, with what it knows of its visitor.
-Here that gains nothing, since tokens come in messages and are nothing that browsers send by
-themselves; whoever narrows where pages may come from narrows it for sockets too.
+No browser keeps one page from opening sockets to any server, or sending it forms, with what it
+knows of its visitor. With sockets that gains nothing, since tokens come in messages and are nothing
+that browsers send by themselves; whoever narrows where pages may come from narrows it for sockets
+too. Forms are sent with a login that the visitor has typed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ __all__ = ["Origins"]
 
 
 class Origins:
-    """Those of `--ws-origins`, and pages of this server's own."""
+    """Those of a list, and pages of this server's own."""
 
     def __init__(self, allowed: Collection[str], public_url: str | None) -> None:
         """

@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from support.metrics import hits
 from support.server import RunningServer
-from syncline_server.wires.origins import Origins
+from syncline_server.origins import Origins
 
 APP, OTHER = "https://app.example.com", "https://evil.example"
 
