@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.async_api import Browser
 
+from support.account import Account
 from support.browser import Browsing
 from support.metrics import hits
 from support.server import RunningServer
@@ -23,6 +25,19 @@ FETCH = """
     async ([url, token]) => {
       const headers = { Authorization: `Bearer ${token}` };
       return (await fetch(url, { headers }).catch(() => ({ status: "refused" }))).status;
+    }
+"""
+
+
+FORM = """
+    (url) => {
+      const form = document.createElement("form");
+      const input = document.createElement("input");
+      [form.method, form.action] = ["post", url];
+      [input.name, input.value] = ["WebhookUrl", "https://evil.example/"];
+      form.append(input);
+      document.body.append(form);
+      form.submit();
     }
 """
 
@@ -61,3 +76,26 @@ async def test_a_page_from_elsewhere_reads_nothing_even_with_a_token(
         narrow.url in error or "ERR_FAILED" in error for error in browsing.errors
     )
     browsing.errors.clear()
+
+
+async def test_a_form_from_elsewhere_changes_nothing_with_a_login_that_was_typed(
+    server: RunningServer, narrow: RunningServer, chromium: Browser
+) -> None:
+    for target, stranger in ((narrow, server), (server, narrow)):
+        user, password = target.basic
+        url = f"{target.url}/v1/Services/default"
+        context = await chromium.new_context(
+            http_credentials={"username": user, "password": password}
+        )
+        page = await context.new_page()
+        typed = await page.goto(url)
+        assert typed is not None and typed.status == 200
+        await page.goto(f"{stranger.url}/healthz")
+        async with page.expect_response(lambda reply: reply.request.method == "POST") as answering:
+            await page.evaluate(FORM, url)
+        reply = await answering.value
+        assert "authorization" in await reply.request.all_headers()
+        assert reply.status == 403
+        await context.close()
+        with Account(target) as account:
+            assert account.ok("GET", "default")["webhook_url"] is None
