@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import httpx2
 import jwt
@@ -217,11 +218,29 @@ def by_the_account(server: RunningServer, service: str) -> str:
     return Key(sid, auth_token).token(server, service=service)
 
 
+@cache
+def another_key(server: RunningServer, login_only: bool) -> Key:
+    with KeysApi(server) as keys:
+        return keys.add(login_only=login_only)
+
+
+def by_another_key(server: RunningServer, service: str) -> str:
+    """In the name of the first one."""
+    first = next(iter(server.credentials.api_keys))
+    return Key(first, another_key(server, False).secret).token(server, service=service)
+
+
+def of_a_key_for_logins(server: RunningServer, service: str) -> str:
+    return another_key(server, True).token(server, service=service)
+
+
 BAD_TOKENS: dict[str, tuple[Callable[[RunningServer, str], str], str]] = {
     "no token": (lambda server, service: "", "401/20101"),
     "expired": (expired, "401/20104"),
     "forged": (forged, "401/20107"),
     "unsigned": (unsigned, "401/20107"),
+    "by another key": (by_another_key, "401/20107"),
+    "of a key for logins only": (of_a_key_for_logins, "401/20103"),
     "of a revoked key": (of_a_revoked_key, "401/20103"),
     "of the account's own secret": (by_the_account, "401/20103"),
     "of another service": (lambda server, service: server.token("alice"), "403/54056"),

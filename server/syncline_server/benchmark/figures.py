@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Capacity", "Delay", "Figures"]
+__all__ = ["BUSY", "HEADROOM", "Capacity", "Delay", "Figures"]
 
 HEADROOM = 0.7
 """The share of what was measured that is to be planned with."""

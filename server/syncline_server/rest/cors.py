@@ -28,9 +28,10 @@ PREFLIGHT_AGE = 7200
 class CrossOrigin:
     """Marks replies as readable from the origins of the settings, and answers preflights.
 
-    With `*` the wildcard is sent rather than the caller's origin: browsers then never add the
-    credentials that they remember, so that no page can act with those of its visitor. The header
-    that would allow them, which the vendor's API has, is left out: together the two mean nothing.
+    With `*` the wildcard is sent rather than the caller's origin: browsers then let no page read
+    what they asked for with credentials that they remember. (What pages change with these without
+    reading, by forms, is for `caller` to refuse.) The header that would allow them, which the
+    vendor's API has, is left out: together the two mean nothing.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:

@@ -156,6 +156,18 @@ async def test_what_violates_the_protocol_ends_the_connection(
         assert await socket.closed() == code
 
 
+@pytest.mark.parametrize(("then", "code"), [(TEXT, 1002), (BINARY, 1002), (3, 1002)])
+async def test_a_message_that_is_begun_must_be_ended(
+    server: RunningServer, then: int, code: int
+) -> None:
+    async with raw_socket(server) as socket:
+        socket.send(frame(TEXT, ASKED[:5], fin=False) + frame(PING, b"x"))
+        # What follows is in a read of its own.
+        assert await socket.receive() == (PONG, b"x")
+        socket.send(frame(then, ASKED) + frame(CONTINUATION, ASKED[5:]))
+        assert await socket.closed() == code
+
+
 HARMLESS: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
     "a long length for a short message": (frame(TEXT, ASKED, digits=8), [(TEXT, ANSWER)]),
     "a ping within a message": (
