@@ -46,7 +46,7 @@ test: install node browser lint ## Run lint and every test; ARGS="-k name" narro
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(BIN)/pytest tests/cluster tests/server/rest tests/server/wires tests/vendor tests/client $(ARGS)
 
-bench: .venv/.bench bench/node_modules/.installed ## Compare with floors and peers, into bench/results; ARGS="--quick --only fan-out"
+bench: node .venv/.bench bench/node_modules/.installed ## Compare with floors and peers, into bench/results; ARGS="--quick --only fan-out"
 	@$(MAKE) --no-print-directory -C bench
 	@$(BIN)/python -m bench.harness $(ARGS)
 
