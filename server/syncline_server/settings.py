@@ -209,7 +209,8 @@ class Settings:
     )
     body_timeout: float = _setting(
         30.0,
-        "Seconds in which nothing of a request's body may come; then it is refused with 20408.",
+        "Seconds in which less than 16 KiB of a request's body, and not its end, may come; then it "
+        "is refused with 20408.",
         least=0.1,
         most=600,
     )

@@ -21,6 +21,7 @@ from support.server import RunningServer, StartServer
 from support.socket import WAIT, native_socket
 from support.stream import events_url
 from syncline_server.metrics import BOUNDS
+from syncline_server.rest.transport import BODY_PACE
 from syncline_server.settings import Settings
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -315,13 +316,30 @@ class TestSlowSenders:
     async def test_a_body_that_goes_on(self, fresh_server: StartServer) -> None:
         server = fresh_server("--body-timeout=2.5", "--header-timeout=1")
         peer = await Raw.to(server)
-        asked = [b"Content-Type: application/json", b"Content-Length: 4", b"Connection: close"]
+        size = b"Content-Length: %d" % (3 * BODY_PACE + 2)
+        asked = [b"Content-Type: application/json", size, b"Connection: close"]
         await peer.send(request(b"POST", PATH, server, *asked))
-        for byte in (b"{", b" ", b" ", b"}"):
+        for piece in (*[b" " * BODY_PACE] * 3, b"{}"):
             # A second passes: that is what another connection is given up after.
             await (await Raw.to(server)).rest()
-            await peer.send(byte)
+            await peer.send(piece)
         assert (await peer.rest()).startswith(b"HTTP/1.1 201 ")
+
+    async def test_a_body_that_trickles(self, fresh_server: StartServer) -> None:
+        """Each byte comes long before its time is over, and all of them for ever."""
+        server = fresh_server("--body-timeout=2", "--header-timeout=0.3")
+        peer = await Raw.to(server)
+        asked = [b"Content-Type: application/json", b"Transfer-Encoding: chunked"]
+        await peer.send(request(b"POST", PATH, server, *asked))
+        answer = asyncio.create_task(peer.rest())
+        while True:
+            await (await Raw.to(server)).rest()
+            if answer.done():
+                break
+            with suppress(ConnectionError):
+                await peer.send(b"1;%b\r\n \r\n" % (b"x" * 1000))
+        assert refusal(answer.result()) == (408, 20408)
+        assert hits(server, "body_timeout") == 1
 
 
 async def test_an_event_stream_that_takes_nothing(fresh_server: StartServer) -> None:

@@ -22,7 +22,12 @@ from syncline_server.metrics import Meters
 from .errors import RETRY_AFTER, error_body
 from .middleware import REQUEST_ID, make_request_id, peer_of
 
-__all__ = ["Limits", "http_protocol"]
+__all__ = ["BODY_PACE", "Limits", "http_protocol"]
+
+
+BODY_PACE = 16_384
+"""Bytes of a body that renew its time: who sends it byte by byte holds a request's place for ever,
+and a few hundred of that kind would keep everybody else out."""
 
 
 class Alarm(Protocol):
@@ -45,7 +50,7 @@ class Limits:
         head: bytes in the URL and all headers, at most.
         connections: those that a process may have, of any kind.
         header_timeout: seconds until a head is complete; a new connection sends one at once.
-        body_timeout: seconds in which nothing of a body may come.
+        body_timeout: seconds in which less than `BODY_PACE` of a body, and not its end, may come.
         reader_timeout: seconds in which a reader may take nothing of a reply.
     """
 
@@ -76,6 +81,8 @@ class HttpProtocol(HttpToolsProtocol):
     _head_size = 0
     # What arrived since the parser last told of anything: it keeps a header until that is complete.
     _kept_back = 0
+    # What came of the body since its time was last renewed.
+    _body_pace = 0
     _progress_check: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override]  # as uvicorn has it
@@ -104,8 +111,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._kept_back += len(data)
-        if self._reading == "body_timeout":
-            self._since = self.loop.time()
         super().data_received(data)
         if self._kept_back > self.limits.head and not self.transport.is_closing():
             self._refusal = self._too_large()
@@ -158,6 +163,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._kept_back = 0
+        self._body_pace += len(body)
+        if self._body_pace >= BODY_PACE:
+            self._since, self._body_pace = self.loop.time(), 0
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
@@ -191,7 +199,7 @@ class HttpProtocol(HttpToolsProtocol):
         return is_idle and super()._should_upgrade()
 
     def _read(self, bound: str) -> None:
-        self._reading, self._since = bound, self.loop.time()
+        self._reading, self._since, self._body_pace = bound, self.loop.time(), 0
         # One alarm a connection at most, not one a request.
         if self._alarm is None:
             self._watch_reading(self.limits.header_timeout)
