@@ -9,7 +9,7 @@ from syncline_protocol.commands import Command, Patch, Set
 from syncline_protocol.document import Document
 from syncline_protocol.errors import Refusal
 
-from .storage.documents import Written
+from .storage.outcome import Written
 
 __all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "tells_data"]
 

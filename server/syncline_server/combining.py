@@ -20,7 +20,8 @@ from syncline_protocol.errors import Code, Refusal
 from .patches import patched
 from .rights import Right
 from .settings import Settings
-from .storage.documents import Documents, Step, StepRepeated, Written, absent, mismatch
+from .storage.documents import Documents, Step, StepRepeated
+from .storage.outcome import Written, absent, mismatch
 from .turns import Turns
 
 if TYPE_CHECKING:

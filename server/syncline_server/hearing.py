@@ -19,7 +19,7 @@ from .auth import SYSTEM
 from .cork import Outlet
 from .hub import Format, Hub, Topic
 from .storage.commit import now_ms
-from .storage.documents import Written
+from .storage.outcome import Written
 from .workspace import Workspace
 
 __all__ = ["Hearing", "Watch"]

@@ -6,7 +6,8 @@ from syncline_protocol.sids import is_document_sid
 
 from .grants import Grants
 from .rights import Right
-from .storage.documents import Documents, absent, forbidden
+from .storage.documents import Documents
+from .storage.outcome import absent, forbidden
 
 __all__ = ["Scope"]
 

@@ -36,7 +36,7 @@ from .cork import Outlet
 from .hearing import Hearing, Watch
 from .hub import Format
 from .lanes import Lane, Lanes
-from .storage.documents import forbidden
+from .storage.outcome import forbidden
 from .workspace import Workspace
 
 __all__ = ["Session"]

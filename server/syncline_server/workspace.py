@@ -17,7 +17,7 @@ from .logs import about
 from .rights import Right
 from .scope import Scope
 from .storage.commit import REVISION_RANDOM, now_ms
-from .storage.documents import Written, absent, forbidden, mismatch
+from .storage.outcome import Written, absent, forbidden, mismatch
 from .storage.paging import Page
 from .storage.services import unknown_service
 from .storage.webhooks import hook

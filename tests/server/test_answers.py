@@ -7,7 +7,7 @@ import pytest
 from syncline_protocol.commands import Command, Increment, Patch, Remove, Set
 from syncline_protocol.document import Document
 from syncline_server.answers import tells_data
-from syncline_server.storage.documents import Written
+from syncline_server.storage.outcome import Written
 
 DOCUMENT = Document("ET1", None, 1, b"{}", 0, 0, None, "alice", "alice")
 PATCH = Patch("ET1", Increment({"/n": 1}))

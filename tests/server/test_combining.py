@@ -14,7 +14,7 @@ from syncline_server.combining import STEPS_LIMIT, Combiner
 from syncline_server.metrics import Meters
 from syncline_server.rights import Right
 from syncline_server.settings import Settings
-from syncline_server.storage.documents import Written
+from syncline_server.storage.outcome import Written
 from syncline_server.turns import Turns
 
 

@@ -18,7 +18,8 @@ from syncline_server.grants import Grant, Grants
 from syncline_server.rights import Right
 from syncline_server.scope import Scope
 from syncline_server.storage.commit import REVISION_RANDOM, now_ms
-from syncline_server.storage.documents import Documents, mismatch
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.outcome import mismatch
 from syncline_server.storage.redis import Redis
 from syncline_server.workspace import Workspace
 

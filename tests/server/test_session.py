@@ -30,7 +30,7 @@ from syncline_server.hub import Format, Topic
 from syncline_server.metrics import Tally
 from syncline_server.session import Session
 from syncline_server.settings import Settings
-from syncline_server.storage.documents import Written
+from syncline_server.storage.outcome import Written
 from syncline_server.storage.redis import Redis
 from syncline_server.workspace import Workspace
 

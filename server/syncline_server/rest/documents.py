@@ -11,7 +11,7 @@ from starlette.responses import Response
 from syncline_protocol import commands, fields
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.backend import Backend
-from syncline_server.storage.documents import Written
+from syncline_server.storage.outcome import Written
 from syncline_server.workspace import Workspace
 
 from . import urlencoded, urls

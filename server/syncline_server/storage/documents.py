@@ -24,6 +24,7 @@ from syncline_server.rights import Right
 from . import keys
 from .commit import Commit, bits, now_ms
 from .node import Unanswered
+from .outcome import Written, absent, forbidden, mismatch
 from .redis import Redis
 from .scripts import COMMIT, FETCH
 from .webhooks import Notes
@@ -31,24 +32,10 @@ from .webhooks import Notes
 if TYPE_CHECKING:
     from syncline_server.traces import Traces
 
-__all__ = ["Documents", "Step", "StepRepeated", "Written", "absent", "forbidden", "mismatch"]
+__all__ = ["Documents", "Step", "StepRepeated"]
 
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A write that was applied.
-
-    Attributes:
-        document: as it is since then; for a removal, as it last was, at the removal's revision.
-            Its `data` is `b""` where the answer is a repeated one and the data not known any more.
-        repeated: True if an operation id showed that it had been applied before.
-    """
-
-    document: Document
-    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,39 +349,11 @@ class Documents:
         return reply
 
 
-def absent(address: str) -> Refusal:
-    """There is no document with this SID or unique name."""
-    if is_document_sid(address):
-        return Refusal(Code.DOCUMENT_NOT_FOUND, f"There is no document with the SID {address}.")
-    return Refusal(Code.NAME_NOT_FOUND, f"Unique name not found: no document is named {address!r}.")
-
-
-def forbidden() -> Refusal:
-    """The document exists, but not for this identity; the sentence tells nothing of it."""
-    return Refusal(
-        Code.ACCESS_FORBIDDEN, "Access forbidden for identity: it lacks the right to do this."
-    )
-
-
 def _bucket_of_new(name: str | None, op: str | None) -> int:
     if name is not None:
         return bucket_of_name(name)
     # A repeated operation must come to the bucket that remembers it.
     return secrets.randbelow(BUCKETS) if op is None else bucket_of_name(op)
-
-
-def mismatch(expected: int | None, newest: Document | None) -> Refusal:
-    """The document is at another revision than the write was meant for.
-
-    `newest` is None for a writer who may not read it.
-    """
-    is_at = "" if newest is None else f", it is at {newest.revision}"
-    return Refusal(
-        Code.REVISION_MISMATCH,
-        "The revision of the Document does not match the expected revision: "
-        f"{expected} was expected{is_at}.",
-        document=newest,
-    )
 
 
 def _may_read(stored: bytes | None) -> bool:

@@ -11,7 +11,8 @@ from syncline_server.rights import Right
 
 from . import keys
 from .commit import now_ms
-from .documents import Documents, absent
+from .documents import Documents
+from .outcome import absent
 from .paging import Page, read_page
 from .redis import Redis
 from .scripts import PERMIT

@@ -22,7 +22,7 @@ from syncline_server.hub import Format
 from syncline_server.logs import about
 from syncline_server.metrics import Load
 from syncline_server.session import Session
-from syncline_server.storage.documents import Written
+from syncline_server.storage.outcome import Written
 
 from .backlog import Backlog
 from .caller import Caller

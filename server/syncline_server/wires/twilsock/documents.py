@@ -12,7 +12,7 @@ from syncline_server.answers import Fetched, Result
 from syncline_server.rest.parameters import Parameters
 from syncline_server.rest.preconditions import if_match, operation
 from syncline_server.rest.resources import Surroundings
-from syncline_server.storage.documents import Written
+from syncline_server.storage.outcome import Written
 
 from .api import REQUEST_ID, VERSION, Action, Call, Reply, Route
 
