@@ -187,6 +187,10 @@ class _Worker:
             left = await self._together(group) if len(group) > 1 else group
             for waiting in left:
                 await _settle(waiting, self._alone(waiting))
+        except Exception as error:
+            for waiting in group:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
         finally:
             self._turns.after_write(self._service_sid, self._address, self, None, self._newest)
 
@@ -210,6 +214,8 @@ class _Worker:
                 break
             except Refusal as refusal:
                 self._newest = refusal.document
+                if refusal.code.retry:
+                    raise  # it may have been applied: trying again could apply it twice
                 if refusal.document is None:
                     break  # each finds out for itself, and what its operation id says of it
             else:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from pathlib import Path
 
 import orjson
 import pytest
 
-from support.store import Publications, Service, refused
+from support.store import PATIENCE, Line, Publications, Service, Store, refused
 from syncline_protocol.commands import Increment, MergePatch, Patch
 from syncline_protocol.document import Document, Updated
 from syncline_protocol.errors import Code, Refusal
@@ -14,7 +15,9 @@ from syncline_server.combining import STEPS_LIMIT, Combiner
 from syncline_server.metrics import Meters
 from syncline_server.rights import Right
 from syncline_server.settings import Settings
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.outcome import Written
+from syncline_server.storage.redis import Redis
 from syncline_server.turns import Turns
 
 
@@ -240,3 +243,34 @@ async def test_too_large_a_result_is_refused(
     await refused(
         combiner.patch(service.sid, Patch("counter", body), "alice", None), Code.TOO_LARGE
     )
+
+
+@pytest.mark.parametrize("lost", ["commit", "answer"])
+async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
+    tmp_path: Path, store: Store, service: Service, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path / "line.sock", store)
+    async with line.standing():
+        redis = Redis(line.engine, PATIENCE)
+        await redis.start()
+        combiner = make_combiner(Service(Documents(redis, 120), service.sid))
+        await service.create("counter", b'{"n":0}')
+        reconnected = redis.reconnected
+
+        async def overtaken(key: str) -> None:
+            """Before it is looked at, somebody else writes, who leaves the number as it is."""
+            newest = await service.get("counter")
+            assert newest is not None
+            await service.set("counter", newest.data)
+            await reconnected(key)
+
+        monkeypatch.setattr(redis, "reconnected", overtaken)
+        line.lose = lost
+        outcomes = await all_of(
+            combiner.patch(service.sid, increment(), "alice", None) for _ in range(10)
+        )
+        await redis.stop()
+    newest = await service.get("counter")
+    assert newest is not None
+    assert [each.code for each in outcomes if isinstance(each, Refusal)] == [Code.UNAVAILABLE] * 10
+    assert numbers([newest]) == [0 if lost == "commit" else 10]
