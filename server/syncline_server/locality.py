@@ -6,23 +6,27 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from .origins import Origins
 from .proxies import FORWARDING_HEADERS
 from .secure_urls import is_loopback
 
 __all__ = ["is_local"]
+
+_NOBODY_ELSES = Origins([], None)
 
 
 def is_local(request: Request) -> bool:
     """True for a caller on this machine that no proxy stands before.
 
     The `Host` must be local too: a page elsewhere must not get at anything by having its own name
-    point to this machine.
+    point to this machine, nor by asking the browser of somebody who is on it.
     """
     return (
         not _is_forwarded(request)
         and request.client is not None
         and is_loopback(request.client.host)
         and is_loopback(_host_name(request))
+        and _NOBODY_ELSES.admit(request.headers.getlist("origin"), request.headers["host"])
     )
 
 

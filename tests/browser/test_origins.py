@@ -99,3 +99,15 @@ async def test_a_form_from_elsewhere_changes_nothing_with_a_login_that_was_typed
         await context.close()
         with Account(target) as account:
             assert account.ok("GET", "default")["webhook_url"] is None
+
+
+async def test_what_is_for_this_machine_is_not_for_pages_that_it_shows(
+    server: RunningServer, narrow: RunningServer, browsing: Browsing
+) -> None:
+    script = "(url) => fetch(url).then(({ status }) => status)"
+    stranger, own = await browsing.open_blank(narrow), await browsing.open_blank(server)
+    for path, status in (("/demo/token?identity=a", 403), ("/metrics", 401)):
+        assert await stranger.evaluate(script, server.url + path) == status
+        assert await own.evaluate(script, server.url + path) == 200
+    assert all("403" in error or "401" in error for error in browsing.errors), browsing.errors
+    browsing.errors.clear()

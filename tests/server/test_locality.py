@@ -41,6 +41,23 @@ def test_elsewhere(client: str | None, host: str) -> None:
     assert not is_local(asked(client, host))
 
 
+@pytest.mark.parametrize(
+    ("origins", "local"),
+    [
+        (["http://127.0.0.1:8040"], True),
+        (["http://127.0.0.1:3000"], False),
+        (["http://localhost:8040"], False),
+        (["https://evil.example"], False),
+        (["null"], False),
+        (["http://127.0.0.1:8040", "https://evil.example"], False),
+    ],
+)
+def test_for_a_page(origins: list[str], local: bool) -> None:
+    """Not for one of elsewhere, whoever looks at it."""
+    headers = [(b"origin", origin.encode()) for origin in origins]
+    assert is_local(asked("127.0.0.1", "127.0.0.1:8040", *headers)) is local
+
+
 @pytest.mark.parametrize("header", [name.encode() for name in FORWARDING_HEADERS])
 def test_behind_a_proxy(header: bytes) -> None:
     assert not is_local(asked("127.0.0.1", "localhost", (header, b"10.0.0.1")))

@@ -104,6 +104,11 @@ def test_token_is_refused_under_another_host_name(server: RunningServer, host: s
     assert "token" not in response.json()
 
 
+def test_token_is_refused_to_pages_of_elsewhere(server: RunningServer) -> None:
+    assert get_token(server, Origin="https://evil.example").status_code == 403
+    assert get_token(server, Origin=server.url).status_code == 200
+
+
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
 def test_token_is_refused_through_a_proxy(server: RunningServer, header: str) -> None:
     assert get_token(server, **{header: "for=127.0.0.1"}).status_code == 403
