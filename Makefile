@@ -7,7 +7,8 @@ SHELL := bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_INSTALL := $(PIP) install --require-hashes
-UV_COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+# Extras stay: pip would look for `coverage[toml]` apart from a pinned `coverage`, and take a newer one.
+UV_COMPILE := uv pip compile --quiet --no-strip-extras --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make requirements"
 
 # Passed on to `syncline serve` by run, and to pytest by test.
