@@ -22,6 +22,10 @@ LAPSES_LIMIT = 3
 without a session may let none go by: a slow one cannot be told from one that does not try again."""
 
 
+STRANGERS_SHARE = 0.1
+"""Of a turn's time, what a caller without a session has: others wait for it in vain more often."""
+
+
 @dataclass(slots=True, eq=False)
 class _Contest:
     """Those who contend for one document.
@@ -80,6 +84,8 @@ class Turns:
         contest = self._contests.get((service_sid, address))
         if contest is None or not contest.crowded or contest.is_turn_of(contender, if_match):
             return
+        if contest.holder is None:
+            return  # others may hold the same revision: there is nothing to be kept for it
         if if_match is not None and if_match < contest.newest.revision:
             return  # it is sure to be refused, and spoils nothing
         if await self._wait(contest, contender) and if_match is not None:
@@ -162,9 +168,9 @@ class Turns:
     def _set_alarm(self, contest: _Contest) -> None:
         if contest.alarm is not None:
             contest.alarm.cancel()
-        contest.alarm = asyncio.get_running_loop().call_later(
-            self._turn_timeout, self._give_up, contest
-        )
+        is_known = contest.holder is not None
+        timeout = self._turn_timeout if is_known else self._turn_timeout * STRANGERS_SHARE
+        contest.alarm = asyncio.get_running_loop().call_later(timeout, self._give_up, contest)
 
     def _give_up(self, contest: _Contest) -> None:
         if contest.waiting:

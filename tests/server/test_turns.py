@@ -215,6 +215,16 @@ async def test_a_caller_without_a_session_is_known_by_the_revision_that_it_was_t
     assert (await asyncio.wait_for(second, PATIENCE)).revision == 2
 
 
+async def test_nothing_is_kept_for_a_caller_without_a_session(turns: Turns) -> None:
+    first = asyncio.create_task(turns.after_refusal(SERVICE, None, at(1)))
+    second = asyncio.create_task(turns.after_refusal(SERVICE, None, at(1)))
+    await settled()
+    assert first.done() and not second.done()
+    await asyncio.wait_for(turns.approach(SERVICE, SID, object(), 1), PATIENCE)
+    turns.after_write(SERVICE, SID, None, 1, at(2))
+    await asyncio.wait_for(second, PATIENCE)
+
+
 async def test_a_contest_ends_with_the_last_who_contends(
     turns: Turns, contenders: list[Contender]
 ) -> None:
