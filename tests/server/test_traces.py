@@ -55,9 +55,10 @@ class TestAWrite:
     async def test_is_followed_from_the_request_to_every_process(
         self, fresh_server: StartServer, collector: Collector
     ) -> None:
-        writing = fresh_server(*options(collector))
+        # But for what the caller asks for, nothing is traced.
+        writing = fresh_server(*options(collector, "--trace-ratio=0"))
         redis = f"--redis-url=unix://{writing.data_dir / 'redis' / 'redis.sock'}"
-        reading = fresh_server(redis, *options(collector))
+        reading = fresh_server(redis, *options(collector, "--trace-ratio=0"))
         async with native_socket(reading) as there, native_socket(writing) as here:
             opened = await there.ok("open", document="traced")
             await here.ok("open", document="traced")
