@@ -10,6 +10,7 @@ from syncline_protocol.document import Event
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth import Principal, claimed
 from syncline_server.backend import Backend
+from syncline_server.hub import Format
 from syncline_server.session import Session
 from syncline_server.storage.services import DEFAULT_NAME
 from syncline_server.webhooks.reachability import make_endpoint_id
@@ -76,6 +77,19 @@ class Caller:
         wheel = socket.wheel
         self._deadline = wheel.call_later(backend.settings.auth_timeout, self._give_up)
         self._life = TokenLife(wheel, backend.settings.token_leeway, on_notice, on_expiry)
+
+    def flow(self, form: Format) -> None:
+        """Let events be written past the session, once there is one and while the socket is free.
+
+        `form` is how the wire tells of them.
+        """
+        if self.session is not None and self._socket.is_free:
+            self.session.flow(form, self._socket)
+
+    def stop_flow(self) -> None:
+        """Have every event go by the session."""
+        if self.session is not None:
+            self.session.stop_flow()
 
     @property
     def subscriptions(self) -> int:

@@ -143,14 +143,11 @@ class _Twilsock:
 
     def on_congestion(self) -> None:
         """Hold events back."""
-        if self._caller.session is not None:
-            self._caller.session.stop_flow()
+        self._caller.stop_flow()
 
     def on_relief(self) -> None:
         """Let events flow, once the client is known."""
-        session = self._caller.session
-        if session is not None and self._socket.is_free:
-            session.flow(self._form, self._socket)
+        self._caller.flow(self._form)
 
     def on_slow(self) -> None:
         """Give the client up."""
