@@ -1,12 +1,13 @@
 FROM python:3.12-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/syncline
-COPY requirements.txt requirements-build.txt ./
-RUN pip install --no-cache-dir --require-hashes -r requirements-build.txt \
-    && /opt/syncline/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY requirements requirements
+RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+    && /opt/syncline/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY protocol protocol
 COPY server server
+COPY tools tools
 COPY clients clients
 RUN python -m build --wheel --no-isolation \
     && /opt/syncline/bin/pip install --no-cache-dir --no-deps dist/*.whl

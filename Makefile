@@ -45,7 +45,7 @@ test: install node browser lint ## Run lint and every test; ARGS="-k name" narro
 	node --test --test-timeout=120000 $$(find tests/js -name '*.test.js')
 
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
-	ON_CLUSTER=1 $(BIN)/pytest tests/cluster tests/server/rest tests/server/wires tests/vendor tests/client $(ARGS)
+	ON_CLUSTER=1 $(BIN)/pytest tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
 
 bench: node .venv/.bench bench/node_modules/.installed ## Compare with floors and peers, into bench/results; ARGS="--quick --only fan-out"
 	@$(MAKE) --no-print-directory -C bench
@@ -59,10 +59,10 @@ check-wheel: build ## Install the wheel in a clean environment and serve the dem
 	scripts/check-wheel dist/*.whl
 
 requirements: ## Compile the requirements files anew, keeping what still fits (needs uv)
-	$(UV_COMPILE) pyproject.toml --extra server --extra otel --group dev -o requirements-dev.txt
-	$(UV_COMPILE) pyproject.toml --extra server -c requirements-dev.txt -o requirements.txt
-	$(UV_COMPILE) pyproject.toml --extra server --group bench -c requirements-dev.txt -o requirements-bench.txt
-	$(UV_COMPILE) --group build -c requirements-dev.txt -o requirements-build.txt
+	$(UV_COMPILE) pyproject.toml --extra server --extra otel --group dev -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --extra server -c requirements/dev.txt -o requirements/runtime.txt
+	$(UV_COMPILE) pyproject.toml --extra server --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be made again
 	rm -rf .venv node_modules bench/node_modules bench/build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -70,21 +70,21 @@ clean: ## Remove everything that can be made again
 $(BIN)/python:
 	@scripts/create-venv .venv
 
-.venv/.runtime: requirements.txt requirements-build.txt pyproject.toml \
+.venv/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml \
 		protocol/syncline_protocol/__init__.py | $(BIN)/python
 	@echo "Installing Syncline into .venv"
-	@$(PIP_INSTALL) -r requirements.txt -r requirements-build.txt
+	@$(PIP_INSTALL) -r requirements/runtime.txt -r requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/.development: requirements-dev.txt .venv/.runtime
+.venv/.development: requirements/dev.txt .venv/.runtime
 	@echo "Installing the development tools into .venv"
-	@$(PIP_INSTALL) -r requirements-dev.txt
+	@$(PIP_INSTALL) -r requirements/dev.txt
 	@touch $@
 
-.venv/.bench: requirements-bench.txt .venv/.runtime
+.venv/.bench: requirements/bench.txt .venv/.runtime
 	@echo "Installing what the bench needs into .venv"
-	@$(PIP_INSTALL) -r requirements-bench.txt
+	@$(PIP_INSTALL) -r requirements/bench.txt
 	@touch $@
 
 bench/node_modules/.installed: bench/package.json bench/package-lock.json bench/.npmrc

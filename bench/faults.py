@@ -28,7 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from syncline_server.storage import embedded
+from syncline_server.storage.redis import embedded
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
 PORT, REDIS_PORT = 8611, 7611
@@ -72,7 +72,7 @@ def faults() -> dict[str, Callable[[Site], str]]:
             f"ip link set {LINK} down; sleep 5; ip link set {LINK} up"
         ),
         "worker killed": lambda site: (
-            f"pkill -KILL -n -P {site.server.pid} -f syncline_server.worker"
+            f"pkill -KILL -n -P {site.server.pid} -f syncline_server.runtime.worker"
         ),
         "workers renewed": lambda site: f"kill -HUP {site.server.pid}; sleep 5",
         "server stopped": lambda site: (

@@ -25,10 +25,10 @@ from typing import Literal
 import psutil
 
 import syncline
-from syncline_server.auth import mint_token
-from syncline_server.credentials import load_credentials
-from syncline_server.storage.address import Address
-from syncline_server.storage.connection import Connection, connect
+from syncline_server.auth.authenticator import mint_token
+from syncline_server.config.credentials import load_credentials
+from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.connection import Connection, connect
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
 NAMES = 200

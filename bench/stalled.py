@@ -28,9 +28,9 @@ import orjson
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-from syncline_server.auth import mint_token
-from syncline_server.credentials import load_credentials
-from syncline_server.settings import Settings
+from syncline_server.auth.authenticator import mint_token
+from syncline_server.config.credentials import load_credentials
+from syncline_server.config.settings import Settings
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
 DOCUMENT = "stalled"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from syncline_server.storage import embedded
+from syncline_server.storage.redis import embedded
 
 from .processes import Process
 from .target import Command

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from syncline_protocol import __version__, twilsock
-from syncline_server.auth import mint_token
-from syncline_server.credentials import Credentials, load_credentials
+from syncline_server.auth.authenticator import mint_token
+from syncline_server.config.credentials import Credentials, load_credentials
 
 from .target import Command, Site, Target
 

@@ -84,7 +84,7 @@ class Refusal(Exception):
         code: what was wrong; its `status` is the HTTP status.
         message: a sentence for a person: the field, what came, what is allowed.
         document: the newest state, only with `Code.REVISION_MISMATCH`; None otherwise. (A
-            `syncline_protocol.document.Document`; not typed so, to keep this module at the bottom.)
+            `syncline_protocol.documents.Document`; not typed so, to keep this module lowest.)
     """
 
     def __init__(self, code: Code, message: str, *, document: Any = None) -> None:

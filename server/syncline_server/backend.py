@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .audit import Audit
-from .auth import Authenticator
-from .combining import Combiner
-from .hub import Hub
-from .metrics import Meters
-from .pace import Pace
-from .settings import Settings
+from .auth.authenticator import Authenticator
+from .auth.rate_limit import Pace
+from .config.settings import Settings
+from .objects.patch_batching import Combiner
+from .objects.turns import Turns
+from .observability.audit import Audit
+from .observability.metrics import Meters
+from .pubsub.hub import Hub
 from .storage.documents import Documents
 from .storage.listing import Listing
 from .storage.permissions import Permissions
-from .storage.redis import Redis
+from .storage.redis.client import Redis
 from .storage.services import Services
 from .storage.webhooks import hook
-from .turns import Turns
-from .webhooks.parking import Parking
+from .webhooks.dead_letters import Parking
 from .webhooks.queue import Queue
 from .webhooks.reachability import Reachability
 
 if TYPE_CHECKING:
-    from .traces import Traces
+    from .observability.tracing import Traces
 
 __all__ = ["Backend"]
 

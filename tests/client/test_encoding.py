@@ -11,7 +11,7 @@ from syncline.encoding import encode, encode_data, pointer_to
 from syncline.exceptions import InvalidRequest, RequestError, TooLarge
 from syncline_protocol.commands import OperationsPatch
 from syncline_protocol.jsondata import parse
-from syncline_server.patches import patched
+from syncline_server.objects.patches import patched
 
 
 def circle() -> list[Any]:

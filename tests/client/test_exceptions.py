@@ -29,7 +29,7 @@ from syncline.exceptions import (
     WebSocketBlocked,
 )
 from syncline_protocol import native
-from syncline_protocol.document import Document
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 
 DOCUMENT = Document(SID, "name", 5, b'{"a":1}', 0, 0, None, "system", "alice")

@@ -12,7 +12,7 @@ from support.snapshots import SID, make_snapshot
 from support.strategies import bounded, json_objects
 from syncline.snapshot import Snapshot
 from syncline_protocol import native
-from syncline_protocol.document import Document, Updated
+from syncline_protocol.documents import Document, Updated
 
 MOMENT = datetime(2026, 1, 31, 8, 15, 30, 123_000, tzinfo=UTC)
 MOMENT_MS = 1_769_847_330_123

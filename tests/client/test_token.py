@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from support.strategies import bounded
 from syncline.token import Claims, TokenSource
-from syncline_server.auth import mint_token
-from syncline_server.credentials import Credentials
+from syncline_server.auth.authenticator import mint_token
+from syncline_server.config.credentials import Credentials
 
 
 def jwt_of(payload: Any) -> str:

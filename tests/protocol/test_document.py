@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from syncline_protocol.document import Document, Event, Removed, Updated
+from syncline_protocol.documents import Document, Event, Removed, Updated
 
 SID = "ET" + "0" * 32
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values
 from syncline_protocol import commands, native
-from syncline_protocol.document import Document, Removed, Updated
+from syncline_protocol.documents import Document, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
 

@@ -10,14 +10,14 @@ import pytest
 import uvloop
 
 from support.store import Clock, Publications, Service, Store
-from syncline_server import hub
+from syncline_server.pubsub import hub
 from syncline_server.storage import commit, expiry
 from syncline_server.storage import documents as storage_documents
-from syncline_server.storage.connection import Connection
 from syncline_server.storage.documents import Documents
-from syncline_server.storage.embedded import EmbeddedRedis
-from syncline_server.storage.engine import SHARD
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
+from syncline_server.storage.redis.embedded import EmbeddedRedis
+from syncline_server.storage.redis.engine import SHARD
 
 OPERATION_MEMORY = 120
 REDIS_TIMEOUT = 2.0

@@ -20,9 +20,9 @@ from support.metrics import hits, hits_reach
 from support.server import RunningServer, StartServer
 from support.socket import WAIT, native_socket
 from support.stream import events_url
-from syncline_server.metrics import BOUNDS
-from syncline_server.rest.transport import BODY_PACE
-from syncline_server.settings import Settings
+from syncline_server.config.settings import Settings
+from syncline_server.http.protocol import BODY_PACE
+from syncline_server.observability.metrics import BOUNDS
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 

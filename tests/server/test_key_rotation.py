@@ -21,7 +21,7 @@ from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
 from support.socket import NativeSocket, native_socket
 from support.stream import event_stream
 from support.twilsock import twilsock_client
-from syncline_server.vault import make_master_key
+from syncline_server.config.encryption import make_master_key
 
 REVOKED = "The API key that issued the access token was revoked (iss)."
 

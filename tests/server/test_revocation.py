@@ -18,8 +18,8 @@ from support.socket import NativeSocket, native_socket
 from support.store import PATIENCE
 from support.stream import event_stream
 from syncline_server.storage import keys
-from syncline_server.storage.address import Address
-from syncline_server.storage.connection import connect
+from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.connection import connect
 
 LIVE_WIRES = ["sse", "native", "twilsock"]
 

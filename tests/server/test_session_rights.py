@@ -10,16 +10,16 @@ import pytest
 from support.backend import make_backend
 from support.store import PATIENCE, eventually
 from syncline_protocol.commands import Mode, Open, Remove
-from syncline_protocol.document import Document, Event, Removed
+from syncline_protocol.documents import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.answers import Opened, Result
+from syncline_server.auth.grants import Grants
 from syncline_server.backend import Backend
-from syncline_server.grants import Grants
-from syncline_server.hub import Topic
-from syncline_server.rights import Right
-from syncline_server.session import Session
-from syncline_server.storage.redis import Redis
-from syncline_server.workspace import Workspace
+from syncline_server.objects.documents import Workspace
+from syncline_server.pubsub.hub import Topic
+from syncline_server.realtime.results import Opened, Result
+from syncline_server.realtime.session import Session
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.rights import Right
 
 Step = Callable[[], Awaitable[None]]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from support.store import PATIENCE
-from syncline_server.auth import Authenticator
+from syncline_server.auth.authenticator import Authenticator
 from syncline_server.backend import Backend
-from syncline_server.credentials import Credentials
-from syncline_server.hub import Hub
-from syncline_server.settings import Settings
+from syncline_server.config.credentials import Credentials
+from syncline_server.config.settings import Settings
+from syncline_server.pubsub.hub import Hub
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.permissions import Permissions
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Services
 
 __all__ = ["make_backend"]

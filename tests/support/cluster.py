@@ -13,9 +13,14 @@ from typing import Any
 
 from redis.crc import key_slot
 
-from syncline_server.storage import embedded
-from syncline_server.storage.address import Address
-from syncline_server.storage.connection import Connection, ConnectionBroken, ReplyError, connect
+from syncline_server.storage.redis import embedded
+from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.connection import (
+    Connection,
+    ConnectionBroken,
+    ReplyError,
+    connect,
+)
 
 __all__ = ["PATIENCE", "Cluster", "ClusterNode", "free_ports"]
 

@@ -12,7 +12,7 @@ import httpx2
 
 from support.server import RunningServer
 from support.socket import WAIT
-from syncline_server.auth import mint_token
+from syncline_server.auth.authenticator import mint_token
 
 __all__ = ["Key", "KeysApi", "until"]
 

@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from syncline_protocol.document import Document
-from syncline_server.credentials import Credentials
-from syncline_server.metrics import Meters
-from syncline_server.settings import Settings
+from syncline_protocol.documents import Document
+from syncline_server.config.credentials import Credentials
+from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Meters
 from syncline_server.storage.documents import Documents
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
 from syncline_server.storage.webhooks import hook
+from syncline_server.webhooks.context import Office
+from syncline_server.webhooks.dead_letters import Parking
 from syncline_server.webhooks.dispatcher import Dispatcher
-from syncline_server.webhooks.office import Office
-from syncline_server.webhooks.parking import Parking
 from syncline_server.webhooks.queue import Queue
 
 __all__ = ["CREDENTIALS", "LOOPBACK", "Rig"]

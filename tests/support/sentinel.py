@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from syncline_server.storage import embedded
+from syncline_server.storage.redis import embedded
 
 from .cluster import PATIENCE, ClusterNode, free_ports
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from syncline_server.auth import mint_token
-from syncline_server.credentials import Credentials, load_credentials
+from syncline_server.auth.authenticator import mint_token
+from syncline_server.config.credentials import Credentials, load_credentials
 
 __all__ = [
     "START_TIMEOUT",

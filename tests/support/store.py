@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from syncline_protocol.document import Document, Event
+from syncline_protocol.documents import Document, Event
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.storage.address import Address
-from syncline_server.storage.connection import Connection, connect
 from syncline_server.storage.documents import Documents
-from syncline_server.storage.engine import ExternalRedis
 from syncline_server.storage.events import parse_event
-from syncline_server.storage.outcome import Written
+from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.connection import Connection, connect
+from syncline_server.storage.redis.engine import ExternalRedis
+from syncline_server.storage.results import Written
 from syncline_server.storage.scripts import COMMIT
 
 __all__ = [

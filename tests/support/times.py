@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncline_server.wires.wheel import Alarm, Wheel
+from syncline_server.realtime.timer_wheel import Alarm, Wheel
 
 __all__ = ["Times"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from support.server import SYNCLINE, RunningServer, clean_environ
-from syncline_server.verify.history import read_history
-from syncline_server.verify.records import Record
-from syncline_server.verify.verdict import judge
+from syncline_tools.verify.history import read_history
+from syncline_tools.verify.records import Record
+from syncline_tools.verify.verdict import judge
 
 __all__ = ["Outcome", "altered", "broken", "run_verify", "without"]
 

@@ -21,7 +21,7 @@ def workers(server: RunningServer) -> set[int]:
 
 def _works(child: psutil.Process) -> bool:
     try:
-        return "syncline_server.worker" in child.cmdline()
+        return "syncline_server.runtime.worker" in child.cmdline()
     except psutil.Error:
         return False  # it has ended
 

@@ -12,10 +12,10 @@
  * served as they are, without a build; each depends only on those beside and below it:
  *
  *     client, document, emitter            the public face
- *     open-documents                       the subscriptions, through every break
+ *     open-objects                         the subscriptions, through every break
  *     connection, dialer                   one transport at a time, kept open
  *     websocket, close                     the native protocol (docs/protocol.md)
- *     rest, followers, http, event-stream  its replacement where WebSockets are blocked (section 9)
+ *     rest, followers, http, sse           its replacement where WebSockets are blocked (section 9)
  *     transport                            what both of them can do
  *     options, token                       what the application gives
  *     subscription, event-queue, events    what is told, in which order

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import click
 
 from syncline.token import Claims
-from syncline_server.auth import mint_token
-from syncline_server.credentials import Credentials, find_credentials
-from syncline_server.secure_urls import is_loopback
-from syncline_server.settings import Settings
+from syncline_server.auth.authenticator import mint_token
+from syncline_server.config.credentials import Credentials, find_credentials
+from syncline_server.config.settings import Settings
+from syncline_server.config.urls import is_loopback
 
 __all__ = ["DEFAULT_IDENTITY", "Access", "resolve", "resolve_account", "resolve_owner"]
 

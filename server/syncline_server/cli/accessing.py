@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from syncline_server.settings import Settings
+from syncline_server.config.settings import Settings
 
 from .access import DEFAULT_IDENTITY, Access, resolve, resolve_account, resolve_owner
 from .parameters import Authority, Identity, Url

@@ -11,10 +11,10 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from syncline_server.benchmark.figures import Figures
-from syncline_server.benchmark.report import render
-from syncline_server.benchmark.run import Benchmark, Shape
-from syncline_server.benchmark.socket import Place
+from syncline_tools.benchmark.figures import Figures
+from syncline_tools.benchmark.report import render
+from syncline_tools.benchmark.run import Benchmark, Shape
+from syncline_tools.benchmark.socket import Place
 
 from .access import Access
 from .accessing import accessing

@@ -11,7 +11,7 @@ import click
 import httpx2
 
 from syncline import ConnectionLost, RequestError, RequestTimeout
-from syncline_server.setting_values import SettingError
+from syncline_server.config.validation import SettingError
 
 __all__ = ["Exit", "ending", "printable"]
 

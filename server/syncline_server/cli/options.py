@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import click
 
-from syncline_server.settings import Settings
+from syncline_server.config.settings import Settings
 
 __all__ = ["page_size_option", "retries_option", "setting_option", "setting_options"]
 

@@ -13,8 +13,8 @@ from syncline import JsonObject
 from syncline.options import Server
 from syncline_protocol import jsondata
 from syncline_protocol.errors import Refusal
-from syncline_server.auth import IDENTITY_LENGTH
-from syncline_server.known_keys import KEY_SID
+from syncline_server.auth.authenticator import IDENTITY_LENGTH
+from syncline_server.config.credentials import KEY_SID
 
 __all__ = ["Address", "Authority", "Identity", "JsonData", "KeySid", "Url"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from syncline_server.credentials import load_credentials
-from syncline_server.setting_values import SettingError
-from syncline_server.settings import Settings
-from syncline_server.vault import load_master_key
+from syncline_server.config.credentials import load_credentials
+from syncline_server.config.encryption import load_master_key
+from syncline_server.config.settings import Settings
+from syncline_server.config.validation import SettingError
 
 from .options import setting_options
 
@@ -39,7 +39,7 @@ def serve(**values: Any) -> None:
         master_key=load_master_key(settings.data_dir, os.environ),
     )
     # Imported here, so that the other commands start without the whole server.
-    from syncline_server.serving import serve as run_server
+    from syncline_server.runtime.serve import serve as run_server
 
     run_server(settings, credentials)
 

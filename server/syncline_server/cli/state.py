@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from syncline_server.setting_values import SettingError
+from syncline_server.config.validation import SettingError
 
 __all__ = ["State", "opened"]
 

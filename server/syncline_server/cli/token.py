@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from syncline_server.auth import TOKEN_LIFE_LIMIT, mint_token
-from syncline_server.credentials import find_credentials
-from syncline_server.setting_values import SettingError
+from syncline_server.auth.authenticator import TOKEN_LIFE_LIMIT, mint_token
+from syncline_server.config.credentials import find_credentials
+from syncline_server.config.validation import SettingError
 
 from .options import setting_option
 from .parameters import Identity, KeySid

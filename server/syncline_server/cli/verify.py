@@ -17,13 +17,13 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from syncline_server.verify.history import History
-from syncline_server.verify.plan import FaultKind
-from syncline_server.verify.report import render
-from syncline_server.verify.run import Verification
-from syncline_server.verify.shape import Shape
-from syncline_server.verify.timeline import draw
-from syncline_server.verify.verdict import Verdict, judge
+from syncline_tools.verify.history import History
+from syncline_tools.verify.plan import FaultKind
+from syncline_tools.verify.report import render
+from syncline_tools.verify.run import Verification
+from syncline_tools.verify.shape import Shape
+from syncline_tools.verify.timeline import draw
+from syncline_tools.verify.verdict import Verdict, judge
 
 from .access import Access
 from .accessing import accessing

@@ -1,4 +1,4 @@
-"""One run of commit.lua, and how to tell afterwards what became of it."""
+"""One run of document.lua, and how to tell afterwards what became of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 
 import orjson
 
-from syncline_server.rights import Right
-
-from .connection import Argument
+from .redis.connection import Argument
+from .rights import Right
 
 __all__ = ["REVISION_RANDOM", "Commit", "bits", "now_ms"]
 
@@ -20,13 +19,13 @@ MARK_BITS = 64
 """Random bits that name a write."""
 
 REVISION_RANDOM = 1024
-"""Low bits of a revision that are random, as a count of values (see commit.lua)."""
+"""Low bits of a revision that are random, as a count of values (see document.lua)."""
 
 
 # Not frozen, which makes each one several times as expensive.
 @dataclass(slots=True)
 class Commit:
-    """One run of commit.lua, and how to tell afterwards what became of it.
+    """One run of document.lua, and how to tell afterwards what became of it.
 
     Attributes:
         earlier: who made the steps that are committed with this one, and their operation ids.

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 import orjson
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import SYSTEM
 from syncline_protocol.sids import BUCKETS
-from syncline_server.auth import SYSTEM
 
 from . import keys
-from .connection import ReplyError
+from .change_watcher import STALE_AFTER
 from .documents import Documents
-from .lookout import STALE_AFTER
-from .redis import Redis
+from .redis.client import Redis
+from .redis.connection import ReplyError
 from .services import Service
 
 __all__ = ["Deletion", "Deletions"]

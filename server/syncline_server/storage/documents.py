@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from syncline_protocol.document import Document
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import (
     BUCKETS,
@@ -19,18 +19,18 @@ from syncline_protocol.sids import (
     is_document_sid,
     make_document_sid,
 )
-from syncline_server.rights import Right
 
 from . import keys
 from .commit import Commit, bits, now_ms
-from .node import Unanswered
-from .outcome import Written, absent, forbidden, mismatch
-from .redis import Redis
+from .redis.client import Redis
+from .redis.shard import Unanswered
+from .results import Written, absent, forbidden, mismatch
+from .rights import Right
 from .scripts import COMMIT, FETCH
 from .webhooks import Notes
 
 if TYPE_CHECKING:
-    from syncline_server.traces import Traces
+    from syncline_server.observability.tracing import Traces
 
 __all__ = ["Documents", "Step", "StepRepeated"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import orjson
 
-from syncline_protocol.document import Event, Removed, Updated
-from syncline_server.rights import Right, RightsChanged
+from syncline_protocol.documents import Event, Removed, Updated
+
+from .rights import Right, RightsChanged
 
 __all__ = ["parse_event"]
 

@@ -16,9 +16,9 @@ from syncline_protocol.sids import BUCKETS
 
 from . import keys
 from .commit import now_ms
-from .connection import ReplyError
 from .documents import Documents
-from .redis import Redis
+from .redis.client import Redis
+from .redis.connection import ReplyError
 from .scripts import DUE
 
 __all__ = ["Sweeper"]

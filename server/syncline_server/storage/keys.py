@@ -95,12 +95,12 @@ def tag_of(service_sid: str, address: str) -> str:
 
 
 def channel(service_sid: str, sid: str) -> str:
-    """The channel on which a document's events are published; commit.lua makes the same."""
+    """The channel on which a document's events are published; document.lua makes the same."""
     return f"{tag_of(service_sid, sid)}:event:{sid}"
 
 
 def void(tag: str, mark: str) -> str:
-    """What keeps the write with this mark from taking effect; commit.lua looks at the same."""
+    """What keeps the write with this mark from taking effect; document.lua looks at the same."""
     return f"{tag}:void:{mark}"
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 
-from syncline_protocol.document import Document
+from syncline_protocol.documents import Document
 from syncline_protocol.sids import BUCKETS, bucket_of_sid, is_document_sid
 
 from . import keys
 from .documents import Documents
 from .paging import Cursor, Page, invalid_token
-from .redis import Redis
+from .redis.client import Redis
 
 __all__ = ["Listing"]
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 
-from .redis import Redis
+from .redis.client import Redis
 
 __all__ = ["Cursor", "Page", "invalid_token", "read_page"]
 

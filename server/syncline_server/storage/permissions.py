@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_server.rights import Right
 
 from . import keys
 from .commit import now_ms
 from .documents import Documents
-from .outcome import absent
 from .paging import Page, read_page
-from .redis import Redis
+from .redis.client import Redis
+from .results import absent
+from .rights import Right
 from .scripts import PERMIT
 
 __all__ = ["Permission", "Permissions"]

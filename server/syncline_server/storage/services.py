@@ -17,11 +17,11 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 
 from . import keys
+from .change_watcher import Lookout, make_version
 from .commit import now_ms
-from .connection import Argument
-from .lookout import Lookout, make_version
 from .paging import Page, read_page
-from .redis import Redis
+from .redis.client import Redis
+from .redis.connection import Argument
 from .scripts import SERVICE
 
 __all__ = ["DEFAULT_NAME", "Service", "Services", "unknown_service"]

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from syncline_protocol.errors import Refusal
 
 from . import keys
-from .connection import ReplyError
-from .node import Unanswered
-from .redis import Redis
+from .redis.client import Redis
+from .redis.connection import ReplyError
+from .redis.shard import Unanswered
 from .services import Service
 
 __all__ = ["Notes", "hook"]
@@ -21,7 +21,7 @@ logger = logging.getLogger("syncline.webhooks")
 
 
 def hook(service: Service | None, limit: int, *, from_rest: bool, endpoint: str = "") -> str:
-    """For commit.lua; "" where the service has no webhooks.
+    """For document.lua; "" where the service has no webhooks.
 
     What expires is told of whoever comes across it; a write itself not, if it is made with the
     account's credentials and `webhooks_from_rest_enabled` is off.

@@ -1,6 +1,6 @@
 """Webhooks: what happens in a service, told to the URL that it names (docs/guide.md, "Webhooks").
 
-commit.lua -> queue -> courier (one for each service, in the process that has its lease)
+document.lua -> queue -> courier (one for each service, in the process that has its lease)
     -> sender -> the receiver; or, after a bounded time, -> parking
 """
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from syncline_server.storage.backoff import Backoff
 from syncline_server.storage.commit import now_ms
+from syncline_server.storage.redis.backoff import Backoff
 
+from .context import Office
 from .events import QueuedEvent
-from .insist import insist
-from .office import Office
+from .retry import insist
 from .sender import Outcome
 
 __all__ = ["Delivery", "Leaving"]

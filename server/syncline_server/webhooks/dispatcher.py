@@ -14,11 +14,11 @@ from contextlib import suppress
 from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import keys
-from syncline_server.storage.connection import ReplyError
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import ReplyError
 
-from .courier import Courier
-from .office import Office
+from .consumer import Courier
+from .context import Office
 
 __all__ = ["Dispatcher"]
 

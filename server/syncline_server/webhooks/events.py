@@ -54,7 +54,7 @@ class QueuedEvent:
 
     @property
     def fields(self) -> dict[str, str]:
-        """As append.lua has it."""
+        """As lib/webhooks.lua has it."""
         named = {
             "k": self.kind,
             "o": self.subject,

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from syncline_server.storage import keys
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.scripts import LEASE, SETTLE, WEBHOOKS
 from syncline_server.storage.webhooks import Notes
 

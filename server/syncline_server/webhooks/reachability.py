@@ -24,13 +24,13 @@ import orjson
 from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import keys
-from syncline_server.storage.connection import ReplyError
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import ReplyError
 from syncline_server.storage.scripts import WEBHOOKS
 from syncline_server.storage.services import Service, Services
 
-from .insist import insist
 from .queue import Queue
+from .retry import insist
 
 __all__ = ["Reachability", "make_endpoint_id"]
 

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 import httpcore2
 
 from syncline_protocol import __version__
-from syncline_server.proxies import Network
+from syncline_server.config.networks import Network
 
-from .guard import GuardedBackend, Resolver
+from .ssrf_guard import GuardedBackend, Resolver
 
 __all__ = ["Outcome", "Sender"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import click
 import pytest
 
-from syncline_server.auth import Authenticator, mint_token
+from syncline_server.auth.authenticator import Authenticator, mint_token
 from syncline_server.cli.access import Access, resolve, resolve_account
-from syncline_server.credentials import Credentials, load_credentials
+from syncline_server.config.credentials import Credentials, load_credentials
 
 DIGITS = "0123456789abcdef" * 2
 SERVICE = f"IS{DIGITS}"

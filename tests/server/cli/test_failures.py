@@ -6,7 +6,7 @@ import pytest
 
 from syncline import ConnectionLost, NotFound, RequestTimeout
 from syncline_server.cli.failures import ending, printable
-from syncline_server.setting_values import SettingError
+from syncline_server.config.validation import SettingError
 
 REQUEST = httpx2.Request("GET", "http://127.0.0.1:1/v1/Services?Token=secret")
 

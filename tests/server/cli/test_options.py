@@ -9,7 +9,7 @@ import pytest
 
 from support.command import CommandLine
 from syncline_server.cli.options import setting_option, setting_options
-from syncline_server.settings import Settings
+from syncline_server.config.settings import Settings
 
 FIELDS = {field.name: field for field in fields(Settings)}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from syncline_server.cli.state import opened
-from syncline_server.setting_values import SettingError
+from syncline_server.config.validation import SettingError
 
 ABOUT = {"source": "there", "target": "here"}
 

@@ -7,8 +7,8 @@ import pytest
 
 from support.command import CommandLine
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth import Authenticator
-from syncline_server.credentials import load_credentials
+from syncline_server.auth.authenticator import Authenticator
+from syncline_server.config.credentials import load_credentials
 
 DIGITS = "0123456789abcdef" * 2
 ENVIRON = {

@@ -13,10 +13,10 @@ from support.store import Publications, Service, eventually
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import deletions as storage_deletions
 from syncline_server.storage import keys
-from syncline_server.storage.connection import Connection
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
 
 COUNT = 300
 

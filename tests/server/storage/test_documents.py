@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from support.store import PATIENCE, Clock, Publications, Service, Store, refused
-from syncline_protocol.document import Removed, Updated
+from syncline_protocol.documents import Removed, Updated
 from syncline_protocol.errors import Code
 from syncline_protocol.fields import REVISION_LIMIT
 from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_document_sid
 from syncline_server.storage import keys
 from syncline_server.storage.commit import now_ms
-from syncline_server.storage.connection import Connection, ReplyError
 from syncline_server.storage.documents import Documents
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection, ReplyError
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * 24 * HOUR_MS

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from support.store import Clock, Publications, Service
-from syncline_protocol.document import Removed, Updated
+from syncline_protocol.documents import Removed, Updated
 from syncline_server.storage.events import parse_event
 
 HEAD = {

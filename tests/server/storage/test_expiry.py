@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from support.store import PATIENCE, Clock, Publications, Service, Store
-from syncline_protocol.document import Document, Removed
+from syncline_protocol.documents import Document, Removed
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import expiry, keys
 from syncline_server.storage.commit import now_ms
-from syncline_server.storage.connection import Connection
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
 
 INTERVAL = 0.02
 """Seconds between sweeps here."""

@@ -5,7 +5,7 @@ import re
 from support.store import Service
 from syncline_protocol.sids import BUCKETS, bucket_of_name
 from syncline_server.storage import keys
-from syncline_server.storage.connection import Connection
+from syncline_server.storage.redis.connection import Connection
 
 SERVICE = f"IS{'a' * 32}"
 SID = f"ET3f{'0' * 30}"

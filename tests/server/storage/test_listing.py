@@ -7,12 +7,12 @@ import random
 import pytest
 
 from support.store import Clock, Service, refused
-from syncline_protocol.document import Document
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.listing import Listing
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
 
 
 class Pages:

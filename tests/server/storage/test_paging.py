@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.storage.connection import Connection
 from syncline_server.storage.paging import Cursor, Page, read_page
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
 
 NAMES = ["a", "b/é", "c", "d\0", "e"]
 

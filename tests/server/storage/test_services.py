@@ -10,8 +10,8 @@ import pytest
 
 from support.store import Store, eventually, refused
 from syncline_protocol.errors import Code
-from syncline_server.storage import lookout
-from syncline_server.storage.redis import Redis
+from syncline_server.storage import change_watcher as lookout
+from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
 
 LIMIT = 10_000

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from support.store import PATIENCE, Line, Publications, Service, Store, eventually, refused
-from syncline_protocol.document import Document
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
 from syncline_server.storage.commit import REVISION_RANDOM, now_ms
-from syncline_server.storage.connection import Connection
 from syncline_server.storage.documents import Documents, Step
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
 
 LOST = ["commit", "answer"]
 OPS = [None, "op-1"]

@@ -6,8 +6,8 @@ import pytest
 
 from support.store import PATIENCE, Store
 from syncline_server.storage import keys
-from syncline_server.storage.connection import Connection
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
 from syncline_server.storage.webhooks import Notes, hook
 

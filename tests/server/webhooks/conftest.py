@@ -10,9 +10,9 @@ import pytest
 from support.receiver import Receiver
 from support.rig import CREDENTIALS, Rig
 from support.store import Store
-from syncline_server.storage.embedded import EmbeddedRedis
-from syncline_server.storage.engine import SHARD
-from syncline_server.storage.redis import Redis
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.embedded import EmbeddedRedis
+from syncline_server.storage.redis.engine import SHARD
 from syncline_server.webhooks import delivery, dispatcher
 
 

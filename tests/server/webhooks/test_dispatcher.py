@@ -13,12 +13,13 @@ import pytest
 from support.receiver import Answer, Delivery, Receiver, in_order
 from support.rig import Rig
 from support.store import Store, eventually
-from syncline_protocol.document import Document
+from syncline_protocol.documents import Document
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import keys
-from syncline_server.storage.connection import Connection
+from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
-from syncline_server.webhooks import courier, dispatcher
+from syncline_server.webhooks import consumer as courier
+from syncline_server.webhooks import dispatcher
 
 SOME = 12
 

@@ -156,7 +156,7 @@ async def test_workers_that_are_killed_leave_their_webhooks_to_the_others(
         async with writer.writing():
             await receiver.until_taken(10)
             for worker in psutil.Process(server.process.pid).children():
-                if "syncline_server.worker" in worker.cmdline():
+                if "syncline_server.runtime.worker" in worker.cmdline():
                     worker.send_signal(signal.SIGKILL)
                     await writer.reach(10)
         await until_all_came(receiver, writer)

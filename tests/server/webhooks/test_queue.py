@@ -11,7 +11,7 @@ from support.rig import Rig
 from support.store import Clock, refused
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
-from syncline_server.storage.connection import Connection
+from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
 from syncline_server.webhooks.events import QueuedEvent
 from syncline_server.webhooks.queue import BEGINNING, NEW

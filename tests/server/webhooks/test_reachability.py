@@ -12,7 +12,7 @@ import pytest
 from support.rig import Rig
 from support.store import eventually
 from syncline_server.storage import keys
-from syncline_server.storage.connection import Connection
+from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
 from syncline_server.webhooks import reachability
 from syncline_server.webhooks.queue import NEW

@@ -5,7 +5,7 @@ import { SyncDocument } from "./document.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
 import { Json } from "./json.js";
-import { OpenDocuments } from "./open-documents.js";
+import { OpenDocuments } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
 import { Code, makeOp } from "./protocol.js";
 import { TokenSource } from "./token.js";

@@ -9,7 +9,7 @@ import { Snapshot, checkRevision } from "./snapshot.js";
 import { randomBelow, sleep } from "./timing.js";
 
 /** @import { Removed, RemovedEvent, Updated, UpdatedEvent } from "./events.js" */
-/** @import { OpenDocuments } from "./open-documents.js" */
+/** @import { OpenDocuments } from "./open-objects.js" */
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Listener, Subscription } from "./subscription.js" */
 

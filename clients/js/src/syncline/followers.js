@@ -1,7 +1,7 @@
 /** Documents that are followed over HTTP. */
 
 import { INTERRUPTED, connectionLost, statusOf } from "./errors.js";
-import { readEvents } from "./event-stream.js";
+import { readEvents } from "./sse.js";
 import { pathTo } from "./http.js";
 import { Deferred, sleep } from "./timing.js";
 

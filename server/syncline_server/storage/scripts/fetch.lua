@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  `{service:bucket}`
 -- ARGV     SID ("" = by name), unique name, caller's clock in ms, identity, rights that it needs as bits ("" = all may)
--- Returns  as commit.lua with status "ok", or alone "forbidden", or "absent": also for one past its expiry that is not
+-- Returns  as document.lua with status "ok", or alone "forbidden", or "absent": also for one past its expiry that is not
 --          swept yet.
 
 local tag, sid, needs = KEYS[1], ARGV[1], ARGV[5]

@@ -1,0 +1,366 @@
+"""Who a caller is: Basic logins and access tokens."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jwt
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import SYSTEM
+from syncline_server.config.credentials import Credentials
+
+from .grants import Grants
+from .keyring import KnownKeys, digest
+
+__all__ = [
+    "IDENTITY_LENGTH",
+    "TOKEN_LIFE_LIMIT",
+    "Authenticator",
+    "ForeignTokens",
+    "Principal",
+    "check_life",
+    "claimed",
+    "identity_of",
+    "mint_token",
+    "refusal_of",
+    "revoked",
+    "text_of",
+]
+
+IDENTITY_LENGTH = 256
+"""Characters in an identity, at most (vendor limit)."""
+
+TOKEN_LENGTH = 8192
+"""Characters in an access token, at most; longer ones are not looked at."""
+
+TOKEN_LIFE_LIMIT = 86_400
+"""Seconds ahead that a token may expire, at most: 24 h (vendor limit)."""
+
+_CONTENT_TYPE = "twilio-fpa;v=1"
+_SID = re.compile(r"(?:AC|SK)[0-9a-f]{32}", re.ASCII)
+_ALGORITHMS = ["HS256", "HS384", "HS512"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller that proved who it is.
+
+    Attributes:
+        identity: the name it writes under; `system` for Basic credentials.
+        service: the service that its token is for, a SID or `default`; None for Basic credentials:
+            every one.
+        expires_at: when its token ends, in seconds since the epoch; None for Basic credentials:
+            never.
+        grants: what its token limits it to; None where it names no limits.
+        key: the API key that vouches for it: it logged in, or signed the token; None where none
+            does.
+    """
+
+    identity: str
+    service: str | None
+    expires_at: float | None
+    grants: Grants | None = None
+    key: str | None = None
+
+    @property
+    def is_account(self) -> bool:
+        """True for Basic credentials, which may do all in every service."""
+        return self.service is None
+
+    @property
+    def is_owner(self) -> bool:
+        """True for the account's own login, which alone may make and revoke API keys."""
+        return self.is_account and self.key is None
+
+
+class ForeignTokens(Protocol):
+    """Access tokens that somebody else issues."""
+
+    async def principal(
+        self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
+    ) -> Principal:
+        """The caller behind a token, of which header and claims are not verified.
+
+        Raises:
+            Refusal: 401; `UNAVAILABLE` where it cannot be checked at present.
+        """
+
+
+class Authenticator:
+    """Checks what callers present against this installation's credentials."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        leeway: int,
+        foreign: ForeignTokens | None = None,
+        keys: KnownKeys | None = None,
+    ) -> None:
+        """
+        Args:
+            leeway: seconds by which clocks may differ.
+            foreign: checks tokens that are not of the vendor's form; None takes none of them.
+            keys: all API keys; None for those of the credentials alone.
+        """
+        self._account_sid = credentials.account_sid
+        self._auth_token = digest(credentials.auth_token)
+        self._leeway = leeway
+        self._keys = KnownKeys(credentials.api_keys) if keys is None else keys
+        self._foreign = foreign
+
+    @property
+    def account_sid(self) -> str:
+        """The account that every resource belongs to."""
+        return self._account_sid
+
+    @property
+    def knows_all(self) -> bool:
+        """False while there are API keys whose secrets this server cannot read."""
+        return self._keys.is_whole
+
+    def confirm(self, principal: Principal) -> None:
+        """Check again what can change while a caller is let in.
+
+        Raises:
+            Refusal: 401: the key that vouches for it was revoked.
+        """
+        if principal.key is not None and not self._keys.has(principal.key):
+            raise revoked(login=principal.is_account)
+
+    async def caller(self, authorization: str | None) -> Principal:
+        """The caller behind an `Authorization` header, whoever issued its token.
+
+        Raises:
+            Refusal: as `header`, and as `ForeignTokens.principal`.
+        """
+        scheme, _, value = (authorization or "").partition(" ")
+        if self._foreign is not None and scheme.lower() == "bearer":
+            return await self.bearer(value.strip())
+        return self.header(authorization)
+
+    async def bearer(self, token: str) -> Principal:
+        """The caller behind an access token, whoever issued it; raises as `caller`.
+
+        The header tells which of two ways a token goes. Each has its own algorithms and keys, so a
+        header that lies leads to a refusal.
+        """
+        if self._foreign is not None:
+            header, claims = _unverified(token)
+            if header.get("cty") != _CONTENT_TYPE:
+                return await self._foreign.principal(token, header, claims)
+        return self.token(token)
+
+    def header(self, authorization: str | None) -> Principal:
+        """The caller behind an `Authorization` header, by this installation's credentials alone.
+
+        Raises:
+            Refusal: 401, with the vendor's code for what was wrong.
+        """
+        scheme, _, value = (authorization or "").partition(" ")
+        match scheme.lower():
+            case "basic":
+                return self._basic(value)
+            case "bearer":
+                return self.token(value.strip())
+        raise Refusal(
+            Code.AUTHENTICATION_FAILED,
+            "Authenticate with Basic credentials (account SID and auth token, or API key and "
+            "secret) or with an access token as Bearer.",
+        )
+
+    def token(self, token: str) -> Principal:
+        """The caller behind an access token of the form that the vendor's helpers mint.
+
+        Raises:
+            Refusal: 401, with the vendor's code for what was wrong.
+        """
+        claims = self._claims(token)
+        grants = claims.get("grants")
+        sync = grants.get("data_sync") if isinstance(grants, dict) else None
+        if not isinstance(grants, dict) or not isinstance(sync, dict):
+            raise Refusal(Code.TOKEN_GRANTS, "The access token has no Sync grant (data_sync).")
+        identity = identity_of(grants.get("identity"))
+        service = text_of(sync.get("service_sid", "default"))
+        if service is None:
+            raise Refusal(
+                Code.TOKEN_GRANTS,
+                "The service_sid of the access token's Sync grant must be a string.",
+            )
+        return Principal(identity, service, float(claims["exp"]), key=claims["iss"])
+
+    def _basic(self, value: str) -> Principal:
+        try:
+            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except ValueError:
+            raise Refusal(
+                Code.AUTHENTICATION_FAILED, "The Basic credentials are not valid base64."
+            ) from None
+        if user == self._account_sid:
+            key, is_right = None, hmac.compare_digest(digest(password), self._auth_token)
+        else:
+            key, is_right = user, self._keys.proves(user, password)
+        if not is_right or not password:
+            raise Refusal(
+                Code.AUTHENTICATION_FAILED,
+                "The account or key is unknown or was revoked, or its secret is wrong.",
+            )
+        return Principal(SYSTEM, None, None, key=key)
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        secret = self._secret_of(token)
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                secret,
+                algorithms=_ALGORITHMS,
+                leeway=self._leeway,
+                options={
+                    "require": ["exp", "iss", "sub"],
+                    "verify_iat": False,
+                    "verify_aud": False,
+                },
+            )
+        except jwt.PyJWTError as error:
+            raise refusal_of(error) from None
+        if claims["sub"] != self._account_sid:
+            raise Refusal(Code.TOKEN_ISSUER, "The access token is for another account (sub).")
+        check_life(claims["exp"], self._leeway)
+        return claims
+
+    def _secret_of(self, token: str) -> str:
+        """The secret that must have signed the token, by the header and the issuer it states."""
+        header, unverified = _unverified(token)
+        issuer = unverified.get("iss")
+        if header.get("cty") != _CONTENT_TYPE or header.get("alg") not in _ALGORITHMS:
+            raise Refusal(
+                Code.TOKEN_HEADER,
+                f"The access token's header needs cty {_CONTENT_TYPE} and alg one of "
+                f"{', '.join(_ALGORITHMS)}.",
+            )
+        if not isinstance(issuer, str):
+            raise Refusal(Code.TOKEN_ISSUER, "The access token names no API key (iss).")
+        return self._keys.signing_secret(issuer)
+
+
+def revoked(*, login: bool) -> Refusal:
+    """What a caller is told whose API key is no more; `login`: it has no token."""
+    if login:
+        return Refusal(Code.AUTHENTICATION_FAILED, "The API key of this login was revoked.")
+    return Refusal(Code.TOKEN_ISSUER, "The API key that issued the access token was revoked (iss).")
+
+
+def claimed(authorization: str | None) -> str | None:
+    """The account or API key that an `Authorization` header names, rightly or not; None for
+    anything else, so that it can be logged."""
+    scheme, _, value = (authorization or "").partition(" ")
+    name: object = None
+    try:
+        if scheme.lower() == "basic":
+            name = base64.b64decode(value, validate=True).decode().partition(":")[0]
+        elif scheme.lower() == "bearer":
+            name = _unverified(value.strip())[1].get("iss")
+    except (Refusal, ValueError):
+        return None
+    return name if isinstance(name, str) and _SID.fullmatch(name) else None
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims that a token states. Raises `TOKEN_INVALID`."""
+    if len(token) > TOKEN_LENGTH:
+        raise Refusal(Code.TOKEN_INVALID, f"An access token has at most {TOKEN_LENGTH} characters.")
+    try:
+        stated = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError):
+        raise Refusal(Code.TOKEN_INVALID, "Invalid access token.") from None
+    return stated["header"], stated["payload"]
+
+
+def refusal_of(error: jwt.PyJWTError) -> Refusal:
+    """What the caller is told of what is wrong with a token."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return Refusal(Code.TOKEN_EXPIRED, "The access token has expired.")
+        case jwt.ImmatureSignatureError():
+            return Refusal(Code.TOKEN_NOT_YET_VALID, "The access token is not valid yet (nbf).")
+        case jwt.InvalidSignatureError():
+            return Refusal(Code.TOKEN_SIGNATURE, "The signature of the access token is wrong.")
+        case jwt.MissingRequiredClaimError():
+            return Refusal(Code.TOKEN_INVALID, f"The access token needs the claim {error.claim}.")
+    return Refusal(Code.TOKEN_INVALID, "Invalid access token.")
+
+
+def check_life(exp: object, leeway: int) -> None:
+    """Refuse a token that ends too late, or at no time; `leeway` in seconds.
+
+    Raises:
+        Refusal: `TOKEN_TOO_LONG_LIVED`, `TOKEN_INVALID`.
+    """
+    if not isinstance(exp, int | float) or isinstance(exp, bool):
+        raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
+    # Integers: this one may be too large for a float.
+    if int(exp) - int(time.time()) > TOKEN_LIFE_LIMIT + leeway:
+        raise Refusal(
+            Code.TOKEN_TOO_LONG_LIVED,
+            f"The access token expires more than {TOKEN_LIFE_LIMIT} seconds ahead.",
+        )
+
+
+def identity_of(value: object) -> str:
+    """The identity that a token gives. Raises `TOKEN_GRANTS`."""
+    identity = text_of(value)
+    if identity is None or not 1 <= len(identity) <= IDENTITY_LENGTH:
+        raise Refusal(
+            Code.TOKEN_GRANTS,
+            f"The access token needs an identity of 1 to {IDENTITY_LENGTH} characters.",
+        )
+    return identity
+
+
+def text_of(value: object) -> str | None:
+    """`value` if it is a string that UTF-8 can carry; JSON can name others."""
+    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+        return None
+    return value
+
+
+def mint_token(
+    credentials: Credentials,
+    identity: str,
+    ttl: int,
+    service: str = "default",
+    key: str | None = None,
+) -> str:
+    """An access token as the vendor's helpers mint it.
+
+    Args:
+        credentials: whose API key signs it.
+        ttl: seconds until it expires.
+        service: SID or unique name of the service that it opens.
+        key: the SID of that key; None for the first one.
+
+    Raises:
+        KeyError: the credentials hold no such key.
+    """
+    key = next(iter(credentials.api_keys)) if key is None else key
+    secret = credentials.api_keys[key]
+    now = int(time.time())
+    return jwt.encode(
+        {
+            "jti": f"{key}-{now}",
+            "iss": key,
+            "sub": credentials.account_sid,
+            "nbf": now,
+            "exp": now + ttl,
+            "grants": {"identity": identity, "data_sync": {"service_sid": service}},
+        },
+        secret,
+        algorithm="HS256",
+        headers={"cty": _CONTENT_TYPE},
+    )

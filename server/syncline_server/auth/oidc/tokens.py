@@ -1,0 +1,157 @@
+"""Access tokens of an OpenID provider: which are taken, and who is behind them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Self
+
+import jwt
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
+from syncline_server.auth.authenticator import (
+    Principal,
+    check_life,
+    identity_of,
+    refusal_of,
+    text_of,
+)
+from syncline_server.auth.grants import Grants
+from syncline_server.config.settings import Settings
+
+from .key_cache import KeyCache, Pace
+from .keys import ALGORITHMS, KID_LENGTH
+from .provider import Provider
+
+__all__ = ["ProviderTokens"]
+
+_TYPES = (None, "JWT", "AT+JWT", "APPLICATION/AT+JWT")
+"""Values of `typ`, in capitals. Others name tokens that the same provider signs for other uses."""
+
+_CHECKS: Any = {
+    # First come the claims, so that only a token which is right but for its signature makes the
+    # provider be asked for a key.
+    "verify_signature": False,
+    "verify_exp": True,
+    "verify_nbf": True,
+    "verify_iss": True,
+    "verify_aud": True,
+    "verify_iat": False,
+    "verify_sub": False,
+    "verify_jti": False,
+    "require": ["exp", "iss", "aud"],
+}
+
+
+class ProviderTokens:
+    """Those of one issuer; an `auth.ForeignTokens`."""
+
+    def __init__(self, settings: Settings, keys: KeyCache) -> None:
+        self._settings = settings
+        self._keys = keys
+
+    @classmethod
+    def of(cls, settings: Settings, bounds: Counter[str]) -> Self | None:
+        """Those of the issuer that the settings name; None if they name none."""
+        if settings.oidc_issuer is None:
+            return None
+        provider = Provider(
+            settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, bounds
+        )
+        pace = Pace(settings.oidc_key_age, settings.oidc_key_grace, settings.oidc_refetch_interval)
+        return cls(settings, KeyCache(provider, pace, bounds))
+
+    def start(self) -> None:
+        """Begin to fetch the keys; the server does not wait for them."""
+        self._keys.start()
+
+    async def stop(self) -> None:
+        """Ask the provider nothing any more."""
+        await self._keys.stop()
+
+    async def principal(
+        self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
+    ) -> Principal:
+        """As `ForeignTokens` has it; nothing of `header` names the key but `kid`."""
+        algorithm, kid = _key_of(header)
+        self._check_claims(token)
+        key = await self._keys.find(kid, algorithm)
+        if key is None:
+            raise Refusal(
+                Code.TOKEN_SIGNATURE,
+                f"The identity provider has no key {show(kid)} for {algorithm}.",
+            )
+        try:
+            jwt.PyJWS().decode(token, key, algorithms=[algorithm])
+        except jwt.PyJWTError as error:
+            raise refusal_of(error) from None
+        return self._principal(claims)
+
+    def _check_claims(self, token: str) -> None:
+        settings = self._settings
+        try:
+            claims = jwt.decode(
+                token,
+                audience=settings.oidc_audience,
+                issuer=settings.oidc_issuer,
+                leeway=settings.token_leeway,
+                options=_CHECKS,
+            )
+        except jwt.InvalidIssuerError:
+            raise Refusal(
+                Code.TOKEN_ISSUER,
+                f"The access token must be issued (iss) by {settings.oidc_issuer}.",
+            ) from None
+        except jwt.InvalidAudienceError:
+            raise Refusal(
+                Code.TOKEN_ISSUER, f"The access token must be for (aud) {settings.oidc_audience}."
+            ) from None
+        except jwt.PyJWTError as error:
+            raise refusal_of(error) from None
+        check_life(claims["exp"], settings.token_leeway)
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        settings = self._settings
+        grants = settings.oidc_grants_claim
+        return Principal(
+            identity_of(claims.get(settings.oidc_identity_claim)),
+            self._service(claims),
+            float(claims["exp"]),
+            None if grants is None else Grants.parse(_claim(claims, grants)),
+        )
+
+    def _service(self, claims: Mapping[str, Any]) -> str:
+        name = self._settings.oidc_service_claim
+        if name is None:
+            return self._settings.oidc_service
+        service = text_of(_claim(claims, name))
+        if service is None:
+            raise Refusal(
+                Code.TOKEN_GRANTS, f"The claim {name} of the access token must be a string."
+            )
+        return service
+
+
+def _key_of(header: Mapping[str, Any]) -> tuple[str, str]:
+    algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ")
+    if algorithm not in ALGORITHMS:
+        raise Refusal(
+            Code.TOKEN_HEADER,
+            f"The access token's header needs alg {' or '.join(ALGORITHMS)}, or the cty of a token "
+            "that an API key signs.",
+        )
+    if not isinstance(kid, str) or not 1 <= len(kid) <= KID_LENGTH:
+        raise Refusal(
+            Code.TOKEN_HEADER,
+            f"The access token's header needs a kid of 1 to {KID_LENGTH} characters.",
+        )
+    if (kind.upper() if isinstance(kind, str) else kind) not in _TYPES:
+        raise Refusal(Code.TOKEN_HEADER, f"The access token's typ {show(kind)} is of another use.")
+    return algorithm, kid
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> Any:
+    if name not in claims:
+        raise Refusal(Code.TOKEN_GRANTS, f"The access token needs the claim {name}.")
+    return claims[name]

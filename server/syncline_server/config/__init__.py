@@ -1,0 +1,1 @@
+"""Settings, credentials and what else an operator configures."""

@@ -1,0 +1,126 @@
+"""The account, its token and its API keys: from the environment, else generated once and kept in
+the data directory."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .secret_files import read_private, write_private
+from .validation import SettingError
+
+__all__ = ["KEY_SID", "Credentials", "find_credentials", "load_credentials"]
+
+FILE_NAME = "credentials.json"
+
+KEY_SID = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
+
+_ACCOUNT = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What callers may prove to be.
+
+    Attributes:
+        account_sid: `AC` and 32 hexadecimal digits; with `auth_token` it is the account's Basic
+            login.
+        api_keys: secret by SID (`SK…`): Basic logins too, and what signs access tokens. Never
+            empty. Those that are kept in Redis are not among them (`storage.api_keys`).
+        master_key: base64 of the 32 bytes under which secrets in Redis are encrypted; "" where
+            none are needed (`vault`).
+    """
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    api_keys: Mapping[str, str] = field(repr=False)
+    master_key: str = field(default="", repr=False, compare=False)
+
+
+def load_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials:
+    """The credentials of this installation.
+
+    `SYNCLINE_ACCOUNT_SID` with `SYNCLINE_AUTH_TOKEN`, and `SYNCLINE_API_KEY_SID` with
+    `SYNCLINE_API_KEY_SECRET`, come first; further keys in `SYNCLINE_API_KEYS`
+    (`SK…:secret,SK…:secret`). What they leave open is read from `credentials.json` in `data_dir`,
+    which is written (mode 600) at the first start.
+
+    Raises:
+        SettingError: half of a pair, or a SID of the wrong shape, or a file that cannot be read or
+            that others may read.
+    """
+    found = find_credentials(data_dir, environ)
+    if found is not None:
+        return found
+    _generate(data_dir / FILE_NAME)
+    return load_credentials(data_dir, environ)
+
+
+def find_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials | None:
+    """As `load_credentials`, but None where that would generate some."""
+    account = _pair(environ, "SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN", _ACCOUNT)
+    keys = _keys(environ)
+    if account and keys:
+        return Credentials(*account, keys)
+    kept = _kept(data_dir / FILE_NAME)
+    if kept is None:
+        return None
+    return Credentials(*(account or (kept.account_sid, kept.auth_token)), keys or kept.api_keys)
+
+
+def _keys(environ: Mapping[str, str]) -> dict[str, str]:
+    first = _pair(environ, "SYNCLINE_API_KEY_SID", "SYNCLINE_API_KEY_SECRET", KEY_SID)
+    keys = dict([first]) if first else {}
+    for entry in filter(None, environ.get("SYNCLINE_API_KEYS", "").split(",")):
+        sid, _, secret = entry.strip().partition(":")
+        if not KEY_SID.fullmatch(sid) or not secret:
+            raise SettingError(
+                "SYNCLINE_API_KEYS must be SK…:secret pairs with commas between them"
+            )
+        keys[sid] = secret
+    return keys
+
+
+def _pair(
+    environ: Mapping[str, str], sid_name: str, secret_name: str, shape: re.Pattern[str]
+) -> tuple[str, str] | None:
+    sid, secret = environ.get(sid_name), environ.get(secret_name)
+    if not sid and not secret:
+        return None
+    if not sid or not secret:
+        raise SettingError(f"{sid_name} and {secret_name} must be set together")
+    if not shape.fullmatch(sid):
+        raise SettingError(
+            f"{sid_name} must be {shape.pattern[:2]} and 32 hexadecimal digits in lower case"
+        )
+    return sid, secret
+
+
+def _kept(path: Path) -> Credentials | None:
+    try:
+        kept = json.loads(read_private(path))
+        return Credentials(kept["account_sid"], kept["auth_token"], dict(kept["api_keys"]))
+    except FileNotFoundError:
+        return None
+    except SettingError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingError(f"{path} cannot be read as credentials: {error!r}") from None
+
+
+def _generate(path: Path) -> None:
+    made = Credentials(
+        f"AC{secrets.token_hex(16)}",
+        secrets.token_hex(16),
+        {f"SK{secrets.token_hex(16)}": secrets.token_urlsafe(32)},
+    )
+    content = {
+        "account_sid": made.account_sid,
+        "auth_token": made.auth_token,
+        "api_keys": dict(made.api_keys),
+    }
+    write_private(path, json.dumps(content, indent=2))

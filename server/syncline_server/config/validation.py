@@ -1,0 +1,108 @@
+"""What the values of settings must look like; who is wrong about one is told in a line."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from .networks import Network
+from .urls import is_secure
+
+__all__ = [
+    "SettingError",
+    "check_oidc",
+    "check_origins",
+    "check_range",
+    "check_url",
+    "elements",
+    "networks",
+]
+
+# The second form is that of pages within an app, as of capacitor://localhost.
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+|(?!wss?:)[a-z][a-z0-9+.-]*://[a-z0-9.-]+", re.ASCII)
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used; the text is one line that says what to change."""
+
+
+def networks(option: str, text: str) -> list[Network]:
+    """The networks of a list with commas. Raises `SettingError`."""
+    try:
+        return [ipaddress.ip_network(network) for network in elements(text)]
+    except ValueError as error:
+        raise SettingError(
+            f"--{option} must be addresses or networks like 10.0.0.0/8, with commas between "
+            f"them: {error}"
+        ) from None
+
+
+def elements(text: str) -> list[str]:
+    """The elements of a list with commas."""
+    return [element.strip() for element in text.split(",") if element.strip()]
+
+
+def check_origins(option: str, origins: list[str]) -> None:
+    """Origins as browsers tell them, or `*`."""
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise SettingError(
+                f"{option} must be '*' or origins like https://app.example.com, not {origin!r}"
+            )
+
+
+def check_oidc(settings: Any) -> None:
+    """Those about a provider of identities, which need each other."""
+    for option, url in (
+        ("--oidc-issuer", settings.oidc_issuer),
+        ("--oidc-jwks-url", settings.oidc_jwks_url),
+    ):
+        if url is not None and not is_secure(url):
+            # It may hold a password, so it is not repeated.
+            raise SettingError(
+                f"{option} must be an https:// URL without credentials; http:// only for this "
+                "machine"
+            )
+    for name in ("identity_claim", "grants_claim", "service", "service_claim"):
+        if getattr(settings, f"oidc_{name}") == "":
+            raise SettingError(f"--oidc-{name.replace('_', '-')} must not be empty")
+    if settings.oidc_issuer is None:
+        others = ("audience", "jwks_url", "grants_claim", "service_claim")
+        # Whoever sets one of them relies on it.
+        if any(getattr(settings, f"oidc_{name}") for name in others):
+            raise SettingError(
+                "--oidc-audience, --oidc-jwks-url, --oidc-grants-claim and --oidc-service-claim "
+                "need --oidc-issuer"
+            )
+    elif set(settings.oidc_issuer) & set("?#"):
+        raise SettingError("--oidc-issuer must have no query and no fragment")
+    elif not settings.oidc_audience:
+        raise SettingError("--oidc-issuer needs --oidc-audience")
+
+
+def check_range(name: str, value: Any, bounds: Any) -> None:
+    """`bounds`: `least` and `most`, or `choices`."""
+    option = f"--{name.replace('_', '-')}"
+    choices = bounds.get("choices")
+    if choices is not None and value not in choices:
+        raise SettingError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
+    least, most = bounds.get("least"), bounds.get("most")
+    if least is not None and not least <= value <= most:
+        raise SettingError(f"{option} must be from {least} to {most}, not {value}")
+
+
+def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    """A URL of one of the schemes, with a host or a path."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.netloc or parts.path)
+        if "," not in parts.netloc:
+            _ = parts.port  # raises where the port is no number
+    except ValueError:
+        usable = False
+    if not usable:
+        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+        # The URL may hold a password, so it is not repeated.
+        raise SettingError(f"--{name.replace('_', '-')} must be a URL that begins with {allowed}")

@@ -1,0 +1,85 @@
+"""REST v1, the vendor's public API, and what else is served over plain HTTP.
+
+To wire it:
+
+    Starlette(
+        routes=[*rest.routes(backend), …],
+        middleware=rest.middleware(settings, meters, backend.audit),
+        exception_handlers=rest.exception_handlers,
+    )
+    uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters, audit))
+
+Other routes profit too: whatever they raise as `Refusal` is answered with the vendor's error body,
+and `Resource` matches their paths undecoded, so that unique names may hold slashes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.middleware import Middleware
+
+from syncline_server.auth.api_keys import ApiKeys
+from syncline_server.backend import Backend
+from syncline_server.config.networks import Proxies
+from syncline_server.config.settings import Settings
+from syncline_server.observability.audit import Audit
+from syncline_server.observability.metrics import Meters
+from syncline_server.observability.worker_metrics import Gathering
+
+from . import health
+from . import metrics as telemetry
+from .api import api_keys as keys
+from .api import dead_letters as parked_webhooks
+from .api import documents, permissions, services
+from .errors import exception_handlers
+from .middleware.cors import CrossOrigin
+from .middleware.exchange import Crowd, Recovery, RequestIds
+from .middleware.proxy_headers import Forwarding
+from .middleware.security_headers import NO_SNIFFING, Protection
+from .middleware.tracing import Traced
+from .openapi import documents as openapi
+from .protocol import Limits, http_protocol
+from .routing import Resource
+
+if TYPE_CHECKING:
+    from syncline_server.observability.tracing import Traces
+
+__all__ = [
+    "NO_SNIFFING",
+    "Limits",
+    "Resource",
+    "exception_handlers",
+    "http_protocol",
+    "middleware",
+    "routes",
+]
+
+
+def routes(backend: Backend, gathering: Gathering, api_keys: ApiKeys) -> list[Resource]:
+    """All paths of this package."""
+    return [
+        *services.routes(backend),
+        *documents.routes(backend),
+        *permissions.routes(backend),
+        *parked_webhooks.routes(backend),
+        *keys.routes(backend, api_keys),
+        *health.routes(backend),
+        *telemetry.routes(backend, gathering),
+        *openapi.routes(backend.settings),
+    ]
+
+
+def middleware(
+    settings: Settings, meters: Meters, audit: Audit, traces: Traces | None = None
+) -> list[Middleware]:
+    """What goes around all routes, outermost first."""
+    return [
+        *([Middleware(Forwarding, proxies=Proxies(settings.proxies))] if settings.proxies else []),
+        Middleware(Protection, hsts=settings.hsts),
+        Middleware(RequestIds),
+        *([] if traces is None else [Middleware(Traced, traces=traces)]),
+        Middleware(CrossOrigin, origins=settings.origins),
+        Middleware(Crowd, limit=settings.max_requests, meters=meters, audit=audit),
+        Middleware(Recovery),
+    ]

@@ -1,0 +1,94 @@
+"""Webhooks that were given up, for the account to read, send again and drop.
+
+This is not of the vendor's API: there they are lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.dates import format_milliseconds
+from syncline_server.backend import Backend
+from syncline_server.http import urls
+from syncline_server.http.account import require_account
+from syncline_server.http.paging import PageRequest
+from syncline_server.http.reply_context import Surroundings
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Resource
+from syncline_server.objects.documents import Workspace
+from syncline_server.webhooks.dead_letters import Parked
+from syncline_server.webhooks.form import parameters
+
+__all__ = ["COLLECTION", "routes"]
+
+COLLECTION = "/v1/Services/{service}/ParkedWebhooks"
+
+
+def routes(backend: Backend) -> list[Resource]:
+    """The paths of parked webhooks."""
+    endpoints = _Endpoints(backend)
+    one = COLLECTION + "/{webhook}"
+    return [
+        Resource(COLLECTION, {"GET": endpoints.list}),
+        Resource(one, {"GET": endpoints.fetch, "DELETE": endpoints.drop}),
+        Resource(f"{one}/Replay", {"POST": endpoints.replay}),
+    ]
+
+
+class _Endpoints:
+    """Each checks who asks, then what; all raise `Refusal`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._parking = backend.parking
+
+    async def list(self, request: Request) -> Response:
+        where = await self._where(request)
+        asked = PageRequest.of(request.scope["query_string"])
+        page = await self._parking.page(where.service_sid, asked.size, asked.token)
+        url = urls.parked_webhooks_url(where.base_url, where.service_sid)
+        resources = [_resource(parked, where) for parked in page.items]
+        return asked.reply("parked_webhooks", url, resources, page)
+
+    async def fetch(self, request: Request) -> Response:
+        where = await self._where(request)
+        parked = await self._parking.get(where.service_sid, request.path_params["webhook"])
+        return json_reply(_resource(parked, where))
+
+    async def replay(self, request: Request) -> Response:
+        where = await self._where(request)
+        parked = await self._parking.replay(where.service_sid, request.path_params["webhook"])
+        self._backend.audit.done("webhook replayed", object=parked.id, code=202)
+        return json_reply(_resource(parked, where), 202)
+
+    async def drop(self, request: Request) -> Response:
+        where = await self._where(request)
+        await self._parking.drop(where.service_sid, request.path_params["webhook"])
+        self._backend.audit.done("webhook dropped", object=request.path_params["webhook"], code=204)
+        return Response(status_code=204)
+
+    async def _where(self, request: Request) -> Surroundings:
+        caller = await require_account(self._backend, request)
+        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
+        return Surroundings.of(request, self._backend, workspace)
+
+
+def _resource(parked: Parked, where: Surroundings) -> dict[str, Any]:
+    """`parameters` is what the receiver was to be told."""
+    collection = urls.parked_webhooks_url(where.base_url, where.service_sid)
+    return {
+        "id": parked.id,
+        "account_sid": where.account_sid,
+        "service_sid": where.service_sid,
+        "event_type": parked.event.kind,
+        "parameters": parameters(parked.event, where.account_sid, where.service_sid),
+        "attempts": parked.attempts,
+        "status": parked.status,
+        "reason": parked.reason,
+        "date_created": format_milliseconds(parked.event.at_ms),
+        "date_parked": format_milliseconds(parked.parked_ms),
+        "url": f"{collection}/{parked.id}",
+    }

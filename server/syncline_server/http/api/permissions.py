@@ -1,0 +1,148 @@
+"""REST v1 for the permissions of objects: read, set, remove and list; for the account alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
+from syncline_server.auth.authenticator import IDENTITY_LENGTH
+from syncline_server.backend import Backend
+from syncline_server.http import urls
+from syncline_server.http.account import require_account
+from syncline_server.http.body import read_parameters
+from syncline_server.http.paging import PageRequest
+from syncline_server.http.reply_context import Surroundings, permission_resource
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Resource
+from syncline_server.http.values import by_name, flag
+from syncline_server.objects.documents import Workspace
+from syncline_server.storage.permissions import Permission, Permissions
+from syncline_server.storage.rights import Right
+
+__all__ = ["routes"]
+
+_SPELLINGS = {
+    spelling: name for name in ("Read", "Write", "Manage") for spelling in (name, name.lower())
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What differs between the kinds of objects that have permissions.
+
+    Attributes:
+        name: as it stands in the properties of a permission.
+        path: of one object; it names `service` and `object`.
+        url: of one object, from the base URL, the service's SID and its own.
+        permissions: of all objects of this kind.
+    """
+
+    name: str
+    path: str
+    url: Callable[[str, str, str], str]
+    permissions: Permissions
+
+
+def routes(backend: Backend) -> list[Resource]:
+    """The paths of permissions, of every kind of object that has them."""
+    document = _Kind(
+        "document",
+        "/v1/Services/{service}/Documents/{object}",
+        urls.document_url,
+        backend.permissions,
+    )
+    return _routes(backend, document)
+
+
+def _routes(backend: Backend, kind: _Kind) -> list[Resource]:
+    endpoints = _Endpoints(backend, kind)
+    collection = urls.permissions_url(kind.path)
+    return [
+        Resource(collection, {"GET": endpoints.list}),
+        Resource(
+            f"{collection}/{{identity}}",
+            {"GET": endpoints.fetch, "POST": endpoints.update, "DELETE": endpoints.remove},
+        ),
+    ]
+
+
+class _Endpoints:
+    """Each checks who asks, then what; all raise `Refusal`."""
+
+    def __init__(self, backend: Backend, kind: _Kind) -> None:
+        self._backend = backend
+        self._kind = kind
+        self._permissions = kind.permissions
+
+    async def list(self, request: Request) -> Response:
+        where = await self._where(request)
+        asked = PageRequest.of(request.scope["query_string"])
+        sid, page = await self._permissions.page(
+            where.service_sid, request.path_params["object"], asked.size, asked.token
+        )
+        object_url = self._kind.url(where.base_url, where.service_sid, sid)
+        resources = [
+            permission_resource(each, where, self._kind.name, object_url) for each in page.items
+        ]
+        return asked.reply("permissions", urls.permissions_url(object_url), resources, page)
+
+    async def fetch(self, request: Request) -> Response:
+        where, address, identity = await self._asked(request)
+        found = await self._permissions.fetch(where.service_sid, address, identity)
+        return self._reply(found, where)
+
+    async def update(self, request: Request) -> Response:
+        where, address, identity = await self._asked(request)
+        rights = _rights(await read_parameters(request, self._backend.settings.body_limit))
+        permission = await self._permissions.put(where.service_sid, address, identity, rights)
+        granted = [str(right.name).lower() for right in rights]
+        self._tell("permission set", permission.sid, identity, rights=granted, code=200)
+        return self._reply(permission, where)
+
+    async def remove(self, request: Request) -> Response:
+        where, address, identity = await self._asked(request)
+        await self._permissions.remove(where.service_sid, address, identity)
+        self._tell("permission removed", address, identity, code=204)
+        return Response(status_code=204)
+
+    async def _asked(self, request: Request) -> tuple[Surroundings, str, str]:
+        where = await self._where(request)
+        identity = request.path_params["identity"]
+        if len(identity) > IDENTITY_LENGTH:
+            raise Refusal(
+                Code.INVALID_IDENTITY,
+                f"The identity must have 1 to {IDENTITY_LENGTH} characters; {show(identity)} of "
+                f"{len(identity)} characters was given.",
+            )
+        return where, request.path_params["object"], identity
+
+    async def _where(self, request: Request) -> Surroundings:
+        caller = await require_account(self._backend, request)
+        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
+        return Surroundings.of(request, self._backend, workspace)
+
+    def _tell(self, action: str, address: str, identity: str, **known: object) -> None:
+        self._backend.audit.done(action, object=address, whose=identity, **known)
+
+    def _reply(self, permission: Permission, where: Surroundings) -> Response:
+        object_url = self._kind.url(where.base_url, where.service_sid, permission.sid)
+        return json_reply(permission_resource(permission, where, self._kind.name, object_url))
+
+
+def _rights(given: list[tuple[str, object]]) -> Right:
+    """What is not given is false, as long as something is. Raises `NO_PARAMETERS`."""
+    values = by_name(given, _SPELLINGS)
+    if not values:
+        raise Refusal(
+            Code.NO_PARAMETERS, "A permission needs Read, Write or Manage; none was given."
+        )
+    rights = Right.NONE
+    for name, value in values.items():
+        if flag(value, name):
+            rights |= Right[name.upper()]
+    return rights

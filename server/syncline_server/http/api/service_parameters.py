@@ -1,0 +1,130 @@
+"""The parameters of a service, from whichever form they came in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from syncline_protocol import fields
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.http.values import by_name, flag
+
+__all__ = [
+    "FRIENDLY_NAME_LENGTH",
+    "LONGEST_WINDOW",
+    "SHORTEST_WINDOW",
+    "WEBHOOK_URL_LENGTH",
+    "friendly_name",
+    "service_members",
+]
+
+FRIENDLY_NAME_LENGTH = 255
+"""Characters in a friendly name, at most (vendor limit)."""
+
+WEBHOOK_URL_LENGTH = 512
+"""Characters in the URL of webhooks, at most (vendor limit)."""
+
+SHORTEST_WINDOW = 1000
+"""Milliseconds in a `ReachabilityDebouncingWindow`, at least (vendor limit)."""
+
+LONGEST_WINDOW = 30_000
+"""The same, at most (vendor limit)."""
+
+_WINDOW = re.compile(r"[0-9]{1,6}", re.ASCII)
+_CREDENTIALS = re.compile(r"[a-z]+://[^/?#]*@", re.ASCII | re.IGNORECASE)
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII | re.IGNORECASE)
+
+
+def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The members of `Service` that a request sets; names that no parameter has are ignored.
+
+    Raises:
+        Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one stands
+            twice.
+    """
+    values = by_name(given, _SPELLINGS)
+    return {
+        member: read(values[name], name)
+        for name, (member, read) in _PARAMETERS.items()
+        if name in values
+    }
+
+
+def friendly_name(value: Any, name: str) -> str | None:
+    """The parameter `name` as a name for people. Raises `INVALID_FRIENDLY_NAME`."""
+    if value is None:
+        return None
+    text = _text(value, name, Code.INVALID_FRIENDLY_NAME)
+    if not 1 <= len(text) <= FRIENDLY_NAME_LENGTH:
+        raise Refusal(
+            Code.INVALID_FRIENDLY_NAME,
+            f"{name} must have 1 to {FRIENDLY_NAME_LENGTH} characters, or be null; "
+            f"{len(text)} were given.",
+        )
+    return text
+
+
+def _webhook_url(value: Any, name: str) -> str | None:
+    if value is None or value == "":
+        return None
+    url = _text(value, name, Code.INVALID_WEBHOOK_URL)
+    if _CREDENTIALS.match(url):
+        # It is not repeated: what stands there may be a password.
+        raise Refusal(
+            Code.INVALID_WEBHOOK_URL,
+            f"{name} must hold no user and no password; receivers check the signature instead.",
+        )
+    if len(url) > WEBHOOK_URL_LENGTH or not _is_url(url):
+        raise Refusal(
+            Code.INVALID_WEBHOOK_URL,
+            f"{name} must be an http or https URL of at most {WEBHOOK_URL_LENGTH} characters; "
+            f"{fields.show(url)} was given.",
+        )
+    return url
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises where the port is no number
+    except ValueError:
+        return False
+    return _URL.fullmatch(text) is not None and bool(parts.hostname)
+
+
+def _window(value: Any, name: str) -> int:
+    if isinstance(value, str) and _WINDOW.fullmatch(value):
+        value = int(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number or not SHORTEST_WINDOW <= value <= LONGEST_WINDOW:
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"{name} must be a whole number of milliseconds from {SHORTEST_WINDOW} to "
+            f"{LONGEST_WINDOW}; {fields.show(value)} was given.",
+        )
+    return int(value)
+
+
+def _text(value: Any, name: str, code: Code) -> str:
+    try:
+        return fields.text(value, name)
+    except Refusal as refusal:
+        raise Refusal(code, refusal.message) from None
+
+
+_PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "FriendlyName": ("friendly_name", friendly_name),
+    "WebhookUrl": ("webhook_url", _webhook_url),
+    "WebhooksFromRestEnabled": ("webhooks_from_rest_enabled", flag),
+    "ReachabilityWebhooksEnabled": ("reachability_webhooks_enabled", flag),
+    "AclEnabled": ("acl_enabled", flag),
+    "ReachabilityDebouncingEnabled": ("reachability_debouncing_enabled", flag),
+    "ReachabilityDebouncingWindow": ("reachability_debouncing_window", _window),
+}
+"""By the vendor's name: the member that it sets, and what checks it."""
+
+_SPELLINGS = {name: name for name in _PARAMETERS} | {
+    member: name for name, (member, _) in _PARAMETERS.items()
+}

@@ -1,0 +1,101 @@
+"""REST v1 for services: create, read, update, delete and list; for the account alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.backend import Backend
+from syncline_server.http import urls
+from syncline_server.http.account import require_account
+from syncline_server.http.body import read_parameters
+from syncline_server.http.paging import PageRequest
+from syncline_server.http.reply_context import service_resource
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Resource
+from syncline_server.storage.services import Service, unknown_service
+
+from .service_parameters import service_members
+
+__all__ = ["routes"]
+
+COLLECTION = "/v1/Services"
+SERVICE = COLLECTION + "/{service}"
+
+
+def routes(backend: Backend) -> list[Resource]:
+    """The paths of services."""
+    endpoints = _Endpoints(backend)
+    return [
+        Resource(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
+        Resource(
+            SERVICE,
+            {"GET": endpoints.fetch, "POST": endpoints.update, "DELETE": endpoints.delete},
+        ),
+    ]
+
+
+class _Endpoints:
+    """Each checks who asks, then what; all raise `Refusal`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._services = backend.services
+        self._audit = backend.audit
+
+    async def list(self, request: Request) -> Response:
+        await self._check(request)
+        asked = PageRequest.of(request.scope["query_string"])
+        url = urls.services_url(self._base_url(request))
+        page = await self._services.page(asked.size, asked.token)
+        resources = [self._resource(service, request) for service in page.items]
+        return asked.reply("services", url, resources, page)
+
+    async def create(self, request: Request) -> Response:
+        await self._check(request)
+        members = await self._members(request)
+        made = await self._services.create(members, self._backend.settings.max_services)
+        self._audit.done("service created", object=made.sid, code=201)
+        return json_reply(self._resource(made, request), 201)
+
+    async def fetch(self, request: Request) -> Response:
+        await self._check(request)
+        address = request.path_params["service"]
+        service = await self._services.find(address)
+        if service is None:
+            raise unknown_service(address)
+        return json_reply(self._resource(service, request))
+
+    async def update(self, request: Request) -> Response:
+        await self._check(request)
+        members = await self._members(request)
+        if not members:
+            raise Refusal(Code.NO_PARAMETERS, "An update needs a parameter; none was given.")
+        service = await self._services.update(request.path_params["service"], members)
+        self._audit.done("service updated", object=service.sid, changed=sorted(members), code=200)
+        return json_reply(self._resource(service, request))
+
+    async def delete(self, request: Request) -> Response:
+        await self._check(request)
+        address = request.path_params["service"]
+        await self._services.delete(address)
+        self._audit.done("service deleted", object=address, code=204)
+        return Response(status_code=204)
+
+    async def _check(self, request: Request) -> None:
+        """Before anything is done: who asks, and what the resources in the reply will be called."""
+        await require_account(self._backend, request)
+        self._base_url(request)
+
+    async def _members(self, request: Request) -> dict[str, Any]:
+        return service_members(await read_parameters(request, self._backend.settings.body_limit))
+
+    def _resource(self, service: Service, request: Request) -> dict[str, Any]:
+        account_sid = self._backend.authenticator.account_sid
+        return service_resource(service, self._base_url(request), account_sid)
+
+    def _base_url(self, request: Request) -> str:
+        return urls.base_url(request, self._backend.settings.public_url)

@@ -1,0 +1,138 @@
+"""What goes wrong, in the vendor's error body: code, message, more_info, status and details."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from syncline_protocol import native
+from syncline_protocol.errors import Code, Refusal
+
+from .body import PATCH_TYPES
+from .responses import json_reply
+from .routing import raw_path
+
+__all__ = [
+    "REALM",
+    "REFUSED",
+    "RETRY_AFTER",
+    "error_body",
+    "exception_handlers",
+    "refusal_reply",
+]
+
+REALM = "Syncline"
+
+RETRY_AFTER = 1
+"""Seconds after which a caller may try again what was refused with 429 or 503."""
+
+REFUSED = "refused"
+"""What the state of a request has: the code that it was refused with."""
+
+_NOT_FOUND = (Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND)
+
+
+def error_body(code: int, status: int, message: str) -> dict[str, Any]:
+    """The body of every reply that is no success."""
+    return {
+        "code": code,
+        "message": message,
+        "more_info": f"https://www.twilio.com/docs/errors/{code}",
+        "status": status,
+    }
+
+
+def refusal_reply(
+    request: Request, refusal: Refusal, details: Mapping[str, Any] | None = None
+) -> Response:
+    """The reply to a request that is not carried out.
+
+    REST v1 has one code for all that is not there, 20404, where v3 and the native protocol tell
+    which address failed.
+    """
+    if refusal.code in _NOT_FOUND and not raw_path(request.scope).startswith(b"/v3/"):
+        return _not_found(request)
+    _note(request, refusal.code)
+    body = error_body(int(refusal.code), refusal.code.status, refusal.message)
+    if refusal.document is not None:
+        details = {"document": native.document_body(refusal.document)}
+    if details is not None:
+        body["details"] = details
+    return json_reply(body, refusal.code.status, _headers(request, refusal.code))
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return refusal_reply(request, error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What the router refuses: no such path, or no such method there."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return _not_found(request)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        body = error_body(
+            Code.METHOD_NOT_ALLOWED,
+            Code.METHOD_NOT_ALLOWED.status,
+            f"{request.method} is not allowed on this resource; allowed are {allowed}.",
+        )
+    else:
+        body = error_body(20_000 + error.status_code, error.status_code, error.detail)
+    _note(request, body["code"])
+    return json_reply(body, error.status_code, error.headers)
+
+
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    """Nobody is left to read it."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
+exception_handlers: dict[Any, ExceptionHandler] = {
+    Refusal: _on_refusal,
+    HTTPException: _on_http_exception,
+    ClientDisconnect: _on_disconnect,
+}
+"""For Starlette: what turns an exception of any endpoint into a reply."""
+
+
+def _note(request: Request, code: int) -> None:
+    request.scope.setdefault("state", {})[REFUSED] = int(code)
+
+
+def _not_found(request: Request) -> Response:
+    _note(request, Code.NOT_FOUND)
+    path = raw_path(request.scope).decode("latin-1").removeprefix("/v1")
+    return json_reply(
+        error_body(
+            Code.NOT_FOUND,
+            Code.NOT_FOUND.status,
+            f"The requested resource {path} was not found",
+        ),
+        Code.NOT_FOUND.status,
+    )
+
+
+def _headers(request: Request, code: Code) -> dict[str, str]:
+    if code.status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": _challenge(request)}
+    if code.retry:
+        return {"Retry-After": str(RETRY_AFTER)}
+    if code is Code.UNSUPPORTED_MEDIA_TYPE and request.method == "PATCH":
+        return {"Accept-Patch": ", ".join(PATCH_TYPES)}
+    return {}
+
+
+def _challenge(request: Request) -> str:
+    """In the scheme that was tried: at a Basic challenge, browsers ask users for a password."""
+    scheme = request.headers.get("authorization", "").partition(" ")[0]
+    if scheme.lower() == "bearer":
+        return f'Bearer realm="{REALM}", error="invalid_token"'
+    return f'Basic realm="{REALM}", charset="UTF-8"'

@@ -1,0 +1,48 @@
+"""Whether the server lives, and whether it can serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.backend import Backend
+
+from .errors import refusal_reply
+from .responses import json_reply
+from .routing import Resource
+
+__all__ = ["routes"]
+
+
+def routes(backend: Backend) -> list[Resource]:
+    """`/healthz` answers while the process does; `/readyz` only while Redis does too."""
+
+    async def ready(request: Request) -> Response:
+        missing = backend.missing()
+        if not missing:
+            return json_reply({"status": "ready", **_figures(backend)})
+        what = " and ".join(_ABSENCES[name] for name in missing)
+        refusal = Refusal(Code.UNAVAILABLE, f"The server is not ready: {what}.")
+        return refusal_reply(request, refusal, {"missing": missing, **_figures(backend)})
+
+    return [Resource("/healthz", {"GET": _alive}), Resource("/readyz", {"GET": ready})]
+
+
+_ABSENCES = {
+    "redis": "its store is away",
+    "feed": "the store's events do not come",
+    "keys": "some API keys are encrypted under another master key",
+}
+
+
+def _figures(backend: Backend) -> dict[str, Any]:
+    """Seconds, as the last probe of each had them."""
+    feed = backend.hub.feed
+    return {"feed_lag": round(feed.lag, 6), "redis_round_trip": round(feed.round_trip, 6)}
+
+
+async def _alive(_: Request) -> Response:
+    return json_reply({"status": "alive"})

@@ -1,0 +1,30 @@
+"""`/metrics`, for Prometheus."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_server.backend import Backend
+from syncline_server.observability.prometheus import encode
+from syncline_server.observability.worker_metrics import Gathering
+
+from .account import require_account
+from .loopback import is_local
+from .routing import Resource
+
+__all__ = ["routes"]
+
+
+def routes(backend: Backend, gathering: Gathering) -> list[Resource]:
+    """For the account, and for callers on this machine unless the settings say otherwise."""
+    for_anybody_here = backend.settings.metrics_access == "local"
+
+    async def scrape(request: Request) -> Response:
+        is_free = for_anybody_here and is_local(request)
+        if not is_free or "authorization" in request.headers:
+            await require_account(backend, request)
+        body, media_type = encode(await gathering.families(), request.headers.get("accept"))
+        return Response(body, headers={"Cache-Control": "no-store", "Content-Type": media_type})
+
+    return [Resource("/metrics", {"GET": scrape})]

@@ -1,0 +1,40 @@
+"""A span around each HTTP request; part of the middleware only where traces are on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from syncline_server.http.errors import REFUSED
+
+from .exchange import ALWAYS_ANSWERED
+
+if TYPE_CHECKING:
+    from syncline_server.observability.tracing import Traces
+
+__all__ = ["Traced"]
+
+
+class Traced:
+    """From the request's head to the head of its reply: an event stream may last for days."""
+
+    def __init__(self, app: ASGIApp, traces: Traces) -> None:
+        self._app = app
+        self._traces = traces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
+            return await self._app(scope, receive, send)
+        with self._traces.request(scope["method"], Headers(scope=scope)) as span:
+
+            async def ending_send(message: Message) -> None:
+                if message["type"] == "http.response.start" and span.is_recording():
+                    code = scope.get("state", {}).get(REFUSED)
+                    self._traces.end(
+                        span, scope["method"], scope.get("pattern"), message["status"], code
+                    )
+                await send(message)
+
+            await self._app(scope, receive, ending_send)

@@ -1,0 +1,208 @@
+"""Services and permissions in the API's description."""
+
+from __future__ import annotations
+
+from syncline_server.auth.authenticator import IDENTITY_LENGTH
+from syncline_server.http.api.service_parameters import (
+    FRIENDLY_NAME_LENGTH,
+    LONGEST_WINDOW,
+    SHORTEST_WINDOW,
+    WEBHOOK_URL_LENGTH,
+)
+
+from .parts import (
+    BASIC,
+    FLAG,
+    TEXT,
+    URL,
+    URL_OR_NULL,
+    JsonObject,
+    at_least_one,
+    object_schema,
+    page,
+    paging,
+    parameters,
+    ref,
+    refusals,
+    reply,
+    sid,
+)
+
+__all__ = ["account_paths", "account_schemas"]
+
+SERVICES = "/v1/Services"
+PERMISSIONS = "/v1/Services/{service}/Documents/{document}/Permissions"
+
+_WINDOW: JsonObject = {"type": "integer", "minimum": SHORTEST_WINDOW, "maximum": LONGEST_WINDOW}
+
+
+def account_paths() -> JsonObject:
+    """Their `paths`."""
+    return {
+        SERVICES: _services(),
+        f"{SERVICES}/{{service}}": _service(),
+        PERMISSIONS: _permissions(),
+        f"{PERMISSIONS}/{{identity}}": _permission(),
+    }
+
+
+def account_schemas(date: JsonObject) -> JsonObject:
+    """Their `schemas`; `date` is that of a moment."""
+    rights = dict.fromkeys(("Read", "Write", "Manage"), FLAG)
+    return {
+        "Service": _service_schema(date),
+        "ServicePage": page("services", "Service"),
+        "CreateServiceForm": object_schema(_parameters(form=True), ()),
+        "CreateServiceJson": object_schema(_parameters(form=False), ()),
+        "UpdateServiceForm": at_least_one(_parameters(form=True)),
+        "UpdateServiceJson": at_least_one(_parameters(form=False)),
+        "Permission": _permission_schema(),
+        "PermissionPage": page("permissions", "Permission"),
+        # What is left out is false.
+        "UpdatePermissionForm": at_least_one(rights),
+        "UpdatePermissionJson": at_least_one(rights),
+    }
+
+
+def _services() -> JsonObject:
+    return {
+        "post": {
+            "operationId": "CreateService",
+            "summary": "Create a service",
+            "security": BASIC,
+            "requestBody": parameters("CreateService"),
+            "responses": {"201": reply("Created", "Service"), **refusals(400, 409, 413, 415)},
+        },
+        "get": {
+            "operationId": "ListService",
+            "summary": "Read a page of the services",
+            "security": BASIC,
+            "parameters": paging(),
+            "responses": {"200": reply("One page", "ServicePage"), **refusals(400)},
+        },
+    }
+
+
+def _service() -> JsonObject:
+    return {
+        "parameters": [ref("parameters", "service")],
+        "get": {
+            "operationId": "FetchService",
+            "summary": "Read a service",
+            "security": BASIC,
+            "responses": {"200": reply("The newest state", "Service"), **refusals(400)},
+        },
+        "post": {
+            "operationId": "UpdateService",
+            "summary": "Change the settings of a service",
+            "security": BASIC,
+            "requestBody": {"required": True} | parameters("UpdateService"),
+            "responses": {"200": reply("Updated", "Service"), **refusals(400, 413, 415)},
+        },
+        "delete": {
+            "operationId": "DeleteService",
+            "summary": "Delete a service and, in the background, all that it holds",
+            "security": BASIC,
+            "responses": {"204": {"description": "Deleted"}, **refusals(400)},
+        },
+    }
+
+
+def _permissions() -> JsonObject:
+    return {
+        "parameters": [ref("parameters", "service"), ref("parameters", "document")],
+        "get": {
+            "operationId": "ListDocumentPermission",
+            "summary": "Read a page of the permissions for a document",
+            "security": BASIC,
+            "parameters": paging(),
+            "responses": {"200": reply("One page", "PermissionPage"), **refusals(400)},
+        },
+    }
+
+
+def _permission() -> JsonObject:
+    identity = {
+        "name": "identity",
+        "in": "path",
+        "required": True,
+        "description": "Whose permission.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": IDENTITY_LENGTH},
+    }
+    return {
+        "parameters": [ref("parameters", "service"), ref("parameters", "document"), identity],
+        "get": {
+            "operationId": "FetchDocumentPermission",
+            "summary": "Read the permission of an identity",
+            "security": BASIC,
+            "responses": {"200": reply("The permission", "Permission"), **refusals(400)},
+        },
+        "post": {
+            "operationId": "UpdateDocumentPermission",
+            "summary": "Say what an identity may do with a document",
+            "security": BASIC,
+            "requestBody": {"required": True} | parameters("UpdatePermission"),
+            "responses": {"200": reply("Updated", "Permission"), **refusals(400, 413, 415)},
+        },
+        "delete": {
+            "operationId": "DeleteDocumentPermission",
+            "summary": "Take the permission of an identity away",
+            "security": BASIC,
+            "responses": {"204": {"description": "Deleted"}, **refusals(400)},
+        },
+    }
+
+
+def _parameters(*, form: bool) -> JsonObject:
+    name: JsonObject = {"minLength": 1, "maxLength": FRIENDLY_NAME_LENGTH}
+    address: JsonObject = {
+        "maxLength": WEBHOOK_URL_LENGTH,
+        "pattern": "^(|[Hh][Tt][Tt][Pp][Ss]?://.+)$",
+    }
+    nullable: JsonObject = TEXT if form else {"type": ["string", "null"]}
+    return {
+        "FriendlyName": nullable | name,
+        "WebhookUrl": nullable | address | {"description": "Where events are sent; or empty."},
+        "WebhooksFromRestEnabled": FLAG,
+        "ReachabilityWebhooksEnabled": FLAG,
+        "AclEnabled": FLAG,
+        "ReachabilityDebouncingEnabled": FLAG,
+        "ReachabilityDebouncingWindow": _WINDOW,
+    }
+
+
+def _service_schema(date: JsonObject) -> JsonObject:
+    links = dict.fromkeys(("documents", "lists", "maps", "streams"), URL)
+    return object_schema(
+        {
+            "sid": sid("IS"),
+            "unique_name": {"type": ["string", "null"]},
+            "account_sid": sid("AC"),
+            "friendly_name": {"type": ["string", "null"]},
+            "date_created": date,
+            "date_updated": date,
+            "url": URL,
+            "webhook_url": URL_OR_NULL,
+            "webhooks_from_rest_enabled": FLAG,
+            "reachability_webhooks_enabled": FLAG,
+            "acl_enabled": FLAG,
+            "reachability_debouncing_enabled": FLAG,
+            "reachability_debouncing_window": _WINDOW,
+            "links": object_schema(links),
+        }
+    )
+
+
+def _permission_schema() -> JsonObject:
+    return object_schema(
+        {
+            "account_sid": sid("AC"),
+            "service_sid": sid("IS"),
+            "document_sid": sid("ET"),
+            "identity": TEXT,
+            "read": FLAG,
+            "write": FLAG,
+            "manage": FLAG,
+            "url": URL,
+        }
+    )

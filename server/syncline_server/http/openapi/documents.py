@@ -1,0 +1,180 @@
+"""`/openapi.json`: the description of this API, with the limits that are set."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol import __version__
+from syncline_server.config.settings import Settings
+from syncline_server.http import urls
+from syncline_server.http.body import JSON, PATCH_TYPES
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Resource
+
+from . import schemas
+from .account import account_paths
+from .api_keys import key_paths
+from .parts import JsonObject, json_content, paging, parameters, ref, refusals, schema
+from .webhooks import webhook_paths, webhook_requests
+
+__all__ = ["description", "routes"]
+
+COLLECTION = "/v1/Services/{service}/Documents"
+
+
+def routes(settings: Settings) -> list[Resource]:
+    """The path of the description."""
+    described = description(settings)
+
+    async def describe(request: Request) -> Response:
+        server = {"url": urls.base_url(request, settings.public_url)}
+        return json_reply(described | {"servers": [server]})
+
+    return [Resource("/openapi.json", {"GET": describe})]
+
+
+def description(settings: Settings) -> JsonObject:
+    """An OpenAPI 3.1 document, without `servers`."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Syncline",
+            "version": __version__,
+            "summary": "Small JSON documents, in sync everywhere",
+            "description": "Services, permissions and documents as in the Twilio Sync REST API v1; "
+            "also patches, event streams and API keys.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"basic": []}, {"token": []}],
+        "paths": {
+            **account_paths(),
+            **key_paths(),
+            **webhook_paths(),
+            COLLECTION: _collection(),
+            f"{COLLECTION}/{{document}}": _document(),
+            f"{COLLECTION}/{{document}}/Events": _events(),
+            "/healthz": _health("Healthz", "Whether the process lives", "alive", {}),
+            "/readyz": _health(
+                "Readyz",
+                "Whether requests can be served",
+                "ready",
+                {"503": ref("responses", "503")},
+            ),
+        },
+        "webhooks": webhook_requests(),
+        "components": schemas.components(settings),
+    }
+
+
+def _collection() -> JsonObject:
+    return {
+        "parameters": [ref("parameters", "service")],
+        "post": {
+            "operationId": "CreateDocument",
+            "summary": "Create a document",
+            "parameters": [ref("parameters", "idempotencyKey")],
+            "requestBody": parameters("CreateDocument"),
+            "responses": {"201": _document_reply("Created"), **refusals(400, 409, 413, 415)},
+        },
+        "get": {
+            "operationId": "ListDocument",
+            "summary": "Read a page of the documents of a service",
+            "parameters": paging(),
+            "responses": {
+                "200": {"description": "One page", "content": json_content("DocumentPage")},
+                **refusals(400),
+            },
+        },
+    }
+
+
+def _document() -> JsonObject:
+    write = [ref("parameters", "ifMatch"), ref("parameters", "idempotencyKey")]
+    return {
+        "parameters": [ref("parameters", "service"), ref("parameters", "document")],
+        "get": {
+            "operationId": "FetchDocument",
+            "summary": "Read a document",
+            "responses": {"200": _document_reply("The newest state"), **refusals(400)},
+        },
+        "post": {
+            "operationId": "UpdateDocument",
+            "summary": "Replace the data, the expiry or both",
+            "parameters": write,
+            "requestBody": {"required": True} | parameters("UpdateDocument"),
+            "responses": {
+                "200": _document_reply("Updated", "WrittenDocument"),
+                **refusals(400, 412, 413, 415),
+            },
+        },
+        "patch": {
+            "operationId": "PatchDocument",
+            "summary": "Change the newest data by a rule",
+            "parameters": [*write, ref("parameters", "ttl")],
+            "requestBody": _patches(),
+            "responses": {
+                "200": _document_reply("Updated", "WrittenDocument"),
+                **refusals(400, 409, 412, 413, 415, 429),
+            },
+        },
+        "delete": {
+            "operationId": "DeleteDocument",
+            "summary": "Remove a document",
+            "parameters": write,
+            "responses": {"204": {"description": "Removed"}, **refusals(400, 412)},
+        },
+    }
+
+
+def _events() -> JsonObject:
+    return {
+        "parameters": [ref("parameters", "service"), ref("parameters", "document")],
+        "get": {
+            "operationId": "StreamDocument",
+            "summary": "Follow a document: events `state`, `updated`, `removed` and `closing`",
+            "parameters": [ref("parameters", "lastEventId")],
+            "responses": {
+                "200": {
+                    "description": "A stream that lasts until the document or the token ends",
+                    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                },
+                **refusals(400),
+            },
+        },
+    }
+
+
+def _health(operation: str, summary: str, status: str, refusals: JsonObject) -> JsonObject:
+    schema = {
+        "type": "object",
+        "properties": {"status": {"const": status}},
+        "required": ["status"],
+    }
+    return {
+        "get": {
+            "operationId": operation,
+            "summary": summary,
+            "security": [],
+            "responses": {
+                "200": {"description": "Yes", "content": {JSON: {"schema": schema}}},
+                **refusals,
+            },
+        }
+    }
+
+
+def _patches() -> JsonObject:
+    kinds = {"merge": "MergePatch", "operations": "OperationsPatch", "increment": "Increment"}
+    return {
+        "required": True,
+        "content": {media: schema(kinds[kind]) for media, kind in PATCH_TYPES.items()},
+    }
+
+
+def _document_reply(text: str, name: str = "Document") -> JsonObject:
+    return {
+        "description": text,
+        "headers": {"ETag": ref("headers", "ETag")},
+        "content": json_content(name),
+    }

@@ -1,0 +1,135 @@
+"""What the parts of the API's description are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncline_server.http.body import FORM, JSON
+from syncline_server.http.paging import DEFAULT_SIZE, LARGEST_PAGE, LARGEST_SIZE, RETURNED_LIMIT
+
+__all__ = [
+    "BASIC",
+    "FLAG",
+    "JsonObject",
+    "TEXT",
+    "URL",
+    "URL_OR_NULL",
+    "at_least_one",
+    "json_content",
+    "object_schema",
+    "page",
+    "paging",
+    "parameters",
+    "query",
+    "ref",
+    "refusals",
+    "reply",
+    "schema",
+    "sid",
+]
+
+JsonObject = dict[str, Any]
+
+TEXT: JsonObject = {"type": "string"}
+URL: JsonObject = {"type": "string", "format": "uri"}
+URL_OR_NULL: JsonObject = {"type": ["string", "null"], "format": "uri"}
+
+
+FLAG: JsonObject = {"type": "boolean"}
+
+BASIC = [{"basic": list[str]()}]
+"""The `security` of what an access token does not do for."""
+
+
+def ref(kind: str, name: str) -> JsonObject:
+    """A component; `kind` as in `components`."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def schema(name: str) -> JsonObject:
+    """Something that has that schema."""
+    return {"schema": ref("schemas", name)}
+
+
+def json_content(name: str) -> JsonObject:
+    """JSON of that schema."""
+    return {JSON: schema(name)}
+
+
+def reply(text: str, name: str) -> JsonObject:
+    """A reply with JSON of that schema."""
+    return {"description": text, "content": json_content(name)}
+
+
+def parameters(name: str) -> JsonObject:
+    """The body of a create or an update; the schemas are `name` with `Form` and with `Json`."""
+    return {"content": {FORM: schema(f"{name}Form"), JSON: schema(f"{name}Json")}}
+
+
+def refusals(*statuses: int) -> JsonObject:
+    """The refusals of an operation: its own, and those of all of them."""
+    return {
+        str(status): ref("responses", str(status))
+        for status in sorted({*statuses, 401, 403, 404, 503})
+    }
+
+
+def query(name: str, text: str, schema: JsonObject) -> JsonObject:
+    """A parameter in the query that may be left out."""
+    return {"name": name, "in": "query", "description": text, "schema": schema}
+
+
+def paging() -> list[JsonObject]:
+    """The parameters of a list."""
+    return [
+        query(
+            "PageSize",
+            f"What is listed on a page; at most {RETURNED_LIMIT} are returned.",
+            {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": DEFAULT_SIZE},
+        ),
+        query(
+            "Page",
+            "The caller's own count of pages; it comes back in `meta`.",
+            {"type": "integer", "minimum": 0, "maximum": LARGEST_PAGE, "default": 0},
+        ),
+        query(
+            "PageToken",
+            "Where the page begins; part of the URLs in `meta`.",
+            {"type": "string", "minLength": 1},
+        ),
+    ]
+
+
+def page(key: str, item: str) -> JsonObject:
+    """The schema of a page; `item` is the schema of what is listed."""
+    meta = object_schema(
+        {
+            "key": {"const": key},
+            "page": {"type": "integer", "minimum": 0},
+            "page_size": {"type": "integer", "minimum": 1},
+            "url": URL,
+            "first_page_url": URL,
+            "previous_page_url": URL_OR_NULL,
+            "next_page_url": URL_OR_NULL,
+        }
+    )
+    return object_schema({key: {"type": "array", "items": ref("schemas", item)}, "meta": meta})
+
+
+def object_schema(properties: JsonObject, required: tuple[str, ...] | None = None) -> JsonObject:
+    """`required` None requires every property."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties if required is None else required),
+    }
+
+
+def at_least_one(properties: JsonObject) -> JsonObject:
+    """An object of these properties; none must be there, but one of them."""
+    return object_schema(properties, ()) | {"anyOf": [{"required": [name]} for name in properties]}
+
+
+def sid(kind: str) -> JsonObject:
+    """The SID of something of that kind."""
+    return {"type": "string", "pattern": f"^{kind}[0-9a-f]{{32}}$"}

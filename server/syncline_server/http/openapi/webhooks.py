@@ -1,0 +1,139 @@
+"""Webhooks in the API's description: what receivers get, and those that were given up."""
+
+from __future__ import annotations
+
+from syncline_server.http.api.dead_letters import COLLECTION
+from syncline_server.http.body import FORM
+
+from .parts import (
+    BASIC,
+    TEXT,
+    URL,
+    JsonObject,
+    object_schema,
+    page,
+    paging,
+    ref,
+    refusals,
+    reply,
+    schema,
+    sid,
+)
+
+__all__ = ["webhook_paths", "webhook_requests", "webhook_schemas"]
+
+_EVENTS = (
+    "document_created",
+    "document_updated",
+    "document_removed",
+    "endpoint_connected",
+    "endpoint_disconnected",
+)
+
+_DATE: JsonObject = {"type": "string", "format": "date-time"}
+
+
+def webhook_paths() -> JsonObject:
+    """Their `paths`."""
+    return {
+        COLLECTION: {
+            "parameters": [ref("parameters", "service")],
+            "get": {
+                "operationId": "ListParkedWebhook",
+                "summary": "Read a page of the webhooks that were given up, the oldest first",
+                "security": BASIC,
+                "parameters": paging(),
+                "responses": {"200": reply("One page", "ParkedWebhookPage"), **refusals(400)},
+            },
+        },
+        f"{COLLECTION}/{{webhook}}": {
+            "parameters": [ref("parameters", "service"), _webhook()],
+            "get": {
+                "operationId": "FetchParkedWebhook",
+                "summary": "Read a webhook that was given up",
+                "security": BASIC,
+                "responses": {"200": reply("The webhook", "ParkedWebhook"), **refusals(400)},
+            },
+            "delete": {
+                "operationId": "DeleteParkedWebhook",
+                "summary": "Drop a webhook for good",
+                "security": BASIC,
+                "responses": {"204": {"description": "Dropped"}, **refusals(400)},
+            },
+        },
+        f"{COLLECTION}/{{webhook}}/Replay": {
+            "parameters": [ref("parameters", "service"), _webhook()],
+            "post": {
+                "operationId": "ReplayParkedWebhook",
+                "summary": "Send a webhook again, behind those that wait",
+                "security": BASIC,
+                "responses": {"202": reply("Queued", "ParkedWebhook"), **refusals(400)},
+            },
+        },
+    }
+
+
+def webhook_requests() -> JsonObject:
+    """What is sent to the URL of a service."""
+    signature = {
+        "name": "X-Twilio-Signature",
+        "in": "header",
+        "description": "Made with the account's auth token, as the vendor's validators check it.",
+        "schema": TEXT,
+    }
+    operation = {
+        "summary": "Hear of an event; sent again until it is answered with 2xx, or given up",
+        "parameters": [signature],
+        "requestBody": {"required": True, "content": {FORM: schema("WebhookForm")}},
+        "responses": {
+            "2XX": {"description": "It was taken"},
+            "410": {"description": "It is not to be sent again"},
+        },
+    }
+    return {"event": {"post": operation}}
+
+
+def webhook_schemas() -> JsonObject:
+    """Their `schemas`."""
+    return {
+        "WebhookForm": object_schema(
+            {
+                "AccountSid": sid("AC"),
+                "ServiceSid": sid("IS"),
+                "EventType": {"type": "string", "enum": list(_EVENTS)},
+                "Identity": TEXT,
+                "EndpointId": TEXT,
+                "DocumentSid": sid("ET"),
+                "DocumentUniqueName": TEXT,
+                "DocumentRevision": TEXT,
+                "DocumentData": {"type": "string", "description": "JSON text."},
+            },
+            ("AccountSid", "ServiceSid", "EventType", "Identity"),
+        ),
+        "ParkedWebhook": object_schema(
+            {
+                "id": TEXT,
+                "account_sid": sid("AC"),
+                "service_sid": sid("IS"),
+                "event_type": TEXT,
+                "parameters": {"type": "object", "additionalProperties": TEXT},
+                "attempts": {"type": "integer", "minimum": 0},
+                "status": {"type": ["integer", "null"]},
+                "reason": TEXT,
+                "date_created": _DATE,
+                "date_parked": _DATE,
+                "url": URL,
+            }
+        ),
+        "ParkedWebhookPage": page("parked_webhooks", "ParkedWebhook"),
+    }
+
+
+def _webhook() -> JsonObject:
+    return {
+        "name": "webhook",
+        "in": "path",
+        "required": True,
+        "description": "The `id` of a parked webhook.",
+        "schema": TEXT,
+    }

@@ -1,0 +1,130 @@
+"""Documents, services, permissions and API keys as REST v1 shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+from starlette.requests import Request
+
+from syncline_protocol.dates import format_seconds
+from syncline_protocol.documents import Document
+from syncline_server.auth.api_keys import Record
+from syncline_server.backend import Backend
+from syncline_server.objects.documents import Workspace
+from syncline_server.storage.permissions import Permission
+from syncline_server.storage.rights import Right
+from syncline_server.storage.services import Service
+
+from . import urls
+
+__all__ = [
+    "Surroundings",
+    "document_resource",
+    "key_resource",
+    "permission_resource",
+    "service_resource",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the resources of one reply share: where they are, and whose."""
+
+    base_url: str
+    account_sid: str
+    service_sid: str
+
+    @classmethod
+    def of(cls, request: Request, backend: Backend, workspace: Workspace) -> Self:
+        """Those of the reply to a request. Raises as `urls.base_url`."""
+        return cls(
+            urls.base_url(request, backend.settings.public_url),
+            backend.authenticator.account_sid,
+            workspace.service_sid,
+        )
+
+
+def document_resource(document: Document, where: Surroundings) -> dict[str, Any]:
+    """The properties of the vendor's Document resource, and `updated_by`: who wrote last.
+
+    `data` is left out where it is not known: in the answer to a repeated operation whose document
+    has moved on.
+    """
+    url = urls.document_url(where.base_url, where.service_sid, document.sid)
+    resource: dict[str, Any] = {
+        "sid": document.sid,
+        "unique_name": document.unique_name,
+        "account_sid": where.account_sid,
+        "service_sid": where.service_sid,
+        "url": url,
+        "links": {"permissions": urls.permissions_url(url)},
+        "revision": str(document.revision),
+        "date_created": format_seconds(document.created_ms),
+        "date_updated": format_seconds(document.updated_ms),
+        "date_expires": None
+        if document.expires_ms is None
+        else format_seconds(document.expires_ms),
+        "created_by": document.created_by,
+        "updated_by": document.updated_by,
+    }
+    if document.data:
+        resource["data"] = orjson.Fragment(document.data)
+    return resource
+
+
+def service_resource(service: Service, base_url: str, account_sid: str) -> dict[str, Any]:
+    """The properties of the vendor's Service resource."""
+    url = urls.service_url(base_url, service.sid)
+    return {
+        "sid": service.sid,
+        "unique_name": service.unique_name,
+        "account_sid": account_sid,
+        "friendly_name": service.friendly_name,
+        "date_created": format_seconds(service.created_ms),
+        "date_updated": format_seconds(service.updated_ms),
+        "url": url,
+        "webhook_url": service.webhook_url,
+        "webhooks_from_rest_enabled": service.webhooks_from_rest_enabled,
+        "reachability_webhooks_enabled": service.reachability_webhooks_enabled,
+        "acl_enabled": service.acl_enabled,
+        "reachability_debouncing_enabled": service.reachability_debouncing_enabled,
+        "reachability_debouncing_window": service.reachability_debouncing_window,
+        "links": {
+            name: f"{url}/{name.capitalize()}" for name in ("documents", "lists", "maps", "streams")
+        },
+    }
+
+
+def key_resource(record: Record, base_url: str, account_sid: str) -> dict[str, Any]:
+    """The properties of an API key: never its secret.
+
+    `configured` is true for a key of the server's own configuration, of which no more is known.
+    """
+    created = record.created_ms
+    return {
+        "sid": record.sid,
+        "account_sid": account_sid,
+        "friendly_name": record.friendly_name,
+        "login_only": record.login_only,
+        "configured": record.configured,
+        "date_created": None if created is None else format_seconds(created),
+        "url": urls.key_url(base_url, record.sid),
+    }
+
+
+def permission_resource(
+    permission: Permission, where: Surroundings, kind: str, object_url: str
+) -> dict[str, Any]:
+    """The properties of the vendor's Permission resources; `kind` is that of the object."""
+    return {
+        "account_sid": where.account_sid,
+        "service_sid": where.service_sid,
+        f"{kind}_sid": permission.sid,
+        "identity": permission.identity,
+        "read": Right.READ in permission.rights,
+        "write": Right.WRITE in permission.rights,
+        "manage": Right.MANAGE in permission.rights,
+        "url": urls.permission_url(object_url, permission.identity),
+    }

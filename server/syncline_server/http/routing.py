@@ -1,0 +1,105 @@
+"""Paths as they were sent: a percent-encoded slash in a unique name stays within its segment.
+
+Starlette's own routes match the decoded path, where `a%2Fb` has become two segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from syncline_server.observability.logs import about
+
+from . import urlencoded
+
+__all__ = ["Endpoint", "Pattern", "Resource", "decoded", "raw_path"]
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+"""What answers a request; the segments that the pattern names are in its `path_params`, decoded."""
+
+_LOGGED = {"service": "service", "document": "object"}
+"""Named segments, as logs call them."""
+
+
+class Pattern:
+    """The form of a path, as in `/v1/Services/{service}`; a named segment is never empty."""
+
+    def __init__(self, pattern: str) -> None:
+        self._segments = [segment.encode() for segment in pattern.split("/")]
+
+    def match(self, path: bytes) -> dict[str, bytes] | None:
+        """The segments that have names, as they were sent; None for a path of another form."""
+        segments = path.split(b"/")
+        if len(segments) != len(self._segments):
+            return None
+        named: dict[str, bytes] = {}
+        for expected, segment in zip(self._segments, segments, strict=True):
+            if expected.startswith(b"{") and segment:
+                named[expected.strip(b"{}").decode()] = segment
+            elif expected != segment:
+                return None
+        return named
+
+
+def decoded(named: Mapping[str, bytes]) -> dict[str, str]:
+    """Named segments without their percent-encoding; raises as `urlencoded.decode`."""
+    return {
+        name: urlencoded.decode(segment, f"The {name} in the path")
+        for name, segment in named.items()
+    }
+
+
+class Resource(BaseRoute):
+    """A path and what its methods do.
+
+    `HEAD` comes with `GET`, and `OPTIONS` with each; any other method is refused with 405 and the
+    `Allow` header.
+    """
+
+    def __init__(self, pattern: str, endpoints: dict[str, Endpoint]) -> None:
+        """
+        Args:
+            pattern: as `Pattern` takes it.
+            endpoints: by method.
+        """
+        self._pattern = Pattern(pattern)
+        self._found = {"pattern": pattern}
+        self._endpoints = dict(endpoints)
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+        self._allow = ", ".join([*self._endpoints, "OPTIONS"])
+        self._endpoints["OPTIONS"] = self._options
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        named = self._pattern.match(raw_path(scope))
+        return (
+            (Match.NONE, {})
+            if named is None
+            else (Match.FULL, {"path_params": named, **self._found})
+        )
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": self._allow})
+        named = scope["path_params"] = decoded(scope["path_params"])
+        about(**{_LOGGED[name]: value for name, value in named.items() if name in _LOGGED})
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def _options(self, _: Request) -> Response:
+        return Response(status_code=204, headers={"Allow": self._allow})
+
+
+def raw_path(scope: Scope) -> bytes:
+    """The path as it was sent, without the query. (ASGI lets a server leave `raw_path` out.)"""
+    raw: bytes | None = scope.get("raw_path")
+    return raw if raw is not None else quote(scope["path"]).encode()

@@ -1,0 +1,106 @@
+"""What browsers load: the client, and with `--demo` the demo page and tokens for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth.authenticator import IDENTITY_LENGTH, mint_token
+from syncline_server.config.credentials import Credentials
+from syncline_server.http.loopback import is_local
+
+__all__ = ["routes"]
+
+DEMO_TOKEN_TTL = 3600
+"""Seconds that the token of a demo page lives; the page asks for the next one in time."""
+
+_CLIENT_HEADERS = {
+    "Cache-Control": "no-cache",
+    # The machine's own table of types may say something else.
+    "Content-Type": "text/javascript; charset=utf-8",
+    # Pages of every origin may load it.
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
+_DEMO = Path(__file__).parent / "demo"
+
+_DEMO_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()",
+}
+
+
+def routes(credentials: Credentials, demo: bool) -> list[BaseRoute]:
+    """The paths of static files, and of the demo if it is wanted."""
+    return [*_client_routes(), *(_demo_routes(credentials) if demo else [])]
+
+
+def _client_routes() -> list[BaseRoute]:
+    """The module that pages import, and beside it the parts that it imports."""
+    directory = _client_directory()
+    entry = _Files(directory, _CLIENT_HEADERS)
+
+    async def client(request: Request) -> Response:
+        return await entry.get_response("syncline.js", request.scope)
+
+    parts = _Files(directory / "syncline", _CLIENT_HEADERS)
+    return [Route("/syncline.js", client), Mount("/syncline", parts)]
+
+
+def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
+    async def page(_: Request) -> Response:
+        return FileResponse(_DEMO / "index.html", headers=_DEMO_HEADERS)
+
+    async def token(request: Request) -> Response:
+        if not is_local(request):
+            raise Refusal(Code.FORBIDDEN, "The demo gives tokens to this machine only.")
+        identity = request.query_params.get("identity", "")
+        if not 1 <= len(identity) <= IDENTITY_LENGTH:
+            raise Refusal(
+                Code.INVALID_PARAMETER,
+                f"identity must have 1 to {IDENTITY_LENGTH} characters, not {len(identity)}.",
+            )
+        made = mint_token(credentials, identity, DEMO_TOKEN_TTL)
+        return JSONResponse(
+            {"identity": identity, "token": made}, headers={"Cache-Control": "no-store"}
+        )
+
+    return [
+        Route("/demo", page),
+        Route("/demo/", page),
+        Route("/demo/token", token),
+        Mount("/demo", _Files(_DEMO, _DEMO_HEADERS)),
+    ]
+
+
+class _Files(StaticFiles):
+    """The files of one directory, and nothing outside it; each with the same headers."""
+
+    def __init__(self, directory: Path, headers: dict[str, str]) -> None:
+        super().__init__(directory=directory)
+        self._headers = headers
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers.update(self._headers)
+        return response
+
+
+def _client_directory() -> Path:
+    """In a wheel the client lies beside this file, in the sources where it is developed."""
+    packaged = Path(__file__).parent / "_js"
+    if packaged.exists():
+        return packaged
+    return Path(__file__).parents[4] / "clients" / "js" / "src"

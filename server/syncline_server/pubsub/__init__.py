@@ -1,0 +1,1 @@
+"""From a commit in Redis to the subscribers of this process."""

@@ -1,0 +1,64 @@
+"""Who may come in: how many stay, and how fast they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth.token_bucket import Gate
+from syncline_server.config.settings import Settings
+from syncline_server.observability.audit import Audit
+from syncline_server.observability.metrics import Meters
+
+from .connections import Departures
+
+__all__ = ["Door"]
+
+
+class Door:
+    """One for all sockets and event streams of a process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        departures: Departures,
+        meters: Meters,
+        audit: Audit,
+        clock: Callable[[], float],
+    ) -> None:
+        """
+        Args:
+            departures: knows all who are in.
+            clock: the time in seconds, from any beginning.
+        """
+        self._limit = settings.max_connections
+        self._departures = departures
+        self._bounds = meters.bounds
+        self._audit = audit
+        self._rate = settings.connect_rate
+        self._gate = Gate(self._rate, clock)
+
+    def refusal(self) -> Refusal | None:
+        """Why one more cannot come in now; None lets it in."""
+        return self.full() or self.hurried()
+
+    def full(self) -> Refusal | None:
+        """Only whether there is room."""
+        if len(self._departures.guests) < self._limit:
+            return None
+        self._bounds["max_connections"] += 1
+        return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
+
+    def hurried(self) -> Refusal | None:
+        """Only whether too many come at once; counts this one."""
+        if self._gate.admit():
+            return None
+        self._bounds["connect_rate"] += 1
+        return Refusal(
+            Code.RATE_LIMITED, f"More than {self._rate} connections a second come in here."
+        )
+
+    def turned_away(self, code: int, path: str, peer: str, **known: object) -> None:
+        """Let the audit tell of a client, at the address `peer`, that was not let in."""
+        self._audit.turned_away(code, path, partial(dict[str, object], peer=peer, **known))

@@ -1,0 +1,166 @@
+"""Who is on the other side of a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from syncline_protocol.commands import Command
+from syncline_protocol.documents import Event
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth.authenticator import Principal, claimed
+from syncline_server.backend import Backend
+from syncline_server.objects.documents import Workspace
+from syncline_server.pubsub.hub import Format
+from syncline_server.storage.services import DEFAULT_NAME
+from syncline_server.webhooks.reachability import make_endpoint_id
+
+from .session import Session
+from .token_expiry import TokenLife
+from .websocket.socket import Socket
+
+__all__ = ["Caller"]
+
+
+class Caller:
+    """The token in force, and the session that the first one opened.
+
+    Attributes:
+        session: None until a token was accepted.
+        key: the API key that signed the token in force; None where none did.
+    """
+
+    __slots__ = (
+        "_audit",
+        "_backend",
+        "_deadline",
+        "_endpoint",
+        "_identity",
+        "_life",
+        "_on_event",
+        "_on_late",
+        "_socket",
+        "_wire",
+        "key",
+        "session",
+    )
+
+    def __init__(
+        self,
+        backend: Backend,
+        socket: Socket,
+        wire: str,
+        *,
+        on_event: Callable[[Event], None],
+        on_late: Callable[[], None],
+        on_notice: Callable[[int], None],
+        on_expiry: Callable[[], None],
+    ) -> None:
+        """All callbacks are plain calls.
+
+        Args:
+            wire: its name in the log.
+            on_event: takes the events of what the session has open.
+            on_late: no token was accepted within `Settings.auth_timeout`.
+            on_notice: the token runs out in so many seconds.
+            on_expiry: the token has run out.
+        """
+        self.session: Session | None = None
+        self.key: str | None = None
+        self._backend = backend
+        self._audit = backend.audit
+        self._identity = ""
+        self._endpoint = make_endpoint_id()
+        self._on_event = on_event
+        self._on_late = on_late
+        self._socket, self._wire = socket, wire
+        wheel = socket.wheel
+        self._deadline = wheel.call_later(backend.settings.auth_timeout, self._give_up)
+        self._life = TokenLife(wheel, backend.settings.token_leeway, on_notice, on_expiry)
+
+    def flow(self, form: Format) -> None:
+        """Let events be written past the session, once there is one and while the socket is free.
+
+        `form` is how the wire tells of them.
+        """
+        if self.session is not None and self._socket.is_free:
+            self.session.flow(form, self._socket)
+
+    def stop_flow(self) -> None:
+        """Have every event go by the session."""
+        if self.session is not None:
+            self.session.stop_flow()
+
+    @property
+    def subscriptions(self) -> int:
+        """How many documents are open."""
+        return 0 if self.session is None else self.session.subscriptions
+
+    async def present(self, token: str) -> tuple[Principal, Session]:
+        """Put a token in force, in place of the one before.
+
+        Raises:
+            Refusal: it is not acceptable, or for another identity or service than the first.
+        """
+        try:
+            return await self._present(token)
+        except Refusal as refusal:
+            known = {"key": claimed(f"Bearer {token}")}
+            self._audit.refused(refusal.code, "auth", partial(self._known, known))
+            raise
+
+    def note(self, refusal: Refusal, command: Command | None) -> None:
+        """Let the audit tell of a refusal; `command` None for a request that was none yet."""
+        action = "request" if command is None else type(command).__name__.lower()
+        known = {"object": None if command is None else command.document}
+        self._audit.refused(refusal.code, action, partial(self._known, known))
+
+    def _known(self, known: Mapping[str, object]) -> dict[str, object]:
+        return {
+            "wire": self._wire,
+            "peer": self._socket.peer,
+            "identity": self._identity or None,
+            "key": self.key,
+            **known,
+        }
+
+    async def _present(self, token: str) -> tuple[Principal, Session]:
+        principal = await self._backend.authenticator.bearer(token)
+        workspace = await Workspace.enter(
+            self._backend, principal, principal.service or DEFAULT_NAME
+        )
+        self._backend.authenticator.confirm(principal)
+        workspace.endpoint = self._endpoint
+        if self.session is None:
+            self._deadline.cancel()
+            self._identity = principal.identity
+            self._backend.reachability.arrive(
+                workspace.service_sid, principal.identity, self._endpoint
+            )
+            self.session = Session(self._backend, workspace, self._on_event)
+        held = (self._identity, self.session.workspace.service_sid)
+        if (principal.identity, workspace.service_sid) != held:
+            raise Refusal(
+                Code.TOKEN_OF_ANOTHER, "The new token was issued for another identity or service."
+            )
+        self.session.adopt(workspace)
+        self.key = principal.key
+        self._life.begin(principal.expires_at)
+        return principal, self.session
+
+    def silence(self) -> None:
+        """Nothing of what is open is told any more, and nothing is answered."""
+        if self.session is not None:
+            self.session.close()
+
+    def _give_up(self) -> None:
+        self._backend.meters.bounds["auth_timeout"] += 1
+        self._on_late()
+
+    def end(self) -> None:
+        """Nothing is called any more, and nothing stays open."""
+        self._deadline.cancel()
+        self._life.end()
+        if self.session is not None:
+            self.session.close()
+            self._backend.reachability.leave(self._endpoint)

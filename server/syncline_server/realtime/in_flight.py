@@ -1,0 +1,75 @@
+"""The requests of one socket that are under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .websocket.socket import Socket
+
+__all__ = ["Backlog"]
+
+FAREWELL_TIMEOUT = 2.0
+"""Seconds that a farewell waits for them."""
+
+
+class Backlog:
+    """Counts them: at the limit no more is read, and the farewell comes when all are answered."""
+
+    __slots__ = (
+        "_count",
+        "_farewell",
+        "_leaving",
+        "_limit",
+        "_socket",
+    )
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+        self._limit = socket.settings.max_in_flight
+        self._count = 0
+        self._leaving = False
+        self._farewell: Callable[[], None] | None = None
+
+    @property
+    def leaving(self) -> bool:
+        """True once `leave` was called: no request is read any more."""
+        return self._leaving
+
+    @property
+    def count(self) -> int:
+        """How many are under way."""
+        return self._count
+
+    def begin(self) -> None:
+        """One more is under way."""
+        self._count += 1
+        if self._count == self._limit:
+            self._socket.meters.bounds["max_in_flight"] += 1
+            self._socket.pause_reading()
+
+    def end(self) -> None:
+        """One has been answered."""
+        self._count -= 1
+        if self._leaving:
+            if not self._count:
+                self._part()
+        elif self._count == self._limit - 1:
+            self._socket.resume_reading()
+
+    def leave(self, farewell: Callable[[], None]) -> None:
+        """Read no more; call `farewell` once all are answered, or are too slow to wait for.
+
+        The first farewell is the one that counts.
+        """
+        if not self._leaving:
+            self._leaving, self._farewell = True, farewell
+            self._socket.pause_reading()
+            if self._count:
+                self._socket.wheel.call_later(FAREWELL_TIMEOUT, self._part)
+            else:
+                self._part()
+
+    def _part(self) -> None:
+        farewell, self._farewell = self._farewell, None
+        if farewell is not None:
+            farewell()

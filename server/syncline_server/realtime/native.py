@@ -1,0 +1,283 @@
+"""The native protocol over a WebSocket (docs/protocol.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import Any, NamedTuple
+
+from websockets.frames import CloseCode
+
+from syncline_protocol import native
+from syncline_protocol.commands import Command, Patch, Remove
+from syncline_protocol.documents import Document, Event, Updated
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
+from syncline_server.auth.authenticator import Principal, revoked
+from syncline_server.backend import Backend
+from syncline_server.observability.logs import about
+from syncline_server.observability.metrics import Load
+from syncline_server.pubsub.hub import Format
+from syncline_server.storage.results import Written
+
+from .client import Caller
+from .connections import Departures
+from .in_flight import Backlog
+from .results import Fetched, Opened, Result, Unsubscribed
+from .session import Session
+from .websocket.endpoint import Endpoint
+from .websocket.frames import deflating, text_frame
+from .websocket.socket import Socket
+
+__all__ = ["PATH", "endpoint"]
+
+logger = logging.getLogger("syncline.native")
+
+PATH = "/v1/ws"
+
+
+def endpoint(backend: Backend, departures: Departures) -> Endpoint:
+    """The native protocol for `socket_protocol`."""
+    tally = backend.meters.wires["native"]
+    whole, brief = _encode_event, _encode_delta
+    forms = _Forms(
+        (Format(whole, None, tally), Format(deflating(whole), None, tally)),
+        (Format(whole, brief, tally), Format(deflating(whole), deflating(brief), tally)),
+    )
+    return Endpoint(
+        lambda socket: _Native(backend, departures, forms, socket),
+        native.SUBPROTOCOL,
+        tally=tally,
+    )
+
+
+class _Forms(NamedTuple):
+    """How events are told to clients that take whole ones only, and to those that take deltas; of
+    each, the second is for those that take compressed frames."""
+
+    whole: tuple[Format, Format]
+    brief: tuple[Format, Format]
+
+
+class _Native:
+    """One client: its requests to the session, its replies and events to the socket."""
+
+    __slots__ = (
+        "_authenticating",
+        "_backlog",
+        "_caller",
+        "_departures",
+        "_form",
+        "_forms",
+        "_settings",
+        "_socket",
+        "_tally",
+    )
+
+    def __init__(
+        self, backend: Backend, departures: Departures, forms: _Forms, socket: Socket
+    ) -> None:
+        self._settings = backend.settings
+        self._departures = departures
+        self._forms = forms
+        self._form = forms.whole[socket.deflates]
+        self._socket = socket
+        self._tally = socket.endpoint.tally
+        self._backlog = Backlog(socket)
+        self._caller = Caller(
+            backend,
+            socket,
+            "native",
+            on_event=self._send_event,
+            on_late=self._give_up,
+            on_notice=self._warn,
+            on_expiry=self._expire,
+        )
+        self._authenticating: asyncio.Task[None] | None = None
+        departures.arrive(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        """Take a request."""
+        try:
+            if isinstance(message, bytes):
+                raise ProtocolViolation("a message must be a text frame")
+            request = native.decode(message, self._settings.data_limit)
+            self._tally.requests += 1
+            if isinstance(request.command, Authenticate):
+                self._begin_authentication(request.id, request.command)
+            elif self._caller.session is None:
+                raise ProtocolViolation("the first request must be auth")
+            else:
+                self._take(self._caller.session, request.id, request.command)
+        except ProtocolViolation as violation:
+            self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
+
+    def on_congestion(self) -> None:
+        """Hold events back."""
+        self._caller.stop_flow()
+
+    def on_relief(self) -> None:
+        """Let events flow, once the client is known."""
+        self._caller.flow(self._form)
+
+    def on_slow(self) -> None:
+        """Give the client up."""
+        self._socket.close(Close.TOO_SLOW, "the client does not read")
+
+    def on_end(self) -> None:
+        """Nothing of the client stays."""
+        if self._authenticating is not None:
+            self._authenticating.cancel()
+        self._caller.end()
+        self._departures.depart(self)
+
+    @property
+    def key(self) -> str | None:
+        """As `Guest` has it."""
+        return self._caller.key
+
+    def turn_out(self) -> None:
+        """The token in force is none any more."""
+        self._caller.silence()
+        self._socket.close(Close.TOKEN_REFUSED, revoked(login=False).message)
+
+    def go_away(self) -> None:
+        """Send the client to another server, or to this one once it runs again."""
+        self._leave(Close.GOING_AWAY, "the server is shutting down")
+
+    def load(self) -> Load:
+        """What the client holds at the moment."""
+        return Load("native", self._caller.subscriptions, self._backlog.count, self._socket.waiting)
+
+    def _take(self, session: Session, request_id: int, command: Command | Ping | Refusal) -> None:
+        if isinstance(command, Refusal):
+            self._caller.note(command, None)
+            self._refuse(request_id, command)
+        elif isinstance(command, Ping):
+            self._reply(native.encode_ok(request_id, {}))
+        else:
+            self._backlog.begin()
+            session.submit(command, partial(self._answer, request_id, command))
+
+    def _answer(self, request_id: int, command: Command, outcome: Result | Refusal) -> None:
+        if isinstance(outcome, Refusal):
+            self._caller.note(outcome, command)
+            self._refuse(request_id, outcome)
+        else:
+            self._reply(native.encode_ok(request_id, _body(command, outcome)))
+        self._backlog.end()
+
+    def _begin_authentication(self, request_id: int, request: Authenticate) -> None:
+        self._socket.pause_reading()
+        self._authenticating = asyncio.create_task(self._authenticate(request_id, request))
+
+    async def _authenticate(self, request_id: int, request: Authenticate) -> None:
+        about(wire="native", peer=self._socket.peer)
+        is_first = self._caller.session is None
+        try:
+            principal, session = await self._caller.present(request.token)
+        except Refusal as refusal:
+            self._refuse(request_id, refusal)
+            if is_first and not refusal.code.retry:
+                expired = refusal.code is Code.TOKEN_EXPIRED
+                code = Close.TOKEN_EXPIRED if expired else Close.TOKEN_REFUSED
+                self._socket.close(code, refusal.message)
+        except Exception:
+            logger.exception("an authentication failed")
+            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        else:
+            self._socket.trust()
+            if is_first and request.deltas:
+                session.take_deltas(self._send_brief)
+                self._form = self._forms.brief[self._socket.deflates]
+            self.on_relief()
+            self._welcome(request_id, principal, session)
+        self._authenticating = None
+        if not self._backlog.leaving:
+            self._socket.resume_reading()
+
+    def _welcome(self, request_id: int, principal: Principal, session: Session) -> None:
+        body = {
+            "identity": principal.identity,
+            "service_sid": session.workspace.service_sid,
+            "expires_in": max(0, round((principal.expires_at or 0) - time.time())),
+            "data_limit": self._settings.data_limit,
+            "message_limit": self._settings.message_limit,
+        }
+        self._reply(native.encode_ok(request_id, body))
+
+    def _refuse(self, request_id: int, refusal: Refusal) -> None:
+        self._tally.refused[refusal.code] += 1
+        self._reply(native.encode_error(request_id, refusal))
+
+    def _reply(self, payload: bytes) -> None:
+        self._socket.send(text_frame(payload))
+
+    def _send_event(self, event: Event) -> None:
+        self._socket.send_event(event, event.encoded(self._form.whole))
+
+    def _send_brief(self, event: Updated, is_known: bool) -> None:
+        brief = _encode_bare if is_known else self._form.brief
+        frame = event.encoded(brief or self._form.whole)
+        self._tally.deltas += event.has_delta and not is_known
+        self._socket.send_event(event, frame, self._form.whole)
+
+    def _warn(self, seconds: int) -> None:
+        self._reply(native.encode_notice("token_about_to_expire", expires_in=seconds))
+
+    def _expire(self) -> None:
+        self._leave(Close.TOKEN_EXPIRED, "the token has expired")
+
+    def _give_up(self) -> None:
+        seconds = self._settings.auth_timeout
+        self._socket.close(Close.NOT_AUTHENTICATED_IN_TIME, f"no auth within {seconds:g} s")
+
+    def _leave(self, code: int, reason: str) -> None:
+        """Close once the requests under way are answered."""
+        self._backlog.leave(partial(self._socket.close, code, reason))
+
+
+def _encode_event(event: Event) -> bytes:
+    return text_frame(native.encode_event(event))
+
+
+def _encode_delta(event: Event) -> bytes:
+    """For who has the data before the event: what changed, or else the whole."""
+    payload = None
+    if isinstance(event, Updated):
+        try:
+            payload = native.encode_delta(event)
+        except Exception:
+            # What it would have told goes out all the same.
+            logger.exception("a delta of %s could not be made", event.sid)
+    return event.encoded(_encode_event) if payload is None else text_frame(payload)
+
+
+def _encode_bare(event: Event) -> bytes:
+    """For who has the data of the event."""
+    return text_frame(native.encode_event(event, {}))
+
+
+def _body(command: Command, result: Result) -> dict[str, Any]:
+    """The `ok` of a reply (section 3)."""
+    match result:
+        case Opened(document, created, known):
+            return {
+                "created": created,
+                "document": native.document_body(document, data=not known),
+            }
+        case Fetched(document):
+            return {"document": native.document_body(document)}
+        case Written(document, repeated):
+            return _write_body(command, document) | ({"repeated": True} if repeated else {})
+        case Unsubscribed():
+            return {}
+
+
+def _write_body(command: Command, document: Document) -> dict[str, Any]:
+    body = native.document_body(document, data=isinstance(command, Patch) and document.data != b"")
+    if isinstance(command, Remove):
+        body = {name: body[name] for name in ("sid", "unique_name", "revision")}
+    return {"document": body}

@@ -1,0 +1,50 @@
+"""What a session answers to commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from syncline_protocol.commands import Command, Patch, Set
+from syncline_protocol.documents import Document
+from syncline_protocol.errors import Refusal
+from syncline_server.storage.results import Written
+
+__all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "tells_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The answer to `Open`; `known` if the client has this revision already."""
+
+    document: Document
+    created: bool
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The answer to `Get`."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """The answer to `Unsubscribe`."""
+
+
+Result = Opened | Fetched | Written | Unsubscribed
+
+Answer = Callable[[Result | Refusal], None]
+"""Takes the answer to a command; must not block."""
+
+
+def tells_data(command: Command, written: Written) -> bool:
+    """True if whoever asked has the data since then, from the request or from the answer."""
+    match command:
+        case Set(data=data):
+            return data is not None and not written.repeated
+        case Patch():
+            return written.document.data != b"" and not written.repeated
+    return False

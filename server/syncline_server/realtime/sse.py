@@ -1,0 +1,180 @@
+"""One document as a stream of server-sent events (docs/protocol.md, section 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from syncline_protocol import fields, native
+from syncline_protocol.commands import Mode, Open
+from syncline_protocol.documents import Document, Event, Removed
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth.authenticator import Principal, revoked
+from syncline_server.backend import Backend
+from syncline_server.http import Resource
+from syncline_server.objects.documents import Workspace
+from syncline_server.observability.logs import about
+from syncline_server.observability.metrics import Load
+
+from .admission import Door
+from .connections import Departures
+from .results import Opened, Result
+from .send_queue import Outbox
+from .session import Session
+from .timer_wheel import Wheel
+from .token_expiry import TokenLife
+
+__all__ = ["routes"]
+
+PATH = "/v1/Services/{service}/Documents/{document}/Events"
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    # Asks nginx not to collect the stream before it passes it on.
+    "X-Accel-Buffering": "no",
+}
+
+
+def routes(backend: Backend, departures: Departures, door: Door, wheel: Wheel) -> list[Resource]:
+    """The path of event streams."""
+
+    async def events(request: Request) -> Response:
+        about(wire="sse")
+        refusal = door.refusal()
+        if refusal is not None:
+            raise refusal
+        principal = await backend.authenticator.caller(request.headers.get("authorization"))
+        workspace = await Workspace.enter(backend, principal, request.path_params["service"])
+        held = request.headers.get("last-event-id") or None
+        command = Open(
+            request.path_params["document"],
+            Mode.OPEN_EXISTING,
+            revision=None if held is None else fields.revision(held, "Last-Event-ID"),
+        )
+        stream = _Stream(backend, workspace, principal, departures, wheel)
+        await stream.open(command)
+        return stream
+
+    return [Resource(PATH, {"GET": events})]
+
+
+class _Stream(StreamingResponse):
+    """What one reader gets, until the document, the token or the server comes to its end."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        workspace: Workspace,
+        principal: Principal,
+        departures: Departures,
+        wheel: Wheel,
+    ) -> None:
+        super().__init__(self._chunks(), media_type="text/event-stream", headers=_HEADERS)
+        self._confirm = partial(backend.authenticator.confirm, principal)
+        self._principal = principal
+        self._heartbeat = backend.settings.sse_heartbeat
+        self._tally = backend.meters.wires["sse"]
+        self._departures = departures
+        self._outbox = Outbox(backend.settings.output_mark)
+        self._session = Session(backend, workspace, self._send_event)
+        self._life = TokenLife(wheel, backend.settings.token_leeway, lambda _: None, self._expire)
+        self._ended = False
+
+    async def open(self, command: Open) -> None:
+        """Subscribe.
+
+        Raises:
+            Refusal: there is no such document, or Redis is away, or the key was revoked meanwhile.
+        """
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def answer(outcome: Result | Refusal) -> None:
+            if isinstance(outcome, Refusal):
+                opened.set_exception(outcome)
+            elif isinstance(outcome, Opened):
+                if not outcome.known:
+                    self._outbox.put(_state(outcome.document))
+                opened.set_result(None)
+
+        self._session.submit(command, answer)
+        try:
+            await opened
+            self._confirm()
+        except BaseException:
+            self._session.close()
+            raise
+        self._life.begin(self._principal.expires_at)
+        self._tally.connections += 1
+        self._departures.arrive(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; however it ends, nothing of it stays."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._departures.depart(self)
+            self._life.end()
+            self._session.close()
+
+    @property
+    def key(self) -> str | None:
+        """As `Guest` has it."""
+        return self._principal.key
+
+    def turn_out(self) -> None:
+        """What vouched for the reader does not any more."""
+        self._close(revoked(login=self._principal.is_account))
+
+    def go_away(self) -> None:
+        """Send the client to another server, or to this one once it runs again."""
+        self._close(Refusal(Code.UNAVAILABLE, "The server is shutting down."))
+
+    def load(self) -> Load:
+        """What the client holds at the moment; what uvicorn holds for it is not seen from here."""
+        return Load("sse", self._session.subscriptions, 0, self._outbox.size)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while not (self._ended and self._outbox.empty):
+            try:
+                async with asyncio.timeout(self._heartbeat):
+                    chunk = await self._outbox.get()
+            except TimeoutError:
+                chunk = b":\n\n"
+            yield chunk
+
+    def _send_event(self, event: Event) -> None:
+        self._tally.events += 1
+        self._tally.conflated += self._outbox.put_event(event, event.encoded(_encode))
+        self._ended = self._ended or isinstance(event, Removed)
+
+    def _expire(self) -> None:
+        self._close(Refusal(Code.TOKEN_EXPIRED, "The access token has expired."))
+
+    def _close(self, refusal: Refusal) -> None:
+        if not self._ended:
+            self._ended = True
+            # A reader that is slow must not hear of what happens after this.
+            self._session.close()
+            body = native.error_body(refusal)
+            self._outbox.put(_chunk("closing", {n: body[n] for n in ("code", "message", "retry")}))
+
+
+def _state(document: Document) -> bytes:
+    return _chunk("state", native.document_body(document), document.revision)
+
+
+def _encode(event: Event) -> bytes:
+    return _chunk(native.event_name(event), native.event_body(event), event.revision)
+
+
+def _chunk(name: str, body: dict[str, Any], revision: int | None = None) -> bytes:
+    """One event (WHATWG HTML, 9.2.5); JSON holds no line break, so `data` is one line."""
+    identifier = b"" if revision is None else b"id: %d\n" % revision
+    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), identifier, orjson.dumps(body))

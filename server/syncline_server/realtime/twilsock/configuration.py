@@ -1,0 +1,37 @@
+"""`/v3/Configuration`: the addresses that the Kotlin and iOS SDK asks for first of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncline_server.http.reply_context import Surroundings
+
+from .api import VERSION
+
+__all__ = ["PATH", "configuration"]
+
+PATH = f"{VERSION}/Configuration"
+
+
+def configuration(where: Surroundings) -> dict[str, Any]:
+    """The body of the reply.
+
+    The SDK demands every link, also those of objects that are not served, and takes the templates
+    of items apart to address the objects that hold them.
+    """
+    base = f"{where.base_url}{VERSION}/Services/{where.service_sid}"
+    return {
+        "links": {
+            "subscriptions": f"{where.base_url}/v4/Subscriptions",
+            "documents": f"{base}/Documents",
+            "lists": f"{base}/Lists",
+            "list_items": f"{base}/Lists/{{listId}}/Items",
+            "list_item": f"{base}/Lists/{{listId}}/Items/{{itemId}}",
+            "maps": f"{base}/Maps",
+            "map_items": f"{base}/Maps/{{mapId}}/Items",
+            "map_item": f"{base}/Maps/{{mapId}}/Items/{{itemId}}",
+            "streams": f"{base}/Streams",
+            "stream_messages": f"{base}/Streams/{{streamId}}/Messages",
+            "insights_items": f"{base}/Insights/{{indexName}}/Items",
+        }
+    }

@@ -1,0 +1,291 @@
+"""One connection of an SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import logging
+from functools import partial
+from typing import Any
+
+from websockets.frames import CloseCode
+
+from syncline_protocol import twilsock
+from syncline_protocol.documents import Event
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.twilsock import MalformedFrame, Packet, Status
+from syncline_server.auth.authenticator import Principal, revoked
+from syncline_server.backend import Backend
+from syncline_server.observability.logs import about
+from syncline_server.observability.metrics import Load
+from syncline_server.pubsub.hub import Format
+from syncline_server.realtime.admission import Door
+from syncline_server.realtime.client import Caller
+from syncline_server.realtime.connections import Departures
+from syncline_server.realtime.in_flight import Backlog
+from syncline_server.realtime.session import Session
+from syncline_server.realtime.websocket.endpoint import Endpoint
+from syncline_server.realtime.websocket.frames import binary_frame, deflating
+from syncline_server.realtime.websocket.socket import Socket
+
+from . import statuses
+from .events import encode_event
+from .requests import Upstream
+
+__all__ = ["PATH", "endpoint"]
+
+logger = logging.getLogger("syncline.twilsock")
+
+PATH = "/v3/wsconnect"
+
+PRODUCT = "data_sync"
+
+CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1", "account_descriptor")
+
+PING_LIMIT = 20.0
+"""Seconds between pings, at most: the Kotlin and iOS SDK gives up after 45 s of silence."""
+
+_PING = binary_frame(twilsock.encode_ping("ping"))
+
+
+def endpoint(backend: Backend, departures: Departures, door: Door) -> Endpoint:
+    """Twilsock for `socket_protocol`.
+
+    Who comes too fast is told so after the handshake, which shows the SDKs no reason and no time.
+    """
+    tally = backend.meters.wires["twilsock"]
+    forms = Format(encode_event, None, tally), Format(deflating(encode_event), None, tally)
+    return Endpoint(
+        lambda socket: _Twilsock(backend, departures, door, forms[socket.deflates], socket),
+        tally=tally,
+        is_paced=False,
+    )
+
+
+class _Twilsock:
+    """One client: packets in, replies and notifications out."""
+
+    __slots__ = (
+        "_alarm",
+        "_backend",
+        "_backlog",
+        "_caller",
+        "_departures",
+        "_door",
+        "_form",
+        "_ids",
+        "_ping_interval",
+        "_presenting",
+        "_socket",
+        "_tally",
+        "_upstream",
+    )
+
+    def __init__(
+        self,
+        backend: Backend,
+        departures: Departures,
+        door: Door,
+        form: Format,
+        socket: Socket,
+    ) -> None:
+        self._backend = backend
+        self._departures = departures
+        self._door = door
+        self._form = form
+        self._socket = socket
+        self._tally = socket.endpoint.tally
+        self._backlog = Backlog(socket)
+        self._caller = Caller(
+            backend,
+            socket,
+            "twilsock",
+            on_event=self._send_event,
+            on_late=partial(self._leave, statuses.TOO_LATE),
+            on_notice=self._warn,
+            on_expiry=partial(self._leave, statuses.TOKEN_EXPIRED),
+        )
+        self._upstream: Upstream | None = None
+        self._presenting: asyncio.Task[None] | None = None
+        self._ids = map(str, itertools.count(1))
+        self._ping_interval = min(backend.settings.ping_interval, PING_LIMIT)
+        self._alarm = socket.wheel.call_later(self._ping_interval, self._ping)
+        departures.arrive(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        """Take a packet."""
+        frame = message.encode() if isinstance(message, str) else message
+        if self._upstream is not None and twilsock.is_reply(frame):
+            return
+        try:
+            packet = twilsock.decode(frame)
+        except MalformedFrame as error:
+            return self._leave(statuses.not_acceptable(str(error)))
+        match packet.method:
+            case "reply":
+                pass
+            case "close":
+                self._socket.close(CloseCode.NORMAL_CLOSURE, "closed by the client")
+            case "init" if self._upstream is None:
+                self._begin(packet)
+            case _ if self._upstream is None:
+                self._leave(statuses.not_acceptable("the first message must be init"))
+            case "message":
+                self._upstream.take(packet)
+            case "update":
+                self._present(packet)
+            case "ping" | "put_notification_ctx" | "delete_notification_ctx" | "telemetry.v1":
+                self._send(twilsock.encode_reply(packet.id))
+            case _:
+                status = statuses.not_acceptable("this method is not known, or not now")
+                self._send(twilsock.encode_reply(packet.id, status))
+
+    def on_congestion(self) -> None:
+        """Hold events back."""
+        self._caller.stop_flow()
+
+    def on_relief(self) -> None:
+        """Let events flow, once the client is known."""
+        self._caller.flow(self._form)
+
+    def on_slow(self) -> None:
+        """Give the client up."""
+        self._socket.close(CloseCode.TRY_AGAIN_LATER, "the client does not read")
+
+    def on_end(self) -> None:
+        """Nothing of the client stays."""
+        self._alarm.cancel()
+        if self._presenting is not None:
+            self._presenting.cancel()
+        self._caller.end()
+        self._departures.depart(self)
+
+    @property
+    def key(self) -> str | None:
+        """As `Guest` has it."""
+        return self._caller.key
+
+    def turn_out(self) -> None:
+        """The token in force is none any more."""
+        self._caller.silence()
+        self._close(statuses.refused(revoked(login=False)), b"")
+
+    def go_away(self) -> None:
+        """Send the client to another server, or to this one once it runs again."""
+        self._leave(statuses.GOING_AWAY, statuses.backoff())
+
+    def load(self) -> Load:
+        """What the client holds at the moment."""
+        return Load(
+            "twilsock", self._caller.subscriptions, self._backlog.count, self._socket.waiting
+        )
+
+    def _begin(self, packet: Packet) -> None:
+        if self._door.hurried() is None:
+            self._present(packet)
+        else:
+            self._door.turned_away(Code.RATE_LIMITED, PATH, self._socket.peer)
+            reply = twilsock.encode_reply(packet.id, statuses.TOO_MANY, statuses.backoff())
+            self._send(reply)
+            self._socket.close(CloseCode.TRY_AGAIN_LATER, "too many connections")
+
+    def _present(self, packet: Packet) -> None:
+        self._socket.pause_reading()
+        self._presenting = asyncio.create_task(self._check_token(packet))
+
+    async def _check_token(self, packet: Packet) -> None:
+        about(wire="twilsock", peer=self._socket.peer)
+        token = packet.header.get("token")
+        try:
+            if not isinstance(token, str):
+                raise Refusal(Code.TOKEN_INVALID, "The access token must be a string.")
+            principal, session = await self._caller.present(token)
+        except Refusal as refusal:
+            self._tally.refused[refusal.code] += 1
+            self._send(twilsock.encode_reply(packet.id, statuses.refused(refusal)))
+            if self._upstream is None and not refusal.code.retry:
+                self._socket.close(CloseCode.NORMAL_CLOSURE, refusal.message)
+        except Exception:
+            logger.exception("an authentication failed")
+            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        else:
+            if self._upstream is None:
+                self._socket.trust()
+                self.on_relief()
+                self._welcome(packet, principal, session)
+            else:
+                self._send(twilsock.encode_reply(packet.id))
+        self._presenting = None
+        if not self._backlog.leaving:
+            self._socket.resume_reading()
+
+    def _welcome(self, packet: Packet, principal: Principal, session: Session) -> None:
+        self._upstream = Upstream(
+            self._backend,
+            session,
+            self._backlog,
+            self._caller.note,
+            self._send,
+            self._socket.send,
+        )
+        service_sid = session.workspace.service_sid
+        account_sid = self._backend.authenticator.account_sid
+        members = _introduction(packet, account_sid, service_sid, principal.identity)
+        self._send(twilsock.encode_reply(packet.id, **members))
+
+    def _send(self, packet: bytes) -> None:
+        self._socket.send(binary_frame(packet))
+
+    def _send_event(self, event: Event) -> None:
+        self._socket.send_event(event, event.encoded(self._form.whole))
+
+    def _ping(self) -> None:
+        self._socket.send(_PING)
+        self._alarm = self._socket.wheel.call_later(self._ping_interval, self._ping)
+
+    def _warn(self, seconds: int) -> None:
+        message = f"The access token expires in {seconds} seconds"
+        self._send(twilsock.encode_client_update(next(self._ids), "token_about_to_expire", message))
+
+    def _leave(self, status: Status, payload: bytes = b"") -> None:
+        """Say so and close, once the requests under way are answered."""
+        self._backlog.leave(partial(self._close, status, payload))
+
+    def _close(self, status: Status, payload: bytes) -> None:
+        self._send(twilsock.encode_close(next(self._ids), status, payload))
+        self._socket.close(CloseCode.NORMAL_CLOSURE, status.description or status.name)
+
+
+def _introduction(
+    packet: Packet, account_sid: str, service_sid: str, identity: str
+) -> dict[str, Any]:
+    """What the reply to `init` tells beside its status."""
+    asked = packet.header.get("capabilities")
+    continuation = _stable_id("continuation", service_sid, identity)
+    held = packet.header.get("continuation_token")
+    return {
+        "capabilities": [name for name in CAPABILITIES if name in asked]
+        if isinstance(asked, list)
+        else [],
+        "continuation_token": continuation,
+        "continuation_token_status": {"reissued": False}
+        if held == continuation
+        else {
+            "reissued": True,
+            "reissue_reason": "MISSING" if held is None else "DIFFERENT_IDENTITY",
+            "reissue_message": "Nothing to continue" if held is None else "Different identity",
+        },
+        "offline_storage": {PRODUCT: {"storage_id": _stable_id("storage", service_sid, identity)}},
+        "account_descriptor": {
+            "account_sid": account_sid,
+            "instance_sids": {PRODUCT: service_sid},
+            "identity": identity,
+        },
+    }
+
+
+def _stable_id(purpose: str, service_sid: str, identity: str) -> str:
+    """The same for each connection of one identity; it names what the client keeps, no more."""
+    text = f"{purpose}\n{service_sid}\n{identity}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

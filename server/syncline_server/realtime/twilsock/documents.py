@@ -1,0 +1,79 @@
+"""Documents in the vendor's v3 dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from syncline_protocol import native
+from syncline_protocol.commands import Create, Get, Remove, Set
+from syncline_protocol.documents import Document
+from syncline_server.http.parameters import Parameters
+from syncline_server.http.preconditions import if_match, operation
+from syncline_server.http.reply_context import Surroundings
+from syncline_server.realtime.results import Fetched, Result
+from syncline_server.storage.results import Written
+
+from .api import REQUEST_ID, VERSION, Action, Call, Reply, Route
+
+__all__ = ["ROUTES"]
+
+
+def _create(call: Call) -> Create:
+    given = Parameters.of(call.members, call.data_limit)
+    return Create(given.unique_name, given.data or b"{}", given.ttl, _operation(call))
+
+
+def _fetch(call: Call) -> Get:
+    return Get(call.names["document"])
+
+
+def _update(call: Call) -> Set:
+    given = Parameters.of(call.members, call.data_limit)
+    return given.update(call.names["document"], if_match(call.headers), _operation(call))
+
+
+def _remove(call: Call) -> Remove:
+    return Remove(call.names["document"], if_match(call.headers), _operation(call))
+
+
+def _operation(call: Call) -> str | None:
+    return operation(call.headers, REQUEST_ID)
+
+
+def _describing(status: int, *, data: bool) -> Callable[[Result, Surroundings], Reply]:
+    """Replies with a document. Writes are answered without `data`: an SDK refuses such a reply."""
+
+    def reply(result: Result, where: Surroundings) -> Reply:
+        assert isinstance(result, Fetched | Written)
+        return Reply(status, _resource(result.document, where, data=data))
+
+    return reply
+
+
+def _resource(document: Document, where: Surroundings, *, data: bool) -> dict[str, Any]:
+    url = f"{where.base_url}{VERSION}/Services/{where.service_sid}/Documents/{document.sid}"
+    return native.document_body(document, data=data) | {
+        "account_sid": where.account_sid,
+        "service_sid": where.service_sid,
+        "url": url,
+        "links": {"permissions": f"{url}/Permissions"},
+        "last_event_id": document.revision,
+    }
+
+
+def _nothing(_: Result, __: Surroundings) -> Reply:
+    return Reply(204)
+
+
+ROUTES = (
+    Route("/Documents", {"POST": Action(_create, _describing(201, data=False))}),
+    Route(
+        "/Documents/{document}",
+        {
+            "GET": Action(_fetch, _describing(200, data=True), has_body=False),
+            "POST": Action(_update, _describing(200, data=False)),
+            "DELETE": Action(_remove, _nothing, has_body=False),
+        },
+    ),
+)

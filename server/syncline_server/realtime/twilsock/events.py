@@ -1,0 +1,86 @@
+"""What happens to open objects, as the payloads of notifications."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from syncline_protocol import twilsock
+from syncline_protocol.dates import format_milliseconds
+from syncline_protocol.documents import Document, Event, Updated
+from syncline_server.realtime.websocket.frames import binary_frame
+
+__all__ = ["encode_event", "encode_replay", "encode_subscription"]
+
+MESSAGE_TYPE = "twilio.sync.event"
+"""The SDKs take notifications of this type as strictly ordered."""
+
+PROTOCOL_VERSION = 4
+
+
+def encode_event(event: Event) -> bytes:
+    """The frame that tells every subscriber of an event."""
+    packet_id = f"{event.sid}-{event.revision}"
+    if isinstance(event, Updated):
+        return _frame(packet_id, "document_updated", event=_updated(event))
+    removed = {
+        "id": event.revision,
+        "document_sid": event.sid,
+        "document_unique_name": event.unique_name,
+    }
+    return _frame(packet_id, "document_removed", event=removed)
+
+
+def encode_replay(correlation_id: int, document: Document) -> bytes:
+    """The frame that brings one subscriber to the newest state of a document.
+
+    Args:
+        correlation_id: of the request to subscribe.
+    """
+    event = Updated(
+        document.sid,
+        document.unique_name,
+        document.revision,
+        document.revision,
+        document.updated_ms,
+        document.updated_by,
+        document.data,
+        document.expires_ms,
+    )
+    packet_id = f"{document.sid}-{document.revision}-{correlation_id}"
+    return _frame(packet_id, "document_updated", correlation_id, event=_updated(event))
+
+
+def encode_subscription(outcome: str, correlation_id: int, **details: Any) -> bytes:
+    """The frame that tells what became of a request to subscribe to one object, or to cease.
+
+    Args:
+        outcome: `established`, `failed` or `canceled`.
+        details: `object_sid`, `object_type`, and what goes with the outcome.
+    """
+    packet_id = f"{details['object_sid']}-{outcome}-{correlation_id}"
+    return _frame(packet_id, f"subscription_{outcome}", correlation_id, events=[details])
+
+
+def _updated(event: Updated) -> dict[str, Any]:
+    """The name and the expiry are never left out: the SDKs overwrite with what is there."""
+    return {
+        "id": event.revision,
+        "document_sid": event.sid,
+        "document_unique_name": event.unique_name,
+        "document_revision": str(event.revision),
+        "document_data": orjson.Fragment(event.data),
+        "date_created": format_milliseconds(event.at_ms),
+        "date_expires": None if event.expires_ms is None else format_milliseconds(event.expires_ms),
+    }
+
+
+def _frame(
+    packet_id: str, event_type: str, correlation_id: int | None = None, **body: Any
+) -> bytes:
+    head: dict[str, Any] = {"event_type": event_type, "event_protocol_version": PROTOCOL_VERSION}
+    if correlation_id is not None:
+        head["correlation_id"] = correlation_id
+    payload = orjson.dumps(head | body)
+    return binary_frame(twilsock.encode_notification(packet_id, MESSAGE_TYPE, payload))

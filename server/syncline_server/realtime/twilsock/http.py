@@ -1,0 +1,98 @@
+"""The v3 API over plain HTTP, for callers with a Bearer token."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.commands import Command
+from syncline_protocol.documents import Event
+from syncline_protocol.errors import Refusal
+from syncline_server.backend import Backend
+from syncline_server.http.authentication import caller_of
+from syncline_server.http.body import read_parameters
+from syncline_server.http.reply_context import Surroundings
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Endpoint, Resource
+from syncline_server.objects.documents import Workspace
+from syncline_server.realtime.results import Result
+from syncline_server.realtime.session import Session
+from syncline_server.storage.services import DEFAULT_NAME
+
+from . import configuration
+from .api import Action, Call
+from .router import ROUTES, SCOPES
+
+__all__ = ["routes"]
+
+
+def routes(backend: Backend) -> list[Resource]:
+    """All paths of the API but `/v4/Subscriptions`, which needs a socket."""
+    server = _Plain(backend)
+    return [
+        Resource(configuration.PATH, {"GET": server.configure}),
+        *(
+            Resource(
+                scope + route.pattern,
+                {method: server.endpoint(action) for method, action in route.actions.items()},
+            )
+            for scope in SCOPES
+            for route in ROUTES
+        ),
+    ]
+
+
+class _Plain:
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def configure(self, request: Request) -> Response:
+        workspace = await self._workspace(request)
+        where = Surroundings.of(request, self._backend, workspace)
+        return json_reply(configuration.configuration(where))
+
+    def endpoint(self, action: Action) -> Endpoint:
+        """What answers requests for this action."""
+
+        async def answer(request: Request) -> Response:
+            workspace = await self._workspace(request)
+            where = Surroundings.of(request, self._backend, workspace)
+            command = action.command(await self._call(request, action))
+            reply = action.reply(await self._result(workspace, command), where)
+            if reply.body is None:
+                return Response(status_code=reply.status)
+            return json_reply(reply.body, reply.status)
+
+        return answer
+
+    async def _call(self, request: Request, action: Action) -> Call:
+        settings = self._backend.settings
+        given: list[tuple[str, Any]] = []
+        if action.has_body:
+            given = await read_parameters(request, settings.body_limit)
+        return Call(request.path_params, request.headers, given, settings.data_limit)
+
+    async def _result(self, workspace: Workspace, command: Command) -> Result:
+        """Carried out as for a client that stays, though this one has nothing open."""
+        answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
+        session = Session(self._backend, workspace, _ignore, is_lasting=False)
+        try:
+            session.submit(command, answered.set_result)
+            outcome = await answered
+        finally:
+            session.close()
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
+
+    async def _workspace(self, request: Request) -> Workspace:
+        caller = await caller_of(self._backend, request)
+        service = request.path_params.get("service") or caller.service or DEFAULT_NAME
+        return await Workspace.enter(self._backend, caller, service)
+
+
+def _ignore(_: Event) -> None:
+    """Nothing is open, so there are no events."""

@@ -1,0 +1,152 @@
+"""The requests that a client sends through its socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.datastructures import Headers
+
+from syncline_protocol import twilsock
+from syncline_protocol.commands import Command
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.twilsock import HttpRequest, Packet
+from syncline_server.backend import Backend
+from syncline_server.http import urls
+from syncline_server.http.body import members
+from syncline_server.http.errors import error_body
+from syncline_server.http.reply_context import Surroundings
+from syncline_server.realtime.in_flight import Backlog
+from syncline_server.realtime.results import Answer, Result
+from syncline_server.realtime.session import Session
+
+from . import configuration, router, subscriptions
+from .api import Action, Call, Reply
+from .subscriptions import Batch, Subscriptions
+
+__all__ = ["Upstream"]
+
+
+class Upstream:
+    """Those of one client: each is answered once, with the id of its packet."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        session: Session,
+        backlog: Backlog,
+        note: Callable[[Refusal, Command | None], None],
+        send: Callable[[bytes], None],
+        send_frame: Callable[[bytes], None],
+    ) -> None:
+        """
+        Args:
+            backlog: counts what is under way.
+            note: takes each refusal, and the command that is refused if it came so far.
+            send: takes a packet's bytes.
+            send_frame: takes the bytes of a whole frame.
+        """
+        self._settings = backend.settings
+        self._tally = backend.meters.wires["twilsock"]
+        self._account_sid = backend.authenticator.account_sid
+        self._session = session
+        self._backlog = backlog
+        self._note = note
+        self._send = send
+        self._subscriptions = Subscriptions(self._submit, send_frame)
+
+    def take(self, packet: Packet) -> None:
+        """Carry out a `message`."""
+        self._tally.requests += 1
+        try:
+            self._carry_out(packet, twilsock.http_request(packet))
+        except Refusal as refusal:
+            self._note(refusal, None)
+            self._refuse(packet.id, refusal)
+
+    def _carry_out(self, packet: Packet, request: HttpRequest) -> None:
+        path = _below_prefix(request.path)
+        match request.method, path:
+            case "POST", subscriptions.PATH:
+                batch = Batch.parse(packet.payload)
+                self._reply(packet.id, Reply(200, subscriptions.RECEIPT))
+                self._subscriptions.carry_out(batch)
+            case "GET", configuration.PATH:
+                where = self._surroundings(request)
+                self._reply(packet.id, Reply(200, configuration.configuration(where)))
+            case method, _:
+                action, names = router.find(method, path)
+                self._act(packet, request, action, names)
+
+    def _act(
+        self, packet: Packet, request: HttpRequest, action: Action, names: dict[str, str]
+    ) -> None:
+        where = self._surroundings(request)
+        if names.get("service", where.service_sid) != where.service_sid:
+            raise Refusal(
+                Code.SERVICE_FORBIDDEN, "The access token was issued for another service."
+            )
+        has_body = action.has_body and packet.payload
+        given = members(packet.payload) if has_body else []
+        call = Call(names, _headers(request.headers), given, self._settings.data_limit)
+        self._submit(action.command(call), partial(self._answer, packet.id, action, where))
+
+    def _answer(
+        self, packet_id: str, action: Action, where: Surroundings, outcome: Result | Refusal
+    ) -> None:
+        if isinstance(outcome, Refusal):
+            self._refuse(packet_id, outcome)
+        else:
+            self._reply(packet_id, action.reply(outcome, where))
+
+    def _submit(self, command: Command, answer: Answer) -> None:
+        def answered(outcome: Result | Refusal) -> None:
+            if isinstance(outcome, Refusal):
+                self._note(outcome, command)
+            answer(outcome)
+            self._backlog.end()
+
+        self._backlog.begin()
+        self._session.submit(command, answered)
+
+    def _refuse(self, packet_id: str, refusal: Refusal) -> None:
+        self._tally.refused[refusal.code] += 1
+        self._reply(packet_id, _failure(refusal))
+
+    def _reply(self, packet_id: str, reply: Reply) -> None:
+        payload = b"" if reply.body is None else orjson.dumps(reply.body)
+        status = {"code": reply.status, "status": HTTPStatus(reply.status).phrase}
+        self._send(twilsock.encode_reply(packet_id, payload=payload, http_status=status))
+
+    def _surroundings(self, request: HttpRequest) -> Surroundings:
+        """Addresses are below the host that the client believes to talk to, and no deeper: the
+        Kotlin and iOS SDK cannot do with a prefix."""
+        if self._settings.public_url is None:
+            base_url = urls.host_url("http", request.host)
+        else:
+            public = urlsplit(self._settings.public_url)
+            base_url = f"{public.scheme}://{public.netloc}"
+        return Surroundings(base_url, self._account_sid, self._session.workspace.service_sid)
+
+
+def _failure(refusal: Refusal) -> Reply:
+    code = refusal.code
+    return Reply(code.status, error_body(int(code), code.status, refusal.message))
+
+
+def _below_prefix(path: str) -> str:
+    """Without the prefix that the application may have in its `cdsUri`; no name holds a slash."""
+    start = max(path.find("/v3/"), path.find("/v4/"))
+    return path[start:] if start > 0 else path
+
+
+def _headers(pairs: Iterable[tuple[str, str]]) -> Headers:
+    """Values that HTTP could not carry are spoiled: none that is looked at has any."""
+    raw = [
+        (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+        for name, value in pairs
+    ]
+    return Headers(raw=raw)

@@ -1,0 +1,155 @@
+"""`/v4/Subscriptions`: what a client wants to hear of, asked for in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from syncline_protocol.commands import Command, Mode, Open, Unsubscribe
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
+from syncline_protocol.sids import is_document_sid
+from syncline_server.http.body import members
+from syncline_server.http.errors import error_body
+from syncline_server.realtime.results import Answer, Opened, Result
+
+from .events import encode_replay, encode_subscription
+
+__all__ = ["PATH", "RECEIPT", "Batch", "Subscriptions"]
+
+PATH = "/v4/Subscriptions"
+
+NAME_LIMIT = 64
+"""Characters in what names an object or its kind, at most; it is sent back as it came."""
+
+BATCH_LIMIT = 1000
+"""Objects in one request, at most: the first of the Kotlin and iOS SDK may have as many."""
+
+RECEIPT = {
+    # Milliseconds after which an SDK asks again for what has had no outcome.
+    "estimated_delivery_in_ms": 5000,
+    # Objects in the requests that follow.
+    "max_batch_size": 100,
+    # Seconds; a subscription lasts as long as its connection.
+    "ttl_in_s": -1,
+}
+"""The reply to a request; the outcome for each object follows as a notification."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One object of a request; `last_event_id` is the newest the client knows of, None for none."""
+
+    sid: str
+    kind: str
+    last_event_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request.
+
+    Attributes:
+        action: `establish` or `cancel`.
+        correlation_id: the client's number for it, which every outcome carries.
+    """
+
+    action: str
+    correlation_id: int
+    wanted: list[Wanted]
+
+    @classmethod
+    def parse(cls, body: bytes) -> Batch:
+        """The request in a body. Raises `INVALID_JSON`, `INVALID_PARAMETER`."""
+        given = dict(members(body))
+        action, correlation_id = given.get("action"), given.get("correlation_id")
+        if action not in ("establish", "cancel"):
+            raise _invalid("action", "establish or cancel", action)
+        if isinstance(correlation_id, bool) or not isinstance(correlation_id, int):
+            raise _invalid("correlation_id", "an integer", correlation_id)
+        requests = given.get("requests")
+        if not isinstance(requests, list) or len(requests) > BATCH_LIMIT:
+            raise _invalid("requests", f"an array of at most {BATCH_LIMIT} objects", requests)
+        return cls(action, correlation_id, [_wanted(each) for each in requests])
+
+
+class Subscriptions:
+    """Those of one connection; the session keeps them."""
+
+    def __init__(
+        self, submit: Callable[[Command, Answer], None], send: Callable[[bytes], None]
+    ) -> None:
+        """
+        Args:
+            submit: hands a command to the session.
+            send: takes the frame of an outcome.
+        """
+        self._submit = submit
+        self._send = send
+
+    def carry_out(self, batch: Batch) -> None:
+        """Begin; the outcomes are sent as they come."""
+        for wanted in batch.wanted:
+            if batch.action == "cancel":
+                answer = partial(self._canceled, batch.correlation_id, wanted)
+                self._submit(Unsubscribe(wanted.sid), answer)
+            elif wanted.kind != "document" or not is_document_sid(wanted.sid):
+                message = f"There is no {show(wanted.kind)} {show(wanted.sid)}."
+                self._failed(batch.correlation_id, wanted, Refusal(Code.NOT_FOUND, message))
+            else:
+                answer = partial(self._opened, batch.correlation_id, wanted)
+                self._submit(
+                    Open(wanted.sid, Mode.OPEN_EXISTING, revision=wanted.last_event_id), answer
+                )
+
+    def _opened(self, correlation_id: int, wanted: Wanted, outcome: Result | Refusal) -> None:
+        if isinstance(outcome, Opened):
+            if not outcome.known:
+                self._send(encode_replay(correlation_id, outcome.document))
+            self._tell(
+                "established",
+                correlation_id,
+                wanted,
+                replay_status="completed",
+                last_event_id=outcome.document.revision,
+            )
+        elif isinstance(outcome, Refusal) and not outcome.code.retry:
+            self._failed(correlation_id, wanted, outcome)
+        # An SDK never repeats what has failed; what it hears nothing of it does repeat.
+
+    def _failed(self, correlation_id: int, wanted: Wanted, refusal: Refusal) -> None:
+        code = refusal.code
+        error = error_body(int(code), code.status, refusal.message)
+        self._tell("failed", correlation_id, wanted, error=error)
+
+    def _canceled(self, correlation_id: int, wanted: Wanted, _: Result | Refusal) -> None:
+        self._tell("canceled", correlation_id, wanted)
+
+    def _tell(self, outcome: str, correlation_id: int, wanted: Wanted, **details: Any) -> None:
+        self._send(
+            encode_subscription(
+                outcome, correlation_id, object_sid=wanted.sid, object_type=wanted.kind, **details
+            )
+        )
+
+
+def _wanted(request: Any) -> Wanted:
+    given = request if isinstance(request, dict) else {}
+    last_event_id = given.get("last_event_id")
+    known = isinstance(last_event_id, int) and not isinstance(last_event_id, bool)
+    return Wanted(
+        _word(given, "object_sid"), _word(given, "object_type"), last_event_id if known else None
+    )
+
+
+def _word(given: dict[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or len(value) > NAME_LIMIT:
+        raise _invalid(f"{name} of each request", f"a string of at most {NAME_LIMIT}", value)
+    return value
+
+
+def _invalid(field: str, allowed: str, given: Any) -> Refusal:
+    return Refusal(Code.INVALID_PARAMETER, f"{field} must be {allowed}; {show(given)} was given.")

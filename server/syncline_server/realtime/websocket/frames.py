@@ -1,0 +1,61 @@
+"""Messages as they stand on the wire: one frame each, not masked (RFC 6455, section 5.2)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from struct import Struct
+
+from syncline_protocol.documents import Event
+
+__all__ = ["binary_frame", "deflated", "deflating", "text_frame"]
+
+DEFLATED_FROM = 256
+"""Bytes in a message from which on it is worth to be compressed."""
+
+_TEXT, _BINARY = 0x81, 0x82
+_DEFLATED = 0x40  # RSV1
+_SHORT, _MEDIUM, _LONG = Struct("!BB"), Struct("!BBH"), Struct("!BBQ")
+_TAIL = b"\x00\x00\xff\xff"  # of a flushed block; it is left out (RFC 7692, section 7.2.1)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A text message."""
+    return _frame(_TEXT, payload)
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """A binary message."""
+    return _frame(_BINARY, payload)
+
+
+def deflated(frame: bytes) -> bytes:
+    """The same message compressed without context (RFC 7692), so that all can share it.
+
+    `frame` itself where that is not shorter.
+    """
+    start = _head_size(frame)
+    if len(frame) - start < DEFLATED_FROM:
+        return frame
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    data = deflate.compress(frame[start:]) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    shorter = _frame(frame[0] | _DEFLATED, data.removesuffix(_TAIL))
+    return shorter if len(shorter) < len(frame) else frame
+
+
+def deflating(encode: Callable[[Event], bytes]) -> Callable[[Event], bytes]:
+    """Makes the compressed frame of an event from the plain one, which is made once too."""
+    return lambda event: deflated(event.encoded(encode))
+
+
+def _frame(first: int, payload: bytes) -> bytes:
+    size = len(payload)
+    if size < 126:
+        return _SHORT.pack(first, size) + payload
+    if size < 65_536:
+        return _MEDIUM.pack(first, 126, size) + payload
+    return _LONG.pack(first, 127, size) + payload
+
+
+def _head_size(frame: bytes) -> int:
+    return {126: _MEDIUM.size, 127: _LONG.size}.get(frame[1], _SHORT.size)

@@ -1,0 +1,125 @@
+"""The opening handshake of a WebSocket (RFC 6455, section 4), and who is let in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+
+from syncline_server import http as rest
+from syncline_server.auth.origins import Origins
+from syncline_server.config.networks import Proxies
+from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Meters
+from syncline_server.realtime.admission import Door
+
+from .endpoint import Endpoint
+
+__all__ = ["Handshake"]
+
+logger = logging.getLogger("syncline.socket")
+
+RETRY_AFTER = 1
+"""Seconds after which one who was not let in may try again."""
+
+
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True, client_no_context_takeover=True
+)
+
+
+class Handshake:
+    """What is asked of all who come to a process."""
+
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], settings: Settings, door: Door, meters: Meters
+    ) -> None:
+        """`endpoints` by their paths."""
+        self._endpoints = endpoints
+        self._door = door
+        self._meters = meters
+        self._deflates = settings.deflate
+        self._proxies = Proxies(settings.proxies)
+        self._origins = Origins(settings.socket_origins, settings.public_url)
+
+    def answer(self, request: Request, peer: str) -> tuple[Response, Endpoint | None, str]:
+        """
+        Args:
+            peer: the address that the request came from.
+
+        Returns:
+            the response, the endpoint that it opens (None if it refuses), and the client's address.
+        """
+        parser = ServerProtocol(extensions=self._extensions(request), logger=logger)
+        endpoint = self._endpoints.get(request.path.partition("?")[0])
+        host, peer = self._look(request, peer)
+        response = self._respond(parser, request, endpoint, host)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            endpoint = None
+            response.headers[rest.NO_SNIFFING[0]] = rest.NO_SNIFFING[1]
+            self._note(response, request, peer)
+        parser.parser.close()  # it refers to itself, and would wait for the collector of cycles
+        return response, endpoint, peer
+
+    def _extensions(self, request: Request) -> list[ServerPerMessageDeflateFactory]:
+        """None for who wants a smaller window: frames are compressed once, and shared."""
+        offers = ",".join(request.headers.get_all("Sec-WebSocket-Extensions"))
+        return [_DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
+
+    def _respond(
+        self, parser: ServerProtocol, request: Request, endpoint: Endpoint | None, host: str
+    ) -> Response:
+        if _has_body(request):
+            return parser.reject(HTTPStatus.BAD_REQUEST, "A handshake has no body.\n")
+        offered = _tokens(request.headers.get_all("Sec-WebSocket-Protocol"))
+        if endpoint is None:
+            return parser.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
+        if not self._origins.admit(request.headers.get_all("Origin"), host):
+            self._meters.bounds["ws_origins"] += 1
+            return parser.reject(
+                HTTPStatus.FORBIDDEN, "Pages of this origin may open no WebSocket here.\n"
+            )
+        if endpoint.subprotocol is not None and offered and endpoint.subprotocol not in offered:
+            return parser.reject(
+                HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {endpoint.subprotocol}.\n"
+            )
+        refusal = self._door.refusal() if endpoint.is_paced else self._door.full()
+        if refusal is not None:
+            response = parser.reject(HTTPStatus(refusal.code.status), f"{refusal.message}\n")
+            response.headers["Retry-After"] = str(RETRY_AFTER)
+            return response
+        response = parser.accept(request)
+        if endpoint.subprotocol in offered:
+            response.headers["Sec-WebSocket-Protocol"] = endpoint.subprotocol
+        return response
+
+    def _note(self, response: Response, request: Request, peer: str) -> None:
+        """Let the audit tell of who was kept out; not of those who asked for what is not here."""
+        if response.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
+            path, origins = request.path.partition("?")[0], request.headers.get_all("Origin")
+            self._door.turned_away(
+                20_000 + response.status_code, path, peer, origin=", ".join(origins) or None
+            )
+
+    def _look(self, request: Request, peer: str) -> tuple[str, str]:
+        """The host that was addressed and who asks, as trusted proxies say if there are any."""
+        host = request.headers.get_all("Host")
+        said = self._proxies.look(peer.rpartition(":")[0], request.headers.get_all)
+        if said is not None:
+            peer = said.client or peer
+            host = [said.host] if said.host else host
+        return (host[0] if len(host) == 1 else ""), peer
+
+
+def _has_body(request: Request) -> bool:
+    """What followed would be read as frames, and by a proxy as something else."""
+    lengths = set(request.headers.get_all("Content-Length"))
+    return "Transfer-Encoding" in request.headers or not lengths <= {"0"}
+
+
+def _tokens(headers: list[str]) -> list[str]:
+    return [token.strip() for header in headers for token in header.split(",")]

@@ -1,0 +1,451 @@
+"""One WebSocket: a protocol class under uvicorn, without a task, a queue or a copy of its own.
+
+What comes in is parsed by `websockets`' Sans-I/O protocol. What goes out are whole frames that the
+wire made, for an event once for all its subscribers: the same bytes are handed to each transport,
+and uvloop sends all that one socket got in one turn of the loop by one system call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
+
+from websockets.datastructures import Headers
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import Protocol, State
+
+from syncline_protocol.documents import Event
+from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Meters
+from syncline_server.pubsub.cork import Cork
+from syncline_server.realtime.admission import Door
+from syncline_server.realtime.send_queue import Outbox
+from syncline_server.realtime.timer_wheel import Alarm, Wheel
+
+from .endpoint import Endpoint, Wire
+from .handshake import Handshake
+from .parser_pool import Parsers, plain_messages, size_on_the_wire
+
+__all__ = ["Socket", "socket_protocol"]
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds for the other side's part of a closing handshake; then the connection is cut."""
+
+REASON_LIMIT = 123
+"""Bytes of a close reason, at most (RFC 6455, 5.5)."""
+
+_NORMAL, _ABNORMAL, _INVALID_DATA, _TOO_BIG, _SERVICE_RESTART = 1000, 1006, 1007, 1009, 1012
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_END = b""  # the parser's word for "half-close"
+_PING = Frame(Opcode.PING, b"").serialize(mask=False)
+
+
+def socket_protocol(
+    endpoints: Mapping[str, Endpoint],
+    settings: Settings,
+    wheel: Wheel,
+    door: Door,
+    meters: Meters,
+    cork: Cork,
+) -> type[Socket]:
+    """The class that uvicorn makes for each request to upgrade a connection."""
+
+    class ConfiguredSocket(Socket):
+        __slots__ = ()
+
+    ConfiguredSocket.settings = settings
+    ConfiguredSocket.wheel = wheel
+    ConfiguredSocket.meters = meters
+    ConfiguredSocket.cork = cork
+    ConfiguredSocket.handshake = Handshake(endpoints, settings, door, meters)
+    ConfiguredSocket.wary = _parsers(settings.auth_message_limit)
+    ConfiguredSocket.trusting = _parsers(settings.message_limit)
+    return ConfiguredSocket
+
+
+def _parsers(limit: int) -> tuple[Parsers, Parsers]:
+    """For plain messages, and for those that may be compressed."""
+    return Parsers(limit), Parsers(limit, inflates=True)
+
+
+class Socket(asyncio.Protocol):
+    """From the handshake to the end.
+
+    Attributes:
+        endpoint: the one that the handshake asked for.
+        peer: the client's address, for logs: the one that trusted proxies name, if they do.
+        deflates: True if messages may be compressed either way.
+        write, corked: as `cork.Outlet` has them.
+    """
+
+    settings: ClassVar[Settings]
+    wheel: ClassVar[Wheel]
+    meters: ClassVar[Meters]
+    cork: ClassVar[Cork]
+    handshake: ClassVar[Handshake]
+    wary: ClassVar[tuple[Parsers, Parsers]]
+    trusting: ClassVar[tuple[Parsers, Parsers]]
+
+    write: Callable[[bytes], None]
+    corked: list[bytes] | None
+
+    __slots__ = (
+        "_allowance",
+        "_allowed_at",
+        "_closing",
+        "_congested",
+        "_connections",
+        "_handing_on",
+        "_heard",
+        "_inbox",
+        "_opcode",
+        "_outbox",
+        "_parser",
+        "_parsers",
+        "_partial",
+        "_paused",
+        "_progress",
+        "_resting",
+        "_stuck_size",
+        "_transport",
+        "_unparsed",
+        "_wire",
+        "corked",
+        "deflates",
+        "endpoint",
+        "peer",
+        "write",
+    )
+
+    def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
+        """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
+        self._connections: set[Any] = server_state.connections
+        # Lent while there is a part of a frame or a message, or of a closure.
+        self._parsers = self.wary[False]
+        self._parser: Protocol | None = None
+        self._unparsed = 0
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._wire: Wire | None = None
+        # What has come of a message in several frames: its bytes, because frames could be empty.
+        self._opcode = Opcode.TEXT
+        self._partial: bytearray | None = None
+        self._inbox: deque[str | bytes] | None = None
+        self._handing_on = False
+        self._paused = False
+        # Frames that are read before the clock is looked at, and when it was.
+        self._allowance = self.settings.connection_rate
+        self._allowed_at = time.monotonic()
+        self._resting = False
+        # What waits while the client takes less than it is sent.
+        self._outbox: Outbox | None = None
+        self._congested = False
+        self._progress: Alarm | None = None
+        self._stuck_size = 0
+        self.corked = None
+        self.deflates = False
+        self._closing: tuple[int, str] | None = None
+        self._heard = True
+        self.endpoint: Endpoint = cast(Endpoint, None)
+        self.peer = "unknown"
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the client has not taken."""
+        kept = 0 if self._outbox is None else self._outbox.size
+        return kept + self._transport.get_write_buffer_size()
+
+    @property
+    def is_free(self) -> bool:
+        """True if frames can be given to the cork, past this socket, until `on_congestion`."""
+        return self._outbox is None and self._closing is None
+
+    def trust(self) -> None:
+        """The client has authenticated: its messages may have their full size."""
+        self._parsers = self.trusting[self.deflates]
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame that must not be left out."""
+        if self._outbox is not None:
+            self._outbox.put(frame)
+        elif self._closing is None:
+            self.cork.put(self, frame)
+
+    def send_event(
+        self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
+    ) -> None:
+        """Send an event; while the client is slow, a later one of its document may replace it.
+
+        `whole` as in `Outbox.put_event`.
+        """
+        tally = self.endpoint.tally
+        tally.events += 1
+        if self._outbox is not None:
+            tally.conflated += self._outbox.put_event(event, frame, whole)
+        elif self._closing is None:
+            self.cork.put(self, frame)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits, then close; safe to repeat. Later messages are not read."""
+        if self._closing is None:
+            self._closing = (code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+            if self._wire is not None:
+                self._wire.on_congestion()
+            if self._outbox is None:
+                self._send_close()
+            # What still comes is discarded: left unread, it would make the kernel answer with a
+            # reset, which takes our last frames with it.
+            self._transport.resume_reading()
+            self.wheel.call_later(CLOSE_TIMEOUT, self.abort)
+
+    def abort(self) -> None:
+        """End the connection now."""
+        self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """Hand on no message until `resume_reading`."""
+        self._paused = True
+        if self._closing is None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Hand on messages again, those first that have come already."""
+        self._paused = False
+        self._read_on()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.write = self._transport.write
+        mark = self.settings.output_mark
+        self._transport.set_write_buffer_limits(high=mark, low=mark // 4)
+        self._connections.add(self)
+        peer = transport.get_extra_info("peername")
+        if peer:
+            self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
+
+    def open(
+        self, method: str, url: bytes, version: str, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        """Take the opening handshake."""
+        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
+        response, endpoint, self.peer = self.handshake.answer(request, self.peer)
+        self.deflates = "Sec-WebSocket-Extensions" in response.headers
+        self._parsers = self.wary[self.deflates]
+        self._transport.write(response.serialize())
+        if endpoint is None:
+            self._closing = (_NORMAL, "")
+            return self._transport.close()
+        self.endpoint = endpoint
+        endpoint.tally.connections += 1
+        self._wire = endpoint.make(self)
+        self.wheel.call_later(self.settings.ping_interval, self._ping)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._closing = self._closing or (_ABNORMAL, "")
+        self._outbox = self._inbox = None
+        if self._wire is not None:
+            wire, self._wire = self._wire, None
+            wire.on_end()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        if self._parser is None:
+            messages, data = plain_messages(data, self._parsers.message_limit)
+            for opcode, message in messages:
+                self._deliver(opcode, message)
+            if not data:
+                return
+        parser = self._borrow()
+        self._unparsed += len(data)
+        parser.receive_data(data)
+        for frame in parser.events_received():
+            assert isinstance(frame, Frame)
+            self._unparsed -= size_on_the_wire(parser, frame)
+            self._take(frame)
+        self._send_parsers()
+        if not self._unparsed and self._partial is None and self._closing is None:
+            self._parser = None
+            self._parsers.take_back(parser)
+
+    def pause_writing(self) -> None:
+        self._congested = True
+        self.meters.bounds["output_mark"] += 1
+        self._outbox = self._outbox or Outbox(self.settings.output_mark)
+        if self._wire is not None:
+            self._wire.on_congestion()
+        if self._closing is None:
+            self._transport.pause_reading()
+        if self._progress is not None:
+            self._progress.cancel()
+        self._watch_progress()
+
+    def resume_writing(self) -> None:
+        self._congested = False
+        while self._outbox is not None and not self._congested:
+            if self._outbox.empty:
+                self._outbox = None
+            else:
+                self._transport.write(self._outbox.take())
+        if self._congested:
+            return
+        if self._closing is not None:
+            return self._send_close()
+        if self._wire is not None:
+            self._wire.on_relief()
+        if not self._held:
+            self._transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn for what is still here when it stops."""
+        if self._wire is None:
+            self._transport.close()
+        else:
+            self.close(_SERVICE_RESTART, "the server is shutting down")
+
+    def _borrow(self) -> Protocol:
+        if self._parser is None:
+            self._parser = self._parsers.lend()
+        return self._parser
+
+    def _take(self, frame: Frame) -> None:
+        """Put a message together; control frames are answered by the parser."""
+        if self._closing is not None:
+            return
+        if frame.opcode not in _DATA:
+            return self._count_frame()
+        if frame.opcode is not Opcode.CONT:
+            self._opcode = frame.opcode
+        data = bytes(frame.data)
+        if not frame.fin or self._partial is not None:
+            self._partial = self._partial or bytearray()
+            self._partial += data
+            if not frame.fin:
+                return self._count_frame()
+            data, self._partial = bytes(self._partial), None
+        self._deliver(self._opcode, data)
+
+    def _deliver(self, opcode: Opcode, data: bytes) -> None:
+        """Hand a message on, or keep it while none is handed on."""
+        if self._closing is not None:
+            return
+        if opcode is Opcode.BINARY:
+            message: str | bytes = data
+        else:
+            try:
+                message = data.decode()
+            except UnicodeDecodeError:
+                return self.close(_INVALID_DATA, "a text message must be UTF-8")
+        if self._held:
+            self._inbox = self._inbox or deque()
+            self._inbox.append(message)
+        else:
+            self._hand_on(message)
+
+    def _hand_on(self, message: str | bytes) -> None:
+        if self._wire is not None and self._closing is None:
+            self._count_frame()
+            self._wire.on_message(message)
+
+    @property
+    def _held(self) -> bool:
+        """True while no message is handed on."""
+        return self._paused or self._resting
+
+    def _read_on(self) -> None:
+        """Hand on what has come already, then read."""
+        if self._handing_on:
+            return  # a wire may resume within its `on_message`, at any depth
+        self._handing_on = True
+        try:
+            while self._inbox and not self._held:
+                self._hand_on(self._inbox.popleft())
+        finally:
+            self._handing_on = False
+        if not self._held and not self._congested:
+            self._inbox = None
+            self._transport.resume_reading()
+
+    def _count_frame(self) -> None:
+        """One that comes faster than it may is the last for a moment."""
+        self._allowance -= 1
+        if self._allowance > 0 or self._resting:
+            return
+        rest = self._allowed_at + 1.0 - time.monotonic()
+        if rest <= 0:
+            return self._allow()
+        self.meters.bounds["connection_rate"] += 1
+        self._resting = True
+        self._transport.pause_reading()
+        self.wheel.call_later(rest, self._end_rest)
+
+    def _allow(self) -> None:
+        self._allowance = self.settings.connection_rate
+        self._allowed_at = time.monotonic()
+
+    def _end_rest(self) -> None:
+        self._resting = False
+        self._allow()
+        if self._closing is None:
+            self._read_on()
+
+    def _send_parsers(self) -> None:
+        """Send what the parser has to say: pongs, and its part of a closure."""
+        parser = self._borrow()
+        output = parser.data_to_send()
+        data = b"".join(output)
+        if data:
+            self._transport.write(data)
+        if _END not in output:
+            return
+        sent = parser.close_sent
+        if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
+            self.meters.bounds["auth_message_limit"] += 1
+        if self._wire is None or parser.close_rcvd is not None:
+            self._closing = self._closing or (_NORMAL, "")
+            self._transport.close()
+        else:
+            self.close(_ABNORMAL)  # the parser has said why
+            if self._transport.can_write_eof():  # TLS cannot close one half
+                self._transport.write_eof()
+
+    def _send_close(self) -> None:
+        self.cork.pull(self)
+        if self._closing is not None and self._borrow().state is State.OPEN:
+            self._borrow().send_close(*self._closing)
+            self._send_parsers()
+
+    def _ping(self) -> None:
+        if self._closing is None:
+            self._heard = False
+            self._transport.write(_PING)
+            self.wheel.call_later(self.settings.ping_timeout, self._check_pong)
+
+    def _check_pong(self) -> None:
+        if self._closing is not None:
+            return
+        if not self._heard and not self._congested and not self._held:
+            self.meters.bounds["ping_timeout"] += 1
+            return self.abort()
+        rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
+        self.wheel.call_later(rest, self._ping)
+
+    def _check_progress(self) -> None:
+        """A client that takes nothing at all is given up."""
+        if not self._congested or self._closing is not None or self._wire is None:
+            return
+        if self._transport.get_write_buffer_size() >= self._stuck_size:
+            self.meters.bounds["slow_reader_timeout"] += 1
+            self._outbox = None  # it would only hold up the farewell
+            return self._wire.on_slow()
+        self._watch_progress()
+
+    def _watch_progress(self) -> None:
+        self._stuck_size = self._transport.get_write_buffer_size()
+        self._progress = self.wheel.call_later(
+            self.settings.slow_reader_timeout, self._check_progress
+        )

@@ -1,0 +1,1 @@
+"""The running server: application, processes, listeners, TLS."""

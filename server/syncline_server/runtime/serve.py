@@ -1,0 +1,88 @@
+"""`serve`: from the settings to the last farewell, in this process or by workers."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from importlib import import_module
+from tempfile import TemporaryDirectory
+
+import uvloop
+
+from syncline_server.auth.api_keys import check_master_key
+from syncline_server.config.credentials import Credentials
+from syncline_server.config.encryption import Vault
+from syncline_server.config.settings import Settings
+from syncline_server.config.validation import SettingError
+from syncline_server.observability import logs
+from syncline_server.storage.redis.embedded import EmbeddedRedis
+from syncline_server.storage.redis.engines import make_engine, start_engine
+
+from .app import create_app
+from .listener import announce, listen
+from .server import Server
+from .supervisor import Workers
+from .tls import Certificate, KeyPair, read_key_pair
+
+__all__ = ["serve"]
+
+
+def serve(settings: Settings, credentials: Credentials) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    When connections are accepted, stdout gets a line with the URL.
+
+    Raises:
+        SettingError: the address cannot be listened on, or there can be no Redis, or the
+            certificate cannot be used, or packages are missing; one line.
+    """
+    _check_packages(settings)
+    logs.configure(settings)
+    key_pair = read_key_pair(settings)
+    run = _run_here if settings.workers == 1 else _run_workers
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings, credentials, key_pair))
+
+
+def _check_packages(settings: Settings) -> None:
+    if settings.otlp_endpoint is not None:
+        try:
+            import_module("syncline_server.observability.tracing")
+        except ImportError as error:
+            raise SettingError(
+                f"--otlp-endpoint needs packages that are missing ({error.name}): "
+                "pip install 'syncline[otel]'"
+            ) from None
+
+
+async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyPair | None) -> None:
+    listener = listen(settings)
+    engine = make_engine(settings)
+    try:
+        await start_engine(engine, settings)
+        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        app = create_app(settings, credentials, engine)
+        certificate = None if key_pair is None else Certificate(key_pair)
+        renew = None if certificate is None else partial(certificate.renew, settings)
+        ready = partial(announce, settings, listener)
+        await Server(app, settings, ready, certificate, renew).serve([listener])
+    finally:
+        listener.close()
+        await engine.stop()
+
+
+async def _run_workers(
+    settings: Settings, credentials: Credentials, key_pair: KeyPair | None
+) -> None:
+    engine = make_engine(settings)
+    embedded = engine if isinstance(engine, EmbeddedRedis) else None
+    try:
+        await start_engine(engine, settings)
+        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        if embedded is None:
+            await engine.stop()  # it is for the workers alone to connect to
+        # Not in the data directory: addresses of sockets are short.
+        with TemporaryDirectory(prefix="syncline-") as run_dir:
+            await Workers(settings, credentials, embedded, key_pair, run_dir).run()
+    finally:
+        await engine.stop()

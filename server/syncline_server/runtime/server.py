@@ -1,0 +1,138 @@
+"""One event loop's server: uvicorn, with a way to say farewell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+
+from syncline_server import http as rest
+from syncline_server.config.settings import Settings
+
+from .app import Application
+from .tls import Certificate
+
+__all__ = ["Server"]
+
+logger = logging.getLogger("syncline")
+
+SHUTDOWN_TIMEOUT = 2.0
+"""Seconds for the other side's part of a farewell in TLS; then the connection is cut."""
+
+
+class Server(uvicorn.Server):
+    """Tells when it is ready, and takes its leave of those who stay connected."""
+
+    def __init__(
+        self,
+        app: Application,
+        settings: Settings,
+        on_ready: Callable[[], None],
+        certificate: Certificate | None = None,
+        on_hangup: Callable[[], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            on_ready: called once connections are accepted.
+            certificate: for TLS; without it, connections are plain.
+            on_hangup: called at SIGHUP; without it, that ends the process, as by default.
+        """
+        self._settings = settings
+        self._certificate = certificate
+        self._on_hangup = on_hangup
+        self._departures = app.departures
+        self._on_ready = on_ready
+        super().__init__(
+            uvicorn.Config(
+                app.http,
+                http=rest.http_protocol(
+                    _limits(settings), app.wheel.call_later, app.meters, app.audit
+                ),
+                ws=app.socket,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                headers=[rest.NO_SNIFFING],
+                proxy_headers=False,
+                timeout_graceful_shutdown=max(1, round(settings.drain_timeout)),
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT; the latter raises `KeyboardInterrupt` when all is done.
+
+        uvicorn raises either signal once more, which ends the process before it can clean up.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        if self._on_hangup is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        yield
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+        if signal.SIGINT in self._captured_signals:
+            raise KeyboardInterrupt
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept connections. uvicorn's own bounds no time of TLS."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        make: Any = self.config.http_protocol_class
+        protocol = partial(
+            make,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        loop, options = asyncio.get_running_loop(), self._tls_options()
+        self.servers = [
+            await loop.create_server(protocol, sock=each, backlog=self.config.backlog, **options)
+            for each in sockets or ()
+        ]
+        self.started = True
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, send those who stay elsewhere, finish what is under way."""
+        logger.info("shutting down")
+        for server in self.servers:
+            server.close()
+        try:
+            async with asyncio.timeout(self._settings.drain_timeout):
+                await self._departures.send_all_away()
+        except TimeoutError:
+            logger.warning("some clients did not leave in time")
+        await super().shutdown(sockets)
+
+    def _tls_options(self) -> dict[str, Any]:
+        if self._certificate is None:
+            return {}
+        return {
+            "ssl": self._certificate.context,
+            "ssl_handshake_timeout": self._settings.header_timeout,
+            "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
+        }
+
+
+def _limits(settings: Settings) -> rest.Limits:
+    return rest.Limits(
+        url=settings.url_limit,
+        head=settings.header_limit,
+        connections=settings.transport_limit,
+        header_timeout=settings.header_timeout,
+        body_timeout=settings.body_timeout,
+        reader_timeout=settings.slow_reader_timeout,
+    )

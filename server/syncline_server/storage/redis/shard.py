@@ -1,0 +1,245 @@
+"""The supervised connection to one Redis server, made anew after each break."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.config.validation import SettingError
+from syncline_server.storage.scripts import ALL
+
+from .address import Address
+from .backoff import Backoff
+from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect
+from .durability import Barrier
+
+__all__ = ["Node", "Unanswered", "reconnect"]
+
+logger = logging.getLogger("syncline.redis")
+
+REPORT_INTERVAL = 10.0
+"""Seconds between lines that say that Redis cannot be reached."""
+
+PENDING_LIMIT = 50_000
+"""Commands without a reply, at most; further ones are refused with 20503."""
+
+
+class Unanswered(Refusal):
+    """A command was sent and its reply lost: it may have been carried out, or not."""
+
+
+class Node:
+    """Commands, each tried once.
+
+    While there is no connection, they are refused at once rather than kept waiting.
+    """
+
+    def __init__(
+        self,
+        locate: Callable[[], Awaitable[Address]],
+        timeout: float,
+        barrier: Callable[[Connection], Barrier | None],
+        on_trouble: Callable[[], None],
+    ) -> None:
+        """
+        Args:
+            locate: where the server is; asked before each connect.
+            timeout: seconds without a reply after which the connection is given up.
+            barrier: what a commit waits for besides its reply; None for nothing.
+            on_trouble: called when the connection breaks or cannot be made, or when the server
+                is no master any more.
+        """
+        self._locate = locate
+        self._timeout = timeout
+        self._make_barrier = barrier
+        self._on_trouble = on_trouble
+        self._connection: Connection | None = None
+        self._barrier: Barrier | None = None
+        self._up = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """True while commands can be sent."""
+        return self._connection is not None and not self._connection.ended.done()
+
+    @property
+    def pending(self) -> int:
+        """Commands without a reply."""
+        return 0 if self._connection is None else self._connection.pending
+
+    async def start(self) -> None:
+        """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
+
+        Raises:
+            SettingError: the server cannot be started at all.
+        """
+        try:
+            self._install(await self._connect())
+        except (OSError, ReplyError, ConnectionBroken) as error:
+            logger.warning("Redis does not answer yet: %s", describe(error))
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def stop(self) -> None:
+        """End the connection."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._supervisor
+        if self._connection is not None:
+            self._connection.abort()
+
+    def reset(self) -> None:
+        """Connect anew: the server is elsewhere now."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def reconnected(self) -> None:
+        """Return once commands can be sent again. Raises `Refusal` if that takes too long."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                # Who asks may have heard of the break before the supervisor did.
+                while not self.connected:
+                    self._up.clear()
+                    await self._up.wait()
+        except TimeoutError:
+            raise Refusal(Code.UNAVAILABLE, "The store is away.") from None
+
+    async def execute(self, *command: Argument) -> Any:
+        """The reply to a command.
+
+        Raises:
+            Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
+            ReplyError: Redis refused the command for good.
+        """
+        return await self._ask(self._live(), command)
+
+    async def commit(self, *command: Argument) -> Any:
+        """The reply to a command that writes, once it is as durable as the settings ask.
+
+        Raises as `execute`.
+        """
+        connection, barrier = self._live(), self._barrier
+        if barrier is None:
+            return await self._ask(connection, command)
+        reply, _ = await asyncio.gather(self._ask(connection, command), barrier.passed())
+        return reply
+
+    async def load_scripts(self) -> None:
+        """Bring the scripts back to a server that has lost them. Raises as `execute`."""
+        await asyncio.gather(*(self.execute("SCRIPT", "LOAD", script.source) for script in ALL))
+
+    def _live(self) -> Connection:
+        connection = self._connection
+        if connection is None or connection.ended.done():
+            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+        if connection.pending >= PENDING_LIMIT:
+            raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
+        return connection
+
+    async def _ask(self, connection: Connection, command: tuple[Argument, ...]) -> Any:
+        try:
+            return await connection.execute(*command)
+        except ConnectionBroken:
+            raise Unanswered(
+                Code.UNAVAILABLE,
+                "The store went away before it answered; a write may or may not have been applied.",
+            ) from None
+        except ReplyError as error:
+            kind = _kind(error)
+            if kind not in _AWAY:
+                raise
+            if kind == "READONLY":
+                self.reset()
+            self._on_trouble()
+            raise Refusal(
+                Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
+            ) from None
+
+    async def _supervise(self) -> None:
+        while True:
+            if self._connection is None:
+                self._install(await reconnect(self._connect, self._on_trouble))
+                logger.info("connected to Redis")
+            assert self._connection is not None
+            await self._watch(self._connection)
+            self._connection = None
+            logger.warning("the connection to Redis ended")
+            self._on_trouble()
+
+    def _install(self, connection: Connection) -> None:
+        self._connection = connection
+        self._barrier = self._make_barrier(connection)
+        self._up.set()
+
+    async def _connect(self) -> Connection:
+        connection = await connect(await self._locate(), self._timeout)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    async def _watch(self, connection: Connection) -> None:
+        """Until the connection ends, or has been silent for too long and is ended."""
+        clock = asyncio.get_running_loop().time
+        suspected: float | None = None
+        while not connection.ended.done():
+            since = connection.waiting_since
+            if since is not None and clock() - since > self._timeout:
+                # Seen twice: after a pause of this process, answers are there but not read yet.
+                if since == suspected:
+                    logger.warning("Redis has not answered for %g s", self._timeout)
+                    connection.abort()
+                suspected = since
+            await asyncio.wait([connection.ended], timeout=self._timeout / 8)
+
+
+_AWAY = {
+    "READONLY",
+    "LOADING",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+}
+"""Kinds of error replies before anything is written: this Redis cannot write now."""
+
+# Redis 6.2 wraps the errors of a script's commands.
+_KIND = re.compile(r"(?:ERR Error running script .*: -)?([A-Z]*)")
+
+
+def _kind(error: ReplyError) -> str:
+    match = _KIND.match(str(error))
+    return match[1] if match else ""
+
+
+async def reconnect(
+    attempt: Callable[[], Awaitable[Connection]], on_trouble: Callable[[], None]
+) -> Connection:
+    """`attempt` until it succeeds, with pauses; `on_trouble` is called after each failure."""
+    backoff, clock = Backoff(), asyncio.get_running_loop().time
+    quiet_until = clock()
+    while True:
+        await asyncio.sleep(backoff.pause())
+        try:
+            return await attempt()
+        except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
+            if clock() >= quiet_until:
+                quiet_until = clock() + REPORT_INTERVAL
+                logger.warning("Redis cannot be reached: %s", describe(error))
+            on_trouble()
+
+
+def describe(error: Exception) -> str:
+    """What to log of an error; a timeout has no text of its own."""
+    return str(error) or ("it takes too long" if isinstance(error, TimeoutError) else repr(error))

@@ -1,0 +1,50 @@
+"""The Lua scripts, each the whole of one atomic step."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "ALL",
+    "API_KEY",
+    "COMMIT",
+    "DUE",
+    "FETCH",
+    "LEASE",
+    "PARKING",
+    "PERMIT",
+    "SERVICE",
+    "SETTLE",
+    "WEBHOOKS",
+    "Script",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the digest by which EVALSHA names it."""
+
+    source: bytes
+    digest: str
+
+    @classmethod
+    def read(cls, *names: str) -> Script:
+        """The script in a file, after those of its parts that stand in others."""
+        folder = Path(__file__).parent
+        source = b"".join((folder / name).read_bytes() for name in names)
+        return cls(source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
+
+
+COMMIT = Script.read("lib/webhooks.lua", "document.lua")
+FETCH = Script.read("fetch.lua")
+DUE = Script.read("expiry.lua")
+PERMIT = Script.read("permissions.lua")
+SERVICE = Script.read("service.lua")
+API_KEY = Script.read("api_key.lua")
+WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
+LEASE = Script.read("lease.lua")
+PARKING = Script.read("dead_letters.lua")
+SETTLE = Script.read("settle.lua")
+ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)

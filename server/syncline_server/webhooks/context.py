@@ -1,0 +1,49 @@
+"""What the deliveries of all services share in one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from syncline_server.config.credentials import Credentials
+from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Meters
+from syncline_server.storage.services import Services
+
+from .dead_letters import Parking
+from .events import QueuedEvent
+from .form import parameters
+from .queue import Queue
+from .sender import Outcome, Sender
+from .signature import HEADER, requested_url, signature
+
+__all__ = ["TOKEN_HEADER", "Office"]
+
+TOKEN_HEADER = "I-Twilio-Idempotency-Token"
+"""The same for each attempt to deliver an event, and another for each event (vendor's word)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The parts that a courier works with."""
+
+    settings: Settings
+    credentials: Credentials
+    meters: Meters
+    services: Services
+    queue: Queue
+    parking: Parking
+    sender: Sender = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        sender = Sender(settings.webhook_timeout, settings.webhook_private_networks)
+        object.__setattr__(self, "sender", sender)
+
+    async def send(self, service_sid: str, url: str, event: QueuedEvent) -> Outcome:
+        """One attempt to deliver an event."""
+        form = parameters(event, self.credentials.account_sid, service_sid)
+        headers = {
+            HEADER: signature(self.credentials.auth_token, requested_url(url), form),
+            TOKEN_HEADER: f"{service_sid}-{event.key}",
+        }
+        return await self.sender.send(url, form, headers)

@@ -1,0 +1,29 @@
+"""What must be done in Redis, whenever that can be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from syncline_protocol.errors import Refusal
+from syncline_server.storage.redis.backoff import Backoff
+from syncline_server.storage.redis.connection import ReplyError
+
+__all__ = ["insist"]
+
+logger = logging.getLogger("syncline.webhooks")
+
+T = TypeVar("T")
+
+
+async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until there is an answer; what is asked must be safe to repeat."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await ask()
+        except (Refusal, ReplyError) as error:
+            logger.debug("webhooks wait for Redis: %s", error)
+            await asyncio.sleep(backoff.pause())

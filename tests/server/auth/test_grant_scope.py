@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from support.api import unique
+from support.backend import make_backend
+from support.store import refused
+from syncline_protocol.commands import MergePatch, Patch, Remove, Set
+from syncline_protocol.documents import Document
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.sids import make_document_sid
+from syncline_server.auth import grant_scope as scope
+from syncline_server.auth.grant_scope import Scope
+from syncline_server.auth.grants import Grant, Grants
+from syncline_server.backend import Backend
+from syncline_server.objects.documents import Workspace
+from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.results import mismatch
+from syncline_server.storage.rights import Right
+
+READ_WRITE = Right.READ | Right.WRITE
+
+
+@pytest.fixture
+async def backend(redis: Redis) -> AsyncIterator[Backend]:
+    backend = make_backend(redis)
+    backend.hub.start()
+    yield backend
+    await backend.hub.stop()
+
+
+@pytest.fixture
+async def service_sid(backend: Backend) -> str:
+    """A service in which permissions do not count."""
+    return (await backend.services.create({}, 10_000)).sid
+
+
+def alices(backend: Backend, service_sid: str, **rights: Right) -> Workspace:
+    """Under grants by the first word of the names."""
+    grants = Grants(Grant(f"{word}-*", right) for word, right in rights.items())
+    return Workspace(backend, service_sid, "alice", limited=True, grants=grants)
+
+
+async def made(backend: Backend, service_sid: str, name: str | None) -> Document:
+    everybody = Workspace(backend, service_sid, "system")
+    return (await everybody.create(name, b'{"n":0}', None, None)).document
+
+
+class Counting(Documents):
+    """Counts how often documents are read."""
+
+    reads = 0
+
+    async def get(
+        self, service_sid: str, address: str, who: str = "", needs: Right | None = None
+    ) -> Document | None:
+        self.reads += 1
+        return await super().get(service_sid, address, who, needs)
+
+
+@pytest.fixture
+def counting(redis: Redis) -> Counting:
+    return Counting(redis, 120)
+
+
+class TestScope:
+    async def test_a_document_that_is_addressed_by_its_name_is_not_read(
+        self, counting: Counting, service_sid: str
+    ) -> None:
+        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        await room.require("room-1", Right.READ)
+        for name, right in (("room-1", Right.WRITE), ("hall", Right.READ), (None, Right.READ)):
+            await refused(room.require(name, right), Code.ACCESS_FORBIDDEN)
+        assert counting.reads == 0
+
+    async def test_one_that_is_addressed_by_its_sid_is_read_once(
+        self, backend: Backend, counting: Counting, service_sid: str
+    ) -> None:
+        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        document = await made(backend, service_sid, unique("room"))
+        assert not room.shows(document.sid)
+        for _ in range(3):
+            await room.require(document.sid, Right.READ)
+        assert counting.reads == 1
+        assert room.shows(document.sid)
+        other = await made(backend, service_sid, unique("hall"))
+        await refused(room.require(other.sid, Right.READ), Code.ACCESS_FORBIDDEN)
+        assert not room.shows(other.sid)
+
+    async def test_where_all_is_granted_nothing_is_read(
+        self, counting: Counting, service_sid: str
+    ) -> None:
+        everything = Scope(Grants([Grant("*", Right.READ)]), counting, service_sid)
+        await everything.require(make_document_sid(0, bytes(15)), Right.READ)
+        assert counting.reads == 0
+
+    async def test_a_sid_that_does_not_exist(self, counting: Counting, service_sid: str) -> None:
+        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        for _ in range(2):
+            await refused(
+                room.require(make_document_sid(0, bytes(15)), Right.READ), Code.DOCUMENT_NOT_FOUND
+            )
+        assert counting.reads == 2
+
+    async def test_so_many_names_are_remembered(
+        self,
+        backend: Backend,
+        counting: Counting,
+        service_sid: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(scope, "NAMES_LIMIT", 2)
+        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        sids = [(await made(backend, service_sid, unique("room"))).sid for _ in range(3)]
+        for sid in sids:
+            await room.require(sid, Right.READ)
+        assert [room.shows(sid) for sid in sids] == [False, True, True]
+        await room.require(sids[2], Right.READ)
+        assert counting.reads == 3
+        await room.require(sids[0], Right.READ)
+        assert counting.reads == 4
+
+
+class TestWorkspace:
+    @pytest.mark.parametrize("by", ["name", "SID"])
+    async def test_a_writer_who_may_not_read_is_shown_nothing(
+        self, backend: Backend, service_sid: str, by: str
+    ) -> None:
+        blind = alices(backend, service_sid, room=Right.WRITE | Right.MANAGE)
+        document = await made(backend, service_sid, unique("room"))
+        address = document.sid if by == "SID" else document.unique_name
+        assert address is not None
+        assert (await blind.set(Set(address, None, ttl=60))).document.data == b""
+        assert (await blind.set(Set(address, b'{"n":1}'))).document.data == b'{"n":1}'
+        for write in (
+            blind.set(Set(address, b"{}", if_match=document.revision)),
+            blind.remove(Remove(address, if_match=document.revision)),
+        ):
+            refusal = await refused(write, Code.REVISION_MISMATCH)
+            assert refusal.document is None
+            assert refusal.message.endswith(f"{document.revision} was expected.")
+        await refused(blind.patch(Patch(address, MergePatch({"n": 2}))), Code.ACCESS_FORBIDDEN)
+        left = await backend.documents.get(service_sid, address)
+        assert left is not None
+        assert left.data == b'{"n":1}'
+
+    async def test_a_mere_reader_makes_no_revision(
+        self, backend: Backend, service_sid: str
+    ) -> None:
+        document = await made(backend, service_sid, unique("room"))
+        held = now_ms() * REVISION_RANDOM + REVISION_RANDOM
+        reader = alices(backend, service_sid, room=Right.READ)
+        assert await reader.advance(document.sid, held) == document
+        unlimited = Workspace(backend, service_sid, "bob", limited=True)
+        assert (await unlimited.advance(document.sid, held)).revision > held
+
+    async def test_who_lost_the_right_while_waiting_for_a_turn_is_told_nothing(
+        self, backend: Backend, service_sid: str
+    ) -> None:
+        first = await made(backend, service_sid, unique("room"))
+        rival, late = object(), object()
+        await backend.turns.after_refusal(service_sid, rival, first)
+        second = (await Workspace(backend, service_sid, "bob").set(Set(first.sid, b"{}"))).document
+        blind = alices(backend, service_sid, room=Right.WRITE)
+        command = Set(first.sid, b"{}", if_match=1)
+        answer = asyncio.create_task(blind.refused(command, mismatch(1, first), late))
+        await asyncio.sleep(0)
+        backend.turns.after_write(service_sid, first.sid, rival, first.revision, second)
+        refusal = await answer
+        assert isinstance(refusal, Refusal)
+        assert refusal.code is Code.ACCESS_FORBIDDEN
+        assert refusal.document is None
+
+    async def test_what_is_opened_must_be_granted_to_be_read_before_it_is_made(
+        self, backend: Backend, service_sid: str
+    ) -> None:
+        writer = alices(backend, service_sid, room=Right.WRITE, hall=READ_WRITE)
+        name = unique("room")
+        await refused(writer.create(name, b"{}", None, None, to_open=True), Code.ACCESS_FORBIDDEN)
+        await refused(writer.find_or_create(name, b"{}", None, None), Code.ACCESS_FORBIDDEN)
+        assert await backend.documents.get(service_sid, name) is None
+        await writer.create(name, b"{}", None, None)
+        await writer.create(unique("hall"), b"{}", None, None, to_open=True)
+        _, is_new = await writer.find_or_create(unique("hall"), b"{}", None, None)
+        assert is_new
+
+    async def test_of_a_document_without_a_name_only_the_star_lets_one_be_made(
+        self, backend: Backend, service_sid: str
+    ) -> None:
+        hall = alices(backend, service_sid, hall=READ_WRITE)
+        for make in (hall.create, hall.find_or_create):
+            await refused(make(None, b"{}", None, None), Code.ACCESS_FORBIDDEN)
+        for rights, code in ((Right.READ, Code.ACCESS_FORBIDDEN), (READ_WRITE, None)):
+            grants = Grants([Grant("*", rights)])
+            everything = Workspace(backend, service_sid, "alice", limited=True, grants=grants)
+            try:
+                await everything.find_or_create(None, b"{}", None, None)
+            except Refusal as refusal:
+                assert refusal.code is code
+            else:
+                assert code is None
+
+    async def test_what_may_be_read(self, backend: Backend, service_sid: str) -> None:
+        reader = alices(backend, service_sid, room=Right.READ, hall=Right.WRITE)
+        assert reader.is_scoped
+        assert reader.may_read("room-1")
+        assert not reader.may_read("hall-1")
+        assert not reader.may_read(None)
+        unlimited = Workspace(backend, service_sid, "alice", limited=True)
+        assert not unlimited.is_scoped
+        assert unlimited.may_read(None)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from syncline_protocol.errors import Code
+from syncline_server.auth.rate_limit import Pace
+from syncline_server.observability.metrics import Meters
+
+
+class Clock:
+    """Attributes: `now`: the time in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_each_caller_has_so_many_in_a_second() -> None:
+    meters, clock = Meters(), Clock()
+    pace = Pace(2, meters, clock)
+    assert [pace.refusal("alice") is None for _ in range(4)] == [True, True, False, False]
+    assert pace.refusal("bob") is None
+    clock.now += 0.9
+    refusal = pace.refusal("alice")
+    assert refusal is not None and refusal.code is Code.RATE_LIMITED
+    assert refusal.code.status == 429 and refusal.code.retry
+    clock.now += 0.1
+    assert pace.refusal("alice") is None
+    assert meters.bounds["identity_rate"] == 3

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.testclient import TestClient
+
+from syncline_server.http.errors import exception_handlers
+from syncline_server.http.routing import Resource
+
+
+async def show(request: Request) -> Response:
+    return JSONResponse(request.path_params)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    routes = [
+        Resource("/things", {"GET": show, "POST": show}),
+        Resource("/things/{thing}", {"GET": show}),
+        Resource("/things/{thing}/parts/{part}", {"DELETE": show}),
+    ]
+    return TestClient(Starlette(routes=routes, exception_handlers=exception_handlers))
+
+
+@pytest.mark.parametrize(
+    ("segment", "name"),
+    [
+        ("plain", "plain"),
+        ("a%20b", "a b"),
+        ("a+b", "a+b"),
+        ("%C3%A9", "é"),
+        ("a%2Fb", "a/b"),
+        ("%2E%2E%2Fx", "../x"),
+        ("%3F%23", "?#"),
+        ("%252F", "%2F"),
+        ("%00", "\0"),
+        ("{thing}", "{thing}"),
+    ],
+)
+def test_a_segment_is_decoded_after_it_was_matched(
+    client: TestClient, segment: str, name: str
+) -> None:
+    assert client.get(f"/things/{segment}").json() == {"thing": name}
+
+
+def test_several_segments_have_their_names(client: TestClient) -> None:
+    assert client.delete("/things/a%2Fb/parts/c").json() == {"thing": "a/b", "part": "c"}
+
+
+@pytest.mark.parametrize("path", ["/", "/thing", "/things/", "/things/a/b", "/things//parts/c"])
+def test_other_paths_are_not_found(client: TestClient, path: str) -> None:
+    reply = client.get(path)
+    assert reply.status_code == 404
+    assert reply.json()["code"] == 20404
+
+
+@pytest.mark.parametrize("segment", ["%ff", "%C3"])
+def test_a_malformed_segment_is_refused(client: TestClient, segment: str) -> None:
+    reply = client.get(f"/things/{segment}")
+    assert reply.status_code == 400
+    assert reply.json()["message"] == "The thing in the path is not valid UTF-8."
+
+
+def test_head_comes_with_get(client: TestClient) -> None:
+    assert client.head("/things/a").status_code == 200
+
+
+def test_options_tells_the_methods(client: TestClient) -> None:
+    reply = client.options("/things")
+    assert reply.status_code == 204
+    assert reply.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "BREW"])
+def test_another_method_is_refused_with_those_that_are_allowed(
+    client: TestClient, method: str
+) -> None:
+    reply = client.request(method, "/things")
+    assert reply.status_code == 405
+    assert reply.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+    assert reply.json()["code"] == 20004
+    assert method in reply.json()["message"]

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from support.backend import make_backend
+from support.store import Publications, Store, eventually, refused
+from syncline_protocol.commands import (
+    Increment,
+    MergePatch,
+    OperationsPatch,
+    Patch,
+    Remove,
+    Set,
+)
+from syncline_protocol.documents import Updated
+from syncline_protocol.errors import Code
+from syncline_protocol.objects import SYSTEM
+from syncline_server.auth.authenticator import Principal
+from syncline_server.backend import Backend
+from syncline_server.config.settings import Settings
+from syncline_server.objects.documents import Workspace
+from syncline_server.storage.commit import now_ms
+from syncline_server.storage.redis.client import Redis
+
+ACCOUNT = Principal(SYSTEM, None, None)
+
+
+@pytest.fixture
+async def backend(redis: Redis) -> AsyncIterator[Backend]:
+    backend = make_backend(redis)
+    backend.hub.start()
+    await eventually(backend.ready)
+    yield backend
+    await backend.hub.stop()
+
+
+@pytest.fixture
+def alices(backend: Backend, service_sid: str) -> Workspace:
+    return Workspace(backend, service_sid, "alice")
+
+
+@pytest.fixture
+def bobs(backend: Backend, service_sid: str) -> Workspace:
+    return Workspace(backend, service_sid, "bob")
+
+
+def increment(
+    address: str,
+    by: int = 1,
+    ttl: int | None = None,
+    if_match: int | None = None,
+    op: str | None = None,
+) -> Patch:
+    return Patch(address, Increment({"/n": by}), ttl, if_match, op)
+
+
+async def value(workspace: Workspace, address: str) -> dict[str, object]:
+    data: dict[str, object] = orjson.loads((await workspace.get(address)).data)
+    return data
+
+
+# Who may work where
+
+
+async def test_the_account_may_work_in_every_service(backend: Backend) -> None:
+    made = await backend.services.create({}, 10_000)
+    for address in ("default", made.sid):
+        workspace = await Workspace.enter(backend, ACCOUNT, address)
+        assert (workspace.identity, workspace.limited) == (SYSTEM, False)
+    assert workspace.service_sid == made.sid
+
+
+async def test_a_token_opens_its_own_service_by_either_address(backend: Backend) -> None:
+    default = (await Workspace.enter(backend, ACCOUNT, "default")).service_sid
+    for stated in ("default", default):
+        alice = Principal("alice", stated, 0.0)
+        for asked in ("default", default):
+            workspace = await Workspace.enter(backend, alice, asked)
+            assert workspace.service_sid == default
+            assert (workspace.identity, workspace.limited) == ("alice", True)
+
+
+async def test_a_token_of_another_service_opens_none_and_learns_nothing(backend: Backend) -> None:
+    """Not even whether there is such a service."""
+    made = await backend.services.create({}, 10_000)
+    missing = f"IS{'0' * 32}"
+    for stated, asked in [
+        (made.sid, "default"),
+        ("default", made.sid),
+        ("default", missing),
+        (missing, "default"),
+        (missing, made.sid),
+        ("", made.sid),
+        (made.sid.lower(), made.sid),
+        (f"{made.sid} ", made.sid),
+    ]:
+        await refused(
+            Workspace.enter(backend, Principal("alice", stated, 0.0), asked), Code.SERVICE_FORBIDDEN
+        )
+
+
+@pytest.mark.parametrize("address", [f"IS{'0' * 32}", "other", "", "é", "\x00", "x" * 10_000])
+async def test_a_service_that_is_not_there(backend: Backend, address: str) -> None:
+    refusal = await refused(Workspace.enter(backend, ACCOUNT, address), Code.SERVICE_NOT_FOUND)
+    assert len(refusal.message) < 200
+    await refused(
+        Workspace.enter(backend, Principal("alice", address, 0.0), address), Code.SERVICE_NOT_FOUND
+    )
+
+
+async def test_it_is_ready_while_redis_answers_and_its_events_come(
+    backend: Backend, store: Store, redis: Redis
+) -> None:
+    assert backend.ready()
+    with store.paused():
+        await eventually(lambda: not backend.ready())
+    await eventually(backend.ready)
+    unready = make_backend(redis)
+    assert not unready.ready()
+
+
+# Documents
+
+
+async def test_a_name_that_is_taken(alices: Workspace, bobs: Workspace) -> None:
+    made = (await alices.create("prefs", b'{"a":1}', None, None)).document
+    assert (made.created_by, made.updated_by) == ("alice", "alice")
+    refusal = await refused(bobs.create("prefs", b"{}", None, None), Code.NAME_TAKEN)
+    assert "'prefs'" in refusal.message
+    found, created = await bobs.find_or_create("prefs", b"{}", None, None)
+    assert (found.document, created) == (made, False)
+
+
+async def test_what_is_not_there_is_told_by_the_form_of_its_address(alices: Workspace) -> None:
+    for attempt in (
+        alices.get("nobody"),
+        alices.set(Set("nobody", b"{}")),
+        alices.patch(increment("nobody")),
+        alices.remove(Remove("nobody")),
+    ):
+        await refused(attempt, Code.NAME_NOT_FOUND)
+    await refused(alices.get(f"ET{'0' * 32}"), Code.DOCUMENT_NOT_FOUND)
+
+
+async def test_a_page_holds_what_there_is(alices: Workspace) -> None:
+    made = [(await alices.create(None, b"{}", None, None)).document for _ in range(3)]
+    page = await alices.page(2, None)
+    rest = await alices.page(2, page.next)
+    assert {document.sid for document in page.items + rest.items} == {each.sid for each in made}
+    await refused(alices.page(2, "garbage"), Code.INVALID_PAGE_TOKEN)
+
+
+async def test_an_answer_to_a_change_of_expiry_has_the_data(alices: Workspace) -> None:
+    await alices.create("prefs", b'{"a":1}', None, None)
+    first = await alices.set(Set("prefs", None, 60, op="op-1"))
+    again = await alices.set(Set("prefs", None, 60, op="op-1"))
+    assert first.document.data == b'{"a":1}'
+    assert (again.repeated, again.document) == (True, first.document)
+    await alices.set(Set("prefs", b'{"a":2}'))
+    # The data of then is not known any more, and that of now would be wrong.
+    late = await alices.set(Set("prefs", None, 60, op="op-1"))
+    assert (late.document.revision, late.document.data) == (first.document.revision, b"")
+
+
+# Patches
+
+
+async def test_each_kind_of_patch(alices: Workspace) -> None:
+    await alices.create("prefs", b'{"n":1,"a":{"b":2}}', None, None)
+    merged = await alices.patch(Patch("prefs", MergePatch({"a": {"b": None, "c": 3}})))
+    assert orjson.loads(merged.document.data) == {"n": 1, "a": {"c": 3}}
+    operations = [{"op": "remove", "path": "/a"}]
+    assert (await alices.patch(Patch("prefs", OperationsPatch(operations)))).document.data == (
+        b'{"n":1}'
+    )
+    written = await alices.patch(increment("prefs", 41, ttl=60))
+    assert written.document.data == b'{"n":42}'
+    assert written.document.expires_ms == written.document.updated_ms + 60_000
+    assert await alices.get("prefs") == written.document
+
+
+async def test_patches_of_many_writers_are_all_applied(
+    alices: Workspace, bobs: Workspace, published: Publications
+) -> None:
+    sid = (await alices.create("counter", b"{}", None, None)).document.sid
+    patches = [
+        workspace.patch(increment(address))
+        for _ in range(25)
+        for workspace in (alices, bobs)
+        for address in ("counter", sid)
+    ]
+    written = await asyncio.gather(*patches)
+    assert await value(alices, "counter") == {"n": 100}
+    assert sorted(orjson.loads(each.document.data)["n"] for each in written) == list(range(1, 101))
+    events = [event for event in await published.take() if isinstance(event, Updated)]
+    assert [event.revision for event in events] == sorted(each.revision for each in events)
+    assert orjson.loads(events[-1].data) == {"n": 100}
+
+
+async def test_a_patch_gives_up_where_others_are_quicker_every_time(
+    redis: Redis, service_sid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(make_backend(redis, Settings(patch_attempts=3)), service_sid, "alice")
+    await workspace.create("prefs", b"{}", None, None)
+    documents, tried = workspace._documents, 0
+    commit = documents.set
+
+    async def rival(service_sid: str, address: str, *arguments: object) -> object:
+        """Somebody writes between each look and each try."""
+        nonlocal tried
+        tried += 1
+        await commit(service_sid, address, b'{"rival":%d}' % tried, None, None, "bob", None)
+        return await commit(service_sid, address, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(documents, "set", rival)
+    refusal = await refused(workspace.patch(increment("prefs")), Code.TOO_MANY_REQUESTS)
+    assert refusal.code.retry
+    assert (tried, await value(workspace, "prefs")) == (3, {"rival": 3})
+
+
+async def test_a_patch_meant_for_a_revision_is_tried_once(
+    alices: Workspace, published: Publications
+) -> None:
+    document = (await alices.create("prefs", b"{}", None, None)).document
+    written = await alices.patch(increment("prefs", if_match=document.revision))
+    stale = increment("prefs", if_match=document.revision)
+    refusal = await refused(alices.patch(stale), Code.REVISION_MISMATCH)
+    assert refusal.document == written.document
+    assert len(await published.take()) == 1
+
+
+@pytest.mark.parametrize(
+    ("patch", "code"),
+    [
+        (OperationsPatch([{"op": "test", "path": "/n", "value": 2}]), Code.CONFLICT),
+        (OperationsPatch([{"op": "replace", "path": "", "value": []}]), Code.CONFLICT),
+        (OperationsPatch([{"op": "no such"}]), Code.INVALID_PARAMETER),
+        (Increment({"/text": 1}), Code.CONFLICT),
+        (Increment({"/n": 2**64}), Code.CONFLICT),
+        (MergePatch({"a": "x" * 20_000}), Code.TOO_LARGE),
+    ],
+)
+async def test_a_patch_that_does_not_fit_changes_nothing(
+    alices: Workspace, published: Publications, patch: OperationsPatch, code: Code
+) -> None:
+    document = (await alices.create("prefs", b'{"n":1,"text":"a"}', None, None)).document
+    for op in (None, "op-1"):
+        await refused(alices.patch(Patch("prefs", patch, op=op)), code)
+    assert await alices.get("prefs") == document
+    assert await published.take() == []
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+async def test_a_repeated_patch_gives_the_first_answer(
+    alices: Workspace, published: Publications, by_name: bool
+) -> None:
+    document = (await alices.create("prefs", b"{}", None, None)).document
+    address = "prefs" if by_name else document.sid
+    first = await alices.patch(increment(address, op="op-1"))
+    again = await alices.patch(increment(address, op="op-1"))
+    assert (again.repeated, again.document) == (True, first.document)
+    await alices.set(Set(address, b'{"n":"no number any more"}'))
+    late = await alices.patch(increment(address, op="op-1"))
+    assert (late.repeated, late.document.revision) == (True, first.document.revision)
+    assert late.document.data == b""
+    assert len(await published.take()) == 2
+
+
+async def test_a_repeated_patch_gives_the_first_answer_when_the_document_is_gone(
+    alices: Workspace,
+) -> None:
+    document = (await alices.create("prefs", b"{}", None, None)).document
+    first = await alices.patch(increment("prefs", op="op-1"))
+    await alices.remove(Remove("prefs"))
+    for address in ("prefs", document.sid):
+        again = await alices.patch(increment(address, op="op-1"))
+        assert (again.repeated, again.document.revision) == (True, first.document.revision)
+    await refused(alices.patch(increment("prefs", op="op-2")), Code.NAME_NOT_FOUND)
+
+
+async def test_a_repeated_patch_gives_the_first_answer_whatever_it_was_meant_for(
+    alices: Workspace,
+) -> None:
+    document = (await alices.create("prefs", b"{}", None, None)).document
+    patch = increment("prefs", if_match=document.revision, op="op-1")
+    first = await alices.patch(patch)
+    await alices.set(Set("prefs", b"{}"))
+    again = await alices.patch(patch)
+    assert (again.repeated, again.document.revision) == (True, first.document.revision)
+
+
+async def test_an_operation_id_is_each_identitys_own(alices: Workspace, bobs: Workspace) -> None:
+    await alices.create("counter", b"{}", None, None)
+    for workspace in (alices, bobs, alices, bobs):
+        await workspace.patch(increment("counter", op="op-1"))
+    assert await value(alices, "counter") == {"n": 2}
+
+
+# Revisions that were lost
+
+
+async def test_who_holds_a_later_revision_is_given_a_still_later_one(
+    alices: Workspace, published: Publications
+) -> None:
+    document = (await alices.create("prefs", b'{"a":1}', None, None)).document
+    held = document.revision + 5
+    newest = await alices.advance(document.sid, held)
+    assert newest.revision > held
+    assert (newest.data, newest.updated_by) == (document.data, document.updated_by)
+    [event] = await published.take()
+    assert (event.revision, event.previous, event.data) == (newest.revision, held, document.data)
+    assert await alices.advance(document.sid, held) == newest
+    assert await published.take() == []
+
+
+async def test_a_revision_that_nobody_can_hold_changes_nothing(
+    alices: Workspace, published: Publications
+) -> None:
+    document = (await alices.create("prefs", b"{}", None, None)).document
+    for held in ((now_ms() + 120_000) * 1024, 2**53 - 1):
+        assert await alices.advance(document.sid, held) == document
+    assert await published.take() == []
+
+
+async def test_every_method_says_when_the_store_is_away(
+    store: Store, redis: Redis, alices: Workspace
+) -> None:
+    await redis.stop()
+    for attempt in (
+        alices.get("prefs"),
+        alices.page(5, None),
+        alices.create("prefs", b"{}", 60, secrets.token_hex()),
+        alices.set(Set("prefs", b"{}")),
+        alices.patch(increment("prefs", op="op-1")),
+        alices.remove(Remove("prefs")),
+    ):
+        refusal = await refused(attempt, Code.UNAVAILABLE)
+        assert refusal.code.retry

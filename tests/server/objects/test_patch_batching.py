@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from support.store import PATIENCE, Line, Publications, Service, Store, refused
+from syncline_protocol.commands import Increment, MergePatch, Patch
+from syncline_protocol.documents import Document, Updated
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.config.settings import Settings
+from syncline_server.objects.patch_batching import STEPS_LIMIT, Combiner
+from syncline_server.objects.turns import Turns
+from syncline_server.observability.metrics import Meters
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.results import Written
+from syncline_server.storage.rights import Right
+
+
+def make_combiner(service: Service, settings: Settings | None = None) -> Combiner:
+    settings = settings or Settings()
+    turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().bounds)
+    return Combiner(service.documents, turns, settings)
+
+
+@pytest.fixture
+def combiner(service: Service) -> Combiner:
+    return make_combiner(service)
+
+
+@pytest.fixture
+async def counter(service: Service) -> Document:
+    return await service.create("counter", b'{"n":0}')
+
+
+def increment(by: int = 1, op: str | None = None) -> Patch:
+    return Patch("counter", Increment({"/n": by}), op=op)
+
+
+async def all_of(patches: Iterable[Awaitable[Written]]) -> list[Written | Refusal]:
+    outcomes = await asyncio.gather(*patches, return_exceptions=True)
+    assert all(isinstance(each, Written | Refusal) for each in outcomes)
+    return [each for each in outcomes if isinstance(each, Written | Refusal)]
+
+
+def written(outcomes: Iterable[Written | Refusal]) -> list[Document]:
+    return [each.document for each in outcomes if isinstance(each, Written)]
+
+
+def numbers(documents: Iterable[Document]) -> list[int]:
+    return [orjson.loads(document.data)["n"] for document in documents]
+
+
+def updated(document: Document, previous: int) -> Updated:
+    """The event of the write that made the document."""
+    return Updated(
+        document.sid,
+        document.unique_name,
+        document.revision,
+        previous,
+        document.updated_ms,
+        document.updated_by,
+        document.data,
+        document.expires_ms,
+    )
+
+
+async def test_what_waits_is_committed_together(
+    combiner: Combiner, service: Service, counter: Document, published: Publications
+) -> None:
+    outcomes = await all_of(
+        combiner.patch(service.sid, increment(), "alice", None) for _ in range(100)
+    )
+    assert numbers(written(outcomes)) == list(range(1, 101))
+    events = await published.take()
+    assert len(events) < 10
+    assert [event.previous for event in events[1:]] == [event.revision for event in events[:-1]]
+    assert events[-1] == updated(written(outcomes)[-1], events[-1].previous)
+
+
+async def test_each_state_has_a_revision_of_its_own(
+    combiner: Combiner, service: Service, counter: Document
+) -> None:
+    outcomes = await all_of(
+        combiner.patch(service.sid, increment(), who, None) for who in ("alice", "bob") * 50
+    )
+    documents = written(outcomes)
+    revisions = [document.revision for document in documents]
+    assert counter.revision < revisions[0]
+    assert revisions == sorted(set(revisions))
+    assert [document.updated_by for document in documents] == ["alice", "bob"] * 50
+    assert await service.get("counter") == documents[-1]
+
+
+async def test_more_than_fit_in_one_commit(
+    combiner: Combiner, service: Service, counter: Document, published: Publications
+) -> None:
+    count = 2 * STEPS_LIMIT + 10
+    outcomes = await all_of(
+        combiner.patch(service.sid, increment(), "alice", None) for _ in range(count)
+    )
+    assert numbers(written(outcomes)) == list(range(1, count + 1))
+    assert 3 <= len(await published.take()) < 10
+
+
+async def test_a_patch_that_does_not_fit_fails_alone(
+    combiner: Combiner, service: Service, counter: Document
+) -> None:
+    misfit = Patch("counter", Increment({"/n/x": 1}))
+    patches = [increment(), increment(), misfit, increment(), misfit, increment()]
+    outcomes = await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+    assert numbers(written(outcomes)) == [1, 2, 3, 4]
+    refusals = [each for each in outcomes if isinstance(each, Refusal)]
+    assert [outcomes.index(each) for each in refusals] == [2, 4]
+    assert {each.code for each in refusals} == {Code.CONFLICT}
+
+
+async def test_operations_that_were_applied_before_give_their_first_answers(
+    combiner: Combiner, service: Service, counter: Document
+) -> None:
+    async def run(count: int) -> list[Written | Refusal]:
+        patches = [increment(op=f"op-{number}") for number in range(count)]
+        return await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+
+    first, again = await run(10), await run(20)
+    before = [each.revision for each in written(first)]
+    assert [each.revision for each in written(again)[:10]] == before
+    assert [each.repeated for each in again if isinstance(each, Written)] == [
+        *[True] * 10,
+        *[False] * 10,
+    ]
+    assert numbers(written(again)[10:]) == list(range(11, 21))
+
+
+async def test_an_operation_that_waits_twice_is_applied_once(
+    combiner: Combiner, service: Service, counter: Document
+) -> None:
+    outcomes = await all_of(
+        combiner.patch(service.sid, increment(op=op), "alice", None)
+        for op in ("a", "b", "b", "c", "c", "b")
+    )
+    newest = await service.get("counter")
+    assert newest is not None
+    assert numbers([newest]) == [3]
+    assert [each.repeated for each in outcomes if isinstance(each, Written)] == [
+        *[False, False, True],
+        *[False, True, True],
+    ]
+
+
+async def test_conditions_and_expiries_go_alone(
+    combiner: Combiner, service: Service, counter: Document
+) -> None:
+    body = Increment({"/n": 1})
+    patches = [
+        increment(),
+        increment(),
+        Patch("counter", body, ttl=60),
+        increment(),
+        Patch("counter", body, if_match=counter.revision),
+        increment(),
+    ]
+    outcomes = await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+    assert numbers(written(outcomes)) == [1, 2, 3, 4, 5]
+    [refusal] = [each for each in outcomes if isinstance(each, Refusal)]
+    assert (outcomes.index(refusal), refusal.code) == (4, Code.REVISION_MISMATCH)
+    newest = await service.get("counter")
+    assert newest is not None and newest.expires_ms is not None
+
+
+async def test_rivals_elsewhere_lose_nothing(
+    service: Service, counter: Document, combiner: Combiner
+) -> None:
+    combiners = [combiner, make_combiner(service), make_combiner(service)]
+    outcomes = await all_of(
+        each.patch(service.sid, increment(), "alice", None)
+        for _ in range(100)
+        for each in combiners
+    )
+    assert sorted(numbers(written(outcomes))) == list(range(1, 301))
+
+
+async def test_rights_are_those_of_each_identity(combiner: Combiner, service: Service) -> None:
+    needs = Right.READ | Right.WRITE
+    await service.documents.create(
+        service.sid, "counter", b'{"n":0}', None, "alice", None, Right.NONE
+    )
+    outcomes = await all_of(
+        combiner.patch(service.sid, increment(), who, needs) for who in ("alice", "bob") * 10
+    )
+    assert numbers(written(outcomes)) == list(range(1, 11))
+    assert {each.code for each in outcomes if isinstance(each, Refusal)} == {Code.ACCESS_FORBIDDEN}
+
+
+async def test_who_does_not_wait_any_more_changes_nothing_for_others(
+    combiner: Combiner, service: Service, counter: Document
+) -> None:
+    tasks = [
+        asyncio.create_task(combiner.patch(service.sid, increment(), "alice", None))
+        for _ in range(20)
+    ]
+    await asyncio.sleep(0)
+    for task in tasks[5:15]:
+        task.cancel()
+    await asyncio.wait(tasks)
+    kept = [task.result().document for task in tasks[:5] + tasks[15:]]
+    assert numbers(kept) == list(range(1, 11))
+
+
+async def test_a_document_that_is_gone_is_told_to_all(combiner: Combiner, service: Service) -> None:
+    for _ in range(2):
+        outcomes = await all_of(
+            combiner.patch(service.sid, increment(op=op), "alice", None) for op in ("a", "b", "c")
+        )
+        assert {each.code for each in outcomes if isinstance(each, Refusal)} == {
+            Code.NAME_NOT_FOUND
+        }
+        assert len(outcomes) == 3
+
+
+async def test_large_documents_are_combined_in_smaller_groups(
+    combiner: Combiner, service: Service, published: Publications
+) -> None:
+    await service.create("counter", orjson.dumps({"n": 0, "text": "x" * 16_000}))
+    outcomes = await all_of(
+        combiner.patch(service.sid, increment(), "alice", None) for _ in range(100)
+    )
+    assert numbers(written(outcomes)) == list(range(1, 101))
+    assert len(await published.take()) >= 4
+
+
+async def test_too_large_a_result_is_refused(
+    combiner: Combiner, service: Service, counter: Document
+) -> None:
+    body = MergePatch({"text": "x" * 20_000})
+    patches = [increment(), increment(), Patch("counter", body), increment()]
+    outcomes = await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+    assert numbers(written(outcomes)) == [1, 2, 3]
+    await refused(
+        combiner.patch(service.sid, Patch("counter", body), "alice", None), Code.TOO_LARGE
+    )
+
+
+@pytest.mark.parametrize("lost", ["commit", "answer"])
+async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
+    tmp_path: Path, store: Store, service: Service, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path / "line.sock", store)
+    async with line.standing():
+        redis = Redis(line.engine, PATIENCE)
+        await redis.start()
+        combiner = make_combiner(Service(Documents(redis, 120), service.sid))
+        await service.create("counter", b'{"n":0}')
+        reconnected = redis.reconnected
+
+        async def overtaken(key: str) -> None:
+            """Before it is looked at, somebody else writes, who leaves the number as it is."""
+            newest = await service.get("counter")
+            assert newest is not None
+            await service.set("counter", newest.data)
+            await reconnected(key)
+
+        monkeypatch.setattr(redis, "reconnected", overtaken)
+        line.lose = lost
+        outcomes = await all_of(
+            combiner.patch(service.sid, increment(), "alice", None) for _ in range(10)
+        )
+        await redis.stop()
+    newest = await service.get("counter")
+    assert newest is not None
+    assert [each.code for each in outcomes if isinstance(each, Refusal)] == [Code.UNAVAILABLE] * 10
+    assert numbers([newest]) == [0 if lost == "commit" else 10]

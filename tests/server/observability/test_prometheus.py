@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPEN_METRICS
+
+from support.metrics import Scrape
+from syncline_server.observability.metrics import BOUNDS, WIRES, Gauges, Load, Meters
+from syncline_server.observability.prometheus import Telemetry, encode
+from syncline_server.observability.worker_metrics import Gathering
+
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
+
+
+@pytest.fixture
+async def told() -> Scrape:
+    """What a process tells that has been given something of everything."""
+    loads = [Load("native", 1, 2, 3), Load("native", 1, 2, 3), Load("sse", 4, 0, 5)]
+    meters = Meters()
+    meters.wires["twilsock"].refused[20404] += 1
+
+    async def look() -> Gauges:
+        return Gauges(loads, True, 6, 0.25, False, 0.5)
+
+    families = await Gathering(Telemetry(meters, 7, look), 8, None).families()
+    return Scrape(encode(families, None)[0].decode())
+
+
+def own_families(scraped: Scrape) -> dict[str, Metric]:
+    """Those of Syncline, by the name that samples have, but for `_bucket` and the like."""
+    suffixes = {"counter": "_total", "info": "_info"}
+    own = [family for family in scraped.families if family.name.startswith("syncline_")]
+    return {family.name + suffixes.get(family.type, ""): family for family in own}
+
+
+async def test_each_figure_is_what_was_counted_or_seen(told: Scrape) -> None:
+    assert told.value("syncline_connections", wire="native") == 2
+    assert told.value("syncline_in_flight_requests", wire="native") == 4
+    assert told.value("syncline_outbox_bytes", wire="sse") == 5
+    assert told.value("syncline_feed_live") == 0
+    assert told.value("syncline_redis_pending_commands") == 6
+    assert told.value("syncline_refused_requests_total", wire="twilsock", code="20404") == 1
+    assert set(told.labels("worker")) == {"7"}
+    assert set(told.labels("bound")) - {""} == set(BOUNDS)
+    assert set(told.labels("wire")) - {""} == set(WIRES)
+
+
+async def test_every_name_is_documented(told: Scrape) -> None:
+    documented = set(re.findall(r"`(syncline_\w+)`", OPERATIONS.read_text()))
+    assert set(own_families(told)) == documented
+    of_process = set(re.findall(r"`(process_\w+)`", OPERATIONS.read_text()))
+    assert of_process <= {sample.name for sample in told.samples}
+
+
+async def test_every_label_is_documented(told: Scrape) -> None:
+    rows = re.findall(r"^\| `(syncline_\w+)` \| (.+?) \|", OPERATIONS.read_text(), re.MULTILINE)
+    documented = {name: set(re.findall(r"`(\w+)`", cell)) - {"worker"} for name, cell in rows}
+    assert documented == {
+        name: {label for sample in family.samples for label in sample.labels} - {"worker"}
+        for name, family in own_families(told).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, CONTENT_TYPE_LATEST),
+        ("*/*", CONTENT_TYPE_LATEST),
+        ("text/plain;version=0.0.4", CONTENT_TYPE_LATEST),
+        ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", OPEN_METRICS),
+        ("application/openmetrics-text; version=nonsense", OPEN_METRICS),
+    ],
+)
+def test_the_format_is_the_one_that_is_asked_for(accept: str | None, media_type: str) -> None:
+    text, told = encode([], accept)
+    assert told == media_type
+    assert text == (b"# EOF\n" if media_type == OPEN_METRICS else b"")

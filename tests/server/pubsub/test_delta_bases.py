@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from syncline_protocol.deltas import SMALLEST_DATA
+from syncline_protocol.documents import Event, Removed, Updated
+from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases
+
+DATA = b"." * SMALLEST_DATA
+LIMIT = 3 * SMALLEST_DATA
+
+
+@pytest.fixture
+def bounds() -> Counter[str]:
+    return Counter()
+
+
+@pytest.fixture
+def bases(bounds: Counter[str]) -> Bases:
+    return Bases(LIMIT, bounds)
+
+
+def updated(revision: int, data: bytes = DATA, *, sid: str = "a", previous: int = -1) -> Updated:
+    before = revision - 1 if previous < 0 else previous
+    return Updated(sid, None, revision, before, 0, "alice", data, None)
+
+
+def base_of(bases: Bases, event: Event) -> bytes | None:
+    """The data that the event was given to begin from."""
+    bases.follow(event)
+    assert isinstance(event, Updated)
+    return None if event.base is None else event.base.data
+
+
+def test_an_event_begins_at_the_data_that_was_noted_or_that_the_one_before_it_told(
+    bases: Bases,
+) -> None:
+    first, second = DATA + b"1", DATA + b"2"
+    bases.note("a", 1, first)
+
+    assert base_of(bases, updated(2, second)) is first
+    assert base_of(bases, updated(3)) is second
+
+
+def test_only_the_data_at_exactly_the_revision_before_is_a_base(bases: Bases) -> None:
+    bases.note("a", 1, DATA)
+
+    assert base_of(bases, updated(3)) is None
+    assert base_of(bases, updated(5, previous=3)) is not None
+
+
+def test_older_data_does_not_take_the_place_of_newer(bases: Bases) -> None:
+    bases.note("a", 5, DATA)
+    bases.note("a", 4, DATA + b"old")
+    bases.note("a", 5, DATA + b"again")
+
+    assert base_of(bases, updated(6)) is DATA
+
+
+def test_a_document_that_is_dropped_or_removed_leaves_nothing(bases: Bases) -> None:
+    bases.note("a", 1, DATA)
+    bases.drop("a")
+    bases.drop("a")
+    assert base_of(bases, updated(2)) is None
+
+    bases.follow(Removed("a", None, 3, 2, 0, "alice", expired=False))
+    assert base_of(bases, updated(4, previous=2)) is None
+
+
+def test_data_of_which_a_delta_could_be_no_gain_is_not_kept(bases: Bases) -> None:
+    bases.note("a", 1, DATA)
+    bases.follow(updated(2, DATA[1:]))
+
+    assert base_of(bases, updated(3)) is None
+
+
+def test_beyond_the_limit_the_oldest_is_forgotten_and_counted(
+    bases: Bases, bounds: Counter[str]
+) -> None:
+    for sid in "abc":
+        bases.note(sid, 1, DATA)
+    bases.follow(updated(2, sid="a"))
+    assert not bounds
+    bases.note("d", 1, DATA)
+
+    assert bounds == {"delta_memory": 1}
+    assert base_of(bases, updated(2, sid="d")) is DATA
+    assert base_of(bases, updated(3, sid="a")) is DATA
+    assert base_of(bases, updated(2, sid="b")) is None
+
+
+def test_what_is_larger_than_the_limit_pushes_nothing_out(
+    bases: Bases, bounds: Counter[str]
+) -> None:
+    bases.note("a", 1, DATA)
+    bases.note("b", 1, b"." * (LIMIT + 1))
+
+    assert base_of(bases, updated(2)) is DATA
+    assert not bounds
+
+
+def test_a_limit_of_0_keeps_nothing(bounds: Counter[str]) -> None:
+    bases = Bases(0, bounds)
+    bases.note("a", 1, DATA)
+
+    assert base_of(bases, updated(2)) is None
+    assert not bounds
+
+
+def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
+    bases.note("a", 0, DATA)
+    attempts = []
+    for revision in range(1, 400):
+        event = updated(revision)
+        bases.follow(event)
+        if event.base is not None:
+            attempts.append(revision)
+            event.base.note(False)
+
+    gaps = [after - before for before, after in zip(attempts, attempts[1:], strict=False)]
+    assert gaps[:6] == [2, 4, 8, 16, 32, 64]
+    assert set(gaps[6:]) == {LONGEST_PAUSE}
+
+    for revision in range(400, 400 + LONGEST_PAUSE):
+        event = updated(revision)
+        bases.follow(event)
+        if event.base is not None:
+            event.base.note(True)
+            break
+    assert base_of(bases, updated(revision + 1)) is not None
+    assert base_of(bases, updated(revision + 2)) is not None

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from syncline_protocol.errors import Code
+from syncline_server.config.settings import Settings
+from syncline_server.observability.audit import Audit
+from syncline_server.observability.metrics import Load, Meters
+from syncline_server.realtime.admission import Door
+from syncline_server.realtime.connections import Departures
+
+
+class Guest:
+    """One who is in."""
+
+    key = None
+
+    def turn_out(self) -> None:
+        """Nobody is turned out here."""
+
+    def go_away(self) -> None:
+        """Nobody is sent away here."""
+
+    def load(self) -> Load:
+        return Load("native", 0, 0, 0)
+
+
+def door(departures: Departures, meters: Meters, **settings: int) -> Door:
+    audit = Audit(1, meters.bounds)
+    return Door(Settings(**settings), departures, meters, audit, lambda: 0.0)  # type: ignore[arg-type]
+
+
+def test_there_is_room_again_when_one_leaves() -> None:
+    departures, meters, guest = Departures(), Meters(), Guest()
+    entry = door(departures, meters, max_connections=1)
+    assert entry.refusal() is None
+    departures.arrive(guest)
+    refusal = entry.refusal()
+    assert refusal is not None and refusal.code is Code.UNAVAILABLE
+    departures.depart(guest)
+    assert entry.refusal() is None
+    assert meters.bounds["max_connections"] == 1
+
+
+def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
+    departures, meters, guest = Departures(), Meters(), Guest()
+    entry = door(departures, meters, max_connections=1, connect_rate=1)
+    departures.arrive(guest)
+    assert entry.refusal() is not None
+    departures.depart(guest)
+    assert entry.refusal() is None
+    refusal = entry.refusal()
+    assert refusal is not None and refusal.code is Code.RATE_LIMITED
+    assert meters.bounds["connect_rate"] == 1

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import psutil
+import pytest
+from websockets.asyncio.client import connect
+
+from support.api import DocumentsApi, unique
+from support.server import StartServer
+from support.socket import native_socket, websocket_url
+from support.stream import event_stream
+from syncline_server.observability.metrics import Load
+from syncline_server.realtime.connections import LOOKED_AT_ONCE, Departures
+
+
+class Guest:
+    """Attributes: `told`: how often it was told to go; `turned_out`: how often it was made to."""
+
+    def __init__(self, key: str | None = None) -> None:
+        self.key = key
+        self.told = 0
+        self.turned_out = 0
+
+    def turn_out(self) -> None:
+        self.turned_out += 1
+
+    def go_away(self) -> None:
+        self.told += 1
+
+    def load(self) -> Load:
+        return Load("native", 0, 0, 0)
+
+
+class TestDepartures:
+    async def test_nobody_keeps_it_waiting(self) -> None:
+        await Departures().send_all_away()
+
+    async def test_it_waits_for_all(self) -> None:
+        departures, guests = Departures(), [Guest(), Guest(), Guest()]
+        for guest in guests:
+            departures.arrive(guest)
+        departures.depart(guests[0])
+        leaving = asyncio.create_task(departures.send_all_away())
+        await asyncio.sleep(0)
+        assert [guest.told for guest in guests] == [0, 1, 1]
+        departures.depart(guests[1])
+        await asyncio.sleep(0)
+        assert not leaving.done()
+        departures.depart(guests[2])
+        await leaving
+
+    async def test_a_look_at_many_holds_up_nobody(self) -> None:
+        """Who goes meanwhile is not looked at any more."""
+        departures, guests = Departures(), [Guest() for _ in range(3 * LOOKED_AT_ONCE)]
+        for guest in guests:
+            departures.arrive(guest)
+        looking = asyncio.create_task(departures.loads())
+        await asyncio.sleep(0)
+        assert not looking.done()
+        for guest in guests:
+            departures.depart(guest)
+        assert await looking == [Load("native", 0, 0, 0)] * LOOKED_AT_ONCE
+
+    async def test_who_comes_late_is_sent_on(self) -> None:
+        departures, guest, late = Departures(), Guest(), Guest()
+        departures.arrive(guest)
+        leaving = asyncio.create_task(departures.send_all_away())
+        await asyncio.sleep(0)
+        departures.arrive(late)
+        assert late.told == 1
+        departures.depart(guest)
+        await asyncio.sleep(0)
+        assert not leaving.done()
+        departures.depart(late)
+        await leaving
+
+    async def test_those_of_a_key_are_turned_out(self) -> None:
+        departures = Departures()
+        guests = [Guest(), Guest("SK1"), Guest("SK2"), Guest("SK1")]
+        for guest in guests:
+            departures.arrive(guest)
+        departures.turn_out("SK1")
+        departures.turn_out("SK3")
+        assert [guest.turned_out for guest in guests] == [0, 1, 0, 1]
+
+    async def test_one_that_cannot_be_turned_out_keeps_no_other(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Stubborn(Guest):
+            def turn_out(self) -> None:
+                raise RuntimeError("stubborn")
+
+        departures = Departures()
+        guests = [Guest("SK1"), Stubborn("SK1"), Guest("SK1")]
+        for guest in guests:
+            departures.arrive(guest)
+        departures.turn_out("SK1")
+        assert [guest.turned_out for guest in guests] == [1, 0, 1]
+        assert "stubborn" in caplog.text
+
+    async def test_who_leaves_when_told_is_not_waited_for(self) -> None:
+        departures = Departures()
+
+        class Obedient(Guest):
+            def go_away(self) -> None:
+                super().go_away()
+                departures.depart(self)
+
+        guest = Obedient()
+        departures.arrive(guest)
+        async with asyncio.timeout(10):
+            await departures.send_all_away()
+        assert guest.told == 1
+
+
+class TestShutdown:
+    async def test_requests_under_way_are_answered_before_the_farewell(
+        self, fresh_server: StartServer
+    ) -> None:
+        server = fresh_server()
+        async with (
+            native_socket(server) as idle,
+            native_socket(server) as busy,
+            native_socket(server, auth=False) as stranger,
+        ):
+            first = await busy.document("open", document=unique())
+            [redis] = psutil.Process(server.process.pid).children()
+            os.kill(redis.pid, signal.SIGSTOP)
+            ids = [await busy.send("set", document=first["sid"], data={"n": n}) for n in range(9)]
+            await busy.connection.ping()
+            server.process.terminate()
+            # Who has nothing under way goes first, which tells that the server is leaving.
+            assert await idle.closed() == (4000, "the server is shutting down")
+            assert (await stranger.closed())[0] == 4000
+            os.kill(redis.pid, signal.SIGCONT)
+            replies = [await busy.reply(request_id) for request_id in ids]
+            assert await busy.closed() == (4000, "the server is shutting down")
+
+        assert all("ok" in reply for reply in replies)
+        assert await asyncio.to_thread(server.stop) == 0
+        await asyncio.to_thread(server.restart)
+        with DocumentsApi(server) as api:
+            assert api.fetch(first["sid"])["data"] == {"n": 8}
+
+    async def test_event_streams_are_told_and_nobody_new_comes_in(
+        self, fresh_server: StartServer
+    ) -> None:
+        server = fresh_server()
+        with DocumentsApi(server) as api:
+            sid = api.create()["sid"]
+        async with event_stream(server, sid) as stream:
+            assert (await stream.next()).name == "state"
+            server.process.terminate()
+            [closing] = await stream.rest()
+        with pytest.raises(ConnectionRefusedError):
+            await connect(websocket_url(server))
+
+        assert (closing.name, closing.id) == ("closing", None)
+        assert closing.data == {
+            "code": 20503,
+            "message": "The server is shutting down.",
+            "retry": True,
+        }
+        assert await asyncio.to_thread(server.stop) == 0

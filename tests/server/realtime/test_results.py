@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncline_protocol.commands import Command, Increment, Patch, Remove, Set
+from syncline_protocol.documents import Document
+from syncline_server.realtime.results import tells_data
+from syncline_server.storage.results import Written
+
+DOCUMENT = Document("ET1", None, 1, b"{}", 0, 0, None, "alice", "alice")
+PATCH = Patch("ET1", Increment({"/n": 1}))
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "told"),
+    [
+        (Set("ET1", b"{}"), b"{}", True),
+        (Set("ET1", b"{}"), b"", True),
+        (Set("ET1", None, ttl=1), b"{}", False),
+        (PATCH, b"{}", True),
+        (PATCH, b"", False),
+        (Remove("ET1"), b"{}", False),
+    ],
+)
+def test_who_wrote_has_the_data_of_a_set_or_of_the_answer_to_a_patch(
+    command: Command, data: bytes, told: bool
+) -> None:
+    written = Written(replace(DOCUMENT, data=data), repeated=False)
+
+    assert tells_data(command, written) is told
+    assert not tells_data(command, replace(written, repeated=True))

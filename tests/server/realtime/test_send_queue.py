@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+import socket as sockets
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.api import unique
+from support.server import RunningServer
+from support.socket import NativeSocket, native_socket
+from support.strategies import bounded
+from syncline_protocol.documents import Event, Removed, Updated
+from syncline_server.realtime.send_queue import Outbox
+
+MARK = 100
+
+
+def updated(sid: str, revision: int) -> Updated:
+    return Updated(sid, None, revision, revision - 1, 0, "alice", b"{}", None)
+
+
+def removed(sid: str, revision: int) -> Removed:
+    return Removed(sid, None, revision, revision - 1, 0, "alice", expired=False)
+
+
+def whole(event: Event) -> bytes:
+    return b"whole %d" % event.revision
+
+
+def everything(outbox: Outbox) -> list[bytes]:
+    frames = []
+    while not outbox.empty:
+        frames.append(outbox.take())
+    return frames
+
+
+class TestBelowTheMark:
+    def test_everything_is_kept_in_order(self) -> None:
+        outbox = Outbox(MARK)
+        outbox.put_event(updated("a", 1), b"a1")
+        outbox.put(b"reply")
+        outbox.put_event(updated("a", 2), b"a2")
+
+        assert everything(outbox) == [b"a1", b"reply", b"a2"]
+
+    async def test_get_waits_for_the_next(self) -> None:
+        outbox = Outbox(MARK)
+        getting = asyncio.create_task(outbox.get())
+        await asyncio.sleep(0)
+        outbox.put(b"one")
+        outbox.put(b"two")
+
+        assert await getting == b"one"
+        assert await outbox.get() == b"two"
+        assert outbox.empty
+
+    async def test_get_can_be_cancelled_without_a_loss(self) -> None:
+        outbox = Outbox(MARK)
+        getting = asyncio.create_task(outbox.get())
+        await asyncio.sleep(0)
+        outbox.put(b"one")
+        getting.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await getting
+        assert outbox.take() == b"one"
+
+
+class TestAboveTheMark:
+    def test_a_newer_state_takes_the_place_of_those_that_wait(self) -> None:
+        outbox = Outbox(MARK)
+        outbox.put(b"reply".ljust(80))
+        for revision in range(1, 9):
+            outbox.put_event(updated("a", revision), b"a%d" % revision + b" " * 10)
+            outbox.put_event(updated("b", revision), b"b%d" % revision + b" " * 10)
+
+        assert [frame[:2] for frame in everything(outbox)] == [b"re", b"a8", b"b8"]
+
+    def test_removals_and_replies_stay(self) -> None:
+        outbox = Outbox(MARK)
+        for n in range(10):
+            outbox.put(b"reply%d" % n + b" " * MARK)
+            outbox.put_event(updated("a", n), b"a%d" % n)
+        outbox.put_event(removed("a", 10), b"removed")
+
+        frames = everything(outbox)
+        assert [frame[:6] for frame in frames if frame.startswith(b"reply")] == [
+            b"reply%d" % n for n in range(10)
+        ]
+        assert frames[-2:] == [b"a9", b"removed"]
+
+    def test_what_takes_the_place_of_others_is_encoded_as_a_whole(self) -> None:
+        outbox = Outbox(MARK)
+        outbox.put_event(updated("a", 1), b"whole 1", whole)
+        assert outbox.put_event(updated("a", 2), b"delta 2".ljust(MARK - 10), whole) == 0
+        assert outbox.put_event(updated("a", 3), b"delta 3", whole) == 2
+        assert outbox.put_event(updated("a", 4), b"delta 4", whole) == 0
+        assert outbox.put_event(updated("b", 1), b"delta 1".ljust(MARK), whole) == 0
+
+        assert everything(outbox) == [b"whole 3", b"delta 4", b"delta 1".ljust(MARK)]
+        assert outbox.size == 0
+
+    def test_what_was_taken_makes_room(self) -> None:
+        outbox = Outbox(MARK)
+        outbox.put(b" " * MARK)
+        outbox.take()
+        outbox.put_event(updated("a", 1), b"a1")
+        outbox.put_event(updated("a", 2), b"a2")
+
+        assert everything(outbox) == [b"a1", b"a2"]
+
+    @bounded
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(["update", "remove", "reply", "take"]), st.integers(0, 3))
+        )
+    )
+    def test_order_holds_and_only_replaced_updates_are_left_out(
+        self, steps: list[tuple[str, int]]
+    ) -> None:
+        outbox, put, taken = Outbox(MARK), list[bytes](), list[bytes]()
+        for revision, (step, document) in enumerate(steps):
+            sid, frame = f"d{document}", b"%s %d %d" % (step.encode(), document, revision)
+            if step == "take":
+                if not outbox.empty:
+                    taken.append(outbox.take())
+                continue
+            put.append(frame.ljust(30))
+            event: Event
+            if step == "reply":
+                outbox.put(put[-1])
+                continue
+            event = updated(sid, revision) if step == "update" else removed(sid, revision)
+            outbox.put_event(event, put[-1])
+        taken += everything(outbox)
+
+        assert taken == [frame for frame in put if frame in taken]
+        assert len(set(taken)) == len(taken)
+        left_out = [frame for frame in put if frame not in taken]
+        for frame in left_out:
+            assert frame.startswith(b"update")
+            later = put[put.index(frame) + 1 :]
+            assert any(each.split()[:2] == frame.split()[:2] for each in later)
+
+
+def slow_socket(server: RunningServer) -> Any:
+    """One that reads only what it is asked for, and has little room in between."""
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", server.port))
+    raw.setblocking(False)
+    return native_socket(server, sock=raw, max_queue=1, ping_interval=None)
+
+
+LARGE = "x" * 16_000
+WRITES = 600
+"""So many large writes fit in no buffer of the kernel."""
+
+
+async def write(socket: NativeSocket, sid: str, count: int) -> dict[str, Any]:
+    """The document after so many large writes."""
+    document: dict[str, Any] = {}
+    for n in range(count):
+        document = await socket.document("set", document=sid, data={"n": n, "text": LARGE})
+    return document
+
+
+class TestSlowReader:
+    async def test_it_gets_the_newest_state_and_every_removal(self, server: RunningServer) -> None:
+        async with native_socket(server) as writer, slow_socket(server) as reader:
+            first, gone = [await reader.document("open", document=unique()) for _ in range(2)]
+            newest = await write(writer, first["sid"], WRITES)
+            await writer.ok("set", document=gone["sid"], data={"last": True})
+            await writer.ok("remove", document=gone["sid"])
+            events: list[dict[str, Any]] = []
+            while not events or events[-1]["event"] != "removed":
+                events.append(await reader.event())
+
+        revisions = [
+            int(event["document"]["revision"])
+            for event in events
+            if event["document"]["sid"] == first["sid"]
+        ]
+        assert revisions == sorted(set(revisions))
+        assert revisions[-1] == int(newest["revision"])
+        assert 0 < len(revisions) < WRITES / 2
+        assert events[-1]["document"]["sid"] == gone["sid"]
+
+    async def test_one_that_takes_nothing_is_closed(self, strict_server: RunningServer) -> None:
+        async with native_socket(strict_server) as writer, slow_socket(strict_server) as reader:
+            first = await reader.document("open", document=unique())
+            await write(writer, first["sid"], WRITES)
+            # A socket that never authenticates marks the time: it is ended later than a slow one.
+            async with native_socket(strict_server, auth=False) as other:
+                await other.closed()
+
+            assert await reader.closed() == (4003, "the client does not read")
+
+    async def test_its_requests_wait_but_none_goes_unanswered(self, server: RunningServer) -> None:
+        async with native_socket(server) as writer, slow_socket(server) as reader:
+            first = await reader.document("open", document=unique())
+            await write(writer, first["sid"], WRITES)
+            ids = [await reader.send("get", document=first["sid"]) for _ in range(100)]
+            replies = [await reader.reply(request_id) for request_id in ids]
+
+        assert all(reply["ok"]["document"]["data"]["n"] == WRITES - 1 for reply in replies)

@@ -1,0 +1,528 @@
+"""The order in which one client is answered and told (docs/protocol.md, section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import orjson
+import pytest
+
+from support.api import unique
+from support.backend import make_backend
+from support.store import Store, eventually
+from syncline_protocol.commands import (
+    Command,
+    Get,
+    Increment,
+    Open,
+    Patch,
+    Remove,
+    Set,
+    Unsubscribe,
+)
+from syncline_protocol.documents import Base, Document, Event, Removed, Updated
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.backend import Backend
+from syncline_server.config.settings import Settings
+from syncline_server.objects.documents import Workspace
+from syncline_server.observability.metrics import Tally
+from syncline_server.pubsub.hub import Format, Topic
+from syncline_server.realtime.results import Opened, Result
+from syncline_server.realtime.session import Session
+from syncline_server.realtime.subscriptions import HELD_LIMIT, Hearing
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.results import Written
+
+LIMIT = 3
+"""Documents that one session may have open."""
+
+WAIT = 10
+"""Seconds after which what a test waits for counts as missing."""
+
+
+@pytest.fixture
+async def backend(redis: Redis) -> AsyncIterator[Backend]:
+    backend = make_backend(redis, Settings(max_subscriptions=LIMIT))
+    backend.hub.start()
+    yield backend
+    await backend.hub.stop()
+
+
+class Client:
+    """A session, with everything that it told.
+
+    Attributes:
+        told: answers and events, in order; of events that went past the session, the revisions.
+        workspace: the same documents, past the session.
+    """
+
+    def __init__(self, backend: Backend, service_sid: str) -> None:
+        self.told: list[Result | Refusal | Event | int] = []
+        self.workspace = Workspace(backend, service_sid, "alice")
+        self.session = Session(backend, Workspace(backend, service_sid, "alice"), self._tell)
+        self._changed = asyncio.Event()
+
+    def submit(self, *commands: Command) -> None:
+        """Ask, and leave the answers to `told`."""
+        for command in commands:
+            self.session.submit(command, self._tell)
+
+    async def ask(self, command: Command) -> Result | Refusal:
+        """The answer, which does not come to `told`."""
+        answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
+        self.session.submit(command, answered.set_result)
+        async with asyncio.timeout(WAIT):
+            return await answered
+
+    async def open(self, address: str) -> Document:
+        """The document of that address, open from now on."""
+        opened = await self.ask(Open(address))
+        assert isinstance(opened, Opened), opened
+        return opened.document
+
+    async def hears(self, count: int) -> list[Result | Refusal | Event | int]:
+        """`told`, once it is so long."""
+        async with asyncio.timeout(WAIT):
+            while len(self.told) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.told
+
+    @property
+    def written(self) -> list[int]:
+        """What was written, in the order of the answers."""
+        return [
+            orjson.loads(news.document.data)["n"] for news in self.told if isinstance(news, Written)
+        ]
+
+    def _tell(self, news: Result | Refusal | Event) -> None:
+        self.told.append(news)
+        self._changed.set()
+
+
+def write(address: str, n: int) -> Set:
+    return Set(address, b'{"n":%d}' % n)
+
+
+@pytest.fixture
+def client(backend: Backend, service_sid: str) -> Client:
+    return Client(backend, service_sid)
+
+
+@pytest.fixture
+def other(backend: Backend, service_sid: str) -> Client:
+    return Client(backend, service_sid)
+
+
+class TestTurns:
+    async def test_all_addresses_of_a_document_share_them(self, client: Client) -> None:
+        name = unique()
+        sid = (await client.open(name)).sid
+        client.submit(*(write((name, sid)[n % 2], n) for n in range(20)))
+        await client.hears(40)
+
+        assert client.written == list(range(20))
+
+    async def test_what_follows_an_opening_does_not_overtake_what_waited_for_it(
+        self, client: Client
+    ) -> None:
+        name = unique()
+        client.submit(Open(name), *(write(name, n) for n in range(20)))
+        [opened, *_] = await client.hears(1)
+        assert isinstance(opened, Opened)
+        addresses = (name, opened.document.sid)
+        client.submit(*(write(addresses[n % 2], n) for n in range(20, 40)))
+        await client.hears(81)
+
+        assert client.written == list(range(40))
+
+    async def test_nothing_overtakes_when_the_session_forgets_the_name(
+        self, client: Client
+    ) -> None:
+        name = unique()
+        sid = (await client.open(name)).sid
+        client.submit(Unsubscribe(name), *(write(sid, n) for n in range(20)))
+        await client.hears(1)
+        client.submit(*(write((name, sid)[n % 2], n) for n in range(20, 40)))
+        await client.hears(41)
+
+        assert client.written == list(range(40))
+
+    async def test_other_documents_do_not_wait(self, client: Client, store: Store) -> None:
+        await client.open(name := unique())
+        with store.paused():
+            client.submit(write(name, 0), Unsubscribe(unique()))
+            await client.hears(1)
+            assert client.written == []
+        await client.hears(3)
+
+
+class TestEvents:
+    async def test_a_writer_hears_the_answer_first(self, client: Client, store: Store) -> None:
+        name = unique()
+        document = await client.open(name)
+        with store.paused():
+            client.submit(write(name, 0))
+            await asyncio.sleep(0)
+            early = Removed(document.sid, None, document.revision + 1, 0, 0, "bob", expired=False)
+            client.session._hearing.on_event(early)
+            assert client.told == []
+        answer, event = await client.hears(2)
+
+        assert isinstance(answer, Written)
+        assert event is early
+
+    async def test_what_is_not_newer_than_told_is_not_told(self, client: Client) -> None:
+        document = await client.open(unique())
+        old = Updated(document.sid, None, document.revision, 0, 0, "bob", b"{}", None)
+        client.session._hearing.on_event(old)
+
+        assert client.told == []
+
+    async def test_opening_again_changes_nothing(self, client: Client, other: Client) -> None:
+        name = unique()
+        await other.open(name)
+        first = await client.open(name)
+        again = await client.ask(Open(name))
+        written = await other.workspace.set(write(name, 1))
+        [event] = await client.hears(1)
+
+        assert again == Opened(first, created=False, known=False)
+        assert isinstance(event, Updated)
+        assert event.revision == written.document.revision
+
+    async def test_a_name_that_went_to_another_document_stays_with_it(
+        self, client: Client, other: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name, late = unique(), list[Event]()
+        first = await client.open(name)
+        with monkeypatch.context() as patch:
+            patch.setattr(Hearing, "on_event", lambda _, event: late.append(event))
+            await other.workspace.remove(Remove(name))
+            second = await client.open(name)
+        for event in late:
+            client.session._hearing.on_event(event)
+        await client.ask(Unsubscribe(name))
+        await other.workspace.set(write(name, 1))
+        # On the same connection from Redis, so it comes after the event of that.
+        await client.open(mark := unique())
+        await other.workspace.set(write(mark, 2))
+        told = await client.hears(2)
+
+        assert first.sid != second.sid
+        assert [type(event) for event in told] == [Removed, Updated]
+        assert isinstance(told[1], Updated)
+        assert told[1].unique_name == mark
+
+
+def changed(document: Document, revision: int, previous: int, *, based: bool = True) -> Updated:
+    """An event of a document; `based` if a delta of it can be made."""
+    base = Base(b"{}", lambda _: None) if based else None
+    sid, name = document.sid, document.unique_name
+    return Updated(sid, name, revision, previous, 0, "bob", b"{}", None, base=base)
+
+
+class TestDeltas:
+    """What of an event a session says to be known; what it tells as ever comes to `told`."""
+
+    @pytest.fixture
+    def briefs(self, client: Client) -> list[tuple[int, bool]]:
+        """Revision, and whether the data itself is known, of what was told briefly."""
+        briefs: list[tuple[int, bool]] = []
+        client.session.take_deltas(lambda event, known: briefs.append((event.revision, known)))
+        return briefs
+
+    async def test_only_who_was_told_the_state_before_is_told_briefly(
+        self, client: Client, briefs: list[tuple[int, bool]]
+    ) -> None:
+        document = await client.open(unique())
+        at = document.revision
+        client.session._hearing.on_event(changed(document, at + 1, at))
+        client.session._hearing.on_event(changed(document, at + 2, at + 1))
+        skipping = changed(document, at + 4, at + 3)
+        client.session._hearing.on_event(skipping)
+        client.session._hearing.on_event(changed(document, at + 5, at + 4))
+        whole = changed(document, at + 6, at + 5, based=False)
+        client.session._hearing.on_event(whole)
+
+        assert briefs == [(at + 1, False), (at + 2, False), (at + 5, False)]
+        assert client.told == [skipping, whole]
+
+    async def test_what_is_held_back_and_dropped_breaks_the_chain(
+        self, client: Client, store: Store, briefs: list[tuple[int, bool]]
+    ) -> None:
+        document = await client.open(name := unique())
+        at = document.revision
+        with store.paused():
+            client.submit(write(name, 0))
+            await asyncio.sleep(0)
+            events = [changed(document, at + n + 1, at + n) for n in range(HELD_LIMIT + 10)]
+            for event in events:
+                client.session._hearing.on_event(event)
+            assert client.told == []
+        await client.hears(2)
+
+        # The event of the write itself may have come to them, and taken one more place.
+        dropped = events.index(client.told[1])  # type: ignore[arg-type]
+        assert dropped in (10, 11)
+        assert [revision for revision, _ in briefs[: len(events) - dropped - 1]] == [
+            event.revision for event in events[dropped + 1 :]
+        ]
+
+    async def test_the_writer_knows_what_it_wrote(
+        self, client: Client, other: Client, briefs: list[tuple[int, bool]]
+    ) -> None:
+        await client.open(name := unique())
+        increment = Patch(name, Increment({"/n": 1}))
+        written = [await client.ask(command) for command in (write(name, 1), increment)]
+        await client.ask(Set(name, None, ttl=60))
+        await other.workspace.set(write(name, 2))
+        await client.hears(2)
+
+        assert briefs == [
+            (answer.document.revision, True) for answer in written if isinstance(answer, Written)
+        ]
+
+    async def test_of_a_repeated_write_it_is_not_taken_for_granted(
+        self, client: Client, other: Client, briefs: list[tuple[int, bool]]
+    ) -> None:
+        await client.open(name := unique())
+        first = await other.workspace.set(Set(name, b'{"n":1}', op="once"))
+        await client.hears(1)
+        again = await client.ask(Set(name, b'{"n":1}', op="once"))
+        assert again == Written(first.document, repeated=True)
+        await other.workspace.set(write(name, 2))
+        await client.hears(2)
+
+        assert briefs == []
+
+    async def test_the_first_event_begins_at_the_state_that_was_opened(
+        self, client: Client, other: Client
+    ) -> None:
+        events: list[Updated] = []
+        client.session.take_deltas(lambda event, _: events.append(event))
+        data = b'{"text":"%s","n":1}' % (b"." * 300)
+        name = unique()
+        await other.workspace.create(name, data, None, None)
+        await client.open(name)
+        await other.workspace.set(Set(name, data.replace(b"1", b"2")))
+        await eventually(lambda: events)
+        await client.ask(Unsubscribe(name))
+        await other.open(name)
+        await other.workspace.set(Set(name, data))
+        [event] = await other.hears(1)
+
+        assert [event.base and event.base.data for event in events] == [data]
+        # Nobody is left who would want one.
+        assert isinstance(event, Updated)
+        assert event.base is None
+
+
+class TestFailures:
+    async def test_an_open_document_stays_open_when_opening_it_again_fails(
+        self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        for error in (Refusal(Code.UNAVAILABLE, "away"), RuntimeError("a defect")):
+            with monkeypatch.context() as patch:
+                patch.setattr(backend.hub, "make_live", _failing(error))
+                assert isinstance(await client.ask(Open(name)), Refusal)
+        await other.workspace.set(write(name, 1))
+        [event] = await client.hears(1)
+
+        assert isinstance(event, Updated)
+
+    async def test_an_opening_that_fails_leaves_nothing(
+        self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for error in (Refusal(Code.UNAVAILABLE, "away"), RuntimeError("a defect")):
+            with monkeypatch.context() as patch:
+                patch.setattr(backend.hub, "make_live", _failing(error))
+                answers = [await client.ask(Open(unique())) for _ in range(LIMIT + 1)]
+            codes = {answer.code for answer in answers if isinstance(answer, Refusal)}
+            assert codes == {Code.UNAVAILABLE if isinstance(error, Refusal) else Code.INTERNAL}
+        for _ in range(LIMIT):
+            await client.open(name := unique())
+        written = await other.workspace.set(write(name, 1))
+        [event] = await client.hears(1)
+
+        assert isinstance(event, Updated)
+        assert event.revision == written.document.revision
+
+    async def test_a_removal_while_opening_again_is_told(
+        self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        make_live = backend.hub.make_live
+
+        async def remove_meanwhile(topic: Topic) -> None:
+            await make_live(topic)
+            await other.workspace.remove(Remove(name))
+
+        monkeypatch.setattr(backend.hub, "make_live", remove_meanwhile)
+        await client.ask(Open(name))
+        [event] = await client.hears(1)
+
+        assert isinstance(event, Removed)
+
+    async def test_after_the_end_nothing_is_answered_or_told(
+        self, client: Client, other: Client, store: Store
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        with store.paused():
+            client.submit(write(name, 1), write(name, 2), Open(unique()))
+            await asyncio.sleep(0)
+            client.session.close()
+        await other.open(name)
+        other.submit(write(name, 3))
+        await other.hears(2)
+
+        assert client.told == []
+
+
+class Flow:
+    """A client's outlet, with the revisions that were written to it past its session."""
+
+    def __init__(self, client: Client) -> None:
+        self.corked: list[bytes] | None = None
+        self.client = client
+        self.form = Format(lambda event: b"%d " % event.revision, None, Tally())
+        self.write: Callable[[bytes], None] = self._take
+
+    def _take(self, data: bytes) -> None:
+        self.client.told.extend(map(int, data.split()))
+        self.client._changed.set()
+
+    def begin(self) -> None:
+        self.client.session.flow(self.form, self)
+
+    def end(self) -> None:
+        self.client.session.stop_flow()
+
+
+class TestInStep:
+    @pytest.fixture
+    def flow(self, client: Client) -> Flow:
+        flow = Flow(client)
+        flow.begin()
+        return flow
+
+    async def test_updates_are_written_past_the_session_once_it_has_heard_of_one(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        written = [await other.workspace.set(write(name, n)) for n in range(5)]
+        first, *rest = await client.hears(5)
+
+        assert isinstance(first, Updated)
+        assert [first.revision, *rest] == [each.document.revision for each in written]
+        assert flow.form.tally.events == 4
+
+    async def test_an_own_write_is_answered_before_its_event(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        await other.workspace.set(write(name, 0))
+        await client.hears(1)
+        for n in range(1, 50):
+            client.submit(write(name, n))
+        told = (await client.hears(99))[1:]
+
+        answered: set[int] = set()
+        for news in told:
+            if isinstance(news, Written):
+                answered.add(news.document.revision)
+            else:
+                assert _revision(news) in answered
+        assert len(answered) == 49
+
+    async def test_revisions_only_grow_whatever_happens_between(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        for n in range(40):
+            other.submit(write(name, n), Get(name))
+            if n % 3 == 0:
+                client.submit(write(name, 100 + n))
+            if n % 5 == 0:
+                client.submit(Open(name))
+            if n % 7 == 0:
+                flow.end()
+            await asyncio.sleep(0)
+            if n % 7 == 3:
+                flow.begin()
+        last = await other.ask(write(name, -1))
+        assert isinstance(last, Written)
+        await eventually(lambda: last.document.revision in _events(client))
+
+        assert _events(client) == sorted(set(_events(client)))
+
+    async def test_a_removal_is_told_by_the_session(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        await other.workspace.set(write(name, 0))
+        await client.hears(1)
+        await other.workspace.remove(Remove(name))
+        *_, removed = await client.hears(2)
+        await other.open(name)
+        await other.workspace.set(write(name, 1))
+
+        assert isinstance(removed, Removed)
+        assert client.session.subscriptions == 0
+        assert len(client.told) == 2
+
+    async def test_without_flow_every_event_goes_by_the_session(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        for n in range(6):
+            if n == 3:
+                flow.end()
+            await other.workspace.set(write(name, n))
+            await client.hears(n + 1)
+
+        assert [isinstance(news, Updated) for news in client.told] == [
+            *[True, False, False],
+            *[True, True, True],
+        ]
+
+    async def test_who_has_gone_is_written_to_no_more(
+        self, client: Client, other: Client, flow: Flow
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        await other.open(name)
+        await other.workspace.set(write(name, 0))
+        await client.hears(1)
+        client.session.close()
+        await other.workspace.set(write(name, 1))
+        await other.hears(2)
+
+        assert len(client.told) == 1
+
+
+def _events(client: Client) -> list[int]:
+    """Revisions of the events, in order."""
+    return [_revision(news) for news in client.told if isinstance(news, int | Updated)]
+
+
+def _revision(news: object) -> int:
+    assert isinstance(news, int | Updated), news
+    return news if isinstance(news, int) else news.revision
+
+
+def _failing(error: Exception) -> Callable[[Topic], Awaitable[None]]:
+    async def fail(_: Topic) -> None:
+        raise error
+
+    return fail

@@ -1,0 +1,418 @@
+"""A socket's protocol class on a network that does what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
+
+from support.times import Times
+from syncline_protocol.documents import Updated
+from syncline_server.config.settings import Settings
+from syncline_server.observability.audit import Audit
+from syncline_server.observability.metrics import Meters
+from syncline_server.pubsub.cork import Cork
+from syncline_server.realtime.admission import Door
+from syncline_server.realtime.connections import Departures
+from syncline_server.realtime.websocket.endpoint import Endpoint
+from syncline_server.realtime.websocket.frames import binary_frame, text_frame
+from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket, socket_protocol
+
+SETTINGS = Settings(slow_reader_timeout=7, ping_interval=11, ping_timeout=5, output_mark=16_384)
+LARGE = b"x" * 1000
+
+
+class Network(asyncio.Transport):
+    """The transport of a socket: what is written waits until the client takes it.
+
+    Attributes:
+        socket: whom it tells when too much waits.
+        waiting: in bytes, what the client has not taken.
+        reading: False while the socket does not want to hear more.
+        ended: how, once it has: `close` after a farewell, `abort` without, `eof` of one half.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.socket: Socket
+        self.sent = bytearray()
+        self.waiting = 0
+        self.reading = True
+        self.ended: list[str] = []
+        self._high = self._low = 0
+        self._congested = False
+
+    def take(self, size: int | None = None) -> None:
+        """The client takes so much of what waits; None takes all."""
+        self.waiting -= self.waiting if size is None else size
+        if self._congested and self.waiting <= self._low:
+            self._congested = False
+            self.socket.resume_writing()
+
+    def write(self, data: Any) -> None:
+        self.sent += data
+        self.waiting += len(data)
+        if not self._congested and self.waiting > self._high:
+            self._congested = True
+            self.socket.pause_writing()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._high, self._low = high or 0, low or 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended.append("eof")
+
+    def close(self) -> None:
+        self.ended.append("close")
+
+    def abort(self) -> None:
+        self.ended.append("abort")
+
+
+class Wire:
+    """Attributes: `told`: everything that the socket handed on."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self.told: list[Any] = []
+
+    def on_message(self, message: str | bytes) -> None:
+        self.told.append(message)
+        if message in ("pause", "pause briefly"):
+            self.socket.pause_reading()
+        if message == "pause briefly":
+            self.socket.resume_reading()
+
+    def on_congestion(self) -> None:
+        self.flows = False
+
+    def on_relief(self) -> None:
+        self.flows = self.socket.write is not None
+
+    def on_slow(self) -> None:
+        self.told.append("slow")
+        self.socket.close(4003, "slow")
+
+    def on_end(self) -> None:
+        self.told.append("end")
+
+
+class Conversation:
+    """A socket between a network and a wire, once hands are shaken."""
+
+    def __init__(self, times: Times, settings: Settings = SETTINGS) -> None:
+        wires: list[Wire] = []
+
+        def make(socket: Socket) -> Wire:
+            wires.append(Wire(socket))
+            return wires[0]
+
+        self.times = times
+        self.cork = Cork()
+        self.connections: set[Any] = set()
+        meters = Meters()
+        door = Door(settings, Departures(), meters, Audit(1, meters.bounds), lambda: 0.0)
+        protocol = socket_protocol({"/": Endpoint(make)}, settings, times, door, meters, self.cork)
+        state = SimpleNamespace(connections=self.connections)
+        self.socket = protocol(config=None, server_state=state, app_state={})
+        self.network = Network()
+        self.network.socket = self.socket
+        self.socket.connection_made(self.network)
+        self.client = ClientProtocol(parse_uri("ws://test/"))
+        request = self.client.connect()
+        self.client.send_request(request)
+        self.client.data_to_send()
+        headers = [(name.encode(), value.encode()) for name, value in request.headers.raw_items()]
+        self.socket.open(request.method, request.path.encode(), "1.1", headers)
+        [self.wire] = wires
+        self.hear()
+
+    def say(self, text: str | bytes) -> None:
+        """The client sends a message."""
+        if isinstance(text, str):
+            self.client.send_text(text.encode())
+        else:
+            self.client.send_binary(text)
+        self.pass_on()
+
+    def hear(self) -> list[Frame]:
+        """The client takes everything; the frames since the last call, but for the handshake."""
+        self.end_turn()
+        self.network.take()
+        self.client.receive_data(bytes(self.network.sent))
+        self.network.sent.clear()
+        frames = [event for event in self.client.events_received() if isinstance(event, Frame)]
+        self.pass_on()
+        return frames
+
+    def end_turn(self) -> None:
+        """What was sent goes to the network."""
+        self.cork.pull(self.socket)
+
+    def ring(self, seconds: float) -> None:
+        """The alarms that were set for after so many seconds ring; they are set no more."""
+        due = [alarm for after, alarm in self.times.alarms if after == seconds]
+        self.times.alarms = [
+            (after, alarm) for after, alarm in self.times.alarms if after != seconds
+        ]
+        for alarm in due:
+            alarm.callback()
+
+    def pass_on(self) -> None:
+        for data in self.client.data_to_send():
+            if data:
+                self.socket.data_received(data)
+
+
+@pytest.fixture
+async def talk() -> Conversation:
+    return Conversation(Times())
+
+
+def updated(sid: str, revision: int) -> Updated:
+    return Updated(sid, None, revision, revision - 1, 0, "alice", b"{}", None)
+
+
+def fill(talk: Conversation) -> None:
+    """Send until the network is congested."""
+    for _ in range(SETTINGS.output_mark // len(LARGE) + 1):
+        talk.socket.send(text_frame(LARGE))
+        talk.end_turn()
+
+
+class TestMessages:
+    async def test_each_is_handed_on_as_it_is(self, talk: Conversation) -> None:
+        talk.say("é")
+        talk.say(b"\x00\xff")
+        talk.client.send_text(b"in ", fin=False)
+        talk.client.send_continuation(b"pieces", fin=True)
+        talk.say("last")
+
+        assert talk.wire.told == ["é", b"\x00\xff", "in pieces", "last"]
+
+    async def test_frames_go_out_as_they_are(self, talk: Conversation) -> None:
+        talk.socket.send(text_frame(b"one"))
+        talk.socket.send_event(updated("a", 1), binary_frame(b"two"))
+
+        assert [(f.opcode, f.data) for f in talk.hear()] == [
+            (Opcode.TEXT, b"one"),
+            (Opcode.BINARY, b"two"),
+        ]
+
+    async def test_those_that_come_meanwhile_wait_for_the_wire(self, talk: Conversation) -> None:
+        talk.say("pause")
+        assert not talk.network.reading
+        talk.say("one")
+        talk.say("pause")
+        talk.say("two")
+        assert talk.wire.told == ["pause"]
+        talk.socket.resume_reading()
+        assert talk.wire.told == ["pause", "one", "pause"]
+        talk.socket.resume_reading()
+
+        assert talk.wire.told[3:] == ["two"]
+        assert talk.network.reading
+
+    async def test_empty_pieces_leave_nothing(self, talk: Conversation) -> None:
+        talk.client.send_text(b"in ", fin=False)
+        for _ in range(100):
+            talk.client.send_continuation(b"", fin=False)
+        talk.client.send_continuation(b"pieces", fin=True)
+        talk.say("last")
+
+        assert talk.wire.told == ["in pieces", "last"]
+
+    async def test_wires_may_pause_within_their_messages(self, talk: Conversation) -> None:
+        count = 2 * sys.getrecursionlimit() - 100
+        talk.say("pause")
+        for _ in range(count):
+            talk.say("pause briefly")
+        talk.socket.resume_reading()
+
+        assert talk.wire.told[1:] == ["pause briefly"] * count
+
+
+class TestPace:
+    async def test_who_sends_too_fast_is_not_read_for_a_moment(self) -> None:
+        talk = Conversation(Times(), Settings(connection_rate=5))
+        for number in range(12):
+            talk.say(str(number))
+        assert talk.wire.told == ["0", "1", "2", "3", "4"]
+        assert not talk.network.reading
+        end_rest(talk)
+        assert len(talk.wire.told) == 10
+        assert not talk.network.reading
+        end_rest(talk)
+        assert talk.wire.told == [str(number) for number in range(12)]
+        assert talk.network.reading
+        assert talk.socket.meters.bounds["connection_rate"] == 2
+
+    async def test_pings_and_pieces_count_too(self) -> None:
+        talk = Conversation(Times(), Settings(connection_rate=3))
+        talk.client.send_ping(b"")
+        talk.client.send_text(b"a", fin=False)
+        talk.client.send_continuation(b"b", fin=True)
+        talk.pass_on()
+        assert talk.wire.told == ["ab"]
+        assert not talk.network.reading
+
+    async def test_a_wire_that_wants_nothing_gets_nothing_when_the_moment_is_over(self) -> None:
+        talk = Conversation(Times(), Settings(connection_rate=1))
+        talk.say("pause")
+        talk.say("one")
+        end_rest(talk)
+        assert not talk.network.reading
+        talk.socket.resume_reading()
+        assert talk.wire.told == ["pause", "one"]
+
+
+def end_rest(talk: Conversation) -> None:
+    """The moment is over in which the client is not read; it is the last that was asked for."""
+    seconds, alarm = talk.times.alarms.pop()
+    assert 0 < seconds <= 1
+    alarm.callback()
+
+
+class TestSlowClients:
+    async def test_what_waits_is_sent_in_order_when_it_reads_again(
+        self, talk: Conversation
+    ) -> None:
+        fill(talk)
+        assert not talk.network.reading
+        talk.socket.send(text_frame(b"reply"))
+        for revision in (1, 2):
+            talk.socket.send_event(updated("a", revision), text_frame(b"a%d" % revision))
+        sent = [frame.data for frame in talk.hear()]
+        sent += [frame.data for frame in talk.hear()]
+
+        assert [data for data in sent if data != LARGE] == [b"reply", b"a1", b"a2"]
+        assert talk.network.reading
+
+    async def test_one_that_takes_nothing_is_told_why_it_is_left(self, talk: Conversation) -> None:
+        fill(talk)
+        talk.socket.send(text_frame(b"never sent"))
+        talk.ring(SETTINGS.slow_reader_timeout)
+        assert talk.wire.told == ["slow"]
+        *_, close = talk.hear()
+        assert close.opcode is Opcode.CLOSE
+        assert talk.client.close_rcvd is not None
+        assert talk.client.close_rcvd.code == 4003
+
+    async def test_one_that_takes_little_stays(self, talk: Conversation) -> None:
+        fill(talk)
+        for _ in range(3):
+            talk.network.take(10)
+            talk.ring(SETTINGS.slow_reader_timeout)
+
+        assert talk.wire.told == []
+
+    async def test_its_time_begins_anew_when_it_has_caught_up(self, talk: Conversation) -> None:
+        fill(talk)
+        [(_, first)] = [
+            each for each in talk.times.alarms if each[0] == SETTINGS.slow_reader_timeout
+        ]
+        talk.hear()
+        fill(talk)
+        # That of the first congestion: since the second one began, it had no time to take anything.
+        assert first not in [alarm for _, alarm in talk.times.alarms]
+
+    async def test_it_is_not_judged_by_pings_that_it_cannot_see(self, talk: Conversation) -> None:
+        talk.ring(SETTINGS.ping_interval)
+        fill(talk)
+        talk.ring(SETTINGS.ping_timeout)
+
+        assert talk.network.ended == []
+
+
+class TestPings:
+    async def test_a_client_that_answers_stays(self, talk: Conversation) -> None:
+        talk.ring(SETTINGS.ping_interval)
+        for _ in range(3):
+            assert [frame.opcode for frame in talk.hear()] == [Opcode.PING]
+            talk.ring(SETTINGS.ping_timeout)
+            talk.ring(SETTINGS.ping_interval - SETTINGS.ping_timeout)
+
+        assert talk.network.ended == []
+
+    async def test_one_that_does_not_is_dropped(self, talk: Conversation) -> None:
+        talk.ring(SETTINGS.ping_interval)
+        talk.ring(SETTINGS.ping_timeout)
+
+        assert talk.network.ended == ["abort"]
+
+    async def test_one_that_is_not_listened_to_is_not(self, talk: Conversation) -> None:
+        talk.say("pause")
+        talk.ring(SETTINGS.ping_interval)
+        talk.ring(SETTINGS.ping_timeout)
+
+        assert talk.network.ended == []
+
+
+class TestEnd:
+    async def test_the_client_closes(self, talk: Conversation) -> None:
+        talk.client.send_close(1000)
+        talk.pass_on()
+        [close] = talk.hear()
+        assert close.opcode is Opcode.CLOSE
+        assert talk.network.ended == ["close"]
+        talk.socket.connection_lost(None)
+
+        assert talk.wire.told == ["end"]
+        assert talk.connections == set()
+
+    async def test_the_server_closes_and_waits_for_the_client(self, talk: Conversation) -> None:
+        talk.socket.close(4000, "reason")
+        talk.socket.close(4500, "too late")
+        talk.socket.send(text_frame(b"too late"))
+        assert talk.network.ended == []
+        talk.say("not read any more")
+        talk.hear()
+
+        assert talk.client.close_rcvd is not None
+        assert (talk.client.close_rcvd.code, talk.client.close_rcvd.reason) == (4000, "reason")
+        assert talk.network.ended == ["close"]
+        assert "not read any more" not in talk.wire.told
+
+    async def test_a_client_that_does_not_answer_is_cut_off(self, talk: Conversation) -> None:
+        talk.socket.close(4000)
+        talk.ring(CLOSE_TIMEOUT)
+
+        assert talk.network.ended == ["abort"]
+
+    async def test_what_still_comes_is_read_though_the_wire_had_paused(
+        self, talk: Conversation
+    ) -> None:
+        talk.say("pause")
+        talk.socket.close(4000)
+
+        assert talk.network.reading
+
+    async def test_a_message_that_is_too_large_ends_it_but_for_what_the_client_still_sends(
+        self, talk: Conversation
+    ) -> None:
+        talk.say("x" * (SETTINGS.message_limit + 1))
+        talk.hear()
+
+        assert talk.client.close_rcvd is not None
+        assert talk.client.close_rcvd.code == 1009
+        assert talk.network.ended == ["eof"]
+        talk.ring(CLOSE_TIMEOUT)
+        assert talk.network.ended == ["eof", "abort"]

@@ -1,0 +1,147 @@
+"""Expiry, by histories in which every moment is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline_tools.verify.checks_run import CLOCK_TOLERANCE, TOLD_WITHIN, check_expiry
+from syncline_tools.verify.evidence import Evidence
+from syncline_tools.verify.records import (
+    Answered,
+    Connected,
+    Created,
+    Ended,
+    Injected,
+    Invoked,
+    Joined,
+    Kind,
+    Lost,
+    Missing,
+    Opened,
+    Outcome,
+    Read,
+    Record,
+    Removed,
+)
+
+CLIENT = "native-1"
+DOCUMENT = "ET1"
+
+CREATED = 1.0
+PROLONGED = 2.0
+EXPIRY = 4.0
+"""The document is prolonged by two seconds then, and expires."""
+
+
+def findings(*records: Record) -> list[str]:
+    """What is found about a document that one client has open."""
+    history = [
+        Joined(at=0, client=CLIENT, wire="native"),
+        Connected(at=0, client=CLIENT, connection=1),
+        Created(
+            at=CREATED,
+            document=DOCUMENT,
+            kind=Kind.EXPIRING,
+            began=CREATED,
+            revision=1,
+            content="",
+            ttl=2,
+            followers=[CLIENT],
+        ),
+        Opened(at=CREATED, client=CLIENT, document=DOCUMENT, connection=1, revision=1, content=""),
+        *records,
+        Ended(at=20, healed=20),
+    ]
+    return [finding.text for finding in check_expiry(Evidence.of(history)).findings]
+
+
+def prolonged(outcome: Outcome = Outcome.ACKNOWLEDGED, answered: float = PROLONGED) -> list[Record]:
+    return [
+        Invoked(
+            at=PROLONGED,
+            write=1,
+            client=CLIENT,
+            document=DOCUMENT,
+            do="ttl",
+            connection=1,
+            ttl=2,
+        ),
+        Answered(at=answered, write=1, outcome=outcome),
+    ]
+
+
+def removed(at: float) -> Removed:
+    return Removed(at=at, client=CLIENT, document=DOCUMENT, connection=1, revision=9, expired=True)
+
+
+def read(began: float, revision: int | None) -> Read:
+    return Read(
+        at=began, began=began, document=DOCUMENT, final=False, revision=revision, content=None
+    )
+
+
+def test_what_expires_in_time_is_good() -> None:
+    assert findings(*prolonged(), removed(EXPIRY + 0.5), read(EXPIRY + 1, None)) == []
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        removed(EXPIRY - 1),
+        Missing(at=EXPIRY - 1, client=CLIENT, document=DOCUMENT, connection=1),
+        read(EXPIRY - 1, None),
+    ],
+)
+def test_what_is_gone_before_its_expiry_is_found(gone: Record) -> None:
+    assert "it was gone 1.00 s before its expiry" in findings(*prolonged(), gone, removed(EXPIRY))
+
+
+def test_what_is_there_after_its_expiry_is_found() -> None:
+    assert findings(*prolonged(), removed(EXPIRY), read(EXPIRY + 1, 2)) == [
+        "it was there 1.00 s after its expiry"
+    ]
+
+
+def test_clocks_may_differ_a_little() -> None:
+    early, late = EXPIRY - CLOCK_TOLERANCE / 2, EXPIRY + CLOCK_TOLERANCE / 2
+
+    assert findings(*prolonged(), removed(early), read(late, 2)) == []
+
+
+def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
+    late = EXPIRY + TOLD_WITHIN + 1
+
+    assert findings(*prolonged(), removed(late)) == [
+        f"its expiry was told {TOLD_WITHIN + 1:.2f} s late"
+    ]
+    assert findings(*prolonged()) == ["its expiry was not told"]
+
+
+@pytest.mark.parametrize(
+    "excuse",
+    [
+        Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),
+        Injected(at=EXPIRY, client=CLIENT, fault="delay", seconds=1, detail=""),
+        Injected(at=0, client=None, fault="command", seconds=1, detail=""),
+    ],
+)
+def test_a_subscriber_that_had_a_fault_may_be_told_later(excuse: Record) -> None:
+    assert findings(*prolonged(), excuse, removed(EXPIRY + TOLD_WITHIN + 1)) == []
+
+
+def test_a_refused_write_prolongs_nothing() -> None:
+    assert findings(*prolonged(Outcome.REFUSED), removed(CREATED + 2)) == []
+
+
+def test_after_an_unknown_write_the_document_may_live_as_long_as_it_likes() -> None:
+    unknown = prolonged(Outcome.UNKNOWN)
+
+    assert findings(*unknown, removed(CREATED + 2)) == []
+    assert findings(*unknown, read(15, 2)) == []
+
+
+def test_the_life_is_counted_from_any_moment_of_the_write() -> None:
+    slow = prolonged(answered=PROLONGED + 3)
+
+    assert findings(*slow, removed(EXPIRY)) == []
+    assert findings(*slow, read(EXPIRY + 3, 2), removed(EXPIRY + 3)) == []
