@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import count
+
 import zlib
 
 import pytest
@@ -95,6 +97,8 @@ def test_plain_messages_need_no_parser(size: int, opcode: Opcode) -> None:
         LONG_WINDED,
         b"\x81",
     ],
+    # The masks are random, and every process that runs tests must give them the same ids.
+    ids=count(),
 )
 def test_what_is_in_any_way_else_is_left(rest: bytes) -> None:
     data = masked(b"a") + masked(b"b") + rest
