@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from syncline_server.storage.redis import embedded
+from syncline_server.storage.redis.connection import ConnectionBroken
 
 from .cluster import PATIENCE, ClusterNode, free_ports
 
@@ -54,8 +55,15 @@ class Watched:
     async def until_promoted(self) -> None:
         """Return when the replica is the master."""
         async with asyncio.timeout(PATIENCE):
-            while b"role:master" not in await self.replica.ask("INFO", "replication"):
+            while not await self._is_promoted():
                 await asyncio.sleep(0.05)
+
+    async def _is_promoted(self) -> bool:
+        try:
+            return b"role:master" in await self.replica.ask("INFO", "replication")
+        except ConnectionBroken:
+            # A replica drops its clients when it becomes a master.
+            return False
 
     async def _asked(self, *command: str) -> Any:
         return await self.sentinel.ask(*command)

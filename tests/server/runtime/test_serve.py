@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -54,13 +55,15 @@ class TestEnd:
     def test_nothing_is_left_of_a_data_directory_too_deep_for_a_socket(
         self, fresh_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (temporary := tmp_path / "temporary").mkdir()
-        monkeypatch.setenv("TMPDIR", str(temporary))
-        server = fresh_server(data_dir=tmp_path / ("d" * 120))
-        assert list(temporary.iterdir())
-        server.stop()
+        # Not below `tmp_path`, which may itself be too deep.
+        with TemporaryDirectory(prefix="syncline") as name:
+            temporary = Path(name)
+            monkeypatch.setenv("TMPDIR", name)
+            server = fresh_server(data_dir=tmp_path / ("d" * 120))
+            assert list(temporary.iterdir())
+            server.stop()
 
-        assert list(temporary.iterdir()) == []
+            assert list(temporary.iterdir()) == []
 
 
 class SharedRedis:

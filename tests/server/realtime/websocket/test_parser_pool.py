@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from itertools import count
-
 import zlib
+from itertools import count
 
 import pytest
 from hypothesis import given
