@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from support.sentinel import Watched
-from support.store import PATIENCE, Service, Store, refused
+from support.store import PATIENCE, Service, refused
 from syncline_protocol.errors import Code
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.durability import barrier
+from syncline_server.storage.redis.durability import Durability
+from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
 from syncline_server.storage.redis.engines import make_engine
 
@@ -37,8 +38,10 @@ def pair(tmp_path: Path) -> Iterator[Watched]:
 
 
 @asynccontextmanager
-async def durable(engine: Engine, level: str, service_sid: str) -> AsyncIterator[Service]:
-    redis = Redis(engine, PATIENCE, barrier(level, BRIEF))
+async def durable(
+    engine: Engine, level: str, service_sid: str, timeout: float = BRIEF
+) -> AsyncIterator[Service]:
+    redis = Redis(engine, PATIENCE, Durability(level=level, timeout=timeout))
     await redis.start()
     try:
         yield Service(Documents(redis, 60), service_sid)
@@ -70,11 +73,15 @@ async def test_one_wait_serves_all_commits_of_a_moment(pair: Watched, service_si
         assert int(line.split("calls=")[1].split(",")[0]) < 20
 
 
-async def test_fsync_waits_for_the_disk(store: Store, service_sid: str) -> None:
-    """That Redis itself was told never to sync."""
-    async with durable(store.engine, "fsync", service_sid) as service:
-        document = await service.create("prefs")
-        assert await service.get("prefs") == document
+async def test_fsync_waits_for_the_disk(tmp_path: Path, service_sid: str) -> None:
+    engine = EmbeddedRedis(tmp_path, "everysec")
+    try:
+        async with durable(engine, "fsync", service_sid, PATIENCE) as service:
+            for name in ("prefs", "others"):
+                document = await service.create(name)
+                assert await service.get(name) == document
+    finally:
+        await engine.stop()
 
 
 async def test_fsync_without_a_file_is_refused(pair: Watched, service_sid: str) -> None:
