@@ -12,8 +12,8 @@ from syncline_protocol.errors import Code
 from syncline_protocol.fields import REVISION_LIMIT
 from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_document_sid
 from syncline_server.storage import keys
-from syncline_server.storage.commit import now_ms
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.documents import Documents, Step
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, ReplyError
 
@@ -285,6 +285,67 @@ async def test_a_revision_that_was_lost_is_not_given_to_other_content(
     again = {(await service.set("prefs", b'{"n":2}')).document.revision for _ in range(20)}
     assert min(again) > document.revision
     assert not lost & again
+
+
+async def test_no_clock_pushes_a_revision_more_than_a_minute_ahead(
+    service: Service, clock: Clock
+) -> None:
+    await service.create("prefs")
+    clock.offset_ms = YEAR_MS
+    written = (await service.set("prefs", b"{}")).document
+    clock.offset_ms = 0
+    assert 50_000 < written.revision / REVISION_RANDOM - now_ms() < 70_000
+
+
+async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
+    service: Service, admin: Connection, clock: Clock
+) -> None:
+    """Else a write that a failover lost would share its revision with other content."""
+    clock.offset_ms = 59_000
+    document = await service.create("prefs", b"{}")
+    clock.offset_ms = 0
+    key = f"{keys.tag_of(service.sid, 'prefs')}:document:{document.sid}"
+    kept = await admin.execute("DUMP", key)
+    followers = set()
+    for _ in range(20):
+        followers.add((await service.set("prefs", b"{}")).document.revision)
+        steps = [Step("alice", b"{}", None), Step("bob", b"{}", None)]
+        combined = await service.documents.set_in_steps(
+            service.sid, document.sid, steps, None, None
+        )
+        revisions = [each.document.revision for each in combined]
+        assert revisions == [revisions[-1] - 1, revisions[-1]]
+        await admin.execute("RESTORE", key, 0, kept, "REPLACE")
+    assert len(followers) > 15
+    assert max(followers) - document.revision <= REVISION_RANDOM
+
+
+@pytest.mark.parametrize("offset_ms", [-YEAR_MS, -2 * HOUR_MS, 2 * HOUR_MS, YEAR_MS])
+async def test_a_wrong_clock_neither_ends_a_document_early_nor_keeps_it(
+    service: Service, clock: Clock, elapse: Elapse, offset_ms: int
+) -> None:
+    clock.offset_ms = offset_ms
+    for name in ("kept", "set"):
+        document = await service.create(name, ttl=60)
+        assert document.expires_ms == document.created_ms + 60_000
+        assert abs(document.created_ms + offset_ms - clock()) < PATIENCE * 1000
+    await elapse(59_000)
+    assert await service.get("kept") is not None
+    assert (await service.set("set", b"{}")).document.sid == document.sid
+    await elapse(1_001)
+    assert await service.get("kept") is None
+    await refused(service.set("set", b"{}"), Code.NAME_NOT_FOUND)
+
+
+async def test_a_client_that_names_a_revision_that_none_can_have_does_not_use_them_up(
+    service: Service,
+) -> None:
+    document = await service.create("prefs")
+    held = document.revision + 3 * 60_000 * REVISION_RANDOM
+    assert await service.documents.advance(service.sid, document.sid, held) == document
+    held = document.revision + 30_000 * REVISION_RANDOM
+    advanced = await service.documents.advance(service.sid, document.sid, held)
+    assert held < advanced.revision <= held + REVISION_RANDOM
 
 
 # Operation ids

@@ -132,7 +132,7 @@ class Node:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
             ReplyError: Redis refused the command for good.
         """
-        return await self._ask(self._live(), command)
+        return await self._reply(self._live().execute(*command))
 
     async def commit(self, *command: Argument) -> Any:
         """The reply to a command that writes, once it is as durable as the settings ask.
@@ -144,9 +144,11 @@ class Node:
             raise Denied
         if barrier is not None:
             barrier.check()
+        # Sent before the barrier is asked for: that speaks of what was sent before it.
+        answer = connection.execute(*command)
         if barrier is None:
-            return await self._ask(connection, command)
-        reply, _ = await asyncio.gather(self._ask(connection, command), barrier.passed())
+            return await self._reply(answer)
+        reply, _ = await asyncio.gather(self._reply(answer), barrier.passed())
         return reply
 
     async def load_scripts(self) -> None:
@@ -161,9 +163,9 @@ class Node:
             raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
         return connection
 
-    async def _ask(self, connection: Connection, command: tuple[Argument, ...]) -> Any:
+    async def _reply(self, answer: asyncio.Future[Any]) -> Any:
         try:
-            return await connection.execute(*command)
+            return await answer
         except ConnectionBroken:
             raise Unanswered(
                 Code.UNAVAILABLE,

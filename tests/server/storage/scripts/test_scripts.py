@@ -44,7 +44,7 @@ async def test_due_takes_what_is_due_and_leaves_the_rest(redis: Redis, admin: Co
     moment, *buckets = await redis.run(DUE, key, now, 2)
     assert buckets == [b"01", b"02"]
     assert now <= int(moment) <= now_ms()
-    # A clock that is ahead of Redis' counts, one that is behind does not.
+    # The clock of another shard that is ahead counts, one that is behind does not.
     assert await redis.run(DUE, key, now + 30_000, BUCKETS) == [b"%d" % (now + 30_000), b"03"]
     assert (await redis.run(DUE, key, 0, BUCKETS))[1:] == []
     assert await admin.execute("ZRANGE", key, 0, -1) == [b"04"]
