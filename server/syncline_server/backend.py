@@ -12,6 +12,7 @@ from .objects.patch_batching import Combiner
 from .objects.turns import Turns
 from .observability.audit import Audit
 from .observability.metrics import Meters
+from .observability.readiness import Readiness
 from .pubsub.hub import Hub
 from .storage.documents import Documents
 from .storage.listing import Listing
@@ -43,6 +44,7 @@ class Backend:
     hub: Hub
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
+    readiness: Readiness = field(default_factory=Readiness)
     audit: Audit = field(init=False)
     pace: Pace = field(init=False)
     turns: Turns = field(init=False)
@@ -67,13 +69,14 @@ class Backend:
         return not self.missing()
 
     def missing(self) -> list[str]:
-        """What the server cannot do without and has not: of `redis`, `feed` and `keys`."""
+        """What the server lacks: of `redis`, `feed` and `keys`, and the names of other problems."""
         present = {
             "redis": self.redis.connected,
             "feed": self.hub.live,
             "keys": self.authenticator.knows_all,
         }
-        return [name for name, is_there in present.items() if not is_there]
+        absent = [name for name, is_there in present.items() if not is_there]
+        return [*absent, *self.readiness.problems]
 
     async def webhooks_of_the_system(self, service_sid: str) -> str:
         """What a write that nobody asked for does to the queue of webhooks."""

@@ -6,6 +6,7 @@ A field is at once the option `--field-name` of `syncline serve` and the environ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -33,6 +34,8 @@ REDIS_SCHEMES = (
     "redis+sentinel",
     "rediss+sentinel",
 )
+
+_PREFIX = re.compile(r"[A-Za-z0-9._:-]{0,64}", re.ASCII)
 
 MAX_DATA_LIMIT = 1024 * 1024
 
@@ -366,10 +369,35 @@ class Settings:
         least=0.1,
         most=60,
     )
+    redis_prefix: str = _setting(
+        "",
+        "What begins every key and channel in Redis, so that several installations can share one: "
+        "letters, digits and . _ - : alone.",
+    )
+    clock_tolerance: float = _setting(
+        3.0,
+        "Seconds by which this server's clock may differ from that of Redis; beyond, it is not "
+        "ready.",
+        least=0.1,
+        most=3600,
+    )
     durability: str = _setting(
         "acknowledge",
-        "What a write has survived when it is answered: Redis has it, a replica too, or the disk.",
+        "What an answered write has survived: Redis has it, the replicas too, or the disk.",
         choices=("acknowledge", "replicated", "fsync"),
+    )
+    replicas: int = _setting(
+        0,
+        "Replicas that must have a write with --durability replicated; 0 for all that there are.",
+        least=0,
+        most=100,
+    )
+    replica_timeout: float = _setting(
+        60.0,
+        "Seconds for which a replica that has gone is still waited for, since it may have been "
+        "promoted; meanwhile writes are refused with 20503.",
+        least=1,
+        most=86_400,
     )
     durability_timeout: float = _setting(
         1.0, "Seconds that may take; then the write is refused with 20503.", least=0.01, most=60
@@ -389,6 +417,10 @@ class Settings:
             check_url("otlp_endpoint", self.otlp_endpoint, ("http", "https"))
         if self.public_url is not None and set(self.public_url) & set("?#"):
             raise SettingError("--public-url must have no query and no fragment")
+        if not _PREFIX.fullmatch(self.redis_prefix):
+            raise SettingError(
+                "--redis-prefix must be up to 64 letters, digits and . _ - : (no braces)"
+            )
         for name, origins in (("cors", self.origins), ("ws", self.socket_origins)):
             check_origins(f"--{name}-origins", origins)
         _ = self.proxies, self.webhook_private_networks

@@ -24,7 +24,8 @@ def routes(backend: Backend) -> list[Resource]:
         missing = backend.missing()
         if not missing:
             return json_reply({"status": "ready", **_figures(backend)})
-        what = " and ".join(_ABSENCES[name] for name in missing)
+        sentences = {**_ABSENCES, **backend.readiness.problems}
+        what = " and ".join(sentences[name] for name in missing)
         refusal = Refusal(Code.UNAVAILABLE, f"The server is not ready: {what}.")
         return refusal_reply(request, refusal, {"missing": missing, **_figures(backend)})
 
@@ -41,7 +42,11 @@ _ABSENCES = {
 def _figures(backend: Backend) -> dict[str, Any]:
     """Seconds, as the last probe of each had them."""
     feed = backend.hub.feed
-    return {"feed_lag": round(feed.lag, 6), "redis_round_trip": round(feed.round_trip, 6)}
+    return {
+        "feed_lag": round(feed.lag, 6),
+        "redis_round_trip": round(feed.round_trip, 6),
+        "clock_offset": round(backend.redis.clock_offset, 3),
+    }
 
 
 async def _alive(_: Request) -> Response:

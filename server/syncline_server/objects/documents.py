@@ -14,7 +14,6 @@ from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.grant_scope import Scope
 from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
 from syncline_server.storage.paging import Page
 from syncline_server.storage.results import Written, absent, forbidden, mismatch
 from syncline_server.storage.rights import Right
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from syncline_server.backend import Backend
 
 __all__ = ["Workspace"]
-
-CLOCK_DIFFERENCE_MS = 60_000
-"""By which the clocks of servers may differ, in milliseconds."""
 
 
 class Workspace:
@@ -280,7 +276,7 @@ class Workspace:
         rights are checked, since it is a write that a mere reader could ask for.
         """
         is_checked = await self._needs(Right.READ, sid) is not None or self.is_scoped
-        if is_checked or held >= (now_ms() + CLOCK_DIFFERENCE_MS) * REVISION_RANDOM:
+        if is_checked:
             return await self.get(sid)
         return await self._documents.advance(self.service_sid, sid, held)
 

@@ -153,3 +153,5 @@ class Gauges:
     redis_round_trip: float
     feed_live: bool
     feed_lag: float
+    clock_offset: float = 0.0
+    clock_faults: int = 0

@@ -75,6 +75,16 @@ class Telemetry:
             "What the last probe took through Redis and back; of the slowest shard.",
             gauges.feed_lag,
         )
+        yield _gauge(
+            "clock_offset_seconds",
+            "By how much this machine's clock is ahead of Redis'; of the shard that differs most.",
+            gauges.clock_offset,
+        )
+        yield CounterMetricFamily(
+            "syncline_clock_faults",
+            "How often the clock was found to differ from Redis' by more than --clock-tolerance.",
+            gauges.clock_faults,
+        )
         yield CounterMetricFamily(
             "syncline_feed_events", "Events that came from Redis.", meters.fan_out.count
         )

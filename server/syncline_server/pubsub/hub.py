@@ -15,7 +15,7 @@ from syncline_protocol.documents import Document, Event, Removed, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import SYSTEM
 from syncline_server.observability.metrics import Meters, Tally
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.commit import REVISION_RANDOM
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.keys import channel, sid_of_channel
 from syncline_server.storage.redis.backoff import PAUSE_LIMIT
@@ -124,7 +124,9 @@ class Hub:
             delta_memory: bytes of data that deltas begin from, in all.
             cork: through which updates are written.
         """
+        self._redis = redis
         self._documents = documents
+        documents.on_trouble = self._on_trouble
         self._cork = cork or Cork()
         self._meters = meters or Meters()
         self._traces = traces
@@ -142,6 +144,10 @@ class Hub:
     def feed(self) -> Feed:
         """Where the events come from."""
         return self._feed
+
+    def now_ms(self) -> int:
+        """Redis' time, by which events are dated."""
+        return self._redis.now_ms()
 
     def start(self) -> None:
         """Begin to listen."""
@@ -238,7 +244,7 @@ class Hub:
         else:
             with self._traces.fan_out(event.trace, event.sid):
                 self._on_event(event)
-        self._meters.fan_out.observe(max(0, now_ms() - event.at_ms) / 1000)
+        self._meters.fan_out.observe(max(0, self._redis.now_ms() - event.at_ms) / 1000)
 
     def _on_event(self, event: Event) -> None:
         topic = self._topics.get(event.sid)
@@ -263,6 +269,10 @@ class Hub:
             except Exception:
                 # One that fails must not keep the event from the others, nor end the feed.
                 logger.exception("an event of %s could not be handed on", event.sid)
+
+    def _on_trouble(self, service_sid: str, sid: str) -> None:
+        """A document was written here, and its event perhaps not published."""
+        self._on_gap([channel(service_sid, sid)])
 
     def _on_gap(self, channels: list[str]) -> None:
         self._meters.compared += len(channels)
@@ -291,7 +301,7 @@ class Hub:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
                 await asyncio.sleep(PAUSE_LIMIT)
                 continue
-            return self._on_event(_difference(topic, document))
+            return self._on_event(_difference(topic, document, self._redis.now_ms()))
 
     async def _end_unentitled(self, topic: Topic) -> None:
         reading = {subscriber.reader for subscriber in topic.subscribers}
@@ -303,10 +313,9 @@ class Hub:
                 subscriber.on_revoked(topic.sid)
 
 
-def _difference(topic: Topic, document: Document | None) -> Event:
+def _difference(topic: Topic, document: Document | None, now: int) -> Event:
     if document is None:
         # Nobody is left who could say when and by whom.
-        now = now_ms()
         held = max(topic.revision, topic.held)
         revision = max(held + 1, now * REVISION_RANDOM)
         return Removed(topic.sid, None, revision, held, now, SYSTEM, expired=False)

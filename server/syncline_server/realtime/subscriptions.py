@@ -17,7 +17,6 @@ from syncline_protocol.objects import SYSTEM
 from syncline_server.objects.documents import Workspace
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Format, Hub, Topic
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.results import Written
 
 from .results import Opened, Result, tells_data
@@ -206,7 +205,8 @@ class Hearing:
         if watch.told:
             last = max(watch.told, watch.answered)
             name = watch.unique_name
-            self._send_event(Removed(sid, name, last + 1, last, now_ms(), SYSTEM, expired=False))
+            at = self._hub.now_ms()
+            self._send_event(Removed(sid, name, last + 1, last, at, SYSTEM, expired=False))
 
     @contextmanager
     def writing(self, command: Command) -> Iterator[None]:

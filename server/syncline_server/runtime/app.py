@@ -25,6 +25,7 @@ from syncline_server.http import static as web
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Gauges, Meters
 from syncline_server.observability.prometheus import Telemetry
+from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import Gathering
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.hub import Hub
@@ -39,7 +40,8 @@ from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.durability import barrier
+from syncline_server.storage.redis.data_set import DataSet
+from syncline_server.storage.redis.durability import Durability
 from syncline_server.storage.redis.engine import Engine
 from syncline_server.storage.services import Services
 from syncline_server.webhooks.context import Office
@@ -85,13 +87,16 @@ def create_app(
         worker: the number of this process among those that serve together.
         run_dir: where these have sockets for each other; None for one that serves alone.
     """
-    meters, cork = Meters(), Cork()
+    meters, cork, readiness = Meters(), Cork(), Readiness()
     known_keys = KnownKeys(credentials.api_keys)
     redis = Redis(
         engine,
         settings.redis_timeout,
-        barrier(settings.durability, settings.durability_timeout),
+        _durability(settings),
         meters.commits,
+        data_set=DataSet(credentials.account_sid, settings.redis_prefix),
+        readiness=readiness,
+        clock_tolerance=settings.clock_tolerance,
     )
     traces = _traces(settings, meters, worker)
     documents = Documents(redis, settings.operation_memory, traces)
@@ -110,6 +115,7 @@ def create_app(
         ),
         meters=meters,
         traces=traces,
+        readiness=readiness,
     )
     departures, wheel = Departures(), Wheel()
     door = Door(settings, departures, meters, backend.audit, asyncio.get_running_loop().time)
@@ -174,6 +180,15 @@ def create_app(
     return Application(http, socket, departures, wheel, meters, backend.audit)
 
 
+def _durability(settings: Settings) -> Durability:
+    return Durability(
+        level=settings.durability,
+        timeout=settings.durability_timeout,
+        replicas=settings.replicas,
+        replica_timeout=settings.replica_timeout,
+    )
+
+
 def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     if settings.otlp_endpoint is None:
         return None
@@ -193,4 +208,6 @@ async def _look(backend: Backend, departures: Departures) -> Gauges:
         redis_round_trip=feed.round_trip,
         feed_live=feed.live,
         feed_lag=feed.lag,
+        clock_offset=backend.redis.clock_offset,
+        clock_faults=backend.redis.clock_faults,
     )

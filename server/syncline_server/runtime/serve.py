@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from syncline_server.auth.api_keys import check_master_key
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import Vault
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability import logs
+from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engines import make_engine, start_engine
 
@@ -60,7 +60,8 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
     engine = make_engine(settings)
     try:
         await start_engine(engine, settings)
-        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        vault = Vault(credentials.master_key)
+        await check_data_set(engine, settings, credentials.account_sid, vault)
         app = create_app(settings, credentials, engine)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)
@@ -78,7 +79,8 @@ async def _run_workers(
     embedded = engine if isinstance(engine, EmbeddedRedis) else None
     try:
         await start_engine(engine, settings)
-        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        vault = Vault(credentials.master_key)
+        await check_data_set(engine, settings, credentials.account_sid, vault)
         if embedded is None:
             await engine.stop()  # it is for the workers alone to connect to
         # Not in the data directory: addresses of sockets are short.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import getrandbits, randrange
@@ -10,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from .redis.clock import now_ms
 from .redis.connection import Argument
 from .rights import Right
 
@@ -32,6 +32,8 @@ class Commit:
         webhooks: what it does to the queue of webhooks, as `webhooks.hook` says; "" for nothing.
         trace: what its event carries, as `Traces.commit` gives it; "" for nothing.
         at_ms: this machine's clock when it was first sent.
+        not_before_ms: what Redis' clock showed then at the least: this write gives no revision
+            before that. It does not depend on this machine's clock, which may be wrong.
         mark: names this write in the document.
     """
 
@@ -50,14 +52,15 @@ class Commit:
     trace: str = ""
     at_ms: int = field(default_factory=lambda: now_ms())
     mark: str = field(default_factory=lambda: _mark())
+    not_before_ms: int = 0
 
     @property
     def bucket(self) -> str:
         """Two hexadecimal digits."""
         return self.tag[-3:-1]
 
-    def arguments(self, operation_ms: int, publish: str) -> tuple[Argument, ...]:
-        """ARGV of the script."""
+    def arguments(self, operation_ms: int, publishing: str) -> tuple[Argument, ...]:
+        """ARGV of the script; `publishing` is what `Redis.publishing` gives."""
         return (
             self.verb,
             self.sid,
@@ -70,7 +73,7 @@ class Commit:
             operation_ms,
             self.at_ms,
             randrange(REVISION_RANDOM),
-            publish,
+            publishing,
             self.mark,
             bits(self.needs),
             orjson.dumps([(who, _operation(who, op)) for who, op in self.earlier])
@@ -99,7 +102,7 @@ class Commit:
             return self.verb != "remove"
         # This write would have given a later revision, and it would still be the last or before it.
         revision = int(newest[3])
-        return revision == self.if_match or revision < self.at_ms * REVISION_RANDOM
+        return revision == self.if_match or revision < self.not_before_ms * REVISION_RANDOM
 
     def anew(self) -> Commit:
         """The same write under another mark, for when this one must not take effect any more."""
@@ -118,8 +121,3 @@ def _operation(who: str, op: str | None) -> str:
 
 def bits(needs: Right | None) -> int | str:
     return "" if needs is None else int(needs)
-
-
-def now_ms() -> int:
-    """This machine's clock, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

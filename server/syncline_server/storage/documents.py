@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from syncline_protocol.sids import (
 )
 
 from . import keys
-from .commit import Commit, bits, now_ms
+from .commit import Commit, bits
 from .redis.client import Redis
 from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
 
 __all__ = ["Documents", "Step", "StepRepeated"]
+
+logger = logging.getLogger("syncline.documents")
+
+REPLY_LENGTH = 11
+"""Elements of a reply of document.lua; one more tells what Redis refused after the write."""
 
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
@@ -69,6 +75,14 @@ class Documents:
         self._traces = traces
         self._operation_ms = operation_memory * 1000
         self._notes = Notes(redis)
+        # Takes a service and a SID whose event Redis may have refused.
+        self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
+
+    def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
+        """A write was applied, but Redis refused what belongs to it: its event, perhaps."""
+        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        self._redis.inspect(keys.tag_of(service_sid, sid))
+        self.on_trouble(service_sid, sid)
 
     async def get(
         self, service_sid: str, address: str, who: str = "", needs: Right | None = None
@@ -262,12 +276,13 @@ class Documents:
         commit = Commit(
             tag, verb, sid, name, if_match, data, ttl, who, op, needs, earlier, webhooks
         )
+        commit.not_before_ms = self._redis.now_ms(tag)
         if webhooks:
             self._notes.note(commit.tag[1:-1])
         if ttl:
             due = keys.due(service_sid)
             # Sent before the commit: should this process die between, the sweeper looks in vain.
-            noted = self._note(due, commit.at_ms + ttl * 1000, commit.bucket)
+            noted = self._note(due, self._redis.now_ms(tag) + ttl * 1000, commit.bucket)
             _, reply = await asyncio.gather(noted, self._run(commit))
         else:
             reply = await self._run(commit)
@@ -281,6 +296,8 @@ class Documents:
         if status == b"mismatch":
             raise mismatch(if_match, _document(reply) if len(reply) > 1 else None)
         document = _document(reply)
+        if len(reply) > REPLY_LENGTH:
+            self.note_trouble(service_sid, document.sid, reply[-1])
         if status == b"repeated" and not _is_addressed(document, verb, sid, name):
             raise Refusal(
                 Code.CONFLICT,
@@ -313,7 +330,7 @@ class Documents:
             return await self._run_once(replace(commit, trace=trace))
 
     async def _run_once(self, commit: Commit) -> list[Any]:
-        arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
+        arguments = commit.arguments(self._operation_ms, self._redis.publishing)
         try:
             reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         except Unanswered as unanswered:
@@ -338,14 +355,14 @@ class Documents:
             if not commit.cannot_have_been_applied(newest):
                 raise unanswered
             commit = commit.anew()
-        arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
+        arguments = commit.arguments(self._operation_ms, self._redis.publishing)
         reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         return reply
 
     async def _fetch(
         self, tag: str, sid: str, name: str, who: str = "", needs: Right | None = None
     ) -> list[Any]:
-        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, now_ms(), who, bits(needs))
+        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, who, bits(needs))
         return reply
 
 
@@ -372,7 +389,7 @@ def _sid_and_name(address: str) -> tuple[str, str]:
 
 
 def _document(reply: list[Any]) -> Document:
-    _, sid, name, revision, data, created, updated, expires, creator, writer, _ = reply
+    _, sid, name, revision, data, created, updated, expires, creator, writer, *_ = reply
     return Document(
         sid=sid.decode(),
         unique_name=name.decode() or None,

@@ -15,7 +15,6 @@ from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 
 from . import keys
-from .commit import now_ms
 from .documents import Documents
 from .redis.client import Redis
 from .redis.connection import ReplyError
@@ -95,8 +94,9 @@ class Sweeper:
         return True
 
     async def _sweep(self, service_sid: str) -> None:
-        # Commits go by the later of Redis' clock and ours, and so does this.
-        moment, *due = await self._redis.run(DUE, keys.due(service_sid), now_ms(), BUCKETS)
+        # By the latest clock of all masters: a document expires by that of its own.
+        latest = self._redis.now_ms()
+        moment, *due = await self._redis.run(DUE, keys.due(service_sid), latest, BUCKETS)
         buckets = [int(bucket, 16) for bucket in due]
         await asyncio.gather(*(self._sweep_bucket(service_sid, b, moment) for b in buckets))
         await self._index(service_sid, buckets)

@@ -1,4 +1,4 @@
-"""The names of everything that is kept in Redis.
+"""The names of everything that is kept in Redis; `Redis` puts `--redis-prefix` before each.
 
 All keys of one bucket begin with its hash tag, so that a cluster keeps them in one slot (the
 scripts append the rest):
@@ -14,12 +14,14 @@ scripts append the rest):
     {IS…:3f}:void:…         string marks a write that must not take effect any more, likewise
     {IS…:3f}:webhooks       stream webhooks that wait, and as `…:dropped` how many gave way
     {IS…:3f}:endpoints:…    set    endpoints of an identity that are connected
-    {IS…:3f}:event:ET…      channel
+    {IS…:3f}:event:ET…      channel; in Redis with the database and the id of the data set before
+                                   the SID (`wire_channel`)
 
     {IS…}:due               zset   buckets by a moment at which something in them expires
     {IS…}:webhooks:lease    string who delivers the webhooks of the service, for a bounded time
     {IS…}:webhooks:parked   hash   webhooks that were given up, JSON by id; with `:index` the ids,
                                    zset
+    {syncline}:data-set     hash   the id of the data set, and the account whose it is
     {syncline}:services     hash   SID of a service -> its record, JSON
     {syncline}:names        hash   unique name of a service -> SID
     {syncline}:index        zset   SIDs of services, for listing in their order
@@ -44,6 +46,7 @@ __all__ = [
     "ALL_SERVICES",
     "API_KEYS",
     "API_KEY_VERSION",
+    "DATA_SET",
     "DELETIONS",
     "MASTER",
     "REVOKED",
@@ -69,6 +72,7 @@ __all__ = [
 ALL_SERVICES = "{syncline}"
 """The hash tag that begins every key about services as such, and about API keys."""
 
+DATA_SET = f"{ALL_SERVICES}:data-set"
 SERVICES = f"{ALL_SERVICES}:services"
 SERVICE_INDEX = f"{ALL_SERVICES}:index"
 SERVICE_VERSION = f"{ALL_SERVICES}:version"

@@ -18,7 +18,6 @@ from syncline_protocol.fields import show
 
 from . import keys
 from .change_watcher import Lookout, make_version
-from .commit import now_ms
 from .paging import Page, read_page
 from .redis.client import Redis
 from .redis.connection import Argument
@@ -105,7 +104,7 @@ class Services:
 
     async def create(self, members: Mapping[str, Any], limit: int) -> Service:
         """A new service; raises `CONFLICT` where there are `limit` of them already."""
-        made = _make(None, members)
+        made = _make(None, self._redis.now_ms(), members)
         reply = await self._run("create", made.sid, _encode(made), limit)
         if reply[0] == b"full":
             raise Refusal(Code.CONFLICT, f"There are {limit} services, the most that are allowed.")
@@ -113,7 +112,7 @@ class Services:
 
     async def update(self, address: str, members: Mapping[str, Any]) -> Service:
         """Set members of a service; raises `SERVICE_NOT_FOUND`."""
-        changed = {**members, "updated_ms": now_ms()}
+        changed = {**members, "updated_ms": self._redis.now_ms()}
         reply = await self._run("update", await self._existing(address), orjson.dumps(changed))
         if reply[0] == b"absent":
             raise unknown_service(address)
@@ -152,7 +151,7 @@ class Services:
         # Not while the others are read again: this one would be left out.
         async with self._lookout.lock:
             if address == DEFAULT_NAME:
-                made = _make(DEFAULT_NAME, {})
+                made = _make(DEFAULT_NAME, self._redis.now_ms(), {})
                 _, record = await self._script("default", made.sid, _encode(made))
             else:
                 record = await self._redis.execute("HGET", keys.SERVICES, address)
@@ -196,8 +195,7 @@ def unknown_service(address: str) -> Refusal:
     return Refusal(Code.SERVICE_NOT_FOUND, f"There is no service {show(address)}.")
 
 
-def _make(unique_name: str | None, members: Mapping[str, Any]) -> Service:
-    now = now_ms()
+def _make(unique_name: str | None, now: int, members: Mapping[str, Any]) -> Service:
     return Service(f"IS{secrets.token_hex(16)}", unique_name, now, now, **members)
 
 

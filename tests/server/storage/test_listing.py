@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from support.store import Clock, Service, refused
+from support.store import Elapse, Service, refused
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_protocol.sids import bucket_of_name
@@ -177,12 +177,12 @@ async def test_a_page_goes_on_where_its_mark_is_gone(pages: Pages, service: Serv
 
 
 async def test_what_is_past_its_expiry_is_not_listed_and_leaves_no_hole(
-    pages: Pages, service: Service, clock: Clock
+    pages: Pages, service: Service, elapse: Elapse
 ) -> None:
     stays = await fill(service, 12)
     expiring: list[Document] = await asyncio.gather(*(service.create(ttl=10) for _ in range(40)))
     assert sum(len(page) for page in await pages.forward(5)) == 12 + len(expiring)
-    clock.offset_ms = 11_000
+    await elapse(11_000)
     found = await pages.forward(5)
     assert [sid for page in found for sid in page] == stays
     assert [len(page) for page in found] == [5, 5, 2]

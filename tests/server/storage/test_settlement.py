@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.store import PATIENCE, Line, Publications, Service, Store, eventually, refused
+from support.store import PATIENCE, Clock, Line, Publications, Service, Store, eventually, refused
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
@@ -199,3 +199,31 @@ async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     rival = await service.set("prefs", b'{"by":"rival"}')
     assert await admin.execute(*late[0]) == [b"void"]
     assert await service.get("prefs") == rival.document
+
+
+@pytest.mark.parametrize("offset_ms", [-7_200_000, 7_200_000])
+@pytest.mark.parametrize("lost", LOST)
+async def test_a_wrong_clock_lets_no_write_be_applied_twice(
+    mine: Service,
+    service: Service,
+    line: Line,
+    published: Publications,
+    clock: Clock,
+    lost: str,
+    offset_ms: int,
+) -> None:
+    """Another writer came between, so that the mark of the write is gone."""
+    await aged(await mine.create("prefs", b'{"n":0}'))
+    clock.offset_ms = offset_ms
+    reconnected = mine.documents._redis.reconnected
+
+    async def overtaken(key: str) -> None:
+        await service.set("prefs", b'{"n":2}', who="bob")
+        await reconnected(key)
+
+    mine.documents._redis.reconnected = overtaken  # type: ignore[method-assign]
+    line.lose = lost
+    refusal = await refused(mine.set("prefs", b'{"n":1}', who="alice"), Code.UNAVAILABLE)
+    assert "may or may not" in refusal.message
+    events = await published.take()
+    assert [event.by for event in events] == (["bob"] if lost == "commit" else ["alice", "bob"])

@@ -35,6 +35,7 @@ class RedisCluster:
 
     publish, subscribe, unsubscribe = "SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE"
     channels_at_once = 1
+    database = 0
 
     def __init__(self, seeds: Sequence[Address], timeout: float) -> None:
         """
@@ -79,6 +80,10 @@ class RedisCluster:
         self._masters.setdefault(shard, self._address_of(shard))
         self._slots[int(slot)] = shard
         self._changed()
+
+    async def confirms(self, shard: str) -> bool:
+        """A master that is cut off from the Cluster stops to take writes by itself."""
+        return shard in self._masters
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call when the map of slots has changed."""

@@ -44,6 +44,7 @@ class SentinelRedis(WholeEngine):
         self._sentinels = list(sentinels)
         self._name = name
         self._login = master
+        self.database = master.database
         self._timeout = timeout
         self._master: Address | None = None
         self._callbacks: list[Callable[[], None]] = []
@@ -69,6 +70,14 @@ class SentinelRedis(WholeEngine):
     def suspect(self, shard: str) -> None:
         """Ask the Sentinels now."""
         self._suspicious.set()
+
+    async def confirms(self, shard: str) -> bool:
+        """True if most Sentinels name it: those that can be reached may be cut off from them."""
+        answers = await asyncio.gather(
+            *(self._ask(sentinel) for sentinel in self._sentinels), return_exceptions=True
+        )
+        votes = sum(isinstance(each, Address) and str(each) == shard for each in answers)
+        return votes * 2 > len(self._sentinels)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call when the master is another."""

@@ -16,9 +16,10 @@ from syncline_server.storage.scripts import ALL
 from .address import Address
 from .backoff import Backoff
 from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect
-from .durability import Barrier
+from .durability import Barrier, Replicas
+from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["Node", "Unanswered", "reconnect"]
+__all__ = ["Denied", "Node", "Unanswered", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 
@@ -33,6 +34,16 @@ class Unanswered(Refusal):
     """A command was sent and its reply lost: it may have been carried out, or not."""
 
 
+class Denied(Refusal):
+    """The Redis user may not do this; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.UNAVAILABLE,
+            "The store refuses this server, whose Redis user lacks rights; nothing was changed.",
+        )
+
+
 class Node:
     """Commands, each tried once.
 
@@ -43,8 +54,10 @@ class Node:
         self,
         locate: Callable[[], Awaitable[Address]],
         timeout: float,
-        barrier: Callable[[Connection], Barrier | None],
+        barrier: Callable[[Connection, Replicas | None], Barrier | None],
         on_trouble: Callable[[], None],
+        *,
+        inspection: Inspection,
     ) -> None:
         """
         Args:
@@ -53,7 +66,9 @@ class Node:
             barrier: what a commit waits for besides its reply; None for nothing.
             on_trouble: called when the connection breaks or cannot be made, or when the server
                 is no master any more.
+            inspection: what is looked at on each connection.
         """
+        self.inspector = Inspector(inspection)
         self._locate = locate
         self._timeout = timeout
         self._make_barrier = barrier
@@ -117,7 +132,7 @@ class Node:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
             ReplyError: Redis refused the command for good.
         """
-        return await self._ask(self._live(), command)
+        return await self._reply(self._live().execute(*command))
 
     async def commit(self, *command: Argument) -> Any:
         """The reply to a command that writes, once it is as durable as the settings ask.
@@ -125,9 +140,15 @@ class Node:
         Raises as `execute`.
         """
         connection, barrier = self._live(), self._barrier
+        if self.inspector.denied is not None:
+            raise Denied
+        if barrier is not None:
+            barrier.check()
+        # Sent before the barrier is asked for: that speaks of what was sent before it.
+        answer = connection.execute(*command)
         if barrier is None:
-            return await self._ask(connection, command)
-        reply, _ = await asyncio.gather(self._ask(connection, command), barrier.passed())
+            return await self._reply(answer)
+        reply, _ = await asyncio.gather(self._reply(answer), barrier.passed())
         return reply
 
     async def load_scripts(self) -> None:
@@ -142,9 +163,9 @@ class Node:
             raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
         return connection
 
-    async def _ask(self, connection: Connection, command: tuple[Argument, ...]) -> Any:
+    async def _reply(self, answer: asyncio.Future[Any]) -> Any:
         try:
-            return await connection.execute(*command)
+            return await answer
         except ConnectionBroken:
             raise Unanswered(
                 Code.UNAVAILABLE,
@@ -152,6 +173,10 @@ class Node:
             ) from None
         except ReplyError as error:
             kind = _kind(error)
+            if is_denial(error):
+                # The first write of a script decides: see the scripts.
+                self.inspector.look_again()
+                raise Denied from None
             if kind not in _AWAY:
                 raise
             if kind == "READONLY":
@@ -167,14 +192,18 @@ class Node:
                 self._install(await reconnect(self._connect, self._on_trouble))
                 logger.info("connected to Redis")
             assert self._connection is not None
-            await self._watch(self._connection)
+            inspecting = asyncio.create_task(self.inspector.run(self._connection))
+            try:
+                await self._watch(self._connection)
+            finally:
+                inspecting.cancel()
             self._connection = None
             logger.warning("the connection to Redis ended")
             self._on_trouble()
 
     def _install(self, connection: Connection) -> None:
         self._connection = connection
-        self._barrier = self._make_barrier(connection)
+        self._barrier = self._make_barrier(connection, self.inspector.replicas)
         self._up.set()
 
     async def _connect(self) -> Connection:
@@ -182,8 +211,11 @@ class Node:
         try:
             async with asyncio.timeout(self._timeout):
                 await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
-        except BaseException:
+                await self.inspector.prepare(connection)
+        except BaseException as error:
             connection.abort()
+            if isinstance(error, ReplyError) and is_denial(error):
+                self.inspector.deny(error)
             raise
         return connection
 

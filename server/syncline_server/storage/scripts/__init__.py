@@ -10,11 +10,13 @@ __all__ = [
     "ALL",
     "API_KEY",
     "COMMIT",
+    "DATA_SET",
     "DUE",
     "FETCH",
     "LEASE",
     "PARKING",
     "PERMIT",
+    "PRIVILEGES",
     "SERVICE",
     "SETTLE",
     "WEBHOOKS",
@@ -47,4 +49,19 @@ WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
-ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)
+DATA_SET = Script.read("data_set.lua")
+PRIVILEGES = Script.read("privileges.lua")
+ALL = (
+    COMMIT,
+    FETCH,
+    DUE,
+    PERMIT,
+    SERVICE,
+    API_KEY,
+    WEBHOOKS,
+    LEASE,
+    PARKING,
+    SETTLE,
+    DATA_SET,
+    PRIVILEGES,
+)

@@ -1,12 +1,16 @@
 -- One commit: check, write, index, publish. Atomic, because Redis runs a script alone.
 --
 -- A script is not rolled back when a command in it fails, so everything that can fail comes first, and the event is
--- published last. All keys and the channel are made from KEYS[1], the bucket's hash tag: they share its cluster slot.
+-- published last. The first write decides: if Redis refuses it, nothing has changed. What follows it goes through `also`,
+-- so that a write that was applied is answered as applied, whatever Redis refuses then.
+-- All keys and the channel are made from KEYS[1], the bucket's hash tag: they share its cluster slot.
+--
+-- Expiry and dates are by Redis' clock alone. The caller's clock counts in revisions only, and may lead by LEAD_MS at most.
 --
 -- KEYS[1]  `{service:bucket}`
 -- ARGV     verb ("create" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
---          random 0..1023, "PUBLISH" | "SPUBLISH", mark of this write,
+--          random 0..1023, "PUBLISH" | "SPUBLISH" and the middle of the channel's name with a blank between, mark of this write,
 --          rights that the identity needs, as bits ("" = all may do all),
 --          steps before this one that are committed with it (JSON, [[identity, operation id], …]; "" = none): each has the
 --          revision before the next one's, which nobody is told but its writer
@@ -17,20 +21,27 @@
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
 --          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "apart" where one of several
 --          steps was committed before, and "mismatch" where the identity may not read; data "" where the caller has it;
---          name and expires "" where there is none.
+--          name and expires "" where there is none. An element more says, in Redis' words, what was refused after the write
+--          was applied: the event, perhaps.
 
 local tag = KEYS[1]
 local verb, sid, name, if_match = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local data, ttl, who = ARGV[5], ARGV[6], ARGV[7]
 local operation, operation_ms = ARGV[8], ARGV[9]
-local app_ms, random, publish, mark = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
+local app_ms, random, mark = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[13]
+local publish, channel = ARGV[12]:match('^(%S+) (.*)$')
 local needs = ARGV[14]
 local earlier = ARGV[15] == '' and {} or cjson.decode(ARGV[15])
 local trace = ARGV[17]
 local webhooks, webhooks_own, endpoint = ARGV[16]:match('^(%d+) (%d) (.*)$')
 
 local time = redis.call('TIME')
-local now = math.max(app_ms, time[1] * 1000 + math.floor(time[2] / 1000))
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- A failover may bring a master whose clock is behind; a caller whose clock is wrong must not push revisions far ahead.
+local LEAD_MS = 60000
+local clock = math.max(now, math.min(app_ms, now + LEAD_MS))
+local REVISIONS_PER_MS = 1024
 
 local NAMES, LISTING, EXPIRIES = tag .. ':names', tag .. ':documents', tag .. ':expiries'
 
@@ -49,10 +60,26 @@ local function operation_key(id)
   return tag .. ':operation:' .. id
 end
 
--- Both clocks, because after a failover the new master's may be behind; random low bits, because then a revision
--- that was lost is not given to other content. Below 2^53 until the year 2248.
+-- Both clocks, because after a failover the new master's may be behind; random low bits, also in the step where the
+-- revision is ahead of the clocks, because then a revision that was lost is not given to other content. Below 2^53 until
+-- the year 2248: 2,000 writes of one document per second keep pace with the clock.
 local function next_revision(previous)
-  return text(math.max(tonumber(previous) + 1, now * 1024 + random))
+  local by_clock = clock * REVISIONS_PER_MS + random
+  if by_clock > tonumber(previous) then
+    return text(by_clock)
+  end
+  return text(tonumber(previous) + 1 + random)
+end
+
+local trouble = ''
+
+-- Runs what follows the first write. An error is kept for the answer: what was applied must not be answered as failed.
+local function also(run, ...)
+  local done, result = pcall(run, ...)
+  if done then
+    return result
+  end
+  trouble = type(result) == 'table' and result.err or tostring(result)
 end
 
 local function load(id)
@@ -69,24 +96,24 @@ local function announce(document, event, body)
   if trace ~= '' then
     event.trace = trace
   end
-  redis.call(publish, tag .. ':event:' .. document.sid, cjson.encode(event) .. '\n' .. body)
+  also(redis.call, publish, tag .. channel .. document.sid, cjson.encode(event) .. '\n' .. body)
 end
 
 local function queue_webhook(kind, document, by, body, expired)
   if webhooks and (expired or webhooks_own == '1') then
-    append(tag, tonumber(webhooks), {k = kind, o = document.sid, n = document.name, r = document.revision, d = body,
-                                     i = by, e = expired and '' or endpoint})
+    also(append, tag, tonumber(webhooks), {k = kind, o = document.sid, n = document.name, r = document.revision, d = body,
+                                           i = by, e = expired and '' or endpoint})
   end
 end
 
 local function drop(document, by, expired)
   local revision = next_revision(document.revision)
   redis.call('DEL', document_key(document.sid))
-  redis.call('UNLINK', tag .. PERMISSIONS .. document.sid, tag .. IDENTITIES .. document.sid)
-  redis.call('ZREM', LISTING, document.sid)
-  redis.call('ZREM', EXPIRIES, document.sid)
+  also(redis.call, 'UNLINK', tag .. PERMISSIONS .. document.sid, tag .. IDENTITIES .. document.sid)
+  also(redis.call, 'ZREM', LISTING, document.sid)
+  also(redis.call, 'ZREM', EXPIRIES, document.sid)
   if document.name ~= '' then
-    redis.call('HDEL', NAMES, document.name)
+    also(redis.call, 'HDEL', NAMES, document.name)
   end
   queue_webhook('document_removed', {sid = document.sid, name = document.name, revision = revision}, by, '', expired)
   announce(document, {kind = expired and 'expired' or 'removed', revision = revision,
@@ -101,7 +128,7 @@ end
 
 local function remember(id, answer)
   if id ~= '' then
-    redis.call('SET', operation_key(id), cmsgpack.pack(answer), 'PX', operation_ms)
+    also(redis.call, 'SET', operation_key(id), cmsgpack.pack(answer), 'PX', operation_ms)
   end
 end
 
@@ -114,18 +141,26 @@ local function write(document, previous)
     document.expires = text(now + ttl * 1000)
   end
   local answer = reply('ok', document, '')
+  redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
+             'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who, 'm', mark)
   remember(operation, answer)
   for index, step in ipairs(earlier) do
     local its = reply('ok', document, '')
     its[4], its[10] = text(document.revision - #earlier - 1 + index), step[1]
     remember(step[2], its)
   end
-  redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
-             'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who, 'm', mark)
   if document.expires ~= '' then
-    redis.call('ZADD', EXPIRIES, document.expires, document.sid)
+    also(redis.call, 'ZADD', EXPIRIES, document.expires, document.sid)
   elseif ttl == '0' then
-    redis.call('ZREM', EXPIRIES, document.sid)
+    also(redis.call, 'ZREM', EXPIRIES, document.sid)
+  end
+  return answer
+end
+
+-- The answer to a write, once all that belongs to it was tried.
+local function answered(answer)
+  if trouble ~= '' then
+    answer[#answer + 1] = trouble
   end
   return answer
 end
@@ -182,17 +217,18 @@ if verb == 'create' then
     return reply('exists', current, current.data)
   end
   local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
-  local answer = write(created, '0')
-  redis.call('ZADD', LISTING, 0, sid)
+  -- The name comes first: without its document it is free, but a document without its name would be lost.
   if name ~= '' then
     redis.call('HSET', NAMES, name, sid)
   end
+  local answer = write(created, '0')
+  also(redis.call, 'ZADD', LISTING, 0, sid)
   if needs ~= '' then
-    redis.call('HSET', tag .. PERMISSIONS .. sid, who, ALL)
-    redis.call('ZADD', tag .. IDENTITIES .. sid, 0, who)
+    also(redis.call, 'HSET', tag .. PERMISSIONS .. sid, who, ALL)
+    also(redis.call, 'ZADD', tag .. IDENTITIES .. sid, 0, who)
   end
   queue_webhook('document_created', created, who, data)
-  return answer
+  return answered(answer)
 end
 
 if not current or verb == 'expire' then
@@ -200,7 +236,9 @@ if not current or verb == 'expire' then
 end
 if verb == 'advance' then
   -- A client holds a revision that a failover lost: bring all to the stored state by a newer one.
-  if tonumber(current.revision) >= tonumber(if_match) then
+  -- Not beyond what a server can have given: it would use up the revisions.
+  local highest = math.max(now * REVISIONS_PER_MS, tonumber(current.revision)) + LEAD_MS * REVISIONS_PER_MS
+  if tonumber(current.revision) >= tonumber(if_match) or tonumber(if_match) > highest then
     return reply('ok', current, current.data)
   end
   who = current.writer
@@ -208,7 +246,7 @@ if verb == 'advance' then
   announce(current, {kind = 'updated', revision = current.revision, previous = if_match, at = text(now),
                      by = who, expires = current.expires}, current.data)
   answer[5] = current.data
-  return answer
+  return answered(answer)
 end
 if if_match ~= '' and if_match ~= current.revision then
   if bit.band(rights, READ) == 0 then
@@ -222,7 +260,7 @@ if verb == 'remove' then
   current.updated, current.writer = text(now), who
   local answer = reply('ok', current, '')
   remember(operation, answer)
-  return answer
+  return answered(answer)
 end
 
 local kept = data == ''
@@ -237,4 +275,4 @@ announce(current, {kind = 'updated', revision = current.revision, previous = pre
 if kept then
   answer[5] = current.data
 end
-return answer
+return answered(answer)

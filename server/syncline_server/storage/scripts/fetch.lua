@@ -1,11 +1,11 @@
 -- The newest state of one document.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     SID ("" = by name), unique name, caller's clock in ms, identity, rights that it needs as bits ("" = all may)
+-- ARGV     SID ("" = by name), unique name, identity, rights that it needs as bits ("" = all may)
 -- Returns  as document.lua with status "ok", or alone "forbidden", or "absent": also for one past its expiry that is not
 --          swept yet.
 
-local tag, sid, needs = KEYS[1], ARGV[1], ARGV[5]
+local tag, sid, needs = KEYS[1], ARGV[1], ARGV[4]
 if sid == '' then
   sid = redis.call('HGET', tag .. ':names', ARGV[2])
 end
@@ -14,12 +14,12 @@ if not f or not f[2] then
   return {'absent'}
 end
 local time = redis.call('TIME')
-local now = math.max(tonumber(ARGV[3]), time[1] * 1000 + math.floor(time[2] / 1000))
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if f[6] ~= '' and tonumber(f[6]) <= now then
   return {'absent'}
 end
 if needs ~= '' then
-  local rights = redis.call('HGET', tag .. ':permissions:' .. sid, ARGV[4]) or 0
+  local rights = redis.call('HGET', tag .. ':permissions:' .. sid, ARGV[3]) or 0
   if bit.band(tonumber(rights), tonumber(needs)) ~= tonumber(needs) then
     return {'forbidden'}
   end

@@ -12,14 +12,15 @@ local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local SERVICES, INDEX, DELETIONS = tag .. ':services', tag .. ':index', tag .. ':deletions'
 local NAMES, VERSION = tag .. ':names', tag .. ':version'
 
+-- What follows the first write must not turn its answer into a failure.
 local function changed(record)
-  redis.call('SET', VERSION, version)
+  redis.pcall('SET', VERSION, version)
   return {'ok', record}
 end
 
 local function add(record)
   redis.call('HSET', SERVICES, sid, record)
-  redis.call('ZADD', INDEX, 0, sid)
+  redis.pcall('ZADD', INDEX, 0, sid)
   return changed(record)
 end
 
@@ -32,8 +33,9 @@ end
 
 if verb == 'default' then
   local existing = redis.call('HGET', NAMES, 'default')
-  if existing then
-    return {'ok', redis.call('HGET', SERVICES, existing)}
+  local record = existing and redis.call('HGET', SERVICES, existing)
+  if record then
+    return {'ok', record}
   end
   redis.call('HSET', NAMES, 'default', sid)
   return add(ARGV[4])
@@ -56,6 +58,6 @@ if sid == redis.call('HGET', NAMES, 'default') then
   return {'kept'}
 end
 redis.call('HDEL', SERVICES, sid)
-redis.call('ZREM', INDEX, sid)
-redis.call('HSET', DELETIONS, sid, '{}')
+redis.pcall('HSET', DELETIONS, sid, '{}')
+redis.pcall('ZREM', INDEX, sid)
 return changed(record)
