@@ -62,7 +62,7 @@ def test_other_names_are_ignored() -> None:
         ("Data", '{"a":1,"a":2}', Code.INVALID_JSON, "stands twice"),
         ("Data", '{"a":NaN}', Code.INVALID_JSON, "NaN"),
         ("Data", '{"a":1e999}', Code.INVALID_JSON, "too large"),
-        ("Data", '{"a":%s}' % (2**64), Code.INVALID_JSON, "64 bits"),
+        ("Data", '{"a":%s}' % (10**400), Code.INVALID_JSON, "too large"),
         ("Data", '{"a":"\\ud800"}', Code.INVALID_JSON, "UTF-8"),
         ("Data", '{"a":' * 65 + "1" + "}" * 65, Code.INVALID_JSON, "64 deep"),
         (
