@@ -20,7 +20,7 @@ from syncline_protocol.sids import (
     make_document_sid,
 )
 
-from . import keys
+from . import keys, operations
 from .commit import Commit, bits, now_ms
 from .redis.client import Redis
 from .redis.shard import Unanswered
@@ -42,12 +42,13 @@ READERS_AT_ONCE = 500
 class Step:
     """One of several writes that are committed together: who makes it, and the data from then on.
 
-    `op` is an operation id or None.
+    `op` is an operation id or None, `fingerprint` that of the request.
     """
 
     who: str
     data: bytes
     op: str | None
+    fingerprint: str = ""
 
 
 class StepRepeated(Exception):
@@ -134,8 +135,11 @@ class Documents:
         op: str | None,
         needs: Right | None = None,
         webhooks: str = "",
+        fingerprint: str | None = None,
     ) -> Written:
         """Replace the data, the expiry or both; None leaves either as it is.
+
+        `fingerprint` is that of the request, where it asked for something else than this.
 
         Raises:
             Refusal: there is no such document, or it is at another revision than `if_match`.
@@ -153,6 +157,7 @@ class Documents:
             op=op,
             needs=needs,
             webhooks=webhooks,
+            fingerprint=fingerprint,
         )
         return written
 
@@ -188,7 +193,8 @@ class Documents:
             op=last.op,
             needs=needs,
             webhooks=webhooks,
-            earlier=[(step.who, step.op) for step in earlier],
+            earlier=[(step.who, step.op, step.fingerprint) for step in earlier],
+            fingerprint=last.fingerprint,
         )
         first = written.document.revision - len(earlier)
         return [
@@ -255,13 +261,32 @@ class Documents:
         if_match: int | None = None,
         op: str | None = None,
         needs: Right | None = None,
-        earlier: Sequence[tuple[str, str | None]] = (),
+        earlier: Sequence[tuple[str, str | None, str]] = (),
         webhooks: str = "",
+        fingerprint: str | None = None,
     ) -> tuple[bytes, Written]:
         tag = keys.tag_of(service_sid, sid or name)
+        if fingerprint is None:
+            fingerprint = "" if op is None else operations.fingerprint(verb, data, ttl, if_match)
+        home = keys.service_tag(service_sid) if self._redis.engine.is_whole else tag
         commit = Commit(
-            tag, verb, sid, name, if_match, data, ttl, who, op, needs, earlier, webhooks
+            tag,
+            verb,
+            sid,
+            name,
+            if_match,
+            data,
+            ttl,
+            who,
+            op,
+            needs,
+            earlier,
+            webhooks,
+            fingerprint,
+            home,
         )
+        if not self._redis.engine.is_whole:
+            await self._claim(service_sid, commit)
         if webhooks:
             self._notes.note(commit.tag[1:-1])
         if ttl:
@@ -276,22 +301,40 @@ class Documents:
             raise absent(sid or name)
         if status == b"apart":
             raise StepRepeated
+        if status == b"reused":
+            raise operations.reused()
         if status == b"forbidden":
             raise forbidden()
         if status == b"mismatch":
             raise mismatch(if_match, _document(reply) if len(reply) > 1 else None)
         document = _document(reply)
         if status == b"repeated" and not _is_addressed(document, verb, sid, name):
-            raise Refusal(
-                Code.CONFLICT,
-                "This operation id was used for another document; each takes its own.",
-            )
+            raise operations.reused()
         if document.data and needs is not None and verb == "update":
             # Who may write may not read for that: nothing comes back but what was given.
             document = replace(document, data=b"")
         if not document.data and data:
             document = replace(document, data=data)
         return status, Written(document, status == b"repeated")
+
+    async def _claim(self, service_sid: str, commit: Commit) -> None:
+        """On a Cluster: see that no operation of a commit writes to two buckets.
+
+        Raises:
+            StepRepeated: one of several steps was refused.
+        """
+        pairs = [(commit.who, commit.op), *((who, op) for who, op, _ in commit.earlier)]
+        ids = [operations.operation_id(who, op) for who, op in pairs if op is not None]
+        claims = (
+            operations.claim(self._redis, service_sid, each, commit.bucket, self._operation_ms)
+            for each in ids
+        )
+        try:
+            await asyncio.gather(*claims)
+        except Refusal as refusal:
+            if commit.earlier and refusal.code is Code.CONFLICT:
+                raise StepRepeated from None
+            raise
 
     async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
         """Have the sweeper look at a bucket in time.

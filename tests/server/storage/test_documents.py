@@ -386,7 +386,7 @@ async def test_an_operation_id_is_forgotten_in_time(
 ) -> None:
     await service.create("prefs")
     await service.set("prefs", b"{}", op="op-1")
-    [key] = await admin.execute("KEYS", f"{{{service.sid}:*:operation:*")
+    [key] = await admin.execute("KEYS", f"{{{service.sid}*:operation:*")
     assert 0 < await admin.execute("PTTL", key) <= 120_000
 
 

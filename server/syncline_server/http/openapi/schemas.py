@@ -62,7 +62,8 @@ def _parameters() -> JsonObject:
         "idempotencyKey": _parameter(
             "Idempotency-Key",
             "header",
-            f"Makes the write safe to repeat for {OPERATION_LENGTH}-character keys at most.",
+            "Makes the write safe to repeat: the same request with the same key is applied once. "
+            "Another request with that key is refused with 409, 20409.",
             {"type": "string", "minLength": 1, "maxLength": OPERATION_LENGTH},
         ),
         "lastEventId": _parameter(

@@ -9,6 +9,7 @@ from pathlib import Path
 __all__ = [
     "ALL",
     "API_KEY",
+    "CLAIM",
     "COMMIT",
     "DUE",
     "FETCH",
@@ -38,6 +39,7 @@ class Script:
 
 
 COMMIT = Script.read("lib/webhooks.lua", "document.lua")
+CLAIM = Script.read("claim.lua")
 FETCH = Script.read("fetch.lua")
 DUE = Script.read("expiry.lua")
 PERMIT = Script.read("permissions.lua")
@@ -47,4 +49,4 @@ WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
-ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)
+ALL = (COMMIT, CLAIM, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)

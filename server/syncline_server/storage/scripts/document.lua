@@ -8,14 +8,17 @@
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
 --          random 0..1023, "PUBLISH" | "SPUBLISH", mark of this write,
 --          rights that the identity needs, as bits ("" = all may do all),
---          steps before this one that are committed with it (JSON, [[identity, operation id], …]; "" = none): each has the
+--          steps before this one that are committed with it (JSON, [[identity, operation id, fingerprint], …]; "" = none): each has the
 --          revision before the next one's, which nobody is told but its writer
 --          webhooks: "" none, else how many may wait, 1 to tell of this write itself (0: only of expiries), and the endpoint
 --          that makes it, with blanks between them
 --          trace of this write, which its event carries ("" = none)
+--          what the keys of operation ids begin with: `{service}`, or on a Cluster the bucket's own tag
+--          fingerprint of the request, which a repetition has too
 --          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
---          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "apart" where one of several
+--          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "reused" where the operation id
+--          was used for another request, "apart" where one of several
 --          steps was committed before, and "mismatch" where the identity may not read; data "" where the caller has it;
 --          name and expires "" where there is none.
 
@@ -26,7 +29,7 @@ local operation, operation_ms = ARGV[8], ARGV[9]
 local app_ms, random, publish, mark = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
 local needs = ARGV[14]
 local earlier = ARGV[15] == '' and {} or cjson.decode(ARGV[15])
-local trace = ARGV[17]
+local trace, operations, fingerprint = ARGV[17], ARGV[18], ARGV[19]
 local webhooks, webhooks_own, endpoint = ARGV[16]:match('^(%d+) (%d) (.*)$')
 
 local time = redis.call('TIME')
@@ -46,7 +49,7 @@ local function document_key(id)
 end
 
 local function operation_key(id)
-  return tag .. ':operation:' .. id
+  return operations .. ':operation:' .. id
 end
 
 -- Both clocks, because after a failover the new master's may be behind; random low bits, because then a revision
@@ -99,9 +102,9 @@ local function reply(status, document, body)
           document.expires, document.creator, document.writer, mark}
 end
 
-local function remember(id, answer)
+local function remember(id, answer, its_fingerprint)
   if id ~= '' then
-    redis.call('SET', operation_key(id), cmsgpack.pack(answer), 'PX', operation_ms)
+    redis.call('SET', operation_key(id), cmsgpack.pack({its_fingerprint, answer}), 'PX', operation_ms)
   end
 end
 
@@ -114,11 +117,11 @@ local function write(document, previous)
     document.expires = text(now + ttl * 1000)
   end
   local answer = reply('ok', document, '')
-  remember(operation, answer)
+  remember(operation, answer, fingerprint)
   for index, step in ipairs(earlier) do
     local its = reply('ok', document, '')
     its[4], its[10] = text(document.revision - #earlier - 1 + index), step[1]
-    remember(step[2], its)
+    remember(step[2], its, step[3])
   end
   redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
              'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who, 'm', mark)
@@ -146,7 +149,10 @@ if operation ~= '' then
     if #earlier > 0 then
       return {'apart'}
     end
-    local answer = cmsgpack.unpack(first)
+    local its_fingerprint, answer = unpack(cmsgpack.unpack(first))
+    if its_fingerprint ~= fingerprint then
+      return {'reused'}
+    end
     answer[1] = 'repeated'
     return answer
   end
@@ -221,7 +227,7 @@ if verb == 'remove' then
   current.revision = drop(current, who, false)
   current.updated, current.writer = text(now), who
   local answer = reply('ok', current, '')
-  remember(operation, answer)
+  remember(operation, answer, fingerprint)
   return answer
 end
 
