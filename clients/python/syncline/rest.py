@@ -93,7 +93,8 @@ class RestTransport:
         transport = cls(http, Claims.of(token), on_event)
         try:
             async with asyncio.timeout(timeout):
-                await transport._call("GET", transport._documents, params={"PageSize": 1})
+                # Costs the server nothing but the check of the token.
+                await transport._call("GET", "v3/Configuration")
         except TimeoutError as error:
             await transport.close()
             raise ConnectionLost(f"no answer from {url} within {timeout:g} s") from error

@@ -104,7 +104,7 @@ def create_app(
         services=services,
         documents=documents,
         permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents),
+        listing=Listing(redis, documents, settings.max_lists),
         hub=Hub(
             redis, documents, settings.redis_timeout, meters, settings.delta_memory, traces, cork
         ),

@@ -22,6 +22,7 @@ from syncline_protocol.sids import (
 
 from . import keys, operations
 from .commit import Commit, bits, now_ms
+from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch
@@ -70,6 +71,7 @@ class Documents:
         self._traces = traces
         self._operation_ms = operation_memory * 1000
         self._notes = Notes(redis)
+        self._filled = FilledBuckets(redis)
 
     async def get(
         self, service_sid: str, address: str, who: str = "", needs: Right | None = None
@@ -109,6 +111,8 @@ class Documents:
             it, and whether it was created.
         """
         bucket = _bucket_of_new(name, op)
+        if not self._redis.engine.is_whole:
+            await self._filled.note(service_sid, f"{bucket:02x}")
         sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
         status, written = await self._commit(
             service_sid,

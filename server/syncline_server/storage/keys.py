@@ -19,6 +19,7 @@ scripts append the rest):
     {IS…:3f}:event:ET…      channel
 
     {IS…}:operation:…       string as in a bucket; anywhere but on a Cluster
+    {IS…}:filled            hash   buckets that may hold documents; `all` once none can be missing
     {IS…}:due               zset   buckets by a moment at which something in them expires
     {IS…}:webhooks:lease    string who delivers the webhooks of the service, for a bounded time
     {IS…}:webhooks:parked   hash   webhooks that were given up, JSON by id; with `:index` the ids,
@@ -59,6 +60,7 @@ __all__ = [
     "deletion_lease",
     "due",
     "expiries",
+    "filled",
     "identities",
     "listing",
     "permissions",
@@ -137,6 +139,11 @@ def expiries(tag: str) -> str:
 def due(service_sid: str) -> str:
     """The index of the buckets in which something expires, by the earliest moment known."""
     return f"{{{service_sid}}}:due"
+
+
+def filled(service_sid: str) -> str:
+    """The index of the buckets that may hold documents; document.lua makes the same."""
+    return f"{service_tag(service_sid)}:filled"
 
 
 def permissions(service_sid: str, sid: str) -> str:

@@ -142,7 +142,7 @@ export class RestTransport {
   /** @param {AbortSignal} signal */
   async #check(signal) {
     try {
-      await this.#http.call("GET", "?PageSize=1", {}, signal);
+      await this.#http.check(signal);
     } catch (error) {
       // Another refusal than the token's: it answers, and that is enough.
       if (error === INTERRUPTED || !(error instanceof SynclineError) || !error.status) throw error;

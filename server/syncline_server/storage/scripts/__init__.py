@@ -16,6 +16,7 @@ __all__ = [
     "LEASE",
     "PARKING",
     "PERMIT",
+    "PRUNE",
     "SERVICE",
     "SETTLE",
     "WEBHOOKS",
@@ -43,10 +44,11 @@ CLAIM = Script.read("claim.lua")
 FETCH = Script.read("fetch.lua")
 DUE = Script.read("expiry.lua")
 PERMIT = Script.read("permissions.lua")
+PRUNE = Script.read("prune.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
-ALL = (COMMIT, CLAIM, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)
+ALL = (COMMIT, CLAIM, FETCH, DUE, PERMIT, PRUNE, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)

@@ -13,7 +13,7 @@
 --          webhooks: "" none, else how many may wait, 1 to tell of this write itself (0: only of expiries), and the endpoint
 --          that makes it, with blanks between them
 --          trace of this write, which its event carries ("" = none)
---          what the keys of operation ids begin with: `{service}`, or on a Cluster the bucket's own tag
+--          what the keys of operation ids and the index of buckets begin with: `{service}`; on a Cluster the bucket's own tag
 --          fingerprint of the request, which a repetition has too
 --          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
@@ -189,6 +189,10 @@ if verb == 'create' then
   end
   local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
   local answer = write(created, '0')
+  if operations ~= tag then
+    -- The index of buckets that may hold something; on a Cluster it was noted there before.
+    redis.call('HSET', operations .. ':filled', tag:sub(-3, -2), 1)
+  end
   redis.call('ZADD', LISTING, 0, sid)
   if name ~= '' then
     redis.call('HSET', NAMES, name, sid)
