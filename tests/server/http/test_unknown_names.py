@@ -101,7 +101,8 @@ def test_a_misspelt_parameter_creates_nothing(
     api: DocumentsApi, kind: str, parameters: dict[str, str], meant: str | None
 ) -> None:
     wrong = next(name for name in parameters if name != "Data")
-    reply = api.call("POST", **{kind: parameters})
+    request: dict[str, Any] = {kind: parameters}
+    reply = api.call("POST", None, **request)
     refused(reply, f"'{wrong}' in the body", *([] if meant is None else [f"{meant} was meant"]))
     assert ("was meant" in reply.text) == (meant is not None)
 
