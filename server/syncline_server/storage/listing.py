@@ -8,6 +8,7 @@ buckets' indexes, one after the other. Only buckets that may hold something are 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
@@ -33,12 +34,23 @@ most, and are far from what may wait for Redis (`PENDING_LIMIT`)."""
 class Listing:
     """The documents of every service, in their order."""
 
-    def __init__(self, redis: Redis, documents: Documents, limit: int) -> None:
-        """`limit`: lists that may be read, or wait for that, at once."""
+    def __init__(
+        self,
+        redis: Redis,
+        documents: Documents,
+        limit: int,
+        bounds: Counter[str] | None = None,
+    ) -> None:
+        """
+        Args:
+            limit: lists that may be read, or wait for that, at once.
+            bounds: counts those that are refused.
+        """
         self._redis = redis
         self._documents = documents
         self._filled = FilledBuckets(redis)
         self._limit = limit
+        self._bounds = Counter() if bounds is None else bounds
         self._asked = 0
         self._reading = asyncio.Semaphore(LISTS_AT_ONCE)
 
@@ -52,6 +64,7 @@ class Listing:
         if cursor.key and not is_document_sid(cursor.key):
             raise invalid_token(token)
         if self._asked >= self._limit:
+            self._bounds["max_lists"] += 1
             raise Refusal(
                 Code.TOO_MANY_REQUESTS,
                 f"{self._limit} lists are being read or wait for it, the most that are allowed.",
