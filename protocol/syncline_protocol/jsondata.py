@@ -1,13 +1,15 @@
 """Reading JSON from strangers.
 
 Stricter than RFC 8259 asks, so that every reader of a document sees the same value: no duplicate
-keys, no NaN or Infinity, no integer outside 64 bits, no lone surrogate, and a bound on nesting.
+keys, no NaN or Infinity, no lone surrogate, and a bound on nesting. An integer outside 64 bits is
+the double it denotes, as JavaScript writes and reads it.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -15,8 +17,17 @@ import orjson
 
 from .errors import Code, Refusal
 from .fields import show
+from .jsonfaults import INTEGERS, deep_place, find_fault
 
-__all__ = ["DEPTH_LIMIT", "INTEGERS", "TEXT_DEPTH_LIMIT", "compact", "parse", "parse_object"]
+__all__ = [
+    "DEPTH_LIMIT",
+    "INTEGERS",
+    "TEXT_DEPTH_LIMIT",
+    "compact",
+    "integer",
+    "parse",
+    "parse_object",
+]
 
 DEPTH_LIMIT = 64
 """Objects and arrays within each other in a document's data, the outermost included."""
@@ -24,14 +35,17 @@ DEPTH_LIMIT = 64
 TEXT_DEPTH_LIMIT = DEPTH_LIMIT + 4
 """The same in a whole text: a request may wrap data, a JSON patch puts three levels around it."""
 
-INTEGERS = range(-(2**63), 2**64)
-"""What an integer may be: what fits 64 bits, signed or not."""
+_INTEGER_DIGITS = 20  # digits of the longest number in `INTEGERS`
 
-_INTEGER_DIGITS = 20  # digits of the longest number in that range
+_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
 
 
 class _Unacceptable(ValueError):
     """JSON that is well-formed but not accepted; its text says why."""
+
+
+class _Constant(ValueError):
+    """A constant of JavaScript that is not JSON; its text names it."""
 
 
 def parse(text: str | bytes, field: str) -> Any:
@@ -45,17 +59,19 @@ def parse(text: str | bytes, field: str) -> Any:
         Refusal: `INVALID_JSON`, for anything that is not acceptable.
     """
     try:
-        return _parse(text)
-    except _Unacceptable as error:
-        raise _unacceptable(field, str(error)) from None
+        decoded = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError:
         raise Refusal(Code.INVALID_JSON, f"{field} is not valid UTF-8.") from None
+    try:
+        return _parse(decoded)
+    except _Unacceptable as error:
+        raise _unacceptable(field, str(error)) from None
     except json.JSONDecodeError as error:
         raise Refusal(
             Code.INVALID_JSON, f"{field} is not valid JSON: {error.msg} at character {error.pos}."
         ) from None
     except RecursionError:
-        raise _unacceptable(field, _too_deep(TEXT_DEPTH_LIMIT)) from None
+        raise _unacceptable(field, _too_deep(decoded)) from None
 
 
 def compact(value: Any, field: str) -> bytes:
@@ -63,15 +79,12 @@ def compact(value: Any, field: str) -> bytes:
 
     Raises:
         Refusal: `INVALID_JSON` where a string holds a lone surrogate, which UTF-8 cannot carry, or
-            where the nesting is beyond what can be written.
+            where the nesting is beyond what can be written; it says which, and where.
     """
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        raise Refusal(
-            Code.INVALID_JSON,
-            f"{field} holds text that UTF-8 cannot carry, or is nested too deeply.",
-        ) from None
+    except orjson.JSONEncodeError as error:
+        raise _faulty(value, field, str(error)) from None
 
 
 def parse_object(value: Any, field: str, limit: int) -> bytes:
@@ -102,16 +115,29 @@ def parse_object(value: Any, field: str, limit: int) -> bytes:
         )
     # Counting brackets costs nothing beside walking the value, which few texts then need.
     if data.count(b"{") + data.count(b"[") > DEPTH_LIMIT and _deeper_than(value, DEPTH_LIMIT):
-        raise _unacceptable(field, _too_deep(DEPTH_LIMIT))
+        raise _faulty(value, field, "it is nested too deeply")
     return data
 
 
-def _parse(text: str | bytes) -> Any:
-    decoded = text.decode() if isinstance(text, bytes) else text
-    value = _DECODER.decode(decoded)
-    brackets = decoded.count("{") + decoded.count("[")
+def integer(text: str) -> int | float:
+    """The number that an integer literal denotes: the nearest double where it does not fit 64 bits,
+    which is infinite for one of hundreds of digits."""
+    if len(text) <= _INTEGER_DIGITS:
+        number = int(text)
+        if number in INTEGERS:
+            return number
+    return float(text)
+
+
+def _parse(text: str) -> Any:
+    try:
+        value = _DECODER.decode(text)
+    except _Constant as error:
+        place = next(match.start(1) for match in _CONSTANTS.finditer(text) if match[1])
+        raise _Unacceptable(f"{error} is not a JSON number, at character {place}") from None
+    brackets = text.count("{") + text.count("[")
     if brackets > TEXT_DEPTH_LIMIT and _deeper_than(value, TEXT_DEPTH_LIMIT):
-        raise _Unacceptable(_too_deep(TEXT_DEPTH_LIMIT))
+        raise _Unacceptable(_too_deep(text))
     return value
 
 
@@ -119,8 +145,16 @@ def _unacceptable(field: str, reason: str) -> Refusal:
     return Refusal(Code.INVALID_JSON, f"{field} is not acceptable JSON: {reason}.")
 
 
-def _too_deep(limit: int) -> str:
-    return f"it is nested more than {limit} deep"
+def _too_deep(text: str) -> str:
+    place = deep_place(text, TEXT_DEPTH_LIMIT)
+    where = "" if place is None else f", at character {place}"
+    return f"it is nested more than {TEXT_DEPTH_LIMIT} deep{where}"
+
+
+def _faulty(value: Any, field: str, reason: str) -> Refusal:
+    """Says what is wrong with a value that was refused, and where; `reason` if nothing is found."""
+    fault = find_fault(value, DEPTH_LIMIT)
+    return _unacceptable(field, reason if fault is None else f"at {fault.place} {fault.reason}")
 
 
 def _deeper_than(value: Any, limit: int) -> bool:
@@ -146,23 +180,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _integer(text: str) -> int:
-    if len(text) <= _INTEGER_DIGITS:
-        number = int(text)
-        if number in INTEGERS:
-            return number
-    raise _Unacceptable(f"the integer {_clip(text)} does not fit 64 bits")
-
-
-def _float(text: str) -> float:
-    number = float(text)
+def _finite(text: str) -> int | float:
+    number = integer(text) if text.lstrip("-").isdigit() else float(text)
     if math.isinf(number):
-        raise _Unacceptable(f"the number {_clip(text)} is too large")
+        raise _Unacceptable(f"the number {_clip(text)} is too large: a double does not hold it")
     return number
 
 
 def _constant(text: str) -> NoReturn:
-    raise _Unacceptable(f"{text} is not a JSON number")
+    raise _Constant(text)
 
 
 def _clip(text: str) -> str:
@@ -171,7 +197,7 @@ def _clip(text: str) -> str:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
-    parse_int=_integer,
-    parse_float=_float,
+    parse_int=_finite,
+    parse_float=_finite,
     parse_constant=_constant,
 )

@@ -16,7 +16,7 @@ from .backoff import Backoff
 from .connection import Connection
 from .document import Document, make_op
 from .emitter import Callback, Emitter
-from .encoding import encode_data
+from .encoding import check_name, encode_data
 from .events import ConnectionState, StateChanged
 from .exceptions import (
     ClientClosed,
@@ -99,6 +99,7 @@ class Client:
             Unavailable, RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in
                 `Document`.
         """
+        check_name(document)
         before = self._unsubscriptions
         handle = await self.request(
             "open",

@@ -118,7 +118,10 @@ class NotFound(RequestError):
 
 
 class Conflict(RequestError):
-    """The unique name is taken (code 54301), or a patch does not fit the document (20409)."""
+    """The unique name is taken (code 54301), or a patch does not fit the document (20409).
+
+    Also 20409: the operation id was used for another request.
+    """
 
 
 class RevisionMismatch(RequestError):

@@ -14,6 +14,7 @@ import httpx2
 import orjson
 
 from syncline_protocol.commands import Mode
+from syncline_protocol.errors import Code
 from syncline_protocol.sids import is_sid
 
 from .exceptions import (
@@ -92,7 +93,8 @@ class RestTransport:
         transport = cls(http, Claims.of(token), on_event)
         try:
             async with asyncio.timeout(timeout):
-                await transport._call("GET", transport._documents, params={"PageSize": 1})
+                # Costs the server nothing but the check of the token.
+                await transport._call("GET", "v3/Configuration")
         except TimeoutError as error:
             await transport.close()
             raise ConnectionLost(f"no answer from {url} within {timeout:g} s") from error
@@ -170,8 +172,8 @@ class RestTransport:
                 document = await self._call(
                     "POST", self._documents, headers=_headers(request), data=_form(request)
                 )
-            except Conflict:
-                if mode == Mode.CREATE_NEW.value:
+            except Conflict as error:
+                if mode == Mode.CREATE_NEW.value or error.code != Code.NAME_TAKEN:
                     raise
                 continue  # another client created it meanwhile
             return await self._follow(document["sid"], True, receive)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from syncline_protocol import dates, deltas
 
@@ -183,11 +184,16 @@ class Subscription:
                 is_local=self._removed_here,
                 revision=body.get("revision"),
                 removed_by=body.get("removed_by"),
-                expired=body.get("expired"),
+                expired=body.get("expired", self._has_run_out() or None),
                 date_removed=None if date is None else dates.parse(date),
             )
         )
         self.end(None)
+
+    def _has_run_out(self) -> bool:
+        """True once the known expiry has passed."""
+        expires = self._announced.date_expires
+        return expires is not None and expires <= datetime.now(UTC)
 
     def _emit(self, event: DocumentEvent) -> None:
         for handle in list(self.handles):

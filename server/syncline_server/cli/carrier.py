@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4, uuid5
@@ -128,11 +129,25 @@ class Carrier:
             return Carried(record, Outcome.FAILED, reason=str(error))
 
     def _create(self, record: Record, ttl: int | None, op: str) -> Carried:
+        if record.unique_name is None:
+            return self._create_nameless(record, ttl, op)
         try:
             created = self._target.create(record.unique_name, record.data, ttl, op)
         except Conflict:
-            assert record.unique_name is not None
             return self._settle(record, record.unique_name, ttl)
+        return Carried(record, Outcome.CREATED, created["sid"])
+
+    def _create_nameless(self, record: Record, ttl: int | None, op: str) -> Carried:
+        # The time that is left is set apart: it is another one when a run that was killed goes on,
+        # and would make the creation another request with the same operation id.
+        try:
+            created = self._target.create(None, record.data, None, op)
+        except Conflict:
+            reason = "It has arrived in a run that was broken off, and has changed here since."
+            return Carried(record, Outcome.FAILED, reason=reason)
+        if ttl is not None:
+            with suppress(NotFound):  # it was removed here meanwhile
+                self._target.set(created["sid"], None, ttl, None)
         return Carried(record, Outcome.CREATED, created["sid"])
 
     def _settle(self, record: Record, address: str, ttl: int | None) -> Carried:

@@ -247,6 +247,13 @@ class Settings:
         least=1,
         most=100_000,
     )
+    max_lists: int = _setting(
+        500,
+        "Lists of documents that one process reads, or has waiting for that, at once; more are "
+        "refused with 54009.",
+        least=8,
+        most=100_000,
+    )
     deflate: bool = _setting(
         False,
         "Compress events of 256 bytes and more for sockets that offer permessage-deflate, once "

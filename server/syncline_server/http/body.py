@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from typing import Any
 
@@ -25,6 +26,8 @@ PATCH_TYPES = {
 }
 """The kind of a patch (docs/protocol.md, section 3) by content type."""
 
+_FORM_FIELD = re.compile(rb"\s*[A-Za-z_]+=")
+
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 
 # Longer than the length of any body; Python refuses to read a number of thousands of digits.
@@ -39,16 +42,29 @@ async def read_parameters(request: Request, limit: int) -> list[tuple[str, Any]]
 
     Raises:
         Refusal: `TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `BAD_REQUEST` for a malformed form,
-            `INVALID_JSON` for malformed JSON.
+            `INVALID_JSON` for malformed JSON, `UNKNOWN_PARAMETER` for JSON that is called a form.
     """
     body = await _read(request, limit)
     if not body:
         return []
     media_type = _media_type(request)
     if media_type == FORM:
+        if body.lstrip()[:1] in (b"{", b"["):
+            # curl labels whatever it sends as a form. No parameter's name begins so.
+            raise Refusal(
+                Code.UNKNOWN_PARAMETER,
+                f"The body looks like JSON, but Content-Type says {FORM}; JSON is sent with "
+                f"Content-Type: {JSON}.",
+            )
         return list(urlencoded.pairs(body, "the form"))
     if media_type != JSON:
         raise _unsupported(media_type, (FORM, JSON))
+    if _FORM_FIELD.match(body):
+        raise Refusal(
+            Code.INVALID_JSON,
+            f"The request body is not valid JSON: it looks like a form, which is sent with "
+            f"Content-Type: {FORM}.",
+        )
     return members(body)
 
 
@@ -75,7 +91,7 @@ async def read_patch(request: Request, limit: int) -> PatchBody:
     media_type = _media_type(request)
     kind = PATCH_TYPES.get(media_type)
     if kind is None:
-        raise _unsupported(media_type, tuple(PATCH_TYPES))
+        raise _unsupported(media_type, tuple(PATCH_TYPES), "The Content-Type of a PATCH")
     body = await _read(request, limit)
     return native.patch_body(kind, jsondata.parse(body, "The request body"))
 
@@ -120,8 +136,6 @@ def _too_large(limit: int) -> Refusal:
     )
 
 
-def _unsupported(media_type: str, allowed: tuple[str, ...]) -> Refusal:
+def _unsupported(media_type: str, allowed: tuple[str, ...], what: str = "Content-Type") -> Refusal:
     given = f"{fields.show(media_type)} was given" if media_type else "none was given"
-    return Refusal(
-        Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {' or '.join(allowed)}; {given}."
-    )
+    return Refusal(Code.UNSUPPORTED_MEDIA_TYPE, f"{what} must be {' or '.join(allowed)}; {given}.")

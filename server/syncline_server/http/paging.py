@@ -50,7 +50,7 @@ class PageRequest:
 
     @classmethod
     def of(cls, query: bytes) -> PageRequest:
-        """The page that a query asks for; parameters of other names are ignored.
+        """The page that a query asks for; parameters of other names are ignored here.
 
         Raises:
             Refusal: `INVALID_PAGE_SIZE`, `INVALID_PAGE_TOKEN` or, for `Page`, `INVALID_PARAMETER`.

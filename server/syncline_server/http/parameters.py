@@ -40,21 +40,27 @@ class Parameters:
     ttl: int | None
 
     @classmethod
-    def of(cls, given: Iterable[tuple[str, Any]], data_limit: int) -> Parameters:
+    def of(
+        cls,
+        given: Iterable[tuple[str, Any]],
+        data_limit: int,
+        *,
+        is_strict: bool = True,
+    ) -> Parameters:
         """Check the fields of a form, or the members of a JSON object.
 
-        Names that no parameter has are ignored. JSON null leaves `UniqueName` and `Ttl` out; for
-        `Data` it is an error.
+        JSON null leaves `UniqueName` and `Ttl` out; for `Data` it is an error.
 
         Args:
             given: names and values, in their order.
             data_limit: the largest document, in bytes.
+            is_strict: False ignores names that no parameter has.
 
         Raises:
-            Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one
-                stands twice.
+            Refusal: with the code of the parameter that is wrong; `UNKNOWN_PARAMETER` for a name
+                that none has; `INVALID_PARAMETER` where one stands twice.
         """
-        values = by_name(given, _SPELLINGS)
+        values = by_name(given, _SPELLINGS, is_strict=is_strict)
         name, ttl = values.get("UniqueName"), values.get("Ttl")
         return cls(
             None if name is None else fields.unique_name(name, "UniqueName"),

@@ -18,6 +18,7 @@ from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.storage.documents import Documents, Step, StepRepeated
+from syncline_server.storage.operations import patch_fingerprint
 from syncline_server.storage.results import Written, absent, mismatch
 from syncline_server.storage.rights import Right
 
@@ -49,6 +50,7 @@ class _Waiting:
     webhooks: str
     answer: asyncio.Future[Written]
     cause: Cause | None
+    fingerprint: str
 
     def goes_with(self, other: _Waiting) -> bool:
         """True if both can be in one commit."""
@@ -109,7 +111,8 @@ class Combiner:
         """
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
-        waiting = _Waiting(command, who, needs, webhooks, answer, cause)
+        fingerprint = "" if command.op is None else patch_fingerprint(command)
+        waiting = _Waiting(command, who, needs, webhooks, answer, cause, fingerprint)
         key = (service_sid, command.document)
         if key in self._waiting:
             self._waiting[key].append(waiting)
@@ -239,7 +242,7 @@ class _Worker:
             except Refusal:
                 others.append(waiting)
             else:
-                steps.append(Step(waiting.who, data, waiting.command.op))
+                steps.append(Step(waiting.who, data, waiting.command.op, waiting.fingerprint))
                 fitting.append(waiting)
         return steps, fitting, others
 
@@ -284,6 +287,7 @@ class _Worker:
             command.op,
             waiting.needs,
             waiting.webhooks,
+            waiting.fingerprint,
         )
         if written.repeated:
             # The data that this attempt computed is not what the first one wrote.
@@ -305,10 +309,11 @@ class _Worker:
                 waiting.command.op,
                 waiting.needs,
                 waiting.webhooks,
+                waiting.fingerprint,
             )
         except Refusal as refusal:
-            if refusal.code.retry:
-                raise
+            if refusal.code.retry or refusal.code is Code.CONFLICT:
+                raise  # CONFLICT: its operation id was used for another request
             return None
 
     async def _existing(self, waiting: _Waiting) -> Document:

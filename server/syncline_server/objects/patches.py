@@ -175,12 +175,12 @@ def _number_at(parent: Any, last: Any, text: str) -> int | float:
 
 def _sum(number: int | float, by: int | float, text: str) -> int | float:
     total = number + by
-    fits = total in jsondata.INTEGERS if isinstance(total, int) else math.isfinite(total)
-    if not fits:
+    if isinstance(total, int) and total not in jsondata.INTEGERS:
+        total = float(total)  # as a literal of that size is read
+    if not math.isfinite(total):
         raise Refusal(
             Code.CONFLICT,
-            f"The increment at {fields.show(text)} is too large: integers must fit 64 bits, "
-            "other numbers must be finite.",
+            f"The increment at {fields.show(text)} is too large: the sum must be finite.",
         )
     return total
 

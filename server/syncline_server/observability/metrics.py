@@ -26,6 +26,7 @@ BOUNDS = (
     "connection_rate",
     "identity_rate",
     "max_requests",
+    "max_lists",
     "max_in_flight",
     "max_subscriptions",
     "auth_timeout",

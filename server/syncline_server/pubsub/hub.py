@@ -87,6 +87,7 @@ class Topic:
         crowds: those who are, and how they are written to.
         revision: the newest that came by; 0 if none did.
         held: the newest that a subscriber was told otherwise, by the answer to a request.
+        unique_name, expires_ms: of the newest state that came by in either way (`learn`).
         live_since: loop time from which on no event is missed; None before.
         rights_changed_at: loop time before which who was found to have a right may have lost it.
         delta_readers: how many subscribers take deltas.
@@ -99,9 +100,18 @@ class Topic:
     crowds: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
     revision: int = 0
     held: int = 0
+    unique_name: str | None = None
+    expires_ms: int | None = None
+    learned: int = 0
     live_since: float | None = None
     rights_changed_at: float = float("-inf")
     delta_readers: int = 0
+
+    def learn(self, state: Document | Updated) -> None:
+        """Remember what a removal is told with, should nobody be left who could say it."""
+        if state.revision >= self.learned:
+            self.learned = state.revision
+            self.unique_name, self.expires_ms = state.unique_name, state.expires_ms
 
 
 class Hub:
@@ -255,6 +265,7 @@ class Hub:
             self._bases.follow(event)
         listening = topic.subscribers
         if isinstance(event, Updated):
+            topic.learn(event)
             listening = topic.aside
             for form, crowd in list(topic.crowds.items()):
                 is_next = event.base is not None and event.previous == before
@@ -318,7 +329,8 @@ def _difference(topic: Topic, document: Document | None, now: int) -> Event:
         # Nobody is left who could say when and by whom.
         held = max(topic.revision, topic.held)
         revision = max(held + 1, now * REVISION_RANDOM)
-        return Removed(topic.sid, None, revision, held, now, SYSTEM, expired=False)
+        expired = topic.expires_ms is not None and topic.expires_ms <= now
+        return Removed(topic.sid, topic.unique_name, revision, held, now, SYSTEM, expired=expired)
     return Updated(
         document.sid,
         document.unique_name,

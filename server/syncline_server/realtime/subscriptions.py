@@ -118,6 +118,7 @@ class Hearing:
             watch = self._watches[document.sid] = Watch(topic, document.unique_name)
             if document.unique_name is not None:
                 self._sids[document.unique_name] = document.sid
+        watch.topic.learn(document)
         self._step_out(watch)
         return watch
 
@@ -203,8 +204,7 @@ class Hearing:
         watch.is_revoked = True
         self.end(watch)
         if watch.told:
-            last = max(watch.told, watch.answered)
-            name = watch.unique_name
+            last, name = max(watch.told, watch.answered), watch.unique_name
             at = self._hub.now_ms()
             self._send_event(Removed(sid, name, last + 1, last, at, SYSTEM, expired=False))
 
@@ -241,12 +241,14 @@ class Hearing:
             case Opened(document=document):
                 if watch := self._watches.get(document.sid):
                     watch.told = max(watch.told, document.revision)
+                    watch.topic.learn(document)
                     watch.topic.held = max(watch.topic.held, document.revision)
                     if self.takes_deltas:
                         self._hub.told(watch.topic, document)
             case Written(document=document):
                 if watch := self._watches.get(document.sid):
                     watch.answered = max(watch.answered, document.revision)
+                    watch.topic.learn(document)
                     if tells_data(command, result):
                         watch.wrote = max(watch.wrote, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)

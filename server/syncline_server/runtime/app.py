@@ -109,7 +109,7 @@ def create_app(
         services=services,
         documents=documents,
         permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents),
+        listing=Listing(redis, documents, settings.max_lists, meters.bounds),
         hub=Hub(
             redis, documents, settings.redis_timeout, meters, settings.delta_memory, traces, cork
         ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from .operations import operation_id
 from .redis.clock import now_ms
 from .redis.connection import Argument
 from .rights import Right
@@ -28,8 +29,11 @@ class Commit:
     """One run of document.lua, and how to tell afterwards what became of it.
 
     Attributes:
-        earlier: who made the steps that are committed with this one, and their operation ids.
+        earlier: who made the steps that are committed with this one, their operation ids and
+            fingerprints.
         webhooks: what it does to the queue of webhooks, as `webhooks.hook` says; "" for nothing.
+        fingerprint: tells the request from others with its operation id.
+        operations: what the keys of operation ids begin with.
         trace: what its event carries, as `Traces.commit` gives it; "" for nothing.
         at_ms: this machine's clock when it was first sent.
         not_before_ms: what Redis' clock showed then at the least: this write gives no revision
@@ -47,8 +51,10 @@ class Commit:
     who: str
     op: str | None
     needs: Right | None
-    earlier: Sequence[tuple[str, str | None]] = ()
+    earlier: Sequence[tuple[str, str | None, str]] = ()
     webhooks: str = ""
+    fingerprint: str = ""
+    operations: str = ""
     trace: str = ""
     at_ms: int = field(default_factory=lambda: now_ms())
     mark: str = field(default_factory=lambda: _mark())
@@ -69,18 +75,20 @@ class Commit:
             self.data,
             "" if self.ttl is None else self.ttl,
             self.who,
-            _operation(self.who, self.op),
+            operation_id(self.who, self.op),
             operation_ms,
             self.at_ms,
             randrange(REVISION_RANDOM),
             publishing,
             self.mark,
             bits(self.needs),
-            orjson.dumps([(who, _operation(who, op)) for who, op in self.earlier])
+            orjson.dumps([(who, operation_id(who, op), digest) for who, op, digest in self.earlier])
             if self.earlier
             else "",
             self.webhooks,
             self.trace,
+            self.operations,
+            self.fingerprint,
         )
 
     @property
@@ -112,11 +120,6 @@ class Commit:
 def _mark() -> str:
     # No secret: nobody gains anything by guessing it.
     return f"{getrandbits(MARK_BITS):x}"
-
-
-def _operation(who: str, op: str | None) -> str:
-    # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
-    return "" if op is None else f"{len(who)}:{who}:{op}"
 
 
 def bits(needs: Right | None) -> int | str:

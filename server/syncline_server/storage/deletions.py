@@ -170,7 +170,7 @@ class Deletions:
 
     async def _finish(self, deletion: Deletion) -> None:
         parked = keys.webhooks_parked(deletion.sid)
-        for key in (keys.due(deletion.sid), parked, f"{parked}:index"):
+        for key in (keys.due(deletion.sid), keys.filled(deletion.sid), parked, f"{parked}:index"):
             await self._redis.execute("DEL", key)
         await self._redis.execute("HDEL", keys.DELETIONS, deletion.sid)
         await self._redis.execute("DEL", keys.deletion_lease(deletion.sid))

@@ -21,8 +21,9 @@ from syncline_protocol.sids import (
     make_document_sid,
 )
 
-from . import keys
+from . import keys, operations
 from .commit import Commit, bits
+from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch
@@ -48,12 +49,13 @@ READERS_AT_ONCE = 500
 class Step:
     """One of several writes that are committed together: who makes it, and the data from then on.
 
-    `op` is an operation id or None.
+    `op` is an operation id or None, `fingerprint` that of the request.
     """
 
     who: str
     data: bytes
     op: str | None
+    fingerprint: str = ""
 
 
 class StepRepeated(Exception):
@@ -75,6 +77,7 @@ class Documents:
         self._traces = traces
         self._operation_ms = operation_memory * 1000
         self._notes = Notes(redis)
+        self._filled = FilledBuckets(redis)
         # Takes a service and a SID whose event Redis may have refused.
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
@@ -122,6 +125,8 @@ class Documents:
             it, and whether it was created.
         """
         bucket = _bucket_of_new(name, op)
+        if not self._redis.engine.is_whole:
+            await self._filled.note(service_sid, f"{bucket:02x}")
         sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
         status, written = await self._commit(
             service_sid,
@@ -148,8 +153,11 @@ class Documents:
         op: str | None,
         needs: Right | None = None,
         webhooks: str = "",
+        fingerprint: str | None = None,
     ) -> Written:
         """Replace the data, the expiry or both; None leaves either as it is.
+
+        `fingerprint` is that of the request, where it asked for something else than this.
 
         Raises:
             Refusal: there is no such document, or it is at another revision than `if_match`.
@@ -167,6 +175,7 @@ class Documents:
             op=op,
             needs=needs,
             webhooks=webhooks,
+            fingerprint=fingerprint,
         )
         return written
 
@@ -202,7 +211,8 @@ class Documents:
             op=last.op,
             needs=needs,
             webhooks=webhooks,
-            earlier=[(step.who, step.op) for step in earlier],
+            earlier=[(step.who, step.op, step.fingerprint) for step in earlier],
+            fingerprint=last.fingerprint,
         )
         first = written.document.revision - len(earlier)
         return [
@@ -269,14 +279,35 @@ class Documents:
         if_match: int | None = None,
         op: str | None = None,
         needs: Right | None = None,
-        earlier: Sequence[tuple[str, str | None]] = (),
+        earlier: Sequence[tuple[str, str | None, str]] = (),
         webhooks: str = "",
+        fingerprint: str | None = None,
     ) -> tuple[bytes, Written]:
         tag = keys.tag_of(service_sid, sid or name)
+        if fingerprint is None:
+            fingerprint = "" if op is None else operations.fingerprint(verb, data, ttl, if_match)
+        home = self._redis.prefixed(
+            keys.service_tag(service_sid) if self._redis.engine.is_whole else tag
+        )
         commit = Commit(
-            tag, verb, sid, name, if_match, data, ttl, who, op, needs, earlier, webhooks
+            tag,
+            verb,
+            sid,
+            name,
+            if_match,
+            data,
+            ttl,
+            who,
+            op,
+            needs,
+            earlier,
+            webhooks,
+            fingerprint,
+            home,
         )
         commit.not_before_ms = self._redis.now_ms(tag)
+        if not self._redis.engine.is_whole:
+            await self._claim(service_sid, commit)
         if webhooks:
             self._notes.note(commit.tag[1:-1])
         if ttl:
@@ -291,6 +322,8 @@ class Documents:
             raise absent(sid or name)
         if status == b"apart":
             raise StepRepeated
+        if status == b"reused":
+            raise operations.reused()
         if status == b"forbidden":
             raise forbidden()
         if status == b"mismatch":
@@ -299,16 +332,32 @@ class Documents:
         if len(reply) > REPLY_LENGTH:
             self.note_trouble(service_sid, document.sid, reply[-1])
         if status == b"repeated" and not _is_addressed(document, verb, sid, name):
-            raise Refusal(
-                Code.CONFLICT,
-                "This operation id was used for another document; each takes its own.",
-            )
+            raise operations.reused()
         if document.data and needs is not None and verb == "update":
             # Who may write may not read for that: nothing comes back but what was given.
             document = replace(document, data=b"")
         if not document.data and data:
             document = replace(document, data=data)
         return status, Written(document, status == b"repeated")
+
+    async def _claim(self, service_sid: str, commit: Commit) -> None:
+        """On a Cluster: see that no operation of a commit writes to two buckets.
+
+        Raises:
+            StepRepeated: one of several steps was refused.
+        """
+        pairs = [(commit.who, commit.op), *((who, op) for who, op, _ in commit.earlier)]
+        ids = [operations.operation_id(who, op) for who, op in pairs if op is not None]
+        claims = (
+            operations.claim(self._redis, service_sid, each, commit.bucket, self._operation_ms)
+            for each in ids
+        )
+        try:
+            await asyncio.gather(*claims)
+        except Refusal as refusal:
+            if commit.earlier and refusal.code is Code.CONFLICT:
+                raise StepRepeated from None
+            raise
 
     async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
         """Have the sweeper look at a bucket in time.

@@ -10,13 +10,17 @@ scripts append the rest):
     {IS…:3f}:expiries       zset   SID by the moment of its expiry, in ms
     {IS…:3f}:permissions:ET… hash  identity -> what it may do with the document, as bits (`Right`)
     {IS…:3f}:identities:ET… zset   the same identities, for listing in their order
-    {IS…:3f}:operation:…    string the first answer to an operation id, for a bounded time
+    {IS…:3f}:operation:…    string the first answer to an operation id, and the fingerprint of its
+                                   request, for a bounded time; on a Cluster
+    {IS…:3f}:claim:…        string bucket that an operation id writes to, likewise; on a Cluster
     {IS…:3f}:void:…         string marks a write that must not take effect any more, likewise
     {IS…:3f}:webhooks       stream webhooks that wait, and as `…:dropped` how many gave way
     {IS…:3f}:endpoints:…    set    endpoints of an identity that are connected
     {IS…:3f}:event:ET…      channel; in Redis with the database and the id of the data set before
                                    the SID (`wire_channel`)
 
+    {IS…}:operation:…       string as in a bucket; anywhere but on a Cluster
+    {IS…}:filled            hash   buckets that may hold documents; `all` once none can be missing
     {IS…}:due               zset   buckets by a moment at which something in them expires
     {IS…}:webhooks:lease    string who delivers the webhooks of the service, for a bounded time
     {IS…}:webhooks:parked   hash   webhooks that were given up, JSON by id; with `:index` the ids,
@@ -55,12 +59,15 @@ __all__ = [
     "SERVICE_VERSION",
     "bucket_tag",
     "channel",
+    "claim_tag",
     "deletion_lease",
     "due",
     "expiries",
+    "filled",
     "identities",
     "listing",
     "permissions",
+    "service_tag",
     "sid_of_channel",
     "tag_of",
     "void",
@@ -90,6 +97,16 @@ MASTER = f"{ALL_SERVICES}:master"
 def bucket_tag(service_sid: str, bucket: int) -> str:
     """The hash tag that begins every key of a bucket."""
     return f"{{{service_sid}:{bucket:02x}}}"
+
+
+def service_tag(service_sid: str) -> str:
+    """The hash tag that begins every key of a service as a whole."""
+    return f"{{{service_sid}}}"
+
+
+def claim_tag(service_sid: str, operation: str) -> str:
+    """The tag of the bucket that holds the claim of an operation id."""
+    return bucket_tag(service_sid, bucket_of_name(operation))
 
 
 def tag_of(service_sid: str, address: str) -> str:
@@ -126,6 +143,11 @@ def expiries(tag: str) -> str:
 def due(service_sid: str) -> str:
     """The index of the buckets in which something expires, by the earliest moment known."""
     return f"{{{service_sid}}}:due"
+
+
+def filled(service_sid: str) -> str:
+    """The index of the buckets that may hold documents; document.lua makes the same."""
+    return f"{service_tag(service_sid)}:filled"
 
 
 def permissions(service_sid: str, sid: str) -> str:

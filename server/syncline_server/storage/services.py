@@ -18,6 +18,7 @@ from syncline_protocol.fields import show
 
 from . import keys
 from .change_watcher import Lookout, make_version
+from .filled_buckets import FilledBuckets
 from .paging import Page, read_page
 from .redis.client import Redis
 from .redis.connection import Argument
@@ -65,6 +66,7 @@ class Services:
         self._known: dict[str, Service] = {}
         self._default_sid: str | None = None
         self._listeners: list[Changed] = []
+        self._filled = FilledBuckets(redis)
         self._lookout = Lookout(redis, keys.SERVICE_VERSION, self._read_again)
 
     def start(self) -> None:
@@ -108,6 +110,7 @@ class Services:
         reply = await self._run("create", made.sid, _encode(made), limit)
         if reply[0] == b"full":
             raise Refusal(Code.CONFLICT, f"There are {limit} services, the most that are allowed.")
+        await self._filled.begin(made.sid)
         return made
 
     async def update(self, address: str, members: Mapping[str, Any]) -> Service:
@@ -153,6 +156,8 @@ class Services:
             if address == DEFAULT_NAME:
                 made = _make(DEFAULT_NAME, self._redis.now_ms(), {})
                 _, record = await self._script("default", made.sid, _encode(made))
+                if _decode(record).sid == made.sid:
+                    await self._filled.begin(made.sid)
             else:
                 record = await self._redis.execute("HGET", keys.SERVICES, address)
             if record is None:

@@ -4,6 +4,7 @@ import { Connection } from "./connection.js";
 import { SyncDocument } from "./document.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
+import { halfIn } from "./json-faults.js";
 import { Json } from "./json.js";
 import { OpenDocuments } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
@@ -109,6 +110,8 @@ export class Client extends Emitter {
     }
     const given = typeof document === "string" ? { id: document } : (document ?? {});
     const id = given.id || undefined;
+    const half = typeof id === "string" ? halfIn(id) : null;
+    if (half) throw new SynclineError(`id holds ${half}.`, { code: Code.INVALID_NAME, status: 400 });
     const mode = given.mode ?? (id ? "open_or_create" : "create_new");
     if (!id && mode === "open_existing") {
       throw new SynclineError("Cannot get entity without id", { status: 404 });

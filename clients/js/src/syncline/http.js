@@ -54,6 +54,15 @@ export class Http {
   }
 
   /**
+   * Ask for what costs the server nothing but the check of the token.
+   *
+   * @param {AbortSignal} signal
+   */
+  async check(signal) {
+    await this.#ask(`${this.#url}/v3/Configuration`, {}, signal);
+  }
+
+  /**
    * @param {string} method
    * @param {string} path below the documents, empty or with its own slash
    * @param {Call} call
@@ -61,9 +70,19 @@ export class Http {
    * @returns {Promise<JsonObject>} the resource; empty where the server sends none
    */
   async call(method, path, call, signal) {
+    return this.#ask(this.#documents + path, { method, ...call }, signal);
+  }
+
+  /**
+   * @param {string} url
+   * @param {Call & { method?: string }} init
+   * @param {AbortSignal} signal
+   * @returns {Promise<JsonObject>}
+   */
+  async #ask(url, init, signal) {
     const controller = this.start(signal);
     try {
-      const response = await this.#send(path, { method, ...call }, controller);
+      const response = await this.#send(url, init, controller);
       const text = await response.text();
       return text === "" ? {} : JSON.parse(text);
     } catch (error) {
@@ -80,7 +99,7 @@ export class Http {
    */
   async stream(path, controller) {
     const headers = { Accept: "text/event-stream" };
-    const response = await this.#send(path, { headers }, controller);
+    const response = await this.#send(this.#documents + path, { headers }, controller);
     if (!response.body) throw refusalIn(response, "");
     return response.body;
   }
@@ -132,14 +151,14 @@ export class Http {
   }
 
   /**
-   * @param {string} path
+   * @param {string} url
    * @param {Call & { method?: string }} init
    * @param {AbortController} controller
    * @returns {Promise<Response>} a success
    */
-  async #send(path, init, controller) {
+  async #send(url, init, controller) {
     const fetch = this.#fetch; // not called on this object: a browser's must not be
-    const response = await fetch(this.#documents + path, {
+    const response = await fetch(url, {
       ...init,
       headers: { ...init.headers, Authorization: `Bearer ${this.#token}` },
       cache: "no-store",

@@ -1,11 +1,15 @@
 /** JSON as text, checked and encoded once. */
 
 import { SynclineError, messageOf, tooLarge } from "./errors.js";
+import { findFault } from "./json-faults.js";
 import { Code } from "./protocol.js";
 
 /** @import { JsonObject } from "./protocol.js" */
 
 const utf8 = new TextEncoder();
+
+/** `JSON.stringify` writes a lone surrogate, and only that, as such an escape. */
+const MAY_BE_HALF = /\\ud[89a-f]/;
 
 /**
  * @param {string} text
@@ -27,15 +31,22 @@ export class Json {
 
   /**
    * @param {unknown} value
-   * @throws {SynclineError} it cannot be written: NaN or Infinity, a BigInt, a circle
+   * @param {string} [name] of what it is, for the error's sentence
+   * @throws {SynclineError} it cannot be written: NaN or Infinity, a BigInt, half of an emoji, a
+   *   circle; the sentence says which, and where
    */
-  static of(value) {
+  static of(value, name = "This") {
+    let text;
     try {
-      return new Json(JSON.stringify(value, refuseInfinite));
+      text = JSON.stringify(value, refuseInfinite);
     } catch (error) {
-      const message = `This is no JSON value: ${messageOf(error)}.`;
-      throw new SynclineError(message, { code: Code.INVALID_JSON, status: 400, cause: error });
+      throw notJson(value, name, error);
     }
+    // A backslash of the application's own before "ud800" matches too: only the value can tell.
+    if (text !== undefined && MAY_BE_HALF.test(text) && findFault(value) !== null) {
+      throw notJson(value, name, undefined);
+    }
+    return new Json(text);
   }
 
   /**
@@ -65,15 +76,25 @@ function notData(given, code) {
 }
 
 /**
+ * @param {unknown} value
+ * @param {string} name
+ * @param {unknown} cause
+ */
+function notJson(value, name, cause) {
+  const fault = findFault(value);
+  const reason = fault === null ? messageOf(cause) : `at ${fault.place} ${fault.reason}`;
+  const message = `${name} is no JSON value: ${reason}.`;
+  return new SynclineError(message, { code: Code.INVALID_JSON, status: 400, cause });
+}
+
+/**
  * JSON would write null, which is another value.
  *
- * @param {string} key
+ * @param {string} _
  * @param {unknown} value
  */
-function refuseInfinite(key, value) {
-  if (typeof value === "number" && !Number.isFinite(value)) {
-    throw new TypeError(`${key || "it"} is ${value}`);
-  }
+function refuseInfinite(_, value) {
+  if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`it is ${value}`);
   return value;
 }
 
@@ -84,7 +105,7 @@ function refuseInfinite(key, value) {
  */
 export function encodeMessage(members) {
   const pairs = Object.entries(members).map(([name, value]) => {
-    const text = value instanceof Json ? value.text : Json.of(value).text;
+    const text = value instanceof Json ? value.text : Json.of(value, name).text;
     return `${JSON.stringify(name)}:${text}`;
   });
   return `{${pairs.join(",")}}`;

@@ -19,6 +19,8 @@ export const Code = Object.freeze({
   TOO_MANY_REQUESTS: 54009,
   DOCUMENT_NOT_FOUND: 54100,
   INVALID_DATA: 54101,
+  NAME_TAKEN: 54301,
+  INVALID_NAME: 54302,
 });
 
 /** The media types of patches, by their kinds. @type {Record<string, string>} */

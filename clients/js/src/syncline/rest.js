@@ -3,7 +3,7 @@
 import { INTERRUPTED, SynclineError, clientClosed, connectionLost, statusOf } from "./errors.js";
 import { Followers } from "./followers.js";
 import { Http, pathTo } from "./http.js";
-import { PATCH_TYPES } from "./protocol.js";
+import { Code, PATCH_TYPES } from "./protocol.js";
 import { Queue } from "./queue.js";
 import { ignore, within } from "./timing.js";
 import { claimsOf, renewalOf } from "./token.js";
@@ -142,7 +142,7 @@ export class RestTransport {
   /** @param {AbortSignal} signal */
   async #check(signal) {
     try {
-      await this.#http.call("GET", "?PageSize=1", {}, signal);
+      await this.#http.check(signal);
     } catch (error) {
       // Another refusal than the token's: it answers, and that is enough.
       if (error === INTERRUPTED || !(error instanceof SynclineError) || !error.status) throw error;
@@ -204,7 +204,8 @@ export class RestTransport {
       } catch (error) {
         // Otherwise another client has created it meanwhile.
         const isLast = mode === "create_new" || attempt === OPEN_ATTEMPTS;
-        if (statusOf(error) !== 409 || isLast) throw error;
+        const isTaken = error instanceof SynclineError && error.code === Code.NAME_TAKEN;
+        if (!isTaken || isLast) throw error;
       }
     }
   }

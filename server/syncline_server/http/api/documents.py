@@ -20,6 +20,7 @@ from syncline_server.http.preconditions import if_match, operation
 from syncline_server.http.reply_context import Surroundings, document_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
+from syncline_server.http.unknown_names import check_query, refuse_unknown
 from syncline_server.http.values import query_value
 from syncline_server.objects.documents import Workspace
 from syncline_server.storage.results import Written
@@ -82,6 +83,8 @@ class _Endpoints:
         revision, op = if_match(request.headers), operation(request.headers)
         given = await self._parameters(request)
         command = given.update(request.path_params["document"], revision, op)
+        if given.unique_name is not None:
+            raise refuse_unknown("UniqueName", ("Data", "Ttl"))
         return _reply(await _write(workspace, command, workspace.set), where, 200)
 
     async def patch(self, request: Request) -> Response:
@@ -104,6 +107,7 @@ class _Endpoints:
     async def _workspace(self, request: Request) -> Workspace:
         caller = await caller_of(self._backend, request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
+        check_query(request, ("Ttl",) if request.method == "PATCH" else ())
         refusal = workspace.too_fast()
         if refusal is not None:
             raise refusal
@@ -111,9 +115,8 @@ class _Endpoints:
 
     async def _parameters(self, request: Request) -> Parameters:
         settings = self._backend.settings
-        return Parameters.of(
-            await read_parameters(request, settings.body_limit), settings.data_limit
-        )
+        given = await read_parameters(request, settings.body_limit)
+        return Parameters.of(given, settings.data_limit)
 
 
 _Conditional = TypeVar("_Conditional", commands.Set, commands.Remove)

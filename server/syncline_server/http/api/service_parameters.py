@@ -38,11 +38,10 @@ _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII | 
 
 
 def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The members of `Service` that a request sets; names that no parameter has are ignored.
+    """The members of `Service` that a request sets.
 
     Raises:
-        Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one stands
-            twice.
+        Refusal: with the code of the parameter that is wrong; as `by_name`.
     """
     values = by_name(given, _SPELLINGS)
     return {

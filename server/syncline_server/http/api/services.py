@@ -16,6 +16,7 @@ from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import service_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
+from syncline_server.http.unknown_names import check_query
 from syncline_server.storage.services import Service, unknown_service
 
 from .service_parameters import service_members
@@ -88,6 +89,7 @@ class _Endpoints:
     async def _check(self, request: Request) -> None:
         """Before anything is done: who asks, and what the resources in the reply will be called."""
         await require_account(self._backend, request)
+        check_query(request)
         self._base_url(request)
 
     async def _members(self, request: Request) -> dict[str, Any]:

@@ -19,7 +19,7 @@ REQUEST_HEADERS = (
     f"Traceparent, Tracestate, {REQUEST_ID}"
 )
 
-EXPOSED_HEADERS = f"ETag, {REQUEST_ID}, Retry-After, WWW-Authenticate"
+EXPOSED_HEADERS = f"Accept-Patch, ETag, {REQUEST_ID}, Retry-After, WWW-Authenticate"
 
 PREFLIGHT_AGE = 7200
 """Seconds for which a browser may remember the answer to a preflight; Chromium caps it there."""

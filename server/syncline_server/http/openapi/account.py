@@ -22,6 +22,7 @@ from .parts import (
     page,
     paging,
     parameters,
+    parameters_schema,
     ref,
     refusals,
     reply,
@@ -52,8 +53,8 @@ def account_schemas(date: JsonObject) -> JsonObject:
     return {
         "Service": _service_schema(date),
         "ServicePage": page("services", "Service"),
-        "CreateServiceForm": object_schema(_parameters(form=True), ()),
-        "CreateServiceJson": object_schema(_parameters(form=False), ()),
+        "CreateServiceForm": parameters_schema(_parameters(form=True)),
+        "CreateServiceJson": parameters_schema(_parameters(form=False)),
         "UpdateServiceForm": at_least_one(_parameters(form=True)),
         "UpdateServiceJson": at_least_one(_parameters(form=False)),
         "Permission": _permission_schema(),

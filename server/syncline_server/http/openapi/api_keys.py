@@ -16,6 +16,7 @@ from .parts import (
     page,
     paging,
     parameters,
+    parameters_schema,
     refusals,
     reply,
     sid,
@@ -78,11 +79,11 @@ def key_schemas(date: JsonObject) -> JsonObject:
         "Key": object_schema(properties),
         "NewKey": object_schema({**properties, "secret": {**TEXT, "minLength": 43}}),
         "KeyPage": page("keys", "Key"),
-        "CreateKeyForm": object_schema(
-            {"FriendlyName": {**TEXT, **name}, "LoginOnly": login_only}, ()
+        "CreateKeyForm": parameters_schema(
+            {"FriendlyName": {**TEXT, **name}, "LoginOnly": login_only}
         ),
-        "CreateKeyJson": object_schema(
-            {"FriendlyName": {"type": ["string", "null"], **name}, "LoginOnly": login_only}, ()
+        "CreateKeyJson": parameters_schema(
+            {"FriendlyName": {"type": ["string", "null"], **name}, "LoginOnly": login_only}
         ),
     }
 

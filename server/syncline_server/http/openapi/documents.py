@@ -105,7 +105,7 @@ def _document() -> JsonObject:
             "requestBody": {"required": True} | parameters("UpdateDocument"),
             "responses": {
                 "200": _document_reply("Updated", "WrittenDocument"),
-                **refusals(400, 412, 413, 415),
+                **refusals(400, 409, 412, 413, 415),
             },
         },
         "patch": {
@@ -122,7 +122,7 @@ def _document() -> JsonObject:
             "operationId": "DeleteDocument",
             "summary": "Remove a document",
             "parameters": write,
-            "responses": {"204": {"description": "Removed"}, **refusals(400, 412)},
+            "responses": {"204": {"description": "Removed"}, **refusals(400, 409, 412)},
         },
     }
 

@@ -20,6 +20,7 @@ __all__ = [
     "page",
     "paging",
     "parameters",
+    "parameters_schema",
     "query",
     "ref",
     "refusals",
@@ -125,9 +126,15 @@ def object_schema(properties: JsonObject, required: tuple[str, ...] | None = Non
     }
 
 
+def parameters_schema(properties: JsonObject) -> JsonObject:
+    """The parameters of a request: none must be there, and no others may."""
+    return object_schema(properties, ()) | {"additionalProperties": False}
+
+
 def at_least_one(properties: JsonObject) -> JsonObject:
-    """An object of these properties; none must be there, but one of them."""
-    return object_schema(properties, ()) | {"anyOf": [{"required": [name]} for name in properties]}
+    """The same, one of which must be there."""
+    required = [{"required": [name]} for name in properties]
+    return parameters_schema(properties) | {"anyOf": required}
 
 
 def sid(kind: str) -> JsonObject:

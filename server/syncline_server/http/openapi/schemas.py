@@ -10,7 +10,17 @@ from syncline_server.objects.patches import OPERATIONS_LIMIT
 
 from .account import account_schemas
 from .api_keys import key_schemas
-from .parts import TEXT, URL, JsonObject, at_least_one, object_schema, page, ref, sid
+from .parts import (
+    TEXT,
+    URL,
+    JsonObject,
+    at_least_one,
+    object_schema,
+    page,
+    parameters_schema,
+    ref,
+    sid,
+)
 from .webhooks import webhook_schemas
 
 __all__ = ["components"]
@@ -62,7 +72,8 @@ def _parameters() -> JsonObject:
         "idempotencyKey": _parameter(
             "Idempotency-Key",
             "header",
-            f"Makes the write safe to repeat for {OPERATION_LENGTH}-character keys at most.",
+            "Makes the write safe to repeat: the same request with the same key is applied once. "
+            "Another request with that key is refused with 409, 20409.",
             {"type": "string", "minLength": 1, "maxLength": OPERATION_LENGTH},
         ),
         "lastEventId": _parameter(
@@ -116,8 +127,8 @@ def _schemas(settings: Settings) -> JsonObject:
         **key_schemas(_DATE),
         **webhook_schemas(),
         "Error": _error(),
-        "CreateDocumentForm": object_schema({"UniqueName": name, **update_form}, ()),
-        "CreateDocumentJson": object_schema({"UniqueName": name, **update_json}, ()),
+        "CreateDocumentForm": parameters_schema({"UniqueName": name, **update_form}),
+        "CreateDocumentJson": parameters_schema({"UniqueName": name, **update_json}),
         "UpdateDocumentForm": at_least_one(update_form),
         "UpdateDocumentJson": at_least_one(update_json),
         "MergePatch": {"type": "object", "description": "RFC 7396."},

@@ -20,7 +20,7 @@ __all__ = ["ROUTES"]
 
 
 def _create(call: Call) -> Create:
-    given = Parameters.of(call.members, call.data_limit)
+    given = Parameters.of(call.members, call.data_limit, is_strict=False)
     return Create(given.unique_name, given.data or b"{}", given.ttl, _operation(call))
 
 
@@ -29,7 +29,7 @@ def _fetch(call: Call) -> Get:
 
 
 def _update(call: Call) -> Set:
-    given = Parameters.of(call.members, call.data_limit)
+    given = Parameters.of(call.members, call.data_limit, is_strict=False)
     return given.update(call.names["document"], if_match(call.headers), _operation(call))
 
 

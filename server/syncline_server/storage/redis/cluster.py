@@ -36,6 +36,7 @@ class RedisCluster:
     publish, subscribe, unsubscribe = "SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE"
     channels_at_once = 1
     database = 0
+    is_whole = False
 
     def __init__(self, seeds: Sequence[Address], timeout: float) -> None:
         """

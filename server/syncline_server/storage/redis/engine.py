@@ -26,6 +26,7 @@ class Engine(Protocol):
         channels_at_once: how many one `subscribe` may name: many would hold up others, and those
             of a Cluster must share a slot.
         database: the number of the database.
+        is_whole: True where a script reaches every key, not only those of one slot.
     """
 
     publish: str
@@ -33,6 +34,7 @@ class Engine(Protocol):
     unsubscribe: str
     channels_at_once: int
     database: int
+    is_whole: bool
 
     def shards(self) -> Collection[str]:
         """The names of those there are now."""
@@ -77,6 +79,7 @@ class WholeEngine:
     publish, subscribe, unsubscribe = "PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE"
     channels_at_once = 500
     database = 0
+    is_whole = True
 
     async def confirms(self, shard: str) -> bool:
         """Nobody replaces it but people."""

@@ -9,6 +9,7 @@ from pathlib import Path
 __all__ = [
     "ALL",
     "API_KEY",
+    "CLAIM",
     "COMMIT",
     "DATA_SET",
     "DUE",
@@ -17,6 +18,7 @@ __all__ = [
     "PARKING",
     "PERMIT",
     "PRIVILEGES",
+    "PRUNE",
     "SERVICE",
     "SETTLE",
     "WEBHOOKS",
@@ -40,9 +42,11 @@ class Script:
 
 
 COMMIT = Script.read("lib/webhooks.lua", "document.lua")
+CLAIM = Script.read("claim.lua")
 FETCH = Script.read("fetch.lua")
 DUE = Script.read("expiry.lua")
 PERMIT = Script.read("permissions.lua")
+PRUNE = Script.read("prune.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
@@ -53,9 +57,11 @@ DATA_SET = Script.read("data_set.lua")
 PRIVILEGES = Script.read("privileges.lua")
 ALL = (
     COMMIT,
+    CLAIM,
     FETCH,
     DUE,
     PERMIT,
+    PRUNE,
     SERVICE,
     API_KEY,
     WEBHOOKS,

@@ -12,14 +12,17 @@
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
 --          random 0..1023, "PUBLISH" | "SPUBLISH" and the middle of the channel's name with a blank between, mark of this write,
 --          rights that the identity needs, as bits ("" = all may do all),
---          steps before this one that are committed with it (JSON, [[identity, operation id], …]; "" = none): each has the
+--          steps before this one that are committed with it (JSON, [[identity, operation id, fingerprint], …]; "" = none): each has the
 --          revision before the next one's, which nobody is told but its writer
 --          webhooks: "" none, else how many may wait, 1 to tell of this write itself (0: only of expiries), and the endpoint
 --          that makes it, with blanks between them
 --          trace of this write, which its event carries ("" = none)
+--          what the keys of operation ids and the index of buckets begin with: `{service}`; on a Cluster the bucket's own tag
+--          fingerprint of the request, which a repetition has too
 --          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
---          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "apart" where one of several
+--          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "reused" where the operation id
+--          was used for another request, "apart" where one of several
 --          steps was committed before, and "mismatch" where the identity may not read; data "" where the caller has it;
 --          name and expires "" where there is none. An element more says, in Redis' words, what was refused after the write
 --          was applied: the event, perhaps.
@@ -32,7 +35,7 @@ local app_ms, random, mark = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[13]
 local publish, channel = ARGV[12]:match('^(%S+) (.*)$')
 local needs = ARGV[14]
 local earlier = ARGV[15] == '' and {} or cjson.decode(ARGV[15])
-local trace = ARGV[17]
+local trace, operations, fingerprint = ARGV[17], ARGV[18], ARGV[19]
 local webhooks, webhooks_own, endpoint = ARGV[16]:match('^(%d+) (%d) (.*)$')
 
 local time = redis.call('TIME')
@@ -57,7 +60,7 @@ local function document_key(id)
 end
 
 local function operation_key(id)
-  return tag .. ':operation:' .. id
+  return operations .. ':operation:' .. id
 end
 
 -- Both clocks, because after a failover the new master's may be behind; random low bits, also in the step where the
@@ -126,9 +129,9 @@ local function reply(status, document, body)
           document.expires, document.creator, document.writer, mark}
 end
 
-local function remember(id, answer)
+local function remember(id, answer, its_fingerprint)
   if id ~= '' then
-    also(redis.call, 'SET', operation_key(id), cmsgpack.pack(answer), 'PX', operation_ms)
+    also(redis.call, 'SET', operation_key(id), cmsgpack.pack({its_fingerprint, answer}), 'PX', operation_ms)
   end
 end
 
@@ -143,11 +146,11 @@ local function write(document, previous)
   local answer = reply('ok', document, '')
   redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
              'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who, 'm', mark)
-  remember(operation, answer)
+  remember(operation, answer, fingerprint)
   for index, step in ipairs(earlier) do
     local its = reply('ok', document, '')
     its[4], its[10] = text(document.revision - #earlier - 1 + index), step[1]
-    remember(step[2], its)
+    remember(step[2], its, step[3])
   end
   if document.expires ~= '' then
     also(redis.call, 'ZADD', EXPIRIES, document.expires, document.sid)
@@ -181,7 +184,10 @@ if operation ~= '' then
     if #earlier > 0 then
       return {'apart'}
     end
-    local answer = cmsgpack.unpack(first)
+    local its_fingerprint, answer = unpack(cmsgpack.unpack(first))
+    if its_fingerprint ~= fingerprint then
+      return {'reused'}
+    end
     answer[1] = 'repeated'
     return answer
   end
@@ -217,6 +223,10 @@ if verb == 'create' then
     return reply('exists', current, current.data)
   end
   local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
+  if operations ~= tag then
+    -- The index of buckets that may hold something; on a Cluster it was noted there before.
+    redis.call('HSET', operations .. ':filled', tag:sub(-3, -2), 1)
+  end
   -- The name comes first: without its document it is free, but a document without its name would be lost.
   if name ~= '' then
     redis.call('HSET', NAMES, name, sid)
@@ -259,7 +269,7 @@ if verb == 'remove' then
   current.revision = drop(current, who, false)
   current.updated, current.writer = text(now), who
   local answer = reply('ok', current, '')
-  remember(operation, answer)
+  remember(operation, answer, fingerprint)
   return answered(answer)
 end
 

@@ -101,8 +101,25 @@ class TestCreate:
         created = account.ok("POST", json={"friendly_name": "n", "AclEnabled": True})
         assert (created["friendly_name"], created["acl_enabled"]) == ("n", True)
 
-    def test_parameters_of_other_names_are_ignored(self, account: Account) -> None:
-        assert account.ok("POST", data={"UniqueName": "mine"})["unique_name"] is None
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("UniqueName", None),
+            ("webhookUrl", "WebhookUrl"),
+            ("AclEnable", "AclEnabled"),
+            ("friendlyname", "FriendlyName"),
+            ("ReachabilityWebhookEnabled", "ReachabilityWebhooksEnabled"),
+        ],
+    )
+    def test_parameters_of_other_names_are_refused(
+        self, account: Account, sid: str, name: str, meant: str | None
+    ) -> None:
+        for place in ((), (sid,)):
+            reply = account.call("POST", *place, data={name: "true"})
+            assert error(reply) == (400, 20001)
+            message = reply.json()["message"]
+            assert f"There is no parameter '{name}' in the body of this request." in message
+            assert (f" {meant} was meant, perhaps. " in message) == (meant is not None)
 
     @pytest.mark.parametrize(
         ("parameters", "code"),
