@@ -44,7 +44,8 @@ class Parameters:
         """Check the fields of a form, or the members of a JSON object.
 
         Names that no parameter has are ignored. JSON null leaves `UniqueName` and `Ttl` out; for
-        `Data` it is an error.
+        `Data` it is an error. An empty `Data` is as if it were missing: that is what the vendor's
+        helpers make of their language's null.
 
         Args:
             given: names and values, in their order.
@@ -56,9 +57,10 @@ class Parameters:
         """
         values = by_name(given, _SPELLINGS)
         name, ttl = values.get("UniqueName"), values.get("Ttl")
+        data = values.get("Data", "")
         return cls(
             None if name is None else fields.unique_name(name, "UniqueName"),
-            _data(values["Data"], data_limit) if "Data" in values else None,
+            None if data == "" else _data(data, data_limit),
             None if ttl is None else fields.ttl(ttl, "Ttl"),
         )
 

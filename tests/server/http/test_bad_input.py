@@ -25,7 +25,7 @@ def nested(depth: int) -> str:
 WRITES: list[tuple[dict[str, Any], int, int, str]] = [
     ({"data": {"Data": "null"}}, 400, 54101, "Data must be a JSON object; null"),
     ({"json": {"Data": None}}, 400, 54101, "Data must be a JSON object; null"),
-    ({"data": {"Data": ""}}, 400, 54008, "Data is not valid JSON"),
+    ({"data": {"Data": " "}}, 400, 54008, "Data is not valid JSON"),
     ({"data": {"Data": "{"}}, 400, 54008, "Data is not valid JSON"),
     ({"data": {"Data": "[1]"}}, 400, 54008, "Data must be a JSON object; an array"),
     ({"data": {"Data": "5"}}, 400, 54008, "Data must be a JSON object; 5"),

@@ -40,6 +40,9 @@ _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII | 
 def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The members of `Service` that a request sets; names that no parameter has are ignored.
 
+    An empty value is what the vendor's helpers make of their language's null. It clears what can be
+    null, and is as if it were missing for the rest.
+
     Raises:
         Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one stands
             twice.
@@ -48,19 +51,19 @@ def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {
         member: read(values[name], name)
         for name, (member, read) in _PARAMETERS.items()
-        if name in values
+        if name in values and not (values[name] == "" and name not in _NULLABLE)
     }
 
 
 def friendly_name(value: Any, name: str) -> str | None:
     """The parameter `name` as a name for people. Raises `INVALID_FRIENDLY_NAME`."""
-    if value is None:
+    if value is None or value == "":
         return None
     text = _text(value, name, Code.INVALID_FRIENDLY_NAME)
-    if not 1 <= len(text) <= FRIENDLY_NAME_LENGTH:
+    if len(text) > FRIENDLY_NAME_LENGTH:
         raise Refusal(
             Code.INVALID_FRIENDLY_NAME,
-            f"{name} must have 1 to {FRIENDLY_NAME_LENGTH} characters, or be null; "
+            f"{name} must have at most {FRIENDLY_NAME_LENGTH} characters; empty or null for none; "
             f"{len(text)} were given.",
         )
     return text
@@ -124,6 +127,8 @@ _PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "ReachabilityDebouncingWindow": ("reachability_debouncing_window", _window),
 }
 """By the vendor's name: the member that it sets, and what checks it."""
+
+_NULLABLE = ("FriendlyName", "WebhookUrl")
 
 _SPELLINGS = {name: name for name in _PARAMETERS} | {
     member: name for name, (member, _) in _PARAMETERS.items()

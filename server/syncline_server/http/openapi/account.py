@@ -154,7 +154,7 @@ def _permission() -> JsonObject:
 
 
 def _parameters(*, form: bool) -> JsonObject:
-    name: JsonObject = {"minLength": 1, "maxLength": FRIENDLY_NAME_LENGTH}
+    name: JsonObject = {"maxLength": FRIENDLY_NAME_LENGTH}
     address: JsonObject = {
         "maxLength": WEBHOOK_URL_LENGTH,
         "pattern": "^(|[Hh][Tt][Tt][Pp][Ss]?://.+)$",
