@@ -70,7 +70,7 @@ class Workspace:
         """
         about(identity=principal.identity, key=principal.key)
         found = await backend.services.find(service)
-        own = (service,) if found is None else (service, found.sid, found.unique_name)
+        own = (service,) if found is None else backend.services.addresses(found)
         if not principal.is_account and principal.service not in own:
             # Whether there is such a service is nothing that the bearer may find out.
             raise Refusal(
@@ -114,6 +114,13 @@ class Workspace:
         self._turns = backend.turns
         self._combiner = backend.combiner
         self._caller = (service_sid, identity)
+
+    def is_of(self, service: str) -> bool:
+        """Whether `service`, a SID or a unique name, means the service of these documents."""
+        if service == self.service_sid:
+            return True
+        known = self._services.known(self.service_sid)
+        return known is not None and service in self._services.addresses(known)
 
     def too_fast(self) -> Refusal | None:
         """Count a request; why it is refused, if the identity makes too many. Not the account's."""

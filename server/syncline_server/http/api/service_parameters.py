@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.sids import is_service_sid
 from syncline_server.http.values import by_name, flag
 
 __all__ = [
@@ -41,7 +42,7 @@ def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The members of `Service` that a request sets; names that no parameter has are ignored.
 
     An empty value is what the vendor's helpers make of their language's null. It clears what can be
-    null, and is as if it were missing for the rest.
+    null, and is as if it were missing for the rest. `sid` is for the creation of a service alone.
 
     Raises:
         Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one stands
@@ -67,6 +68,18 @@ def friendly_name(value: Any, name: str) -> str | None:
             f"{len(text)} were given.",
         )
     return text
+
+
+def _sid(value: Any, name: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not is_service_sid(value):
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"{name} must be IS and 32 hexadecimal digits in lower case; "
+            f"{fields.show(value)} was given.",
+        )
+    return value
 
 
 def _webhook_url(value: Any, name: str) -> str | None:
@@ -118,6 +131,7 @@ def _text(value: Any, name: str, code: Code) -> str:
 
 
 _PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "Sid": ("sid", _sid),
     "FriendlyName": ("friendly_name", friendly_name),
     "WebhookUrl": ("webhook_url", _webhook_url),
     "WebhooksFromRestEnabled": ("webhooks_from_rest_enabled", flag),

@@ -52,8 +52,8 @@ def account_schemas(date: JsonObject) -> JsonObject:
     return {
         "Service": _service_schema(date),
         "ServicePage": page("services", "Service"),
-        "CreateServiceForm": object_schema(_parameters(form=True), ()),
-        "CreateServiceJson": object_schema(_parameters(form=False), ()),
+        "CreateServiceForm": object_schema(_creation(form=True), ()),
+        "CreateServiceJson": object_schema(_creation(form=False), ()),
         "UpdateServiceForm": at_least_one(_parameters(form=True)),
         "UpdateServiceJson": at_least_one(_parameters(form=False)),
         "Permission": _permission_schema(),
@@ -150,6 +150,13 @@ def _permission() -> JsonObject:
             "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },
+    }
+
+
+def _creation(*, form: bool) -> JsonObject:
+    return {
+        "Sid": sid("IS") | {"description": "Of the new service; without it, a random one."},
+        **_parameters(form=form),
     }
 
 

@@ -84,7 +84,7 @@ def paging() -> list[JsonObject]:
     return [
         query(
             "PageSize",
-            f"What is listed on a page, at most; above {LARGEST_SIZE} it is taken as {LARGEST_SIZE}.",
+            f"What is listed on a page, at most; more than {LARGEST_SIZE} is taken as that.",
             {"type": "integer", "minimum": 1, "default": DEFAULT_SIZE},
         ),
         query(
