@@ -13,6 +13,7 @@ from .objects.turns import Turns
 from .observability.audit import Audit
 from .observability.metrics import Meters
 from .pubsub.hub import Hub
+from .storage.chosen_sids import ChosenSids
 from .storage.documents import Documents
 from .storage.listing import Listing
 from .storage.permissions import Permissions
@@ -43,6 +44,7 @@ class Backend:
     hub: Hub
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
+    chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
     pace: Pace = field(init=False)
     turns: Turns = field(init=False)
@@ -54,6 +56,7 @@ class Backend:
     def __post_init__(self) -> None:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
+        self.chosen_sids = ChosenSids(self.redis, self.documents)
         self.audit = Audit(settings.audit_rate, meters.bounds)
         self.pace = Pace(settings.identity_rate, meters)
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)

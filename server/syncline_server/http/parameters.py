@@ -9,6 +9,7 @@ from typing import Any
 from syncline_protocol import fields, jsondata
 from syncline_protocol.commands import Set
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.sids import is_document_sid
 
 from .values import by_name
 
@@ -21,6 +22,8 @@ _SPELLINGS = {
     "data": "Data",
     "Ttl": "Ttl",
     "ttl": "Ttl",
+    "Sid": "Sid",
+    "sid": "Sid",
 }
 """The vendor's parameters, and the names of the properties that they set."""
 
@@ -33,11 +36,13 @@ class Parameters:
         unique_name: what the new document is to be called.
         data: compact JSON within the limits.
         ttl: seconds; 0 for "never expires".
+        sid: what the new document's SID is to be.
     """
 
     unique_name: str | None
     data: bytes | None
     ttl: int | None
+    sid: str | None = None
 
     @classmethod
     def of(cls, given: Iterable[tuple[str, Any]], data_limit: int) -> Parameters:
@@ -62,13 +67,32 @@ class Parameters:
             None if name is None else fields.unique_name(name, "UniqueName"),
             None if data == "" else _data(data, data_limit),
             None if ttl is None else fields.ttl(ttl, "Ttl"),
+            _sid(values.get("Sid") or None),
         )
 
     def update(self, document: str, if_match: int | None, op: str | None) -> Set:
-        """The command that applies them to a document. Raises `NO_PARAMETERS`."""
+        """The command that applies them to a document.
+
+        Raises:
+            Refusal: `NO_PARAMETERS`; `INVALID_PARAMETER` where they hold a SID.
+        """
+        if self.sid is not None:
+            raise Refusal(
+                Code.INVALID_PARAMETER,
+                "Sid is for the creation of a document alone; a document keeps its SID.",
+            )
         if self.data is None and self.ttl is None:
             raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
         return Set(document, self.data, self.ttl, if_match, op)
+
+
+def _sid(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and is_document_sid(value)):
+        return value
+    raise Refusal(
+        Code.INVALID_PARAMETER,
+        f"Sid must be ET and 32 hexadecimal digits in lower case; {fields.show(value)} was given.",
+    )
 
 
 def _data(value: Any, limit: int) -> bytes:

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.fields import show
 from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.grant_scope import Scope
 from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.commit import REVISION_RANDOM, NewDocument, now_ms
 from syncline_server.storage.paging import Page
-from syncline_server.storage.results import Written, absent, forbidden, mismatch
+from syncline_server.storage.results import (
+    Written,
+    absent,
+    forbidden,
+    mismatch,
+    name_taken,
+)
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import unknown_service
 from syncline_server.storage.webhooks import hook
@@ -47,6 +52,7 @@ class Workspace:
 
     __slots__ = (
         "_caller",
+        "_chosen_sids",
         "_combiner",
         "_documents",
         "_listing",
@@ -107,6 +113,7 @@ class Workspace:
         self.endpoint = ""
         self._services = backend.services
         self._documents = backend.documents
+        self._chosen_sids = backend.chosen_sids
         self._scope = None if grants is None else Scope(grants, backend.documents, service_sid)
         self._listing = backend.listing
         self._settings = backend.settings
@@ -199,10 +206,25 @@ class Workspace:
             self.service_sid, name, data, ttl, self.identity, op, needs, self._webhooks
         )
         if not created:
-            raise Refusal(
-                Code.NAME_TAKEN, f"A document with the unique name {show(name)} already exists."
-            )
+            raise name_taken(name)
         return written
+
+    async def create_as(
+        self, sid: str, name: str | None, data: bytes, ttl: int | None, op: str | None
+    ) -> Written:
+        """A new document under a SID that the caller chose; for the account alone.
+
+        Raises:
+            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token.
+        """
+        if self.limited:
+            raise Refusal(
+                Code.FORBIDDEN, "To choose the Sid of a document needs Basic credentials."
+            )
+        new = NewDocument(
+            name=name, data=data, ttl=ttl, who=self.identity, op=op, webhooks=self._webhooks
+        )
+        return await self._chosen_sids.create(self.service_sid, sid, new)
 
     async def approach(self, command: Set | Remove, contender: object | None = None) -> None:
         """Return when a write may be tried (`Turns.approach`)."""

@@ -13,6 +13,7 @@ __all__ = [
     "DUE",
     "FETCH",
     "LEASE",
+    "NAME",
     "PARKING",
     "PERMIT",
     "SERVICE",
@@ -44,7 +45,8 @@ PERMIT = Script.read("permissions.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
+NAME = Script.read("name.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
-ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)
+ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, NAME, PARKING, SETTLE)

@@ -4,7 +4,8 @@
 -- published last. All keys and the channel are made from KEYS[1], the bucket's hash tag: they share its cluster slot.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     verb ("create" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
+-- ARGV     verb ("create" | "create_as" | "create_away" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique
+--          name ("" = none; with a SID, "update" and "remove" ask for the document that has both), If-Match ("" = any),
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
 --          random 0..1023, "PUBLISH" | "SPUBLISH", mark of this write,
 --          rights that the identity needs, as bits ("" = all may do all),
@@ -13,9 +14,13 @@
 --          webhooks: "" none, else how many may wait, 1 to tell of this write itself (0: only of expiries), and the endpoint
 --          that makes it, with blanks between them
 --          trace of this write, which its event carries ("" = none)
+--          "create_as" creates under a SID that the caller chose, "create_away" one whose name is of another bucket and is
+--          claimed there (see name.lua).
 --          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
---          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "apart" where one of several
+--          status "ok" | "repeated" | "exists" | "mismatch", or {"absent", name that the bucket of an expired document does not
+--          hold, or ""}, {"moved", pointer} where the document with that name lives in another bucket, {"ended", name} where
+--          one with another name had that SID lately, or alone "forbidden", "apart" where one of several
 --          steps was committed before, and "mismatch" where the identity may not read; data "" where the caller has it;
 --          name and expires "" where there is none.
 
@@ -31,6 +36,9 @@ local webhooks, webhooks_own, endpoint = ARGV[16]:match('^(%d+) (%d) (.*)$')
 
 local time = redis.call('TIME')
 local now = math.max(app_ms, time[1] * 1000 + math.floor(time[2] / 1000))
+
+local SID_LENGTH = 34
+local ENDED_MS = 90000000 -- 25 h, longer than any token lives: what a connection knows of a SID's name must stay true
 
 local NAMES, LISTING, EXPIRIES = tag .. ':names', tag .. ':documents', tag .. ':expiries'
 
@@ -53,6 +61,10 @@ end
 -- that was lost is not given to other content. Below 2^53 until the year 2248.
 local function next_revision(previous)
   return text(math.max(tonumber(previous) + 1, now * 1024 + random))
+end
+
+local function ended_key(id)
+  return tag .. ':ended:' .. id
 end
 
 local function load(id)
@@ -79,14 +91,20 @@ local function queue_webhook(kind, document, by, body, expired)
   end
 end
 
+local orphan = ''
+
 local function drop(document, by, expired)
   local revision = next_revision(document.revision)
+  if redis.call('HGET', document_key(document.sid), 'k') then
+    -- The SID can come again; its revisions go on from here, and its name stays the same.
+    redis.call('SET', ended_key(document.sid), revision .. ' ' .. document.name, 'PX', ENDED_MS)
+  end
   redis.call('DEL', document_key(document.sid))
   redis.call('UNLINK', tag .. PERMISSIONS .. document.sid, tag .. IDENTITIES .. document.sid)
   redis.call('ZREM', LISTING, document.sid)
   redis.call('ZREM', EXPIRIES, document.sid)
-  if document.name ~= '' then
-    redis.call('HDEL', NAMES, document.name)
+  if document.name ~= '' and redis.call('HDEL', NAMES, document.name) == 0 then
+    orphan = document.name
   end
   queue_webhook('document_removed', {sid = document.sid, name = document.name, revision = revision}, by, '', expired)
   announce(document, {kind = expired and 'expired' or 'removed', revision = revision,
@@ -152,11 +170,22 @@ if operation ~= '' then
   end
 end
 
+local creates = verb == 'create' or verb == 'create_as' or verb == 'create_away'
 local existing_sid = sid
-if name ~= '' then
+if name ~= '' and (verb == 'create' or sid == '') then
   existing_sid = redis.call('HGET', NAMES, name)
 end
 local current = existing_sid and load(existing_sid)
+if verb == 'create_as' and not current and name ~= '' then
+  existing_sid = redis.call('HGET', NAMES, name)
+  current = existing_sid and load(existing_sid)
+end
+if existing_sid and #existing_sid > SID_LENGTH then
+  return {'moved', existing_sid}
+end
+if current and name ~= '' and not creates and current.name ~= name then
+  current = nil
+end
 
 if current and current.expires ~= '' and tonumber(current.expires) <= now then
   if verb ~= 'advance' then
@@ -177,14 +206,26 @@ if current and needs ~= '' then
   end
 end
 
-if verb == 'create' then
+if creates then
   if current then
     return reply('exists', current, current.data)
   end
+  local previous = '0'
+  if verb ~= 'create' then
+    local ended = redis.call('GET', ended_key(sid))
+    if ended then
+      local last, its = ended:match('^(%d+) (.*)$')
+      if its ~= name then
+        return {'ended', its}
+      end
+      previous = last
+    end
+    redis.call('HSET', document_key(sid), 'k', '1')
+  end
   local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
-  local answer = write(created, '0')
+  local answer = write(created, previous)
   redis.call('ZADD', LISTING, 0, sid)
-  if name ~= '' then
+  if name ~= '' and verb ~= 'create_away' then
     redis.call('HSET', NAMES, name, sid)
   end
   if needs ~= '' then
@@ -196,7 +237,7 @@ if verb == 'create' then
 end
 
 if not current or verb == 'expire' then
-  return {'absent'}
+  return {'absent', orphan}
 end
 if verb == 'advance' then
   -- A client holds a revision that a failover lost: bring all to the stored state by a newer one.
