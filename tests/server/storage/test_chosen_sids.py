@@ -8,7 +8,7 @@ import secrets
 import pytest
 
 from support.store import Publications, Service, refused
-from syncline_protocol.documents import Removed
+from syncline_protocol.documents import Event, Removed
 from syncline_protocol.errors import Code
 from syncline_protocol.sids import bucket_of_name, make_document_sid
 from syncline_server.storage import keys
@@ -113,7 +113,7 @@ async def test_an_expiry_frees_the_name(
     published: Publications,
 ) -> None:
     created = (await chooser.create(sid, ttl=1)).document
-    events = []
+    events: list[Event] = []
     while not events:
         await documents.expire(service_sid, sid)
         events = await published.take()
