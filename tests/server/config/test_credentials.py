@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from syncline_server.auth.authenticator import Authenticator, mint_token
 from syncline_server.config.credentials import (
     Credentials,
     find_credentials,
@@ -45,6 +47,17 @@ def test_a_secret_has_letters_and_digits_only_and_256_random_bits() -> None:
         assert secret.isascii() and secret.isalnum()
         assert len(secret) * math.log2(62) >= 256
     assert len(set("".join(made))) == 62
+
+
+def test_secrets_with_other_characters_go_on_to_work(tmp_path: Path) -> None:
+    secret = "-_" * 16 + "+/=~"
+    given = {**OF_ACCOUNT, "SYNCLINE_API_KEY_SID": KEY, "SYNCLINE_API_KEY_SECRET": secret}
+    credentials = load_credentials(tmp_path, given)
+    authenticator = Authenticator(credentials, leeway=0)
+    login = base64.b64encode(f"{KEY}:{secret}".encode()).decode()
+    assert authenticator.header(f"Basic {login}").key == KEY
+    token = mint_token(credentials, "alice", 60)
+    assert authenticator.header(f"Bearer {token}").identity == "alice"
 
 
 def test_each_installation_has_its_own(tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ import pytest
 from support.account import Account
 from support.api import DocumentsApi, unique
 from support.callers import WIRES
-from support.server import RunningServer
+from support.server import RunningServer, StartServer
 from support.socket import native_socket
+from support.store import PATIENCE, eventually
 from support.stream import event_stream
 from support.twilsock import twilsock_client
 from syncline_protocol.sids import bucket_of_name
+from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.connection import connect
 
 
 def chosen(name: str | None, *, is_away: bool = True) -> str:
@@ -187,3 +190,24 @@ def test_an_update_cannot_change_it(api: DocumentsApi) -> None:
     changed = {"Sid": chosen(None), "Data": "{}"}
     assert error(api.call("POST", document["sid"], data=changed)) == (400, 20422)
     assert api.fetch(document["sid"]) == document
+
+
+async def test_nothing_stays_of_a_deleted_service_but_what_ends_by_itself(
+    fresh_server: StartServer,
+) -> None:
+    server = fresh_server()
+    with Account(server) as account:
+        service = account.service()
+        for number in range(8):
+            name = unique(str(number))
+            given = {"UniqueName": name, "Sid": chosen(name)}
+            account.ok("POST", service, "Documents", data=given)
+        account.ok("DELETE", service)
+        done = f"service {service} is deleted: 8 documents removed"
+        await eventually(lambda: done in server.log.read_text())
+        unix = await connect(Address(path=str(server.data_dir / "redis" / "redis.sock")), PATIENCE)
+        try:
+            left = await unix.execute("KEYS", f"{{{service}*")
+            assert all(b":ended:ET" in key for key in left)
+        finally:
+            unix.abort()
