@@ -67,7 +67,7 @@ class Parameters:
             None if name is None else fields.unique_name(name, "UniqueName"),
             None if data == "" else _data(data, data_limit),
             None if ttl is None else fields.ttl(ttl, "Ttl"),
-            _sid(values.get("Sid") or None),
+            _sid(values["Sid"]) if "Sid" in values else None,
         )
 
     def update(self, document: str, if_match: int | None, op: str | None) -> Set:
@@ -86,8 +86,8 @@ class Parameters:
         return Set(document, self.data, self.ttl, if_match, op)
 
 
-def _sid(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and is_document_sid(value)):
+def _sid(value: Any) -> str:
+    if isinstance(value, str) and is_document_sid(value):
         return value
     raise Refusal(
         Code.INVALID_PARAMETER,

@@ -21,7 +21,7 @@ from .redis.client import Redis
 from .rights import Right
 from .scripts import FETCH, NAME
 
-__all__ = ["AwayNames", "is_away", "sid_of"]
+__all__ = ["SID_LENGTH", "AwayNames", "is_away", "sid_of"]
 
 SID_LENGTH = 34
 """Characters in a SID; a pointer begins with one and has more."""

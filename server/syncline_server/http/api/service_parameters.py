@@ -52,7 +52,7 @@ def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {
         member: read(values[name], name)
         for name, (member, read) in _PARAMETERS.items()
-        if name in values and not (values[name] == "" and name not in _NULLABLE)
+        if name in values and not (values[name] == "" and name in _OPTIONAL)
     }
 
 
@@ -70,9 +70,7 @@ def friendly_name(value: Any, name: str) -> str | None:
     return text
 
 
-def _sid(value: Any, name: str) -> str | None:
-    if value is None or value == "":
-        return None
+def _sid(value: Any, name: str) -> str:
     if not isinstance(value, str) or not is_service_sid(value):
         raise Refusal(
             Code.INVALID_PARAMETER,
@@ -142,7 +140,7 @@ _PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
 }
 """By the vendor's name: the member that it sets, and what checks it."""
 
-_NULLABLE = ("FriendlyName", "WebhookUrl")
+_OPTIONAL = {name for name, (_, read) in _PARAMETERS.items() if read in (flag, _window)}
 
 _SPELLINGS = {name: name for name in _PARAMETERS} | {
     member: name for name, (member, _) in _PARAMETERS.items()

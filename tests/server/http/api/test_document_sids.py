@@ -179,7 +179,7 @@ def test_a_token_cannot_choose(alices: DocumentsApi) -> None:
     assert error(alices.call("GET", sid)) == (404, 20404)
 
 
-@pytest.mark.parametrize("sid", ["ET1", "ET" + "A" * 32, "IS" + "a" * 32, "ET" + "٣" * 32])
+@pytest.mark.parametrize("sid", ["", "ET1", "ET" + "A" * 32, "IS" + "a" * 32, "ET" + "٣" * 32])
 def test_what_is_no_sid_is_refused(api: DocumentsApi, sid: str) -> None:
     assert error(api.call("POST", data={"Sid": sid})) == (400, 20422)
     assert error(api.call("POST", json={"Sid": 1})) == (400, 20422)

@@ -165,7 +165,7 @@ class TestTheAccount:
         assert error(account.call("POST", data={"Sid": default})) == (409, 20409)
 
     @pytest.mark.parametrize(
-        "sid", ["IS1", "IS" + "F" * 32, "ET" + "0" * 32, "default", "IS" + "٣" * 32]
+        "sid", ["", "IS1", "IS" + "F" * 32, "ET" + "0" * 32, "default", "IS" + "٣" * 32]
     )
     def test_makes_none_with_what_is_no_sid(self, account: Account, sid: str) -> None:
         assert error(account.call("POST", data={"Sid": sid})) == (400, 20422)
