@@ -11,7 +11,7 @@ import uvloop
 
 from support.store import Clock, Publications, Service, Store
 from syncline_server.pubsub import hub
-from syncline_server.storage import commit, expiry
+from syncline_server.storage import away_names, commit, expiry
 from syncline_server.storage import documents as storage_documents
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
@@ -88,6 +88,6 @@ async def published(store: Store, service_sid: str) -> AsyncIterator[Publication
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The server's clock, to be set wrong."""
     clock = Clock(commit.now_ms)
-    for module in (storage_documents, commit, expiry, hub):
+    for module in (storage_documents, away_names, commit, expiry, hub):
         monkeypatch.setattr(module, "now_ms", clock)
     return clock

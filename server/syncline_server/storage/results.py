@@ -57,7 +57,9 @@ def sid_ended(sid: str, name: str) -> Refusal:
 
 def sid_forbidden() -> Refusal:
     """Only the account chooses SIDs."""
-    return Refusal(Code.FORBIDDEN, "To choose the Sid of a document needs Basic credentials.")
+    return Refusal(
+        Code.FORBIDDEN, "The Sid of a document is chosen with Basic credentials, over REST v1."
+    )
 
 
 def mismatch(expected: int | None, newest: Document | None) -> Refusal:

@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from support.store import Publications, Service, refused
+from support.store import Clock, Publications, Service, refused
 from syncline_protocol.documents import Event, Removed
 from syncline_protocol.errors import Code
 from syncline_protocol.sids import bucket_of_name, make_document_sid
@@ -173,6 +173,23 @@ async def test_many_who_want_one_name_get_it_once(
     assert [each.document.sid for each in made] == [document.sid]
     for sid in set(sids) - {document.sid}:
         assert await service.get(sid) is None
+
+
+async def test_what_has_expired_and_is_not_swept_yet_keeps_no_name_from_another(
+    chooser: Chooser, documents: Documents, service: Service, service_sid: str, clock: Clock
+) -> None:
+    old = (await documents.create(service_sid, NAME, b"{}", 1, "a", None))[0].document
+    clock.offset_ms += 2000
+    away = (await chooser.create(sid_in(HOME + 1), ttl=1)).document
+    assert await service.get(NAME) == away
+    assert await service.get(old.sid) is None
+    clock.offset_ms += 2000
+    assert await service.get(NAME) is None
+    again = (await chooser.create(sid_in(HOME + 2), ttl=1)).document
+    assert await service.get(NAME) == again
+    clock.offset_ms += 2000
+    found, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+    assert is_new and await service.get(NAME) == found.document
 
 
 class TestAClaim:
