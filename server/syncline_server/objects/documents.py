@@ -21,6 +21,7 @@ from syncline_server.storage.results import (
     forbidden,
     mismatch,
     name_taken,
+    sid_forbidden,
 )
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import unknown_service
@@ -218,9 +219,7 @@ class Workspace:
             Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token.
         """
         if self.limited:
-            raise Refusal(
-                Code.FORBIDDEN, "To choose the Sid of a document needs Basic credentials."
-            )
+            raise sid_forbidden()
         new = NewDocument(
             name=name, data=data, ttl=ttl, who=self.identity, op=op, webhooks=self._webhooks
         )
