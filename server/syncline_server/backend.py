@@ -14,6 +14,7 @@ from .observability.audit import Audit
 from .observability.metrics import Meters
 from .observability.readiness import Readiness
 from .pubsub.hub import Hub
+from .storage.chosen_sids import ChosenSids
 from .storage.documents import Documents
 from .storage.listing import Listing
 from .storage.permissions import Permissions
@@ -45,6 +46,7 @@ class Backend:
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
     readiness: Readiness = field(default_factory=Readiness)
+    chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
     pace: Pace = field(init=False)
     turns: Turns = field(init=False)
@@ -56,6 +58,7 @@ class Backend:
     def __post_init__(self) -> None:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
+        self.chosen_sids = ChosenSids(self.redis, self.documents)
         self.audit = Audit(settings.audit_rate, meters.bounds)
         self.pace = Pace(settings.identity_rate, meters)
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)

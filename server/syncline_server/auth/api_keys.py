@@ -18,6 +18,7 @@ import orjson
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
+from syncline_server.config.credentials import make_secret
 from syncline_server.config.encryption import Broken, Vault
 from syncline_server.storage import keys
 from syncline_server.storage.change_watcher import Lookout, make_version
@@ -34,9 +35,6 @@ logger = logging.getLogger("syncline.keys")
 
 REVOKED_LIMIT = 10_000
 """Revoked keys that are remembered; then the one that was revoked first is forgotten."""
-
-SECRET_BYTES = 32
-"""Random bytes in a secret."""
 
 OTHER_MASTER = (
     "all servers on one Redis need the same master key, in SYNCLINE_MASTER_KEY or in master.key of "
@@ -131,7 +129,7 @@ class ApiKeys:
                 that are encrypted under another master key.
         """
         sid = f"SK{secrets.token_hex(16)}"
-        secret = secrets.token_urlsafe(SECRET_BYTES)
+        secret = make_secret()
         record = Record(sid, friendly_name, self._redis.now_ms())
         if login_only:
             made = replace(record, digest=digest(secret).hex())

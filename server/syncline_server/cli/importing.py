@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 import click
 
+from syncline_protocol.sids import is_service_sid
+
 from .access import Access
 from .accessing import administering
 from .carrier import Carrier, OnConflict, Outcome
@@ -26,7 +28,7 @@ from .output import show_counts
 from .parameters import Url
 from .patience import PatientClient
 from .progress import Progress
-from .rest import connected
+from .rest import connected, make_service
 from .sources import Lines, Listing, Source
 from .state import opened
 from .transfer import Transfer
@@ -77,6 +79,16 @@ Exit status:
     help="What to do with a document that is here already.",
 )
 @click.option(
+    "--keep-sids",
+    is_flag=True,
+    help="Create documents under the SIDs that they have in the source; needs Basic credentials.",
+)
+@click.option(
+    "--create-service",
+    is_flag=True,
+    help="Create the service that --service names, by its SID, if the server has none.",
+)
+@click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
     show_default="FILE.state, or syncline-import-….state",
@@ -98,6 +110,8 @@ def import_(
     from_service: str,
     from_auth_token_stdin: bool,
     on_conflict: str,
+    keep_sids: bool,
+    create_service: bool,
     state: Path | None,
     partial: bool,
     verbose: bool,
@@ -108,7 +122,7 @@ def import_(
     """Copy documents into a service: those of an export, or all of another server's service.
 
     FILE is what `syncline export` wrote, "-" for stdin. Name, data and the time that is left are
-    carried; a SID, a revision, dates and authors are given anew.
+    carried; a revision, dates and authors are new, and so is a SID without --keep-sids.
 
     Repeated, it goes on where it was broken off, or copies what has come since. Keep the file of
     --state for that: it knows which documents without a name have arrived.
@@ -123,6 +137,8 @@ def import_(
         raise click.UsageError("give either FILE or --from-url.")
     if from_url is not None and from_account is None:
         raise click.UsageError("--from-url needs --from-account.")
+    if create_service and not is_service_sid(access.service):
+        raise click.UsageError("--create-service needs --service IS…, the SID to create it with.")
     stop = threading.Event()
     make_client = functools.partial(PatientClient, retries=retries, stop=stop)
     with ExitStack() as resources:
@@ -137,12 +153,16 @@ def import_(
             source = Listing(enter(connected(login, make_client)), page_size)
             name = f"{from_account} at {_name(login)}"
             state = state or _state_of(from_account, from_service)
+        if create_service:
+            make_service(access, make_client)
         target = enter(connected(access, make_client))
         # Asked before anything is read: a wrong address or login shows at once.
         target.page({"PageSize": "1"})
         memory = enter(opened(state, {"source": name, "target": _name(access)}))
         executor = enter(ThreadPoolExecutor(concurrency))
-        carrier = Carrier(target, memory, OnConflict(on_conflict), executor, stop)
+        carrier = Carrier(
+            target, memory, OnConflict(on_conflict), executor, stop, keep_sids=keep_sids
+        )
         visible = not (verbose and sys.stdout.isatty())
         progress = enter(Progress("Importing", source.total, visible))
         try:

@@ -18,6 +18,7 @@ from .validation import (
     check_oidc,
     check_origins,
     check_range,
+    check_service_sid,
     check_url,
     elements,
     networks,
@@ -75,6 +76,11 @@ class Settings:
     )
     public_url: str | None = _setting(
         None, "Base of the URLs in replies; without it, what the request was addressed to."
+    )
+    default_service_sid: str | None = _setting(
+        None,
+        "SID of the default service (IS…), which answers to it as to `default`; without it, a "
+        "random one. Data whose default service has another SID keep it, and answer to both.",
     )
     cors_origins: str = _setting(
         "*", "Origins that browsers may call REST from: '*' or a comma-separated list."
@@ -418,6 +424,8 @@ class Settings:
             check_range(each.name, getattr(self, each.name), each.metadata)
         if self.public_url is not None:
             check_url("public_url", self.public_url, ("http", "https"))
+        if self.default_service_sid is not None:
+            check_service_sid("--default-service-sid", self.default_service_sid)
         if self.redis_url is not None:
             check_url("redis_url", self.redis_url, REDIS_SCHEMES)
         if self.otlp_endpoint is not None:

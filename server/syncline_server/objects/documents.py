@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.fields import show
 from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.grant_scope import Scope
 from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.paging import Page
-from syncline_server.storage.results import Written, absent, forbidden, mismatch
+from syncline_server.storage.results import (
+    Written,
+    absent,
+    forbidden,
+    mismatch,
+    name_taken,
+    sid_forbidden,
+)
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import unknown_service
 from syncline_server.storage.webhooks import hook
@@ -43,6 +50,7 @@ class Workspace:
 
     __slots__ = (
         "_caller",
+        "_chosen_sids",
         "_combiner",
         "_documents",
         "_listing",
@@ -66,7 +74,7 @@ class Workspace:
         """
         about(identity=principal.identity, key=principal.key)
         found = await backend.services.find(service)
-        own = (service,) if found is None else (service, found.sid, found.unique_name)
+        own = (service,) if found is None else backend.services.addresses(found)
         if not principal.is_account and principal.service not in own:
             # Whether there is such a service is nothing that the bearer may find out.
             raise Refusal(
@@ -103,6 +111,7 @@ class Workspace:
         self.endpoint = ""
         self._services = backend.services
         self._documents = backend.documents
+        self._chosen_sids = backend.chosen_sids
         self._scope = None if grants is None else Scope(grants, backend.documents, service_sid)
         self._listing = backend.listing
         self._settings = backend.settings
@@ -110,6 +119,13 @@ class Workspace:
         self._turns = backend.turns
         self._combiner = backend.combiner
         self._caller = (service_sid, identity)
+
+    def is_of(self, service: str) -> bool:
+        """Whether `service`, a SID or a unique name, means the service of these documents."""
+        if service == self.service_sid:
+            return True
+        known = self._services.known(self.service_sid)
+        return known is not None and service in self._services.addresses(known)
 
     def too_fast(self) -> Refusal | None:
         """Count a request; why it is refused, if the identity makes too many. Not the account's."""
@@ -188,10 +204,23 @@ class Workspace:
             self.service_sid, name, data, ttl, self.identity, op, needs, self._webhooks
         )
         if not created:
-            raise Refusal(
-                Code.NAME_TAKEN, f"A document with the unique name {show(name)} already exists."
-            )
+            raise name_taken(name)
         return written
+
+    async def create_as(
+        self, sid: str, name: str | None, data: bytes, ttl: int | None, op: str | None
+    ) -> Written:
+        """A new document under a SID that the caller chose; for the account alone.
+
+        Raises:
+            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token.
+        """
+        if self.limited:
+            raise sid_forbidden()
+        new = NewDocument(
+            name=name, data=data, ttl=ttl, who=self.identity, op=op, webhooks=self._webhooks
+        )
+        return await self._chosen_sids.create(self.service_sid, sid, new)
 
     async def approach(self, command: Set | Remove, contender: object | None = None) -> None:
         """Return when a write may be tried (`Turns.approach`)."""

@@ -101,7 +101,7 @@ def create_app(
     traces = _traces(settings, meters, worker)
     documents = Documents(redis, settings.operation_memory, traces)
     foreign = ProviderTokens.of(settings, meters.bounds)
-    services = Services(redis)
+    services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
         authenticator=Authenticator(credentials, settings.token_leeway, foreign, known_keys),

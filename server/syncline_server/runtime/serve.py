@@ -16,7 +16,9 @@ from syncline_server.config.validation import SettingError
 from syncline_server.observability import logs
 from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.embedded import EmbeddedRedis
+from syncline_server.storage.redis.engine import Engine
 from syncline_server.storage.redis.engines import make_engine, start_engine
+from syncline_server.storage.services import check_default_service
 
 from .app import create_app
 from .listener import announce, listen
@@ -60,8 +62,7 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
     engine = make_engine(settings)
     try:
         await start_engine(engine, settings)
-        vault = Vault(credentials.master_key)
-        await check_data_set(engine, settings, credentials.account_sid, vault)
+        await _check_stored(engine, settings, credentials)
         app = create_app(settings, credentials, engine)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)
@@ -72,6 +73,12 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
         await engine.stop()
 
 
+async def _check_stored(engine: Engine, settings: Settings, credentials: Credentials) -> None:
+    """Refuse to serve data that do not belong with the settings. Raises `SettingError`."""
+    await check_data_set(engine, settings, credentials.account_sid, Vault(credentials.master_key))
+    await check_default_service(engine, settings)
+
+
 async def _run_workers(
     settings: Settings, credentials: Credentials, key_pair: KeyPair | None
 ) -> None:
@@ -79,8 +86,7 @@ async def _run_workers(
     embedded = engine if isinstance(engine, EmbeddedRedis) else None
     try:
         await start_engine(engine, settings)
-        vault = Vault(credentials.master_key)
-        await check_data_set(engine, settings, credentials.account_sid, vault)
+        await _check_stored(engine, settings, credentials)
         if embedded is None:
             await engine.stop()  # it is for the workers alone to connect to
         # Not in the data directory: addresses of sockets are short.

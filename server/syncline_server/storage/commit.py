@@ -14,13 +14,25 @@ from .redis.clock import now_ms
 from .redis.connection import Argument
 from .rights import Right
 
-__all__ = ["REVISION_RANDOM", "Commit", "bits", "now_ms"]
+__all__ = ["REVISION_RANDOM", "Commit", "NewDocument", "bits", "now_ms"]
 
 MARK_BITS = 64
 """Random bits that name a write."""
 
 REVISION_RANDOM = 1024
 """Low bits of a revision that are random, as a count of values (see document.lua)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDocument:
+    """A document that is to be created: its members, who creates it, and as which operation."""
+
+    name: str | None
+    data: bytes
+    ttl: int | None
+    who: str
+    op: str | None
+    webhooks: str = ""
 
 
 # Not frozen, which makes each one several times as expensive.

@@ -138,7 +138,9 @@ class Deletions:
                     await self._record(deletion)
                     recorded_at = clock()
             queue = keys.webhook_queue(keys.bucket_tag(deletion.sid, bucket))
-            for key in (queue, f"{queue}:dropped"):
+            # Names of this bucket can be of documents in others.
+            names = keys.names(keys.bucket_tag(deletion.sid, bucket))
+            for key in (queue, f"{queue}:dropped", names):
                 await self._redis.execute("DEL", key)
         return deletion
 

@@ -17,16 +17,18 @@ from syncline_protocol.sids import (
     BUCKETS,
     SID_ENTROPY_BYTES,
     bucket_of_name,
+    bucket_of_sid,
     is_document_sid,
     make_document_sid,
 )
 
 from . import keys, operations
-from .commit import Commit, bits
+from .away_names import AwayNames, is_away, sid_of
+from .commit import Commit, NewDocument, bits
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.shard import Unanswered
-from .results import Written, absent, forbidden, mismatch
+from .results import Written, absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import Right
 from .scripts import COMMIT, FETCH
 from .webhooks import Notes
@@ -77,6 +79,7 @@ class Documents:
         self._traces = traces
         self._operation_ms = operation_memory * 1000
         self._notes = Notes(redis)
+        self._names = AwayNames(redis)
         self._filled = FilledBuckets(redis)
         # Takes a service and a SID whose event Redis may have refused.
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
@@ -93,6 +96,8 @@ class Documents:
         """The newest state; None if there is no such document, or it is past its expiry."""
         sid, name = _sid_and_name(address)
         reply = await self._fetch(keys.tag_of(service_sid, address), sid, name, who, needs)
+        if reply[0] == b"moved":
+            reply = await self._names.follow(service_sid, name, reply[1].decode(), who, needs)
         if reply[0] == b"forbidden":
             raise forbidden()
         return _document(reply) if reply[0] == b"ok" else None
@@ -141,6 +146,33 @@ class Documents:
             webhooks=webhooks,
         )
         return written, status != b"exists"
+
+    async def create_as(
+        self, service_sid: str, sid: str, new: NewDocument, *, is_away: bool = False
+    ) -> tuple[bytes, Written]:
+        """Create a document under a SID that the caller chose (`ChosenSids`).
+
+        `is_away`: its name is of another bucket, and claimed there.
+
+        Returns:
+            `exists` where there is one with the SID or the name, and that one.
+
+        Raises:
+            Refusal: `CONFLICT` where one with another name had that SID lately.
+        """
+        if not self._redis.engine.is_whole:
+            await self._filled.note(service_sid, f"{bucket_of_sid(sid):02x}")
+        return await self._commit(
+            service_sid,
+            "create_away" if is_away else "create_as",
+            sid,
+            name=new.name or "",
+            data=new.data,
+            ttl=new.ttl,
+            who=new.who,
+            op=new.op,
+            webhooks=new.webhooks,
+        )
 
     async def set(
         self,
@@ -305,21 +337,32 @@ class Documents:
             fingerprint,
             home,
         )
-        commit.not_before_ms = self._redis.now_ms(tag)
         if not self._redis.engine.is_whole:
             await self._claim(service_sid, commit)
-        if webhooks:
+        return await self._apply(service_sid, commit)
+
+    async def _apply(self, service_sid: str, commit: Commit) -> tuple[bytes, Written]:
+        verb, sid, name, needs = commit.verb, commit.sid, commit.name, commit.needs
+        commit.not_before_ms = self._redis.now_ms(commit.tag)
+        if commit.webhooks:
             self._notes.note(commit.tag[1:-1])
-        if ttl:
+        if commit.ttl:
             due = keys.due(service_sid)
             # Sent before the commit: should this process die between, the sweeper looks in vain.
-            noted = self._note(due, self._redis.now_ms(tag) + ttl * 1000, commit.bucket)
+            moment_ms = self._redis.now_ms(commit.tag) + commit.ttl * 1000
+            noted = self._note(due, moment_ms, commit.bucket)
             _, reply = await asyncio.gather(noted, self._run(commit))
         else:
             reply = await self._run(commit)
         status = reply[0]
+        if status == b"moved":
+            return await self._elsewhere(service_sid, commit, reply[1].decode())
         if status == b"absent":
+            if orphan := reply[1].decode():
+                await self._names.forget(service_sid, orphan, sid)
             raise absent(sid or name)
+        if status == b"ended":
+            raise sid_ended(sid, reply[1].decode())
         if status == b"apart":
             raise StepRepeated
         if status == b"reused":
@@ -327,17 +370,19 @@ class Documents:
         if status == b"forbidden":
             raise forbidden()
         if status == b"mismatch":
-            raise mismatch(if_match, _document(reply) if len(reply) > 1 else None)
+            raise mismatch(commit.if_match, _document(reply) if len(reply) > 1 else None)
         document = _document(reply)
         if len(reply) > REPLY_LENGTH:
             self.note_trouble(service_sid, document.sid, reply[-1])
         if status == b"repeated" and not _is_addressed(document, verb, sid, name):
             raise operations.reused()
+        if verb == "remove" and is_away(document.unique_name, document.sid):
+            await self._names.forget(service_sid, document.unique_name or "", document.sid)
         if document.data and needs is not None and verb == "update":
             # Who may write may not read for that: nothing comes back but what was given.
             document = replace(document, data=b"")
-        if not document.data and data:
-            document = replace(document, data=data)
+        if not document.data and commit.data:
+            document = replace(document, data=commit.data)
         return status, Written(document, status == b"repeated")
 
     async def _claim(self, service_sid: str, commit: Commit) -> None:
@@ -358,6 +403,30 @@ class Documents:
             if commit.earlier and refusal.code is Code.CONFLICT:
                 raise StepRepeated from None
             raise
+
+    async def _elsewhere(
+        self, service_sid: str, commit: Commit, pointer: str
+    ) -> tuple[bytes, Written]:
+        """Carry out a commit whose document lives in another bucket than its name's."""
+        sid, name = sid_of(pointer), commit.name
+        if commit.verb not in ("create", "create_as"):
+            tag = keys.tag_of(service_sid, sid)
+            # On a Cluster the operation id stays claimed for the bucket of the name: a repetition
+            # comes by that name too, and is led here again.
+            home = commit.operations if self._redis.engine.is_whole else self._redis.prefixed(tag)
+            moved = replace(commit, tag=tag, sid=sid, operations=home)
+            try:
+                return await self._apply(service_sid, moved)
+            except Refusal as refusal:
+                raise absent(name) if refusal.code is Code.DOCUMENT_NOT_FOUND else refusal from None
+        found = await self._names.follow(service_sid, name, pointer, commit.who, commit.needs)
+        if found[0] == b"forbidden":
+            raise forbidden()
+        if found[0] == b"ok":
+            return b"exists", Written(_document(found), repeated=False)
+        if not await self._names.release(service_sid, name, pointer):
+            raise name_taken(name)  # by a document that is being created
+        return await self._apply(service_sid, commit)
 
     async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
         """Have the sweeper look at a bucket in time.

@@ -5,7 +5,10 @@ scripts append the rest):
 
     {IS…:3f}:document:ET…   hash   one document: n(ame) r(evision) d(ata) c(reated) u(pdated)
                                    (e)x(pires) (created) b(y) w(riter) m(ark of the last write)
-    {IS…:3f}:names          hash   unique name -> SID
+                                   k(ept: its SID was chosen)
+    {IS…:3f}:names          hash   unique name -> SID, or pointer to one elsewhere (name.lua)
+    {IS…:3f}:ended:ET…      string last revision and name of a document whose SID was chosen and may
+                                   come again, for a bounded time
     {IS…:3f}:documents      zset   every SID, for listing in the order of SIDs
     {IS…:3f}:expiries       zset   SID by the moment of its expiry, in ms
     {IS…:3f}:permissions:ET… hash  identity -> what it may do with the document, as bits (`Right`)
@@ -66,6 +69,7 @@ __all__ = [
     "filled",
     "identities",
     "listing",
+    "names",
     "permissions",
     "service_tag",
     "sid_of_channel",
@@ -133,6 +137,11 @@ def sid_of_channel(name: str) -> str:
 def listing(tag: str) -> str:
     """The index of every document in a bucket."""
     return f"{tag}:documents"
+
+
+def names(tag: str) -> str:
+    """The unique names of a bucket; the scripts make the same."""
+    return f"{tag}:names"
 
 
 def expiries(tag: str) -> str:

@@ -15,16 +15,19 @@ import orjson
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
+from syncline_server.config.settings import Settings
+from syncline_server.config.validation import SettingError
 
 from . import keys
 from .change_watcher import Lookout, make_version
 from .filled_buckets import FilledBuckets
 from .paging import Page, read_page
 from .redis.client import Redis
-from .redis.connection import Argument
+from .redis.connection import Argument, ConnectionBroken, ReplyError, connect
+from .redis.engine import Engine
 from .scripts import SERVICE
 
-__all__ = ["DEFAULT_NAME", "Service", "Services", "unknown_service"]
+__all__ = ["DEFAULT_NAME", "Service", "Services", "check_default_service", "unknown_service"]
 
 DEFAULT_NAME = "default"
 
@@ -61,8 +64,14 @@ Changed = Callable[[Service, Service | None], None]
 class Services:
     """All services. Every method raises `Refusal` with `UNAVAILABLE` while Redis is away."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, default_sid: str | None = None) -> None:
+        """
+        Args:
+            default_sid: the SID that the default service is made with, and that it answers to where
+                it was made with another; None for a random one.
+        """
         self._redis = redis
+        self._configured_sid = default_sid
         self._known: dict[str, Service] = {}
         self._default_sid: str | None = None
         self._listeners: list[Changed] = []
@@ -85,6 +94,12 @@ class Services:
         """The service as it was last seen; None if it is not known here."""
         return self._known.get(sid)
 
+    def addresses(self, service: Service) -> tuple[str | None, ...]:
+        """All that mean this service, in paths and in tokens."""
+        if service.unique_name != DEFAULT_NAME:
+            return (service.sid,)
+        return (service.sid, DEFAULT_NAME, self._configured_sid)
+
     async def find(self, address: str) -> Service | None:
         """The service with that SID, or the one named `default`; None if there is none."""
         if not self._lookout.is_current:
@@ -104,10 +119,23 @@ class Services:
         records = await self._records(page.items)
         return Page([s for s in records if s is not None], page.previous, page.next)
 
-    async def create(self, members: Mapping[str, Any], limit: int) -> Service:
-        """A new service; raises `CONFLICT` where there are `limit` of them already."""
-        made = _make(None, self._redis.now_ms(), members)
+    async def create(
+        self, members: Mapping[str, Any], limit: int, sid: str | None = None
+    ) -> Service:
+        """A new service.
+
+        Args:
+            sid: None for a random one.
+
+        Raises:
+            Refusal: `CONFLICT` where there are `limit` of them already, or one with that SID.
+        """
+        made = _make(sid, None, self._redis.now_ms(), members)
+        if sid is not None and sid == self._configured_sid:
+            raise _taken(sid)
         reply = await self._run("create", made.sid, _encode(made), limit)
+        if reply[0] == b"taken":
+            raise _taken(made.sid)
         if reply[0] == b"full":
             raise Refusal(Code.CONFLICT, f"There are {limit} services, the most that are allowed.")
         await self._filled.begin(made.sid)
@@ -153,9 +181,12 @@ class Services:
         """Read what is not known yet."""
         # Not while the others are read again: this one would be left out.
         async with self._lookout.lock:
-            if address == DEFAULT_NAME:
-                made = _make(DEFAULT_NAME, self._redis.now_ms(), {})
-                _, record = await self._script("default", made.sid, _encode(made))
+            if self._is_default(address):
+                made = _make(self._configured_sid, DEFAULT_NAME, self._redis.now_ms(), {})
+                reply = await self._script("default", made.sid, _encode(made))
+                if reply[0] == b"taken":
+                    raise _taken(made.sid)
+                record = reply[1]
                 if _decode(record).sid == made.sid:
                     await self._filled.begin(made.sid)
             else:
@@ -192,7 +223,10 @@ class Services:
         return reply
 
     def _sid(self, address: str) -> str:
-        return self._default_sid or address if address == DEFAULT_NAME else address
+        return self._default_sid or DEFAULT_NAME if self._is_default(address) else address
+
+    def _is_default(self, address: str) -> bool:
+        return address in (DEFAULT_NAME, self._configured_sid)
 
 
 def unknown_service(address: str) -> Refusal:
@@ -200,8 +234,45 @@ def unknown_service(address: str) -> Refusal:
     return Refusal(Code.SERVICE_NOT_FOUND, f"There is no service {show(address)}.")
 
 
-def _make(unique_name: str | None, now: int, members: Mapping[str, Any]) -> Service:
-    return Service(f"IS{secrets.token_hex(16)}", unique_name, now, now, **members)
+async def check_default_service(engine: Engine, settings: Settings) -> None:
+    """Before anything is served; a Redis that is away is checked by the first request.
+
+    Raises:
+        SettingError: the SID that is set for the default service is another one's.
+    """
+    sid = settings.default_service_sid
+    if sid is None:
+        return
+    key = f"{settings.redis_prefix}{keys.SERVICES}"
+    try:
+        address = await engine.address(engine.shard_of(key))
+        connection = await connect(address, settings.redis_timeout)
+    except (OSError, LookupError, ConnectionBroken, ReplyError):
+        return
+    try:
+        record = await connection.execute("HGET", key, sid)
+    except (ConnectionBroken, ReplyError):
+        return
+    finally:
+        connection.abort()
+    if record is not None and _decode(record).unique_name != DEFAULT_NAME:
+        raise SettingError(
+            f"--default-service-sid {sid} is the SID of a service that is not the default one; "
+            "delete that service, or take another SID"
+        )
+
+
+def _taken(sid: str) -> Refusal:
+    return Refusal(
+        Code.CONFLICT,
+        f"The SID {sid} is taken, by a service or by one whose deletion is not finished.",
+    )
+
+
+def _make(
+    sid: str | None, unique_name: str | None, now: int, members: Mapping[str, Any]
+) -> Service:
+    return Service(sid or f"IS{secrets.token_hex(16)}", unique_name, now, now, **members)
 
 
 def _encode(service: Service) -> bytes:

@@ -84,6 +84,13 @@ async def stored(admin: Connection, sid: str) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.parametrize("login_only", [False, True])
+async def test_a_secret_has_letters_and_digits_only(here: Process, login_only: bool) -> None:
+    for _ in range(8):
+        _, secret = await here.keys.create(None, login_only, LIMIT)
+        assert len(secret) >= 43 and secret.isascii() and secret.isalnum()
+
+
 async def test_a_new_key_is_known_here_at_once_and_elsewhere_after_a_look(
     here: Process, elsewhere: Process
 ) -> None:

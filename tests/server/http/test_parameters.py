@@ -36,6 +36,14 @@ def test_null_leaves_the_name_and_the_expiry_out() -> None:
     assert check(("UniqueName", None), ("Ttl", None)) == Parameters(None, None, None)
 
 
+def test_empty_data_is_as_if_it_were_missing() -> None:
+    assert check(("UniqueName", "prefs"), ("Data", "")) == Parameters("prefs", None, None)
+    assert check(("Data", ""), ("Ttl", "60")).update("prefs", None, None).data is None
+    with pytest.raises(Refusal) as caught:
+        check(("Data", "")).update("prefs", None, None)
+    assert caught.value.code is Code.NO_PARAMETERS
+
+
 def test_an_empty_ttl_is_for_ever() -> None:
     assert check(("Ttl", "")).ttl == 0
 
@@ -88,7 +96,7 @@ def test_other_names_are_ignored_where_that_is_asked_for() -> None:
         ("UniqueName", "\ud800", Code.INVALID_NAME, "UTF-8"),
         ("Data", None, Code.INVALID_DATA, "Data must be a JSON object; null"),
         ("Data", "null", Code.INVALID_DATA, "Data must be a JSON object; null"),
-        ("Data", "", Code.INVALID_JSON, "Data is not valid JSON"),
+        ("Data", " ", Code.INVALID_JSON, "Data is not valid JSON"),
         ("Data", "{", Code.INVALID_JSON, "Data is not valid JSON"),
         ("Data", "[1]", Code.INVALID_JSON, "Data must be a JSON object; an array"),
         ("Data", '"{}"', Code.INVALID_JSON, "Data must be a JSON object; '{}' was"),

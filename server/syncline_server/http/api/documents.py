@@ -68,7 +68,11 @@ class _Endpoints:
         where = Surroundings.of(request, self._backend, workspace)
         op = operation(request.headers)
         given = await self._parameters(request)
-        written = await workspace.create(given.unique_name, given.data or b"{}", given.ttl, op)
+        new = given.unique_name, given.data or b"{}", given.ttl, op
+        if given.sid is None:
+            written = await workspace.create(*new)
+        else:
+            written = await workspace.create_as(given.sid, *new)
         return _reply(written, where, 201)
 
     async def fetch(self, request: Request) -> Response:

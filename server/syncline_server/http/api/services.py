@@ -58,7 +58,8 @@ class _Endpoints:
     async def create(self, request: Request) -> Response:
         await self._check(request)
         members = await self._members(request)
-        made = await self._services.create(members, self._backend.settings.max_services)
+        sid = members.pop("sid", None)
+        made = await self._services.create(members, self._backend.settings.max_services, sid)
         self._audit.done("service created", object=made.sid, code=201)
         return json_reply(self._resource(made, request), 201)
 
@@ -73,6 +74,11 @@ class _Endpoints:
     async def update(self, request: Request) -> Response:
         await self._check(request)
         members = await self._members(request)
+        if members.pop("sid", None) is not None:
+            raise Refusal(
+                Code.INVALID_PARAMETER,
+                "Sid is for the creation of a service alone; a service keeps its SID.",
+            )
         if not members:
             raise Refusal(Code.NO_PARAMETERS, "An update needs a parameter; none was given.")
         service = await self._services.update(request.path_params["service"], members)

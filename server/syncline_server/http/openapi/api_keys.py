@@ -64,7 +64,7 @@ def key_paths() -> JsonObject:
 
 def key_schemas(date: JsonObject) -> JsonObject:
     """Their `schemas`; `date` is that of a moment."""
-    name: JsonObject = {"minLength": 1, "maxLength": FRIENDLY_NAME_LENGTH}
+    name: JsonObject = {"maxLength": FRIENDLY_NAME_LENGTH}
     login_only = {**FLAG, "description": "It signs no tokens.", "default": False}
     properties: JsonObject = {
         "sid": sid("SK"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from syncline_server.http.body import FORM, JSON
-from syncline_server.http.paging import DEFAULT_SIZE, LARGEST_PAGE, LARGEST_SIZE, RETURNED_LIMIT
+from syncline_server.http.paging import DEFAULT_SIZE, LARGEST_PAGE, LARGEST_SIZE
 
 __all__ = [
     "BASIC",
@@ -85,8 +85,8 @@ def paging() -> list[JsonObject]:
     return [
         query(
             "PageSize",
-            f"What is listed on a page; at most {RETURNED_LIMIT} are returned.",
-            {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": DEFAULT_SIZE},
+            f"What is listed on a page, at most; more than {LARGEST_SIZE} is taken as that.",
+            {"type": "integer", "minimum": 1, "default": DEFAULT_SIZE},
         ),
         query(
             "Page",

@@ -116,6 +116,7 @@ def _schemas(settings: Settings) -> JsonObject:
         "pattern": r"^(?!\.{1,2}$)(?![A-Z]{2}[0-9a-f]{32}$)",
     }
     text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    chosen = sid("ET") | {"description": "Chosen by the account; without it, a random one."}
     update_form = {"Data": text, "Ttl": _ttl()}
     update_json = {"Data": {"anyOf": [data, text]}, "Ttl": _ttl()}
     return {
@@ -127,8 +128,8 @@ def _schemas(settings: Settings) -> JsonObject:
         **key_schemas(_DATE),
         **webhook_schemas(),
         "Error": _error(),
-        "CreateDocumentForm": parameters_schema({"UniqueName": name, **update_form}),
-        "CreateDocumentJson": parameters_schema({"UniqueName": name, **update_json}),
+        "CreateDocumentForm": parameters_schema({"UniqueName": name, "Sid": chosen, **update_form}),
+        "CreateDocumentJson": parameters_schema({"UniqueName": name, "Sid": chosen, **update_json}),
         "UpdateDocumentForm": at_least_one(update_form),
         "UpdateDocumentJson": at_least_one(update_json),
         "MergePatch": {"type": "object", "description": "RFC 7396."},

@@ -12,7 +12,7 @@ from syncline_server.http.parameters import Parameters
 from syncline_server.http.preconditions import if_match, operation
 from syncline_server.http.reply_context import Surroundings
 from syncline_server.realtime.results import Fetched, Result
-from syncline_server.storage.results import Written
+from syncline_server.storage.results import Written, sid_forbidden
 
 from .api import REQUEST_ID, VERSION, Action, Call, Reply, Route
 
@@ -21,6 +21,8 @@ __all__ = ["ROUTES"]
 
 def _create(call: Call) -> Create:
     given = Parameters.of(call.members, call.data_limit, is_strict=False)
+    if given.sid is not None:
+        raise sid_forbidden()
     return Create(given.unique_name, given.data or b"{}", given.ttl, _operation(call))
 
 

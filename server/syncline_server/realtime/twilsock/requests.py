@@ -85,7 +85,7 @@ class Upstream:
         self, packet: Packet, request: HttpRequest, action: Action, names: dict[str, str]
     ) -> None:
         where = self._surroundings(request)
-        if names.get("service", where.service_sid) != where.service_sid:
+        if not self._session.workspace.is_of(names.get("service", where.service_sid)):
             raise Refusal(
                 Code.SERVICE_FORBIDDEN, "The access token was issued for another service."
             )

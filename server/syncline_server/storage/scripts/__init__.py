@@ -15,6 +15,7 @@ __all__ = [
     "DUE",
     "FETCH",
     "LEASE",
+    "NAME",
     "PARKING",
     "PERMIT",
     "PRIVILEGES",
@@ -50,6 +51,7 @@ PRUNE = Script.read("prune.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
+NAME = Script.read("name.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
@@ -66,6 +68,7 @@ ALL = (
     API_KEY,
     WEBHOOKS,
     LEASE,
+    NAME,
     PARKING,
     SETTLE,
     DATA_SET,

@@ -8,7 +8,8 @@
 -- Expiry and dates are by Redis' clock alone. The caller's clock counts in revisions only, and may lead by LEAD_MS at most.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     verb ("create" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique name ("" = none), If-Match ("" = any),
+-- ARGV     verb ("create" | "create_as" | "create_away" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique
+--          name ("" = none; with a SID, "update" and "remove" ask for the document that has both), If-Match ("" = any),
 --          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
 --          random 0..1023, "PUBLISH" | "SPUBLISH" and the middle of the channel's name with a blank between, mark of this write,
 --          rights that the identity needs, as bits ("" = all may do all),
@@ -19,10 +20,14 @@
 --          trace of this write, which its event carries ("" = none)
 --          what the keys of operation ids and the index of buckets begin with: `{service}`; on a Cluster the bucket's own tag
 --          fingerprint of the request, which a repetition has too
+--          "create_as" creates under a SID that the caller chose, "create_away" one whose name is of another bucket and is
+--          claimed there (see name.lua).
 --          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
 -- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
---          status "ok" | "repeated" | "exists" | "mismatch", or alone "absent" | "forbidden", "reused" where the operation id
---          was used for another request, "apart" where one of several
+--          status "ok" | "repeated" | "exists" | "mismatch", or {"absent", name that the bucket of an expired document does not
+--          hold, or ""}, {"moved", pointer} where the document with that name lives in another bucket, {"ended", name} where
+--          one with another name had that SID lately, or alone "forbidden", "reused" where the operation id was used for
+--          another request, "apart" where one of several
 --          steps was committed before, and "mismatch" where the identity may not read; data "" where the caller has it;
 --          name and expires "" where there is none. An element more says, in Redis' words, what was refused after the write
 --          was applied: the event, perhaps.
@@ -45,6 +50,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local LEAD_MS = 60000
 local clock = math.max(now, math.min(app_ms, now + LEAD_MS))
 local REVISIONS_PER_MS = 1024
+
+local SID_LENGTH = 34
+local ENDED_MS = 90000000 -- 25 h, longer than any token lives: what a connection knows of a SID's name must stay true
 
 local NAMES, LISTING, EXPIRIES = tag .. ':names', tag .. ':documents', tag .. ':expiries'
 
@@ -85,6 +93,10 @@ local function also(run, ...)
   trouble = type(result) == 'table' and result.err or tostring(result)
 end
 
+local function ended_key(id)
+  return tag .. ':ended:' .. id
+end
+
 local function load(id)
   local f = redis.call('HMGET', document_key(id), 'n', 'r', 'd', 'c', 'u', 'x', 'b', 'w')
   if not f[2] then
@@ -109,14 +121,20 @@ local function queue_webhook(kind, document, by, body, expired)
   end
 end
 
+local orphan = ''
+
 local function drop(document, by, expired)
   local revision = next_revision(document.revision)
+  if redis.call('HGET', document_key(document.sid), 'k') then
+    -- The SID can come again; its revisions go on from here, and its name stays the same.
+    redis.call('SET', ended_key(document.sid), revision .. ' ' .. document.name, 'PX', ENDED_MS)
+  end
   redis.call('DEL', document_key(document.sid))
   also(redis.call, 'UNLINK', tag .. PERMISSIONS .. document.sid, tag .. IDENTITIES .. document.sid)
   also(redis.call, 'ZREM', LISTING, document.sid)
   also(redis.call, 'ZREM', EXPIRIES, document.sid)
-  if document.name ~= '' then
-    also(redis.call, 'HDEL', NAMES, document.name)
+  if document.name ~= '' and also(redis.call, 'HDEL', NAMES, document.name) == 0 then
+    orphan = document.name
   end
   queue_webhook('document_removed', {sid = document.sid, name = document.name, revision = revision}, by, '', expired)
   announce(document, {kind = expired and 'expired' or 'removed', revision = revision,
@@ -193,11 +211,22 @@ if operation ~= '' then
   end
 end
 
+local creates = verb == 'create' or verb == 'create_as' or verb == 'create_away'
 local existing_sid = sid
-if name ~= '' then
+if name ~= '' and (verb == 'create' or sid == '') then
   existing_sid = redis.call('HGET', NAMES, name)
 end
 local current = existing_sid and load(existing_sid)
+if verb == 'create_as' and not current and name ~= '' then
+  existing_sid = redis.call('HGET', NAMES, name)
+  current = existing_sid and load(existing_sid)
+end
+if existing_sid and #existing_sid > SID_LENGTH then
+  return {'moved', existing_sid}
+end
+if current and name ~= '' and not creates and current.name ~= name then
+  current = nil
+end
 
 if current and current.expires ~= '' and tonumber(current.expires) <= now then
   if verb ~= 'advance' then
@@ -218,9 +247,20 @@ if current and needs ~= '' then
   end
 end
 
-if verb == 'create' then
+if creates then
   if current then
     return reply('exists', current, current.data)
+  end
+  local previous = '0'
+  if verb ~= 'create' then
+    local ended = redis.call('GET', ended_key(sid))
+    if ended then
+      local last, its = ended:match('^(%d+) (.*)$')
+      if its ~= name then
+        return {'ended', its}
+      end
+      previous = last
+    end
   end
   local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
   if operations ~= tag then
@@ -228,10 +268,13 @@ if verb == 'create' then
     redis.call('HSET', operations .. ':filled', tag:sub(-3, -2), 1)
   end
   -- The name comes first: without its document it is free, but a document without its name would be lost.
-  if name ~= '' then
+  if name ~= '' and verb ~= 'create_away' then
     redis.call('HSET', NAMES, name, sid)
   end
-  local answer = write(created, '0')
+  local answer = write(created, previous)
+  if verb ~= 'create' then
+    also(redis.call, 'HSET', document_key(sid), 'k', '1')
+  end
   also(redis.call, 'ZADD', LISTING, 0, sid)
   if needs ~= '' then
     also(redis.call, 'HSET', tag .. PERMISSIONS .. sid, who, ALL)
@@ -242,7 +285,7 @@ if verb == 'create' then
 end
 
 if not current or verb == 'expire' then
-  return {'absent'}
+  return {'absent', orphan}
 end
 if verb == 'advance' then
   -- A client holds a revision that a failover lost: bring all to the stored state by a newer one.

@@ -6,7 +6,8 @@
 --          "default"  SID, record: of the service named `default`, where there is none yet
 --          "update"   SID, the members that change (JSON)
 --          "delete"   SID
--- Returns  {"ok", record}, or alone "absent" | "full" | "kept"
+-- Returns  {"ok", record}, or alone "absent" | "full" | "kept" | "taken" (the SID is another service's, or of one that is
+--          being deleted)
 
 local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local SERVICES, INDEX, DELETIONS = tag .. ':services', tag .. ':index', tag .. ':deletions'
@@ -24,7 +25,14 @@ local function add(record)
   return changed(record)
 end
 
+local function is_taken()
+  return redis.call('HEXISTS', SERVICES, sid) == 1 or redis.call('HEXISTS', DELETIONS, sid) == 1
+end
+
 if verb == 'create' then
+  if is_taken() then
+    return {'taken'}
+  end
   if redis.call('HLEN', SERVICES) + redis.call('HLEN', DELETIONS) >= tonumber(ARGV[5]) then
     return {'full'}
   end
@@ -36,6 +44,9 @@ if verb == 'default' then
   local record = existing and redis.call('HGET', SERVICES, existing)
   if record then
     return {'ok', record}
+  end
+  if is_taken() then
+    return {'taken'}
   end
   redis.call('HSET', NAMES, 'default', sid)
   return add(ARGV[4])
