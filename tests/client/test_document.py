@@ -433,6 +433,10 @@ class TestNumbers:
 
         assert document.data == {"a": 1}
 
+    async def test_an_update_names_the_place_in_the_changes(self, document: Document) -> None:
+        with pytest.raises(InvalidRequest, match="at /b/c nan is not a JSON number"):
+            await document.update({"b": {"c": float("nan")}})
+
     async def test_a_name_with_half_of_an_emoji_is_refused(self, client: Client) -> None:
         with pytest.raises(InvalidRequest, match="half of a surrogate pair") as caught:
             await client.document("a\ud83d")

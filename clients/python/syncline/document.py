@@ -150,6 +150,8 @@ class Document:
         Raises:
             InvalidRequest, TooLarge: as in `set`.
         """
+        # Here, so that the place in an error's sentence is that in `changes`.
+        encode_data(changes, self._client.data_limit)
         if len(changes) > OPERATIONS_LIMIT:
             return await self.mutate(lambda data: data | changes, ttl=ttl)
         operations = [

@@ -108,7 +108,7 @@ class Topic:
     delta_readers: int = 0
 
     def learn(self, state: Document | Updated) -> None:
-        """Remember what a removal is told with, should nobody be left who could say it."""
+        """Remember the name and the expiry, for a removal that only a comparison finds."""
         if state.revision >= self.learned:
             self.learned = state.revision
             self.unique_name, self.expires_ms = state.unique_name, state.expires_ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import getrandbits, randrange
@@ -9,12 +10,24 @@ from typing import Any
 
 import orjson
 
-from .operations import operation_id
+from syncline_protocol.errors import Code, Refusal
+
+from .operations import claim, operation_id
+from .redis.client import Redis
 from .redis.clock import now_ms
 from .redis.connection import Argument
 from .rights import Right
 
-__all__ = ["REVISION_RANDOM", "Commit", "NewDocument", "bits", "now_ms"]
+__all__ = [
+    "REVISION_RANDOM",
+    "Commit",
+    "NewDocument",
+    "Step",
+    "StepRepeated",
+    "bits",
+    "claim_all",
+    "now_ms",
+]
 
 MARK_BITS = 64
 """Random bits that name a write."""
@@ -33,6 +46,23 @@ class NewDocument:
     who: str
     op: str | None
     webhooks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of several writes that are committed together: who makes it, and the data from then on.
+
+    `op` is an operation id or None, `fingerprint` that of the request.
+    """
+
+    who: str
+    data: bytes
+    op: str | None
+    fingerprint: str = ""
+
+
+class StepRepeated(Exception):
+    """One of several steps was committed before, so that none is now."""
 
 
 # Not frozen, which makes each one several times as expensive.
@@ -127,6 +157,23 @@ class Commit:
     def anew(self) -> Commit:
         """The same write under another mark, for when this one must not take effect any more."""
         return replace(self, mark=_mark())
+
+
+async def claim_all(redis: Redis, service_sid: str, commit: Commit, memory: int) -> None:
+    """On a Cluster: see that no operation of a commit writes to two buckets (see `operations`).
+
+    Raises:
+        StepRepeated: one of several steps was refused.
+    """
+    pairs = [(commit.who, commit.op), *((who, op) for who, op, _ in commit.earlier)]
+    ids = [operation_id(who, op) for who, op in pairs if op is not None]
+    claims = (claim(redis, service_sid, each, commit.bucket, memory) for each in ids)
+    try:
+        await asyncio.gather(*claims)
+    except Refusal as refusal:
+        if commit.earlier and refusal.code is Code.CONFLICT:
+            raise StepRepeated from None
+        raise
 
 
 def _mark() -> str:

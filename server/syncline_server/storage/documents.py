@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncline_protocol.documents import Document
@@ -24,7 +24,7 @@ from syncline_protocol.sids import (
 
 from . import keys, operations
 from .away_names import AwayNames, is_away, sid_of
-from .commit import Commit, NewDocument, bits
+from .commit import Commit, NewDocument, Step, StepRepeated, bits, claim_all
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.shard import Unanswered
@@ -45,23 +45,6 @@ REPLY_LENGTH = 11
 
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One of several writes that are committed together: who makes it, and the data from then on.
-
-    `op` is an operation id or None, `fingerprint` that of the request.
-    """
-
-    who: str
-    data: bytes
-    op: str | None
-    fingerprint: str = ""
-
-
-class StepRepeated(Exception):
-    """One of several steps was committed before, so that none is now."""
 
 
 class Documents:
@@ -338,7 +321,7 @@ class Documents:
             home,
         )
         if not self._redis.engine.is_whole:
-            await self._claim(service_sid, commit)
+            await claim_all(self._redis, service_sid, commit, self._operation_ms)
         return await self._apply(service_sid, commit)
 
     async def _apply(self, service_sid: str, commit: Commit) -> tuple[bytes, Written]:
@@ -384,25 +367,6 @@ class Documents:
         if not document.data and commit.data:
             document = replace(document, data=commit.data)
         return status, Written(document, status == b"repeated")
-
-    async def _claim(self, service_sid: str, commit: Commit) -> None:
-        """On a Cluster: see that no operation of a commit writes to two buckets.
-
-        Raises:
-            StepRepeated: one of several steps was refused.
-        """
-        pairs = [(commit.who, commit.op), *((who, op) for who, op, _ in commit.earlier)]
-        ids = [operations.operation_id(who, op) for who, op in pairs if op is not None]
-        claims = (
-            operations.claim(self._redis, service_sid, each, commit.bucket, self._operation_ms)
-            for each in ids
-        )
-        try:
-            await asyncio.gather(*claims)
-        except Refusal as refusal:
-            if commit.earlier and refusal.code is Code.CONFLICT:
-                raise StepRepeated from None
-            raise
 
     async def _elsewhere(
         self, service_sid: str, commit: Commit, pointer: str

@@ -534,7 +534,7 @@ def _failing(error: Exception) -> Callable[[Topic], Awaitable[None]]:
 async def test_a_removal_that_only_a_comparison_finds_has_the_name(
     client: Client, admin: Connection, store: Store, ttl: int | None
 ) -> None:
-    """Nothing told of it: the document was lost in Redis, as in a failover."""
+    """There was no event: Redis lost the document, as in a failover."""
     document = await client.open("prefs")
     written = await client.ask(Set("prefs", b"{}", ttl))
     assert isinstance(written, Written)
