@@ -308,10 +308,11 @@ async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
     kept = await admin.execute("DUMP", key)
     followers = set()
     for _ in range(20):
-        followers.add((await service.set("prefs", b"{}")).document.revision)
+        newest = (await service.set("prefs", b"{}")).document.revision
+        followers.add(newest)
         steps = [Step("alice", b"{}", None), Step("bob", b"{}", None)]
         combined = await service.documents.set_in_steps(
-            service.sid, document.sid, steps, None, None
+            service.sid, document.sid, steps, newest, None
         )
         revisions = [each.document.revision for each in combined]
         assert revisions == [revisions[-1] - 1, revisions[-1]]

@@ -102,7 +102,7 @@ async def test_the_wait_follows_the_write(pair: Watched, service_sid: str) -> No
     async with durable(ExternalRedis(pair.master.address), "replicated", service_sid) as service:
         await monitor.execute("MONITOR")
         await service.create("prefs")
-        seen = []
+        seen: list[str] = []
         while not seen or "WAIT" not in seen[-1]:
             seen.append((await commands.get()).upper().decode())
     assert any("EVALSHA" in command and service_sid.upper() in command for command in seen)
