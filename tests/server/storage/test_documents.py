@@ -308,11 +308,11 @@ async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
     kept = await admin.execute("DUMP", key)
     followers = set()
     for _ in range(20):
-        follower = (await service.set("prefs", b"{}")).document.revision
-        followers.add(follower)
+        newest = (await service.set("prefs", b"{}")).document.revision
+        followers.add(newest)
         steps = [Step("alice", b"{}", None), Step("bob", b"{}", None)]
         combined = await service.documents.set_in_steps(
-            service.sid, document.sid, steps, follower, None
+            service.sid, document.sid, steps, newest, None
         )
         revisions = [each.document.revision for each in combined]
         assert revisions == [revisions[-1] - 1, revisions[-1]]

@@ -21,13 +21,17 @@ INSPECTION_INTERVAL = 1.0
 PRIVILEGES_INTERVAL = 5.0
 """Seconds between looks at the rights of the Redis user while it has all."""
 
+_DENIALS = ("NOPERM", "The user executing the script", "ACL failure in script")
+"""Words of Redis, and of Redis and Valkey within scripts, for what a user may not do."""
+
 _WORDS_LIMIT = 500
 """Characters of what is missing, in one line."""
 
 
 def is_denial(error: Exception) -> bool:
     """True if Redis refused a command because the user may not call it."""
-    return "NOPERM" in str(error) or "The user executing the script" in str(error)
+    words = str(error)
+    return any(denial in words for denial in _DENIALS)
 
 
 @dataclass(kw_only=True)

@@ -35,7 +35,9 @@ local refused = {}
 for _, attempt in ipairs(ATTEMPTS) do
   local reply = redis.pcall(unpack(attempt))
   local words = type(reply) == 'table' and reply.err or ''
-  if words:find('NOPERM', 1, true) or words:find('The user executing the script', 1, true) then
+  -- NOPERM outside of scripts; within, each kind and version of server has words of its own.
+  if words:find('NOPERM', 1, true) or words:find('The user executing the script', 1, true)
+    or words:find('ACL failure in script', 1, true) then
     local name = attempt[1] .. (attempt[2] and ' ' .. attempt[2] or '')
     refused[#refused + 1] = name .. ': ' .. words
   end
