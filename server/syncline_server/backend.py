@@ -12,6 +12,7 @@ from .objects.patch_batching import Combiner
 from .objects.turns import Turns
 from .observability.audit import Audit
 from .observability.metrics import Meters
+from .observability.readiness import Readiness
 from .pubsub.hub import Hub
 from .storage.documents import Documents
 from .storage.listing import Listing
@@ -43,6 +44,7 @@ class Backend:
     hub: Hub
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
+    readiness: Readiness = field(default_factory=Readiness)
     audit: Audit = field(init=False)
     pace: Pace = field(init=False)
     turns: Turns = field(init=False)
@@ -64,16 +66,22 @@ class Backend:
 
     def ready(self) -> bool:
         """True while nothing is missing."""
-        return not self.missing()
+        return not self.problems()
 
-    def missing(self) -> list[str]:
-        """What the server cannot do without and has not: of `redis`, `feed` and `keys`."""
-        present = {
-            "redis": self.redis.connected,
-            "feed": self.hub.live,
-            "keys": self.authenticator.knows_all,
+    def problems(self) -> dict[str, str]:
+        """What keeps the server from its work, by name; it is ready while there is nothing.
+
+        Of `redis`, `feed` and `keys` this says how it is now; the others were reported.
+        """
+        found = {
+            "redis": self.redis.problem,
+            "feed": None if self.hub.live else "the store's events do not come",
+            "keys": None
+            if self.authenticator.knows_all
+            else "some API keys are encrypted under another master key",
         }
-        return [name for name, is_there in present.items() if not is_there]
+        others = {name: text for name, text in self.readiness.problems.items() if name != "redis"}
+        return {name: text for name, text in found.items() if text is not None} | others
 
     async def webhooks_of_the_system(self, service_sid: str) -> str:
         """What a write that nobody asked for does to the queue of webhooks."""

@@ -34,10 +34,15 @@ def serve(**values: Any) -> None:
     """
     settings = Settings(**values)
     _make_directory(settings.data_dir)
-    credentials = replace(
-        load_credentials(settings.data_dir, os.environ),
-        master_key=load_master_key(settings.data_dir, os.environ),
-    )
+    try:
+        credentials = replace(
+            load_credentials(settings.data_dir, os.environ),
+            master_key=load_master_key(settings.data_dir, os.environ),
+        )
+    except OSError as error:
+        raise SettingError(
+            f"the credentials cannot be written in {settings.data_dir}: {error.strerror}"
+        ) from None
     # Imported here, so that the other commands start without the whole server.
     from syncline_server.runtime.serve import serve as run_server
 

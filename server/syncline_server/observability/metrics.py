@@ -120,6 +120,8 @@ class Meters:
         webhooks_waiting: those that this process has to deliver.
         webhooks_parked: those of all services that were given up, at the last look.
         compared: documents that were read again because events of theirs may have been missed.
+        refused_for_files: connections for which no file descriptor was left.
+        worker_restarts: how often the worker of this number was replaced, by the reason.
     """
 
     def __init__(self) -> None:
@@ -132,6 +134,8 @@ class Meters:
         self.webhooks_waiting = 0
         self.webhooks_parked = 0
         self.compared = 0
+        self.refused_for_files = 0
+        self.worker_restarts = Counter(dict.fromkeys(("hung", "ended"), 0))
 
 
 class Load(NamedTuple):
@@ -153,3 +157,7 @@ class Gauges:
     redis_round_trip: float
     feed_live: bool
     feed_lag: float
+    redis_writable: bool = True
+    disk_free: int | None = None
+    disk_full: bool = False
+    refused_writes: int = 0

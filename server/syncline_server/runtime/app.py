@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -39,8 +39,10 @@ from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.disk_watch import DiskWatch
 from syncline_server.storage.redis.durability import barrier
 from syncline_server.storage.redis.engine import Engine
+from syncline_server.storage.redis.write_probe import WriteProbe
 from syncline_server.storage.services import Services
 from syncline_server.webhooks.context import Office
 from syncline_server.webhooks.dispatcher import Dispatcher
@@ -62,6 +64,7 @@ class Application:
         wheel: for timers.
         meters: what is counted.
         audit: who is refused.
+        problems: what keeps the server from its work now, by name.
     """
 
     http: Starlette
@@ -70,6 +73,7 @@ class Application:
     wheel: Wheel
     meters: Meters
     audit: Audit
+    problems: Callable[[], Mapping[str, str]]
 
 
 def create_app(
@@ -111,9 +115,15 @@ def create_app(
         meters=meters,
         traces=traces,
     )
+    probe = WriteProbe(redis, backend.readiness)
+    disk = (
+        DiskWatch(settings, redis, backend.readiness, leads=worker == 0)
+        if settings.redis_url is None
+        else None
+    )
     departures, wheel = Departures(), Wheel()
     door = Door(settings, departures, meters, backend.audit, asyncio.get_running_loop().time)
-    telemetry = Telemetry(meters, worker, partial(_look, backend, departures))
+    telemetry = Telemetry(meters, worker, partial(_look, backend, departures, disk))
     gathering = Gathering(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
@@ -127,7 +137,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
+            if disk is not None:
+                disk.start()
             await redis.start()
+            probe.start()
             await gathering.start()
             await api_keys.start()
             backend.hub.start()
@@ -151,6 +164,9 @@ def create_app(
             backend.audit.close()
             await backend.hub.stop()
             await gathering.stop()
+            await probe.stop()
+            if disk is not None:
+                await disk.stop()
             await redis.stop()
             if traces is not None:
                 await traces.stop()
@@ -171,7 +187,7 @@ def create_app(
         twilsock.PATH: twilsock.endpoint(backend, departures, door),
     }
     socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
-    return Application(http, socket, departures, wheel, meters, backend.audit)
+    return Application(http, socket, departures, wheel, meters, backend.audit, backend.problems)
 
 
 def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
@@ -183,12 +199,16 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-async def _look(backend: Backend, departures: Departures) -> Gauges:
+async def _look(backend: Backend, departures: Departures, disk: DiskWatch | None) -> Gauges:
     loads = await departures.loads()
     feed = backend.hub.feed
     return Gauges(
         loads=loads,
         redis_connected=backend.redis.connected,
+        redis_writable=backend.redis.problem is None,
+        disk_free=None if disk is None else disk.free,
+        disk_full=disk is not None and disk.full,
+        refused_writes=backend.redis.refused_writes,
         redis_pending=backend.redis.pending,
         redis_round_trip=feed.round_trip,
         feed_live=feed.live,

@@ -49,6 +49,7 @@ __all__ = [
     "REVOKED",
     "SERVICES",
     "SERVICE_INDEX",
+    "SERVICE_NAMES",
     "SERVICE_VERSION",
     "bucket_tag",
     "channel",
@@ -70,6 +71,7 @@ ALL_SERVICES = "{syncline}"
 """The hash tag that begins every key about services as such, and about API keys."""
 
 SERVICES = f"{ALL_SERVICES}:services"
+SERVICE_NAMES = f"{ALL_SERVICES}:names"
 SERVICE_INDEX = f"{ALL_SERVICES}:index"
 SERVICE_VERSION = f"{ALL_SERVICES}:version"
 DELETIONS = f"{ALL_SERVICES}:deletions"

@@ -152,8 +152,7 @@ class Services:
         # Not while the others are read again: this one would be left out.
         async with self._lookout.lock:
             if address == DEFAULT_NAME:
-                made = _make(DEFAULT_NAME, {})
-                _, record = await self._script("default", made.sid, _encode(made))
+                record = await self._default()
             else:
                 record = await self._redis.execute("HGET", keys.SERVICES, address)
             if record is None:
@@ -162,6 +161,16 @@ class Services:
             if service.unique_name == DEFAULT_NAME:
                 self._default_sid = service.sid
             return service
+
+    async def _default(self) -> bytes:
+        """The default service, made only where there is none: reads go on while writes are
+        refused."""
+        sid = await self._redis.execute("HGET", keys.SERVICE_NAMES, DEFAULT_NAME)
+        found: bytes | None = sid and await self._redis.execute("HGET", keys.SERVICES, sid)
+        if not found:
+            made = _make(DEFAULT_NAME, {})
+            _, found = await self._script("default", made.sid, _encode(made))
+        return found
 
     async def _records(self, sids: list[str]) -> list[Service | None]:
         if not sids:

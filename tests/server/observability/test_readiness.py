@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from syncline_server.observability.readiness import REPORT_INTERVAL, Readiness
+from syncline_server.observability.readiness import REMEMBERED, REPORT_INTERVAL, Readiness
 
 
 class Clock:
@@ -50,6 +50,22 @@ def test_a_problem_that_comes_and_goes_fills_no_log(caplog: pytest.LogCaptureFix
         readiness.report("disk", None)
         clock.now += REPORT_INTERVAL / 100
     assert len(caplog.messages) == 2
+
+
+def test_another_problem_of_the_same_name_is_said_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    readiness = Readiness(Clock())
+    for text in ("OOM", "READONLY", "OOM"):
+        readiness.report("redis", text)
+    assert caplog.messages == ["not ready (redis): OOM", "not ready (redis): READONLY"]
+
+
+def test_sentences_that_always_differ_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    readiness = Readiness(Clock())
+    for number in range(1000):
+        readiness.report("redis", f"It is {number} s off")
+    assert len(caplog.messages) == REMEMBERED
 
 
 def test_problems_have_their_own_lines(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,8 +15,8 @@ __all__ = ["CrossOrigin"]
 METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 
 REQUEST_HEADERS = (
-    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, "
-    f"Traceparent, Tracestate, {REQUEST_ID}"
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
+    f"Last-Event-ID, Traceparent, Tracestate, {REQUEST_ID}"
 )
 
 EXPOSED_HEADERS = f"ETag, {REQUEST_ID}, Retry-After, WWW-Authenticate"

@@ -59,6 +59,13 @@ def _parameters() -> JsonObject:
             "Write only if the document is at this revision (bare or in quotes), or `*`.",
             _CONDITION,
         ),
+        "ifNoneMatch": _parameter(
+            "If-None-Match",
+            "header",
+            "`*`, or revisions with commas between them (bare, in quotes or weak): a read is "
+            "answered 304, and a write 412, if the newest is among them.",
+            {"type": "string", "pattern": r'^(\*|[0-9]+|(W/)?"[0-9]+"(, *(W/)?"[0-9]+")*)$'},
+        ),
         "idempotencyKey": _parameter(
             "Idempotency-Key",
             "header",

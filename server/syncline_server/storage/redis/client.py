@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,9 +25,16 @@ logger = logging.getLogger("syncline.redis")
 PUT_OFF_PAUSE = 0.02
 """Seconds before what a Cluster has put off is asked again."""
 
+PROBLEM_LIMIT = 3
+"""Shards whose problems are told at once; of others, only how many they are."""
+
 
 class Redis:
-    """All shards of an engine. What is asked of one that is away is refused at once."""
+    """All shards of an engine. What is asked of one that is away is refused at once.
+
+    Attributes:
+        refused_writes: commits that were refused before Redis saw them.
+    """
 
     def __init__(
         self,
@@ -43,16 +50,33 @@ class Redis:
             commits: counts the seconds that commits take.
         """
         self.engine = engine
+        self.refused_writes = 0
         self._timeout = timeout
         self._barrier = barrier
         self._commits = commits or Histogram()
         self._nodes: dict[str, Node] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._no_writes: str | None = None
 
     @property
     def connected(self) -> bool:
         """True while every shard can be asked."""
         return bool(self._nodes) and all(node.connected for node in self._nodes.values())
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The connection to each shard there is now."""
+        return self._nodes
+
+    @property
+    def problem(self) -> str | None:
+        """Why not every shard can be written to, in Redis' words; None if all can."""
+        if not self._nodes:
+            return f"no Redis is known: {self.engine} names none"
+        problems = sorted(filter(None, (node.problem for node in self._nodes.values())))
+        more = len(problems) - PROBLEM_LIMIT
+        text = "; ".join(problems[:PROBLEM_LIMIT])
+        return f"{text}; and {more} more" if more > 0 else text or None
 
     @property
     def pending(self) -> int:
@@ -74,6 +98,10 @@ class Redis:
             task.cancel()
         await asyncio.gather(*(node.stop() for node in self._nodes.values()))
 
+    def refuse_writes(self, reason: str | None) -> None:
+        """Refuse all writes before Redis sees them, with `UNAVAILABLE`; None lets them through."""
+        self._no_writes = reason
+
     async def reconnected(self, key: str) -> None:
         """Return once the shard of a key can be asked again. Raises `Refusal` if it takes long."""
         await self._node(key).reconnected()
@@ -85,6 +113,8 @@ class Redis:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
             ReplyError: Redis refused the command for good.
         """
+        if self._no_writes is not None and verb not in _HARMLESS:
+            raise Refusal(Code.UNAVAILABLE, self._no_writes)
         return await self._route(key, lambda node: node.execute(verb, key, *arguments))
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
@@ -94,6 +124,9 @@ class Redis:
 
     async def commit(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that writes, once it is durable; raises as `execute`."""
+        if self._no_writes is not None:
+            self.refused_writes += 1
+            raise Refusal(Code.UNAVAILABLE, self._no_writes)
         command = ("EVALSHA", script.digest, 1, key, *arguments)
         began = time.monotonic()
         reply = await self._route(key, lambda node: node.commit(*command))
@@ -162,3 +195,9 @@ class Redis:
 
 
 _PUT_OFF = ("ASK", "TRYAGAIN")
+
+_HARMLESS = frozenset(
+    "CONFIG ECHO EXISTS GET HGET HGETALL HKEYS HLEN HMGET HVALS PING PUBLISH SCRIPT SMEMBERS "
+    "SPUBLISH SRANDMEMBER TIME XRANGE ZRANGE ZRANGEBYSCORE".split()
+)
+"""Commands that store nothing: they go on while writes are refused."""

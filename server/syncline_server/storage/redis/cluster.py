@@ -51,6 +51,9 @@ class RedisCluster:
         self._suspect_until = 0.0
         self._watching: asyncio.Task[None] | None = None
 
+    def __str__(self) -> str:
+        return f"the Cluster at {', '.join(map(str, self._seeds))}"
+
     def shards(self) -> Collection[str]:
         """The masters that serve slots."""
         return self._masters.keys()

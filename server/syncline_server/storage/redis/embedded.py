@@ -24,7 +24,7 @@ from .address import Address
 from .connection import ConnectionBroken, ReplyError, connect
 from .engine import SingleEngine
 
-__all__ = ["EmbeddedRedis"]
+__all__ = ["EmbeddedRedis", "free_space"]
 
 logger = logging.getLogger("syncline.redis")
 
@@ -33,6 +33,9 @@ START_TIMEOUT = 60
 
 STOP_TIMEOUT = 10
 """Seconds that the child may take to end; then it is killed, which loses nothing acknowledged."""
+
+ROOM_TO_START = 65_536
+"""Bytes that must be free for the child: it may have to write the list of its files."""
 
 OLDEST = (6, 2)
 MANY_FILES = (7, 0)
@@ -54,6 +57,9 @@ class EmbeddedRedis(SingleEngine):
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = self._directory / "redis.sock"
         self._socket_directory: tempfile.TemporaryDirectory[str] | None = None
+
+    def __str__(self) -> str:
+        return f"the embedded Redis in {self._directory}"
 
     async def address(self, shard: str) -> Address:
         async with self._starting:
@@ -129,6 +135,11 @@ class EmbeddedRedis(SingleEngine):
             except (OSError, ReplyError, ConnectionBroken) as error:
                 if process.poll() is not None:
                     log = self._directory / "redis.log"
+                    if free_space(self._directory) < ROOM_TO_START:
+                        raise SettingError(
+                            f"the disk of {self._directory} is full, and Redis cannot be started: "
+                            "free some space"
+                        ) from None
                     raise SettingError(
                         f"Redis could not be started; the end of {log} says why"
                     ) from None
@@ -138,6 +149,12 @@ class EmbeddedRedis(SingleEngine):
             else:
                 connection.abort()
                 return
+
+
+def free_space(directory: Path) -> int:
+    """Bytes that a process without privileges can still write there."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize
 
 
 async def _lock(path: Path) -> IO[str]:

@@ -112,6 +112,9 @@ class ExternalRedis(SingleEngine):
     def __init__(self, address: Address) -> None:
         self._address = address
 
+    def __str__(self) -> str:
+        return f"the Redis at {self._address}"
+
     async def address(self, shard: str) -> Address:
         """Always the same."""
         return self._address

@@ -50,6 +50,9 @@ class SentinelRedis(WholeEngine):
         self._suspicious = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
+    def __str__(self) -> str:
+        return f"the Sentinels at {', '.join(map(str, self._sentinels))} (master {self._name})"
+
     def shards(self) -> Collection[str]:
         """The master, if one is known."""
         return () if self._master is None else (str(self._master),)

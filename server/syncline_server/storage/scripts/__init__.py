@@ -15,6 +15,7 @@ __all__ = [
     "LEASE",
     "PARKING",
     "PERMIT",
+    "PROBE",
     "SERVICE",
     "SETTLE",
     "WEBHOOKS",
@@ -47,4 +48,5 @@ WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
-ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)
+PROBE = Script.read("probe.lua")
+ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE, PROBE)
