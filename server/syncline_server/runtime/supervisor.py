@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
+from syncline_server.config.child_environ import worker_environ
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
@@ -50,7 +51,8 @@ REDIS_CHECK_INTERVAL = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a worker is told, on stdin: neither its arguments nor its environment hold secrets.
+    """What a worker is to do, on stdin: neither its arguments nor its environment hold secrets
+    (`worker_environ`).
 
     Attributes:
         number: of this worker, from 0; the one in its place has the same.
@@ -349,6 +351,7 @@ class _Slot:
             stdin=PIPE,
             stdout=PIPE,
             pass_fds=self.listeners,
+            env=worker_environ(),
             # Ctrl-C in a terminal reaches the parent only, which then ends its workers in order.
             start_new_session=True,
         )

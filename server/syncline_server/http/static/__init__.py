@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import IDENTITY_LENGTH, mint_token
+from syncline_server.auth.reserved_identities import RESERVED, is_reserved
 from syncline_server.config.credentials import Credentials
 from syncline_server.http.loopback import is_local
 
@@ -72,6 +73,8 @@ def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
                 Code.INVALID_PARAMETER,
                 f"identity must have 1 to {IDENTITY_LENGTH} characters, not {len(identity)}.",
             )
+        if is_reserved(identity):
+            raise Refusal(Code.INVALID_PARAMETER, RESERVED)
         made = mint_token(credentials, identity, DEMO_TOKEN_TTL)
         return JSONResponse(
             {"identity": identity, "token": made}, headers={"Cache-Control": "no-store"}

@@ -10,14 +10,17 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from syncline_server.config.child_environ import redis_environ
 from syncline_server.config.validation import SettingError
 
 from .address import Address
@@ -36,6 +39,9 @@ STOP_TIMEOUT = 10
 
 ROOM_TO_START = 65_536
 """Bytes that must be free for the child: it may have to write the list of its files."""
+
+PRIVATE = 0o077
+"""What others may not do with the files of the child."""
 
 OLDEST = (6, 2)
 MANY_FILES = (7, 0)
@@ -86,6 +92,7 @@ class EmbeddedRedis(SingleEngine):
             logger.warning("Redis ended with status %s and is started again", self._process.poll())
         elif self._lock is None:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self._directory)
             self._lock = await _lock(self._directory / "lock")
             self._place_socket()
         binary = _find_binary()
@@ -99,6 +106,9 @@ class EmbeddedRedis(SingleEngine):
             pass_fds=[self._lock.fileno()] if self._lock else [],
             # A group of its own: Ctrl-C in a terminal must not end it before the server.
             process_group=0,
+            env=redis_environ(),
+            # What somebody copies out of the directory is for nobody else to read either.
+            umask=PRIVATE,
             preexec_fn=_end_with_parent(),
         )
         await self._wait_until_ready(self._process)
@@ -157,6 +167,16 @@ def free_space(directory: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
+def _make_private(directory: Path) -> None:
+    """Take from others what earlier versions left them, of the directory and all below it."""
+    for path in [directory, *directory.rglob("*")]:
+        # A file may be gone by now: the child of a server that was killed ends at its own pace.
+        with suppress(FileNotFoundError):
+            mode = path.stat(follow_symlinks=False).st_mode
+            if mode & PRIVATE and not path.is_symlink():
+                path.chmod(stat.S_IMODE(mode) & ~PRIVATE)
+
+
 async def _lock(path: Path) -> IO[str]:
     """Take the directory, or refuse it: two servers on one append-only file would both start."""
     file = path.open("a+")
@@ -209,7 +229,9 @@ def _find_binary() -> Path:
 
 def _check_version(binary: Path, directory: Path) -> None:
     """Refuse what cannot serve: too old, or not able to read the file that a newer one wrote."""
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
+    said = subprocess.run(
+        [binary, "--version"], env=redis_environ(), capture_output=True, text=True, check=False
+    ).stdout
     found = _VERSION.search(said)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < OLDEST:
