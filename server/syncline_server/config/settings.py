@@ -87,7 +87,12 @@ class Settings:
         most=3600,
     )
     demo: bool = _setting(
-        False, "Serve the demo page at /demo; its tokens are given to loopback only."
+        False, "Serve the demo page at /demo; its tokens are given to this machine only."
+    )
+    demo_networks: str = _setting(
+        "",
+        "Networks whose callers get the demo's tokens too, with commas between them: those of the "
+        "gateway of a container whose port is published on loopback.",
     )
     public_url: str | None = _setting(
         None, "Base of the URLs in replies; without it, what the request was addressed to."
@@ -419,7 +424,7 @@ class Settings:
             check_origins(f"--{name}-origins", origins)
         if not self.hosts:
             raise SettingError("--host must be an address, or several with commas between them")
-        _ = self.proxies, self.webhook_private_networks
+        _ = self.proxies, self.webhook_private_networks, self.demo_callers
         check_oidc(self)
 
     @classmethod
@@ -471,6 +476,11 @@ class Settings:
     def proxies(self) -> list[Network]:
         """`trusted_proxies` taken apart."""
         return networks("trusted-proxies", self.trusted_proxies)
+
+    @property
+    def demo_callers(self) -> list[Network]:
+        """`demo_networks` taken apart."""
+        return networks("demo-networks", self.demo_networks)
 
     @property
     def webhook_private_networks(self) -> list[Network]:

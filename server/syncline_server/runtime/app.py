@@ -176,7 +176,7 @@ def create_app(
             *sse.routes(backend, departures, door, wheel),
             *twilsock.routes(backend),
             *rest.routes(backend, gathering, api_keys),
-            *web.routes(credentials, settings.demo),
+            *web.routes(credentials, settings.demo, settings.demo_callers),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, traces),
         exception_handlers=rest.exception_handlers,
