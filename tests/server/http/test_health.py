@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from support.api import DocumentsApi
 from support.server import RunningServer
+from syncline_server.config.settings import Settings
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect
 
@@ -142,3 +144,41 @@ def test_a_redis_that_dies_is_replaced_and_has_kept_everything(tmp_path: Path) -
         redis_of(server).kill()
         wait_while_refused(api, document["sid"])
         assert api.fetch(document["sid"]) == document
+
+
+def test_a_connection_may_be_idle_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
+    assert Settings().keep_alive_timeout >= 75
+    with (
+        RunningServer(tmp_path / "data", "--keep-alive-timeout=1") as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=RECOVERY) as connection,
+    ):
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        reply = b""
+        while not reply.endswith(b"}"):
+            reply += connection.recv(65_536)
+        began = time.monotonic()
+        assert connection.recv(1) == b""
+        assert time.monotonic() - began > 0.5
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis+sentinel://127.0.0.1:1/mymaster", "the Sentinel at 127.0.0.1:1 does not answer: "),
+        ("redis+cluster://127.0.0.1:1", "127.0.0.1:1 does not answer: "),
+        ("redis://user:secret@127.0.0.1:1/3", "Redis at 127.0.0.1:1 cannot be reached: "),
+    ],
+)
+async def test_every_kind_of_redis_that_is_away_is_named(
+    tmp_path: Path, url: str, words: str
+) -> None:
+    server = RunningServer.waiting(tmp_path / "data", f"--redis-url={url}")
+    try:
+        async with asyncio.timeout(RECOVERY):
+            while words not in server.log.read_text():
+                await asyncio.sleep(0.02)
+        problem = (await until_ready_is(503, server, words))["details"]["problems"]["redis"]
+        assert "refused" in problem and "secret" not in problem
+    finally:
+        server.stop()
+    assert "is ready" not in server.log.read_text()

@@ -72,7 +72,7 @@ class Redis:
     def problem(self) -> str | None:
         """Why not every shard can be written to, in Redis' words; None if all can."""
         if not self._nodes:
-            return f"no Redis is known: {self.engine} names none"
+            return f"{self.engine} names no Redis: {self.engine.trouble or 'it was not asked yet'}"
         problems = sorted(filter(None, (node.problem for node in self._nodes.values())))
         more = len(problems) - PROBLEM_LIMIT
         text = "; ".join(problems[:PROBLEM_LIMIT])

@@ -25,12 +25,14 @@ class Engine(Protocol):
             their shard.
         channels_at_once: how many one `subscribe` may name: many would hold up others, and those
             of a Cluster must share a slot.
+        trouble: why the shards could not be found at the last look; None if they were.
     """
 
     publish: str
     subscribe: str
     unsubscribe: str
     channels_at_once: int
+    trouble: str | None
 
     def shards(self) -> Collection[str]:
         """The names of those there are now."""
@@ -71,6 +73,7 @@ class WholeEngine:
 
     publish, subscribe, unsubscribe = "PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE"
     channels_at_once = 500
+    trouble: str | None = None
 
     def moved(self, error: str) -> None:
         """A node of a Cluster was given as a single server."""

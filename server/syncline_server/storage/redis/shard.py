@@ -15,7 +15,7 @@ from syncline_server.storage.scripts import ALL, PROBE
 
 from .address import Address
 from .backoff import Backoff
-from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect
+from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect, describe
 from .durability import Barrier
 
 __all__ = ["Node", "Unanswered", "reconnect"]
@@ -310,8 +310,3 @@ async def reconnect(
             # The readiness of this process says it in the log.
             logger.debug("Redis cannot be reached: %s", describe(error))
             on_trouble()
-
-
-def describe(error: Exception) -> str:
-    """What to log of an error; a timeout has no text of its own."""
-    return str(error) or ("it takes too long" if isinstance(error, TimeoutError) else repr(error))
