@@ -57,11 +57,11 @@ def test_no_child_has_it_in_its_environment_or_arguments(
     children = psutil.Process(server.process.pid).children(recursive=True)
     assert len(children) == (3 if workers == 2 else 1)
     for child in children:
-        held = Path(f"/proc/{child.pid}/environ").read_bytes().decode() + str(child.cmdline())
+        environ = Path(f"/proc/{child.pid}/environ").read_bytes().decode() + str(child.cmdline())
         for name, value in SECRETS.items():
-            assert name not in held and value not in held
+            assert name not in environ and value not in environ
         if "runtime.worker" not in str(child.cmdline()):
-            assert "SOMEBODY_ELSES_PASSWORD" not in held
+            assert "SOMEBODY_ELSES_PASSWORD" not in environ
     # They serve all the same, with these credentials.
     with DocumentsApi(server) as api:
         assert api.create()["sid"]

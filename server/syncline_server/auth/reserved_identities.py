@@ -1,6 +1,6 @@
 """The identity that no token may have: `system`, under which the account itself writes.
 
-Operation ids, authors and permissions are told apart by identity alone. So nobody else may have
+Operation ids, authors and permissions are distinguished by identity alone. So nobody else may have
 this one, nor one that people would take for it.
 """
 
@@ -16,7 +16,7 @@ RESERVED = (
     f"The identity {SYSTEM!r} is reserved for the account itself, however it is written; "
     "choose another."
 )
-"""What a caller is told who asks for it."""
+"""The message of the refusal."""
 
 # Letters of other scripts that look like those of the word, in lower case where they have one.
 _LOOK_ALIKE = str.maketrans(

@@ -29,7 +29,7 @@ _OTHERS = (
 def unknown_variables(names: Iterable[str], program: click.Command) -> list[str]:
     """A sentence for each name that begins like ours but that no command reads.
 
-    Values are never told: they may be secrets.
+    Values are never shown: they may be secrets.
     """
     known = {*_OTHERS, *_variables(program)}
     return [

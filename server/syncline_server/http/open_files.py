@@ -35,9 +35,9 @@ def raise_limit() -> None:
 class OpenFiles:
     """Says when there is no room for one more connection.
 
-    The kernel gives the lowest number that is free, so that of a new connection tells how many
-    are in use. Beyond the limit itself connections would end without a word: nobody could accept
-    them, and nothing would be logged.
+    The kernel gives the lowest number that is free, so the number of a new connection shows how
+    many are in use. Beyond the limit itself connections would end without a word: nobody could
+    accept them, and nothing would be logged.
     """
 
     def __init__(self, meters: Meters) -> None:

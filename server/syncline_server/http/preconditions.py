@@ -16,7 +16,7 @@ from .values import only
 __all__ = ["IfNoneMatch", "if_match", "if_none_match", "operation"]
 
 # RFC 9110, 8.8.3; the vendor's revisions stand bare.
-_TAG = re.compile(r'\s*(?:(?:W/)?"([^"]*)"|([^\s",]+))\s*')
+_TAG = re.compile(r'[ \t]*(?:(?:W/)?"([^"]*)"|([0-9]+))[ \t]*')
 
 
 @dataclass(frozen=True, slots=True)

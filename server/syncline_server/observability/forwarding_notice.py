@@ -19,13 +19,13 @@ class ForwardingNotice:
     """One for a process."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._seen: set[str] = set()
 
     def give(self, address: str, header: str) -> None:
         """A header came from an address, without a port, that is no trusted proxy."""
-        if address in self._told or len(self._told) >= PEERS:
+        if address in self._seen or len(self._seen) >= PEERS:
             return
-        self._told.add(address)
+        self._seen.add(address)
         logger.warning(
             "%s sends %s, which is ignored: if that is your proxy, --trusted-proxies %s "
             "(SYNCLINE_TRUSTED_PROXIES) makes the server believe it",

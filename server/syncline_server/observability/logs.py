@@ -81,7 +81,7 @@ def configure(settings: Settings) -> None:
 
 
 class LineLimit(logging.Filter):
-    """Lets so many lines pass in a time; the next one after it tells how many did not.
+    """Lets so many lines pass in a time; the next one has the number of the others as `left_out`.
 
     Only of level `warning` and above: the others are for who looks for something.
     """

@@ -203,11 +203,16 @@ class Workers:
 
     async def _guard_redis(self) -> None:
         """Workers only connect to the embedded Redis; its parent starts it again."""
+        backoff = Backoff()
         while self._embedded is not None:
             try:
                 await self._embedded.address(SHARD)
             except (OSError, SettingError) as error:
-                logger.warning("Redis cannot be started: %s", error)
+                self._readiness.report("redis", str(error))
+                await asyncio.sleep(backoff.pause())
+            else:
+                self._readiness.report("redis", None)
+                backoff = Backoff()
             await asyncio.sleep(REDIS_CHECK_INTERVAL)
 
 

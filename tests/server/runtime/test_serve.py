@@ -141,6 +141,7 @@ class TestExternalRedis:
                 reply = httpx2.get(f"{server.url}/readyz")
                 assert reply.status_code == 503
                 assert f"Redis at {path} cannot be reached" in reply.json()["message"]
+                assert server.process.stdout is not None
                 assert not select.select([server.process.stdout], [], [], 0)[0]
             await asyncio.to_thread(server.await_ready)
             over = "redis: the problem is over"

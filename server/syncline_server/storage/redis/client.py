@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ PUT_OFF_PAUSE = 0.02
 """Seconds before what a Cluster has put off is asked again."""
 
 PROBLEM_LIMIT = 3
-"""Shards whose problems are told at once; of others, only how many they are."""
+"""Shards whose problems are named at once; of the others only the number is."""
 
 
 class Redis:
@@ -57,6 +57,7 @@ class Redis:
         self._nodes: dict[str, Node] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._no_writes: str | None = None
+        self._setup: Callable[[], Sequence[Argument]] = tuple
 
     @property
     def connected(self) -> bool:
@@ -97,6 +98,11 @@ class Redis:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*(node.stop() for node in self._nodes.values()))
+
+    def set_up(self, command: Callable[[], Sequence[Argument]]) -> None:
+        """Have the command that this gives sent on each new connection, before all others; an
+        empty one is not sent."""
+        self._setup = command
 
     def refuse_writes(self, reason: str | None) -> None:
         """Refuse all writes before Redis sees them, with `UNAVAILABLE`; None lets them through."""
@@ -186,6 +192,7 @@ class Redis:
             self._timeout,
             self._barrier,
             partial(self.engine.suspect, shard),
+            lambda: self._setup(),
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 
 from syncline_protocol.errors import Refusal
@@ -58,11 +59,13 @@ class DiskWatch:
         self._leads = leads
         self._full_since = 0.0
         self._rewrites = True
+        self._relaxed = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin with a first look, before anything is written."""
         self._look()
+        self._redis.set_up(self._setup)
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -81,9 +84,16 @@ class DiskWatch:
             self._look()
             if was_full and not self.full:
                 await self._open()
+            elif self._leads and self.full and not self._relaxed:
+                await self._relax()
             elif self._leads and clock() - configured_at >= CONFIGURE_INTERVAL:
                 configured_at = clock()
                 await self._configure()
+
+    def _setup(self) -> Sequence[str]:
+        """A Redis that was started on a full disk syncs later (`EmbeddedRedis`), and must not
+        acknowledge a write like that."""
+        return () if self.full else ("CONFIG", "SET", "appendfsync", self._appendfsync)
 
     def _look(self) -> None:
         try:
@@ -93,7 +103,8 @@ class DiskWatch:
         if self.full and self.free >= self._margin + min(RELIEF, self._margin // 10):
             self.full = False
         elif not self.full and self.free < self._margin:
-            self.full, self._full_since = True, asyncio.get_running_loop().time()
+            self.full, self._relaxed = True, self._appendfsync != "always"
+            self._full_since = asyncio.get_running_loop().time()
             self._redis.refuse_writes(REFUSED)
             self._readiness.report(
                 "disk",
@@ -109,16 +120,19 @@ class DiskWatch:
         self._redis.refuse_writes(None)
         self._readiness.report("disk", None)
 
+    async def _relax(self) -> None:
+        """Keep Redis alive on a disk that others fill up.
+
+        1. No process lets a write through any more: each looks within its interval. Only then
+        2. may syncs come later, of what Redis removes by itself: one that fails does not end it.
+        """
+        if asyncio.get_running_loop().time() - self._full_since > 2 * self._interval:
+            self._relaxed = await self._set("appendfsync", "everysec")
+
     async def _configure(self) -> None:
-        """Keep Redis alive on a disk that others fill up."""
-        if self.full:
-            # 1. No process lets a write through any more: each looks within its interval. Only then
-            # 2. may syncs come later, of what Redis removes by itself: a failure does not end it.
-            waited = asyncio.get_running_loop().time() - self._full_since
-            if self._appendfsync == "always" and waited > 4 * self._interval:
-                await self._set("appendfsync", "everysec")
+        """Keep Redis from filling the disk by itself."""
         # A file that is written again stands beside the old one until it is complete.
-        elif self.free < 2 * self._file_size() + self._margin:
+        if self.free < 2 * self._file_size() + self._margin:
             await self._set("auto-aof-rewrite-percentage", "0")
             self._rewrites = False
         elif not self._rewrites:

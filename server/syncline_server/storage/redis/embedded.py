@@ -43,6 +43,9 @@ ROOM_TO_START = 65_536
 PRIVATE = 0o077
 """What others may not do with the files of the child."""
 
+REPORT_INTERVAL = 10.0
+"""Seconds between lines that say that the child ended."""
+
 OLDEST = (6, 2)
 MANY_FILES = (7, 0)
 """Versions of Redis: the oldest that serves, and the first with an append-only file in parts."""
@@ -55,7 +58,10 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2)
 class EmbeddedRedis(SingleEngine):
     """One data directory's Redis. It is started again where it has died."""
 
-    def __init__(self, data_dir: Path, appendfsync: str) -> None:
+    def __init__(self, data_dir: Path, appendfsync: str, disk_margin: int = 0) -> None:
+        """`disk_margin`: bytes below whose freedom no process lets writes through."""
+        self._disk_margin = disk_margin
+        self._quiet_until, self._restarts = 0.0, 0
         self._directory = data_dir / "redis"
         self._appendfsync = appendfsync
         self._starting = asyncio.Lock()
@@ -89,7 +95,7 @@ class EmbeddedRedis(SingleEngine):
 
     async def _start(self) -> None:
         if self._process is not None:
-            logger.warning("Redis ended with status %s and is started again", self._process.poll())
+            self._report_restart(self._process.poll())
         elif self._lock is None:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _make_private(self._directory)
@@ -113,6 +119,16 @@ class EmbeddedRedis(SingleEngine):
         )
         await self._wait_until_ready(self._process)
 
+    def _report_restart(self, status: int | None) -> None:
+        """At most one line each `REPORT_INTERVAL`: it may end as soon as it was started."""
+        now = asyncio.get_running_loop().time()
+        self._restarts += 1
+        if now >= self._quiet_until:
+            logger.warning(
+                "Redis ended with status %s and is started again (%d. time)", status, self._restarts
+            )
+            self._quiet_until = now + REPORT_INTERVAL
+
     def _place_socket(self) -> None:
         """A deep data directory does not fit a socket's address: then a short one, only ours."""
         if len(os.fsencode(self._socket.absolute())) > _SOCKET_PATH_LIMIT:
@@ -127,7 +143,7 @@ class EmbeddedRedis(SingleEngine):
             "unixsocketperm": "700",
             "dir": str(self._directory.absolute()),
             "appendonly": "yes",
-            "appendfsync": self._appendfsync,
+            "appendfsync": self._initial_appendfsync(),
             "save": "",
             "logfile": str(self._directory.absolute() / "redis.log"),
             "maxmemory-policy": "noeviction",
@@ -136,6 +152,13 @@ class EmbeddedRedis(SingleEngine):
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         # Redis 6.2 takes a word with spaces for one value.
         return [*words, "--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
+
+    def _initial_appendfsync(self) -> str:
+        """On a full disk a Redis that syncs each commit would end with the first key that expires;
+        `DiskWatch` sets what the settings say before a write gets through."""
+        if self._appendfsync == "always" and free_space(self._directory) < self._disk_margin:
+            return "everysec"
+        return self._appendfsync
 
     async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT

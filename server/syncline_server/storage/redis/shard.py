@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -45,6 +45,7 @@ class Node:
         timeout: float,
         barrier: Callable[[Connection], Barrier | None],
         on_trouble: Callable[[], None],
+        setup: Callable[[], Sequence[Argument]] = tuple,
     ) -> None:
         """
         Args:
@@ -53,7 +54,9 @@ class Node:
             barrier: what a commit waits for besides its reply; None for nothing.
             on_trouble: called when the connection breaks or cannot be made, or when the server
                 is no master any more.
+            setup: a command to send on each new connection before all others; none if empty.
         """
+        self._setup = setup
         self._locate = locate
         self._timeout = timeout
         self._make_barrier = barrier
@@ -236,6 +239,8 @@ class Node:
         connection = await connect(self._address, self._timeout)
         try:
             async with asyncio.timeout(self._timeout):
+                if command := self._setup():
+                    await connection.execute(*command)
                 await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
         except BaseException:
             connection.abort()

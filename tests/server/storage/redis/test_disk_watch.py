@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from support.api import DocumentsApi
 from support.metrics import scrape
 from support.server import START_TIMEOUT, SYNCLINE, RunningServer, clean_environ
-from support.store import eventually
+from support.store import PATIENCE, eventually
+from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.connection import connect
 from syncline_server.storage.redis.embedded import free_space
 
 BALLAST = 256 * 1024 * 1024
@@ -77,14 +80,52 @@ async def test_it_notices_that_the_disk_fills_up_and_recovers_by_itself(tmp_path
         with (ballast := tmp_path / "ballast").open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, BALLAST)
         await eventually(lambda: api.call("POST", sid, data={"Data": "{}"}).status_code == 503)
-        # Longer than until Redis is set not to end at a failed sync.
-        await asyncio.sleep(1.2)
+        # Redis is set not to end at what it cannot sync of its own accord, and set back.
+        await until_synced(server, b"everysec")
         ballast.unlink()
         await eventually(lambda: api.call("POST", sid, data={"Data": "{}"}).status_code == 200)
+        assert await synced(server) == b"always"
         await eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 200)
     log = server.log.read_text()
     assert log.count("not ready (disk)") == 1
     assert log.count("disk: the problem is over") == 1
+
+
+async def test_a_redis_that_ends_on_a_full_disk_comes_back_and_reads_go_on(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with RunningServer(data) as server, DocumentsApi(server) as api:
+        sid = api.create()["sid"]
+    server = RunningServer.waiting(data, f"--disk-margin={MORE_THAN_ANY_DISK}")
+    try:
+        until_answered(server, "/healthz", 200)
+        with DocumentsApi(server) as api:
+            await eventually(lambda: api.call("GET", sid).status_code == 200)
+            [redis] = psutil.Process(server.process.pid).children()
+            redis.kill()
+            await eventually(lambda: api.call("GET", sid).status_code == 503)
+            await eventually(lambda: api.call("GET", sid).status_code == 200)
+            # It was started with what keeps it alive.
+            assert await synced(server) == b"everysec"
+            assert api.call("POST", sid, data={"Data": "{}"}).status_code == 503
+    finally:
+        server.stop()
+
+
+async def synced(server: RunningServer) -> bytes:
+    """When the server's Redis syncs its file."""
+    path = server.data_dir / "redis" / "redis.sock"
+    connection = await connect(Address(path=str(path)), PATIENCE)
+    try:
+        _, value = await connection.execute("CONFIG", "GET", "appendfsync")
+        return bytes(value)
+    finally:
+        connection.abort()
+
+
+async def until_synced(server: RunningServer, wanted: bytes) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while await synced(server) != wanted:
+            await asyncio.sleep(0.02)
 
 
 def test_a_start_that_finds_no_room_for_credentials_is_one_line(tmp_path: Path) -> None:
