@@ -81,7 +81,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(
 @pytest.fixture
 def watched(fresh_server: StartServer) -> RunningServer:
     """Its workers are given up soon."""
-    return fresh_server("--workers=2", "--worker-timeout=2")
+    return fresh_server("--workers=2", "--worker-timeout=4")
 
 
 async def test_a_worker_that_hangs_is_killed_and_replaced(watched: RunningServer) -> None:
@@ -99,8 +99,9 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(watched: RunningServer
             while not RESTARTED.search((await http.get(f"{watched.url}/metrics")).text):
                 await asyncio.sleep(0.05)
     assert workers(watched) & before == before - {victim.pid}
-    [line] = [line for line in watched.log.read_text().splitlines() if " ERROR " in line]
-    assert f"worker {victim.pid} has not answered for 2 s: it is killed and replaced" in line
+    [line] = [line for line in watched.log.read_text().splitlines() if "not answered" in line]
+    assert " ERROR " in line
+    assert f"worker {victim.pid} has not answered for 4 s: it is killed and replaced" in line
 
 
 async def test_a_machine_that_was_suspended_kills_no_worker(watched: RunningServer) -> None:
@@ -109,13 +110,13 @@ async def test_a_machine_that_was_suspended_kills_no_worker(watched: RunningServ
     everybody = [parent, *map(psutil.Process, before)]
     for process in everybody:
         process.suspend()
-    await asyncio.sleep(3)  # longer than a worker may be silent: it is what is tested
+    await asyncio.sleep(5)  # longer than a worker may be silent: it is what is tested
     for process in everybody:
         process.resume()
     async with syncline.connect(watched.url, token=watched.token()) as client:
         document = await client.document()
         # Several rounds of heartbeats later.
-        for _ in range(15):
+        for _ in range(30):
             await document.increment("/n")
             await asyncio.sleep(0.2)
     assert workers(watched) == before
