@@ -71,9 +71,12 @@ def fresh_server(tmp_path: Path) -> Iterator[StartServer]:
             *options: str,
             environ: Mapping[str, str] | None = None,
             data_dir: Path | None = None,
+            open_files: int | None = None,
         ) -> RunningServer:
             made = data_dir or tmp_path / f"data{next(numbers)}"
-            return running.enter_context(RunningServer(made, *options, environ=environ))
+            return running.enter_context(
+                RunningServer(made, *options, environ=environ, open_files=open_files)
+            )
 
         numbers = count()
         yield start

@@ -69,17 +69,22 @@ class Backend:
 
     def ready(self) -> bool:
         """True while nothing is missing."""
-        return not self.missing()
+        return not self.problems()
 
-    def missing(self) -> list[str]:
-        """What the server lacks: of `redis`, `feed` and `keys`, and the names of other problems."""
-        present = {
-            "redis": self.redis.connected,
-            "feed": self.hub.live,
-            "keys": self.authenticator.knows_all,
+    def problems(self) -> dict[str, str]:
+        """What keeps the server from its work, by name; it is ready while there is nothing.
+
+        Of `redis`, `feed` and `keys` this says how it is now; the others were reported.
+        """
+        found = {
+            "redis": self.redis.problem,
+            "feed": None if self.hub.live else "the store's events do not come",
+            "keys": None
+            if self.authenticator.knows_all
+            else "some API keys are encrypted under another master key",
         }
-        absent = [name for name, is_there in present.items() if not is_there]
-        return [*absent, *self.readiness.problems]
+        others = {name: text for name, text in self.readiness.problems.items() if name != "redis"}
+        return {name: text for name, text in found.items() if text is not None} | others
 
     async def webhooks_of_the_system(self, service_sid: str) -> str:
         """What a write that nobody asked for does to the queue of webhooks."""

@@ -18,6 +18,7 @@ from syncline_server.config.credentials import Credentials
 
 from .grants import Grants
 from .keyring import KnownKeys, digest
+from .reserved_identities import RESERVED, is_reserved
 
 __all__ = [
     "IDENTITY_LENGTH",
@@ -320,6 +321,8 @@ def identity_of(value: object) -> str:
             Code.TOKEN_GRANTS,
             f"The access token needs an identity of 1 to {IDENTITY_LENGTH} characters.",
         )
+    if is_reserved(identity):
+        raise Refusal(Code.TOKEN_GRANTS, RESERVED)
     return identity
 
 
@@ -347,7 +350,10 @@ def mint_token(
 
     Raises:
         KeyError: the credentials hold no such key.
+        ValueError: the identity is reserved.
     """
+    if is_reserved(identity):
+        raise ValueError(RESERVED)
     key = next(iter(credentials.api_keys)) if key is None else key
     secret = credentials.api_keys[key]
     now = int(time.time())

@@ -10,7 +10,9 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from ssl import SSLContext
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
@@ -23,9 +25,9 @@ from .accessing import administering
 from .carrier import Carrier, OnConflict, Outcome
 from .failures import Exit
 from .options import page_size_option, retries_option
-from .origin import origin
+from .origin import joined, origin
 from .output import show_counts
-from .parameters import Url
+from .parameters import Authority, Url
 from .patience import PatientClient
 from .progress import Progress
 from .rest import connected, make_service
@@ -70,6 +72,14 @@ Exit status:
     help="SID or unique name of the service there.",
 )
 @click.option(
+    "--from-ca-cert",
+    type=Authority(),
+    envvar="SYNCLINE_FROM_CA_CERT",
+    show_envvar=True,
+    show_default="those that this machine trusts, and --ca-cert",
+    help="PEM file of the authority that vouches for the certificate there.",
+)
+@click.option(
     "--from-auth-token-stdin", is_flag=True, help="Take the auth token from a line on stdin."
 )
 @click.option(
@@ -108,6 +118,7 @@ def import_(
     from_url: str | None,
     from_account: str | None,
     from_service: str,
+    from_ca_cert: SSLContext | None,
     from_auth_token_stdin: bool,
     on_conflict: str,
     keep_sids: bool,
@@ -150,6 +161,7 @@ def import_(
         else:
             assert from_url is not None and from_account is not None
             login = origin(from_url, from_account, from_service, from_auth_token_stdin, os.environ)
+            login = replace(login, tls=from_ca_cert or joined(access.tls))
             source = Listing(enter(connected(login, make_client)), page_size)
             name = f"{from_account} at {_name(login)}"
             state = state or _state_of(from_account, from_service)

@@ -50,7 +50,10 @@ def _setting(default: Any, help: str, **bounds: Any) -> Any:
 class Settings:
     """All fields are keyword-only; constructing checks them and raises `SettingError`."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on.")
+    host: str = _setting(
+        "127.0.0.1",
+        "Addresses to listen on, with commas between them; :: takes IPv4 too where the system can.",
+    )
     port: int = _setting(8040, "Port to listen on; 0 takes a free one.", least=0, most=65535)
     data_dir: Path = _setting(
         Path("syncline-data"), "Where credentials and the embedded Redis live."
@@ -65,14 +68,35 @@ class Settings:
         "When the embedded Redis syncs its file: at each group of commits, each second, or never.",
         choices=("always", "everysec", "no"),
     )
+    disk_margin: int = _setting(
+        33_554_432,
+        "Bytes that must be free on the disk of the embedded Redis; below, writes are refused with "
+        "20503.",
+        least=1_048_576,
+        most=2**60,
+    )
+    disk_interval: float = _setting(
+        0.25, "Seconds between looks at that free space.", least=0.05, most=60
+    )
     workers: int = _setting(
         1,
         "Processes that serve, on one port and one Redis; one a core is plenty.",
         least=1,
         most=64,
     )
+    worker_timeout: float = _setting(
+        10.0,
+        "Seconds that a worker may say nothing to its supervisor; then it is killed and replaced.",
+        least=2,
+        most=3600,
+    )
     demo: bool = _setting(
-        False, "Serve the demo page at /demo; its tokens are given to loopback only."
+        False, "Serve the demo page at /demo; its tokens are given to this machine only."
+    )
+    demo_networks: str = _setting(
+        "",
+        "Networks whose callers get the demo's tokens too, with commas between them: those of the "
+        "gateway of a container whose port is published on loopback.",
     )
     public_url: str | None = _setting(
         None, "Base of the URLs in replies; without it, what the request was addressed to."
@@ -209,6 +233,13 @@ class Settings:
         "Bytes in a message of a socket that has not authenticated; more is closed with 1009.",
         least=1024,
         most=262_144,
+    )
+    keep_alive_timeout: float = _setting(
+        75.0,
+        "Seconds that an HTTP connection may be idle after a reply; proxies that keep theirs must "
+        "give up earlier.",
+        least=1,
+        most=3600,
     )
     header_timeout: float = _setting(
         10.0,
@@ -438,13 +469,20 @@ class Settings:
             )
         for name, origins in (("cors", self.origins), ("ws", self.socket_origins)):
             check_origins(f"--{name}-origins", origins)
-        _ = self.proxies, self.webhook_private_networks
+        if not self.hosts:
+            raise SettingError("--host must be an address, or several with commas between them")
+        _ = self.proxies, self.webhook_private_networks, self.demo_callers
         check_oidc(self)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """Settings from JSON values, as `asdict` gives them."""
         return cls(**{**values, "data_dir": Path(values["data_dir"])})
+
+    @property
+    def hosts(self) -> list[str]:
+        """`host` taken apart."""
+        return elements(self.host)
 
     @property
     def body_limit(self) -> int:
@@ -485,6 +523,11 @@ class Settings:
     def proxies(self) -> list[Network]:
         """`trusted_proxies` taken apart."""
         return networks("trusted-proxies", self.trusted_proxies)
+
+    @property
+    def demo_callers(self) -> list[Network]:
+        """`demo_networks` taken apart."""
+        return networks("demo-networks", self.demo_networks)
 
     @property
     def webhook_private_networks(self) -> list[Network]:

@@ -75,7 +75,7 @@ def middleware(
 ) -> list[Middleware]:
     """What goes around all routes, outermost first."""
     return [
-        *([Middleware(Forwarding, proxies=Proxies(settings.proxies))] if settings.proxies else []),
+        Middleware(Forwarding, proxies=Proxies(settings.proxies), notice=audit.forwarding),
         Middleware(Protection, hsts=settings.hsts),
         Middleware(RequestIds),
         *([] if traces is None else [Middleware(Traced, traces=traces)]),

@@ -21,22 +21,16 @@ def routes(backend: Backend) -> list[Resource]:
     """`/healthz` answers while the process does; `/readyz` only while Redis does too."""
 
     async def ready(request: Request) -> Response:
-        missing = backend.missing()
-        if not missing:
+        problems = backend.problems()
+        if not problems:
             return json_reply({"status": "ready", **_figures(backend)})
-        sentences = {**_ABSENCES, **backend.readiness.problems}
-        what = " and ".join(sentences[name] for name in missing)
-        refusal = Refusal(Code.UNAVAILABLE, f"The server is not ready: {what}.")
-        return refusal_reply(request, refusal, {"missing": missing, **_figures(backend)})
+        refusal = Refusal(
+            Code.UNAVAILABLE, f"The server is not ready: {'; '.join(problems.values())}."
+        )
+        details = {"missing": list(problems), "problems": problems, **_figures(backend)}
+        return refusal_reply(request, refusal, details)
 
     return [Resource("/healthz", {"GET": _alive}), Resource("/readyz", {"GET": ready})]
-
-
-_ABSENCES = {
-    "redis": "its store is away",
-    "feed": "the store's events do not come",
-    "keys": "some API keys are encrypted under another master key",
-}
 
 
 def _figures(backend: Backend) -> dict[str, Any]:

@@ -121,6 +121,8 @@ class Meters:
         webhooks_waiting: those that this process has to deliver.
         webhooks_parked: those of all services that were given up, at the last look.
         compared: documents that were read again because events of theirs may have been missed.
+        refused_for_files: connections for which no file descriptor was left.
+        worker_restarts: how often the worker of this number was replaced, by the reason.
     """
 
     def __init__(self) -> None:
@@ -133,6 +135,8 @@ class Meters:
         self.webhooks_waiting = 0
         self.webhooks_parked = 0
         self.compared = 0
+        self.refused_for_files = 0
+        self.worker_restarts = Counter(dict.fromkeys(("hung", "ended"), 0))
 
 
 class Load(NamedTuple):
@@ -156,3 +160,7 @@ class Gauges:
     feed_lag: float
     clock_offset: float = 0.0
     clock_faults: int = 0
+    redis_writable: bool = True
+    disk_free: int | None = None
+    disk_full: bool = False
+    refused_writes: int = 0

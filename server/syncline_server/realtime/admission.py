@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.token_bucket import Gate
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
+from syncline_server.observability.forwarding_notice import HEADERS
 from syncline_server.observability.metrics import Meters
 
 from .connections import Departures
@@ -58,6 +59,12 @@ class Door:
         return Refusal(
             Code.RATE_LIMITED, f"More than {self._rate} connections a second come in here."
         )
+
+    def note_forwarding(self, peer: str, names: Iterable[str]) -> None:
+        """Headers came from an address, without a port, that is no trusted proxy."""
+        for name in names:
+            if name.lower() in HEADERS:
+                self._audit.forwarding.give(peer, name.lower())
 
     def turned_away(self, code: int, path: str, peer: str, **known: object) -> None:
         """Let the audit tell of a client, at the address `peer`, that was not let in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,8 +41,10 @@ from syncline_server.storage.listing import Listing
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
+from syncline_server.storage.redis.disk_watch import DiskWatch
 from syncline_server.storage.redis.durability import Durability
 from syncline_server.storage.redis.engine import Engine
+from syncline_server.storage.redis.write_probe import WriteProbe
 from syncline_server.storage.services import Services
 from syncline_server.webhooks.context import Office
 from syncline_server.webhooks.dispatcher import Dispatcher
@@ -64,6 +66,7 @@ class Application:
         wheel: for timers.
         meters: what is counted.
         audit: who is refused.
+        problems: what keeps the server from its work now, by name.
     """
 
     http: Starlette
@@ -72,6 +75,7 @@ class Application:
     wheel: Wheel
     meters: Meters
     audit: Audit
+    problems: Callable[[], Mapping[str, str]]
 
 
 def create_app(
@@ -117,9 +121,15 @@ def create_app(
         traces=traces,
         readiness=readiness,
     )
+    probe = WriteProbe(redis, backend.readiness)
+    disk = (
+        DiskWatch(settings, redis, backend.readiness, leads=worker == 0)
+        if settings.redis_url is None
+        else None
+    )
     departures, wheel = Departures(), Wheel()
     door = Door(settings, departures, meters, backend.audit, asyncio.get_running_loop().time)
-    telemetry = Telemetry(meters, worker, partial(_look, backend, departures))
+    telemetry = Telemetry(meters, worker, partial(_look, backend, departures, disk))
     gathering = Gathering(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
@@ -133,7 +143,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
+            if disk is not None:
+                disk.start()
             await redis.start()
+            probe.start()
             await gathering.start()
             await api_keys.start()
             backend.hub.start()
@@ -157,6 +170,9 @@ def create_app(
             backend.audit.close()
             await backend.hub.stop()
             await gathering.stop()
+            await probe.stop()
+            if disk is not None:
+                await disk.stop()
             await redis.stop()
             if traces is not None:
                 await traces.stop()
@@ -166,7 +182,7 @@ def create_app(
             *sse.routes(backend, departures, door, wheel),
             *twilsock.routes(backend),
             *rest.routes(backend, gathering, api_keys),
-            *web.routes(credentials, settings.demo),
+            *web.routes(credentials, settings.demo, settings.demo_callers),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, traces),
         exception_handlers=rest.exception_handlers,
@@ -177,7 +193,7 @@ def create_app(
         twilsock.PATH: twilsock.endpoint(backend, departures, door),
     }
     socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
-    return Application(http, socket, departures, wheel, meters, backend.audit)
+    return Application(http, socket, departures, wheel, meters, backend.audit, backend.problems)
 
 
 def _durability(settings: Settings) -> Durability:
@@ -198,12 +214,16 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-async def _look(backend: Backend, departures: Departures) -> Gauges:
+async def _look(backend: Backend, departures: Departures, disk: DiskWatch | None) -> Gauges:
     loads = await departures.loads()
     feed = backend.hub.feed
     return Gauges(
         loads=loads,
         redis_connected=backend.redis.connected,
+        redis_writable=backend.redis.problem is None,
+        disk_free=None if disk is None else disk.free,
+        disk_full=disk is not None and disk.full,
+        refused_writes=backend.redis.refused_writes,
         redis_pending=backend.redis.pending,
         redis_round_trip=feed.round_trip,
         feed_live=feed.live,

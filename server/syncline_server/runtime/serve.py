@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from importlib import import_module
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import Vault
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
+from syncline_server.http.open_files import raise_limit
 from syncline_server.observability import logs
 from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.embedded import EmbeddedRedis
@@ -28,6 +30,9 @@ from .tls import Certificate, KeyPair, read_key_pair
 
 __all__ = ["serve"]
 
+PRIVATE = 0o077
+"""The umask of the server and of all that it starts: its files are its owner's alone."""
+
 
 def serve(settings: Settings, credentials: Credentials) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -39,6 +44,9 @@ def serve(settings: Settings, credentials: Credentials) -> None:
             certificate cannot be used, or packages are missing; one line.
     """
     _check_packages(settings)
+    # Before anything is made: every file and child has it from here.
+    os.umask(PRIVATE)
+    raise_limit()
     logs.configure(settings)
     key_pair = read_key_pair(settings)
     run = _run_here if settings.workers == 1 else _run_workers
@@ -58,7 +66,7 @@ def _check_packages(settings: Settings) -> None:
 
 
 async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyPair | None) -> None:
-    listener = listen(settings)
+    listeners = listen(settings)
     engine = make_engine(settings)
     try:
         await start_engine(engine, settings)
@@ -66,10 +74,13 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
         app = create_app(settings, credentials, engine)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)
-        ready = partial(announce, settings, listener)
-        await Server(app, settings, ready, certificate, renew).serve([listener])
+        ready = partial(announce, settings, listeners[0])
+        await Server(app, settings, ready, certificate=certificate, on_hangup=renew).serve(
+            listeners
+        )
     finally:
-        listener.close()
+        for listener in listeners:
+            listener.close()
         await engine.stop()
 
 

@@ -59,6 +59,7 @@ __all__ = [
     "REVOKED",
     "SERVICES",
     "SERVICE_INDEX",
+    "SERVICE_NAMES",
     "SERVICE_VERSION",
     "bucket_tag",
     "channel",
@@ -85,6 +86,7 @@ ALL_SERVICES = "{syncline}"
 
 DATA_SET = f"{ALL_SERVICES}:data-set"
 SERVICES = f"{ALL_SERVICES}:services"
+SERVICE_NAMES = f"{ALL_SERVICES}:names"
 SERVICE_INDEX = f"{ALL_SERVICES}:index"
 SERVICE_VERSION = f"{ALL_SERVICES}:version"
 DELETIONS = f"{ALL_SERVICES}:deletions"

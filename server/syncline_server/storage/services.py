@@ -182,13 +182,7 @@ class Services:
         # Not while the others are read again: this one would be left out.
         async with self._lookout.lock:
             if self._is_default(address):
-                made = _make(self._configured_sid, DEFAULT_NAME, self._redis.now_ms(), {})
-                reply = await self._script("default", made.sid, _encode(made))
-                if reply[0] == b"taken":
-                    raise _taken(made.sid)
-                record = reply[1]
-                if _decode(record).sid == made.sid:
-                    await self._filled.begin(made.sid)
+                record = await self._default()
             else:
                 record = await self._redis.execute("HGET", keys.SERVICES, address)
             if record is None:
@@ -197,6 +191,21 @@ class Services:
             if service.unique_name == DEFAULT_NAME:
                 self._default_sid = service.sid
             return service
+
+    async def _default(self) -> bytes:
+        """The default service, made only where there is none: reads go on while writes are
+        refused."""
+        sid = await self._redis.execute("HGET", keys.SERVICE_NAMES, DEFAULT_NAME)
+        found: bytes | None = sid and await self._redis.execute("HGET", keys.SERVICES, sid)
+        if not found:
+            made = _make(self._configured_sid, DEFAULT_NAME, self._redis.now_ms(), {})
+            status, *rest = await self._script("default", made.sid, _encode(made))
+            if status == b"taken":
+                raise _taken(made.sid)
+            [found] = rest
+            if _decode(found).sid == made.sid:
+                await self._filled.begin(made.sid)
+        return found
 
     async def _records(self, sids: list[str]) -> list[Service | None]:
         if not sids:

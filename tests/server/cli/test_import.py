@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from support.api import DocumentsApi, unique
+from support.certificates import CertificateAuthority
 from support.command import CommandLine
 from support.http import HttpServer, forwarding, json_reply
 from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
@@ -357,3 +358,52 @@ def test_a_terminal_is_asked_for_the_auth_token(
         assert orjson.loads(process.stdout.read()) == counts(created=1)
     os.close(ours)
     assert secret.encode() not in shown
+
+
+# Over TLS
+
+
+def reading_over_tls(
+    between: CommandLine, fresh_server: StartServer, authority: CertificateAuthority, tmp_path: Path
+) -> str:
+    """Have the command read from a server whose certificate the authority vouches for; the name of
+    a document there."""
+    secure = fresh_server(*authority.issue(tmp_path).options)
+    with httpx2.Client(verify=authority.context, auth=secure.basic) as http:
+        url = f"{secure.url}/v1/Services/default/Documents"
+        made = http.post(url, data={"UniqueName": (name := unique())})
+        assert made.status_code == 201
+    account, token = secure.basic
+    between.environ |= {
+        "SYNCLINE_FROM_URL": secure.url,
+        "SYNCLINE_FROM_ACCOUNT_SID": account,
+        "SYNCLINE_FROM_AUTH_TOKEN": token,
+    }
+    return name
+
+
+@pytest.mark.parametrize("option", ["--ca-cert", "--from-ca-cert"])
+def test_a_source_is_known_by_its_own_authority(
+    between: CommandLine,
+    fresh_server: StartServer,
+    here: DocumentsApi,
+    authority: CertificateAuthority,
+    tmp_path: Path,
+    option: str,
+) -> None:
+    name = reading_over_tls(between, fresh_server, authority, tmp_path)
+    outcome = between("import", f"{option}={authority.certificate}")
+    assert outcome.value == counts(created=1), outcome.err
+    assert here.fetch(name)
+
+
+def test_a_source_of_an_unknown_authority_is_not_read(
+    between: CommandLine,
+    fresh_server: StartServer,
+    here: DocumentsApi,
+    authority: CertificateAuthority,
+    tmp_path: Path,
+) -> None:
+    reading_over_tls(between, fresh_server, authority, tmp_path)
+    outcome = between("import")
+    assert outcome.status == 3 and "certificate verify failed" in outcome.err

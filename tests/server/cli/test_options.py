@@ -67,6 +67,7 @@ def other_value(name: str) -> Any:
         "cors_origins": "https://app.example.com",
         "ws_origins": "https://app.example.com",
         "trusted_proxies": "10.0.0.0/8",
+        "demo_networks": "10.0.0.0/8",
         "otlp_endpoint": "http://localhost:4318",
         "webhook_networks": "10.0.0.0/8",
         "oidc_issuer": "https://id.example.com",

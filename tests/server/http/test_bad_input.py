@@ -309,6 +309,22 @@ def test_what_is_no_http(server: RunningServer, head: str) -> None:
     check_raw(server, head, 400, 20400, "Invalid HTTP request")
 
 
+@pytest.mark.parametrize(
+    "coding",
+    ["gzip, chunked", "gzip", "chunked, gzip", "identity", "chunked\r\nTransfer-Encoding: chunked"],
+)
+def test_a_body_in_another_coding_than_chunked(server: RunningServer, coding: str) -> None:
+    head = f"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: {coding}"
+    check_raw(server, head, 400, 20400, "")
+
+
+def test_the_coding_chunked_is_taken(server: RunningServer) -> None:
+    head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(f"{head}\r\n\r\n0\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
 def check_raw(server: RunningServer, head: str, status: int, code: int, sentence: str) -> None:
     """Send a head as it is; the reply must be the error, with an id."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:

@@ -16,7 +16,7 @@ from syncline_server.http.authentication import caller_of
 from syncline_server.http.body import read_parameters, read_patch
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.parameters import Parameters
-from syncline_server.http.preconditions import if_match, operation
+from syncline_server.http.preconditions import if_match, if_none_match, operation
 from syncline_server.http.reply_context import Surroundings, document_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
@@ -67,24 +67,34 @@ class _Endpoints:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
         op = operation(request.headers)
+        unless = if_none_match(request.headers)
         given = await self._parameters(request)
         new = given.unique_name, given.data or b"{}", given.ttl, op
-        if given.sid is None:
-            written = await workspace.create(*new)
-        else:
-            written = await workspace.create_as(given.sid, *new)
+        try:
+            if given.sid is None:
+                written = await workspace.create(*new)
+            else:
+                written = await workspace.create_as(given.sid, *new)
+        except Refusal as refusal:
+            if refusal.code is Code.NAME_TAKEN and unless is not None and unless.tags is None:
+                raise _exists(given.unique_name or "") from None
+            raise
         return _reply(written, where, 201)
 
     async def fetch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
+        unless = if_none_match(request.headers)
         document = await workspace.get(request.path_params["document"])
+        if unless is not None and unless.matches(str(document.revision)):
+            headers = {"ETag": str(document.revision), "Cache-Control": "no-store"}
+            return Response(status_code=304, headers=headers)
         return _reply(Written(document, repeated=False), where, 200)
 
     async def update(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
-        revision, op = if_match(request.headers), operation(request.headers)
+        revision, op = await _condition(request, workspace), operation(request.headers)
         given = await self._parameters(request)
         command = given.update(request.path_params["document"], revision, op)
         if given.unique_name is not None:
@@ -94,7 +104,7 @@ class _Endpoints:
     async def patch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
-        revision, op = if_match(request.headers), operation(request.headers)
+        revision, op = await _condition(request, workspace), operation(request.headers)
         ttl = _ttl_of_query(request)
         body = await read_patch(request, self._backend.settings.body_limit)
         command = commands.Patch(request.path_params["document"], body, ttl, revision, op)
@@ -103,7 +113,7 @@ class _Endpoints:
     async def remove(self, request: Request) -> Response:
         """The vendor's delete takes no condition; Syncline's own clients send `If-Match`."""
         workspace = await self._workspace(request)
-        revision, op = if_match(request.headers), operation(request.headers)
+        revision, op = await _condition(request, workspace), operation(request.headers)
         command = commands.Remove(request.path_params["document"], revision, op)
         await _write(workspace, command, workspace.remove)
         return Response(status_code=204)
@@ -121,6 +131,29 @@ class _Endpoints:
         settings = self._backend.settings
         given = await read_parameters(request, settings.body_limit)
         return Parameters.of(given, settings.data_limit)
+
+
+async def _condition(request: Request, workspace: Workspace) -> int | None:
+    """The one revision that a write is conditional on; None for every one.
+
+    With `If-None-Match` it is the newest there is, unless that is among those named: then, and for
+    `*`, the write is refused with 412.
+    """
+    revision, unless = if_match(request.headers), if_none_match(request.headers)
+    if unless is None:
+        return revision
+    address = request.path_params["document"]
+    newest = (await workspace.get(address)).revision
+    if unless.matches(str(newest)):
+        raise _exists(address)
+    return newest if revision is None else revision
+
+
+def _exists(address: str) -> Refusal:
+    return Refusal(
+        Code.REVISION_MISMATCH,
+        f"The document {fields.show(address)} exists, in a state that If-None-Match names.",
+    )
 
 
 _Conditional = TypeVar("_Conditional", commands.Set, commands.Remove)

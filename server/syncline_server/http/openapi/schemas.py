@@ -34,6 +34,9 @@ _DATE: JsonObject = {
 }
 _DIGITS = "(0|[1-9][0-9]{0,15})"
 _REVISION: JsonObject = {"type": "string", "pattern": f"^{_DIGITS}$"}
+_TAG = r'((W/)?"[^"]*"|[0-9]+)'
+"""An entity tag; the vendor's revisions stand bare."""
+
 _CONDITION: JsonObject = {"type": "string", "pattern": rf'^(\*|{_DIGITS}|"{_DIGITS}")$'}
 _POINTER: JsonObject = {"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"}
 
@@ -68,6 +71,13 @@ def _parameters() -> JsonObject:
             "header",
             "Write only if the document is at this revision (bare or in quotes), or `*`.",
             _CONDITION,
+        ),
+        "ifNoneMatch": _parameter(
+            "If-None-Match",
+            "header",
+            "`*`, or revisions with commas between them (bare, in quotes or weak): a read is "
+            "answered 304, and a write 412, if the newest is among them.",
+            {"type": "string", "pattern": rf"^[ \t]*(\*|{_TAG}([ \t]*,[ \t]*{_TAG})*)[ \t]*$"},
         ),
         "idempotencyKey": _parameter(
             "Idempotency-Key",

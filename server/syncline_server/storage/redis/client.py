@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -38,9 +38,16 @@ REPORT_INTERVAL = 60.0
 PUT_OFF_PAUSE = 0.02
 """Seconds before what a Cluster has put off is asked again."""
 
+PROBLEM_LIMIT = 3
+"""Shards whose problems are named at once; of the others only the number is."""
+
 
 class Redis:
-    """All shards of an engine. What is asked of one that is away is refused at once."""
+    """All shards of an engine. What is asked of one that is away is refused at once.
+
+    Attributes:
+        refused_writes: commits that were refused before Redis saw them.
+    """
 
     def __init__(
         self,
@@ -64,6 +71,7 @@ class Redis:
         """
         self.engine = engine
         self.data_set = data_set or DataSet("", "")
+        self.refused_writes = 0
         self._timeout = timeout
         self._durability = durability or Durability()
         self._barrier = barrier(self._durability)
@@ -72,14 +80,30 @@ class Redis:
         self._clock_tolerance = clock_tolerance
         # By name and shard: the last of a name that ends, ends the problem.
         self._problems: dict[str, dict[str, str]] = {}
-        self._logged_at: dict[str, float] = {}
         self._nodes: dict[str, Node] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._no_writes: str | None = None
+        self._setup: Callable[[], Sequence[Argument]] = tuple
 
     @property
     def connected(self) -> bool:
         """True while every shard can be asked."""
         return bool(self._nodes) and all(node.connected for node in self._nodes.values())
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The connection to each shard there is now."""
+        return self._nodes
+
+    @property
+    def problem(self) -> str | None:
+        """Why not every shard can be written to, in Redis' words; None if all can."""
+        if not self._nodes:
+            return f"{self.engine} names no Redis: {self.engine.trouble or 'it was not asked yet'}"
+        problems = sorted(filter(None, (node.problem for node in self._nodes.values())))
+        more = len(problems) - PROBLEM_LIMIT
+        text = "; ".join(problems[:PROBLEM_LIMIT])
+        return f"{text}; and {more} more" if more > 0 else text or None
 
     @property
     def pending(self) -> int:
@@ -156,6 +180,15 @@ class Redis:
             task.cancel()
         await asyncio.gather(*(node.stop() for node in self._nodes.values()))
 
+    def set_up(self, command: Callable[[], Sequence[Argument]]) -> None:
+        """Have the command that this gives sent on each new connection, before all others; an
+        empty one is not sent."""
+        self._setup = command
+
+    def refuse_writes(self, reason: str | None) -> None:
+        """Refuse all writes before Redis sees them, with `UNAVAILABLE`; None lets them through."""
+        self._no_writes = reason
+
     async def reconnected(self, key: str) -> None:
         """Return once the shard of a key can be asked again. Raises `Refusal` if it takes long."""
         await self._node(key).reconnected()
@@ -167,6 +200,8 @@ class Redis:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
             ReplyError: Redis refused the command for good.
         """
+        if self._no_writes is not None and verb not in _HARMLESS:
+            raise Refusal(Code.UNAVAILABLE, self._no_writes)
         name = self.prefixed(key)
         return await self._route(key, lambda node: node.execute(verb, name, *arguments))
 
@@ -183,6 +218,9 @@ class Redis:
 
     async def commit(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that writes, once it is durable; raises as `execute`."""
+        if self._no_writes is not None:
+            self.refused_writes += 1
+            raise Refusal(Code.UNAVAILABLE, self._no_writes)
         command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
         began = time.monotonic()
         reply = await self._route(key, lambda node: node.commit(*command))
@@ -249,6 +287,7 @@ class Redis:
             self._timeout,
             self._barrier,
             partial(self.engine.suspect, shard),
+            lambda: self._setup(),
             inspection=Inspection(
                 durability=self._durability,
                 clock_tolerance=self._clock_tolerance,
@@ -278,7 +317,7 @@ class Redis:
                 self.report(shard, "data_set", self.data_set.problem)
 
     def report(self, shard: str, name: str, problem: str | None) -> None:
-        """Take note of what is wrong with a shard, or no longer is; log what is new."""
+        """Take note of what is wrong with a shard, or no longer is."""
         found = self._problems.setdefault(name, {})
         if problem is not None:
             found[shard] = problem
@@ -286,13 +325,6 @@ class Redis:
             return
         first = next(iter(found.values()), None)
         self._readiness.report(name, first)
-        clock = asyncio.get_running_loop().time
-        if first is None:
-            self._logged_at.pop(name, None)
-            logger.info("the problem with %s has ended", name)
-        elif clock() - self._logged_at.get(name, float("-inf")) >= REPORT_INTERVAL:
-            self._logged_at[name] = clock()
-            logger.error("not ready: %s", first)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -304,3 +336,9 @@ _EVENT = ":event:"
 """What a channel has between the tag of its bucket and its own name."""
 
 _PUT_OFF = ("ASK", "TRYAGAIN")
+
+_HARMLESS = frozenset(
+    "CONFIG ECHO EXISTS GET HGET HGETALL HKEYS HLEN HMGET HVALS PING PUBLISH SCRIPT SMEMBERS "
+    "SPUBLISH SRANDMEMBER TIME XRANGE ZCARD ZRANGE ZRANGEBYSCORE".split()
+)
+"""Commands that store nothing: they go on while writes are refused."""

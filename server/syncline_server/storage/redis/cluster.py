@@ -14,7 +14,7 @@ from redis.crc import key_slot
 from syncline_server.config.validation import SettingError
 
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect
+from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
 
 __all__ = ["RedisCluster"]
 
@@ -52,6 +52,10 @@ class RedisCluster:
         self._suspicious = asyncio.Event()
         self._suspect_until = 0.0
         self._watching: asyncio.Task[None] | None = None
+        self.trouble: str | None = None
+
+    def __str__(self) -> str:
+        return f"the Cluster at {', '.join(map(str, self._seeds))}"
 
     def shards(self) -> Collection[str]:
         """The masters that serve slots."""
@@ -128,8 +132,10 @@ class RedisCluster:
                     raise SettingError(
                         f"--redis-url names a Cluster, but {address} is a single server"
                     ) from None
+                self.trouble = f"{address} does not answer: {describe(error)}"
                 logger.info("%s does not tell the map of slots: %s", address, error)
             else:
+                self.trouble = None if slots else f"{address} serves no slots"
                 return self._take(slots, address)
 
     async def _ask(self, address: Address) -> list[Any]:

@@ -27,6 +27,7 @@ class Engine(Protocol):
             of a Cluster must share a slot.
         database: the number of the database.
         is_whole: True where a script reaches every key, not only those of one slot.
+        trouble: why the shards could not be found at the last look; None if they were.
     """
 
     publish: str
@@ -35,6 +36,7 @@ class Engine(Protocol):
     channels_at_once: int
     database: int
     is_whole: bool
+    trouble: str | None
 
     def shards(self) -> Collection[str]:
         """The names of those there are now."""
@@ -80,6 +82,7 @@ class WholeEngine:
     channels_at_once = 500
     database = 0
     is_whole = True
+    trouble: str | None = None
 
     async def confirms(self, shard: str) -> bool:
         """Nobody replaces it but people."""
@@ -125,6 +128,9 @@ class ExternalRedis(SingleEngine):
     def __init__(self, address: Address) -> None:
         self._address = address
         self.database = address.database
+
+    def __str__(self) -> str:
+        return f"the Redis at {self._address}"
 
     async def address(self, shard: str) -> Address:
         """Always the same."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect
+from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
 from .engine import WholeEngine
 
 __all__ = ["SENTINEL_PORT", "SentinelRedis"]
@@ -50,6 +50,9 @@ class SentinelRedis(WholeEngine):
         self._callbacks: list[Callable[[], None]] = []
         self._suspicious = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return f"the Sentinels at {', '.join(map(str, self._sentinels))} (master {self._name})"
 
     def shards(self) -> Collection[str]:
         """The master, if one is known."""
@@ -105,16 +108,19 @@ class SentinelRedis(WholeEngine):
             await self._look()
 
     async def _look(self) -> None:
+        self.trouble = f"no Sentinel knows a master called {self._name}"
         for sentinel in list(self._sentinels):
             try:
                 found = await self._ask(sentinel)
             except (OSError, ConnectionBroken, ReplyError) as error:
+                self.trouble = f"the Sentinel at {sentinel} does not answer: {describe(error)}"
                 logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
                 continue
             if found is not None:
                 # The next question goes to one that answered.
                 self._sentinels.remove(sentinel)
                 self._sentinels.insert(0, sentinel)
+                self.trouble = None
                 return self._take(found)
         logger.warning("no Sentinel knows a master called %s", self._name)
 

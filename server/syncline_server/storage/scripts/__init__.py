@@ -19,6 +19,7 @@ __all__ = [
     "PARKING",
     "PERMIT",
     "PRIVILEGES",
+    "PROBE",
     "PRUNE",
     "SERVICE",
     "SETTLE",
@@ -57,6 +58,7 @@ PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
 DATA_SET = Script.read("data_set.lua")
 PRIVILEGES = Script.read("privileges.lua")
+PROBE = Script.read("probe.lua")
 ALL = (
     COMMIT,
     CLAIM,
@@ -73,4 +75,5 @@ ALL = (
     SETTLE,
     DATA_SET,
     PRIVILEGES,
+    PROBE,
 )
