@@ -57,6 +57,7 @@ class Backend:
         self.audit = Audit(settings.audit_rate, meters.bounds)
         self.pace = Pace(settings.identity_rate, meters)
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
+        self.hub.on_update(self.turns.record_revision)
         self.combiner = Combiner(self.documents, self.turns, settings, self.traces)
         self.webhooks = Queue(self.redis)
         self.parking = Parking(self.redis, self.webhooks, settings.webhook_parked_limit, limit)

@@ -182,7 +182,7 @@ class _Worker:
 
     async def carry_out(self, group: list[_Waiting]) -> None:
         """Answer each of a group, together where that can be."""
-        await self._turns.approach(self._service_sid, self._address, self, None)
+        await self._turns.wait_to_patch(self._service_sid, self._address, self)
         try:
             left = await self._together(group) if len(group) > 1 else group
             for waiting in left:
@@ -192,7 +192,7 @@ class _Worker:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
         finally:
-            self._turns.after_write(self._service_sid, self._address, self, None, self._newest)
+            self._turns.end_patch(self._service_sid, self._address, self, self._newest)
 
     async def _together(self, group: list[_Waiting]) -> list[_Waiting]:
         """Answer those whose patches fit in turn; returns the others."""

@@ -132,6 +132,7 @@ class Hub:
         self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
+        self._on_update: Callable[[str, int], None] | None = None
 
     @property
     def live(self) -> bool:
@@ -142,6 +143,10 @@ class Hub:
     def feed(self) -> Feed:
         """Where the events come from."""
         return self._feed
+
+    def on_update(self, callback: Callable[[str, int], None]) -> None:
+        """Have `callback` called with the SID and the revision of each update of what is open."""
+        self._on_update = callback
 
     def start(self) -> None:
         """Begin to listen."""
@@ -249,6 +254,8 @@ class Hub:
             self._bases.follow(event)
         listening = topic.subscribers
         if isinstance(event, Updated):
+            if self._on_update is not None:
+                self._on_update(event.sid, event.revision)
             listening = topic.aside
             for form, crowd in list(topic.crowds.items()):
                 is_next = event.base is not None and event.previous == before

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from syncline_protocol import commands, fields
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import Code
 from syncline_server.backend import Backend
 from syncline_server.http import urlencoded, urls
 from syncline_server.http.authentication import caller_of
@@ -82,7 +79,7 @@ class _Endpoints:
         revision, op = if_match(request.headers), operation(request.headers)
         given = await self._parameters(request)
         command = given.update(request.path_params["document"], revision, op)
-        return _reply(await _write(workspace, command, workspace.set), where, 200)
+        return _reply(await workspace.set(command), where, 200)
 
     async def patch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
@@ -98,7 +95,7 @@ class _Endpoints:
         workspace = await self._workspace(request)
         revision, op = if_match(request.headers), operation(request.headers)
         command = commands.Remove(request.path_params["document"], revision, op)
-        await _write(workspace, command, workspace.remove)
+        await workspace.remove(command)
         return Response(status_code=204)
 
     async def _workspace(self, request: Request) -> Workspace:
@@ -114,22 +111,6 @@ class _Endpoints:
         return Parameters.of(
             await read_parameters(request, settings.body_limit), settings.data_limit
         )
-
-
-_Conditional = TypeVar("_Conditional", commands.Set, commands.Remove)
-
-
-async def _write(
-    workspace: Workspace,
-    command: _Conditional,
-    write: Callable[[_Conditional], Awaitable[Written]],
-) -> Written:
-    """Write in turn with those who contend for the document."""
-    await workspace.approach(command)
-    try:
-        return await write(command)
-    except Refusal as refusal:
-        raise await workspace.refused(command, refusal) from None
 
 
 def _reply(written: Written, where: Surroundings, status: int) -> Response:
