@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 __all__ = ["LAPSES_LIMIT", "LAPSE_MEMORY", "Lapses"]
 
@@ -14,11 +15,26 @@ LAPSES_LIMIT = 2
 LAPSE_MEMORY = 60.0
 """Seconds from an identity's last lapse until its lapses are forgotten."""
 
-USES_PER_LAPSE = 4
-"""Turns used that make up for one lapse: a busy client may miss one now and then."""
+STALL = 0.25
+"""Seconds in which an identity's lapses count once: their machine may have paused."""
+
+LATE = 1.0
+"""Seconds in which a client that missed its turn can come back, so that half a lapse counts."""
+
+POINTS = 4
+"""Points of a lapse. Each write that succeeds in a contest for the same object takes off one."""
 
 IDENTITIES_LIMIT = 10_000
 """Identities remembered; beyond, the one whose last lapse is oldest is forgotten."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """An identity's lapses: points by object, and the last turn that it missed."""
+
+    points: dict[str, int] = field(default_factory=dict)
+    lapsed_at: float = float("-inf")
+    missed: tuple[str, int] | None = None
 
 
 class Lapses:
@@ -26,35 +42,60 @@ class Lapses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # Score and time of the last lapse, the oldest first. A lapse adds USES_PER_LAPSE points.
-        self._scores: OrderedDict[Hashable, tuple[int, float]] = OrderedDict()
+        self._records: OrderedDict[Hashable, _Record] = OrderedDict()  # the oldest lapse first
 
     def __len__(self) -> int:
-        return len(self._scores)
+        return len(self._records)
 
-    def add(self, identity: Hashable) -> None:
-        """The identity let a turn go by for which others waited."""
-        score = self._score(identity) + USES_PER_LAPSE
-        self._scores[identity] = (score, self._clock())
-        self._scores.move_to_end(identity)
-        if len(self._scores) > IDENTITIES_LIMIT:
-            self._scores.popitem(last=False)
+    def add(self, identity: Hashable, sid: str, given: int) -> None:
+        """The identity let a turn at an object go by, for which others waited.
 
-    def forgive(self, identity: Hashable) -> None:
-        """The identity used a turn."""
-        score = self._score(identity)
-        if score > 1:
-            self._scores[identity] = (score - 1, self._scores[identity][1])
-        elif score:
-            del self._scores[identity]
+        `given` is the revision with which it could have tried.
+        """
+        record = self._record(identity) or _Record()
+        now = self._clock()
+        if now - record.lapsed_at >= STALL:
+            record.points[sid] = record.points.get(sid, 0) + POINTS
+            record.lapsed_at = now
+            record.missed = (sid, given)
+            self._records[identity] = record
+            self._records.move_to_end(identity)
+            if len(self._records) > IDENTITIES_LIMIT:
+                self._records.popitem(last=False)
+
+    def come_late(self, identity: Hashable, sid: str, if_match: int) -> None:
+        """The identity tries to write: perhaps what it should have tried in its turn."""
+        record = self._record(identity)
+        if record is not None and record.missed == (sid, if_match):
+            record.missed = None
+            if self._clock() - record.lapsed_at < LATE:
+                self._forgive(identity, sid, POINTS // 2)
+
+    def forgive(self, identity: Hashable, sid: str) -> None:
+        """The identity has written an object in a contest.
+
+        That makes up for lapses at the same object alone: a contest can be staged at another.
+        """
+        self._forgive(identity, sid, 1)
 
     def exhausted(self, identity: Hashable) -> bool:
         """True if the identity earns no turn now."""
-        return self._score(identity) >= LAPSES_LIMIT * USES_PER_LAPSE
+        record = self._record(identity)
+        return record is not None and sum(record.points.values()) >= LAPSES_LIMIT * POINTS
 
-    def _score(self, identity: Hashable) -> int:
-        score, lapsed_at = self._scores.get(identity, (0, 0.0))
-        if score and self._clock() - lapsed_at >= LAPSE_MEMORY:
-            del self._scores[identity]
-            return 0
-        return score
+    def _forgive(self, identity: Hashable, sid: str, points: int) -> None:
+        record = self._record(identity)
+        if record is None or sid not in record.points:
+            return
+        record.points[sid] -= points
+        if record.points[sid] <= 0:
+            del record.points[sid]
+        if not record.points:
+            del self._records[identity]
+
+    def _record(self, identity: Hashable) -> _Record | None:
+        record = self._records.get(identity)
+        if record is not None and self._clock() - record.lapsed_at >= LAPSE_MEMORY:
+            del self._records[identity]
+            return None
+        return record

@@ -33,6 +33,9 @@ ROUND_TRIPS = 4
 SHORTEST_TURN = 0.05
 """Seconds that a turn lasts at least: an event loop may be busy."""
 
+BUSY = 0.01
+"""Seconds by which a turn is longer where its end comes late by as much."""
+
 LARGEST_DIVISOR = 2**16
 """Turns in a row that nobody uses halve the next one, down to `SHORTEST_TURN`, from any setting."""
 
@@ -208,6 +211,7 @@ class Turns:
         contest = self._contests.get(attempt.key)
         if attempt.if_match is None or contest is None:
             return
+        self._lapses.come_late(attempt.identity, contest.newest.sid, attempt.if_match)
         if contest.is_turn_of(attempt.client, attempt.if_match):
             if attempt.if_match == contest.given:
                 contest.is_used = contest.is_trying = True
@@ -266,9 +270,9 @@ class Turns:
         elif newest is not None:
             self._recent.extend(newest.sid, newest.revision)
         contest = self._contests.get(attempt.key)
-        if contest is not None and contest.is_turn_of(attempt.client, attempt.if_match):
+        if contest is not None and attempt.if_match is not None:
             contest.divisor = 1
-            self._lapses.forgive(attempt.identity)
+            self._lapses.forgive(attempt.identity, contest.newest.sid)
         self._end(attempt.key, attempt.client, attempt.if_match, newest)
 
     def _end(
@@ -354,11 +358,16 @@ class Turns:
         if contest.is_trying:
             contest.is_over = True  # for its try to find out
             return
+        if contest.timer is not None:
+            loop = asyncio.get_running_loop()
+            if loop.time() - contest.timer.when() > BUSY:
+                # The loop was busy. The try may have come, and has not been read yet.
+                contest.timer = loop.call_later(BUSY, self._run_out, contest)
+                return
         if not contest.is_used and contest.is_waited_for():
             self._bounds["turn_timeout"] += 1
             contest.divisor = min(2 * contest.divisor, LARGEST_DIVISOR)
-            if contest.holder.identity is not None:
-                self._lapses.add(contest.holder.identity)
+            self._lapses.add(contest.holder.identity, contest.newest.sid, contest.given)
         self._pass_on(contest)
 
     def _pass_on(self, contest: _Contest) -> None:

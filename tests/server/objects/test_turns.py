@@ -8,7 +8,14 @@ import pytest
 
 from support.store import PATIENCE
 from syncline_protocol.documents import Document
-from syncline_server.objects.lapses import LAPSE_MEMORY, LAPSES_LIMIT, USES_PER_LAPSE, Lapses
+from syncline_server.objects.lapses import (
+    LAPSE_MEMORY,
+    LAPSES_LIMIT,
+    LATE,
+    POINTS,
+    STALL,
+    Lapses,
+)
 from syncline_server.objects.turns import (
     ROUND_TRIPS,
     SHORTEST_TURN,
@@ -87,7 +94,7 @@ class Contender:
 
 
 class Clock:
-    now = 0.0
+    now = 1000.0
 
     def __call__(self) -> float:
         return self.now
@@ -277,8 +284,9 @@ class TestWhoEarnsNone:
         revisions = count(2)
         absent = Contender(short, "absent")
         for number in range(LAPSES_LIMIT):
+            clock.now += STALL
             present = Contender(short, f"present {number}")
-            absent.holds = present.holds = 1
+            absent.holds = present.holds = 0
             await absent.lose(at(1))
             await present.lose(at(1))
             await present.answered()
@@ -287,11 +295,11 @@ class TestWhoEarnsNone:
         # By another connection of the same identity too.
         again, one, two = (Contender(short, name) for name in ("absent", "one", "two"))
         for each in (one, again, two):
-            each.holds = 1
+            each.holds = 0
             await each.lose(at(3))
         assert again.is_answered and not two.is_answered
         await two.answered()
-        clock.now = LAPSE_MEMORY
+        clock.now += LAPSE_MEMORY
         again.holds = 3
         await again.lose(at(4))
         three = Contender(short, "three")
@@ -299,25 +307,6 @@ class TestWhoEarnsNone:
         await three.lose(at(4))
         await three.answered()
         assert bounds["turn_timeout"] == LAPSES_LIMIT + 2
-
-    async def test_who_uses_turns_may_miss_one_now_and_then(self, clock: Clock) -> None:
-        lapses = Lapses(clock)
-        for _ in range(3 * LAPSES_LIMIT):
-            lapses.add("busy")
-            for _ in range(USES_PER_LAPSE):
-                lapses.forgive("busy")
-        assert not lapses.exhausted("busy")
-        assert len(lapses) == 0
-
-    async def test_what_is_remembered_of_identities_is_bounded(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("syncline_server.objects.lapses.IDENTITIES_LIMIT", 3)
-        lapses = Lapses()
-        for number in range(5):
-            for _ in range(LAPSES_LIMIT):
-                lapses.add(number)
-        assert [lapses.exhausted(number) for number in range(5)] == [False] * 2 + [True] * 3
 
     async def test_who_tries_with_an_old_revision_does_not_prolong_its_turn(
         self, short: Turns, bounds: Counter[str]
@@ -492,6 +481,64 @@ class TestCallersWithoutAConnection:
     async def lose(turns: Turns, if_match: int = 0, newest: int = 1) -> int:
         async with turns.contend(SERVICE, SID, if_match, identity="rest") as attempt:
             return (await attempt.lost(at(newest))).revision
+
+
+class TestLapses:
+    @pytest.fixture
+    def lapses(self, clock: Clock) -> Lapses:
+        return Lapses(clock)
+
+    def lapse(self, lapses: Lapses, clock: Clock, times: int = 1) -> None:
+        for _ in range(times):
+            clock.now += STALL
+            lapses.add("alice", SID, 1)
+
+    def test_are_made_up_for_by_writes_in_contests_for_the_same_object(
+        self, lapses: Lapses, clock: Clock
+    ) -> None:
+        for _ in range(3 * LAPSES_LIMIT):
+            self.lapse(lapses, clock)
+            for _ in range(POINTS):
+                lapses.forgive("alice", SID)
+        assert not lapses.exhausted("alice")
+        assert len(lapses) == 0
+        self.lapse(lapses, clock, LAPSES_LIMIT)
+        for _ in range(100):
+            lapses.forgive("alice", "ET" + "f" * 32)
+        assert lapses.exhausted("alice")
+
+    def test_of_a_machine_that_pauses_are_one(self, lapses: Lapses) -> None:
+        for _ in range(100):
+            lapses.add("alice", SID, 1)
+        assert not lapses.exhausted("alice")
+
+    def test_of_who_comes_late_count_half(self, lapses: Lapses, clock: Clock) -> None:
+        for _ in range(2 * LAPSES_LIMIT - 1):
+            self.lapse(lapses, clock)
+            lapses.come_late("alice", SID, 2)
+            lapses.come_late("alice", SID, 1)
+            lapses.come_late("alice", SID, 1)
+            assert not lapses.exhausted("alice")
+        self.lapse(lapses, clock)
+        clock.now += LATE
+        lapses.come_late("alice", SID, 1)
+        assert lapses.exhausted("alice")
+
+    def test_are_forgotten_after_a_while(self, lapses: Lapses, clock: Clock) -> None:
+        self.lapse(lapses, clock, LAPSES_LIMIT)
+        clock.now += LAPSE_MEMORY
+        assert not lapses.exhausted("alice")
+        assert len(lapses) == 0
+
+    def test_are_remembered_of_a_bounded_number_of_identities(
+        self, lapses: Lapses, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("syncline_server.objects.lapses.IDENTITIES_LIMIT", 3)
+        for number in range(5):
+            for _ in range(LAPSES_LIMIT):
+                clock.now += STALL
+                lapses.add(number, SID, 1)
+        assert [lapses.exhausted(number) for number in range(5)] == [False] * 2 + [True] * 3
 
 
 async def test_a_contest_ends_with_the_last_who_contends(
