@@ -138,7 +138,7 @@ class Turns:
         self._turn_timeout = turn_timeout
         self._wait_timeout = wait_timeout
         self._bounds = bounds
-        self._lapses = lapses or Lapses()
+        self._lapses = Lapses() if lapses is None else lapses
         self._recent = RecentRevisions()
         self._contests: dict[tuple[str, str], _Contest] = {}
         self._unknown_callers = 0
