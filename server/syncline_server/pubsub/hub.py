@@ -25,7 +25,7 @@ from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
 
 from .cork import Cork, Outlet
-from .delta_bases import Bases
+from .delta_bases import Bases, FixedWindow
 from .feed import Feed
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ logger = logging.getLogger("syncline.hub")
 
 LINGER = 1.0
 """Seconds for which a channel outlives its last subscriber, so that one who flaps costs nothing."""
+
+DELTA_SIZE_LIMIT = 131_072
+"""Bytes of data above which no delta is made: comparing them would block the event loop."""
+
+BYTES_PER_UNIT = 8
+"""Bytes that are compared in about a microsecond."""
 
 COMPARED_AT_ONCE = 500
 """Documents that are read from Redis at a time after a gap."""
@@ -116,6 +122,7 @@ class Hub:
         delta_memory: int = 0,
         traces: Traces | None = None,
         cork: Cork | None = None,
+        delta_rate: int = 2**36,
     ) -> None:
         """
         Args:
@@ -123,12 +130,15 @@ class Hub:
             meters: counts events, and how long each takes from its commit to all subscribers.
             delta_memory: bytes of data that deltas begin from, in all.
             cork: through which updates are written.
+            delta_rate: bytes of data that are compared in a second to make deltas.
         """
         self._documents = documents
         self._cork = cork or Cork()
         self._meters = meters or Meters()
         self._traces = traces
-        self._bases = Bases(delta_memory, self._meters.bounds)
+        self._spend: Callable[[int], bool] | None = None
+        self._delta_budget = FixedWindow(delta_rate)
+        self._bases = Bases(delta_memory, self._meters.bounds, self._may_compare)
         self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
@@ -147,6 +157,23 @@ class Hub:
     def on_update(self, callback: Callable[[str, int], None]) -> None:
         """Have `callback` called with the SID and the revision of each update of what is open."""
         self._on_update = callback
+
+    def limit_work(self, spend: Callable[[int], bool]) -> None:
+        """Make deltas only while `spend` has time left in this turn of the loop.
+
+        `spend` takes units of about a microsecond.
+        """
+        self._spend = spend
+
+    def _may_compare(self, size: int) -> bool:
+        """Whether there is time to make a delta of so many bytes; else the event goes whole."""
+        if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
+            self._meters.bounds["delta_rate"] += 1
+            return False
+        if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):
+            return False
+        self._delta_budget.take(size)
+        return True
 
     def start(self) -> None:
         """Begin to listen."""

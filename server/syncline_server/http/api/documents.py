@@ -63,7 +63,7 @@ class _Endpoints:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
         op = operation(request.headers)
-        given = await self._parameters(request)
+        given = await self._parameters(request, workspace)
         written = await workspace.create(given.unique_name, given.data or b"{}", given.ttl, op)
         return _reply(written, where, 201)
 
@@ -77,7 +77,7 @@ class _Endpoints:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
         revision, op = if_match(request.headers), operation(request.headers)
-        given = await self._parameters(request)
+        given = await self._parameters(request, workspace)
         command = given.update(request.path_params["document"], revision, op)
         return _reply(await workspace.set(command), where, 200)
 
@@ -86,7 +86,7 @@ class _Endpoints:
         where = Surroundings.of(request, self._backend, workspace)
         revision, op = if_match(request.headers), operation(request.headers)
         ttl = _ttl_of_query(request)
-        body = await read_patch(request, self._backend.settings.body_limit)
+        body = await read_patch(request, self._backend.settings, workspace.work)
         command = commands.Patch(request.path_params["document"], body, ttl, revision, op)
         return _reply(await workspace.patch(command), where, 200)
 
@@ -106,11 +106,10 @@ class _Endpoints:
             raise refusal
         return workspace
 
-    async def _parameters(self, request: Request) -> Parameters:
+    async def _parameters(self, request: Request, workspace: Workspace) -> Parameters:
         settings = self._backend.settings
-        return Parameters.of(
-            await read_parameters(request, settings.body_limit), settings.data_limit
-        )
+        given = await read_parameters(request, settings, workspace.work)
+        return Parameters.of(given, settings.data_limit)
 
 
 def _reply(written: Written, where: Surroundings, status: int) -> Response:

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from syncline_server import http as rest
 from syncline_server.config.settings import Settings
 from syncline_server.http.routing import Resource
+from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
 
@@ -45,7 +46,7 @@ def client(*, raise_server_exceptions: bool = True) -> TestClient:
             Resource("/failing", {"GET": fail}),
             Resource("/breaking", {"GET": break_off}),
         ],
-        middleware=rest.middleware(Settings(), Meters(), Audit(100, Counter())),
+        middleware=rest.middleware(Settings(), Meters(), Audit(100, Counter()), WorkQueue()),
         exception_handlers=rest.exception_handlers,
     )
     return TestClient(app, raise_server_exceptions=raise_server_exceptions)
@@ -98,7 +99,7 @@ def test_websockets_pass_untouched() -> None:
         await socket.close()
 
     app: ASGIApp = greet
-    layers = rest.middleware(Settings(), Meters(), Audit(100, Counter()))
+    layers = rest.middleware(Settings(), Meters(), Audit(100, Counter()), WorkQueue())
     for cls, args, kwargs in reversed(layers):
         app = cls(app, *args, **kwargs)
     with TestClient(app).websocket_connect("/") as socket:
