@@ -23,6 +23,7 @@ from syncline_server.storage.rights import Right
 from syncline_server.storage.services import unknown_service
 from syncline_server.storage.webhooks import hook
 
+from .patches import check_size
 from .turns import Client
 from .work import work_of_patch, work_on_data
 
@@ -284,6 +285,7 @@ class Workspace:
                 `if_match`; `TOO_MANY_REQUESTS` where others were quicker every time.
         """
         needs = await self._needs(Right.READ | Right.WRITE, command.document)
+        check_size(command.body, self._settings.patch_steps)
         refusal = self.charge(work_of_patch(command.body))
         if refusal is not None:
             raise refusal

@@ -38,8 +38,6 @@ MEMBERS = {
 POINTER_STEPS = 8
 """Steps of a pointer beside one for each of its names: about what the two cost."""
 
-_WITH_SOURCE = ("copy", "move")
-
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 """Of an array. No array has as many elements as an index with more digits names."""
 
@@ -65,11 +63,6 @@ class Operation:
     source: Pointer
     value: Any
 
-    @property
-    def steps(self) -> int:
-        """What it costs to find the places that it names."""
-        return steps_of(self.path) + (steps_of(self.source) if self.verb in _WITH_SOURCE else 0)
-
     def apply(self, root: Any) -> Any:
         """The value from now on: `root`, which is changed, or another one.
 
@@ -89,11 +82,6 @@ def parse_pointer(text: str) -> Pointer:
             raise ValueError("a tilde must be followed by 0 or 1")
         names = [name.replace("~1", "/").replace("~0", "~") for name in names]
     return names
-
-
-def steps_of(pointer: Pointer) -> int:
-    """What it costs to find a place."""
-    return POINTER_STEPS + len(pointer)
 
 
 def parent_of(root: Any, pointer: Pointer) -> Any:

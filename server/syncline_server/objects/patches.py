@@ -23,10 +23,9 @@ from .json_patch import (
     index_of,
     parent_of,
     parse_pointer,
-    steps_of,
 )
 
-__all__ = ["COPY_FACTOR", "OPERATIONS_LIMIT", "STEPS_LIMIT", "patched"]
+__all__ = ["COPY_FACTOR", "OPERATIONS_LIMIT", "STEPS_LIMIT", "check_size", "patched"]
 
 OPERATIONS_LIMIT = 1_000
 """Operations in one patch, at most."""
@@ -44,6 +43,36 @@ end, and a thousand of the whole document would hold up everyone else.
 _FIELD = "The patched data"
 
 
+def check_size(body: PatchBody, steps_limit: int) -> None:
+    """Refuse a patch that is too much work for any data, before it is taken apart.
+
+    Raises:
+        Refusal: `INVALID_PARAMETER` for too many operations, `TOO_LARGE` for too many steps.
+    """
+    match body:
+        case OperationsPatch(operations):
+            if len(operations) > OPERATIONS_LIMIT:
+                raise Refusal(
+                    Code.INVALID_PARAMETER,
+                    f"operations may have at most {OPERATIONS_LIMIT} operations; "
+                    f"{len(operations)} were given.",
+                )
+            objects = [each for each in operations if isinstance(each, dict)]
+            named = [each.get(name) for each in objects for name in ("path", "from")]
+            pointers = [text for text in named if isinstance(text, str)]
+        case Increment(by):
+            pointers = list(by)
+        case MergePatch():
+            return
+    steps = sum(POINTER_STEPS + text.count("/") for text in pointers)
+    if steps > steps_limit:
+        raise Refusal(
+            Code.TOO_LARGE,
+            f"The pointers of the patch have {steps} steps in all; at most {steps_limit} are "
+            f"allowed. Each pointer counts {POINTER_STEPS}, and one more for each name in it.",
+        )
+
+
 def patched(data: bytes, body: PatchBody, limit: int, steps_limit: int = STEPS_LIMIT) -> bytes:
     """`data` changed by `body`, neither of which is altered.
 
@@ -57,18 +86,19 @@ def patched(data: bytes, body: PatchBody, limit: int, steps_limit: int = STEPS_L
         The new JSON object, compact.
 
     Raises:
-        Refusal: `INVALID_PARAMETER` for a patch that is none whatever the data, `CONFLICT` for one
-            that does not fit this data, `TOO_LARGE` and `INVALID_JSON` for a result that no
-            document may hold.
+        Refusal: as `check_size`; `INVALID_PARAMETER` for a patch that is none whatever the data,
+            `CONFLICT` for one that does not fit this data, `TOO_LARGE` and `INVALID_JSON` for a
+            result that no document may hold.
     """
+    check_size(body, steps_limit)
     value = orjson.loads(data)
     match body:
         case MergePatch(merge):
             value = _merged(value, merge)
         case OperationsPatch(operations):
-            value = _operated(value, operations, limit, steps_limit)
+            value = _operated(value, operations, limit)
         case Increment(by):
-            value = _incremented(value, by, steps_limit)
+            value = _incremented(value, by)
     if not isinstance(value, dict):
         raise Refusal(
             Code.CONFLICT, "The patch would make the data something other than an object."
@@ -90,8 +120,8 @@ def _merged(target: Any, patch: Any) -> Any:
     return target
 
 
-def _operated(value: Any, operations: list[Any], limit: int, steps_limit: int) -> Any:
-    parsed = _parsed(operations, steps_limit)
+def _operated(value: Any, operations: list[Any], limit: int) -> Any:
+    parsed = [_operation(f"operations[{n}]", each) for n, each in enumerate(operations)]
     to_copy = COPY_FACTOR * limit
     for index, operation in enumerate(parsed):
         try:
@@ -107,27 +137,6 @@ def _operated(value: Any, operations: list[Any], limit: int, steps_limit: int) -
         except (Misfit, RecursionError):  # of a test of what moves have made very deep
             raise Refusal(Code.CONFLICT, _misfit(index, operations[index])) from None
     return value
-
-
-def _parsed(operations: list[Any], steps_limit: int) -> list[Operation]:
-    if len(operations) > OPERATIONS_LIMIT:
-        raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"operations may have at most {OPERATIONS_LIMIT} operations; "
-            f"{len(operations)} were given.",
-        )
-    parsed = [_operation(f"operations[{n}]", each) for n, each in enumerate(operations)]
-    _check_steps(sum(each.steps for each in parsed), steps_limit)
-    return parsed
-
-
-def _check_steps(steps: int, limit: int) -> None:
-    if steps > limit:
-        raise Refusal(
-            Code.TOO_LARGE,
-            f"The pointers of the patch have {steps} steps in all; at most {limit} are allowed. "
-            f"Each pointer counts {POINTER_STEPS}, and one more for each name in it.",
-        )
 
 
 def _operation(name: str, operation: Any) -> Operation:
@@ -168,9 +177,8 @@ def _size(value: Any, operation: Operation) -> int:
         raise Misfit from None  # deeper than any document may be
 
 
-def _incremented(value: Any, by: dict[str, int | float], steps_limit: int) -> Any:
+def _incremented(value: Any, by: dict[str, int | float]) -> Any:
     pointers = {text: _pointer(text, "An increment's key") for text in by}
-    _check_steps(sum(map(steps_of, pointers.values())), steps_limit)
     for text, number in by.items():
         pointer = pointers[text]
         if not pointer:
