@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.documents import Document
@@ -25,7 +24,7 @@ from syncline_server.storage.webhooks import hook
 
 from .patches import check_size
 from .turns import Client
-from .work import work_of_patch, work_on_data
+from .work import WorkAllowance, work_of_patch, work_on_data
 
 if TYPE_CHECKING:
     from syncline_server.backend import Backend
@@ -50,6 +49,7 @@ class Workspace:
     So it does where there are grants and they do not give the right; both must allow.
 
     Attributes:
+        allowance: the work that the caller may make the event loop do.
         endpoint: names the connection that works with them; "" where there is none.
     """
 
@@ -63,7 +63,7 @@ class Workspace:
         "_services",
         "_settings",
         "_turns",
-        "_work",
+        "allowance",
         "endpoint",
         "identity",
         "limited",
@@ -121,44 +121,14 @@ class Workspace:
         self._settings = backend.settings
         self._pace = backend.pace
         self._turns = backend.turns
-        self._work = backend.work
         self._combiner = backend.combiner
         self._caller = (service_sid, identity)
+        pace = backend.pace if limited else None
+        self.allowance = WorkAllowance(backend.work, pace, self._caller)
 
     def too_fast(self) -> Refusal | None:
         """Count a request; why it is refused, if the identity makes too many. Not the account's."""
         return self._pace.refusal(self._caller) if self.limited else None
-
-    def charge(self, units: int) -> Refusal | None:
-        """Count work (`objects.work`); why it is refused, if the identity makes too much."""
-        return self._pace.charge(self._caller, units) if self.limited else None
-
-    async def work(self, units: int) -> None:
-        """Return when so much work may be done for the identity.
-
-        Raises:
-            Refusal: `RATE_LIMITED`, if that is too much.
-        """
-        refusal = self.charge(units)
-        if refusal is not None:
-            raise refusal
-        await self._work.turn(units)
-
-    def begin_work(self, units: int) -> Coroutine[Any, Any, None] | None:
-        """As `work`, but an identity that makes too much waits for its next second.
-
-        Returns:
-            None if the work may be done at once, else what to wait for.
-        """
-        if self.charge(units) is not None:
-            return self._work_in_time(units)
-        return None if self._work.spend(units) else self._work.turn(units)
-
-    async def _work_in_time(self, units: int) -> None:
-        while True:
-            await asyncio.sleep(self._pace.rest())
-            if self.charge(units) is None:
-                return await self._work.turn(units)
 
     @property
     def reader(self) -> str | None:
@@ -286,15 +256,13 @@ class Workspace:
         """
         needs = await self._needs(Right.READ | Right.WRITE, command.document)
         check_size(command.body, self._settings.patch_steps)
-        refusal = self.charge(work_of_patch(command.body))
-        if refusal is not None:
-            raise refusal
+        self.allowance.take(work_of_patch(command.body))
         # A turn that the client has would only keep its own patch waiting.
         self._turns.give_up(self.service_sid, command.document, client)
         written = await self._combiner.patch(
             self.service_sid, command, self.identity, needs, self._webhooks
         )
-        self.charge(work_on_data(len(written.document.data)))
+        self.allowance.charge(work_on_data(len(written.document.data)))
         return await self._with_data(written)
 
     async def advance(self, sid: str, held: int) -> Document:

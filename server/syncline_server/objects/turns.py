@@ -14,14 +14,14 @@ none (`RecentRevisions`).
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
 from syncline_protocol.documents import Document
 
+from .contests import Contender, Contest
 from .lapses import Lapses
 from .recent_revisions import RecentRevisions
 
@@ -62,63 +62,6 @@ class Client(Protocol):
         """True if commands wait for the end of the one that names this object."""
 
 
-@dataclass(slots=True, eq=False)
-class _Contender:
-    """One that waits for a turn, or has it.
-
-    Attributes:
-        client: None for a caller without a connection, who is known by the revision it was given.
-        identity: None for patches, which no identity's lapses concern.
-    """
-
-    client: object | None
-    identity: Hashable | None
-    length: float
-    turn: asyncio.Future[bool] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-
-@dataclass(slots=True, eq=False)
-class _Contest:
-    """Those who contend for one object.
-
-    Attributes:
-        newest: the document as it was last seen.
-        holder: whose turn it is.
-        given: the revision that the holder was given: only a try with this one uses the turn.
-        is_given: True once the holder was answered in this turn; the turn is measured from there.
-        is_used: True once the holder has tried with `given`.
-        is_trying: True while such a try is under way; the turn does not end meanwhile.
-        is_over: True if the time of the turn ran out during a try.
-        crowded: True once somebody had to wait, or the holder lost again: only then does the
-            turn keep other conditional writes waiting, so that a lone refusal costs nobody.
-        waiting: whose turn comes later.
-        divisor: of the length of turns: each that is not used halves the next one.
-    """
-
-    keys: list[tuple[str, str]]
-    newest: Document
-    holder: _Contender
-    given: int
-    is_given: bool = False
-    is_used: bool = False
-    is_trying: bool = False
-    is_over: bool = False
-    crowded: bool = False
-    waiting: deque[_Contender] = field(default_factory=deque)
-    divisor: int = 1
-    timer: asyncio.TimerHandle | None = None
-
-    def is_turn_of(self, client: object | None, if_match: int | None) -> bool:
-        if client is None:
-            return self.holder.client is None and if_match == self.given
-        return client is self.holder.client
-
-    def is_waited_for(self) -> bool:
-        return any(not each.turn.done() for each in self.waiting)
-
-
 class Turns:
     """The contests of one process."""
 
@@ -140,7 +83,7 @@ class Turns:
         self._bounds = bounds
         self._lapses = Lapses() if lapses is None else lapses
         self._recent = RecentRevisions()
-        self._contests: dict[tuple[str, str], _Contest] = {}
+        self._contests: dict[tuple[str, str], Contest] = {}
         self._unknown_callers = 0
 
     def contend(
@@ -177,7 +120,7 @@ class Turns:
         contest = self._contests.get((service_sid, address))
         if contest is None or not contest.crowded or contest.holder.client is None:
             return
-        contender = _Contender(patcher, None, SHORTEST_TURN)
+        contender = Contender(patcher, None, SHORTEST_TURN)
         contest.waiting.appendleft(contender)
         if await self._wait(contest, contender, PATCH_WAIT):
             contest.is_used = contest.is_trying = True
@@ -237,7 +180,7 @@ class Turns:
         contest = self._contests.get((attempt.key[0], newest.sid))
         # 2. Wait, unless the turn is the client's already. Meanwhile others write.
         if contest is not None:
-            _note(contest, newest)
+            contest.note_newest(newest)
             if contest.is_turn_of(attempt.client, attempt.if_match):
                 has_turn = self._lose_in_turn(contest, attempt)
             else:
@@ -254,7 +197,7 @@ class Turns:
                 self._set_timer(contest)
         return contest.newest
 
-    def _lose_in_turn(self, contest: _Contest, attempt: Attempt) -> bool:
+    def _lose_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
         """The holder was refused. It keeps its turn to the end that this had, and no further."""
         if attempt.if_match == contest.given:
             contest.crowded = True
@@ -288,24 +231,24 @@ class Turns:
             return
         is_over = contest.is_turn_of(client, if_match)
         if newest is not None:
-            _note(contest, newest)
+            contest.note_newest(newest)
         if is_over:
             self._pass_on(contest)
 
-    def _contender(self, attempt: Attempt) -> _Contender:
+    def _contender(self, attempt: Attempt) -> Contender:
         client = attempt.client
         round_trip = 0.0 if client is None else client.round_trip
-        return _Contender(client, attempt.identity, ROUND_TRIPS * round_trip or UNKNOWN_TURN)
+        return Contender(client, attempt.identity, ROUND_TRIPS * round_trip or UNKNOWN_TURN)
 
-    def _open(self, attempt: Attempt, newest: Document) -> _Contest:
+    def _open(self, attempt: Attempt, newest: Document) -> Contest:
         service_sid, _ = attempt.key
         addresses = [newest.sid, newest.unique_name]
         keys = [(service_sid, address) for address in addresses if address is not None]
-        contest = _Contest(keys, newest, self._contender(attempt), newest.revision)
+        contest = Contest(keys, newest, self._contender(attempt), newest.revision)
         self._contests.update(dict.fromkeys(keys, contest))
         return contest
 
-    async def _wait_in_turn(self, contest: _Contest, attempt: Attempt) -> bool:
+    async def _wait_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
         """True once it is the client's turn; False where it is not to wait, or not any longer."""
         client = attempt.client
         if self._lapses.exhausted(attempt.identity):
@@ -327,7 +270,7 @@ class Turns:
         finally:
             self._unknown_callers -= 1
 
-    async def _wait(self, contest: _Contest, contender: _Contender, timeout: float) -> bool:
+    async def _wait(self, contest: Contest, contender: Contender, timeout: float) -> bool:
         """True once the turn of one that waits has come; False if that takes too long."""
         try:
             async with asyncio.timeout(timeout):
@@ -346,14 +289,14 @@ class Turns:
             if contender in contest.waiting:
                 contest.waiting.remove(contender)
 
-    def _set_timer(self, contest: _Contest) -> None:
+    def _set_timer(self, contest: Contest) -> None:
         if contest.timer is not None:
             contest.timer.cancel()
         longest = min(contest.holder.length, self._turn_timeout)
         length = min(max(longest / contest.divisor, SHORTEST_TURN), self._turn_timeout)
         contest.timer = asyncio.get_running_loop().call_later(length, self._run_out, contest)
 
-    def _run_out(self, contest: _Contest) -> None:
+    def _run_out(self, contest: Contest) -> None:
         """The time of a turn has run out."""
         if contest.is_trying:
             contest.is_over = True  # for its try to find out
@@ -370,7 +313,7 @@ class Turns:
             self._lapses.add(contest.holder.identity, contest.newest.sid, contest.given)
         self._pass_on(contest)
 
-    def _pass_on(self, contest: _Contest) -> None:
+    def _pass_on(self, contest: Contest) -> None:
         """The next one's turn; without one, the contest is over."""
         while contest.waiting:
             contender = contest.waiting.popleft()
@@ -431,8 +374,3 @@ class Attempt:
         """The write was carried out; `newest` is the document since then, None if removed."""
         self._is_settled = True
         self._turns._win(self, newest)
-
-
-def _note(contest: _Contest, seen: Document) -> None:
-    if seen.data and seen.revision > contest.newest.revision:
-        contest.newest = seen

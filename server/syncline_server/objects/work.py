@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine, Hashable
+from typing import Any
 
 from syncline_protocol import jsondata
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
+from syncline_protocol.errors import Refusal
+from syncline_server.auth.rate_limit import Pace
 
 from .json_patch import POINTER_STEPS
 
 __all__ = [
     "SLICE",
     "SMALL_MESSAGE",
+    "WorkAllowance",
     "WorkQueue",
     "work_of_form",
     "work_of_json",
@@ -102,6 +107,50 @@ class WorkQueue:
             future.set_result(None)
         if self._spent:
             asyncio.get_running_loop().call_soon(self._begin_slice)
+
+
+class WorkAllowance:
+    """The work of one caller."""
+
+    __slots__ = ("_caller", "_pace", "_queue")
+
+    def __init__(self, queue: WorkQueue, pace: Pace | None, caller: Hashable) -> None:
+        """`pace` counts the caller's work; None for one that may make any."""
+        self._queue = queue
+        self._pace = pace
+        self._caller = caller
+
+    def charge(self, units: int) -> Refusal | None:
+        """Count work; why it is refused, if the caller makes too much."""
+        return None if self._pace is None else self._pace.charge(self._caller, units)
+
+    def take(self, units: int) -> None:
+        """Count work. Raises `RATE_LIMITED` where the caller makes too much."""
+        refusal = self.charge(units)
+        if refusal is not None:
+            raise refusal
+
+    async def wait(self, units: int) -> None:
+        """Return when so much work may be done. Raises as `take`."""
+        self.take(units)
+        await self._queue.turn(units)
+
+    def begin(self, units: int) -> Coroutine[Any, Any, None] | None:
+        """As `wait`, but a caller that makes too much waits for its next second.
+
+        Returns:
+            None if the work may be done at once, else what to wait for.
+        """
+        if self.charge(units) is not None:
+            return self._wait_in_time(units)
+        return None if self._queue.spend(units) else self._queue.turn(units)
+
+    async def _wait_in_time(self, units: int) -> None:
+        assert self._pace is not None
+        while True:
+            await asyncio.sleep(self._pace.rest())
+            if self.charge(units) is None:
+                return await self._queue.turn(units)
 
 
 def _is_object(value: object) -> bool:

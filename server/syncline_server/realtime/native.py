@@ -128,7 +128,7 @@ class _Native:
         session = self._caller.session
         if session is None:
             return False
-        waiting = session.workspace.begin_work(work_of_json(message))
+        waiting = session.workspace.allowance.begin(work_of_json(message))
         if waiting is None:
             return False
         self._socket.pause_reading()

@@ -86,7 +86,7 @@ class _Endpoints:
         where = Surroundings.of(request, self._backend, workspace)
         revision, op = if_match(request.headers), operation(request.headers)
         ttl = _ttl_of_query(request)
-        body = await read_patch(request, self._backend.settings, workspace.work)
+        body = await read_patch(request, self._backend.settings, workspace.allowance.wait)
         command = commands.Patch(request.path_params["document"], body, ttl, revision, op)
         return _reply(await workspace.patch(command), where, 200)
 
@@ -108,7 +108,7 @@ class _Endpoints:
 
     async def _parameters(self, request: Request, workspace: Workspace) -> Parameters:
         settings = self._backend.settings
-        given = await read_parameters(request, settings, workspace.work)
+        given = await read_parameters(request, settings, workspace.allowance.wait)
         return Parameters.of(given, settings.data_limit)
 
 

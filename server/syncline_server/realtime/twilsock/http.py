@@ -72,7 +72,7 @@ class _Plain:
         settings = self._backend.settings
         given: list[tuple[str, Any]] = []
         if action.has_body:
-            given = await read_parameters(request, settings, workspace.work)
+            given = await read_parameters(request, settings, workspace.allowance.wait)
         return Call(request.path_params, request.headers, given, settings.data_limit)
 
     async def _result(self, workspace: Workspace, command: Command) -> Result:
