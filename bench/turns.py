@@ -64,13 +64,13 @@ class Client:
         document: Reply = (reply.get("ok") or reply["error"])["document"]
         return document
 
-    async def mutate(self, name: str, held: Reply) -> Reply:
+    async def mutate(self, name: str, known: Reply) -> Reply:
         """Write on the condition that nothing has changed, again until it is so."""
         data = {"mutated": True}
         while "ok" not in (
-            reply := await self.ask("set", document=name, data=data, if_match=held["revision"])
+            reply := await self.ask("set", document=name, data=data, if_match=known["revision"])
         ):
-            held = reply["error"]["document"]
+            known = reply["error"]["document"]
         document: Reply = reply["ok"]["document"]
         return document
 
@@ -166,9 +166,9 @@ async def lose(server: Server, end: float, name: str, number: int, pause: float)
     async with server.client(f"loser {number}", name) as client:
 
         async def once() -> None:
-            held = await client.document("get", document=name)
+            known = await client.document("get", document=name)
             await asyncio.sleep(pause)
-            await client.ask("set", document=name, data={}, if_match=held["revision"])
+            await client.ask("set", document=name, data={}, if_match=known["revision"])
 
         await asyncio.sleep(number * 0.1)
         await repeat(end, 2 * pause, once)
@@ -197,8 +197,8 @@ async def count_beside(server: Server, seconds: float) -> None:
     async with server.client("counter", name) as counter, server.client("other", name) as other:
 
         async def mutate() -> None:
-            held = await other.document("get", document=name)
-            await mutations.measure(other.mutate(name, held))
+            known = await other.document("get", document=name)
+            await mutations.measure(other.mutate(name, known))
 
         add = partial(counter.ask, "patch", document=name, increment={"/n": 1})
         people = (lose(server, end, name, number, 0.5) for number in range(LOSERS))

@@ -41,6 +41,7 @@ class Contest:
         is_used: True once the holder has tried with `given`.
         is_trying: True while such a try is under way; the turn does not end meanwhile.
         is_over: True if the time of the turn ran out during a try.
+        is_prolonged: True once the turn was made longer because the event loop was busy.
         crowded: True once somebody had to wait, or the holder lost again: only then does the
             turn keep other conditional writes waiting, so that a lone refusal costs nobody.
         waiting: whose turn comes later.
@@ -55,6 +56,7 @@ class Contest:
     is_used: bool = False
     is_trying: bool = False
     is_over: bool = False
+    is_prolonged: bool = False
     crowded: bool = False
     waiting: deque[Contender] = field(default_factory=deque)
     divisor: int = 1

@@ -34,7 +34,7 @@ SHORTEST_TURN = 0.05
 """Seconds that a turn lasts at least: an event loop may be busy."""
 
 BUSY = 0.01
-"""Seconds by which a turn is longer where its end comes late by as much."""
+"""Seconds by which a turn is longer, once, where its end comes late by as much."""
 
 LARGEST_DIVISOR = 2**16
 """Turns in a row that nobody uses halve the next one, down to `SHORTEST_TURN`, from any setting."""
@@ -301,12 +301,13 @@ class Turns:
         if contest.is_trying:
             contest.is_over = True  # for its try to find out
             return
-        if contest.timer is not None:
-            loop = asyncio.get_running_loop()
-            if loop.time() - contest.timer.when() > BUSY:
-                # The loop was busy. The try may have come, and has not been read yet.
-                contest.timer = loop.call_later(BUSY, self._run_out, contest)
-                return
+        loop = asyncio.get_running_loop()
+        is_late = contest.timer is not None and loop.time() - contest.timer.when() > BUSY
+        if is_late and not contest.is_prolonged:
+            # The loop was busy. The try may have come, and has not been read yet.
+            contest.is_prolonged = True
+            contest.timer = loop.call_later(BUSY, self._run_out, contest)
+            return
         if not contest.is_used and contest.is_waited_for():
             self._bounds["turn_timeout"] += 1
             contest.divisor = min(2 * contest.divisor, LARGEST_DIVISOR)
@@ -320,6 +321,7 @@ class Turns:
             if not contender.turn.done():
                 contest.holder, contest.given = contender, contest.newest.revision
                 contest.is_given = contest.is_used = contest.is_trying = contest.is_over = False
+                contest.is_prolonged = False
                 self._set_timer(contest)
                 contender.turn.set_result(True)
                 return

@@ -69,10 +69,10 @@ async def test_a_client_is_not_kept_waiting_by_its_own_refusal(
 ) -> None:
     name = unique("doc")
     async with native_socket(patient_server) as client, losers(patient_server, name):
-        held = await client.document("get", document=name)
+        known = await client.document("get", document=name)
         await client.ok("set", document=name, data={"n": 1})
         asked = [
-            await client.send("set", document=name, data={}, if_match=held["revision"]),
+            await client.send("set", document=name, data={}, if_match=known["revision"]),
             await client.send("set", document=name, data={"n": 2}),
         ]
         replies = [await client.reply(request) for request in asked]
