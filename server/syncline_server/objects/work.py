@@ -30,7 +30,7 @@ __all__ = [
     "work_on_data",
 ]
 
-SLICE = 4_000
+SLICE = 3_000
 """Units of one turn of the loop; a single piece of work may be longer."""
 
 SMALL_MESSAGE = 2_048

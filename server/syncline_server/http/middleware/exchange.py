@@ -41,7 +41,7 @@ REQUEST_ID = "X-Request-Id"
 ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
 """Paths that are served in any crowd: who looks after the server must see what is going on."""
 
-REQUEST_WORK = 300
+REQUEST_WORK = 700
 """Units of work of a request (`objects.work`) beside what its body and its objects cost."""
 
 logger = logging.getLogger(__name__)
