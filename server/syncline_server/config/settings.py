@@ -241,7 +241,7 @@ class Settings:
         most=10_000_000,
     )
     identity_work: int = _setting(
-        250_000,
+        500_000,
         "Units of work per second of one identity in one process, each about a microsecond: for "
         "parsing, and for applying patches; more is refused with 20429, or read later.",
         least=10_000,

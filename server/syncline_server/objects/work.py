@@ -39,7 +39,7 @@ SMALL_MESSAGE = 2_048
 
 def work_of_json(text: str | bytes) -> int:
     """Units of parsing a text that a stranger sent."""
-    return 1 + jsondata.values_in(text) // 4 + (len(text) >> 7)
+    return 1 + jsondata.values_in(text) // 4 + (len(text) >> 8)
 
 
 def work_of_form(body: bytes) -> int:
@@ -61,7 +61,7 @@ def work_of_patch(body: PatchBody) -> int:
 
 def work_on_data(size: int) -> int:
     """Units of parsing, writing and checking the data of a document."""
-    return 1 + (size >> 6)
+    return 1 + (size >> 8)
 
 
 class WorkQueue:

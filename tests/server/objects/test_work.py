@@ -127,7 +127,7 @@ async def test_patches_that_wait_for_one_document_leave_the_loop_its_turns(
         (work_of_json(b"[]"), work_of_json(b"[" + b"{}," * 10_000 + b"{}]")),
         (work_of_json("[]"), work_of_json(f'["{"x" * 1_000_000}"]')),
         (work_of_form(b"Data=%7b%7d"), work_of_form(b"Data=" + b"%20" * 40_000)),
-        (work_on_data(2), work_on_data(500_000)),
+        (work_on_data(2), work_on_data(1_000_000)),
         (
             work_of_patch(MergePatch({})),
             work_of_patch(MergePatch({str(n): None for n in range(9000)})),
