@@ -19,7 +19,7 @@ STALL = 0.25
 """Seconds in which an identity's lapses count once: their machine may have paused."""
 
 LATE = 1.0
-"""Seconds in which a client that missed its turn can come back, so that half a lapse counts."""
+"""Seconds in which a client that missed its turn can come back, so that the lapse does not count."""
 
 POINTS = 4
 """Points of a lapse. Each write that succeeds in a contest for the same object takes off one."""
@@ -69,7 +69,7 @@ class Lapses:
         if record is not None and record.missed == (sid, if_match):
             record.missed = None
             if self._clock() - record.lapsed_at < LATE:
-                self._forgive(identity, sid, POINTS // 2)
+                self._forgive(identity, sid, POINTS)
 
     def forgive(self, identity: Hashable, sid: str) -> None:
         """The identity has written an object in a contest.
