@@ -19,7 +19,7 @@ STALL = 0.25
 """Seconds in which an identity's lapses count once: their machine may have paused."""
 
 LATE = 1.0
-"""Seconds in which a client that missed its turn can come back, so that the lapse does not count."""
+"""Seconds within which a client that missed its turn can come back without a lapse."""
 
 POINTS = 4
 """Points of a lapse. Each write that succeeds in a contest for the same object takes off one."""
