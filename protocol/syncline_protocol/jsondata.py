@@ -179,7 +179,7 @@ def _deeper_than(text: str, limit: int) -> bool:
         return False
     bare = _STRING.sub("", text).encode("ascii")
     levels = array("b", bare.translate(_LEVELS, _NO_BRACKETS))
-    return max(accumulate(levels)) > limit
+    return max(accumulate(levels), default=0) > limit
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -249,3 +249,8 @@ def test_brackets_in_strings_do_not_nest(inside: str) -> None:
     depth = TEXT_DEPTH_LIMIT - inside.startswith("{")
     parse("[" * depth + inside + "]" * depth, "Data")
     assert "nested more than" in refusal_of("[" * (depth + 1) + inside + "]" * (depth + 1))
+
+
+def test_a_text_whose_brackets_all_stand_in_a_string_is_not_deep() -> None:
+    text = "[" * 10 * TEXT_DEPTH_LIMIT
+    assert parse(json.dumps(text), "Data") == text
