@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from array import array
 from collections import Counter
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import orjson
@@ -27,6 +29,8 @@ __all__ = [
     "integer",
     "parse",
     "parse_object",
+    "values_in",
+    "values_limit",
 ]
 
 DEPTH_LIMIT = 64
@@ -37,7 +41,20 @@ TEXT_DEPTH_LIMIT = DEPTH_LIMIT + 4
 
 _INTEGER_DIGITS = 20  # digits of the longest number in `INTEGERS`
 
+VALUES_SPARE = 8_192
+"""Commas and opening brackets that a text may have beside those of the largest document."""
+
 _CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
+
+_LONG_INTEGER = re.compile(r"[0-9]{19}")
+"""What an integer outside that range has somewhere; so may strings and other numbers."""
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+_LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""What a bracket adds to the level that a reader is at, as a signed byte."""
+
+_NO_BRACKETS = bytes(set(range(128)) - set(b"[]{}"))
 
 
 class _Unacceptable(ValueError):
@@ -48,16 +65,24 @@ class _Constant(ValueError):
     """A constant of JavaScript that is not JSON; its text names it."""
 
 
-def parse(text: str | bytes, field: str) -> Any:
+def parse(text: str | bytes, field: str, values_limit: int | None = None) -> Any:
     """The value of a JSON text.
 
     Args:
         text: JSON; bytes must be UTF-8.
         field: what the text is, for the error's sentence ("Data", "The request body").
+        values_limit: commas and opening brackets that the text may have; None for a text of our
+            own user.
 
     Raises:
-        Refusal: `INVALID_JSON`, for anything that is not acceptable.
+        Refusal: `INVALID_JSON`, for anything that is not acceptable; `TOO_LARGE`.
     """
+    if values_limit is not None and values_in(text) > values_limit:
+        raise Refusal(
+            Code.TOO_LARGE,
+            f"{field} has {values_in(text)} commas and opening brackets; at most {values_limit} "
+            "are allowed.",
+        )
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError:
@@ -113,10 +138,23 @@ def parse_object(value: Any, field: str, limit: int) -> bytes:
             Code.TOO_LARGE,
             f"{field} is {len(data)} bytes as compact JSON; at most {limit} are allowed.",
         )
-    # Counting brackets costs nothing beside walking the value, which few texts then need.
-    if data.count(b"{") + data.count(b"[") > DEPTH_LIMIT and _deeper_than(value, DEPTH_LIMIT):
+    if data.count(b"{") + data.count(b"[") > DEPTH_LIMIT and _deeper_than(
+        data.decode(), DEPTH_LIMIT
+    ):
         raise _faulty(value, field, "it is nested too deeply")
     return data
+
+
+def values_limit(data_limit: int) -> int:
+    """What `parse` is to allow where documents have at most so many bytes."""
+    return data_limit + VALUES_SPARE
+
+
+def values_in(text: str | bytes) -> int:
+    """How many values a JSON text has at most: what it costs to parse it."""
+    if isinstance(text, str):
+        return text.count(",") + text.count("[") + text.count("{") + 1
+    return text.count(b",") + text.count(b"[") + text.count(b"{") + 1
 
 
 def integer(text: str) -> int | float:
@@ -130,13 +168,14 @@ def integer(text: str) -> int | float:
 
 
 def _parse(text: str) -> Any:
+    # A call for each integer doubles the time of arrays of them, and few texts have long ones.
+    decoder = _CAREFUL_DECODER if _LONG_INTEGER.search(text) else _DECODER
     try:
-        value = _DECODER.decode(text)
+        value = decoder.decode(text)
     except _Constant as error:
         place = next(match.start(1) for match in _CONSTANTS.finditer(text) if match[1])
         raise _Unacceptable(f"{error} is not a JSON number, at character {place}") from None
-    brackets = text.count("{") + text.count("[")
-    if brackets > TEXT_DEPTH_LIMIT and _deeper_than(value, TEXT_DEPTH_LIMIT):
+    if _deeper_than(text, TEXT_DEPTH_LIMIT):
         raise _Unacceptable(_too_deep(text))
     return value
 
@@ -157,19 +196,16 @@ def _faulty(value: Any, field: str, reason: str) -> Refusal:
     return _unacceptable(field, reason if fault is None else f"at {fault.place} {fault.reason}")
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
-    """Level by level, because recursion is what a hostile text would exhaust."""
-    containers = [value]
-    for _ in range(limit):
-        containers = [
-            child
-            for node in containers
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
-        ]
-        if not containers:
-            return False
-    return True
+def _deeper_than(text: str, limit: int) -> bool:
+    """True if a valid JSON text has more containers within each other.
+
+    Brackets are counted, without recursion, which is what a hostile text would exhaust.
+    """
+    if text.count("{") + text.count("[") <= limit:
+        return False
+    bare = _STRING.sub("", text).encode("ascii")
+    levels = array("b", bare.translate(_LEVELS, _NO_BRACKETS))
+    return max(accumulate(levels), default=0) > limit
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -195,9 +231,13 @@ def _clip(text: str) -> str:
     return json.dumps(text if len(text) <= 40 else text[:39] + "…")
 
 
-_DECODER = json.JSONDecoder(
+_CAREFUL_DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
     parse_int=_finite,
     parse_float=_finite,
     parse_constant=_constant,
+)
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_constant
 )

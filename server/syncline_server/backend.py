@@ -10,6 +10,7 @@ from .auth.rate_limit import Pace
 from .config.settings import Settings
 from .objects.patch_batching import Combiner
 from .objects.turns import Turns
+from .objects.work import WorkQueue
 from .observability.audit import Audit
 from .observability.metrics import Meters
 from .observability.readiness import Readiness
@@ -49,6 +50,7 @@ class Backend:
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
     pace: Pace = field(init=False)
+    work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
     combiner: Combiner = field(init=False)
     webhooks: Queue = field(init=False)
@@ -60,9 +62,12 @@ class Backend:
         limit = settings.webhook_queue_limit
         self.chosen_sids = ChosenSids(self.redis, self.documents)
         self.audit = Audit(settings.audit_rate, meters.bounds)
-        self.pace = Pace(settings.identity_rate, meters)
+        self.pace = Pace(settings.identity_rate, settings.identity_work, meters)
+        self.work = WorkQueue()
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
-        self.combiner = Combiner(self.documents, self.turns, settings, self.traces)
+        self.hub.on_update(self.turns.record_revision)
+        self.hub.limit_work(self.work.spend)
+        self.combiner = Combiner(self.documents, self.turns, self.work, settings, self.traces)
         self.webhooks = Queue(self.redis)
         self.parking = Parking(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.jsondata import DEPTH_LIMIT, TEXT_DEPTH_LIMIT, compact, parse, parse_object
+from syncline_protocol.jsondata import (
+    DEPTH_LIMIT,
+    TEXT_DEPTH_LIMIT,
+    compact,
+    parse,
+    parse_object,
+    values_in,
+    values_limit,
+)
 
 
 def refusal_of(text: str | bytes) -> str:
@@ -236,3 +244,48 @@ def test_size_is_counted_in_bytes_of_compact_utf8() -> None:
     assert caught.value.message == (
         f"Data is {size} bytes as compact JSON; at most {size - 1} are allowed."
     )
+
+
+@pytest.mark.parametrize("text", ["[0,0,0]", '[{},{"a":1}]', b"[[],[[]]]", '[",[{"]'])
+def test_a_text_of_too_many_values_is_refused_before_it_is_parsed(text: str | bytes) -> None:
+    count = values_in(text)
+    parse(text, "Data", count)
+    broken = text[:-1]
+    with pytest.raises(Refusal, match="commas and opening brackets; at most") as caught:
+        parse(broken, "Data", count - 1)
+    assert caught.value.code is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize("filling", [b",", b"[", b"{", b"0,", b"{},", b"[],"])
+def test_no_document_of_an_allowed_size_has_too_many_values(filling: bytes) -> None:
+    data = b'{"a":"%s"}' % (filling * 1000)
+    parse(data, "Data", values_limit(len(data)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [2**63 - 1, -(2**63), 2**64 - 1],
+        {"n": 10**18, "s": "1" * 30},
+        [1.5e300, 0.1, 1e-7, "1" * 19],
+    ],
+)
+def test_long_numbers_are_read_as_they_were_written(value: Any) -> None:
+    assert parse(json.dumps(value), "Data") == value
+
+
+@pytest.mark.parametrize("text", ["[18446744073709551616]", "[-9223372036854775809]", "1" * 5000])
+def test_integers_beyond_64_bits_are_refused_wherever_they_stand(text: str) -> None:
+    assert "does not fit 64 bits" in refusal_of(text)
+
+
+@pytest.mark.parametrize("inside", ['"]]]]"', '"[[[["', '"\\"[["', '"\\\\"', '{"[{":"}]"}'])
+def test_brackets_in_strings_do_not_nest(inside: str) -> None:
+    depth = TEXT_DEPTH_LIMIT - inside.startswith("{")
+    parse("[" * depth + inside + "]" * depth, "Data")
+    assert "nested more than" in refusal_of("[" * (depth + 1) + inside + "]" * (depth + 1))
+
+
+def test_a_text_whose_brackets_all_stand_in_a_string_is_not_deep() -> None:
+    text = "[" * 10 * TEXT_DEPTH_LIMIT
+    assert parse(json.dumps(text), "Data") == text

@@ -110,7 +110,7 @@ def decode(text: str, data_limit: int) -> Request:
         ProtocolViolation: where there is no id to answer to.
     """
     try:
-        message = jsondata.parse(text, "The request")
+        message = jsondata.parse(text, "The request", jsondata.values_limit(data_limit))
     except Refusal as refusal:
         return Request(_salvage_id(text), refusal)
     if not isinstance(message, dict):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from syncline_protocol import jsondata
+
 from .networks import Network
 from .validation import (
     SettingError,
@@ -278,6 +280,13 @@ class Settings:
         least=1,
         most=10_000_000,
     )
+    identity_work: int = _setting(
+        500_000,
+        "Units of work per second of one identity in one process, each about a microsecond: for "
+        "parsing, and for applying patches; more is refused with 20429, or read later.",
+        least=10_000,
+        most=1_000_000_000,
+    )
     max_requests: int = _setting(
         1024,
         "HTTP requests that one process carries out at once; more are refused with 20503.",
@@ -345,6 +354,20 @@ class Settings:
         least=1,
         most=1000,
     )
+    patch_steps: int = _setting(
+        32_768,
+        "Steps that the pointers of one patch have in all, eight for each and one for each name in "
+        "it; more is refused with 54006.",
+        least=1024,
+        most=1_000_000,
+    )
+    delta_rate: int = _setting(
+        2_097_152,
+        "Bytes of documents per second that a process compares to make deltas; beyond, events are "
+        "sent whole.",
+        least=0,
+        most=2**36,
+    )
     delta_memory: int = _setting(
         67_108_864,
         "Bytes of documents that a process keeps to make deltas from; beyond, what changed longest "
@@ -353,14 +376,16 @@ class Settings:
         most=2**36,
     )
     turn_timeout: float = _setting(
-        1.0,
-        "Seconds that a refused conditional write has for its next try while others wait.",
+        0.2,
+        "Seconds that a turn lasts at most, in which the client of a refused conditional write "
+        "may try again without a rival. It lasts four round trips of the client, but 0.05 s.",
         least=0.01,
         most=60,
     )
     turn_wait: float = _setting(
         5.0,
-        "Seconds that a refused conditional write waits for its turn; then it is answered anyway.",
+        "Seconds that a refused conditional write waits for its turn at most; then it is answered "
+        "anyway.",
         least=0.01,
         most=60,
     )
@@ -492,6 +517,14 @@ class Settings:
         of é, and so on).
         """
         return 8 * self.data_limit + 16_384
+
+    @property
+    def values_limit(self) -> int:
+        """Commas and opening brackets in a JSON text; more is refused with 54006.
+
+        Derived: no document of an allowed size has more, and a patch may have some beside it.
+        """
+        return jsondata.values_limit(self.data_limit)
 
     @property
     def message_limit(self) -> int:

@@ -102,5 +102,9 @@ def _sid(value: Any) -> str:
 
 
 def _data(value: Any, limit: int) -> bytes:
-    parsed = jsondata.parse(value, "Data") if isinstance(value, str) else value
+    parsed = (
+        jsondata.parse(value, "Data", jsondata.values_limit(limit))
+        if isinstance(value, str)
+        else value
+    )
     return jsondata.parse_object(parsed, "Data", limit)

@@ -25,7 +25,7 @@ from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
 
 from .cork import Cork, Outlet
-from .delta_bases import Bases
+from .delta_bases import Bases, FixedWindow
 from .feed import Feed
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ logger = logging.getLogger("syncline.hub")
 
 LINGER = 1.0
 """Seconds for which a channel outlives its last subscriber, so that one who flaps costs nothing."""
+
+DELTA_SIZE_LIMIT = 131_072
+"""Bytes of data above which no delta is made: comparing them would block the event loop."""
+
+BYTES_PER_UNIT = 8
+"""Bytes that are compared in about a microsecond."""
 
 COMPARED_AT_ONCE = 500
 """Documents that are read from Redis at a time after a gap."""
@@ -126,6 +132,7 @@ class Hub:
         delta_memory: int = 0,
         traces: Traces | None = None,
         cork: Cork | None = None,
+        delta_rate: int = 2**36,
     ) -> None:
         """
         Args:
@@ -133,6 +140,7 @@ class Hub:
             meters: counts events, and how long each takes from its commit to all subscribers.
             delta_memory: bytes of data that deltas begin from, in all.
             cork: through which updates are written.
+            delta_rate: bytes of data that are compared in a second to make deltas.
         """
         self._redis = redis
         self._documents = documents
@@ -140,10 +148,13 @@ class Hub:
         self._cork = cork or Cork()
         self._meters = meters or Meters()
         self._traces = traces
-        self._bases = Bases(delta_memory, self._meters.bounds)
+        self._spend: Callable[[int], bool] | None = None
+        self._delta_budget = FixedWindow(delta_rate)
+        self._bases = Bases(delta_memory, self._meters.bounds, self._may_compare)
         self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
+        self._on_update: Callable[[str, int], None] | None = None
 
     @property
     def live(self) -> bool:
@@ -158,6 +169,27 @@ class Hub:
     def now_ms(self) -> int:
         """Redis' time, by which events are dated."""
         return self._redis.now_ms()
+
+    def on_update(self, callback: Callable[[str, int], None]) -> None:
+        """Have `callback` called with the SID and the revision of each update of what is open."""
+        self._on_update = callback
+
+    def limit_work(self, spend: Callable[[int], bool]) -> None:
+        """Make deltas only while `spend` has time left in this turn of the loop.
+
+        `spend` takes units of about a microsecond.
+        """
+        self._spend = spend
+
+    def _may_compare(self, size: int) -> bool:
+        """Whether there is time to make a delta of so many bytes; else the event goes whole."""
+        if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
+            self._meters.bounds["delta_rate"] += 1
+            return False
+        if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):
+            return False
+        self._delta_budget.take(size)
+        return True
 
     def start(self) -> None:
         """Begin to listen."""
@@ -266,6 +298,8 @@ class Hub:
         listening = topic.subscribers
         if isinstance(event, Updated):
             topic.learn(event)
+            if self._on_update is not None:
+                self._on_update(event.sid, event.revision)
             listening = topic.aside
             for form, crowd in list(topic.crowds.items()):
                 is_next = event.base is not None and event.previous == before

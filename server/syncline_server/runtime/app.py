@@ -115,7 +115,14 @@ def create_app(
         permissions=Permissions(redis, documents),
         listing=Listing(redis, documents, settings.max_lists, meters.bounds),
         hub=Hub(
-            redis, documents, settings.redis_timeout, meters, settings.delta_memory, traces, cork
+            redis,
+            documents,
+            settings.redis_timeout,
+            meters,
+            settings.delta_memory,
+            traces,
+            cork,
+            settings.delta_rate,
         ),
         meters=meters,
         traces=traces,
@@ -184,7 +191,7 @@ def create_app(
             *rest.routes(backend, gathering, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_callers),
         ],
-        middleware=rest.middleware(settings, meters, backend.audit, traces),
+        middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces),
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )

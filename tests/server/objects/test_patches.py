@@ -3,6 +3,9 @@ from __future__ import annotations
 import copy
 import json
 import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import jsonpatch
@@ -12,10 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values, text
+from syncline_protocol import jsondata
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
-from syncline_server.objects.patches import COPY_FACTOR, OPERATIONS_LIMIT, patched
+from syncline_server.objects import json_patch, patches
+from syncline_server.objects.json_patch import POINTER_STEPS
+from syncline_server.objects.patches import COPY_FACTOR, OPERATIONS_LIMIT, STEPS_LIMIT, patched
 
 LIMIT = 16_384
 MEBIBYTE = 2**20
@@ -429,6 +435,57 @@ class TestIncrement:
             data = incremented(data, {"/a/b": step})
 
         assert data == {"a": {"b": start + sum(steps)}}
+
+
+class TestSteps:
+    """What the pointers of a patch name is bounded, whatever the data."""
+
+    DEEP = OperationsPatch([{"op": "add", "path": "/a" * 60, "value": 1}] * OPERATIONS_LIMIT)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            DEEP,
+            OperationsPatch([{"op": "move", "path": "/a" * 30, "from": "/b" * 30}] * 900),
+            OperationsPatch([{"op": "test", "path": "/a/~1/~0" * 30, "value": 1}] * 900),
+            Increment({f"/a/{n}": 1 for n in range(4000)}),
+        ],
+    )
+    def test_too_many_are_refused_before_the_data_is_parsed(self, body: PatchBody) -> None:
+        with pytest.raises(Refusal) as caught:
+            patched(b"no JSON", body, LIMIT)
+        assert caught.value.code is Code.TOO_LARGE
+        assert f"steps in all; at most {STEPS_LIMIT} are allowed" in caught.value.message
+
+    def test_as_many_as_are_allowed_are_applied(self) -> None:
+        data = nested(60)
+        steps = OPERATIONS_LIMIT * (POINTER_STEPS + 60)
+        patched(orjson.dumps(data), self.DEEP, LIMIT, steps)
+        with pytest.raises(Refusal):
+            patched(orjson.dumps(data), self.DEEP, LIMIT, steps - 1)
+
+    def test_the_data_is_parsed_once_and_written_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: Counter[str] = Counter()
+
+        def counted(name: str) -> Callable[[Any], Any]:
+            real = getattr(orjson, name)
+
+            def call(value: Any) -> Any:
+                calls[name] += 1
+                return real(value)
+
+            return call
+
+        counting = SimpleNamespace(
+            loads=counted("loads"), dumps=counted("dumps"), JSONEncodeError=orjson.JSONEncodeError
+        )
+        for module in (patches, json_patch, jsondata):
+            monkeypatch.setattr(module, "orjson", counting)
+        add = [{"op": "add", "path": f"/a/k{n}", "value": {"n": n}} for n in range(500)]
+        patched(b'{"a":{}}', OperationsPatch(add), LIMIT)
+        assert calls == {"loads": 1, "dumps": 1}
 
 
 class TestEveryPatch:

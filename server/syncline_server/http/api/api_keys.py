@@ -59,7 +59,8 @@ class _Endpoints:
     async def create(self, request: Request) -> Response:
         base_url = await self._check(request)
         settings = self._backend.settings
-        name, login_only = _parameters(await read_parameters(request, settings.body_limit))
+        given = await read_parameters(request, settings, self._backend.work.turn)
+        name, login_only = _parameters(given)
         record, secret = await self._keys.create(name, login_only, settings.max_keys)
         self._backend.audit.done("key added", object=record.sid, code=201)
         return json_reply({**self._resource(record, base_url), "secret": secret}, 201)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -68,7 +65,7 @@ class _Endpoints:
         where = Surroundings.of(request, self._backend, workspace)
         op = operation(request.headers)
         unless = if_none_match(request.headers)
-        given = await self._parameters(request)
+        given = await self._parameters(request, workspace)
         new = given.unique_name, given.data or b"{}", given.ttl, op
         try:
             if given.sid is None:
@@ -95,18 +92,18 @@ class _Endpoints:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
         revision, op = await _condition(request, workspace), operation(request.headers)
-        given = await self._parameters(request)
+        given = await self._parameters(request, workspace)
         command = given.update(request.path_params["document"], revision, op)
         if given.unique_name is not None:
             raise refuse_unknown("UniqueName", ("Data", "Ttl"))
-        return _reply(await _write(workspace, command, workspace.set), where, 200)
+        return _reply(await workspace.set(command), where, 200)
 
     async def patch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
         revision, op = await _condition(request, workspace), operation(request.headers)
         ttl = _ttl_of_query(request)
-        body = await read_patch(request, self._backend.settings.body_limit)
+        body = await read_patch(request, self._backend.settings, workspace.allowance.wait)
         command = commands.Patch(request.path_params["document"], body, ttl, revision, op)
         return _reply(await workspace.patch(command), where, 200)
 
@@ -115,7 +112,7 @@ class _Endpoints:
         workspace = await self._workspace(request)
         revision, op = await _condition(request, workspace), operation(request.headers)
         command = commands.Remove(request.path_params["document"], revision, op)
-        await _write(workspace, command, workspace.remove)
+        await workspace.remove(command)
         return Response(status_code=204)
 
     async def _workspace(self, request: Request) -> Workspace:
@@ -127,9 +124,9 @@ class _Endpoints:
             raise refusal
         return workspace
 
-    async def _parameters(self, request: Request) -> Parameters:
+    async def _parameters(self, request: Request, workspace: Workspace) -> Parameters:
         settings = self._backend.settings
-        given = await read_parameters(request, settings.body_limit)
+        given = await read_parameters(request, settings, workspace.allowance.wait)
         return Parameters.of(given, settings.data_limit)
 
 
@@ -154,22 +151,6 @@ def _exists(address: str) -> Refusal:
         Code.REVISION_MISMATCH,
         f"The document {fields.show(address)} exists, in a state that If-None-Match names.",
     )
-
-
-_Conditional = TypeVar("_Conditional", commands.Set, commands.Remove)
-
-
-async def _write(
-    workspace: Workspace,
-    command: _Conditional,
-    write: Callable[[_Conditional], Awaitable[Written]],
-) -> Written:
-    """Write in turn with those who contend for the document."""
-    await workspace.approach(command)
-    try:
-        return await write(command)
-    except Refusal as refusal:
-        raise await workspace.refused(command, refusal) from None
 
 
 def _reply(written: Written, where: Surroundings, status: int) -> Response:

@@ -99,7 +99,8 @@ class _Endpoints:
 
     async def update(self, request: Request) -> Response:
         where, address, identity = await self._asked(request)
-        rights = _rights(await read_parameters(request, self._backend.settings.body_limit))
+        settings, work = self._backend.settings, self._backend.work
+        rights = _rights(await read_parameters(request, settings, work.turn))
         permission = await self._permissions.put(where.service_sid, address, identity, rights)
         granted = [str(right.name).lower() for right in rights]
         self._tell("permission set", permission.sid, identity, rights=granted, code=200)

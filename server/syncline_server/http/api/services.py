@@ -99,7 +99,8 @@ class _Endpoints:
         self._base_url(request)
 
     async def _members(self, request: Request) -> dict[str, Any]:
-        return service_members(await read_parameters(request, self._backend.settings.body_limit))
+        settings, work = self._backend.settings, self._backend.work
+        return service_members(await read_parameters(request, settings, work.turn))
 
     def _resource(self, service: Service, request: Request) -> dict[str, Any]:
         account_sid = self._backend.authenticator.account_sid

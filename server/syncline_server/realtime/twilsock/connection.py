@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import logging
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import MalformedFrame, Packet, Status
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
+from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load
 from syncline_server.pubsub.hub import Format
@@ -71,6 +73,7 @@ class _Twilsock:
         "_backend",
         "_backlog",
         "_caller",
+        "_deferred",
         "_departures",
         "_door",
         "_form",
@@ -108,6 +111,7 @@ class _Twilsock:
         )
         self._upstream: Upstream | None = None
         self._presenting: asyncio.Task[None] | None = None
+        self._deferred: asyncio.Task[None] | None = None
         self._ids = map(str, itertools.count(1))
         self._ping_interval = min(backend.settings.ping_interval, PING_LIMIT)
         self._alarm = socket.wheel.call_later(self._ping_interval, self._ping)
@@ -115,6 +119,11 @@ class _Twilsock:
 
     def on_message(self, message: str | bytes) -> None:
         """Take a packet."""
+        if len(message) > SMALL_MESSAGE and self._is_deferred(message):
+            return
+        self._take_message(message)
+
+    def _take_message(self, message: str | bytes) -> None:
         frame = message.encode() if isinstance(message, str) else message
         if self._upstream is not None and twilsock.is_reply(frame):
             return
@@ -141,6 +150,30 @@ class _Twilsock:
                 status = statuses.not_acceptable("this method is not known, or not now")
                 self._send(twilsock.encode_reply(packet.id, status))
 
+    def _is_deferred(self, message: str | bytes) -> bool:
+        """True if the message is to wait for a slice of the event loop; none is read meanwhile."""
+        session = self._caller.session
+        if session is None:
+            return False
+        waiting = session.workspace.allowance.begin(work_of_json(message))
+        if waiting is None:
+            return False
+        self._socket.pause_reading()
+        self._deferred = asyncio.create_task(self._take_later(message, waiting))
+        return True
+
+    async def _take_later(self, message: str | bytes, waiting: Coroutine[Any, Any, None]) -> None:
+        await waiting
+        self._deferred = None
+        try:
+            if not self._backlog.leaving:
+                self._take_message(message)
+        except Exception:
+            logger.exception("a message could not be taken")
+            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        if self._presenting is None and self._backlog.may_read:
+            self._socket.resume_reading()
+
     def on_congestion(self) -> None:
         """Hold events back."""
         self._caller.stop_flow()
@@ -158,6 +191,8 @@ class _Twilsock:
         self._alarm.cancel()
         if self._presenting is not None:
             self._presenting.cancel()
+        if self._deferred is not None:
+            self._deferred.cancel()
         self._caller.end()
         self._departures.depart(self)
 

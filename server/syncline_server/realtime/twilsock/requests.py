@@ -71,7 +71,7 @@ class Upstream:
         path = _below_prefix(request.path)
         match request.method, path:
             case "POST", subscriptions.PATH:
-                batch = Batch.parse(packet.payload)
+                batch = Batch.parse(packet.payload, self._settings.values_limit)
                 self._reply(packet.id, Reply(200, subscriptions.RECEIPT))
                 self._subscriptions.carry_out(batch)
             case "GET", configuration.PATH:
@@ -90,7 +90,7 @@ class Upstream:
                 Code.SERVICE_FORBIDDEN, "The access token was issued for another service."
             )
         has_body = action.has_body and packet.payload
-        given = members(packet.payload) if has_body else []
+        given = members(packet.payload, self._settings.values_limit) if has_body else []
         call = Call(names, _headers(request.headers), given, self._settings.data_limit)
         self._submit(action.command(call), partial(self._answer, packet.id, action, where))
 

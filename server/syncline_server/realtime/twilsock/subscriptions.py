@@ -61,9 +61,9 @@ class Batch:
     wanted: list[Wanted]
 
     @classmethod
-    def parse(cls, body: bytes) -> Batch:
+    def parse(cls, body: bytes, values_limit: int) -> Batch:
         """The request in a body. Raises `INVALID_JSON`, `INVALID_PARAMETER`."""
-        given = dict(members(body))
+        given = dict(members(body, values_limit))
         action, correlation_id = given.get("action"), given.get("correlation_id")
         if action not in ("establish", "cancel"):
             raise _invalid("action", "establish or cancel", action)

@@ -265,5 +265,5 @@ def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
 
     request = {"object_sid": f"ET{'0' * 32}", "object_type": "document"}
     batch = {"action": "establish", "correlation_id": 1, "requests": [request]}
-    Subscriptions(submit, frames.append).carry_out(Batch.parse(orjson.dumps(batch)))
+    Subscriptions(submit, frames.append).carry_out(Batch.parse(orjson.dumps(batch), 100))
     assert frames == []
