@@ -16,6 +16,7 @@ from syncline_protocol import twilsock
 from syncline_protocol.documents import Event
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import (
+    HeaderTooLarge,
     MalformedFrame,
     Packet,
     Status,
@@ -29,9 +30,11 @@ from syncline_server.realtime.admission import Door
 from syncline_server.realtime.client import Caller
 from syncline_server.realtime.connections import Departures
 from syncline_server.realtime.in_flight import Backlog
+from syncline_server.realtime.results import oversized
 from syncline_server.realtime.session import Session
 from syncline_server.realtime.websocket.endpoint import Endpoint
 from syncline_server.realtime.websocket.frames import binary_frame, deflating
+from syncline_server.realtime.websocket.oversized_message import OversizedMessage
 from syncline_server.realtime.websocket.socket import Socket
 
 from . import statuses
@@ -137,6 +140,8 @@ class _Twilsock:
             return
         try:
             packet = twilsock.decode(frame)
+        except HeaderTooLarge as error:
+            return self._refuse_oversized(frame, Refusal(Code.TOO_LARGE, f"In the packet {error}."))
         except MalformedFrame as error:
             return self._leave(statuses.not_acceptable(str(error)))
         match packet.method:
@@ -157,6 +162,11 @@ class _Twilsock:
             case _:
                 status = statuses.not_acceptable("this method is not known, or not now")
                 self._send(twilsock.encode_reply(packet.id, status))
+
+    def on_oversized(self, message: OversizedMessage) -> None:
+        """Refuse the request that the message begins with."""
+        limit = self._backend.settings.message_limit
+        self._refuse_oversized(message.head, oversized(message.size, limit))
 
     def on_congestion(self) -> None:
         """Hold events back."""
@@ -197,6 +207,17 @@ class _Twilsock:
         return Load(
             "twilsock", self._caller.subscriptions, self._backlog.count, self._socket.waiting
         )
+
+    def _refuse_oversized(self, head: bytes, refusal: Refusal) -> None:
+        packet = None if self._upstream is None else twilsock.beginning(head)
+        if packet is None or self._upstream is None:
+            # Not 406: the JavaScript SDK never connects again after that.
+            return self._socket.close(CloseCode.MESSAGE_TOO_BIG, "the message is too large")
+        if packet.method == "message":
+            self._upstream.refuse(packet, refusal)
+        elif packet.method != "reply":
+            self._tally.refused[refusal.code] += 1
+            self._send(twilsock.encode_reply(packet.id, statuses.too_large(refusal)))
 
     def _begin(self, packet: Packet) -> None:
         if self._door.hurried() is None:
