@@ -239,9 +239,10 @@ const STEPS = {
     assert.deepEqual(await document.set({ n: 1 }), { n: 1 });
   },
   "renew the token on tokenExpired": async (script) => {
-    const client = script.open({ token: server.token("alice", 2) });
+    const client = script.open({ token: server.token("alice", 3) });
+    const expired = next(client, "tokenExpired");
     const document = await whenSubscribed(await client.document(script.holding({ n: 0 })));
-    await next(client, "tokenExpired");
+    await expired;
     await put(document, 1);
     await client.updateToken(server.token("alice"));
     await whenState(client, "connected");
