@@ -84,7 +84,8 @@ class RestTransport:
         """
         http = httpx2.AsyncClient(
             base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
+            # A header cannot carry the line break that a token from a file may end with.
+            headers={"Authorization": f"Bearer {token.strip()}"},
             # Each open document holds a connection; the client bounds how long a request may take.
             limits=httpx2.Limits(max_connections=None),
             timeout=None,

@@ -243,6 +243,13 @@ class Settings:
         least=1,
         most=3600,
     )
+    oversized_limit: int = _setting(
+        16_777_216,
+        "Bytes in a message that is too large for a request: up to so many the server discards it "
+        "and refuses that request with 54006; more is closed with 1009.",
+        least=0,
+        most=1_073_741_824,
+    )
     header_timeout: float = _setting(
         10.0,
         "Seconds for the line and headers of a request; then it is refused with 20408.",
@@ -528,7 +535,7 @@ class Settings:
 
     @property
     def message_limit(self) -> int:
-        """Bytes in a WebSocket message; more is closed with 1009.
+        """Bytes in a WebSocket message; more is refused with 54006, up to `oversized_limit`.
 
         Derived: one message may hold a document, or a thousand subscriptions of a vendor's SDK.
         """

@@ -35,6 +35,7 @@ BOUNDS = (
     "oidc_refetch_interval",
     "oidc_timeout",
     "auth_message_limit",
+    "oversized_limit",
     "header_timeout",
     "body_timeout",
     "header_limit",

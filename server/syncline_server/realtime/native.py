@@ -27,10 +27,11 @@ from syncline_server.storage.results import Written
 from .client import Caller
 from .connections import Departures
 from .in_flight import Backlog
-from .results import Fetched, Opened, Result, Unsubscribed
+from .results import Fetched, Opened, Result, Unsubscribed, oversized
 from .session import Session
 from .websocket.endpoint import Endpoint
 from .websocket.frames import deflating, text_frame
+from .websocket.oversized_message import OversizedMessage
 from .websocket.socket import Socket
 
 __all__ = ["PATH", "endpoint"]
@@ -146,6 +147,16 @@ class _Native:
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         if self._authenticating is None and self._backlog.may_read:
             self._socket.resume_reading()
+
+    def on_oversized(self, message: OversizedMessage) -> None:
+        """Refuse the request that the message begins with, if it begins with its id."""
+        request_id = native.leading_id(message.head) if message.is_text else None
+        if request_id is None or self._caller.session is None:
+            return self._socket.close(CloseCode.MESSAGE_TOO_BIG, "the message is too large")
+        self._tally.requests += 1
+        refusal = oversized(message.size, self._settings.message_limit)
+        self._caller.note(refusal, None)
+        self._refuse(request_id, refusal)
 
     def on_congestion(self) -> None:
         """Hold events back."""

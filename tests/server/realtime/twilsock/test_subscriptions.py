@@ -255,9 +255,9 @@ async def test_request_that_cannot_be_read_is_refused_whole(
         assert client.unread == []
 
 
-@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS])
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS, Code.INTERNAL])
 def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
-    """An SDK asks again for what it hears nothing of, and never for what has failed."""
+    """An SDK asks again for what has had no outcome, and never for what has failed."""
     frames: list[bytes] = []
 
     def submit(_: Command, answer: Answer) -> None:
