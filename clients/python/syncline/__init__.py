@@ -23,10 +23,13 @@ from .exceptions import (
     RequestTimeout,
     RevisionMismatch,
     SynclineError,
+    TokenDenied,
     TokenExpired,
+    TokenUnavailable,
     TooLarge,
     Unauthorized,
     Unavailable,
+    UsageError,
     WebSocketBlocked,
 )
 from .snapshot import JsonObject, Snapshot
@@ -56,11 +59,14 @@ __all__ = [
     "StateChanged",
     "SynclineError",
     "Token",
+    "TokenDenied",
     "TokenExpired",
+    "TokenUnavailable",
     "TooLarge",
     "Unauthorized",
     "Unavailable",
     "Updated",
+    "UsageError",
     "WebSocketBlocked",
     "connect",
 ]

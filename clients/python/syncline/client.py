@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from ssl import SSLContext
 from types import TracebackType
@@ -16,7 +16,7 @@ from .backoff import Backoff
 from .connection import Connection
 from .document import Document, make_op
 from .emitter import Callback, Emitter
-from .encoding import encode_data
+from .encoding import check_address, encode_data
 from .events import ConnectionState, StateChanged
 from .exceptions import (
     ClientClosed,
@@ -27,6 +27,7 @@ from .exceptions import (
     SynclineError,
 )
 from .options import Options, Server, TransportChoice
+from .proxies import ProxyChoice
 from .snapshot import JsonObject, Snapshot
 from .subscription import Removal, Subscription
 from .token import Token, TokenSource
@@ -59,6 +60,8 @@ class Client:
         self._resubscribing: asyncio.Task[None] | None = None
         # What asks for a whole document, by SID, because a delta could not be applied.
         self._finding: dict[str, asyncio.Task[None]] = {}
+        # What takes back the subscriptions of callers that gave up.
+        self._releasing: set[asyncio.Task[None]] = set()
 
     @property
     def state(self) -> ConnectionState:
@@ -99,20 +102,34 @@ class Client:
             Unavailable, RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in
                 `Document`.
         """
+        check_address(document)
+        made: list[Document] = []
+
+        def take(ok: JsonObject) -> Document:
+            made.append(self._opened(ok))
+            return made[-1]
+
         before = self._unsubscriptions
-        handle = await self.request(
-            "open",
-            self._opened,
-            document=document,
-            mode=mode,
-            data=None if data is None else orjson.Fragment(encode_data(data, self.data_limit)),
-            ttl=ttl,
-            op=make_op(),
-        )
-        if self._unsubscriptions != before:
-            # An `unsubscribe` was under way, maybe of this document, and may have been carried out
-            # after.
-            await self._resubscribe(handle.sid)
+        try:
+            handle = await self.request(
+                "open",
+                take,
+                late=self._opened_late,
+                document=document,
+                mode=mode,
+                data=None if data is None else orjson.Fragment(encode_data(data, self.data_limit)),
+                ttl=ttl,
+                op=make_op(),
+            )
+            if self._unsubscriptions != before:
+                # An `unsubscribe` was under way, maybe of this document, and may have been carried
+                # out after.
+                await self._resubscribe(handle.sid)
+        except BaseException:
+            # The reply may have come just before the caller gave up: nobody gets the handle.
+            for given_up in made:
+                self._take_back(given_up.close())
+            raise
         return handle
 
     def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Callable[[], None]:
@@ -124,11 +141,17 @@ class Client:
         Raises:
             ValueError: there is no such event.
         """
+        self._states.check_name(name)
+        self.check_loop()
         return self._states.on(name, callback)
 
     async def close(self) -> None:
-        """End the connection and all handles; documents stay as they are. Safe to repeat."""
-        tasks = [*self._finding.values()]
+        """End the connection and all handles; documents stay as they are. Safe to repeat.
+
+        The token function may call it too; then it returns before the connection has ended.
+        """
+        self.check_loop()
+        tasks = [*self._finding.values(), *self._releasing]
         if self._resubscribing is not None:
             tasks.append(self._resubscribing)
         for task in tasks:
@@ -151,9 +174,15 @@ class Client:
         """Make the first connection; `connect` does."""
         await self._connection.open()
 
-    async def request(self, do: str, receive: Receive[T], **members: Any) -> T:
+    def check_loop(self) -> None:
+        """Raise `UsageError` where this is not the client's event loop; handles do."""
+        self._connection.check_loop()
+
+    async def request(
+        self, do: str, receive: Receive[T], *, late: Receive[None] | None = None, **members: Any
+    ) -> T:
         """Ask the server (docs/protocol.md, section 3); handles do."""
-        return await self._connection.request(do, receive, **members)
+        return await self._connection.request(do, receive, late=late, **members)
 
     async def release(self, subscription: Subscription) -> None:
         """End the subscription if no handle is left; handles do."""
@@ -162,12 +191,26 @@ class Client:
         del self._subscriptions[subscription.sid]
         if self._state is not ConnectionState.CONNECTED:
             return  # the next connection does not open it
+        await self._unsubscribe(subscription.sid)
+
+    async def _unsubscribe(self, sid: str) -> None:
         self._unsubscriptions += 1
         with suppress(SynclineError):
-            await self.request("unsubscribe", lambda ok: None, document=subscription.sid)
+            await self.request("unsubscribe", lambda ok: None, document=sid)
         self._unsubscriptions += 1
         # It may have been opened meanwhile, and the `unsubscribe` carried out after that.
-        await self._resubscribe(subscription.sid)
+        await self._resubscribe(sid)
+
+    def _opened_late(self, ok: JsonObject) -> None:
+        """Take a subscription back that nobody waits for any more."""
+        sid = ok["document"]["sid"]
+        if sid not in self._subscriptions:
+            self._take_back(self._unsubscribe(sid))
+
+    def _take_back(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
 
     def _opened(self, ok: JsonObject) -> Document:
         """Make the handle as the reply comes: no event, no `close` can fall in between."""
@@ -237,6 +280,9 @@ class Client:
         while (subscription := self._subscriptions.get(sid)) is not None:
             try:
                 await self._reopen(subscription)
+                if self._subscriptions.get(sid) is None:
+                    # It was closed while the request waited for a connection.
+                    return await self._unsubscribe(sid)
                 if not subscription.is_lost:
                     return
             except (NotFound, Forbidden):
@@ -255,10 +301,18 @@ class Client:
         def take(ok: JsonObject) -> None:
             # Without `data` the document is at the revision held, whatever became current since.
             snapshot = Snapshot.parse(ok["document"], held)
-            subscription.receive(snapshot, may_be_early=True)
+            if not subscription.go_back(snapshot, held):
+                subscription.receive(snapshot, may_be_early=True)
 
         revision = None if subscription.is_lost else str(held.revision)
-        await self.request("open", take, document=held.sid, mode="open_existing", revision=revision)
+        await self.request(
+            "open",
+            take,
+            late=self._opened_late,
+            document=held.sid,
+            mode="open_existing",
+            revision=revision,
+        )
 
     def _end_all(self, error: Exception | None) -> None:
         told = None if isinstance(error, ClientClosed) else error
@@ -279,9 +333,10 @@ class connect:
         ...
         await client.close()
 
-    The first connection is made in one attempt (two with a fallback) that raises; later ones are
-    made anew, with random, growing pauses, until the client is closed or the server refuses for
-    good.
+    The first connection is tried for `open_timeout` seconds; later ones again and again, with
+    random, growing pauses, until the client is closed. Only the server's own word ends a client
+    (a refused token, a final close code), or the application's: what gateways, proxies and captive
+    portals answer counts as weather.
     """
 
     def __init__(
@@ -290,7 +345,7 @@ class connect:
         *,
         token: Token,
         transport: TransportChoice = "auto",
-        open_timeout: float = 10,
+        open_timeout: float = 30,
         request_timeout: float = 30,
         mutate_timeout: float = 60,
         backoff_initial: float = 0.5,
@@ -299,15 +354,24 @@ class connect:
         event_queue: int = 256,
         ssl: SSLContext | None = None,
         deltas: bool = True,
+        token_timeout: float = 10,
+        probe_after: float = 4,
+        probe_timeout: float = 3,
+        proxy: ProxyChoice = True,
     ) -> None:
         """
         Args:
-            url: base URL of the server: `http(s)://` or `ws(s)://`, without credentials.
+            url: base URL of the server: `http(s)://` or `ws(s)://`, without credentials; it may
+                have a path.
             token: an access token, or a function, sync or async, that returns a fresh one: it is
                 asked on each connect and when the server says that the token is about to expire.
+                A function that raises, or returns no JWT, is asked again, with growing pauses; one
+                that raises `TokenDenied` ends the client. It runs in the event loop: a sync one
+                must not block.
             transport: `websocket`; `rest`, for REST and server-sent events; or `auto`, which takes
                 REST where WebSockets are blocked.
-            open_timeout: for one attempt to connect and authenticate, in seconds.
+            open_timeout: for the first connection, all attempts included, in seconds. One attempt
+                takes 10 s at most.
             request_timeout: for one request, waiting for a connection included, in seconds.
             mutate_timeout: after which `mutate` tries no more, in seconds.
             backoff_initial: the longest first pause before connecting again, in seconds.
@@ -320,14 +384,24 @@ class connect:
                 vouches for: `ssl.create_default_context(cafile=…)`; None checks it as usual.
             deltas: let the server tell what has changed in a document, where that is shorter than
                 the document; False saves the time to put the two together.
+            token_timeout: for one call of the token function, in seconds.
+            probe_after: a connection is pinged when a request has waited so long, in seconds, and
+                nothing at all has come from the server.
+            probe_timeout: for a sign of life after that, in seconds; then the connection counts as
+                half-open and is given up, and its requests go by the next one.
+            proxy: the URL of a proxy, `http`, `https`, `socks5` or `socks5h` (SOCKS needs the extra
+                `syncline[socks]`); True takes that of the environment (`HTTPS_PROXY`, `HTTP_PROXY`,
+                `ALL_PROXY`, not for `NO_PROXY`); None takes none.
 
         Raises (when awaited or entered):
-            ConnectionLost: the server cannot be reached.
+            ConnectionLost: the server cannot be reached; the text tells what was seen last.
             Unauthorized: it refuses the token.
+            TokenUnavailable, TokenDenied: the token function gives none.
+            UsageError: the proxy needs a package that is not installed.
             ValueError: `url` cannot be a server's, or an option is out of range; raised at once.
         """
         self._server = Server.parse(url)
-        self._token = TokenSource(token)
+        self._token = TokenSource(token, token_timeout)
         self._options = Options(
             transport=transport,
             open_timeout=open_timeout,
@@ -339,6 +413,10 @@ class connect:
             event_queue=event_queue,
             ssl=ssl,
             deltas=deltas,
+            token_timeout=token_timeout,
+            probe_after=probe_after,
+            probe_timeout=probe_timeout,
+            proxy=proxy,
         )
         self._client: Client | None = None
 

@@ -8,7 +8,7 @@ from syncline_protocol.errors import Code
 
 from .exceptions import InvalidRequest, TooLarge
 
-__all__ = ["encode", "encode_data", "pointer_to"]
+__all__ = ["check_address", "encode", "encode_data", "pointer_to"]
 
 
 def encode(value: object) -> bytes:
@@ -43,6 +43,26 @@ def encode_data(data: object, limit: int | None) -> bytes:
             f"data is {len(encoded)} bytes as compact JSON; at most {limit} are allowed.",
         )
     return encoded
+
+
+def check_address(address: object) -> None:
+    """Look at what addresses a document: a SID, a unique name, or None.
+
+    Raises:
+        InvalidRequest: it is none of these, or no UTF-8 can carry it.
+    """
+    if address is None:
+        return
+    if not isinstance(address, str):
+        raise InvalidRequest.local(
+            Code.INVALID_NAME, f"a document is named by a str, not {type(address).__name__}."
+        )
+    try:
+        address.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest.local(
+            Code.INVALID_NAME, f"The name has a lone surrogate at index {error.start}."
+        ) from error
 
 
 def pointer_to(key: str) -> str:
