@@ -8,9 +8,11 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import orjson
+
+from syncline_protocol.errors import Code
 
 from .backoff import Backoff
 from .connection import Connection
@@ -21,6 +23,7 @@ from .events import ConnectionState, StateChanged
 from .exceptions import (
     ClientClosed,
     Forbidden,
+    InvalidRequest,
     NotFound,
     RequestError,
     RequestTimeout,
@@ -103,6 +106,11 @@ class Client:
                 `Document`.
         """
         check_address(document)
+        if mode not in get_args(Mode):
+            raise InvalidRequest.local(
+                Code.INVALID_PARAMETER,
+                f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}.",
+            )
         made: list[Document] = []
 
         def take(ok: JsonObject) -> Document:

@@ -14,6 +14,7 @@ import httpx2
 import orjson
 
 from syncline_protocol.commands import Mode
+from syncline_protocol.errors import Code
 from syncline_protocol.sids import is_sid
 
 from .document_stream import DocumentStream
@@ -21,6 +22,7 @@ from .exceptions import (
     ClientClosed,
     Conflict,
     ConnectionLost,
+    InvalidRequest,
     NotFound,
     RequestError,
     SynclineError,
@@ -387,7 +389,11 @@ def _form(request: JsonObject) -> dict[str, str]:
 def _headers(request: JsonObject) -> dict[str, str]:
     headers: dict[str, str] = {}
     if "if_match" in request:
-        headers["If-Match"] = request["if_match"]
+        revision = request["if_match"]
+        if not isinstance(revision, str) or not (revision.isascii() and revision.isalnum()):
+            # What no header can carry; the server says the same of the rest.
+            raise InvalidRequest.local(Code.INVALID_IF_MATCH, "if_match is no revision.")
+        headers["If-Match"] = revision
     if "op" in request:
         headers["Idempotency-Key"] = request["op"]
     return headers
