@@ -56,7 +56,7 @@ async def test_a_refusal_is_raised(server: RunningServer) -> None:
 @pytest.mark.parametrize("status", ["502 Bad Gateway", "404 Gone", "302 Found", "520 Unknown"])
 async def test_something_in_between_is_a_lost_connection(status: str) -> None:
     async with httpx2.AsyncClient() as http, answering(status.encode(), b"<html>") as url:
-        with pytest.raises(ConnectionLost, match=f"HTTP {status[:3]}.*not from Syncline") as lost:
+        with pytest.raises(ConnectionLost, match=f"HTTP {status[:3]}.*not Syncline") as lost:
             async with event_stream(http, url):
                 pass
     assert lost.value.retry

@@ -101,7 +101,7 @@ class TestGateway:
     ) -> None:
         async with Gateway(server) as gateway:
             gateway.reply = page("502 Bad Gateway")
-            with pytest.raises(ConnectionLost, match="HTTP 502.*not from Syncline"):
+            with pytest.raises(ConnectionLost, match="HTTP 502.*not Syncline"):
                 await connect(gateway.url, token="t", transport=choice, open_timeout=0.3, **FAST)
 
     async def test_a_request_that_times_out_names_what_was_seen_last(
@@ -161,6 +161,7 @@ class TestHalfOpen:
             Gateway(server) as gateway,
             connect(gateway.url, token=server.token(), **options) as client,
         ):
+            gateway.keeps_alive = True
             handle = await client.document(data={"n": 0})
             for n in range(3):
                 gateway.freeze()
@@ -174,6 +175,7 @@ class TestHalfOpen:
             Gateway(server) as gateway,
             connect(gateway.url, token=server.token(), **options) as client,
         ):
+            gateway.keeps_alive = True
             first = await client.document()
             gateway.freeze()
             second = await client.document(unique(), data={"n": 1})

@@ -35,6 +35,7 @@ class Gateway:
         prefix: a path that is taken off before a request is passed on.
         reply: what answers each new connection in the place of the server; None passes it on. A
             function is asked with the head of the request.
+        keeps_alive: False makes each request come by a connection of its own, so that each is seen.
         swallows_upgrades: True reads requests for a WebSocket and never answers.
         cut_after: seconds after which each connection that is passed on is cut; None never.
         heads: of all requests that opened a connection.
@@ -44,6 +45,7 @@ class Gateway:
         self.url = ""
         self.prefix = ""
         self.reply: bytes | Callable[[str], bytes | None] | None = None
+        self.keeps_alive = False
         self.swallows_upgrades = False
         self.cut_after: float | None = None
         self.heads: list[str] = []
@@ -128,8 +130,7 @@ class Gateway:
         if target.startswith("http://"):
             parts = urlsplit(target)
             target = parts.path + (f"?{parts.query}" if parts.query else "")
-        if "upgrade: websocket" not in head.lower():
-            # One request for each connection, so that each is seen.
+        if not self.keeps_alive and "upgrade: websocket" not in head.lower():
             rest = rest.replace("\r\n", "\r\nConnection: close\r\n", 1)
             rest = rest.replace("Connection: keep-alive\r\n", "")
         return f"{method} {target.removeprefix(self.prefix)} {rest}"

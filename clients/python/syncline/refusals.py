@@ -58,7 +58,7 @@ def no_syncline(response: httpx2.Response) -> ConnectionLost:
     kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
     return ConnectionLost(
         f"HTTP {response.status_code} {response.reason_phrase} ({kind}) from {response.url.host}, "
-        "not from Syncline",
+        "not Syncline: no Syncline server made this reply",
         retry_after=retry_after(response.headers),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from http import HTTPStatus
 from ssl import SSLContext
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -14,7 +13,6 @@ import httpx2
 import orjson
 
 from syncline_protocol.commands import Mode
-from syncline_protocol.errors import Code
 from syncline_protocol.sids import is_sid
 
 from .document_stream import DocumentStream
@@ -22,7 +20,6 @@ from .exceptions import (
     ClientClosed,
     Conflict,
     ConnectionLost,
-    InvalidRequest,
     NotFound,
     RequestError,
     SynclineError,
@@ -30,6 +27,7 @@ from .exceptions import (
 )
 from .proxies import Proxy
 from .refusals import no_syncline, refusal
+from .rest_requests import PATCH_TYPES, body_of, form_of, headers_of
 from .snapshot import JsonObject
 from .token import Claims
 from .transport import EventHandler, Interrupted, Receive
@@ -47,12 +45,6 @@ NETWORK_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, Value
 
 BROKEN_ERRORS = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What comes of a connection that was open when the request was sent."""
-
-PATCH_TYPES = {
-    "merge": "application/merge-patch+json",
-    "operations": "application/json-patch+json",
-    "increment": "application/vnd.syncline.increment+json",
-}
 
 
 class RestTransport:
@@ -182,13 +174,13 @@ class RestTransport:
             case "get":
                 return self._hand(receive, await self._document("GET", request))
             case "set" | "ttl":
-                written = await self._document("POST", request, data=_form(request))
+                written = await self._document("POST", request, data=form_of(request))
                 return self._hand(receive, written)
             case "patch":
                 return self._hand(receive, await self._patch(request))
             case "remove":
                 await self._call(
-                    "DELETE", self._path(request["document"]), headers=_headers(request)
+                    "DELETE", self._path(request["document"]), headers=headers_of(request)
                 )
                 return receive({})
             case "unsubscribe":
@@ -220,7 +212,7 @@ class RestTransport:
             try:
                 document = self._checked(
                     await self._call(
-                        "POST", self._documents, headers=_headers(request), data=_form(request)
+                        "POST", self._documents, headers=headers_of(request), data=form_of(request)
                     )
                 )
             except Conflict:
@@ -236,12 +228,12 @@ class RestTransport:
             request,
             content=orjson.dumps(request[kind]),
             params={"Ttl": request["ttl"]} if "ttl" in request else None,
-            headers=_headers(request) | {"Content-Type": PATCH_TYPES[kind]},
+            headers=headers_of(request) | {"Content-Type": PATCH_TYPES[kind]},
         )
 
     async def _document(self, method: str, request: JsonObject, **body: Any) -> JsonObject:
         """Call, and put the resource of the reply in the form of a native reply."""
-        body.setdefault("headers", _headers(request))
+        body.setdefault("headers", headers_of(request))
         document = self._checked(await self._call(method, self._path(request["document"]), **body))
         if method != "GET" and self._identity is not None:
             document.setdefault("updated_by", self._identity)
@@ -257,7 +249,7 @@ class RestTransport:
             raise self._lost(error) from error
         if not reply.is_success:
             raise self._refused(refusal(reply))
-        body = _body_of(method, reply)
+        body = body_of(method, reply)
         if body is None:
             raise self._refused(no_syncline(reply))
         return body
@@ -353,50 +345,15 @@ class RestTransport:
         return error
 
     def _lost(self, error: Exception) -> Interrupted:
-        self._end(ConnectionLost(f"the connection{self._way} broke: {error!r}"))
+        reason = ConnectionLost(f"the connection{self._way} broke: {error!r}")
+        # A server that is away refuses; what only stays silent is a half-open connection.
+        reason.at_once = isinstance(error, httpx2.ReadTimeout)
+        self._end(reason)
         return Interrupted()
 
     def _end(self, reason: SynclineError) -> None:
         if not self.ended.done():
             self.ended.set_result(reason)
-
-
-def _body_of(method: str, reply: httpx2.Response) -> JsonObject | None:
-    """The JSON object of a success; None if it is no reply of Syncline."""
-    if reply.status_code == HTTPStatus.NO_CONTENT:
-        return {}
-    if method == "DELETE":
-        return None
-    try:
-        body = orjson.loads(reply.content)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _form(request: JsonObject) -> dict[str, str]:
-    """The parameters of a create or an update, as the REST API names them."""
-    form: dict[str, str] = {}
-    if request["do"] == "open" and "document" in request:
-        form["UniqueName"] = request["document"]
-    if "data" in request:
-        form["Data"] = orjson.dumps(request["data"]).decode()
-    if "ttl" in request:
-        form["Ttl"] = str(request["ttl"])
-    return form
-
-
-def _headers(request: JsonObject) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    if "if_match" in request:
-        revision = request["if_match"]
-        if not isinstance(revision, str) or not (revision.isascii() and revision.isalnum()):
-            # What no header can carry; the server says the same of the rest.
-            raise InvalidRequest.local(Code.INVALID_IF_MATCH, "if_match is no revision.")
-        headers["If-Match"] = revision
-    if "op" in request:
-        headers["Idempotency-Key"] = request["op"]
-    return headers
 
 
 def _fail(opened: asyncio.Future[Any], error: Exception) -> None:

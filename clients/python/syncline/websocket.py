@@ -367,9 +367,7 @@ def _refused(way: str, error: InvalidStatus) -> ConnectionLost:
         return ConnectionLost(
             f"{way} lets nobody in now: HTTP {response.status_code}", retry_after=asked
         )
-    return WebSocketBlocked(
-        f"no WebSocket at {way}: HTTP {response.status_code}, not from Syncline"
-    )
+    return WebSocketBlocked(f"no WebSocket at {way}: HTTP {response.status_code}, not Syncline")
 
 
 def _reason(closed: ConnectionClosed) -> SynclineError:
