@@ -10,6 +10,7 @@ import pytest
 from support.gateway import Gateway, page
 from support.listening import hear
 from support.server import RunningServer
+from support.socks import socks_proxy
 from syncline import ConnectionLost, UsageError, connect, proxies
 from syncline.proxies import check_proxy, find_proxy
 
@@ -52,6 +53,21 @@ class TestUse:
         assert all(f"Proxy-Authorization: Basic {credentials}" in head for head in proxy.heads)
         assert all("no.such.host.invalid:8040" in head.split("\r\n")[0] for head in proxy.heads)
 
+    async def test_by_socks_too_which_resolves_names(
+        self, server: RunningServer, transport: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        async with socks_proxy(server, asked) as address:
+            monkeypatch.setenv("ALL_PROXY", f"socks5h://{address}")
+            async with connect(
+                "http://no.such.host.invalid", token=server.token(), transport=transport
+            ) as client:
+                document = await client.document()
+                heard = hear(document)
+                await document.set({"n": 1})
+                assert (await heard.next()).data == {"n": 1}
+        assert set(asked) == {"no.such.host.invalid"}
+
     @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "localhost,127.0.0.1:{port}", "*"])
     async def test_not_where_the_environment_excludes_the_server(
         self, server: RunningServer, transport: Any, no_proxy: str, monkeypatch: pytest.MonkeyPatch
@@ -89,6 +105,18 @@ class TestFailure:
         monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:1")
         with pytest.raises(ConnectionLost, match=r"http://127\.0\.0\.1:1 \(HTTP_PROXY") as lost:
             await connect(server.url, token=server.token(), transport=choice, **SOON)
+        assert "secret" not in str(lost.value)
+
+    @pytest.mark.parametrize("choice", ["auto", "websocket", "rest"])
+    async def test_so_for_socks(self, server: RunningServer, choice: Any) -> None:
+        with pytest.raises(ConnectionLost, match=r"socks5://127\.0\.0\.1:1 \(proxy=") as lost:
+            await connect(
+                server.url,
+                token=server.token(),
+                transport=choice,
+                proxy="socks5://user:secret@127.0.0.1:1",
+                **SOON,
+            )
         assert "secret" not in str(lost.value)
 
     @pytest.mark.parametrize("choice", ["websocket", "rest"])
