@@ -38,7 +38,7 @@ class DocumentStream:
     the last event. Only where no stream can be opened the document cannot be followed.
 
     Attributes:
-        opened: True once the first stream told the state.
+        opened: True once the first stream brought the state.
         refusal: why the server opens no stream now; None while it does.
     """
 
@@ -91,7 +91,7 @@ class DocumentStream:
                     raise ConnectionLost(f"no event stream: {error!r}") from error
                 logger.debug("an event stream broke: %r", error)
             if not self.opened:
-                raise ConnectionLost("an event stream ended before it told the state")
+                raise ConnectionLost("an event stream ended before the state came")
             stood = clock() - began
             backoff.connection_stood(stood)
             if stood < STOOD_AFTER:

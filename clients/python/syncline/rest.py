@@ -345,7 +345,9 @@ class RestTransport:
         return error
 
     def _lost(self, error: Exception) -> Interrupted:
-        reason = ConnectionLost(f"the connection{self._way} broke: {error!r}")
+        silent = isinstance(error, httpx2.TimeoutException)
+        what = f"gave no sign of life for {self._reply_timeout:g} s" if silent else "broke"
+        reason = ConnectionLost(f"the connection{self._way} {what}: {error!r}")
         # A server that is away refuses; what only stays silent is a half-open connection.
         reason.at_once = isinstance(error, httpx2.ReadTimeout)
         self._end(reason)

@@ -80,17 +80,17 @@ class Subscription:
             self.current = snapshot
 
     def go_back(self, snapshot: Snapshot, held: Snapshot) -> bool:
-        """Take a state that is older than the one held, if the data set was put back.
+        """Take a state that is older than the current one, if the data set was put back.
 
-        `held` is what was current when the request was sent whose reply told `snapshot`: the server
-        had committed it, so only another data set (a restored one, or that of a master that lost
-        writes) can be behind it. A state that merely came late is older than what came since, but
-        never older than `held`.
+        `held` is what was current when the client sent the request whose reply brought `snapshot`.
+        The server had committed it, so only another data set (a restored one, or that of a master
+        that lost writes) can be behind it. A state that merely came late is older than what came
+        since, but never older than `held`.
 
         Returns:
             False if that is not so, and nothing was taken.
         """
-        if snapshot.revision >= held.revision or self.current is not held:
+        if snapshot.revision >= held.revision or self.current.revision != held.revision:
             return False
         self.current = self._told = snapshot
         self._missed = 0

@@ -283,9 +283,10 @@ class WebSocketTransport:
         self._watch = None
         if not self._pending or self.ended.done():
             return
-        if self._loop.time() < self._silent_since() + self._probing.after:
+        since = self._silent_since()
+        if self._loop.time() < since + self._probing.after:
             return self._watch_replies()
-        self._probe_task = asyncio.create_task(self._probe())
+        self._probe_task = asyncio.create_task(self._probe(since))
         self._probe_task.add_done_callback(self._probed)
 
     def _probed(self, probe: asyncio.Task[None]) -> None:
@@ -293,7 +294,7 @@ class WebSocketTransport:
         if self._pending and not self.ended.done():
             self._watch_replies()
 
-    async def _probe(self) -> None:
+    async def _probe(self, silent_since: float) -> None:
         """Ping, and give the connection up if nothing at all comes."""
         asked_at = self._loop.time()
         try:
@@ -302,7 +303,7 @@ class WebSocketTransport:
                 await (await self._socket.ping())
         except TimeoutError:
             if self._heard_at < asked_at:
-                self._give_up(self._loop.time() - self._silent_since())
+                self._give_up(self._loop.time() - silent_since)
         except ConnectionClosed:
             pass  # the reader says why
 
