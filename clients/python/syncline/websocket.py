@@ -41,7 +41,7 @@ from .refusals import retry_after
 from .snapshot import JsonObject
 from .transport import EventHandler, Interrupted, Receive
 
-__all__ = ["WebSocketTransport", "may_reconnect"]
+__all__ = ["Probing", "WebSocketTransport", "may_reconnect"]
 
 logger = logging.getLogger("syncline")
 
