@@ -84,6 +84,22 @@ class TestGateway:
             assert (await heard.next()).data == {"n": 1}
             assert client.state is ConnectionState.CONNECTED
 
+    @pytest.mark.parametrize("reply", WEATHER[:6], ids=lambda reply: reply[9:12].decode("latin-1"))
+    async def test_nor_one_that_may_choose_its_way(
+        self, server: RunningServer, reply: bytes
+    ) -> None:
+        async with (
+            Gateway(server) as gateway,
+            connect(gateway.url, token=server.token(), **FAST) as client,
+        ):
+            handle = await client.document(data={"n": 0})
+            gateway.reply = reply
+            await gateway.cut()
+            write = asyncio.create_task(handle.increment("/n"))
+            await gateway.came(len(gateway.heads) + 4)
+            gateway.reply = None
+            assert await write == {"n": 1}
+
     @pytest.mark.parametrize("choice", ["auto", "websocket", "rest"])
     async def test_the_first_connection_waits_for_it(
         self, server: RunningServer, choice: Any
