@@ -74,7 +74,7 @@ check-wheel: build ## Install the wheel in a clean environment and serve the dem
 	scripts/check-wheel dist/*.whl
 
 requirements: ## Compile the requirements files anew, keeping what still fits (needs uv)
-	$(UV_COMPILE) pyproject.toml --extra server --extra otel --group dev -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --extra server --extra otel --extra socks --group dev -o requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --extra server -c requirements/dev.txt -o requirements/runtime.txt
 	$(UV_COMPILE) pyproject.toml --extra server --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt

@@ -10,7 +10,7 @@ from syncline_protocol.jsonfaults import find_fault, find_surrogate
 
 from .exceptions import InvalidRequest, RequestError, TooLarge
 
-__all__ = ["check_name", "encode", "encode_data", "pointer_to"]
+__all__ = ["check_address", "encode", "encode_data", "pointer_to"]
 
 
 _DEEPEST = 1000
@@ -69,13 +69,19 @@ def _no_json(value: object, reason: str) -> RequestError:
     return InvalidRequest.local(Code.INVALID_JSON, f"This is no JSON value: {reason}.")
 
 
-def check_name(name: str | None) -> None:
-    """Refuse what neither a message nor a URL can carry.
+def check_address(address: object) -> None:
+    """Look at what addresses a document: a SID, a unique name, or None.
 
     Raises:
-        InvalidRequest: a SID or unique name that holds a lone surrogate.
+        InvalidRequest: it is none of these, or neither a message nor a URL can carry it.
     """
-    half = find_surrogate(name) if isinstance(name, str) else None
+    if address is None:
+        return
+    if not isinstance(address, str):
+        raise InvalidRequest.local(
+            Code.INVALID_NAME, f"a document is named by a str, not {type(address).__name__}."
+        )
+    half = find_surrogate(address)
     if half is not None:
         raise InvalidRequest.local(
             Code.INVALID_NAME, f"document holds {half}, which UTF-8 cannot carry."
