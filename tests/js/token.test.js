@@ -50,7 +50,7 @@ test("a token function that fails is asked again", async (t) => {
   await client.document();
   assert.deepEqual(errors, [
     [false, "there is no token: not now"],
-    [false, "there is no token: the token function returned no token"],
+    [false, "there is no token: the token function returned an empty string"],
   ]);
 });
 

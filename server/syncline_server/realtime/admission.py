@@ -15,6 +15,9 @@ from .connections import Departures
 
 __all__ = ["Door"]
 
+RECENT = 2.0
+"""Seconds for which a refusal counts for who asks whether there is room."""
+
 
 class Door:
     """One for all sockets and event streams of a process."""
@@ -38,10 +41,25 @@ class Door:
         self._audit = audit
         self._rate = settings.connect_rate
         self._gate = Gate(self._rate, clock)
+        self._clock = clock
+        self._last: tuple[Refusal, float] | None = None
 
     def refusal(self) -> Refusal | None:
         """Why one more cannot come in now; None lets it in."""
-        return self.full() or self.hurried()
+        refusal = self.full() or self.hurried()
+        if refusal is not None:
+            self._last = refusal, self._clock()
+        return refusal
+
+    def recent_refusal(self) -> Refusal | None:
+        """Why somebody was refused a moment ago; counts nothing.
+
+        The gate itself cannot say: it opens again within milliseconds, and whoever asks why a
+        handshake was refused comes after that.
+        """
+        if self._last is None or self._clock() - self._last[1] > RECENT:
+            return None
+        return self._last[0]
 
     def full(self) -> Refusal | None:
         """Only whether there is room."""

@@ -3,7 +3,9 @@
 import { Backoff } from "./backoff.js";
 import { Dialer } from "./dialer.js";
 import {
+  HalfOpen,
   INTERRUPTED,
+  SignedOut,
   SynclineError,
   clientClosed,
   connectionLost,
@@ -11,20 +13,22 @@ import {
   tooManyRequests,
 } from "./errors.js";
 import { Code, OUTSTANDING_LIMIT } from "./protocol.js";
-import { Deferred, ignore, orAborted, within } from "./timing.js";
+import { Deferred, ignore, orAborted, sleep, within } from "./timing.js";
 import { TokenSource } from "./token.js";
+import { watchWakeups } from "./wakeups.js";
 
 /** @import { Options, Server } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Token } from "./token.js" */
-/** @import { EventHandler, Receive, Request, Transport } from "./transport.js" */
+/** @import { Exit, ObserverOfEvents, Receive, Request, Transport } from "./transport.js" */
 
 /**
  * As the vendor's SDK names them.
  *
  * - `connecting`: there is no connection, and one is being made, now or after a pause.
  * - `connected`
- * - `denied`: the token was refused or has expired; `updateToken` connects again.
+ * - `denied`: the token was refused or has expired, or the user is `SignedOut`; `updateToken`
+ *   connects again.
  * - `error`: the server has ended the connection for good; make another client.
  * - `disconnecting`, `disconnected`: by `shutdown`.
  *
@@ -36,12 +40,18 @@ import { TokenSource } from "./token.js";
  * Who is told of a connection.
  *
  * @typedef {object} Observer
- * @property {EventHandler} onEvent takes each event of the server, in order
+ * @property {ObserverOfEvents} onEvent takes each event of the server, in order
  * @property {() => void} onConnected there is a new transport
  * @property {(state: ConnectionState) => void} onState
  * @property {(error: SynclineError, isTerminal: boolean) => void} onBroken takes why the
  *   connection ended, or could not be made; terminal if no other will be made by itself
  */
+
+/**
+ * Time after which a request that writes is not sent again: the server remembers its `op` for 120 s
+ * (docs/protocol.md, section 3), and would then apply it a second time.
+ */
+const RESEND_LIMIT = 100_000;
 
 /**
  * One transport at a time, kept open: dial, fall back, back off, dial again.
@@ -69,6 +79,8 @@ export class Connection {
   #stop = new AbortController();
   #wake = ignore;
   #outstanding = 0;
+  /** @type {SynclineError | null} why there is no connection, or was none before this one */
+  #lastBreak = null;
 
   /**
    * @param {Server} server
@@ -94,11 +106,11 @@ export class Connection {
 
   /** Connect, and keep connected. */
   start() {
-    const online = () => {
+    watchWakeups(this.#stop.signal, (isNewNetwork) => {
+      // A pause has no point any more; the one of a client that is denied has.
       if (!this.#failure) this.#wake();
-    };
-    // A browser's; a pause has no point any more when the network is back.
-    globalThis.addEventListener?.("online", online, { signal: this.#stop.signal });
+      this.transport?.probe(isNewNetwork);
+    });
     void this.#keepOpen();
   }
 
@@ -109,20 +121,22 @@ export class Connection {
    * @param {string} verb
    * @param {JsonObject} members those that are undefined or null are left out
    * @param {Receive<T>} receive
-   * @param {AbortSignal | null} [signal]
+   * @param {Partial<Exit>} [exit]
    * @returns {Promise<T>}
    */
-  async request(verb, members, receive, signal = null) {
+  async request(verb, members, receive, { signal, undo } = {}) {
     if (this.#outstanding >= OUTSTANDING_LIMIT) {
       throw tooManyRequests(`${this.#outstanding} requests wait for their replies already.`);
     }
     const given = Object.entries(members).filter(([, value]) => value != null);
     const request = { do: verb, ...Object.fromEntries(given) };
+    /** @type {Attempts} */
+    const attempts = { firstSent: null, refusal: null };
     this.#outstanding += 1;
     try {
-      const late = () => this.#late(verb);
-      return await within(this.#options.requestTimeout, late, signal, (patience) =>
-        this.#carryOut(request, receive, patience),
+      const late = () => this.#late(verb, attempts);
+      return await within(this.#options.requestTimeout, late, signal ?? null, (patience) =>
+        this.#carryOut(request, receive, { signal: patience, undo }, attempts),
       );
     } finally {
       this.#outstanding -= 1;
@@ -181,16 +195,29 @@ export class Connection {
    * @template T
    * @param {Request} request
    * @param {Receive<T>} receive
-   * @param {AbortSignal} signal
+   * @param {Exit} exit
+   * @param {Attempts} attempts
    * @returns {Promise<T>}
    */
-  async #carryOut(request, receive, signal) {
+  async #carryOut(request, receive, exit, attempts) {
+    const { backoffInitial, backoffLimit } = this.#options;
+    const backoff = new Backoff(backoffInitial, backoffLimit);
     for (;;) {
-      const transport = await this.#ready(signal);
+      const transport = await this.#ready(exit.signal);
+      // The clock on the wall: it goes on while the machine sleeps.
+      attempts.firstSent ??= Date.now();
+      if ("op" in request && Date.now() - attempts.firstSent > RESEND_LIMIT) {
+        throw this.#late(request.do, attempts);
+      }
       try {
-        return await transport.request(request, receive, signal);
+        return await transport.request(request, receive, exit);
       } catch (error) {
-        if (error !== INTERRUPTED) throw error;
+        if (error === INTERRUPTED) continue;
+        if (!isToWait(request, error)) throw error;
+        // Nothing was applied, so the time begins again.
+        attempts.firstSent = null;
+        attempts.refusal = error;
+        await sleep(Math.min(error.retryAfter ?? 0, backoffLimit) + backoff.pause(), exit.signal);
       }
     }
   }
@@ -207,16 +234,25 @@ export class Connection {
     }
   }
 
-  /** @param {string} verb */
-  #late(verb) {
-    const message = `no reply to ${verb} within ${this.#options.requestTimeout} ms`;
-    return new SynclineError(`${message}; its outcome is unknown`, { retry: true });
+  /**
+   * @param {string} verb
+   * @param {Attempts} attempts
+   */
+  #late(verb, { firstSent, refusal }) {
+    const last = refusal ?? (this.transport ? null : this.#lastBreak);
+    const message = [
+      `no reply to ${verb} within ${this.#options.requestTimeout} ms`,
+      ...(firstSent === null ? [] : ["its outcome is unknown"]),
+      ...(last === null ? [] : [`the last thing seen: ${last.message}`]),
+    ].join("; ");
+    const { code, status } = refusal ?? {};
+    return new SynclineError(message, { code, status, retry: true, cause: last ?? undefined });
   }
 
   async #authenticate() {
     const stop = this.#stop.signal;
     const token = await this.#dialer.getToken(stop);
-    const late = () => this.#late("auth");
+    const late = () => this.#late("auth", { firstSent: null, refusal: null });
     await within(this.#options.requestTimeout, late, stop, async (signal) => {
       if (!this.transport) throw INTERRUPTED;
       await this.transport.authenticate(token, signal);
@@ -280,7 +316,8 @@ export class Connection {
     const error =
       reason instanceof SynclineError
         ? reason
-        : connectionLost(`there is no token: ${messageOf(reason)}`, { cause: reason });
+        : connectionLost(`the connection failed: ${messageOf(reason)}`, { cause: reason });
+    this.#lastBreak = error;
     const isDenied = this.#isDenied(error);
     const isFinal = !error.status && !error.retry;
     this.#failure = isDenied || isFinal ? error : null;
@@ -291,7 +328,7 @@ export class Connection {
     // A listener may have brought a new token, or ended it all, just now.
     const isToWait = this.#isDenied(error) || !isDenied;
     if (isToWait && !this.#stop.signal.aborted) {
-      await this.#pause(isDenied ? null : this.#backoff.pause());
+      await this.#pause(isDenied ? null : this.#pauseAfter(error));
     }
     if (!this.#stop.signal.aborted) this.#failure = null;
     this.#become("connecting");
@@ -305,8 +342,19 @@ export class Connection {
    * @param {SynclineError} error
    */
   #isDenied(error) {
-    if (!error.status || error.retry || this.#token !== this.#tried) return false;
+    if (this.#token !== this.#tried) return false;
+    if (error instanceof SignedOut) return true;
+    // A defect of the server (500) says nothing of the token.
+    if (error.retry || error.status < 400 || error.status > 499) return false;
     return error.code !== Code.TOKEN_EXPIRED || !this.#token.isRenewable;
+  }
+
+  /** @param {SynclineError} error */
+  #pauseAfter(error) {
+    // Finding it half-open took seconds: that was pause enough.
+    if (error instanceof HalfOpen) return 0;
+    const wanted = Math.min(error.retryAfter ?? 0, this.#options.backoffLimit);
+    return wanted + this.#backoff.pause();
   }
 
   /**
@@ -334,4 +382,24 @@ export class Connection {
     this.state = state;
     this.#observer.onState(state);
   }
+}
+
+/**
+ * What has become of a request so far.
+ *
+ * @typedef {object} Attempts
+ * @property {number | null} firstSent since 1970; null if nothing of it can have been applied
+ * @property {SynclineError | null} refusal the last one that is worth another attempt
+ */
+
+/**
+ * True if the server has no room for now, and the caller is better off waiting: nothing depends on
+ * when a document is opened. Whoever writes gets the refusal, and decides.
+ *
+ * @param {Request} request
+ * @param {unknown} error
+ * @returns {error is SynclineError}
+ */
+function isToWait(request, error) {
+  return request.do === "open" && error instanceof SynclineError && error.retry && error.status > 0;
 }

@@ -27,13 +27,16 @@ export class Json {
 
   /**
    * @param {unknown} value
-   * @throws {SynclineError} it cannot be written: NaN or Infinity, a BigInt, a circle
+   * @throws {SynclineError} it cannot be written, or would be written as something else
    */
   static of(value) {
     try {
-      return new Json(JSON.stringify(value, refuseInfinite));
+      const text = JSON.stringify(value, refuseOthers);
+      if (text === undefined) throw new TypeError("it is undefined");
+      return new Json(text);
     } catch (error) {
-      const message = `This is no JSON value: ${messageOf(error)}.`;
+      // What V8 says of a circle goes on for lines.
+      const message = `This is no JSON value: ${messageOf(error).split("\n")[0]}.`;
       throw new SynclineError(message, { code: Code.INVALID_JSON, status: 400, cause: error });
     }
   }
@@ -47,8 +50,9 @@ export class Json {
    */
   static data(data, limit) {
     if (data === null) throw notData("null", Code.INVALID_DATA);
+    if (data === undefined) throw notData("undefined", Code.INVALID_JSON);
     const json = Json.of(data);
-    if (typeof json.text !== "string" || !json.text.startsWith("{")) {
+    if (!json.text.startsWith("{")) {
       throw notData(Array.isArray(data) ? "an array" : typeof data, Code.INVALID_JSON);
     }
     if (limit !== null) checkSize(json.text, limit);
@@ -64,17 +68,46 @@ function notData(given, code) {
   return new SynclineError(`data must be a JSON object, not ${given}.`, { code, status: 400 });
 }
 
+/** What `JSON.stringify` writes as `{}`: a promise is most often one that was not awaited. */
+const WRITTEN_AS_EMPTY = [Map, Set, WeakMap, WeakSet, Promise, RegExp, ArrayBuffer];
+
 /**
- * JSON would write null, which is another value.
+ * Refuse what JSON would leave out, or write as another value. A member that is undefined is left
+ * out as usual.
  *
+ * @this {unknown} what holds the value
  * @param {string} key
  * @param {unknown} value
  */
-function refuseInfinite(key, value) {
-  if (typeof value === "number" && !Number.isFinite(value)) {
-    throw new TypeError(`${key || "it"} is ${value}`);
-  }
+function refuseOthers(key, value) {
+  const kind = kindOf(value, Array.isArray(this));
+  if (kind) throw new TypeError(`${key || "it"} is ${kind}`);
   return value;
+}
+
+/**
+ * @param {unknown} value
+ * @param {boolean} isElement of an array, where undefined would become null
+ * @returns {string | null} null if JSON has it
+ */
+function kindOf(value, isElement) {
+  switch (typeof value) {
+    case "number":
+      return Number.isFinite(value) ? null : String(value);
+    case "undefined":
+      return isElement ? "undefined" : null;
+    case "function":
+    case "symbol":
+      return `a ${typeof value}`;
+    case "bigint":
+      return "a BigInt";
+    case "object": {
+      const type = WRITTEN_AS_EMPTY.find((each) => value instanceof each);
+      return type ? `a ${type.name}` : null;
+    }
+    default:
+      return null;
+  }
 }
 
 /**
