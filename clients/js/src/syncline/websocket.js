@@ -2,6 +2,7 @@
 
 import { Close, FIRST_PRIVATE_CLOSE_CODE, whyClosed } from "./close.js";
 import {
+  HalfOpen,
   INTERRUPTED,
   SynclineError,
   WebSocketBlocked,
@@ -266,7 +267,11 @@ export class WebSocketTransport {
     this.#pending.clear();
     this.#givenUp.clear();
     clearTimeout(this.#overdue);
-    if (closeCode !== null) this.#socket.close(closeCode);
+    if (closeCode === null) return;
+    // Nothing answers the closing handshake there: `ws` would keep its process alive for it.
+    const { terminate } = /** @type {{ terminate?: () => void }} */ (this.#socket);
+    if (terminate && reason instanceof HalfOpen) terminate.call(this.#socket);
+    else this.#socket.close(closeCode);
   }
 
   /** A page cannot see pings: ask for a sign of life after a silence. */
