@@ -29,6 +29,8 @@ export class Proxy {
   answer = null;
   /** How many connections it has taken. */
   accepted = 0;
+  /** Milliseconds by which what the server sends comes later. */
+  replyDelay = 0;
   /** Cuts each new connection at once. */
   isDown = false;
   /** Swallows what the client sends. */
@@ -111,6 +113,7 @@ export class Proxy {
     client.on("data", (part) => drops(this.swallowsRequests) || server.write(part));
     server.on("data", (part) => {
       if (drops(this.swallowsReplies)) this.#onSwallowed();
+      else if (this.replyDelay > 0) setTimeout(() => client.write(part), this.replyDelay);
       else client.write(part);
     });
     if (this.cutsAfter !== null) {
