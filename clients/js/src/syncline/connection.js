@@ -1,5 +1,6 @@
 /** The connection, through every break. */
 
+import { Attempts } from "./attempts.js";
 import { Backoff } from "./backoff.js";
 import { Dialer } from "./dialer.js";
 import {
@@ -48,12 +49,6 @@ import { watchWakeups } from "./wakeups.js";
  */
 
 /**
- * Time after which a request that writes is not sent again: the server remembers its `op` for 120 s
- * (docs/protocol.md, section 3), and would then apply it a second time.
- */
-const RESEND_LIMIT = 100_000;
-
-/**
  * One transport at a time, kept open: dial, fall back, back off, dial again.
  *
  * A request waits for a transport, and is sent again with the same members when the transport ends
@@ -79,8 +74,8 @@ export class Connection {
   #stop = new AbortController();
   #wake = ignore;
   #outstanding = 0;
-  /** @type {SynclineError | null} why there is no connection, or was none before this one */
-  #lastBreak = null;
+  /** @type {SynclineError | null} why there is no connection, or was none the last time */
+  #break = null;
 
   /**
    * @param {Server} server
@@ -98,6 +93,11 @@ export class Connection {
   /** The transport in use; null while there is no connection. */
   get transport() {
     return this.#transport?.isOpen ? this.#transport : null;
+  }
+
+  /** Why there is no connection; null while there is one. */
+  get #lastBreak() {
+    return this.transport ? null : this.#break;
   }
 
   get #token() {
@@ -130,12 +130,12 @@ export class Connection {
     }
     const given = Object.entries(members).filter(([, value]) => value != null);
     const request = { do: verb, ...Object.fromEntries(given) };
-    /** @type {Attempts} */
-    const attempts = { firstSent: null, refusal: null };
+    const { requestTimeout } = this.#options;
+    const attempts = new Attempts(request, requestTimeout);
+    const late = () => attempts.late(this.#lastBreak);
     this.#outstanding += 1;
     try {
-      const late = () => this.#late(verb, attempts);
-      return await within(this.#options.requestTimeout, late, signal ?? null, (patience) =>
+      return await within(requestTimeout, late, signal ?? null, (patience) =>
         this.#carryOut(request, receive, { signal: patience, undo }, attempts),
       );
     } finally {
@@ -154,6 +154,7 @@ export class Connection {
     const replacement = new TokenSource(token);
     this.#dialer.token = replacement;
     if (!this.transport) {
+      this.#failure = null; // what is asked from here on waits for the new connection
       this.#wake();
       return;
     }
@@ -204,19 +205,12 @@ export class Connection {
     const backoff = new Backoff(backoffInitial, backoffLimit);
     for (;;) {
       const transport = await this.#ready(exit.signal);
-      // The clock on the wall: it goes on while the machine sleeps.
-      attempts.firstSent ??= Date.now();
-      if ("op" in request && Date.now() - attempts.firstSent > RESEND_LIMIT) {
-        throw this.#late(request.do, attempts);
-      }
+      if (!attempts.begin()) throw attempts.late(this.#lastBreak);
       try {
         return await transport.request(request, receive, exit);
       } catch (error) {
         if (error === INTERRUPTED) continue;
-        if (!isToWait(request, error)) throw error;
-        // Nothing was applied, so the time begins again.
-        attempts.firstSent = null;
-        attempts.refusal = error;
+        if (!attempts.takeRefusal(error)) throw error;
         await sleep(Math.min(error.retryAfter ?? 0, backoffLimit) + backoff.pause(), exit.signal);
       }
     }
@@ -234,26 +228,12 @@ export class Connection {
     }
   }
 
-  /**
-   * @param {string} verb
-   * @param {Attempts} attempts
-   */
-  #late(verb, { firstSent, refusal }) {
-    const last = refusal ?? (this.transport ? null : this.#lastBreak);
-    const message = [
-      `no reply to ${verb} within ${this.#options.requestTimeout} ms`,
-      ...(firstSent === null ? [] : ["its outcome is unknown"]),
-      ...(last === null ? [] : [`the last thing seen: ${last.message}`]),
-    ].join("; ");
-    const { code, status } = refusal ?? {};
-    return new SynclineError(message, { code, status, retry: true, cause: last ?? undefined });
-  }
-
   async #authenticate() {
     const stop = this.#stop.signal;
     const token = await this.#dialer.getToken(stop);
-    const late = () => this.#late("auth", { firstSent: null, refusal: null });
-    await within(this.#options.requestTimeout, late, stop, async (signal) => {
+    const { requestTimeout } = this.#options;
+    const late = () => new Attempts({ do: "auth" }, requestTimeout).late(this.#lastBreak);
+    await within(requestTimeout, late, stop, async (signal) => {
       if (!this.transport) throw INTERRUPTED;
       await this.transport.authenticate(token, signal);
     });
@@ -317,9 +297,9 @@ export class Connection {
       reason instanceof SynclineError
         ? reason
         : connectionLost(`the connection failed: ${messageOf(reason)}`, { cause: reason });
-    this.#lastBreak = error;
+    this.#break = error;
     const isDenied = this.#isDenied(error);
-    const isFinal = !error.status && !error.retry;
+    const isFinal = !error.status && !error.retry && !(error instanceof SignedOut);
     this.#failure = isDenied || isFinal ? error : null;
     this.#change();
     this.#become(isDenied ? "denied" : isFinal ? "error" : "connecting");
@@ -382,24 +362,4 @@ export class Connection {
     this.state = state;
     this.#observer.onState(state);
   }
-}
-
-/**
- * What has become of a request so far.
- *
- * @typedef {object} Attempts
- * @property {number | null} firstSent since 1970; null if nothing of it can have been applied
- * @property {SynclineError | null} refusal the last one that is worth another attempt
- */
-
-/**
- * True if the server has no room for now, and the caller is better off waiting: nothing depends on
- * when a document is opened. Whoever writes gets the refusal, and decides.
- *
- * @param {Request} request
- * @param {unknown} error
- * @returns {error is SynclineError}
- */
-function isToWait(request, error) {
-  return request.do === "open" && error instanceof SynclineError && error.retry && error.status > 0;
 }

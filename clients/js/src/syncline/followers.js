@@ -115,6 +115,7 @@ export class Followers {
       return name === "removed";
     };
     const pauses = new Backoff(this.#options.backoffInitial, this.#options.backoffLimit);
+    let failures = 0;
     try {
       for (;;) {
         const since = performance.now();
@@ -128,8 +129,11 @@ export class Followers {
         // 3. Proxies cut responses after some time: go on at once. One that cuts all at once is
         //    not to be asked without a pause.
         if (end === "ended" && stood < QUICK_END) await sleep(pauses.pause(), signal);
-        // 4. Too many come at once: the server says when.
-        if (end instanceof SynclineError) await sleep((end.retryAfter ?? 0) + pauses.pause(), signal);
+        // 4. It could not be opened again. Too many come at once: the server says when. The network:
+        //    what cut the stream may have cut the next connection too, so there is one more try.
+        failures = end instanceof Error && !isBusy(end) ? failures + 1 : 0;
+        if (failures > 1) throw end;
+        if (end instanceof Error) await sleep(pauses.pause() + waitOf(end), signal);
         pauses.connectionStood(stood);
       }
     } catch (error) {
@@ -147,15 +151,16 @@ export class Followers {
    * @param {string | null} revision that the client has; null if none
    * @param {AbortController} controller
    * @param {(name: string, data: JsonObject) => boolean} take returns whether it was removed
-   * @returns {Promise<"removed" | "seen" | "ended" | "reopened" | SynclineError>} `ended` if
-   *   something in between ended it; an error if the server has no room for now; rejected with why
-   *   it cannot be followed
+   * @returns {Promise<"removed" | "seen" | "ended" | "reopened" | Error>} `ended` if something
+   *   in between ended it; an error if it could not be opened again; rejected with why it cannot be
+   *   followed
    */
   async #look(address, revision, controller, take) {
     const isHeld = this.#streams < this.#options.eventStreams;
     const reading = this.#http.start(controller.signal);
     let lastHeard = performance.now();
     let isOpen = false;
+    let isBegun = revision !== null;
     if (isHeld) this.#readings.set(reading, () => lastHeard);
     const onPart = () => {
       lastHeard = performance.now();
@@ -166,6 +171,7 @@ export class Followers {
       const body = await this.#http.stream(path, isHeld ? revision : null, reading);
       isOpen = true;
       for await (const { name, data } of readEvents(body, reading.signal, onPart)) {
+        isBegun = true;
         if (take(name, data)) return "removed";
         if (!isHeld) return "seen";
       }
@@ -173,10 +179,12 @@ export class Followers {
     } catch (error) {
       if (controller.signal.aborted) throw error;
       if (reading.signal.reason === REOPENED) return "reopened";
-      if (!isOpen && revision !== null && isBusy(error)) return error;
+      if (!isBegun) throw error;
       const isMeant = error instanceof SynclineError && !(error instanceof HalfOpen);
-      if (!isOpen || isMeant || revision === null) throw error;
-      return "ended";
+      if (isOpen && !isMeant) return "ended";
+      const isWeather = error instanceof Error && statusOf(error) === 0;
+      if (!isOpen && (isWeather || isBusy(error))) return error;
+      throw error;
     } finally {
       this.#readings.delete(reading);
       this.#http.done(reading);
@@ -186,6 +194,11 @@ export class Followers {
   get #streams() {
     return this.#readings.size;
   }
+}
+
+/** @param {Error} error */
+function waitOf(error) {
+  return error instanceof SynclineError ? (error.retryAfter ?? 0) : 0;
 }
 
 /** @param {unknown} error @returns {error is SynclineError} */
