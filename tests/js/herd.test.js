@@ -24,7 +24,7 @@ function counting(paths) {
 for (const transport of ["auto", "websocket", "rest"]) {
   test(`with --connect-rate everybody of a herd gets in: ${transport}`, async (t) => {
     const server = await startFor(t, "--connect-rate=4");
-    const clients = Array.from({ length: 12 }, (_, n) =>
+    const clients = Array.from({ length: 9 }, (_, n) =>
       connect(t, server, { identity: `client${n}`, transport }),
     );
     await Promise.all(clients.map((client) => client.document("lobby")));

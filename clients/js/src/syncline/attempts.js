@@ -35,15 +35,15 @@ export class Attempts {
   }
 
   /**
-   * Take a refusal: true if the server has no room for now, and the caller is better off waiting: nothing depends
-   * on when a document is opened. Whoever writes gets the refusal, and decides.
+   * Take a refusal, and say whether to wait and ask again: the server has no room for now, and
+   * nothing depends on when a document is opened. Whoever writes gets the refusal, and decides.
    *
    * @param {unknown} error
    * @returns {error is SynclineError}
    */
   takeRefusal(error) {
-    const isOpening = this.#request.do === "open";
-    if (!isOpening || !(error instanceof SynclineError) || !error.retry || !error.status) return false;
+    if (this.#request.do !== "open" || !(error instanceof SynclineError)) return false;
+    if (!error.retry || error.status === 0) return false;
     this.#firstSent = null;
     this.#refusal = error;
     return true;
