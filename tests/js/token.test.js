@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { Client, SignedOut } from "../../clients/js/src/syncline.js";
+import { Client, TokenDenied } from "../../clients/js/src/syncline.js";
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
 import { connect, next, rejection, until, when, whenState } from "./support.js";
@@ -250,13 +250,13 @@ test("only the application ends the asking: it says that the user is signed out"
   const client = connect(t, server, {
     token: async () => {
       asked += 1;
-      throw new SignedOut("bye");
+      throw new TokenDenied("bye");
     },
   });
   const opening = rejection(client.document());
   const error = await next(client, "connectionError");
   assert.deepEqual([error.terminal, error.message], [true, "bye"]);
-  assert.ok((await opening) instanceof SignedOut);
+  assert.ok((await opening) instanceof TokenDenied);
   assert.equal(client.connectionState, "denied");
   assert.equal(asked, 1);
   await client.updateToken(() => server.token("alice"));

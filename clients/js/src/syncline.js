@@ -37,7 +37,7 @@
 export { Client, Client as SyncClient, Client as default } from "./syncline/client.js";
 export { SyncDocument } from "./syncline/document.js";
 export { Emitter } from "./syncline/emitter.js";
-export { SignedOut, SynclineError } from "./syncline/errors.js";
+export { SynclineError, TokenDenied } from "./syncline/errors.js";
 export { EventQueue } from "./syncline/event-queue.js";
 export { Snapshot } from "./syncline/snapshot.js";
 

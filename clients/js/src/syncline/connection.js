@@ -6,8 +6,8 @@ import { Dialer } from "./dialer.js";
 import {
   HalfOpen,
   INTERRUPTED,
-  SignedOut,
   SynclineError,
+  TokenDenied,
   clientClosed,
   connectionLost,
   messageOf,
@@ -28,7 +28,7 @@ import { watchWakeups } from "./wakeups.js";
  *
  * - `connecting`: there is no connection, and one is being made, now or after a pause.
  * - `connected`
- * - `denied`: the token was refused or has expired, or the user is `SignedOut`; `updateToken`
+ * - `denied`: the token was refused or has expired, or the token function threw `TokenDenied`; `updateToken`
  *   connects again.
  * - `error`: the server has ended the connection for good; make another client.
  * - `disconnecting`, `disconnected`: by `shutdown`.
@@ -299,7 +299,7 @@ export class Connection {
         : connectionLost(`the connection failed: ${messageOf(reason)}`, { cause: reason });
     this.#break = error;
     const isDenied = this.#isDenied(error);
-    const isFinal = !error.status && !error.retry && !(error instanceof SignedOut);
+    const isFinal = !error.status && !error.retry && !(error instanceof TokenDenied);
     this.#failure = isDenied || isFinal ? error : null;
     this.#change();
     this.#become(isDenied ? "denied" : isFinal ? "error" : "connecting");
@@ -323,7 +323,7 @@ export class Connection {
    */
   #isDenied(error) {
     if (this.#token !== this.#tried) return false;
-    if (error instanceof SignedOut) return true;
+    if (error instanceof TokenDenied) return true;
     // A defect of the server (500) says nothing of the token.
     if (error.retry || error.status < 400 || error.status > 499) return false;
     return error.code !== Code.TOKEN_EXPIRED || !this.#token.isRenewable;

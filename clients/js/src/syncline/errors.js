@@ -49,14 +49,15 @@ export class WebSocketBlocked extends SynclineError {}
 export class HalfOpen extends SynclineError {}
 
 /**
- * Throw it from the token function when the user is signed out, to say that asking again is no use:
- * the client is `denied` then, until `updateToken`. After every other error it asks again.
+ * There will be no token: thrown by the application's token function, when the user is signed out
+ * for example. The client is `denied` then, until `updateToken`; after every other error it asks
+ * again.
  */
-export class SignedOut extends SynclineError {
+export class TokenDenied extends SynclineError {
   /** @param {string} [message] */
-  constructor(message = "the user is signed out") {
+  constructor(message = "the application has no token") {
     super(message);
-    this.name = "SignedOut";
+    this.name = "TokenDenied";
   }
 }
 

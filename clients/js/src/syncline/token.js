@@ -1,6 +1,6 @@
 /** The access token. */
 
-import { SignedOut, connectionLost, messageOf } from "./errors.js";
+import { TokenDenied, connectionLost, messageOf } from "./errors.js";
 
 /** How long before its end a token is renewed: this long, or this part of its life if less. */
 const RENEW_BEFORE = 180_000;
@@ -15,7 +15,7 @@ const TIMER_LIMIT = 2 ** 31 - 1;
 /**
  * A JWT, or a function that gets one. What the function returns must be a JWT, so look at
  * `response.ok` before the body. When it fails, returns anything else, or takes longer than
- * `tokenTimeout`, it is called again after a pause; it throws `SignedOut` to end that.
+ * `tokenTimeout`, it is called again after a pause; it throws `TokenDenied` to end that.
  *
  * @typedef {string | (() => string | Promise<string>)} Token
  */
@@ -41,7 +41,7 @@ export class TokenSource {
   }
 
   /**
-   * @returns {Promise<string>} rejected with `SignedOut` if the application says that there will be
+   * @returns {Promise<string>} rejected with `TokenDenied` if the application says that there will be
    *   no token, and with an error that is worth another attempt for all else
    */
   async get() {
@@ -53,7 +53,7 @@ export class TokenSource {
       if (!JWT.test(token)) throw new TypeError(`the token function returned ${kindOf(given)}`);
       return token;
     } catch (error) {
-      if (error instanceof SignedOut) throw error;
+      if (error instanceof TokenDenied) throw error;
       throw connectionLost(`there is no token: ${messageOf(error)}`, { cause: error });
     }
   }
