@@ -38,7 +38,7 @@ async def open_through(
     await page.goto(f"{gateway.url}/healthz")
     module = f"{gateway.url}/syncline.js"
     await page.evaluate(OPEN, [module, server.token("ada"), f"weather {uuid4()}", options])
-    browsing.errors.clear()  # REST looks for the document before it makes one: Chromium logs the 404
+    browsing.errors.clear()  # REST looks for the document first: Chromium logs the 404
     return page
 
 

@@ -149,7 +149,7 @@ test("after a break, news wait for the own write that may have caused them", asy
 });
 
 test("on another connection the event of a write can come before its reply", async (t) => {
-  const { peer, client } = await connectToPeer(t);
+  const { peer, client } = await connectToPeer(t, { eventQueue: 1 });
   const document = await client.document();
   const seen = record(document);
   let first;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
+import { body, TOKEN } from "./peer.js";
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
 import { connect, freshName, next, record, rejection, until, when } from "./support.js";
@@ -387,4 +388,46 @@ test("a WebSocket that is only slow is taken, and REST left", async (t) => {
   const document = await client.document({ data: { n: 0 } });
   await until(() => client.transport === "websocket");
   assert.deepEqual(await document.increment("/n"), { n: 1 });
+});
+
+test("the rest of what a stream brought when the connection ended is not taken for another's", async (t) => {
+  const encoder = new TextEncoder();
+  const frames = (name, ...documents) =>
+    documents.map((each) => `event: ${name}\ndata: ${JSON.stringify(each)}\n\n`).join("");
+  const streams = [];
+  const writes = [];
+  const fetch = async (url, { method = "GET" } = {}) => {
+    if (method === "POST") {
+      if (writes.push(url) > 1) return Response.json(body(1_000, { n: "mine" }));
+      return new Promise((_, reject) => streams[0].fail(reject));
+    }
+    if (!url.endsWith("/Events")) return Response.json({});
+    const { readable, writable } = new TransformStream();
+    const writer = writable.getWriter();
+    const state = streams.length === 0 ? body(1, { n: 0 }) : body(1_000, { n: "mine" });
+    void writer.write(encoder.encode(frames("state", state)));
+    streams.push({
+      fail: async (reject) => {
+        // In one piece: many changes of others, and the own one. The network fails amid them.
+        const others = Array.from({ length: 500 }, (_, n) => body(n + 2, { n }));
+        const text = frames("updated", ...others, body(1_000, { n: "mine" }));
+        writer.write(encoder.encode(text)).catch(() => {});
+        for (let turn = 0; turn < 200; turn += 1) await undefined;
+        reject(new TypeError("the network failed"));
+      },
+    });
+    return new Response(readable, { headers: { "Content-Type": "text/event-stream" } });
+  };
+  const client = connect(t, { url: "http://127.0.0.1:1", token: () => TOKEN }, {
+    transport: "rest",
+    fetch,
+  });
+  const document = await client.document(body(1).sid);
+  const seen = record(document);
+  await document.set({ n: "mine" });
+  await when(document, () => seen.at(-1)?.data.n === "mine");
+  assert.deepEqual(
+    seen.filter(({ data }) => data.n === "mine").map(({ isLocal }) => isLocal),
+    [true],
+  );
 });

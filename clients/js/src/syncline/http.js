@@ -45,8 +45,8 @@ export class Http {
   #documents = "";
   /** @type {Deferred<SynclineError>} */
   #end = new Deferred();
-  /** @type {Set<AbortController>} of what is under way */
-  #running = new Set();
+  /** @type {Map<AbortController, () => void>} of what is under way, with what unlinks each */
+  #running = new Map();
 
   /**
    * @param {string} url
@@ -108,6 +108,8 @@ export class Http {
       const response = await this.#send(path, { headers }, attempt);
       const type = response.headers.get("Content-Type") ?? "";
       if (!response.body || !type.startsWith("text/event-stream")) throw notOurs(response);
+      // It stays linked to the caller's controller, which ends the body.
+      this.#running.delete(attempt);
       return response.body;
     });
   }
@@ -148,8 +150,10 @@ export class Http {
    */
   start(signal) {
     const controller = new AbortController();
-    this.#running.add(controller);
-    signal?.addEventListener("abort", () => controller.abort(signal.reason), { once: true });
+    const abort = () => controller.abort(signal?.reason);
+    // Taken away when it is done: a document's signal outlives many requests.
+    this.#running.set(controller, () => signal?.removeEventListener("abort", abort));
+    signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) controller.abort(signal.reason);
     if (!this.isOpen) controller.abort(INTERRUPTED);
     return controller;
@@ -157,6 +161,7 @@ export class Http {
 
   /** @param {AbortController} controller of `start` */
   done(controller) {
+    this.#running.get(controller)?.();
     this.#running.delete(controller);
   }
 
@@ -184,7 +189,7 @@ export class Http {
   finish(reason) {
     this.isOpen = false;
     this.#end.resolve(reason);
-    for (const controller of this.#running) controller.abort(INTERRUPTED);
+    for (const controller of this.#running.keys()) controller.abort(INTERRUPTED);
   }
 
   /**
