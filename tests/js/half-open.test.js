@@ -147,8 +147,11 @@ test("after shutdown the page's events do nothing", async (t) => {
 test("a slow reply is waited for while the server shows that it lives", async (t) => {
   const peer = await Peer.start();
   t.after(() => peer.stop());
-  const client = connect(t, { url: peer.url, token: () => TOKEN }, { transport: "websocket", ...SOON });
-  client.on("connectionError", (error) => assert.fail(error.message));
+  const client = connect(t, { url: peer.url, token: () => TOKEN }, {
+    transport: "websocket",
+    ...SOON,
+    probeTimeout: 20_000,
+  });
   const { requests } = peer;
   const probed = new Promise((resolve) => {
     peer.requests = { push: (request) => requests.push(request) && request.do === "ping" && resolve() };
@@ -158,7 +161,10 @@ test("a slow reply is waited for while the server shows that it lives", async (t
     reply(socket, request, { created: true, document: body(1, {}) });
   };
   await client.document();
-  assert.equal(requests.filter((request) => request.do === "open").length, 1);
+  assert.deepEqual(
+    requests.map((request) => request.do).filter((verb) => verb !== "ping"),
+    ["auth", "open"],
+  );
 });
 
 test("a request that waits too long to be sent again is not, since its id may be forgotten", async (t) => {

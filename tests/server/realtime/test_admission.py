@@ -59,7 +59,7 @@ def test_a_refusal_is_known_for_a_moment_and_asking_counts_nothing() -> None:
     assert entry.refusal() is None
     assert entry.recent_refusal() is None
     assert entry.refusal() is not None
-    now[0] += 1.9
+    now[0] += 4.9
     refusal = entry.recent_refusal()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED
     assert meters.bounds["connect_rate"] == 1

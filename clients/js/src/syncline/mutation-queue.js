@@ -49,7 +49,7 @@ export class MutationQueue {
     const result = this.#queue.run(async () => {
       hasBegun = true;
       clearInterval(timer);
-      // Refused while it waited: what the caller was told did not happen must not happen.
+      // Refused while it waited: what was reported as not done must not happen.
       await Promise.race([refused.promise, Promise.resolve()]);
       return work((mutator) => this.#call(mutator));
     });
