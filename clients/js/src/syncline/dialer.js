@@ -98,11 +98,16 @@ export class Dialer {
     if (outer.aborted) abort();
     /** @type {Deferred<void>} */
     const blocked = new Deferred();
+    /** @type {Promise<void>} */
+    let checking = Promise.resolve();
+    /** @type {Transport | null} */
+    let found = null;
     const socket = this.#dialWebSocket(token, signal).catch(async (error) => {
       if (!(error instanceof WebSocketBlocked)) throw error;
       // A server that has no room refuses too: then REST would not help, and is not needed.
-      if (!this.#isBlocked) await this.#checkAdmission(signal);
-      blocked.resolve();
+      if (!this.#isBlocked) checking = this.#checkAdmission(signal);
+      blocked.resolve(); // beside the question: a network that breaks all the time leaves no time
+      await checking;
       return rest;
     });
     const headStart = this.#isBlocked ? 0 : this.#options.fallbackAfter;
@@ -111,13 +116,14 @@ export class Dialer {
     );
     try {
       // REST may fail where a WebSocket passes, but not the other way: the socket has the last word.
-      const found = await Promise.race([socket, rest.catch(() => socket)]);
+      const admitted = rest.then((transport) => checking.then(() => transport));
+      found = await Promise.race([socket, admitted.catch(() => socket)]);
       this.#isBlocked = found.name === "rest";
       return found;
     } finally {
       outer.removeEventListener("abort", abort);
       losing.abort(INTERRUPTED);
-      rest.catch(ignore);
+      rest.then((late) => late !== found && late.close(), ignore);
       socket.catch(ignore);
     }
   }
