@@ -31,8 +31,8 @@ class Gateway:
     Used as `async with Gateway(server) as gateway`; the end cuts what is left.
 
     Attributes:
-        url: the base URL to give to a client, or that of the proxy.
-        prefix: a path that is taken off before a request is passed on.
+        url: the base URL to give to a client, with the constructor's prefix; or that of the proxy.
+        prefix: a path that is taken off before a request is passed on; others are answered 404.
         reply: what answers each new connection in the place of the server; None passes it on. A
             function is asked with the head of the request.
         keeps_alive: False makes each request come by a connection of its own, so that each is seen.
@@ -41,9 +41,9 @@ class Gateway:
         heads: of all requests that opened a connection.
     """
 
-    def __init__(self, server: RunningServer) -> None:
+    def __init__(self, server: RunningServer, prefix: str = "") -> None:
         self.url = ""
-        self.prefix = ""
+        self.prefix = prefix
         self.reply: bytes | Callable[[str], bytes | None] | None = None
         self.keeps_alive = False
         self.swallows_upgrades = False
@@ -57,7 +57,8 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}{self.prefix}"
         return self
 
     async def __aexit__(
@@ -111,6 +112,8 @@ class Gateway:
         if self.swallows_upgrades and "upgrade: websocket" in head.lower():
             await asyncio.Event().wait()
         reply = self.reply(head) if callable(self.reply) else self.reply
+        if self.prefix and not head.split(" ", 2)[1].startswith(self.prefix):
+            reply = page("404 Not Found")
         if reply is not None:
             writer.write(reply)
             await writer.drain()

@@ -16,6 +16,9 @@ from .connections import Departures
 
 __all__ = ["Door"]
 
+RECENT = 5.0
+"""Seconds for which a refusal counts for who asks whether there is room."""
+
 
 class Door:
     """One for all sockets and event streams of a process."""
@@ -39,17 +42,37 @@ class Door:
         self._audit = audit
         self._rate = settings.connect_rate
         self._gate = Gate(self._rate, clock)
+        self._clock = clock
+        self._last: tuple[Refusal, float] | None = None
 
     def refusal(self) -> Refusal | None:
         """Why one more cannot come in now; None lets it in."""
-        return self.full() or self.hurried()
+        refusal = self.full() or self.hurried()
+        if refusal is not None:
+            self._last = refusal, self._clock()
+        return refusal
+
+    def recent_refusal(self) -> Refusal | None:
+        """Why somebody was refused a moment ago, or would be now; counts nothing.
+
+        The gate itself cannot say: it opens again within milliseconds, and whoever asks why a
+        handshake was refused comes after that.
+        """
+        if self._last is None or self._clock() - self._last[1] > RECENT:
+            return self._room()
+        return self._last[0]
+
+    def _room(self) -> Refusal | None:
+        if len(self._departures.guests) < self._limit:
+            return None
+        return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
 
     def full(self) -> Refusal | None:
         """Only whether there is room."""
-        if len(self._departures.guests) < self._limit:
-            return None
-        self._bounds["max_connections"] += 1
-        return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
+        refusal = self._room()
+        if refusal is not None:
+            self._bounds["max_connections"] += 1
+        return refusal
 
     def hurried(self) -> Refusal | None:
         """Only whether too many come at once; counts this one."""

@@ -33,6 +33,7 @@ from syncline_server.realtime import native, sse, twilsock
 from syncline_server.realtime.admission import Door
 from syncline_server.realtime.connections import Departures
 from syncline_server.realtime.timer_wheel import Wheel
+from syncline_server.realtime.websocket import availability
 from syncline_server.realtime.websocket.socket import Socket, socket_protocol
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
@@ -187,6 +188,7 @@ def create_app(
     http = Starlette(
         routes=[
             *sse.routes(backend, departures, door, wheel),
+            *availability.routes(native.PATH, door),
             *twilsock.routes(backend),
             *rest.routes(backend, gathering, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_callers),

@@ -5,6 +5,9 @@ const PATH_SHOWN = 100;
 
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
 
+/** What `JSON.stringify` writes as `{}`: a promise is most often one that was not awaited. */
+const WRITTEN_AS_EMPTY = [Map, Set, WeakMap, WeakSet, Promise, RegExp, ArrayBuffer];
+
 /** @typedef {{ place: string, reason: string }} Fault */
 
 /**
@@ -35,7 +38,7 @@ export function findFault(root) {
     if (half) return { place: shownPath(path), reason: `it has a key with ${half}` };
     const value = written(member, key);
     const isCircle = isContainer(value) && trail.some(({ container }) => container === value);
-    const found = isCircle ? "it contains itself" : faultOf(value);
+    const found = isCircle ? "it contains itself" : faultOf(value, Array.isArray(open.container));
     if (found !== null) return { place: shownPath([...path, key]), reason: found };
     if (isContainer(value)) {
       path.push(key);
@@ -85,10 +88,13 @@ function isContainer(value) {
  * Of the value itself, not of what it contains.
  *
  * @param {unknown} value
+ * @param {boolean} [isElement] of an array
  */
-function faultOf(value) {
+function faultOf(value, isElement = false) {
   if (typeof value === "bigint") return "a BigInt is not a JSON value; give a number or a string";
   if (typeof value === "number" && !Number.isFinite(value)) return `${value} is not a JSON number`;
+  const kind = kindOf(value, isElement);
+  if (kind !== null) return `it is ${kind}`;
   const half = typeof value === "string" ? halfIn(value) : null;
   return half && `it holds ${half}`;
 }
@@ -102,6 +108,33 @@ function shownPath(path) {
   const names = path.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`);
   const shown = names.join("").replace(/[\ud800-\udfff\p{C}]/gu, escaped);
   return (shown.length > PATH_SHOWN ? `${shown.slice(0, PATH_SHOWN - 1)}…` : shown) || "the top";
+}
+
+/**
+ * Says what a value is that JSON has no form for; null if it has.
+ *
+ * @param {unknown} value
+ * @param {boolean} isElement of an array, where undefined would become null
+ * @returns {string | null}
+ */
+export function kindOf(value, isElement) {
+  switch (typeof value) {
+    case "number":
+      return Number.isFinite(value) ? null : String(value);
+    case "undefined":
+      return isElement ? "undefined" : null;
+    case "function":
+    case "symbol":
+      return `a ${typeof value}`;
+    case "bigint":
+      return "a BigInt";
+    case "object": {
+      const type = WRITTEN_AS_EMPTY.find((each) => value instanceof each);
+      return type ? `a ${type.name}` : null;
+    }
+    default:
+      return null;
+  }
 }
 
 /** @param {string} character */

@@ -1,7 +1,7 @@
 /** JSON as text, checked and encoded once. */
 
 import { SynclineError, messageOf, tooLarge } from "./errors.js";
-import { findFault } from "./json-faults.js";
+import { findFault, kindOf } from "./json-faults.js";
 import { Code } from "./protocol.js";
 
 /** @import { JsonObject } from "./protocol.js" */
@@ -32,18 +32,19 @@ export class Json {
   /**
    * @param {unknown} value
    * @param {string} [name] of what it is, for the error's sentence
-   * @throws {SynclineError} it cannot be written: NaN or Infinity, a BigInt, half of an emoji, a
-   *   circle; the sentence says which, and where
+   * @throws {SynclineError} it cannot be written, or would be written as something else: NaN or
+   *   Infinity, a BigInt, half of an emoji, a circle, a Map; the sentence says which, and where
    */
   static of(value, name = "This") {
     let text;
     try {
-      text = JSON.stringify(value, refuseInfinite);
+      text = JSON.stringify(value, refuseOthers);
+      if (text === undefined) throw new TypeError("it is undefined");
     } catch (error) {
       throw notJson(value, name, error);
     }
     // A backslash of the application's own before "ud800" matches too: only the value can tell.
-    if (text !== undefined && MAY_BE_HALF.test(text) && findFault(value) !== null) {
+    if (MAY_BE_HALF.test(text) && findFault(value) !== null) {
       throw notJson(value, name, undefined);
     }
     return new Json(text);
@@ -58,8 +59,9 @@ export class Json {
    */
   static data(data, limit) {
     if (data === null) throw notData("null", Code.INVALID_DATA);
+    if (data === undefined) throw notData("undefined", Code.INVALID_JSON);
     const json = Json.of(data);
-    if (typeof json.text !== "string" || !json.text.startsWith("{")) {
+    if (!json.text.startsWith("{")) {
       throw notData(Array.isArray(data) ? "an array" : typeof data, Code.INVALID_JSON);
     }
     if (limit !== null) checkSize(json.text, limit);
@@ -76,25 +78,31 @@ function notData(given, code) {
 }
 
 /**
+/**
  * @param {unknown} value
  * @param {string} name
  * @param {unknown} cause
  */
 function notJson(value, name, cause) {
   const fault = findFault(value);
-  const reason = fault === null ? messageOf(cause) : `at ${fault.place} ${fault.reason}`;
+  // What V8 says of a value goes on for lines.
+  const [line] = messageOf(cause).split("\n");
+  const reason = fault === null ? line : `at ${fault.place} ${fault.reason}`;
   const message = `${name} is no JSON value: ${reason}.`;
   return new SynclineError(message, { code: Code.INVALID_JSON, status: 400, cause });
 }
 
 /**
- * JSON would write null, which is another value.
+ * Refuse what JSON would leave out, or write as another value. A member that is undefined is left
+ * out as usual.
  *
- * @param {string} _
+ * @this {unknown} what holds the value
+ * @param {string} key
  * @param {unknown} value
  */
-function refuseInfinite(_, value) {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`it is ${value}`);
+function refuseOthers(key, value) {
+  const kind = kindOf(value, Array.isArray(this));
+  if (kind) throw new TypeError(`${key || "it"} is ${kind}`);
   return value;
 }
 
