@@ -13,10 +13,13 @@ from .redis.clock import now_ms
 from .redis.connection import Argument
 from .rights import Right
 
-__all__ = ["REVISION_RANDOM", "Commit", "bits", "now_ms"]
+__all__ = ["REPLY_LENGTH", "REVISION_RANDOM", "Commit", "bits", "now_ms"]
 
 MARK_BITS = 64
 """Random bits that name a write."""
+
+REPLY_LENGTH = 11
+"""Elements of a reply of document.lua; one more says what Redis refused after the write."""
 
 REVISION_RANDOM = 1024
 """Low bits of a revision that are random, as a count of values (see document.lua)."""

@@ -22,7 +22,7 @@ from syncline_protocol.sids import (
 )
 
 from . import keys
-from .commit import Commit, bits
+from .commit import REPLY_LENGTH, Commit, bits
 from .redis.client import Redis
 from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Documents", "Step", "StepRepeated"]
 
 logger = logging.getLogger("syncline.documents")
-
-REPLY_LENGTH = 11
-"""Elements of a reply of document.lua; one more tells what Redis refused after the write."""
 
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
@@ -75,7 +72,6 @@ class Documents:
         self._traces = traces
         self._operation_ms = operation_memory * 1000
         self._notes = Notes(redis)
-        # Takes a service and a SID whose event Redis may have refused.
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:

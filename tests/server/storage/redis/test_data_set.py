@@ -40,7 +40,7 @@ end
 def url(tmp_path: Path) -> Iterator[str]:
     """A Redis of the test's own, with several databases."""
     path = tmp_path / "redis.sock"
-    words = ["--port", "0", "--unixsocket", path, "--dir", tmp_path, "--save", ""]
+    words = ["--port", "0", "--unixsocket", str(path), "--dir", str(tmp_path), "--save", ""]
     process = subprocess.Popen([embedded._find_binary(), *words], stdout=subprocess.DEVNULL)
     try:
         asyncio.run(accepting(path))
