@@ -84,6 +84,18 @@ class RunningServer:
         return load_credentials(self.data_dir, self.environ)
 
     @property
+    def account_environ(self) -> dict[str, str]:
+        """For another server on the same Redis: a data set belongs to one account."""
+        known = self.credentials
+        sid, secret = next(iter(known.api_keys.items()))
+        return {
+            "SYNCLINE_ACCOUNT_SID": known.account_sid,
+            "SYNCLINE_AUTH_TOKEN": known.auth_token,
+            "SYNCLINE_API_KEY_SID": sid,
+            "SYNCLINE_API_KEY_SECRET": secret,
+        }
+
+    @property
     def basic(self) -> tuple[str, str]:
         """User and password of the account."""
         known = self.credentials

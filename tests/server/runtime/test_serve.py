@@ -75,18 +75,6 @@ class SharedRedis:
         self.owner = owner
         self.option = f"--redis-url=unix://{owner.data_dir / 'redis' / 'redis.sock'}"
 
-    @property
-    def environ(self) -> dict[str, str]:
-        """The account of the owner: a data set belongs to one."""
-        known = self.owner.credentials
-        sid, secret = next(iter(known.api_keys.items()))
-        return {
-            "SYNCLINE_ACCOUNT_SID": known.account_sid,
-            "SYNCLINE_AUTH_TOKEN": known.auth_token,
-            "SYNCLINE_API_KEY_SID": sid,
-            "SYNCLINE_API_KEY_SECRET": secret,
-        }
-
     @asynccontextmanager
     async def away(self) -> AsyncIterator[None]:
         """There is none meanwhile."""
@@ -109,7 +97,7 @@ class TestExternalRedis:
     async def test_two_servers_share_one(
         self, fresh_server: StartServer, shared_redis: SharedRedis
     ) -> None:
-        other = fresh_server(shared_redis.option, environ=shared_redis.environ)
+        other = fresh_server(shared_redis.option, environ=shared_redis.owner.account_environ)
         async with native_socket(other) as reader, native_socket(shared_redis.owner) as writer:
             await reader.ok("open", document=(name := unique()))
             await writer.ok("set", document=name, data={"n": 1})
@@ -122,7 +110,9 @@ class TestExternalRedis:
     ) -> None:
         async with AsyncExitStack() as stack:
             async with shared_redis.away():
-                server = fresh_server(shared_redis.option, environ=shared_redis.environ)
+                server = fresh_server(
+                    shared_redis.option, environ=shared_redis.owner.account_environ
+                )
                 socket = await stack.enter_async_context(native_socket(server, auth=False))
                 error = await socket.error("auth", token=server.token())
                 assert (error["status"], error["code"], error["retry"]) == (503, 20503, True)
@@ -132,7 +122,7 @@ class TestExternalRedis:
         self, fresh_server: StartServer, shared_redis: SharedRedis
     ) -> None:
         server, owner = (
-            fresh_server(shared_redis.option, environ=shared_redis.environ),
+            fresh_server(shared_redis.option, environ=shared_redis.owner.account_environ),
             shared_redis.owner,
         )
         async with native_socket(server) as socket, native_socket(server) as reader:
