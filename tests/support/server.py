@@ -82,13 +82,15 @@ class RunningServer:
         self.await_ready()
 
     @classmethod
-    def waiting(cls, data_dir: Path, *options: str) -> Self:
+    def waiting(
+        cls, data_dir: Path, *options: str, environ: Mapping[str, str] | None = None
+    ) -> Self:
         """One that may not be ready for a while: `await_ready` is for the caller to call.
 
         Meanwhile `url` names the port that it will have.
         """
         self = cls.__new__(cls)
-        self.data_dir, self.environ, self._options = data_dir, {}, options
+        self.data_dir, self.environ, self._options = data_dir, dict(environ or {}), options
         self._open_files = None
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -104,6 +106,18 @@ class RunningServer:
     def credentials(self) -> Credentials:
         """The account and its API keys."""
         return load_credentials(self.data_dir, self.environ)
+
+    @property
+    def account_environ(self) -> dict[str, str]:
+        """For another server on the same Redis: a data set belongs to one account."""
+        known = self.credentials
+        sid, secret = next(iter(known.api_keys.items()))
+        return {
+            "SYNCLINE_ACCOUNT_SID": known.account_sid,
+            "SYNCLINE_AUTH_TOKEN": known.auth_token,
+            "SYNCLINE_API_KEY_SID": sid,
+            "SYNCLINE_API_KEY_SECRET": secret,
+        }
 
     @property
     def basic(self) -> tuple[str, str]:

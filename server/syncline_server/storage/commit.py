@@ -19,6 +19,7 @@ from .redis.connection import Argument
 from .rights import Right
 
 __all__ = [
+    "REPLY_LENGTH",
     "REVISION_RANDOM",
     "Commit",
     "NewDocument",
@@ -31,6 +32,9 @@ __all__ = [
 
 MARK_BITS = 64
 """Random bits that name a write."""
+
+REPLY_LENGTH = 11
+"""Elements of a reply of document.lua; one more says what Redis refused after the write."""
 
 REVISION_RANDOM = 1024
 """Low bits of a revision that are random, as a count of values (see document.lua)."""

@@ -24,7 +24,7 @@ from syncline_protocol.sids import (
 
 from . import keys, operations
 from .away_names import AwayNames, is_away, sid_of
-from .commit import Commit, NewDocument, Step, StepRepeated, bits, claim_all
+from .commit import REPLY_LENGTH, Commit, NewDocument, Step, StepRepeated, bits, claim_all
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.shard import Unanswered
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Documents", "Step", "StepRepeated"]
 
 logger = logging.getLogger("syncline.documents")
-
-REPLY_LENGTH = 11
-"""Elements of a reply of document.lua; one more tells what Redis refused after the write."""
 
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
@@ -64,7 +61,6 @@ class Documents:
         self._notes = Notes(redis)
         self._names = AwayNames(redis)
         self._filled = FilledBuckets(redis)
-        # Takes a service and a SID whose event Redis may have refused.
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:

@@ -58,7 +58,9 @@ class TestAWrite:
         # But for what the caller asks for, nothing is traced.
         writing = fresh_server(*options(collector, "--trace-ratio=0"))
         redis = f"--redis-url=unix://{writing.data_dir / 'redis' / 'redis.sock'}"
-        reading = fresh_server(redis, *options(collector, "--trace-ratio=0"))
+        reading = fresh_server(
+            redis, *options(collector, "--trace-ratio=0"), environ=writing.account_environ
+        )
         async with native_socket(reading) as there, native_socket(writing) as here:
             opened = await there.ok("open", document="traced")
             await here.ok("open", document="traced")

@@ -102,7 +102,7 @@ class TestExternalRedis:
     async def test_two_servers_share_one(
         self, fresh_server: StartServer, shared_redis: SharedRedis
     ) -> None:
-        other = fresh_server(shared_redis.option)
+        other = fresh_server(shared_redis.option, environ=shared_redis.owner.account_environ)
         async with native_socket(other) as reader, native_socket(shared_redis.owner) as writer:
             await reader.ok("open", document=(name := unique()))
             await writer.ok("set", document=name, data={"n": 1})
@@ -115,7 +115,11 @@ class TestExternalRedis:
     ) -> None:
         async with AsyncExitStack() as stack:
             async with shared_redis.away():
-                server = RunningServer.waiting(tmp_path / "waiting", shared_redis.option)
+                server = RunningServer.waiting(
+                    tmp_path / "waiting",
+                    shared_redis.option,
+                    environ=shared_redis.owner.account_environ,
+                )
                 stack.callback(server.stop)
                 await until_accepting(server)
                 socket = await stack.enter_async_context(native_socket(server, auth=False))
@@ -153,7 +157,10 @@ class TestExternalRedis:
     async def test_while_it_is_away_sockets_stay_and_afterwards_all_converges(
         self, fresh_server: StartServer, shared_redis: SharedRedis
     ) -> None:
-        server, owner = fresh_server(shared_redis.option), shared_redis.owner
+        server, owner = (
+            fresh_server(shared_redis.option, environ=shared_redis.owner.account_environ),
+            shared_redis.owner,
+        )
         async with native_socket(server) as socket, native_socket(server) as reader:
             kept = await socket.document("open", document=unique(), data={"n": 1})
             short = await socket.document("open", document=unique(), ttl=1)

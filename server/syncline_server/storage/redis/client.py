@@ -66,7 +66,7 @@ class Redis:
             durability: what a commit waits for besides its reply.
             commits: counts the seconds that commits take.
             data_set: what must be there; without it, whatever is there.
-            readiness: is told what is wrong with Redis, or with our place there.
+            readiness: receives what is wrong with Redis, or with our place there.
             clock_tolerance: seconds by which our clock and Redis' may differ.
         """
         self.engine = engine

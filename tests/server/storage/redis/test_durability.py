@@ -119,7 +119,7 @@ async def test_a_replica_that_was_promoted_is_waited_for(trio: Watched, service_
     ) as service:
         await service.create("prefs", b'{"n":1}')
         await trio.replica.ask("REPLICAOF", "NO", "ONE")
-        # The first one may be sent before the master knows; then it is applied, and told as lost.
+        # The first may be sent before the master knows; then it is applied, and refused as lost.
         await refused(service.set("prefs", b'{"n":2}'), Code.UNAVAILABLE)
         refusal = await refused(service.set("prefs", b'{"n":3}'), Code.UNAVAILABLE)
         assert "nothing was changed" in refusal.message and "1 of 2" in refusal.message
