@@ -23,7 +23,6 @@ from .jsonfaults import INTEGERS, deep_place, find_fault
 
 __all__ = [
     "DEPTH_LIMIT",
-    "INTEGERS",
     "TEXT_DEPTH_LIMIT",
     "compact",
     "integer",

@@ -16,6 +16,7 @@ import orjson
 
 __all__ = [
     "MEMBERS",
+    "POINTER_STEPS",
     "Misfit",
     "Operation",
     "copied",

@@ -17,7 +17,8 @@ from syncline_protocol.commands import Patch
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
-from syncline_server.storage.documents import Documents, Step, StepRepeated
+from syncline_server.storage.commit import Step, StepRepeated
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.operations import patch_fingerprint
 from syncline_server.storage.results import Written, absent, mismatch
 from syncline_server.storage.rights import Right

@@ -13,6 +13,7 @@ import orjson
 from syncline_protocol import fields, jsondata
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.jsonfaults import INTEGERS
 
 from .json_patch import (
     MEMBERS,
@@ -204,7 +205,7 @@ def _number_at(parent: Any, place: Any, text: str) -> int | float:
 
 def _sum(number: int | float, by: int | float, text: str) -> int | float:
     total = number + by
-    if isinstance(total, int) and total not in jsondata.INTEGERS:
+    if isinstance(total, int) and total not in INTEGERS:
         total = float(total)  # as a literal of that size is read
     if not math.isfinite(total):
         raise Refusal(

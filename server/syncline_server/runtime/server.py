@@ -21,7 +21,7 @@ from syncline_server.config.settings import Settings
 from .app import Application
 from .tls import Certificate
 
-__all__ = ["Server"]
+__all__ = ["READY_CHECK_INTERVAL", "Server"]
 
 logger = logging.getLogger("syncline")
 

@@ -27,7 +27,6 @@ __all__ = [
     "StepRepeated",
     "bits",
     "claim_all",
-    "now_ms",
 ]
 
 MARK_BITS = 64

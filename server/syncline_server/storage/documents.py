@@ -36,7 +36,7 @@ from .webhooks import Notes
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
 
-__all__ = ["Documents", "Step", "StepRepeated"]
+__all__ = ["Documents"]
 
 logger = logging.getLogger("syncline.documents")
 

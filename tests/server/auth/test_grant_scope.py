@@ -17,9 +17,10 @@ from syncline_server.auth.grant_scope import Scope
 from syncline_server.auth.grants import Grant, Grants
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.commit import REVISION_RANDOM
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.rights import Right
 
 READ_WRITE = Right.READ | Right.WRITE

@@ -66,7 +66,7 @@ def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(name: str, meant
     assert caught.value.code is Code.UNKNOWN_PARAMETER
     assert caught.value.message == (
         f"There is no parameter {name!r} in the body of this request. {meant} was meant, perhaps. "
-        "Parameters there: UniqueName, Data, Ttl."
+        "Parameters there: UniqueName, Data, Ttl, Sid."
     )
 
 
@@ -77,7 +77,7 @@ def test_a_name_that_is_like_none_is_refused_with_all_there_are(name: str) -> No
 
     assert caught.value.code is Code.UNKNOWN_PARAMETER
     assert "was meant" not in caught.value.message
-    assert caught.value.message.endswith("Parameters there: UniqueName, Data, Ttl.")
+    assert caught.value.message.endswith("Parameters there: UniqueName, Data, Ttl, Sid.")
     assert len(caught.value.message.encode()) < 300
 
 

@@ -24,8 +24,8 @@ from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
 from syncline_server.objects.documents import Workspace
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.clock import now_ms
 
 ACCOUNT = Principal(SYSTEM, None, None)
 

@@ -12,9 +12,10 @@ from syncline_protocol.errors import Code
 from syncline_protocol.fields import REVISION_LIMIT
 from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_document_sid
 from syncline_server.storage import keys
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
-from syncline_server.storage.documents import Documents, Step
+from syncline_server.storage.commit import REVISION_RANDOM, Step
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection, ReplyError
 
 HOUR_MS = 3_600_000

@@ -10,10 +10,10 @@ from syncline_protocol.documents import Document, Removed
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import expiry, keys
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection
 
 INTERVAL = 0.02

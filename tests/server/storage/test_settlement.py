@@ -13,9 +13,10 @@ from syncline_protocol.errors import Code
 from syncline_protocol.sids import BUCKETS, bucket_of_name, make_document_sid
 from syncline_server.storage import keys
 from syncline_server.storage.chosen_sids import ChosenSids
-from syncline_server.storage.commit import REVISION_RANDOM, NewDocument, now_ms
-from syncline_server.storage.documents import Documents, Step
+from syncline_server.storage.commit import REVISION_RANDOM, NewDocument, Step
+from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection
 
 LOST = ["commit", "answer"]

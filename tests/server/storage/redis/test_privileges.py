@@ -79,7 +79,8 @@ def test_every_command_that_is_used_is_tried() -> None:
             pattern = r"redis\.execute\(\s*\"([A-Z]+)\"|command = \(\"([A-Z]+)\","
             for groups in re.findall(pattern, module.read_text()):
                 used |= {name for name in groups if name}
-    assert used - {"EVALSHA"} <= tried
+    # CONFIG is for the embedded Redis alone, whose user may do everything.
+    assert used - {"EVALSHA", "CONFIG"} <= tried
     documented = {command.partition("|")[0].upper() for command in COMMANDS}
     assert tried <= documented
 
@@ -157,13 +158,13 @@ async def test_a_write_is_answered_as_what_it_was_when_a_right_is_taken_away(
 
 
 async def perform(documents: Documents, verb: str, sid: str, name: str) -> None:
-    webhooks = "1 1 "
+    webhooks, op = "1 1 ", f"op-{verb}"
     if verb == "create":
-        await documents.create(sid, name, b'{"n":1}', 60, "alice", "op", Right.READ, webhooks)
+        await documents.create(sid, name, b'{"n":1}', 60, "alice", op, Right.READ, webhooks)
     elif verb == "remove":
-        await documents.remove(sid, name, None, "alice", "op", None, webhooks)
+        await documents.remove(sid, name, None, "alice", op, None, webhooks)
     else:
-        await documents.set(sid, name, b'{"n":1}', 60, None, "alice", "op", None, webhooks)
+        await documents.set(sid, name, b'{"n":1}', 60, None, "alice", op, None, webhooks)
 
 
 def shows(verb: str, before: Document | None, after: Document | None) -> bool:

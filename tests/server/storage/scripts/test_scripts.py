@@ -13,12 +13,12 @@ import pytest
 from support.store import PATIENCE, Service
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import keys
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis import embedded
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import (
     Connection,
     ConnectionBroken,
