@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,8 +223,13 @@ class TestEnd:
                     await each
             assert isinstance(fallback.transport.ended.result(), ClientClosed)
 
-    async def test_a_store_that_is_away_does_not(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--redis-url=unix:///nonexistent", "--redis-timeout=0.2")
+    async def test_a_store_that_is_away_does_not(
+        self, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        options = "--redis-url=unix:///nonexistent", "--redis-timeout=0.2"
+        server = RunningServer.waiting(tmp_path / "data", *options)
+        request.addfinalizer(server.stop)
+        await asyncio.to_thread(server.await_accepting)
         fallback = await Fallback.open(server.url, server.token())
         with pytest.raises(Unavailable):
             await fallback.ask("open")

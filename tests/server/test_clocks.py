@@ -72,7 +72,7 @@ def test_it_ends_no_document_early_and_keeps_none(
     with DocumentsApi(shifted) as api:
         api.create(UniqueName="long", Data="{}", Ttl="3600")
     shift(seconds)
-    shifted.restart()
+    shifted.restart(is_ready=False)
     with DocumentsApi(shifted) as api:
         brief = api.create(UniqueName="brief", Data="{}", Ttl="1")
         assert brief["date_created"] != brief["date_expires"]

@@ -70,7 +70,8 @@ def test_no_child_has_it_in_its_environment_or_arguments(
 async def test_a_redis_url_is_in_no_worker(fresh_server: StartServer) -> None:
     owner = fresh_server()
     url = f"unix://{owner.data_dir / 'redis' / 'redis.sock'}?db=0"
-    server = fresh_server("--workers=2", environ={"SYNCLINE_REDIS_URL": url})
+    environ = {"SYNCLINE_REDIS_URL": url, **owner.account_environ}
+    server = fresh_server("--workers=2", environ=environ)
     for child in psutil.Process(server.process.pid).children(recursive=True):
         assert b"redis.sock" not in Path(f"/proc/{child.pid}/environ").read_bytes()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from syncline_server.storage.redis import embedded
-from syncline_server.storage.redis.connection import ConnectionBroken, connect
+from syncline_server.storage.redis.connection import ConnectionBroken, ReplyError, connect
 
 from .cluster import PATIENCE, ClusterNode, free_ports
 
@@ -70,9 +70,10 @@ class Watched:
 
     async def fail_over(self) -> ClusterNode:
         """Have the Sentinel promote a replica, as before planned work; returns the new master."""
-        await self._asked("SENTINEL", "FAILOVER", NAME)
         old = self.master.port
         async with asyncio.timeout(PATIENCE):
+            while not await self._accepts_failover():
+                await asyncio.sleep(0.05)
             while True:
                 _, port = await self._asked("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
                 if int(port) != old:
@@ -81,6 +82,13 @@ class Watched:
         [promoted] = [node for node in self.replicas if node.port == int(port)]
         await self.until_online(promoted, len(self.replicas))
         return promoted
+
+    async def _accepts_failover(self) -> bool:
+        try:
+            await self._asked("SENTINEL", "FAILOVER", NAME)
+        except ReplyError:
+            return False  # no replica has answered it lately
+        return True
 
     async def until_promoted(self) -> None:
         """Return when the replica is the master."""

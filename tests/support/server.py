@@ -14,7 +14,9 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -143,12 +145,18 @@ class RunningServer:
         self.process.terminate()
         return self._wait()
 
-    def restart(self) -> None:
-        """Start it again on the same port and data directory; in order if it still runs."""
+    def restart(self, *, is_ready: bool = True) -> None:
+        """Start it again on the same port and data directory; in order if it still runs.
+
+        `is_ready`: False returns once it accepts connections, whatever it lacks.
+        """
         self.stop()
         # The last of an option that is given twice is the one that counts.
         self._start(*self._options, f"--port={self.port}")
-        self.await_ready()
+        if is_ready:
+            self.await_ready()
+        else:
+            self.await_accepting()
 
     def __enter__(self) -> Self:
         return self
@@ -175,6 +183,15 @@ class RunningServer:
     def _wrapper(self) -> list[str]:
         limit = self._open_files
         return [] if limit is None else ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"']
+
+    def await_accepting(self) -> None:
+        """Return when it accepts connections; it may lack all else."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
 
     def await_ready(self) -> None:
         """Return once it has said that it is ready."""

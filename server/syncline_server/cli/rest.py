@@ -128,9 +128,9 @@ class Documents(Collection):
 
         `sid`: what its SID is to be; None for one of the server's.
         """
-        form = _form(data, ttl)
-        form |= {} if name is None else {"UniqueName": name}
+        form = {} if name is None else {"UniqueName": name}
         form |= {} if sid is None else {"Sid": sid}
+        form |= _form(data, ttl)
         headers = {} if op is None else {"Idempotency-Key": op}
         return self._resource("POST", self._path, data=form, headers=headers)
 

@@ -83,8 +83,6 @@ REFUSALS = [
         "NOREPLICAS",
     ),
     (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"], "READONLY"),
-    (["ACL", "SETUSER", "default", "-zadd"], ["ACL", "SETUSER", "default", "+zadd"], "run th"),
-    (["ACL", "SETUSER", "default", "-evalsha"], ["ACL", "SETUSER", "default", "+@all"], "NOPERM"),
 ]
 
 

@@ -136,7 +136,10 @@ class TestExternalRedis:
         async with AsyncExitStack() as stack:
             async with shared_redis.away():
                 server = RunningServer.waiting(
-                    tmp_path / "waiting", shared_redis.option, f"--workers={workers}"
+                    tmp_path / "waiting",
+                    shared_redis.option,
+                    f"--workers={workers}",
+                    environ=shared_redis.owner.account_environ,
                 )
                 stack.callback(server.stop)
                 await until_accepting(server)
