@@ -197,7 +197,8 @@ class TestSlowReader:
             async with native_socket(strict_server, auth=False) as other:
                 await other.closed()
 
-            assert await reader.closed() == (4003, "the client does not read")
+            # The reason is lost (1006) if this test is too slow to read it before the server aborts.
+            assert await reader.closed() in [(4003, "the client does not read"), (1006, "")]
 
     async def test_its_requests_wait_but_none_goes_unanswered(self, server: RunningServer) -> None:
         async with native_socket(server) as writer, slow_socket(server) as reader:
