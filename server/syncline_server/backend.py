@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .auth.authenticator import Authenticator
-from .auth.rate_limit import Pace
+from .auth.rate_limit import FixedWindow
 from .config.settings import Settings
-from .objects.patch_batching import Combiner
+from .objects.patch_batching import PatchBatcher
 from .objects.turns import Turns
 from .objects.work import WorkQueue
 from .observability.audit import Audit
@@ -22,7 +22,7 @@ from .storage.permissions import Permissions
 from .storage.redis.client import Redis
 from .storage.services import Services
 from .storage.webhooks import hook
-from .webhooks.dead_letters import Parking
+from .webhooks.dead_letters import DeadLetters
 from .webhooks.queue import Queue
 from .webhooks.reachability import Reachability
 
@@ -49,12 +49,12 @@ class Backend:
     readiness: Readiness = field(default_factory=Readiness)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
-    pace: Pace = field(init=False)
+    pace: FixedWindow = field(init=False)
     work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
-    combiner: Combiner = field(init=False)
+    patch_batcher: PatchBatcher = field(init=False)
     webhooks: Queue = field(init=False)
-    parking: Parking = field(init=False)
+    parking: DeadLetters = field(init=False)
     reachability: Reachability = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,14 +62,16 @@ class Backend:
         limit = settings.webhook_queue_limit
         self.chosen_sids = ChosenSids(self.redis, self.documents)
         self.audit = Audit(settings.audit_rate, meters.bounds)
-        self.pace = Pace(settings.identity_rate, settings.identity_work, meters)
+        self.pace = FixedWindow(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
         self.hub.on_update(self.turns.record_revision)
         self.hub.limit_work(self.work.spend)
-        self.combiner = Combiner(self.documents, self.turns, self.work, settings, self.traces)
+        self.patch_batcher = PatchBatcher(
+            self.documents, self.turns, self.work, settings, self.traces
+        )
         self.webhooks = Queue(self.redis)
-        self.parking = Parking(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
+        self.parking = DeadLetters(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)
 
     def ready(self) -> bool:

@@ -160,7 +160,7 @@ async def test_a_token_that_grants_less_comes_after_the_document_was_read(
 
     reader = Reader(backend, stage.service_sid, step)
     assert is_refused(await reader.open(stage.sid))
-    assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session._hearing}
+    assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session._subscriptions}
     await stage.write()
     assert reader.told == []
 
@@ -178,7 +178,7 @@ async def test_a_token_that_grants_less_comes_while_the_document_is_subscribed_t
 
     monkeypatch.setattr(backend.hub, "make_live", interrupted)
     assert is_refused(await reader.open(stage.sid))
-    assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session._hearing}
+    assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session._subscriptions}
     await stage.write()
     assert reader.told == []
 

@@ -15,8 +15,8 @@ from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
 from syncline_server.storage.webhooks import hook
-from syncline_server.webhooks.context import Office
-from syncline_server.webhooks.dead_letters import Parking
+from syncline_server.webhooks.context import DeliveryContext
+from syncline_server.webhooks.dead_letters import DeadLetters
 from syncline_server.webhooks.dispatcher import Dispatcher
 from syncline_server.webhooks.queue import Queue
 
@@ -43,7 +43,7 @@ class Rig:
         self.services = Services(self.redis)
         self.documents = Documents(self.redis, 120)
         self.queue = Queue(self.redis)
-        self.parking = Parking(
+        self.parking = DeadLetters(
             self.redis, self.queue, self.settings.webhook_parked_limit, self.limit
         )
 
@@ -73,7 +73,7 @@ class Rig:
         """Webhooks are delivered within."""
         made = Dispatcher(
             self.redis,
-            Office(
+            DeliveryContext(
                 self.settings, CREDENTIALS, self.meters, self.services, self.queue, self.parking
             ),
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncline_server.realtime.timer_wheel import Alarm, Wheel
+from syncline_server.realtime.timer_wheel import Timer, TimerWheel
 
 __all__ = ["Times"]
 
 
-class Times(Wheel):
+class Times(TimerWheel):
     """A wheel that does not turn.
 
     Attributes:
@@ -20,14 +20,14 @@ class Times(Wheel):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.alarms: list[tuple[float, Alarm]] = []
+        self.alarms: list[tuple[float, Timer]] = []
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
-        alarm = Alarm(self, 0, callback)
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        alarm = Timer(self, 0, callback)
         self.alarms.append((self.now + seconds, alarm))
         return alarm
 
-    def drop(self, due: int, alarm: Alarm) -> None:
+    def drop(self, due: int, alarm: Timer) -> None:
         self.alarms = [(seconds, each) for seconds, each in self.alarms if each is not alarm]
 
     def ring(self) -> list[float]:

@@ -19,15 +19,15 @@ import orjson
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_server.config.credentials import make_secret
-from syncline_server.config.encryption import Broken, Vault
+from syncline_server.config.encryption import Broken, SecretCipher
 from syncline_server.storage import keys
-from syncline_server.storage.change_watcher import Lookout, make_version
+from syncline_server.storage.change_watcher import ChangeWatcher, make_version
 from syncline_server.storage.paging import Cursor, Page
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Argument, ReplyError
 from syncline_server.storage.scripts import API_KEY
 
-from .keyring import UNREADABLE, ApiKey, KnownKeys, digest
+from .keyring import UNREADABLE, ApiKey, Keyring, digest
 
 __all__ = ["ApiKeys", "Record"]
 
@@ -72,33 +72,35 @@ class Record:
 class ApiKeys:
     """All keys. Every method raises `Refusal` with `UNAVAILABLE` while Redis is away."""
 
-    def __init__(self, redis: Redis, vault: Vault, known: KnownKeys, bounds: Counter[str]) -> None:
+    def __init__(
+        self, redis: Redis, secret_cipher: SecretCipher, known: Keyring, bounds: Counter[str]
+    ) -> None:
         """
         Args:
             known: is told of each change.
             bounds: counts the limits that are hit, by their settings.
         """
         self._redis = redis
-        self._vault = vault
+        self._secret_cipher = secret_cipher
         self._known = known
         self._bounds = bounds
         self._records: dict[str, Record] = {}
-        self._lookout = Lookout(redis, keys.API_KEY_VERSION, self._read_again)
+        self._change_watcher = ChangeWatcher(redis, keys.API_KEY_VERSION, self._read_again)
 
     async def start(self) -> None:
         """Read all, if Redis is there, and look for changes from now on."""
-        self._known.follow(lambda: self._lookout.is_current)
+        self._known.follow(lambda: self._change_watcher.is_current)
         with suppress(Refusal, ReplyError):
             await self.look()
-        self._lookout.start()
+        self._change_watcher.start()
 
     async def stop(self) -> None:
         """Look no more."""
-        await self._lookout.stop()
+        await self._change_watcher.stop()
 
     async def look(self) -> None:
         """Take note of what has changed."""
-        await self._lookout.look()
+        await self._change_watcher.look()
 
     async def page(self, size: int, token: str | None) -> Page[Record]:
         """At most `size` keys that are valid, in the order of SIDs; raises `INVALID_PAGE_TOKEN`."""
@@ -134,8 +136,8 @@ class ApiKeys:
         if login_only:
             made = replace(record, digest=digest(secret).hex())
         else:
-            made = replace(record, sealed=self._vault.seal(sid, secret))
-        fingerprint = "" if login_only else self._vault.fingerprint
+            made = replace(record, sealed=self._secret_cipher.seal(sid, secret))
+        fingerprint = "" if login_only else self._secret_cipher.fingerprint
         reply = await self._run("add", sid, orjson.dumps(asdict(made)), limit, fingerprint)
         if reply == b"full":
             self._bounds["max_keys"] += 1
@@ -180,7 +182,7 @@ class ApiKeys:
             record = replace(Record(**orjson.loads(text)), sid=sid)
             if record.digest is not None:
                 return record, ApiKey(bytes.fromhex(record.digest), None)
-            return record, ApiKey.of(self._vault.open(sid, record.sealed or ""))
+            return record, ApiKey.of(self._secret_cipher.open(sid, record.sealed or ""))
         except (Broken, TypeError, ValueError) as error:
             logger.error("API key %s is of no use here: %s; %s", sid, error, OTHER_MASTER)
             return record, UNREADABLE

@@ -17,7 +17,7 @@ from syncline_protocol.objects import SYSTEM
 from syncline_server.config.credentials import Credentials
 
 from .grants import Grants
-from .keyring import KnownKeys, digest
+from .keyring import Keyring, digest
 from .reserved_identities import RESERVED, is_reserved
 
 __all__ = [
@@ -102,7 +102,7 @@ class Authenticator:
         credentials: Credentials,
         leeway: int,
         foreign: ForeignTokens | None = None,
-        keys: KnownKeys | None = None,
+        keys: Keyring | None = None,
     ) -> None:
         """
         Args:
@@ -113,7 +113,7 @@ class Authenticator:
         self._account_sid = credentials.account_sid
         self._auth_token = digest(credentials.auth_token)
         self._leeway = leeway
-        self._keys = KnownKeys(credentials.api_keys) if keys is None else keys
+        self._keys = Keyring(credentials.api_keys) if keys is None else keys
         self._foreign = foreign
 
     @property

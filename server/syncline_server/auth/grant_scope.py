@@ -9,13 +9,13 @@ from syncline_server.storage.rights import Right
 
 from .grants import Grants
 
-__all__ = ["Scope"]
+__all__ = ["GrantScope"]
 
 NAMES_LIMIT = 256
 """Documents whose unique names are remembered, at most; of others they are read again."""
 
 
-class Scope:
+class GrantScope:
     """The grants, held against documents by their unique names.
 
     A unique name never changes, and a SID that comes again has the same name for longer than any

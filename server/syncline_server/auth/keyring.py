@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.credentials import KEY_SID
 
-__all__ = ["UNREADABLE", "ApiKey", "KnownKeys", "digest"]
+__all__ = ["UNREADABLE", "ApiKey", "Keyring", "digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ UNREADABLE = ApiKey(None, None)
 _NOBODYS = secrets.token_bytes(32)
 
 
-class KnownKeys:
+class Keyring:
     """All keys, by SID. A key that was revoked is no more, wherever it stands."""
 
     def __init__(self, configured: Mapping[str, str]) -> None:

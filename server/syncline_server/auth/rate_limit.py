@@ -8,10 +8,10 @@ from collections.abc import Callable, Hashable
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.metrics import Meters
 
-__all__ = ["Pace"]
+__all__ = ["FixedWindow"]
 
 
-class Pace:
+class FixedWindow:
     """So many requests of each caller, and so much work, in a second of this process.
 
     What is kept are the counts of the second at hand, so that many callers cost no more than their

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Gate"]
+__all__ = ["TokenBucket"]
 
 
-class Gate:
+class TokenBucket:
     """Lets in so many in a second, and as many at once after a second of quiet."""
 
     def __init__(self, rate: int, clock: Callable[[], float]) -> None:

@@ -37,7 +37,7 @@ class Credentials:
         api_keys: secret by SID (`SK…`): Basic logins too, and what signs access tokens. Never
             empty. Those that are kept in Redis are not among them (`storage.api_keys`).
         master_key: base64 of the 32 bytes under which secrets in Redis are encrypted; "" where
-            none are needed (`vault`).
+            none are needed (`secret_cipher`).
     """
 
     account_sid: str

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from .secret_files import read_private, write_private
 from .validation import SettingError
 
-__all__ = ["MASTER_KEY_VARIABLE", "Broken", "Vault", "load_master_key", "make_master_key"]
+__all__ = ["MASTER_KEY_VARIABLE", "Broken", "SecretCipher", "load_master_key", "make_master_key"]
 
 MASTER_KEY_VARIABLE = "SYNCLINE_MASTER_KEY"
 
@@ -35,7 +35,7 @@ class Broken(Exception):
     """What was sealed is not what is there now: another key, another owner, or altered."""
 
 
-class Vault:
+class SecretCipher:
     """Seals secrets with AES-256-GCM, and opens them.
 
     Attributes:
@@ -103,7 +103,7 @@ def load_master_key(data_dir: Path, environ: Mapping[str, str]) -> str:
 
 def _checked(master_key: str, source: str) -> str:
     try:
-        Vault(master_key)
+        SecretCipher(master_key)
     except ValueError as error:
         raise SettingError(f"{source} {error}") from None
     return master_key.strip()

@@ -10,7 +10,7 @@ To wire it:
     uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters, audit))
 
 Other routes profit too: whatever they raise as `Refusal` is answered with the vendor's error body,
-and `Resource` matches their paths undecoded, so that unique names may hold slashes.
+and `Route` matches their paths undecoded, so that unique names may hold slashes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
-from syncline_server.observability.worker_metrics import Gathering
+from syncline_server.observability.worker_metrics import WorkerMetrics
 
 from . import health
 from . import metrics as telemetry
@@ -41,7 +41,7 @@ from .middleware.security_headers import NO_SNIFFING, Protection
 from .middleware.tracing import Traced
 from .openapi import documents as openapi
 from .protocol import Limits, http_protocol
-from .routing import Resource
+from .routing import Route
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_SNIFFING",
     "Limits",
-    "Resource",
+    "Route",
     "exception_handlers",
     "http_protocol",
     "middleware",
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 
-def routes(backend: Backend, gathering: Gathering, api_keys: ApiKeys) -> list[Resource]:
+def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -> list[Route]:
     """All paths of this package."""
     return [
         *services.routes(backend),
@@ -66,7 +66,7 @@ def routes(backend: Backend, gathering: Gathering, api_keys: ApiKeys) -> list[Re
         *parked_webhooks.routes(backend),
         *keys.routes(backend, api_keys),
         *health.routes(backend),
-        *telemetry.routes(backend, gathering),
+        *telemetry.routes(backend, worker_metrics),
         *openapi.routes(backend.settings),
     ]
 

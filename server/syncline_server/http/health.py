@@ -12,12 +12,12 @@ from syncline_server.backend import Backend
 
 from .errors import refusal_reply
 from .responses import json_reply
-from .routing import Resource
+from .routing import Route
 
 __all__ = ["routes"]
 
 
-def routes(backend: Backend) -> list[Resource]:
+def routes(backend: Backend) -> list[Route]:
     """`/healthz` answers while the process does; `/readyz` only while Redis does too."""
 
     async def ready(request: Request) -> Response:
@@ -30,7 +30,7 @@ def routes(backend: Backend) -> list[Resource]:
         details = {"missing": list(problems), "problems": problems, **_figures(backend)}
         return refusal_reply(request, refusal, details)
 
-    return [Resource("/healthz", {"GET": _alive}), Resource("/readyz", {"GET": ready})]
+    return [Route("/healthz", {"GET": _alive}), Route("/readyz", {"GET": ready})]
 
 
 def _figures(backend: Backend) -> dict[str, Any]:

@@ -7,16 +7,16 @@ from starlette.responses import Response
 
 from syncline_server.backend import Backend
 from syncline_server.observability.prometheus import encode
-from syncline_server.observability.worker_metrics import Gathering
+from syncline_server.observability.worker_metrics import WorkerMetrics
 
 from .account import require_account
 from .loopback import is_local
-from .routing import Resource
+from .routing import Route
 
 __all__ = ["routes"]
 
 
-def routes(backend: Backend, gathering: Gathering) -> list[Resource]:
+def routes(backend: Backend, worker_metrics: WorkerMetrics) -> list[Route]:
     """For the account, and for callers on this machine unless the settings say otherwise."""
     for_anybody_here = backend.settings.metrics_access == "local"
 
@@ -24,7 +24,7 @@ def routes(backend: Backend, gathering: Gathering) -> list[Resource]:
         is_free = for_anybody_here and is_local(request)
         if not is_free or "authorization" in request.headers:
             await require_account(backend, request)
-        body, media_type = encode(await gathering.families(), request.headers.get("accept"))
+        body, media_type = encode(await worker_metrics.families(), request.headers.get("accept"))
         return Response(body, headers={"Cache-Control": "no-store", "Content-Type": media_type})
 
-    return [Resource("/metrics", {"GET": scrape})]
+    return [Route("/metrics", {"GET": scrape})]

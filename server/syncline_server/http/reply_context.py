@@ -20,7 +20,7 @@ from syncline_server.storage.services import Service
 from . import urls
 
 __all__ = [
-    "Surroundings",
+    "ReplyContext",
     "document_resource",
     "key_resource",
     "permission_resource",
@@ -29,7 +29,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ReplyContext:
     """What the resources of one reply share: where they are, and whose."""
 
     base_url: str
@@ -46,7 +46,7 @@ class Surroundings:
         )
 
 
-def document_resource(document: Document, where: Surroundings) -> dict[str, Any]:
+def document_resource(document: Document, where: ReplyContext) -> dict[str, Any]:
     """The properties of the vendor's Document resource, and `updated_by`: who wrote last.
 
     `data` is left out where it is not known: in the answer to a repeated operation whose document
@@ -115,7 +115,7 @@ def key_resource(record: Record, base_url: str, account_sid: str) -> dict[str, A
 
 
 def permission_resource(
-    permission: Permission, where: Surroundings, kind: str, object_url: str
+    permission: Permission, where: ReplyContext, kind: str, object_url: str
 ) -> dict[str, Any]:
     """The properties of the vendor's Permission resources; `kind` is that of the object."""
     return {

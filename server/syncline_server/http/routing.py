@@ -19,7 +19,7 @@ from syncline_server.observability.logs import about
 from . import urlencoded
 from .body import PATCH_TYPES
 
-__all__ = ["Endpoint", "Pattern", "Resource", "decoded", "raw_path"]
+__all__ = ["Endpoint", "Pattern", "Route", "decoded", "raw_path"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 """What answers a request; the segments that the pattern names are in its `path_params`, decoded."""
@@ -56,7 +56,7 @@ def decoded(named: Mapping[str, bytes]) -> dict[str, str]:
     }
 
 
-class Resource(BaseRoute):
+class Route(BaseRoute):
     """A path and what its methods do.
 
     `HEAD` comes with `GET`, and `OPTIONS` with each; any other method is refused with 405 and the

@@ -11,7 +11,7 @@ from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import Principal
-from syncline_server.auth.grant_scope import Scope
+from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
 from syncline_server.storage.commit import NewDocument
@@ -59,7 +59,7 @@ class Workspace:
     __slots__ = (
         "_caller",
         "_chosen_sids",
-        "_combiner",
+        "_patch_batcher",
         "_documents",
         "_listing",
         "_pace",
@@ -121,12 +121,12 @@ class Workspace:
         self._services = backend.services
         self._documents = backend.documents
         self._chosen_sids = backend.chosen_sids
-        self._scope = None if grants is None else Scope(grants, backend.documents, service_sid)
+        self._scope = None if grants is None else GrantScope(grants, backend.documents, service_sid)
         self._listing = backend.listing
         self._settings = backend.settings
         self._pace = backend.pace
         self._turns = backend.turns
-        self._combiner = backend.combiner
+        self._patch_batcher = backend.patch_batcher
         self._caller = (service_sid, identity)
         pace = backend.pace if limited else None
         self.allowance = WorkAllowance(backend.work, pace, self._caller)
@@ -284,7 +284,7 @@ class Workspace:
         self.allowance.take(work_of_patch(command.body))
         # A turn that the client has would only keep its own patch waiting.
         self._turns.give_up(self.service_sid, command.document, client)
-        written = await self._combiner.patch(
+        written = await self._patch_batcher.patch(
             self.service_sid, command, self.identity, needs, self._webhooks
         )
         self.allowance.charge(work_on_data(len(written.document.data)))

@@ -30,7 +30,7 @@ from .work import WorkQueue, work_of_patch, work_on_data
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Cause, Traces
 
-__all__ = ["Combiner"]
+__all__ = ["PatchBatcher"]
 
 STEPS_LIMIT = 256
 """Patches that are committed together, at most; the rest go with the next commit."""
@@ -43,7 +43,7 @@ NEVER = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _PatchRequest:
     """A patch that waits for its answer."""
 
     command: Patch
@@ -54,7 +54,7 @@ class _Waiting:
     cause: Cause | None
     fingerprint: str
 
-    def goes_with(self, other: _Waiting) -> bool:
+    def goes_with(self, other: _PatchRequest) -> bool:
         """True if both can be in one commit."""
         # The script checks the rights of one identity.
         same = self.needs == other.needs and (self.needs is None or self.who == other.who)
@@ -75,7 +75,7 @@ class _Waiting:
         return self.command.ttl is None and self.command.if_match is None
 
 
-class Combiner:
+class PatchBatcher:
     """The patches of one process, in turn for each document."""
 
     def __init__(
@@ -91,7 +91,7 @@ class Combiner:
         self._turns = turns
         self._work_queue = work
         self._settings = settings
-        self._waiting: dict[tuple[str, str], deque[_Waiting]] = {}
+        self._waiting: dict[tuple[str, str], deque[_PatchRequest]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def patch(
@@ -115,7 +115,7 @@ class Combiner:
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
         fingerprint = "" if command.op is None else patch_fingerprint(command)
-        waiting = _Waiting(command, who, needs, webhooks, answer, cause, fingerprint)
+        waiting = _PatchRequest(command, who, needs, webhooks, answer, cause, fingerprint)
         key = (service_sid, command.document)
         if key in self._waiting:
             self._waiting[key].append(waiting)
@@ -130,7 +130,9 @@ class Combiner:
     async def _work(self, key: tuple[str, str]) -> None:
         """Commit what waits until nothing does."""
         queue = self._waiting[key]
-        worker = _Worker(self._documents, self._turns, self._work_queue, self._settings, *key)
+        worker = _DocumentBatch(
+            self._documents, self._turns, self._work_queue, self._settings, *key
+        )
         try:
             while queue:
                 group = _next_group(queue, worker.steps_limit)
@@ -145,7 +147,7 @@ class Combiner:
                 waiting.answer.cancel()
 
 
-def _next_group(queue: deque[_Waiting], limit: int) -> list[_Waiting]:
+def _next_group(queue: deque[_PatchRequest], limit: int) -> list[_PatchRequest]:
     group = [queue.popleft()]
     operations = {group[0].operation}
     while queue and len(group) < limit and queue[0].goes_with(group[0]):
@@ -156,7 +158,7 @@ def _next_group(queue: deque[_Waiting], limit: int) -> list[_Waiting]:
     return [waiting for waiting in group if not waiting.answer.done()]
 
 
-class _Worker:
+class _DocumentBatch:
     """Commits the patches of one document while some wait.
 
     It remembers what it wrote, so that the next group needs no look first; that it is still the
@@ -188,7 +190,7 @@ class _Worker:
         largest = self._limit if self._newest is None else len(self._newest.data)
         return max(1, min(STEPS_LIMIT, STEPS_BYTES // (largest + 1)))
 
-    async def carry_out(self, group: list[_Waiting]) -> None:
+    async def carry_out(self, group: list[_PatchRequest]) -> None:
         """Answer each of a group, together where that can be."""
         await self._turns.wait_to_patch(self._service_sid, self._address, self)
         try:
@@ -202,7 +204,7 @@ class _Worker:
         finally:
             self._turns.end_patch(self._service_sid, self._address, self, self._newest)
 
-    async def _together(self, group: list[_Waiting]) -> list[_Waiting]:
+    async def _together(self, group: list[_PatchRequest]) -> list[_PatchRequest]:
         """Answer those whose patches fit in turn; returns the others."""
         for _ in range(self._attempts):
             try:
@@ -235,12 +237,12 @@ class _Worker:
         return group
 
     async def _steps(
-        self, data: bytes, group: list[_Waiting]
-    ) -> tuple[list[Step], list[_Waiting], list[_Waiting]]:
+        self, data: bytes, group: list[_PatchRequest]
+    ) -> tuple[list[Step], list[_PatchRequest], list[_PatchRequest]]:
         """What a group makes of the data, whose patches that are, and whose do not fit."""
         steps: list[Step] = []
-        fitting: list[_Waiting] = []
-        others: list[_Waiting] = []
+        fitting: list[_PatchRequest] = []
+        others: list[_PatchRequest] = []
         for waiting in group:
             try:
                 data = await self._patched(data, waiting.command)
@@ -256,7 +258,7 @@ class _Worker:
         await self._work.turn(work_of_patch(command.body) + work_on_data(len(data)))
         return patched(data, command.body, self._limit, self._steps_limit)
 
-    async def _alone(self, waiting: _Waiting) -> Written:
+    async def _alone(self, waiting: _PatchRequest) -> Written:
         try:
             written = await self._retry(waiting)
         except Refusal:
@@ -268,7 +270,7 @@ class _Worker:
         self._newest = None if written.repeated else written.document
         return written
 
-    async def _retry(self, waiting: _Waiting) -> Written:
+    async def _retry(self, waiting: _PatchRequest) -> Written:
         document = await self._existing(waiting)
         for _ in range(self._attempts):
             try:
@@ -283,7 +285,7 @@ class _Worker:
             f"Other writers were quicker {self._attempts} times; nothing changed.",
         )
 
-    async def _attempt(self, waiting: _Waiting, document: Document) -> Written:
+    async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written:
         command = waiting.command
         if command.if_match not in (None, document.revision):
             raise mismatch(command.if_match, document)
@@ -304,7 +306,7 @@ class _Worker:
             written = replace(written, document=replace(written.document, data=b""))
         return written
 
-    async def _first_answer(self, waiting: _Waiting) -> Written | None:
+    async def _first_answer(self, waiting: _PatchRequest) -> Written | None:
         """The answer to this operation when it was applied before; None if it was not."""
         if waiting.command.op is None:
             return None
@@ -326,7 +328,7 @@ class _Worker:
                 raise  # CONFLICT: its operation id was used for another request
             return None
 
-    async def _existing(self, waiting: _Waiting) -> Document:
+    async def _existing(self, waiting: _PatchRequest) -> Document:
         document = await self._documents.get(
             self._service_sid, self._address, waiting.who, waiting.needs
         )
@@ -335,7 +337,7 @@ class _Worker:
         return document
 
 
-async def _settle(waiting: _Waiting, outcome: Awaitable[Written]) -> None:
+async def _settle(waiting: _PatchRequest, outcome: Awaitable[Written]) -> None:
     try:
         written = await outcome
     except Exception as error:

@@ -15,7 +15,7 @@ from typing import Any
 from syncline_protocol import jsondata
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Refusal
-from syncline_server.auth.rate_limit import Pace
+from syncline_server.auth.rate_limit import FixedWindow
 
 from .json_patch import POINTER_STEPS
 
@@ -114,7 +114,7 @@ class WorkAllowance:
 
     __slots__ = ("_caller", "_pace", "_queue")
 
-    def __init__(self, queue: WorkQueue, pace: Pace | None, caller: Hashable) -> None:
+    def __init__(self, queue: WorkQueue, pace: FixedWindow | None, caller: Hashable) -> None:
         """`pace` counts the caller's work; None for one that may make any."""
         self._queue = queue
         self._pace = pace

@@ -19,13 +19,13 @@ from prometheus_client.samples import Sample
 
 from .prometheus import Telemetry
 
-__all__ = ["Gathering"]
+__all__ = ["WorkerMetrics"]
 
 PATIENCE = 1.0
 """Seconds that the others have to answer; scrapes usually give up after ten."""
 
 
-class Gathering:
+class WorkerMetrics:
     """What the processes of a server count, each sample with the label `worker`."""
 
     def __init__(self, own: Telemetry, count: int, directory: Path | None) -> None:

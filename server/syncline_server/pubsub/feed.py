@@ -1,4 +1,4 @@
-"""The events of open documents, from Redis to this process: an ear at each shard."""
+"""Brings the events of open documents from Redis: one subscriber connection to each shard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import RightsChanged
 
-from .shard_subscriber import Ear
+from .shard_subscriber import ShardSubscriber
 
 __all__ = ["Feed"]
 
@@ -38,7 +38,7 @@ class Feed:
         self.on_gap = on_gap
         self._redis = redis
         self._timeout = timeout
-        self._ears: dict[str, Ear] = {}
+        self._subscribers: dict[str, ShardSubscriber] = {}
         self._confirmed: dict[str, asyncio.Future[None]] = {}
         # Where each channel is listened to; None where no shard serves it at the moment.
         self._places: dict[str, str | None] = {}
@@ -49,17 +49,21 @@ class Feed:
     @property
     def live(self) -> bool:
         """True while events come from every shard."""
-        return bool(self._ears) and all(ear.live for ear in self._ears.values())
+        return bool(self._subscribers) and all(
+            subscriber.live for subscriber in self._subscribers.values()
+        )
 
     @property
     def lag(self) -> float:
         """Seconds that a message to oneself took the last time, at the slowest shard."""
-        return max((ear.lag for ear in self._ears.values()), default=0.0)
+        return max((subscriber.lag for subscriber in self._subscribers.values()), default=0.0)
 
     @property
     def round_trip(self) -> float:
         """Seconds that Redis took to answer the last time, at the slowest shard."""
-        return max((ear.round_trip for ear in self._ears.values()), default=0.0)
+        return max(
+            (subscriber.round_trip for subscriber in self._subscribers.values()), default=0.0
+        )
 
     def start(self) -> None:
         """Connect, and stay connected."""
@@ -69,7 +73,9 @@ class Feed:
 
     async def stop(self) -> None:
         """End all connections."""
-        await asyncio.gather(*(ear.stop() for ear in self._ears.values()), *self._stopping)
+        await asyncio.gather(
+            *(subscriber.stop() for subscriber in self._subscribers.values()), *self._stopping
+        )
 
     async def subscribe(self, channel: str) -> None:
         """Return when every later event of the channel will come, or `on_gap` will be called.
@@ -92,14 +98,14 @@ class Feed:
 
     def unsubscribe(self, channel: str) -> None:
         """No event of the channel is wanted any more."""
-        ear = self._ears.get(self._places.pop(channel, None) or "")
+        subscriber = self._subscribers.get(self._places.pop(channel, None) or "")
         self._confirmed.pop(channel, None)
         self._moving.discard(channel)
-        if ear is not None:
-            ear.unsubscribe(channel)
+        if subscriber is not None:
+            subscriber.unsubscribe(channel)
 
     def on_confirmed(self, channel: str) -> None:
-        """An ear listens to the channel."""
+        """A subscriber listens to the channel."""
         confirmed = self._confirmed.get(channel)
         if confirmed is None:
             return
@@ -111,26 +117,28 @@ class Feed:
             self.on_gap([channel])
 
     def on_lost(self, channel: str) -> None:
-        """An ear listens to the channel no more, because its slot has moved."""
+        """A subscriber listens to the channel no more, because its slot has moved."""
         if channel in self._places:
             self._places[channel] = None
             asyncio.get_running_loop().call_later(REPLACING_PAUSE, self._place, channel)
 
     def _on_other_data_set(self) -> None:
         """Channels have other names now, and other data may be behind them."""
-        for ear in self._ears.values():
-            ear.reset()
+        for subscriber in self._subscribers.values():
+            subscriber.reset()
 
     def _follow(self) -> None:
-        """Have an ear at each shard that there is now, and each channel at its shard."""
+        """Have a subscriber at each shard that there is now, and each channel at its shard."""
         shards = set(self._redis.engine.shards())
-        for shard in shards - self._ears.keys():
-            ear = self._ears[shard] = Ear(self._redis, shard, self._timeout, self)
-            ear.start()
+        for shard in shards - self._subscribers.keys():
+            subscriber = self._subscribers[shard] = ShardSubscriber(
+                self._redis, shard, self._timeout, self
+            )
+            subscriber.start()
         for channel in list(self._places):
             self._place(channel)
-        for shard in self._ears.keys() - shards:
-            task = asyncio.create_task(self._ears.pop(shard).stop())
+        for shard in self._subscribers.keys() - shards:
+            task = asyncio.create_task(self._subscribers.pop(shard).stop())
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
 
@@ -145,7 +153,7 @@ class Feed:
             return
         self._places[channel] = shard
         self._moving.add(channel)
-        if before in self._ears:
-            self._ears[before].unsubscribe(channel)
-        if shard in self._ears:
-            self._ears[shard].subscribe(channel)
+        if before in self._subscribers:
+            self._subscribers[before].unsubscribe(channel)
+        if shard in self._subscribers:
+            self._subscribers[shard].subscribe(channel)

@@ -62,7 +62,7 @@ class Subscriber(Protocol):
     def on_event(self, event: Event) -> None:
         """Take an event. Must not block; revisions of one document grow.
 
-        Not called for updates while the subscriber is in step (`Hub.step_in`).
+        Not called for updates while the subscriber is in step (`Hub.join_fast_path`).
         """
 
     def on_revoked(self, sid: str) -> None:
@@ -227,8 +227,10 @@ class Hub:
             await self._feed.subscribe(channel(topic.service_sid, topic.sid))
             topic.live_since = topic.live_since or asyncio.get_running_loop().time()
 
-    def step_in(self, topic: Topic, subscriber: Subscriber, form: Format, outlet: Outlet) -> None:
-        """Until `step_out`, updates are written past the subscriber.
+    def join_fast_path(
+        self, topic: Topic, subscriber: Subscriber, form: Format, outlet: Outlet
+    ) -> None:
+        """Until `leave_fast_path`, updates are written past the subscriber.
 
         It must have been told all up to the topic's revision and nothing beyond. Most are most of
         the time, and so an update costs each of them one call.
@@ -236,7 +238,7 @@ class Hub:
         topic.aside.discard(subscriber)
         topic.crowds.setdefault(form, {})[subscriber] = outlet
 
-    def step_out(self, topic: Topic, subscriber: Subscriber, form: Format) -> None:
+    def leave_fast_path(self, topic: Topic, subscriber: Subscriber, form: Format) -> None:
         """The subscriber takes each event itself again; it was told all up to the revision."""
         crowd = topic.crowds[form]
         del crowd[subscriber]

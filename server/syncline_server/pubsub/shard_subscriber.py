@@ -24,7 +24,7 @@ from syncline_server.storage.redis.inspection import is_denial
 from syncline_server.storage.redis.shard import Denied, reconnect
 from syncline_server.storage.rights import RightsChanged
 
-__all__ = ["Ear", "Listener"]
+__all__ = ["ShardSubscriber", "Listener"]
 
 logger = logging.getLogger("syncline.feed")
 
@@ -54,7 +54,7 @@ class Listener(Protocol):
         """Events of these channels may have been missed; they come again."""
 
 
-class Ear:
+class ShardSubscriber:
     """The channels of one shard that somebody here listens to.
 
     Attributes:

@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.token_bucket import Gate
+from syncline_server.auth.token_bucket import TokenBucket
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.forwarding_notice import HEADERS
 from syncline_server.observability.metrics import Meters
 
-from .connections import Departures
+from .connections import ConnectionRegistry
 
-__all__ = ["Door"]
+__all__ = ["Admission"]
 
 RECENT = 5.0
 """Seconds for which a refusal counts for who asks whether there is room."""
 
 
-class Door:
+class Admission:
     """One for all sockets and event streams of a process."""
 
     def __init__(
         self,
         settings: Settings,
-        departures: Departures,
+        connections: ConnectionRegistry,
         meters: Meters,
         audit: Audit,
         clock: Callable[[], float],
@@ -37,11 +37,11 @@ class Door:
             clock: the time in seconds, from any beginning.
         """
         self._limit = settings.max_connections
-        self._departures = departures
+        self._connections = connections
         self._bounds = meters.bounds
         self._audit = audit
         self._rate = settings.connect_rate
-        self._gate = Gate(self._rate, clock)
+        self._gate = TokenBucket(self._rate, clock)
         self._clock = clock
         self._last: tuple[Refusal, float] | None = None
 
@@ -63,7 +63,7 @@ class Door:
         return self._last[0]
 
     def _room(self) -> Refusal | None:
-        if len(self._departures.guests) < self._limit:
+        if len(self._connections.guests) < self._limit:
             return None
         return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
 

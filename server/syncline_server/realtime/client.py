@@ -16,13 +16,13 @@ from syncline_server.storage.services import DEFAULT_NAME
 from syncline_server.webhooks.reachability import make_endpoint_id
 
 from .session import Session
-from .token_expiry import TokenLife
+from .token_expiry import TokenTimer
 from .websocket.socket import Socket
 
-__all__ = ["Caller"]
+__all__ = ["Client"]
 
 
-class Caller:
+class Client:
     """The token in force, and the session that the first one opened.
 
     Attributes:
@@ -76,7 +76,7 @@ class Caller:
         self._socket, self._wire = socket, wire
         wheel = socket.wheel
         self._deadline = wheel.call_later(backend.settings.auth_timeout, self._give_up)
-        self._life = TokenLife(wheel, backend.settings.token_leeway, on_notice, on_expiry)
+        self._life = TokenTimer(wheel, backend.settings.token_leeway, on_notice, on_expiry)
 
     def flow(self, form: Format) -> None:
         """Let events be written past the session, once there is one and while the socket is free.

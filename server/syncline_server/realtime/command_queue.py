@@ -10,11 +10,11 @@ from syncline_protocol.commands import Command
 
 from .results import Answer
 
-__all__ = ["Lane", "Lanes"]
+__all__ = ["CommandQueue", "CommandQueues"]
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class CommandQueue:
     """Commands that name one document; the first of them is being carried out.
 
     Attributes:
@@ -26,22 +26,22 @@ class Lane:
     addresses: set[str] = field(default_factory=set)
 
 
-class Lanes(dict[str, Lane]):
+class CommandQueues(dict[str, CommandQueue]):
     """By each of their addresses; `addresses` are all that are known to mean one document."""
 
     __slots__ = ()
 
-    def of(self, addresses: Iterable[str]) -> Lane:
+    def of(self, addresses: Iterable[str]) -> CommandQueue:
         """The lane of a document; a new one if it has none."""
-        return next((self[each] for each in addresses if each in self), None) or Lane()
+        return next((self[each] for each in addresses if each in self), None) or CommandQueue()
 
-    def claim(self, lane: Lane, addresses: Iterable[str]) -> None:
+    def claim(self, lane: CommandQueue, addresses: Iterable[str]) -> None:
         """Let all of them lead to the lane."""
         for address in addresses:
             if self.setdefault(address, lane) is lane:
                 lane.addresses.add(address)
 
-    def end(self, lane: Lane) -> None:
+    def end(self, lane: CommandQueue) -> None:
         """Nothing is left in it."""
         for address in lane.addresses:
             del self[address]

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from syncline_server.observability.metrics import Load
 
-__all__ = ["Departures", "Guest"]
+__all__ = ["ConnectionRegistry", "LiveConnection"]
 
 logger = logging.getLogger("syncline.keys")
 
@@ -18,33 +18,33 @@ LOOKED_AT_ONCE = 1000
 """Guests that are looked at without a pause for others."""
 
 
-class Guest(Protocol):
+class LiveConnection(Protocol):
     """A connection that stays."""
 
     @property
     def key(self) -> str | None:
         """The API key that vouches for the client; None if none does."""
 
-    def turn_out(self) -> None:
+    def evict(self) -> None:
         """The key is no more: end now, with the word for a refused token; must not block."""
 
-    def go_away(self) -> None:
+    def drain(self) -> None:
         """Tell the client to connect again elsewhere, and end; must not block."""
 
     def load(self) -> Load:
         """What it holds at the moment."""
 
 
-class Departures:
+class ConnectionRegistry:
     """The guests of one server."""
 
     def __init__(self) -> None:
-        self._guests: set[Guest] = set()
+        self._guests: set[LiveConnection] = set()
         self._leaving = False
         self._empty = asyncio.Event()
 
     @property
-    def guests(self) -> Collection[Guest]:
+    def guests(self) -> Collection[LiveConnection]:
         """Those who are here."""
         return self._guests
 
@@ -58,34 +58,34 @@ class Departures:
                 await asyncio.sleep(0)
         return loads
 
-    def arrive(self, guest: Guest) -> None:
+    def arrive(self, guest: LiveConnection) -> None:
         """Note a guest; one who comes while the server leaves is sent on at once."""
         self._guests.add(guest)
         if self._leaving:
-            guest.go_away()
+            guest.drain()
 
-    def depart(self, guest: Guest) -> None:
+    def depart(self, guest: LiveConnection) -> None:
         """The guest has gone."""
         self._guests.discard(guest)
         if not self._guests:
             self._empty.set()
 
-    def turn_out(self, key: str) -> None:
+    def evict(self, key: str) -> None:
         """End all for whom that API key vouches."""
         vouched = [guest for guest in self._guests if guest.key == key]
         logger.info("API key %s is valid no more; %d clients have to go", key, len(vouched))
         for guest in vouched:
             try:
-                guest.turn_out()
+                guest.evict()
             except Exception:
                 # The others must go all the same.
                 logger.exception("a client could not be turned out")
 
-    async def send_all_away(self) -> None:
+    async def drain_all(self) -> None:
         """Take leave of all that are here and all that come; return when all have gone."""
         self._leaving = True
         for guest in list(self._guests):
-            guest.go_away()
+            guest.drain()
         if self._guests:
             self._empty.clear()
             await self._empty.wait()

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from .websocket.socket import Socket
 
-__all__ = ["Backlog"]
+__all__ = ["InFlight"]
 
 FAREWELL_TIMEOUT = 2.0
 """Seconds that a farewell waits for them."""
 
 
-class Backlog:
+class InFlight:
     """Counts them: at the limit no more is read, and the farewell comes when all are answered."""
 
     __slots__ = (

@@ -24,12 +24,12 @@ from syncline_server.observability.metrics import Load
 from syncline_server.pubsub.hub import Format
 from syncline_server.storage.results import Written
 
-from .client import Caller
-from .connections import Departures
-from .in_flight import Backlog
+from .client import Client
+from .connections import ConnectionRegistry
+from .in_flight import InFlight
 from .results import Fetched, Opened, Result, Unsubscribed, oversized
 from .session import Session
-from .websocket.endpoint import Endpoint
+from .websocket.endpoint import WebSocketRoute
 from .websocket.frames import deflating, text_frame
 from .websocket.oversized_message import OversizedMessage
 from .websocket.socket import Socket
@@ -41,7 +41,7 @@ logger = logging.getLogger("syncline.native")
 PATH = "/v1/ws"
 
 
-def endpoint(backend: Backend, departures: Departures) -> Endpoint:
+def endpoint(backend: Backend, connections: ConnectionRegistry) -> WebSocketRoute:
     """The native protocol for `socket_protocol`."""
     tally = backend.meters.wires["native"]
     whole, brief = _encode_event, _encode_delta
@@ -49,8 +49,8 @@ def endpoint(backend: Backend, departures: Departures) -> Endpoint:
         (Format(whole, None, tally), Format(deflating(whole), None, tally)),
         (Format(whole, brief, tally), Format(deflating(whole), deflating(brief), tally)),
     )
-    return Endpoint(
-        lambda socket: _Native(backend, departures, forms, socket),
+    return WebSocketRoute(
+        lambda socket: _Native(backend, connections, forms, socket),
         native.SUBPROTOCOL,
         tally=tally,
     )
@@ -72,7 +72,7 @@ class _Native:
         "_backlog",
         "_caller",
         "_deferred",
-        "_departures",
+        "_connections",
         "_form",
         "_forms",
         "_settings",
@@ -81,16 +81,16 @@ class _Native:
     )
 
     def __init__(
-        self, backend: Backend, departures: Departures, forms: _Forms, socket: Socket
+        self, backend: Backend, connections: ConnectionRegistry, forms: _Forms, socket: Socket
     ) -> None:
         self._settings = backend.settings
-        self._departures = departures
+        self._connections = connections
         self._forms = forms
         self._form = forms.whole[socket.deflates]
         self._socket = socket
         self._tally = socket.endpoint.tally
-        self._backlog = Backlog(socket)
-        self._caller = Caller(
+        self._backlog = InFlight(socket)
+        self._caller = Client(
             backend,
             socket,
             "native",
@@ -101,7 +101,7 @@ class _Native:
         )
         self._authenticating: asyncio.Task[None] | None = None
         self._deferred: asyncio.Task[None] | None = None
-        departures.arrive(self)
+        connections.arrive(self)
 
     def on_message(self, message: str | bytes) -> None:
         """Take a request."""
@@ -177,19 +177,19 @@ class _Native:
         if self._deferred is not None:
             self._deferred.cancel()
         self._caller.end()
-        self._departures.depart(self)
+        self._connections.depart(self)
 
     @property
     def key(self) -> str | None:
         """As `Guest` has it."""
         return self._caller.key
 
-    def turn_out(self) -> None:
+    def evict(self) -> None:
         """The token in force is none any more."""
         self._caller.silence()
         self._socket.close(Close.TOKEN_REFUSED, revoked(login=False).message)
 
-    def go_away(self) -> None:
+    def drain(self) -> None:
         """Send the client to another server, or to this one once it runs again."""
         self._leave(Close.GOING_AWAY, "the server is shutting down")
 

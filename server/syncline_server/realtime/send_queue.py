@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from syncline_protocol.documents import Event, Removed
 
-__all__ = ["Outbox"]
+__all__ = ["SendQueue"]
 
 
-class Outbox:
+class SendQueue:
     """Frames in the order in which they were put, for one reader.
 
     Above the mark, an update takes the place of those of the same document that still wait: a slow

@@ -35,9 +35,9 @@ from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Format
 from syncline_server.storage.results import forbidden
 
-from .command_queue import Lane, Lanes
+from .command_queue import CommandQueue, CommandQueues
 from .results import Answer, Fetched, Opened, Result, Unsubscribed
-from .subscriptions import Hearing, Watch
+from .subscriptions import Subscription, Subscriptions
 
 __all__ = ["Session"]
 
@@ -61,7 +61,7 @@ class Session:
         "_bounds",
         "_client",
         "_context",
-        "_hearing",
+        "_subscriptions",
         "_hub",
         "_lanes",
         "_limit",
@@ -87,7 +87,7 @@ class Session:
             send_event: takes the events of what is open; must not block.
             is_lasting: False where the session ends with its first command.
         """
-        self._hearing = Hearing(backend.hub, workspace, send_event)
+        self._subscriptions = Subscriptions(backend.hub, workspace, send_event)
         self._turns = backend.turns
         self._client = self if is_lasting else None
         self._hub = backend.hub
@@ -95,7 +95,7 @@ class Session:
         self._limit = backend.settings.max_subscriptions
         self._bounds = backend.meters.bounds
         self._openings = 0
-        self._lanes = Lanes()
+        self._lanes = CommandQueues()
         # No set: there are very many sessions, and an empty dict takes a third of the memory.
         self._tasks: dict[asyncio.Task[None], None] = {}
         # What logs tell of this client, whichever task it is that submits.
@@ -113,7 +113,7 @@ class Session:
         if refusal is not None:
             return answer(refusal)
         self._measure_round_trip()
-        addresses = self._hearing.addresses(command.document)
+        addresses = self._subscriptions.addresses(command.document)
         lane = self._lanes.of(addresses)
         lane.commands.append((command, answer))
         self._lanes.claim(lane, addresses)
@@ -133,49 +133,49 @@ class Session:
         `send_brief` takes events in the place of `send_event`; the flag says that the client knows
         the data, else it is at `base`.
         """
-        self._hearing.send_brief = send_brief
+        self._subscriptions.send_brief = send_brief
 
     def flow(self, form: Format, outlet: Outlet) -> None:
         """Until `stop_flow`, updates may be written past `send_event`, as frames of `form`."""
-        self._hearing.flow(form, outlet)
+        self._subscriptions.flow(form, outlet)
 
     def stop_flow(self) -> None:
         """Every event goes by `send_event`."""
-        self._hearing.stop_flow()
+        self._subscriptions.stop_flow()
 
     @property
     def workspace(self) -> Workspace:
         """The documents, under the rights of the token in force."""
-        return self._hearing.workspace
+        return self._subscriptions.workspace
 
     @property
     def subscriptions(self) -> int:
         """How many documents are open."""
-        return len(self._hearing)
+        return len(self._subscriptions)
 
     def close(self) -> None:
         """End all subscriptions; commands under way may be carried out, but are not answered."""
         for task in self._tasks:
             task.cancel()
         self._turns.forget(self)
-        self._hearing.end_all()
+        self._subscriptions.end_all()
 
     def adopt(self, workspace: Workspace) -> None:
         """Go on under the rights of a newer token; what it does not let be read is ended."""
-        self._hearing.adopt(workspace)
+        self._subscriptions.adopt(workspace)
 
-    async def _work(self, lane: Lane) -> None:
+    async def _work(self, lane: CommandQueue) -> None:
         try:
             while lane.commands:
                 command, answer = lane.commands[0]
                 await self._carry_out(command, answer)
-                self._lanes.claim(lane, self._hearing.addresses(command.document))
+                self._lanes.claim(lane, self._subscriptions.addresses(command.document))
                 lane.commands.popleft()
         finally:
             self._lanes.end(lane)
 
     async def _carry_out(self, command: Command, answer: Answer) -> None:
-        hearing = self._hearing
+        subscriptions = self._subscriptions
         outcome = await self._outcome(command)
         if self._logs_commands:
             code = outcome.code if isinstance(outcome, Refusal) else None
@@ -184,11 +184,11 @@ class Session:
         if len(self._tasks) == 1:
             self._replied_at = asyncio.get_running_loop().time()
         if not isinstance(outcome, Refusal):
-            hearing.note(command, outcome)
-        hearing.release()
+            subscriptions.note(command, outcome)
+        subscriptions.release()
         address = outcome.document.sid if isinstance(outcome, Opened) else command.document
-        if watch := hearing.watch_of(address):
-            hearing.step_in((watch,))
+        if watch := subscriptions.watch_of(address):
+            subscriptions.join_fast_path((watch,))
 
     def has_more(self, address: str) -> bool:
         """As `turns.Client` has it."""
@@ -209,11 +209,11 @@ class Session:
     def _writing(self, command: Set | Remove) -> Iterator[None]:
         """Events of the document wait, from here on until the reply or the refusal."""
         try:
-            with self._hearing.writing(command):
+            with self._subscriptions.writing(command):
                 yield
         except Refusal:
             # Nothing that waits is an event of this write, and the refusal may wait for its turn.
-            self._hearing.release()
+            self._subscriptions.release()
             raise
 
     async def _outcome(self, command: Command) -> Result | Refusal:
@@ -239,13 +239,13 @@ class Session:
             case Set():
                 return await self.workspace.set(command, self._client, self._writing(command))
             case Patch():
-                with self._hearing.writing(command):
+                with self._subscriptions.writing(command):
                     return await self.workspace.patch(command, self._client)
             case Remove():
                 return await self.workspace.remove(command, self._client, self._writing(command))
             case Unsubscribe():
-                if watch := self._hearing.watch_of(command.document):
-                    self._hearing.end(watch)
+                if watch := self._subscriptions.watch_of(command.document):
+                    self._subscriptions.end(watch)
                 return Unsubscribed()
 
     async def _open(self, command: Open) -> Opened:
@@ -254,7 +254,7 @@ class Session:
             document, created = await self._find(command)
             if not self.workspace.may_read(document.unique_name):
                 raise forbidden()  # by a token that came meanwhile
-            watch = self._hearing.begin(document)
+            watch = self._subscriptions.begin(document)
             topic = watch.topic
             with self._opens(watch):
                 await self._hub.make_live(topic)
@@ -286,14 +286,14 @@ class Session:
         return written.document, created
 
     @contextmanager
-    def _opens(self, watch: Watch) -> Iterator[None]:
+    def _opens(self, watch: Subscription) -> Iterator[None]:
         """Where it fails, a document that was open before stays so."""
         watch.openings += 1
         try:
             yield
         except BaseException:
             if watch.openings == 1 and not watch.told:
-                self._hearing.end(watch)
+                self._subscriptions.end(watch)
             raise
         finally:
             watch.openings -= 1
@@ -301,8 +301,8 @@ class Session:
     @contextmanager
     def _room_for(self, address: str | None) -> Iterator[None]:
         """Refuse before anything is created rather than after."""
-        is_open = self._hearing.watch_of(address) is not None
-        if not is_open and len(self._hearing) + self._openings >= self._limit:
+        is_open = self._subscriptions.watch_of(address) is not None
+        if not is_open and len(self._subscriptions) + self._openings >= self._limit:
             self._bounds["max_subscriptions"] += 1
             raise Refusal(
                 Code.TOO_MANY_SUBSCRIPTIONS,

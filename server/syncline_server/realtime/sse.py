@@ -18,18 +18,18 @@ from syncline_protocol.documents import Document, Event, Removed
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
-from syncline_server.http import Resource
+from syncline_server.http import Route
 from syncline_server.objects.documents import Workspace
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load
 
-from .admission import Door
-from .connections import Departures
+from .admission import Admission
+from .connections import ConnectionRegistry
 from .results import Opened, Result
-from .send_queue import Outbox
+from .send_queue import SendQueue
 from .session import Session
-from .timer_wheel import Wheel
-from .token_expiry import TokenLife
+from .timer_wheel import TimerWheel
+from .token_expiry import TokenTimer
 
 __all__ = ["routes"]
 
@@ -42,7 +42,9 @@ _HEADERS = {
 }
 
 
-def routes(backend: Backend, departures: Departures, door: Door, wheel: Wheel) -> list[Resource]:
+def routes(
+    backend: Backend, connections: ConnectionRegistry, door: Admission, wheel: TimerWheel
+) -> list[Route]:
     """The path of event streams."""
 
     async def events(request: Request) -> Response:
@@ -58,11 +60,11 @@ def routes(backend: Backend, departures: Departures, door: Door, wheel: Wheel) -
             Mode.OPEN_EXISTING,
             revision=None if held is None else fields.revision(held, "Last-Event-ID"),
         )
-        stream = _Stream(backend, workspace, principal, departures, wheel)
+        stream = _Stream(backend, workspace, principal, connections, wheel)
         await stream.open(command)
         return stream
 
-    return [Resource(PATH, {"GET": events})]
+    return [Route(PATH, {"GET": events})]
 
 
 class _Stream(StreamingResponse):
@@ -73,18 +75,18 @@ class _Stream(StreamingResponse):
         backend: Backend,
         workspace: Workspace,
         principal: Principal,
-        departures: Departures,
-        wheel: Wheel,
+        connections: ConnectionRegistry,
+        wheel: TimerWheel,
     ) -> None:
         super().__init__(self._chunks(), media_type="text/event-stream", headers=_HEADERS)
         self._confirm = partial(backend.authenticator.confirm, principal)
         self._principal = principal
         self._heartbeat = backend.settings.sse_heartbeat
         self._tally = backend.meters.wires["sse"]
-        self._departures = departures
-        self._outbox = Outbox(backend.settings.output_mark)
+        self._connections = connections
+        self._send_queue = SendQueue(backend.settings.output_mark)
         self._session = Session(backend, workspace, self._send_event)
-        self._life = TokenLife(wheel, backend.settings.token_leeway, lambda _: None, self._expire)
+        self._life = TokenTimer(wheel, backend.settings.token_leeway, lambda _: None, self._expire)
         self._ended = False
 
     async def open(self, command: Open) -> None:
@@ -100,7 +102,7 @@ class _Stream(StreamingResponse):
                 opened.set_exception(outcome)
             elif isinstance(outcome, Opened):
                 if not outcome.known:
-                    self._outbox.put(_state(outcome.document))
+                    self._send_queue.put(_state(outcome.document))
                 opened.set_result(None)
 
         self._session.submit(command, answer)
@@ -112,14 +114,14 @@ class _Stream(StreamingResponse):
             raise
         self._life.begin(self._principal.expires_at)
         self._tally.connections += 1
-        self._departures.arrive(self)
+        self._connections.arrive(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; however it ends, nothing of it stays."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._departures.depart(self)
+            self._connections.depart(self)
             self._life.end()
             self._session.close()
 
@@ -128,30 +130,30 @@ class _Stream(StreamingResponse):
         """As `Guest` has it."""
         return self._principal.key
 
-    def turn_out(self) -> None:
+    def evict(self) -> None:
         """What vouched for the reader does not any more."""
         self._close(revoked(login=self._principal.is_account))
 
-    def go_away(self) -> None:
+    def drain(self) -> None:
         """Send the client to another server, or to this one once it runs again."""
         self._close(Refusal(Code.UNAVAILABLE, "The server is shutting down."))
 
     def load(self) -> Load:
         """What the client holds at the moment; what uvicorn holds for it is not seen from here."""
-        return Load("sse", self._session.subscriptions, 0, self._outbox.size)
+        return Load("sse", self._session.subscriptions, 0, self._send_queue.size)
 
     async def _chunks(self) -> AsyncIterator[bytes]:
-        while not (self._ended and self._outbox.empty):
+        while not (self._ended and self._send_queue.empty):
             try:
                 async with asyncio.timeout(self._heartbeat):
-                    chunk = await self._outbox.get()
+                    chunk = await self._send_queue.get()
             except TimeoutError:
                 chunk = b":\n\n"
             yield chunk
 
     def _send_event(self, event: Event) -> None:
         self._tally.events += 1
-        self._tally.conflated += self._outbox.put_event(event, event.encoded(_encode))
+        self._tally.conflated += self._send_queue.put_event(event, event.encoded(_encode))
         self._ended = self._ended or isinstance(event, Removed)
 
     def _expire(self) -> None:
@@ -163,7 +165,9 @@ class _Stream(StreamingResponse):
             # A reader that is slow must not hear of what happens after this.
             self._session.close()
             body = native.error_body(refusal)
-            self._outbox.put(_chunk("closing", {n: body[n] for n in ("code", "message", "retry")}))
+            self._send_queue.put(
+                _chunk("closing", {n: body[n] for n in ("code", "message", "retry")})
+            )
 
 
 def _state(document: Document) -> bytes:

@@ -1,7 +1,7 @@
 """What one client hears of the documents that it has open, and when.
 
 Events that could be those of its own writes wait for the answers, and while nothing is special
-about a client, updates are written past all this (`Hub.step_in`).
+about a client, updates are written past all this (`Hub.join_fast_path`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from syncline_server.storage.results import Written
 
 from .results import Opened, Result, tells_data
 
-__all__ = ["Hearing", "Watch"]
+__all__ = ["Subscriptions", "Subscription"]
 
 HELD_LIMIT = 64
 """Events of one document that wait for an answer; beyond, the oldest give way to the newest."""
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class Subscription:
     """A document that the client has open.
 
     Attributes:
@@ -52,7 +52,7 @@ class Watch:
     held: deque[Event] | None = None
 
 
-class Hearing:
+class Subscriptions:
     """That of one client; the hub's subscriber.
 
     Attributes:
@@ -79,11 +79,11 @@ class Hearing:
         self._hub = hub
         self._send_event = send_event
         self._outlet: tuple[Format, Outlet] | None = None
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, Subscription] = {}
         self._sids: dict[str, str] = {}  # by the unique name of what is open
         # Writes that are under way, by the address that they were given.
         self._writing: dict[str, int] = {}
-        self._holding: list[Watch] = []
+        self._holding: list[Subscription] = []
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -98,7 +98,7 @@ class Hearing:
         """As `hub.Subscriber` has it."""
         return self.send_brief is not None
 
-    def watch_of(self, address: str | None) -> Watch | None:
+    def watch_of(self, address: str | None) -> Subscription | None:
         """The open document that an address means; None if that is not known."""
         return None if address is None else self._watches.get(self._sids.get(address, address))
 
@@ -110,19 +110,19 @@ class Hearing:
         others = () if watch is None else (watch.topic.sid, watch.unique_name)
         return [address, *(other for other in others if other is not None)]
 
-    def begin(self, document: Document) -> Watch:
+    def begin(self, document: Document) -> Subscription:
         """Hear of a document, which may be open already."""
         watch = self._watches.get(document.sid)
         if watch is None:
             topic = self._hub.join(self.workspace.service_sid, document.sid, self)
-            watch = self._watches[document.sid] = Watch(topic, document.unique_name)
+            watch = self._watches[document.sid] = Subscription(topic, document.unique_name)
             if document.unique_name is not None:
                 self._sids[document.unique_name] = document.sid
         watch.topic.learn(document)
         self._step_out(watch)
         return watch
 
-    def end(self, watch: Watch) -> None:
+    def end(self, watch: Subscription) -> None:
         """Hear of a document no more; safe to repeat."""
         if self._watches.get(watch.topic.sid) is watch:
             self._step_out(watch)
@@ -149,7 +149,7 @@ class Hearing:
     def flow(self, form: Format, outlet: Outlet) -> None:
         """Until `stop_flow`, updates may be written past `send_event`, as frames of `form`."""
         self._outlet = (form, outlet)
-        self.step_in(self._watches.values())
+        self.join_fast_path(self._watches.values())
 
     def stop_flow(self) -> None:
         """Every event goes by `send_event`."""
@@ -157,7 +157,7 @@ class Hearing:
             self._step_out(watch)
         self._outlet = None
 
-    def step_in(self, watches: Iterable[Watch]) -> None:
+    def join_fast_path(self, watches: Iterable[Subscription]) -> None:
         """Have updates written past all this, unless the client must not hear of some yet."""
         if self._outlet is None:
             return
@@ -173,7 +173,7 @@ class Hearing:
                 and watch.unique_name not in self._writing
             ):
                 watch.in_step = True
-                self._hub.step_in(topic, self, *self._outlet)
+                self._hub.join_fast_path(topic, self, *self._outlet)
 
     def on_event(self, event: Event) -> None:
         """As `hub.Subscriber` has it."""
@@ -190,7 +190,7 @@ class Hearing:
             told, watch.told = watch.told, event.revision
             if isinstance(event, Updated):
                 self._tell(watch, event, told)
-                self.step_in((watch,))
+                self.join_fast_path((watch,))
             else:
                 self.end(watch)
                 self._send_event(event)
@@ -253,7 +253,7 @@ class Hearing:
                         watch.wrote = max(watch.wrote, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)
 
-    def _tell(self, watch: Watch, event: Updated, told: int) -> None:
+    def _tell(self, watch: Subscription, event: Updated, told: int) -> None:
         if self.send_brief is not None:
             if event.revision == watch.wrote:
                 return self.send_brief(event, True)
@@ -261,8 +261,8 @@ class Hearing:
                 return self.send_brief(event, False)
         self._send_event(event)
 
-    def _step_out(self, watch: Watch) -> None:
+    def _step_out(self, watch: Subscription) -> None:
         if watch.in_step and self._outlet is not None:
             watch.in_step = False
             watch.told = watch.topic.revision
-            self._hub.step_out(watch.topic, self, self._outlet[0])
+            self._hub.leave_fast_path(watch.topic, self, self._outlet[0])

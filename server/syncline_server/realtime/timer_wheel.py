@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["Alarm", "Wheel"]
+__all__ = ["Timer", "TimerWheel"]
 
 RESOLUTION = 0.1
 """Seconds between looks: an alarm comes at most so much late."""
 
 
-class Alarm:
+class Timer:
     """One call that is due."""
 
     __slots__ = ("_due", "_wheel", "callback")
 
-    def __init__(self, wheel: Wheel, due: int, callback: Callable[[], None]) -> None:
+    def __init__(self, wheel: TimerWheel, due: int, callback: Callable[[], None]) -> None:
         self._wheel = wheel
         self._due = due
         self.callback = callback
@@ -26,20 +26,20 @@ class Alarm:
         self._wheel.drop(self._due, self)
 
 
-class Wheel:
+class TimerWheel:
     """Alarms, by the slice of time in which they are due. An empty wheel does not turn."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         # The alarms of a slice in the order in which they were set.
-        self._slices: dict[int, dict[Alarm, None]] = {}
+        self._slices: dict[int, dict[Timer, None]] = {}
         self._turned_to = 0
         self._turning = False
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback`, which must not block, in about so many seconds."""
         due = int((self._loop.time() + max(seconds, 0)) / RESOLUTION) + 1
-        alarm = Alarm(self, due, callback)
+        alarm = Timer(self, due, callback)
         self._slices.setdefault(due, {})[alarm] = None
         if not self._turning:
             self._turning = True
@@ -48,7 +48,7 @@ class Wheel:
         self._turned_to = min(self._turned_to, due - 1)
         return alarm
 
-    def drop(self, due: int, alarm: Alarm) -> None:
+    def drop(self, due: int, alarm: Timer) -> None:
         """Forget an alarm; a token's is due in a day, and its connection may end in a second."""
         alarms = self._slices.get(due)
         if alarms is not None:
@@ -68,7 +68,7 @@ class Wheel:
         else:
             self._turning = False
 
-    def _ring(self, due: int, alarm: Alarm) -> None:
+    def _ring(self, due: int, alarm: Timer) -> None:
         """Make the call, unless it was cancelled a moment ago."""
         if alarm in self._slices.get(due, ()):
             self.drop(due, alarm)

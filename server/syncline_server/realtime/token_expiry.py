@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from .timer_wheel import Alarm, Wheel
+from .timer_wheel import Timer, TimerWheel
 
-__all__ = ["TokenLife"]
+__all__ = ["TokenTimer"]
 
 NOTICE = 180
 """Seconds before the end at which the client is told (docs/protocol.md, section 1)."""
@@ -16,7 +16,7 @@ SHORT_LIFE = 1800
 """Seconds: one that has less left when it is presented is told of when a tenth of that is left."""
 
 
-class TokenLife:
+class TokenTimer:
     """Timers for the token in force; both callbacks are plain calls."""
 
     __slots__ = (
@@ -30,7 +30,7 @@ class TokenLife:
 
     def __init__(
         self,
-        wheel: Wheel,
+        wheel: TimerWheel,
         leeway: float,
         on_notice: Callable[[int], None],
         on_end: Callable[[], None],
@@ -47,7 +47,7 @@ class TokenLife:
         self._on_end = on_end
         # Seconds before the end at which the client is told.
         self._notice = 0.0
-        self._alarm: Alarm | None = None
+        self._alarm: Timer | None = None
 
     def begin(self, expires_at: float | None) -> None:
         """A token is in force until `expires_at`, in seconds since the epoch; None for ever."""

@@ -15,24 +15,24 @@ from starlette.applications import Starlette
 from syncline_server import http as rest
 from syncline_server.auth.api_keys import ApiKeys
 from syncline_server.auth.authenticator import Authenticator
-from syncline_server.auth.keyring import KnownKeys
+from syncline_server.auth.keyring import Keyring
 from syncline_server.auth.oidc.tokens import ProviderTokens
 from syncline_server.backend import Backend
 from syncline_server.config.credentials import Credentials
-from syncline_server.config.encryption import Vault
+from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.settings import Settings
 from syncline_server.http import static as web
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Gauges, Meters
 from syncline_server.observability.prometheus import Telemetry
 from syncline_server.observability.readiness import Readiness
-from syncline_server.observability.worker_metrics import Gathering
+from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.hub import Hub
 from syncline_server.realtime import native, sse, twilsock
-from syncline_server.realtime.admission import Door
-from syncline_server.realtime.connections import Departures
-from syncline_server.realtime.timer_wheel import Wheel
+from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.connections import ConnectionRegistry
+from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket import availability
 from syncline_server.realtime.websocket.socket import Socket, socket_protocol
 from syncline_server.storage.deletions import Deletions
@@ -47,7 +47,7 @@ from syncline_server.storage.redis.durability import Durability
 from syncline_server.storage.redis.engine import Engine
 from syncline_server.storage.redis.write_probe import WriteProbe
 from syncline_server.storage.services import Services
-from syncline_server.webhooks.context import Office
+from syncline_server.webhooks.context import DeliveryContext
 from syncline_server.webhooks.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class Application:
 
     http: Starlette
     socket: type[Socket]
-    departures: Departures
-    wheel: Wheel
+    connections: ConnectionRegistry
+    wheel: TimerWheel
     meters: Meters
     audit: Audit
     problems: Callable[[], Mapping[str, str]]
@@ -93,7 +93,7 @@ def create_app(
         run_dir: where these have sockets for each other; None for one that serves alone.
     """
     meters, cork, readiness = Meters(), Cork(), Readiness()
-    known_keys = KnownKeys(credentials.api_keys)
+    keyring = Keyring(credentials.api_keys)
     redis = Redis(
         engine,
         settings.redis_timeout,
@@ -109,7 +109,7 @@ def create_app(
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
-        authenticator=Authenticator(credentials, settings.token_leeway, foreign, known_keys),
+        authenticator=Authenticator(credentials, settings.token_leeway, foreign, keyring),
         redis=redis,
         services=services,
         documents=documents,
@@ -135,16 +135,18 @@ def create_app(
         if settings.redis_url is None
         else None
     )
-    departures, wheel = Departures(), Wheel()
-    door = Door(settings, departures, meters, backend.audit, asyncio.get_running_loop().time)
-    telemetry = Telemetry(meters, worker, partial(_look, backend, departures, disk))
-    gathering = Gathering(telemetry, settings.workers, run_dir)
+    connections, wheel = ConnectionRegistry(), TimerWheel()
+    door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
+    telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
+    worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
-    office = Office(settings, credentials, meters, services, backend.webhooks, backend.parking)
-    dispatcher = Dispatcher(redis, office)
-    api_keys = ApiKeys(redis, Vault(credentials.master_key), known_keys, meters.bounds)
-    known_keys.on_end(departures.turn_out)
+    context = DeliveryContext(
+        settings, credentials, meters, services, backend.webhooks, backend.parking
+    )
+    dispatcher = Dispatcher(redis, context)
+    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.bounds)
+    keyring.on_end(connections.evict)
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
 
@@ -155,7 +157,7 @@ def create_app(
                 disk.start()
             await redis.start()
             probe.start()
-            await gathering.start()
+            await worker_metrics.start()
             await api_keys.start()
             backend.hub.start()
             services.start()
@@ -177,7 +179,7 @@ def create_app(
             await api_keys.stop()
             backend.audit.close()
             await backend.hub.stop()
-            await gathering.stop()
+            await worker_metrics.stop()
             await probe.stop()
             if disk is not None:
                 await disk.stop()
@@ -187,10 +189,10 @@ def create_app(
 
     http = Starlette(
         routes=[
-            *sse.routes(backend, departures, door, wheel),
+            *sse.routes(backend, connections, door, wheel),
             *availability.routes(native.PATH, door),
             *twilsock.routes(backend),
-            *rest.routes(backend, gathering, api_keys),
+            *rest.routes(backend, worker_metrics, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_callers),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces),
@@ -198,11 +200,11 @@ def create_app(
         lifespan=lifespan,
     )
     endpoints = {
-        native.PATH: native.endpoint(backend, departures),
-        twilsock.PATH: twilsock.endpoint(backend, departures, door),
+        native.PATH: native.endpoint(backend, connections),
+        twilsock.PATH: twilsock.endpoint(backend, connections, door),
     }
     socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
-    return Application(http, socket, departures, wheel, meters, backend.audit, backend.problems)
+    return Application(http, socket, connections, wheel, meters, backend.audit, backend.problems)
 
 
 def _durability(settings: Settings) -> Durability:
@@ -223,8 +225,10 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-async def _look(backend: Backend, departures: Departures, disk: DiskWatch | None) -> Gauges:
-    loads = await departures.loads()
+async def _look(
+    backend: Backend, connections: ConnectionRegistry, disk: DiskWatch | None
+) -> Gauges:
+    loads = await connections.loads()
     feed = backend.hub.feed
     return Gauges(
         loads=loads,

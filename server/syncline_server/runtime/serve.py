@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from syncline_server.config.credentials import Credentials
-from syncline_server.config.encryption import Vault
+from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.http.open_files import raise_limit
@@ -86,7 +86,9 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
 
 async def _check_stored(engine: Engine, settings: Settings, credentials: Credentials) -> None:
     """Refuse to serve data that do not belong with the settings. Raises `SettingError`."""
-    await check_data_set(engine, settings, credentials.account_sid, Vault(credentials.master_key))
+    await check_data_set(
+        engine, settings, credentials.account_sid, SecretCipher(credentials.master_key)
+    )
     await check_default_service(engine, settings)
 
 

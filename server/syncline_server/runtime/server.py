@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
         self._settings = settings
         self._certificate = certificate
         self._on_hangup = on_hangup
-        self._departures = app.departures
+        self._connections = app.connections
         self._problems = app.problems
         self._on_ready = on_ready
         self._on_accepting = on_accepting
@@ -131,7 +131,7 @@ class Server(uvicorn.Server):
             server.close()
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
-                await self._departures.send_all_away()
+                await self._connections.drain_all()
         except TimeoutError:
             logger.warning("some clients did not leave in time")
         await super().shutdown(sockets)

@@ -19,7 +19,7 @@ from syncline_protocol.errors import Refusal
 from .redis.client import Redis
 from .redis.connection import ReplyError
 
-__all__ = ["LOOK_INTERVAL", "STALE_AFTER", "Lookout", "make_version"]
+__all__ = ["LOOK_INTERVAL", "STALE_AFTER", "ChangeWatcher", "make_version"]
 
 logger = logging.getLogger("syncline.lookout")
 
@@ -38,7 +38,7 @@ def make_version() -> bytes:
     return secrets.token_bytes(VERSION_BYTES)
 
 
-class Lookout:
+class ChangeWatcher:
     """Looks at one set.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Services: each a namespace of documents. `default` is made when it is first asked for.
 
 What is read of them is kept, since every request needs it. Each process looks whether another one
-changed a service (`lookout`); nothing is trusted that was not looked after for two seconds.
+changed a service (`change_watcher`); nothing is trusted that was not looked after for two seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 
 from . import keys
-from .change_watcher import Lookout, make_version
+from .change_watcher import ChangeWatcher, make_version
 from .filled_buckets import FilledBuckets
 from .paging import Page, read_page
 from .redis.client import Redis
@@ -76,15 +76,15 @@ class Services:
         self._default_sid: str | None = None
         self._listeners: list[Changed] = []
         self._filled = FilledBuckets(redis)
-        self._lookout = Lookout(redis, keys.SERVICE_VERSION, self._read_again)
+        self._change_watcher = ChangeWatcher(redis, keys.SERVICE_VERSION, self._read_again)
 
     def start(self) -> None:
         """Look for changes from now on."""
-        self._lookout.start()
+        self._change_watcher.start()
 
     async def stop(self) -> None:
         """Look no more."""
-        await self._lookout.stop()
+        await self._change_watcher.stop()
 
     def on_change(self, listener: Changed) -> None:
         """Call `listener` when a service that is known here has changed, here or elsewhere."""
@@ -102,8 +102,8 @@ class Services:
 
     async def find(self, address: str) -> Service | None:
         """The service with that SID, or the one named `default`; None if there is none."""
-        if not self._lookout.is_current:
-            await self._lookout.look(unless_current=True)
+        if not self._change_watcher.is_current:
+            await self._change_watcher.look(unless_current=True)
         found = self._known.get(self._sid(address))
         return found or await self._load(address)
 
@@ -163,7 +163,7 @@ class Services:
 
     async def look(self) -> None:
         """Take note of what has changed."""
-        await self._lookout.look()
+        await self._change_watcher.look()
 
     async def _read_again(self) -> None:
         sids = list(self._known)
@@ -180,7 +180,7 @@ class Services:
     async def _load(self, address: str) -> Service | None:
         """Read what is not known yet."""
         # Not while the others are read again: this one would be left out.
-        async with self._lookout.lock:
+        async with self._change_watcher.lock:
             if self._is_default(address):
                 record = await self._default()
             else:

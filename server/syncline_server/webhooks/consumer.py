@@ -12,13 +12,13 @@ from typing import Any
 from syncline_protocol.errors import Refusal
 from syncline_server.storage.redis.connection import ReplyError
 
-from .context import Office
+from .context import DeliveryContext
 from .delivery import Delivery, Leaving
 from .events import QueuedEvent
 from .queue import BEGINNING, NEW
-from .retry import insist
+from .retry import until_done
 
-__all__ = ["Courier"]
+__all__ = ["Consumer"]
 
 logger = logging.getLogger("syncline.webhooks")
 
@@ -85,19 +85,19 @@ class _Item:
     is_whole: bool = True
 
 
-class Courier:
+class Consumer:
     """One for each service whose lease this process has.
 
     Attributes:
         delivery: what it brings events to.
     """
 
-    def __init__(self, service_sid: str, office: Office, holds_until: float) -> None:
-        self.delivery = Delivery(service_sid, office, holds_until)
+    def __init__(self, service_sid: str, context: DeliveryContext, holds_until: float) -> None:
+        self.delivery = Delivery(service_sid, context, holds_until)
         self._service_sid = service_sid
-        self._queue = office.queue
-        self._meters = office.meters
-        settings = office.settings
+        self._queue = context.queue
+        self._meters = context.meters
+        settings = context.settings
         by_bytes = min(LOAD_LIMIT, LOAD_BYTES // settings.data_limit)
         # No less than what keeps all places busy, however the events are spread over objects.
         self._load_limit = max(by_bytes, settings.webhook_concurrency * LANE_LOAD)
@@ -244,7 +244,7 @@ class Courier:
     async def _carry(self, item: _Item) -> None:
         event: QueuedEvent | None = item.event
         if not item.is_whole:
-            event = await insist(lambda: self._queue.read(self._service_sid, item.event))
+            event = await until_done(lambda: self._queue.read(self._service_sid, item.event))
             self._count(item.bucket, held=1, marked=-1)
         if event is not None:  # else it has given way to newer ones
             await self.delivery.deliver(event)

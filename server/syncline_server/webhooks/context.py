@@ -9,21 +9,21 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.services import Services
 
-from .dead_letters import Parking
+from .dead_letters import DeadLetters
 from .events import QueuedEvent
 from .form import parameters
 from .queue import Queue
 from .sender import Outcome, Sender
 from .signature import HEADER, requested_url, signature
 
-__all__ = ["TOKEN_HEADER", "Office"]
+__all__ = ["TOKEN_HEADER", "DeliveryContext"]
 
 TOKEN_HEADER = "I-Twilio-Idempotency-Token"
 """The same for each attempt to deliver an event, and another for each event (vendor's word)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class DeliveryContext:
     """The parts that a courier works with."""
 
     settings: Settings
@@ -31,7 +31,7 @@ class Office:
     meters: Meters
     services: Services
     queue: Queue
-    parking: Parking
+    parking: DeadLetters
     sender: Sender = field(init=False)
 
     def __post_init__(self) -> None:

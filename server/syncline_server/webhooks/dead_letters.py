@@ -18,7 +18,7 @@ from .events import QueuedEvent
 from .queue import Queue
 from .sender import Outcome
 
-__all__ = ["Parked", "Parking"]
+__all__ = ["Parked", "DeadLetters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Parked:
         return cls(event, **members)
 
 
-class Parking:
+class DeadLetters:
     """The parked webhooks of all services. Every method raises `UNAVAILABLE` without Redis."""
 
     def __init__(self, redis: Redis, queue: Queue, limit: int, queue_limit: int) -> None:

@@ -7,9 +7,9 @@ import logging
 
 from syncline_server.storage.redis.backoff import Backoff
 
-from .context import Office
+from .context import DeliveryContext
 from .events import QueuedEvent
-from .retry import insist
+from .retry import until_done
 from .sender import Outcome
 
 __all__ = ["Delivery", "Leaving"]
@@ -35,13 +35,13 @@ class Delivery:
         holds_until: loop time until which nobody else can have the lease.
     """
 
-    def __init__(self, service_sid: str, office: Office, holds_until: float) -> None:
+    def __init__(self, service_sid: str, context: DeliveryContext, holds_until: float) -> None:
         self.holds_until = holds_until
         self._service_sid = service_sid
-        self._office = office
-        self._settings = office.settings
-        self._tally = office.meters.webhooks
-        self._bounds = office.meters.bounds
+        self._context = context
+        self._settings = context.settings
+        self._tally = context.meters.webhooks
+        self._bounds = context.meters.bounds
         self._clock = asyncio.get_running_loop().time
         self._slots = asyncio.Semaphore(self._settings.webhook_concurrency)
         self._held_back_until = 0.0
@@ -77,7 +77,7 @@ class Delivery:
                 if not attempts and self._is_past(event, "webhook_age"):
                     too_old = Outcome(None, "It had waited for too long to be tried.")
                     return await self._park(event, attempts, too_old)
-                outcome = await self._office.send(self._service_sid, url, event)
+                outcome = await self._context.send(self._service_sid, url, event)
                 attempts += 1
                 if outcome.is_delivered:
                     return await self._done(event, "delivered")
@@ -88,7 +88,7 @@ class Delivery:
 
     async def _url(self) -> str | None:
         """Where the service has its webhooks sent; None if it has none sent any more."""
-        service = await insist(lambda: self._office.services.find(self._service_sid))
+        service = await until_done(lambda: self._context.services.find(self._service_sid))
         return None if service is None else service.webhook_url
 
     async def _until_it_may(self) -> None:
@@ -106,14 +106,14 @@ class Delivery:
 
     def _is_past(self, event: QueuedEvent, bound: str) -> bool:
         """Whether an event is older than a setting says; counts it."""
-        age = (self._office.queue.now_ms() - event.at_ms) / 1000
+        age = (self._context.queue.now_ms() - event.at_ms) / 1000
         is_past: bool = age > getattr(self._settings, bound)
         self._bounds[bound] += is_past
         return is_past
 
     async def _park(self, event: QueuedEvent, attempts: int, outcome: Outcome) -> None:
-        parking, service_sid = self._office.parking, self._service_sid
-        gone = await insist(lambda: parking.park(service_sid, event, attempts, outcome))
+        parking, service_sid = self._context.parking, self._service_sid
+        gone = await until_done(lambda: parking.park(service_sid, event, attempts, outcome))
         self._bounds["webhook_parked_limit"] += gone
         self._untold += 1
         if self._clock() >= self._parking_quiet_until:
@@ -130,7 +130,7 @@ class Delivery:
         await self._done(event, "parked")
 
     async def _done(self, event: QueuedEvent, what: str) -> None:
-        await insist(lambda: self._office.queue.done(self._service_sid, event))
+        await until_done(lambda: self._context.queue.done(self._service_sid, event))
         self._tally[what] += 1
 
     def _note_failure(self, outcome: Outcome) -> None:

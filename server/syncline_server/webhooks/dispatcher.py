@@ -17,8 +17,8 @@ from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import ReplyError
 
-from .consumer import Courier
-from .context import Office
+from .consumer import Consumer
+from .context import DeliveryContext
 
 __all__ = ["Dispatcher"]
 
@@ -43,12 +43,12 @@ INSPECTION_INTERVAL = 60.0
 class Dispatcher:
     """The couriers of one process."""
 
-    def __init__(self, redis: Redis, office: Office) -> None:
+    def __init__(self, redis: Redis, context: DeliveryContext) -> None:
         self._redis = redis
-        self._office = office
-        self._queue = office.queue
-        self._lease = office.settings.webhook_timeout + LEASE_MARGIN
-        self._couriers: dict[str, Courier] = {}
+        self._context = context
+        self._queue = context.queue
+        self._lease = context.settings.webhook_timeout + LEASE_MARGIN
+        self._consumers: dict[str, Consumer] = {}
         # Loop time at which a lease is renewed, or asked for again.
         self._next_renewal: dict[str, float] = {}
         self._inspected = float("-inf")
@@ -64,9 +64,9 @@ class Dispatcher:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        leaving = [self._give_back(sid, LEAVE_PATIENCE) for sid in list(self._couriers)]
+        leaving = [self._give_back(sid, LEAVE_PATIENCE) for sid in list(self._consumers)]
         await asyncio.gather(*leaving)
-        await self._office.sender.close()
+        await self._context.sender.close()
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -82,12 +82,12 @@ class Dispatcher:
 
     async def _look(self) -> None:
         noted = await self._queue.noted()
-        await asyncio.gather(*(self._hold(sid) for sid in {*noted, *self._couriers}))
-        for sid, courier in list(self._couriers.items()):
-            courier.look(noted.get(sid, {}))
-            if courier.is_idle:
+        await asyncio.gather(*(self._hold(sid) for sid in {*noted, *self._consumers}))
+        for sid, consumer in list(self._consumers.items()):
+            consumer.look(noted.get(sid, {}))
+            if consumer.is_idle:
                 await self._give_back(sid, patience=0)
-        self._office.meters.webhooks_waiting = sum(c.waiting for c in self._couriers.values())
+        self._context.meters.webhooks_waiting = sum(c.waiting for c in self._consumers.values())
         self._forget(noted)
 
     async def _hold(self, sid: str) -> None:
@@ -96,32 +96,32 @@ class Dispatcher:
         if asked < self._next_renewal.get(sid, 0.0):
             return
         self._next_renewal[sid] = asked + RENEWAL_INTERVAL
-        courier = self._couriers.get(sid)
+        consumer = self._consumers.get(sid)
         lease_ms = int(self._lease * 1000)
-        if courier is None:
+        if consumer is None:
             if await self._queue.acquire(sid, lease_ms):
-                self._couriers[sid] = Courier(sid, self._office, asked + self._lease)
+                self._consumers[sid] = Consumer(sid, self._context, asked + self._lease)
         elif await self._queue.renew(sid, lease_ms):
-            courier.delivery.holds_until = asked + self._lease
+            consumer.delivery.holds_until = asked + self._lease
         else:
             logger.warning("the lease of the webhooks of %s was lost", sid)
-            self._couriers.pop(sid).stop()
+            self._consumers.pop(sid).stop()
 
     async def _give_back(self, sid: str, patience: float) -> None:
-        courier = self._couriers.pop(sid)
-        await courier.leave(patience)
+        consumer = self._consumers.pop(sid)
+        await consumer.leave(patience)
         with suppress(Refusal, ReplyError):
             await self._queue.renew(sid, 0)
 
     def _forget(self, noted: Mapping[str, object]) -> None:
-        for sid in self._next_renewal.keys() - noted.keys() - self._couriers.keys():
+        for sid in self._next_renewal.keys() - noted.keys() - self._consumers.keys():
             del self._next_renewal[sid]
 
     async def _inspect(self) -> None:
         """Note what holds webhooks and is not noted; count what is parked."""
-        services = [s.sid for s in await self._office.services.all() if s.webhook_url is not None]
-        self._office.meters.webhooks_parked = sum(
-            await asyncio.gather(*(self._office.parking.count(sid) for sid in services))
+        services = [s.sid for s in await self._context.services.all() if s.webhook_url is not None]
+        self._context.meters.webhooks_parked = sum(
+            await asyncio.gather(*(self._context.parking.count(sid) for sid in services))
         )
         interval_ms = int(INSPECTION_INTERVAL * 900)
         command = ("SET", keys.WEBHOOK_INSPECTION, "", "NX", "PX", interval_ms)

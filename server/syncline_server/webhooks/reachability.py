@@ -30,7 +30,7 @@ from syncline_server.storage.scripts import WEBHOOKS
 from syncline_server.storage.services import Service, Services
 
 from .queue import Queue
-from .retry import insist
+from .retry import until_done
 
 __all__ = ["Reachability", "make_endpoint_id"]
 
@@ -126,10 +126,10 @@ class Reachability:
 
     async def _tell_of_arrival(self, endpoint: _Endpoint) -> None:
         if not self._is_listed:
-            await insist(self._list)
+            await until_done(self._list)
         # On the list first: should this process die in between, whoever takes it over finds out.
-        await insist(lambda: self._redis.execute("SADD", self._own, endpoint.record))
-        await insist(lambda: self._change("arrive", endpoint))
+        await until_done(lambda: self._redis.execute("SADD", self._own, endpoint.record))
+        await until_done(lambda: self._change("arrive", endpoint))
 
     async def _tell_of_departure(
         self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None, window: float
@@ -137,8 +137,8 @@ class Reachability:
         if arrival is not None:
             await asyncio.wait([arrival])
         await asyncio.sleep(window)
-        await insist(lambda: self._change("leave", endpoint))
-        await insist(lambda: self._redis.execute("SREM", self._own, endpoint.record))
+        await until_done(lambda: self._change("leave", endpoint))
+        await until_done(lambda: self._redis.execute("SREM", self._own, endpoint.record))
 
     async def _change(self, verb: str, endpoint: _Endpoint) -> None:
         service = await self._services.find(endpoint.service_sid)

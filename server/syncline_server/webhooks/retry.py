@@ -11,14 +11,14 @@ from syncline_protocol.errors import Refusal
 from syncline_server.storage.redis.backoff import Backoff
 from syncline_server.storage.redis.connection import ReplyError
 
-__all__ = ["insist"]
+__all__ = ["until_done"]
 
 logger = logging.getLogger("syncline.webhooks")
 
 T = TypeVar("T")
 
 
-async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+async def until_done(ask: Callable[[], Awaitable[T]]) -> T:
     """Ask until there is an answer; what is asked must be safe to repeat."""
     backoff = Backoff()
     while True:

@@ -15,11 +15,11 @@ from support.store import Store, eventually, refused
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth import api_keys as storage_api_keys
 from syncline_server.auth.api_keys import ApiKeys
-from syncline_server.auth.keyring import KnownKeys
-from syncline_server.config.encryption import Vault, make_master_key
+from syncline_server.auth.keyring import Keyring
+from syncline_server.config.encryption import SecretCipher, make_master_key
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
-from syncline_server.storage import change_watcher as lookout
+from syncline_server.storage import change_watcher as change_watcher
 from syncline_server.storage import keys
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
@@ -38,8 +38,8 @@ class Process:
 
     def __init__(self, redis: Redis, master_key: str = MASTER_KEY) -> None:
         self.bounds = Counter[str]()
-        self.known = KnownKeys({CONFIGURED: "configured"})
-        self.keys = ApiKeys(redis, Vault(master_key), self.known, self.bounds)
+        self.known = Keyring({CONFIGURED: "configured"})
+        self.keys = ApiKeys(redis, SecretCipher(master_key), self.known, self.bounds)
         self.ended: list[str] = []
         self.known.on_end(self.ended.append)
 
@@ -242,9 +242,9 @@ class TestMasterKey:
     async def test_a_server_with_another_one_does_not_start(
         self, here: Process, store: Store
     ) -> None:
-        vaults = Vault(MASTER_KEY), Vault(make_master_key())
-        for vault in vaults:
-            await check_data_set(store.engine, Settings(), "", vault)
+        vaults = SecretCipher(MASTER_KEY), SecretCipher(make_master_key())
+        for secret_cipher in vaults:
+            await check_data_set(store.engine, Settings(), "", secret_cipher)
         await here.keys.create(None, False, LIMIT)
         await check_data_set(store.engine, Settings(), "", vaults[0])
         with pytest.raises(SettingError, match="master key") as caught:
@@ -255,14 +255,14 @@ class TestMasterKey:
         self, tmp_path: Path
     ) -> None:
         engine = ExternalRedis(Address(path=str(tmp_path / "none.sock")))
-        await check_data_set(engine, Settings(), "", Vault(MASTER_KEY))
+        await check_data_set(engine, Settings(), "", SecretCipher(MASTER_KEY))
 
 
 class TestLookingAfterThem:
     async def test_once_started_they_follow_by_themselves(
         self, here: Process, elsewhere: Process, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(lookout, "LOOK_INTERVAL", 0.02)
+        monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
         record, secret = await elsewhere.keys.create(None, False, LIMIT)
         await here.keys.start()
         assert here.known.signing_secret(record.sid) == secret  # read before anything is served
@@ -277,7 +277,7 @@ class TestLookingAfterThem:
         elsewhere: Process,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(lookout, "LOOK_INTERVAL", 0.02)
+        monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
         record, secret = await here.keys.create(None, False, LIMIT)
         await here.keys.start()
         await elsewhere.keys.look()

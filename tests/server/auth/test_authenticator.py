@@ -22,7 +22,7 @@ from syncline_server.auth.authenticator import (
     claimed,
     mint_token,
 )
-from syncline_server.auth.keyring import KnownKeys
+from syncline_server.auth.keyring import Keyring
 from syncline_server.config.credentials import Credentials
 
 ACCOUNT = f"AC{'a' * 32}"
@@ -442,7 +442,7 @@ def test_a_caller_names_the_key_that_vouches_for_it(authenticator: Authenticator
 
 
 def test_what_was_vouched_for_ends_with_its_key() -> None:
-    keys = KnownKeys(CREDENTIALS.api_keys)
+    keys = Keyring(CREDENTIALS.api_keys)
     authenticator = Authenticator(CREDENTIALS, LEEWAY, keys=keys)
     callers = [
         authenticator.token(token()),

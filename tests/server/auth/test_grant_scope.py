@@ -13,7 +13,7 @@ from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.sids import make_document_sid
 from syncline_server.auth import grant_scope as scope
-from syncline_server.auth.grant_scope import Scope
+from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grant, Grants
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace
@@ -72,7 +72,7 @@ class TestScope:
     async def test_a_document_that_is_addressed_by_its_name_is_not_read(
         self, counting: Counting, service_sid: str
     ) -> None:
-        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
         await room.require("room-1", Right.READ)
         for name, right in (("room-1", Right.WRITE), ("hall", Right.READ), (None, Right.READ)):
             await refused(room.require(name, right), Code.ACCESS_FORBIDDEN)
@@ -81,7 +81,7 @@ class TestScope:
     async def test_one_that_is_addressed_by_its_sid_is_read_once(
         self, backend: Backend, counting: Counting, service_sid: str
     ) -> None:
-        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
         document = await made(backend, service_sid, unique("room"))
         assert not room.shows(document.sid)
         for _ in range(3):
@@ -95,12 +95,12 @@ class TestScope:
     async def test_where_all_is_granted_nothing_is_read(
         self, counting: Counting, service_sid: str
     ) -> None:
-        everything = Scope(Grants([Grant("*", Right.READ)]), counting, service_sid)
+        everything = GrantScope(Grants([Grant("*", Right.READ)]), counting, service_sid)
         await everything.require(make_document_sid(0, bytes(15)), Right.READ)
         assert counting.reads == 0
 
     async def test_a_sid_that_does_not_exist(self, counting: Counting, service_sid: str) -> None:
-        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
         for _ in range(2):
             await refused(
                 room.require(make_document_sid(0, bytes(15)), Right.READ), Code.DOCUMENT_NOT_FOUND
@@ -115,7 +115,7 @@ class TestScope:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(scope, "NAMES_LIMIT", 2)
-        room = Scope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
         sids = [(await made(backend, service_sid, unique("room"))).sid for _ in range(3)]
         for sid in sids:
             await room.require(sid, Right.READ)

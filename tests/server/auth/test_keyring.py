@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.keyring import UNREADABLE, ApiKey, KnownKeys, digest
+from syncline_server.auth.keyring import UNREADABLE, ApiKey, Keyring, digest
 
 CONFIGURED = f"SK{'1' * 32}"
 STORED = f"SK{'2' * 32}"
@@ -15,8 +15,8 @@ UNKNOWN = f"SK{'9' * 32}"
 
 
 @pytest.fixture
-def keys() -> KnownKeys:
-    keys = KnownKeys({CONFIGURED: "configured"})
+def keys() -> Keyring:
+    keys = Keyring({CONFIGURED: "configured"})
     stored = {STORED: ApiKey.of("stored"), LOGIN_ONLY: ApiKey(digest("login"), None)}
     keys.put(stored, set())
     return keys
@@ -31,25 +31,25 @@ def code_of(attempt: Callable[..., Any], *arguments: Any) -> Code:
 @pytest.mark.parametrize(
     ("sid", "secret"), [(CONFIGURED, "configured"), (STORED, "stored"), (LOGIN_ONLY, "login")]
 )
-def test_each_is_proved_by_its_secret_alone(keys: KnownKeys, sid: str, secret: str) -> None:
+def test_each_is_proved_by_its_secret_alone(keys: Keyring, sid: str, secret: str) -> None:
     assert keys.has(sid) and keys.proves(sid, secret)
     for other in ("configured", "stored", "login", "", "é"):
         assert keys.proves(sid, other) == (other == secret)
 
 
-def test_an_unknown_key_is_proved_by_nothing(keys: KnownKeys) -> None:
+def test_an_unknown_key_is_proved_by_nothing(keys: Keyring) -> None:
     assert not keys.has(UNKNOWN)
     assert not any(keys.proves(sid, "") for sid in (UNKNOWN, "", "é", "SK"))
 
 
-def test_keys_that_sign_give_their_secret(keys: KnownKeys) -> None:
+def test_keys_that_sign_give_their_secret(keys: Keyring) -> None:
     assert keys.signing_secret(CONFIGURED) == "configured"
     assert keys.signing_secret(STORED) == "stored"
     for sid in (LOGIN_ONLY, UNKNOWN, "", CONFIGURED.lower()):
         assert code_of(keys.signing_secret, sid) is Code.TOKEN_ISSUER
 
 
-def test_a_revoked_key_is_no_more_wherever_it_stands(keys: KnownKeys) -> None:
+def test_a_revoked_key_is_no_more_wherever_it_stands(keys: Keyring) -> None:
     keys.put({STORED: ApiKey.of("stored")}, {CONFIGURED, STORED})
     for sid, secret in ((CONFIGURED, "configured"), (STORED, "stored")):
         assert not keys.has(sid) and not keys.proves(sid, secret)
@@ -58,7 +58,7 @@ def test_a_revoked_key_is_no_more_wherever_it_stands(keys: KnownKeys) -> None:
         assert caught.value.code is Code.TOKEN_ISSUER
 
 
-def test_each_end_is_told_once(keys: KnownKeys) -> None:
+def test_each_end_is_told_once(keys: Keyring) -> None:
     told: list[str] = []
     keys.on_end(told.append)
     keys.put({STORED: ApiKey.of("stored")}, set())
@@ -70,7 +70,7 @@ def test_each_end_is_told_once(keys: KnownKeys) -> None:
     assert told == [LOGIN_ONLY, CONFIGURED, STORED]
 
 
-def test_what_may_only_be_unseen_is_not_called_unknown(keys: KnownKeys) -> None:
+def test_what_may_only_be_unseen_is_not_called_unknown(keys: Keyring) -> None:
     keys.follow(lambda: False)
     assert code_of(keys.signing_secret, UNKNOWN) is Code.UNAVAILABLE
     assert code_of(keys.proves, UNKNOWN, "x") is Code.UNAVAILABLE
@@ -82,7 +82,7 @@ def test_what_may_only_be_unseen_is_not_called_unknown(keys: KnownKeys) -> None:
     assert code_of(keys.signing_secret, STORED) is Code.TOKEN_ISSUER
 
 
-def test_a_key_that_cannot_be_read_is_neither_right_nor_wrong(keys: KnownKeys) -> None:
+def test_a_key_that_cannot_be_read_is_neither_right_nor_wrong(keys: Keyring) -> None:
     assert keys.is_whole
     keys.put({STORED: UNREADABLE, CONFIGURED: UNREADABLE}, set())
     assert not keys.is_whole

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from syncline_protocol.errors import Code
-from syncline_server.auth.rate_limit import Pace
+from syncline_server.auth.rate_limit import FixedWindow
 from syncline_server.observability.metrics import Meters
 
 
@@ -17,7 +17,7 @@ class Clock:
 
 def test_each_caller_has_so_many_in_a_second() -> None:
     meters, clock = Meters(), Clock()
-    pace = Pace(2, 100, meters, clock)
+    pace = FixedWindow(2, 100, meters, clock)
     assert [pace.refusal("alice") is None for _ in range(4)] == [True, True, False, False]
     assert pace.refusal("bob") is None
     clock.now += 0.9
@@ -31,7 +31,7 @@ def test_each_caller_has_so_many_in_a_second() -> None:
 
 def test_each_caller_may_make_so_much_work_in_a_second() -> None:
     meters, clock = Meters(), Clock()
-    pace = Pace(10, 100, meters, clock)
+    pace = FixedWindow(10, 100, meters, clock)
     # What is left is enough for one piece of any size.
     assert [pace.charge("alice", units) is None for units in (99, 500, 1)] == [True, True, False]
     assert pace.charge("bob", 1) is None

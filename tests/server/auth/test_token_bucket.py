@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from syncline_server.auth.token_bucket import Gate
+from syncline_server.auth.token_bucket import TokenBucket
 
 
 class Clock:
@@ -12,14 +12,14 @@ class Clock:
 
 
 def test_so_many_come_in_at_once_and_no_more() -> None:
-    gate = Gate(3, Clock())
+    gate = TokenBucket(3, Clock())
 
     assert [gate.admit() for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_room_grows_with_time_up_to_a_second_of_it() -> None:
     clock = Clock()
-    gate = Gate(4, clock)
+    gate = TokenBucket(4, clock)
     while gate.admit():
         pass
     clock.now += 0.5

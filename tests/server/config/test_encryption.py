@@ -10,7 +10,7 @@ from syncline_server.config.encryption import (
     MASTER_KEY_VARIABLE,
     NONCE_BYTES,
     Broken,
-    Vault,
+    SecretCipher,
     load_master_key,
     make_master_key,
 )
@@ -22,60 +22,60 @@ SECRET = "a secret with é"
 
 
 @pytest.fixture
-def vault() -> Vault:
-    return Vault(make_master_key())
+def secret_cipher() -> SecretCipher:
+    return SecretCipher(make_master_key())
 
 
-def test_what_is_sealed_is_opened_for_its_owner(vault: Vault) -> None:
-    sealed = vault.seal(SID, SECRET)
-    assert vault.open(SID, sealed) == SECRET
+def test_what_is_sealed_is_opened_for_its_owner(secret_cipher: SecretCipher) -> None:
+    sealed = secret_cipher.seal(SID, SECRET)
+    assert secret_cipher.open(SID, sealed) == SECRET
     assert SECRET.encode() not in base64.b64decode(sealed)
 
 
-def test_no_two_seals_are_alike(vault: Vault) -> None:
-    raw = [base64.b64decode(vault.seal(SID, SECRET)) for _ in range(100)]
+def test_no_two_seals_are_alike(secret_cipher: SecretCipher) -> None:
+    raw = [base64.b64decode(secret_cipher.seal(SID, SECRET)) for _ in range(100)]
     assert len({each[:NONCE_BYTES] for each in raw}) == 100
     assert len({each[NONCE_BYTES:] for each in raw}) == 100
 
 
-def test_a_seal_cannot_be_moved_to_another_owner(vault: Vault) -> None:
+def test_a_seal_cannot_be_moved_to_another_owner(secret_cipher: SecretCipher) -> None:
     with pytest.raises(Broken, match=OTHER_SID):
-        vault.open(OTHER_SID, vault.seal(SID, SECRET))
+        secret_cipher.open(OTHER_SID, secret_cipher.seal(SID, SECRET))
 
 
-def test_no_bit_of_nonce_ciphertext_or_tag_can_be_altered(vault: Vault) -> None:
-    raw = base64.b64decode(vault.seal(SID, SECRET))
+def test_no_bit_of_nonce_ciphertext_or_tag_can_be_altered(secret_cipher: SecretCipher) -> None:
+    raw = base64.b64decode(secret_cipher.seal(SID, SECRET))
     for place in range(len(raw)):
         altered = bytearray(raw)
         altered[place] ^= 1
         with pytest.raises(Broken):
-            vault.open(SID, base64.b64encode(altered).decode())
+            secret_cipher.open(SID, base64.b64encode(altered).decode())
 
 
 @pytest.mark.parametrize("length", [0, 1, NONCE_BYTES, NONCE_BYTES + 15])
-def test_what_is_cut_short_is_refused(vault: Vault, length: int) -> None:
-    raw = base64.b64decode(vault.seal(SID, SECRET))[:length]
+def test_what_is_cut_short_is_refused(secret_cipher: SecretCipher, length: int) -> None:
+    raw = base64.b64decode(secret_cipher.seal(SID, SECRET))[:length]
     with pytest.raises(Broken):
-        vault.open(SID, base64.b64encode(raw).decode())
+        secret_cipher.open(SID, base64.b64encode(raw).decode())
 
 
 @pytest.mark.parametrize("sealed", ["", "!", "é", "AAAA", "A" * 5])
-def test_what_was_never_sealed_is_refused(vault: Vault, sealed: str) -> None:
+def test_what_was_never_sealed_is_refused(secret_cipher: SecretCipher, sealed: str) -> None:
     with pytest.raises(Broken):
-        vault.open(SID, sealed)
+        secret_cipher.open(SID, sealed)
 
 
-def test_another_master_key_opens_nothing(vault: Vault) -> None:
-    other = Vault(make_master_key())
+def test_another_master_key_opens_nothing(secret_cipher: SecretCipher) -> None:
+    other = SecretCipher(make_master_key())
     with pytest.raises(Broken):
-        other.open(SID, vault.seal(SID, SECRET))
-    assert other.fingerprint != vault.fingerprint
+        other.open(SID, secret_cipher.seal(SID, SECRET))
+    assert other.fingerprint != secret_cipher.fingerprint
 
 
 def test_a_fingerprint_is_the_same_each_time_and_holds_nothing_of_the_key() -> None:
     master_key = make_master_key()
-    fingerprint = Vault(master_key).fingerprint
-    assert Vault(f"{master_key}\n").fingerprint == fingerprint
+    fingerprint = SecretCipher(master_key).fingerprint
+    assert SecretCipher(f"{master_key}\n").fingerprint == fingerprint
     assert fingerprint not in base64.b64decode(master_key).hex()
 
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch
 from syncline_server.http.body import read_parameters, read_patch
 from syncline_server.http.errors import exception_handlers
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 
 LIMIT = 64
 VALUES = 200
@@ -46,7 +46,7 @@ async def patch(request: Request) -> Response:
 
 @pytest.fixture
 def client() -> TestClient:
-    routes = [Resource("/", {"POST": parameters, "PATCH": patch})]
+    routes = [Route("/", {"POST": parameters, "PATCH": patch})]
     return TestClient(Starlette(routes=routes, exception_handlers=exception_handlers))
 
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.http.errors import exception_handlers
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 
 DOCUMENT = Document("ET" + "0" * 32, None, 7, b'{"a":1}', 1, 2, None, "system", "alice")
 
@@ -19,7 +19,7 @@ def raising(error: Exception) -> TestClient:
     async def fail(_: Request) -> Response:
         raise error
 
-    routes = [Resource("/v1/Services/{service}/Documents/{document}", {"GET": fail, "PATCH": fail})]
+    routes = [Route("/v1/Services/{service}/Documents/{document}", {"GET": fail, "PATCH": fail})]
     return TestClient(
         Starlette(routes=routes, exception_handlers=exception_handlers),
         base_url="http://test/v1/Services/default/Documents/",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 
 from syncline_protocol.documents import Document
-from syncline_server.http.reply_context import Surroundings, document_resource
+from syncline_server.http.reply_context import ReplyContext, document_resource
 
 DOCUMENT = Document(
     sid="ET" + "0" * 32,
@@ -18,7 +18,7 @@ DOCUMENT = Document(
     created_by="system",
     updated_by="alice",
 )
-WHERE = Surroundings("https://sync.test/base", "AC" + "1" * 32, "IS" + "2" * 32)
+WHERE = ReplyContext("https://sync.test/base", "AC" + "1" * 32, "IS" + "2" * 32)
 
 
 def test_all_properties_of_the_resource() -> None:

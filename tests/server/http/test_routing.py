@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
 from syncline_server.http.errors import exception_handlers
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 
 
 async def show(request: Request) -> Response:
@@ -17,9 +17,9 @@ async def show(request: Request) -> Response:
 @pytest.fixture
 def client() -> TestClient:
     routes = [
-        Resource("/things", {"GET": show, "POST": show}),
-        Resource("/things/{thing}", {"GET": show}),
-        Resource("/things/{thing}/parts/{part}", {"DELETE": show}),
+        Route("/things", {"GET": show, "POST": show}),
+        Route("/things/{thing}", {"GET": show}),
+        Route("/things/{thing}/parts/{part}", {"DELETE": show}),
     ]
     return TestClient(Starlette(routes=routes, exception_handlers=exception_handlers))
 

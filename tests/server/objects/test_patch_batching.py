@@ -12,7 +12,7 @@ from syncline_protocol.commands import Increment, MergePatch, Patch
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
-from syncline_server.objects.patch_batching import STEPS_LIMIT, Combiner
+from syncline_server.objects.patch_batching import STEPS_LIMIT, PatchBatcher
 from syncline_server.objects.turns import Turns
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.metrics import Meters
@@ -22,14 +22,14 @@ from syncline_server.storage.results import Written
 from syncline_server.storage.rights import Right
 
 
-def make_combiner(service: Service, settings: Settings | None = None) -> Combiner:
+def make_combiner(service: Service, settings: Settings | None = None) -> PatchBatcher:
     settings = settings or Settings()
     turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().bounds)
-    return Combiner(service.documents, turns, WorkQueue(), settings)
+    return PatchBatcher(service.documents, turns, WorkQueue(), settings)
 
 
 @pytest.fixture
-def combiner(service: Service) -> Combiner:
+def patch_batcher(service: Service) -> PatchBatcher:
     return make_combiner(service)
 
 
@@ -71,10 +71,10 @@ def updated(document: Document, previous: int) -> Updated:
 
 
 async def test_what_waits_is_committed_together(
-    combiner: Combiner, service: Service, counter: Document, published: Publications
+    patch_batcher: PatchBatcher, service: Service, counter: Document, published: Publications
 ) -> None:
     outcomes = await all_of(
-        combiner.patch(service.sid, increment(), "alice", None) for _ in range(100)
+        patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(100)
     )
     assert numbers(written(outcomes)) == list(range(1, 101))
     events = await published.take()
@@ -84,10 +84,10 @@ async def test_what_waits_is_committed_together(
 
 
 async def test_each_state_has_a_revision_of_its_own(
-    combiner: Combiner, service: Service, counter: Document
+    patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     outcomes = await all_of(
-        combiner.patch(service.sid, increment(), who, None) for who in ("alice", "bob") * 50
+        patch_batcher.patch(service.sid, increment(), who, None) for who in ("alice", "bob") * 50
     )
     documents = written(outcomes)
     revisions = [document.revision for document in documents]
@@ -98,22 +98,24 @@ async def test_each_state_has_a_revision_of_its_own(
 
 
 async def test_more_than_fit_in_one_commit(
-    combiner: Combiner, service: Service, counter: Document, published: Publications
+    patch_batcher: PatchBatcher, service: Service, counter: Document, published: Publications
 ) -> None:
     count = 2 * STEPS_LIMIT + 10
     outcomes = await all_of(
-        combiner.patch(service.sid, increment(), "alice", None) for _ in range(count)
+        patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(count)
     )
     assert numbers(written(outcomes)) == list(range(1, count + 1))
     assert 3 <= len(await published.take()) < 10
 
 
 async def test_a_patch_that_does_not_fit_fails_alone(
-    combiner: Combiner, service: Service, counter: Document
+    patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     misfit = Patch("counter", Increment({"/n/x": 1}))
     patches = [increment(), increment(), misfit, increment(), misfit, increment()]
-    outcomes = await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+    outcomes = await all_of(
+        patch_batcher.patch(service.sid, each, "alice", None) for each in patches
+    )
     assert numbers(written(outcomes)) == [1, 2, 3, 4]
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     assert [outcomes.index(each) for each in refusals] == [2, 4]
@@ -121,11 +123,13 @@ async def test_a_patch_that_does_not_fit_fails_alone(
 
 
 async def test_operations_that_were_applied_before_give_their_first_answers(
-    combiner: Combiner, service: Service, counter: Document
+    patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     async def run(count: int) -> list[Written | Refusal]:
         patches = [increment(op=f"op-{number}") for number in range(count)]
-        return await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+        return await all_of(
+            patch_batcher.patch(service.sid, each, "alice", None) for each in patches
+        )
 
     first, again = await run(10), await run(20)
     before = [each.revision for each in written(first)]
@@ -138,10 +142,10 @@ async def test_operations_that_were_applied_before_give_their_first_answers(
 
 
 async def test_an_operation_that_waits_twice_is_applied_once(
-    combiner: Combiner, service: Service, counter: Document
+    patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     outcomes = await all_of(
-        combiner.patch(service.sid, increment(op=op), "alice", None)
+        patch_batcher.patch(service.sid, increment(op=op), "alice", None)
         for op in ("a", "b", "b", "c", "c", "b")
     )
     newest = await service.get("counter")
@@ -154,7 +158,7 @@ async def test_an_operation_that_waits_twice_is_applied_once(
 
 
 async def test_conditions_and_expiries_go_alone(
-    combiner: Combiner, service: Service, counter: Document
+    patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     body = Increment({"/n": 1})
     patches = [
@@ -165,7 +169,9 @@ async def test_conditions_and_expiries_go_alone(
         Patch("counter", body, if_match=counter.revision),
         increment(),
     ]
-    outcomes = await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+    outcomes = await all_of(
+        patch_batcher.patch(service.sid, each, "alice", None) for each in patches
+    )
     assert numbers(written(outcomes)) == [1, 2, 3, 4, 5]
     [refusal] = [each for each in outcomes if isinstance(each, Refusal)]
     assert (outcomes.index(refusal), refusal.code) == (4, Code.REVISION_MISMATCH)
@@ -174,9 +180,9 @@ async def test_conditions_and_expiries_go_alone(
 
 
 async def test_rivals_elsewhere_lose_nothing(
-    service: Service, counter: Document, combiner: Combiner
+    service: Service, counter: Document, patch_batcher: PatchBatcher
 ) -> None:
-    combiners = [combiner, make_combiner(service), make_combiner(service)]
+    combiners = [patch_batcher, make_combiner(service), make_combiner(service)]
     outcomes = await all_of(
         each.patch(service.sid, increment(), "alice", None)
         for _ in range(100)
@@ -185,23 +191,25 @@ async def test_rivals_elsewhere_lose_nothing(
     assert sorted(numbers(written(outcomes))) == list(range(1, 301))
 
 
-async def test_rights_are_those_of_each_identity(combiner: Combiner, service: Service) -> None:
+async def test_rights_are_those_of_each_identity(
+    patch_batcher: PatchBatcher, service: Service
+) -> None:
     needs = Right.READ | Right.WRITE
     await service.documents.create(
         service.sid, "counter", b'{"n":0}', None, "alice", None, Right.NONE
     )
     outcomes = await all_of(
-        combiner.patch(service.sid, increment(), who, needs) for who in ("alice", "bob") * 10
+        patch_batcher.patch(service.sid, increment(), who, needs) for who in ("alice", "bob") * 10
     )
     assert numbers(written(outcomes)) == list(range(1, 11))
     assert {each.code for each in outcomes if isinstance(each, Refusal)} == {Code.ACCESS_FORBIDDEN}
 
 
 async def test_who_does_not_wait_any_more_changes_nothing_for_others(
-    combiner: Combiner, service: Service, counter: Document
+    patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     tasks = [
-        asyncio.create_task(combiner.patch(service.sid, increment(), "alice", None))
+        asyncio.create_task(patch_batcher.patch(service.sid, increment(), "alice", None))
         for _ in range(20)
     ]
     await asyncio.sleep(0)
@@ -212,10 +220,13 @@ async def test_who_does_not_wait_any_more_changes_nothing_for_others(
     assert numbers(kept) == list(range(1, 11))
 
 
-async def test_a_document_that_is_gone_is_told_to_all(combiner: Combiner, service: Service) -> None:
+async def test_a_document_that_is_gone_is_told_to_all(
+    patch_batcher: PatchBatcher, service: Service
+) -> None:
     for _ in range(2):
         outcomes = await all_of(
-            combiner.patch(service.sid, increment(op=op), "alice", None) for op in ("a", "b", "c")
+            patch_batcher.patch(service.sid, increment(op=op), "alice", None)
+            for op in ("a", "b", "c")
         )
         assert {each.code for each in outcomes if isinstance(each, Refusal)} == {
             Code.NAME_NOT_FOUND
@@ -224,25 +235,27 @@ async def test_a_document_that_is_gone_is_told_to_all(combiner: Combiner, servic
 
 
 async def test_large_documents_are_combined_in_smaller_groups(
-    combiner: Combiner, service: Service, published: Publications
+    patch_batcher: PatchBatcher, service: Service, published: Publications
 ) -> None:
     await service.create("counter", orjson.dumps({"n": 0, "text": "x" * 16_000}))
     outcomes = await all_of(
-        combiner.patch(service.sid, increment(), "alice", None) for _ in range(100)
+        patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(100)
     )
     assert numbers(written(outcomes)) == list(range(1, 101))
     assert len(await published.take()) >= 4
 
 
 async def test_too_large_a_result_is_refused(
-    combiner: Combiner, service: Service, counter: Document
+    patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     body = MergePatch({"text": "x" * 20_000})
     patches = [increment(), increment(), Patch("counter", body), increment()]
-    outcomes = await all_of(combiner.patch(service.sid, each, "alice", None) for each in patches)
+    outcomes = await all_of(
+        patch_batcher.patch(service.sid, each, "alice", None) for each in patches
+    )
     assert numbers(written(outcomes)) == [1, 2, 3]
     await refused(
-        combiner.patch(service.sid, Patch("counter", body), "alice", None), Code.TOO_LARGE
+        patch_batcher.patch(service.sid, Patch("counter", body), "alice", None), Code.TOO_LARGE
     )
 
 
@@ -254,7 +267,7 @@ async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
     async with line.standing():
         redis = Redis(line.engine, PATIENCE)
         await redis.start()
-        combiner = make_combiner(Service(Documents(redis, 120), service.sid))
+        patch_batcher = make_combiner(Service(Documents(redis, 120), service.sid))
         await service.create("counter", b'{"n":0}')
         reconnected = redis.reconnected
 
@@ -268,7 +281,7 @@ async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
         monkeypatch.setattr(redis, "reconnected", overtaken)
         line.lose = lost
         outcomes = await all_of(
-            combiner.patch(service.sid, increment(), "alice", None) for _ in range(10)
+            patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(10)
         )
         await redis.stop()
     newest = await service.get("counter")

@@ -9,7 +9,7 @@ from support.store import PATIENCE, Service
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, Patch
 from syncline_server.config.settings import Settings
 from syncline_server.objects import patch_batching
-from syncline_server.objects.patch_batching import Combiner
+from syncline_server.objects.patch_batching import PatchBatcher
 from syncline_server.objects.patches import patched
 from syncline_server.objects.turns import Turns
 from syncline_server.objects.work import (
@@ -98,7 +98,7 @@ async def test_patches_that_wait_for_one_document_leave_the_loop_its_turns(
 ) -> None:
     await service.create("doc", b'{"a":{"b":{}}}')
     settings = Settings()
-    batcher = Combiner(
+    batcher = PatchBatcher(
         service.documents,
         Turns(settings.turn_timeout, settings.turn_wait, Counter()),
         WorkQueue(),

@@ -22,7 +22,7 @@ from support.twilsock import twilsock_client
 from syncline_protocol import __version__
 from syncline_server.observability.metrics import Gauges, Meters
 from syncline_server.observability.prometheus import Telemetry, encode
-from syncline_server.observability.worker_metrics import PATIENCE, Gathering
+from syncline_server.observability.worker_metrics import PATIENCE, WorkerMetrics
 
 COUNT = 3
 
@@ -32,7 +32,7 @@ async def idle() -> Gauges:
 
 
 @asynccontextmanager
-async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Gathering]]:
+async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[WorkerMetrics]]:
     """Those of the workers with these numbers; each has let as many streams in, and one more."""
     async with AsyncExitStack() as running:
         made = []
@@ -40,15 +40,15 @@ async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Gathe
             meters = Meters()
             meters.wires["sse"].connections = number + 1
             telemetry = Telemetry(meters, number, idle)
-            gathering = Gathering(telemetry, COUNT, directory)
-            await gathering.start()
-            running.push_async_callback(gathering.stop)
-            made.append(gathering)
+            worker_metrics = WorkerMetrics(telemetry, COUNT, directory)
+            await worker_metrics.start()
+            running.push_async_callback(worker_metrics.stop)
+            made.append(worker_metrics)
         yield made
 
 
-async def look(gathering: Gathering) -> Scrape:
-    return Scrape(encode(await gathering.families(), None)[0].decode())
+async def look(worker_metrics: WorkerMetrics) -> Scrape:
+    return Scrape(encode(await worker_metrics.families(), None)[0].decode())
 
 
 def accepted(scraped: Scrape, worker: str) -> float:
@@ -61,8 +61,8 @@ def up(scraped: Scrape) -> list[float]:
 
 async def test_whoever_is_asked_tells_of_all(tmp_path: Path) -> None:
     async with gatherings(tmp_path, 0, 1, 2) as all_of_them:
-        for gathering in all_of_them:
-            scraped = await look(gathering)
+        for worker_metrics in all_of_them:
+            scraped = await look(worker_metrics)
             assert [accepted(scraped, number) for number in "012"] == [1, 2, 3]
             assert up(scraped) == [1, 1, 1]
             names = [family.name for family in scraped.families]
@@ -113,7 +113,7 @@ async def test_the_one_in_its_place_answers(tmp_path: Path) -> None:
 
 async def test_who_serves_alone_asks_nobody() -> None:
     telemetry = Telemetry(Meters(), 0, idle)
-    alone = Gathering(telemetry, 1, None)
+    alone = WorkerMetrics(telemetry, 1, None)
     await alone.start()
     scraped = await look(alone)
     await alone.stop()

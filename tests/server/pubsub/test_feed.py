@@ -11,7 +11,7 @@ import pytest
 from support.store import PATIENCE, Service, Store, eventually, refused
 from syncline_protocol.errors import Code
 from syncline_server.pubsub.feed import Feed
-from syncline_server.pubsub.shard_subscriber import Ear
+from syncline_server.pubsub.shard_subscriber import ShardSubscriber
 from syncline_server.storage.keys import channel
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
@@ -184,37 +184,37 @@ async def test_a_confirmation_of_what_was_taken_back_since_confirms_nothing(
         second = asyncio.ensure_future(hearing.feed.subscribe(name))
         await asyncio.sleep(0)
         # The answer to the first, as if Redis had been that quick.
-        ear_of(hearing)._on_push([b"subscribe", name.encode(), 1])
+        subscriber_of(hearing)._on_push([b"subscribe", name.encode(), 1])
         done, _ = await asyncio.wait([second], timeout=0.05)
         assert not done
     await second
 
 
-def ear_of(hearing: Hearing) -> Ear:
-    return hearing.feed._ears[SHARD]
+def subscriber_of(hearing: Hearing) -> ShardSubscriber:
+    return hearing.feed._subscribers[SHARD]
 
 
 async def test_a_feed_that_does_not_hear_what_is_published_is_connected_anew(
     hearing: Hearing,
 ) -> None:
     """As one that hangs on a server that is no master any more: it answers, and is deaf."""
-    ear = ear_of(hearing)
-    await eventually(lambda: not ear._outstanding)
-    ear._probe = "{x}:event:nobody hears this"
+    subscriber = subscriber_of(hearing)
+    await eventually(lambda: not subscriber._outstanding)
+    subscriber._probe = "{x}:event:nobody hears this"
     await hearing.gap()
-    assert ear._probe != "{x}:event:nobody hears this"
+    assert subscriber._probe != "{x}:event:nobody hears this"
     assert hearing.feed.live
 
 
 async def test_a_probe_that_overtakes_its_subscription_proves_nothing(hearing: Hearing) -> None:
     """They go by two connections."""
-    ear = ear_of(hearing)
-    await eventually(lambda: not ear._outstanding)
-    ear._probe = "{x}:event:not yet"
-    ear._outstanding[ear._probe] = 1
-    connection = ear._connection
+    subscriber = subscriber_of(hearing)
+    await eventually(lambda: not subscriber._outstanding)
+    subscriber._probe = "{x}:event:not yet"
+    subscriber._outstanding[subscriber._probe] = 1
+    connection = subscriber._connection
     assert connection is not None
-    await ear._send_probe(connection)
+    await subscriber._send_probe(connection)
     ended, _ = await asyncio.wait([connection.ended], timeout=0.05)
     assert not ended
     assert hearing.gaps.empty()

@@ -4,8 +4,8 @@ from syncline_protocol.errors import Code
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Load, Meters
-from syncline_server.realtime.admission import Door
-from syncline_server.realtime.connections import Departures
+from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.connections import ConnectionRegistry
 
 
 class Guest:
@@ -13,39 +13,39 @@ class Guest:
 
     key = None
 
-    def turn_out(self) -> None:
+    def evict(self) -> None:
         """Nobody is turned out here."""
 
-    def go_away(self) -> None:
+    def drain(self) -> None:
         """Nobody is sent away here."""
 
     def load(self) -> Load:
         return Load("native", 0, 0, 0)
 
 
-def door(departures: Departures, meters: Meters, **settings: int) -> Door:
+def door(connections: ConnectionRegistry, meters: Meters, **settings: int) -> Admission:
     audit = Audit(1, meters.bounds)
-    return Door(Settings(**settings), departures, meters, audit, lambda: 0.0)  # type: ignore[arg-type]
+    return Admission(Settings(**settings), connections, meters, audit, lambda: 0.0)  # type: ignore[arg-type]
 
 
 def test_there_is_room_again_when_one_leaves() -> None:
-    departures, meters, guest = Departures(), Meters(), Guest()
-    entry = door(departures, meters, max_connections=1)
+    connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
+    entry = door(connections, meters, max_connections=1)
     assert entry.refusal() is None
-    departures.arrive(guest)
+    connections.arrive(guest)
     refusal = entry.refusal()
     assert refusal is not None and refusal.code is Code.UNAVAILABLE
-    departures.depart(guest)
+    connections.depart(guest)
     assert entry.refusal() is None
     assert meters.bounds["max_connections"] == 1
 
 
 def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
-    departures, meters, guest = Departures(), Meters(), Guest()
-    entry = door(departures, meters, max_connections=1, connect_rate=1)
-    departures.arrive(guest)
+    connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
+    entry = door(connections, meters, max_connections=1, connect_rate=1)
+    connections.arrive(guest)
     assert entry.refusal() is not None
-    departures.depart(guest)
+    connections.depart(guest)
     assert entry.refusal() is None
     refusal = entry.refusal()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED
@@ -55,7 +55,7 @@ def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
 def test_a_refusal_is_known_for_a_moment_and_asking_counts_nothing() -> None:
     meters, now = Meters(), [0.0]
     audit = Audit(1, meters.bounds)
-    entry = Door(Settings(connect_rate=1), Departures(), meters, audit, lambda: now[0])
+    entry = Admission(Settings(connect_rate=1), ConnectionRegistry(), meters, audit, lambda: now[0])
     assert entry.refusal() is None
     assert entry.recent_refusal() is None
     assert entry.refusal() is not None

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from syncline_server.realtime.command_queue import Lanes
+from syncline_server.realtime.command_queue import CommandQueues
 
 
 def test_all_addresses_of_a_document_lead_to_one_lane() -> None:
-    lanes = Lanes()
+    lanes = CommandQueues()
     lane = lanes.of(["name"])
     lanes.claim(lane, ["name", "ET1"])
 
@@ -14,7 +14,7 @@ def test_all_addresses_of_a_document_lead_to_one_lane() -> None:
 
 
 def test_an_address_stays_with_the_lane_that_has_it() -> None:
-    lanes = Lanes()
+    lanes = CommandQueues()
     first, second = lanes.of(["a"]), lanes.of(["b"])
     lanes.claim(first, ["a"])
     lanes.claim(second, ["b", "a"])
@@ -26,7 +26,7 @@ def test_an_address_stays_with_the_lane_that_has_it() -> None:
 
 
 def test_nothing_stays_of_a_lane_that_has_ended() -> None:
-    lanes = Lanes()
+    lanes = CommandQueues()
     lane = lanes.of([])
     lanes.claim(lane, ["name", "ET1"])
     lanes.end(lane)

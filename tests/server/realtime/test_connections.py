@@ -13,7 +13,7 @@ from support.server import StartServer
 from support.socket import native_socket, websocket_url
 from support.stream import event_stream
 from syncline_server.observability.metrics import Load
-from syncline_server.realtime.connections import LOOKED_AT_ONCE, Departures
+from syncline_server.realtime.connections import LOOKED_AT_ONCE, ConnectionRegistry
 
 
 class Guest:
@@ -24,10 +24,10 @@ class Guest:
         self.told = 0
         self.turned_out = 0
 
-    def turn_out(self) -> None:
+    def evict(self) -> None:
         self.turned_out += 1
 
-    def go_away(self) -> None:
+    def drain(self) -> None:
         self.told += 1
 
     def load(self) -> Load:
@@ -36,83 +36,83 @@ class Guest:
 
 class TestDepartures:
     async def test_nobody_keeps_it_waiting(self) -> None:
-        await Departures().send_all_away()
+        await ConnectionRegistry().drain_all()
 
     async def test_it_waits_for_all(self) -> None:
-        departures, guests = Departures(), [Guest(), Guest(), Guest()]
+        connections, guests = ConnectionRegistry(), [Guest(), Guest(), Guest()]
         for guest in guests:
-            departures.arrive(guest)
-        departures.depart(guests[0])
-        leaving = asyncio.create_task(departures.send_all_away())
+            connections.arrive(guest)
+        connections.depart(guests[0])
+        leaving = asyncio.create_task(connections.drain_all())
         await asyncio.sleep(0)
         assert [guest.told for guest in guests] == [0, 1, 1]
-        departures.depart(guests[1])
+        connections.depart(guests[1])
         await asyncio.sleep(0)
         assert not leaving.done()
-        departures.depart(guests[2])
+        connections.depart(guests[2])
         await leaving
 
     async def test_a_look_at_many_holds_up_nobody(self) -> None:
         """Who goes meanwhile is not looked at any more."""
-        departures, guests = Departures(), [Guest() for _ in range(3 * LOOKED_AT_ONCE)]
+        connections, guests = ConnectionRegistry(), [Guest() for _ in range(3 * LOOKED_AT_ONCE)]
         for guest in guests:
-            departures.arrive(guest)
-        looking = asyncio.create_task(departures.loads())
+            connections.arrive(guest)
+        looking = asyncio.create_task(connections.loads())
         await asyncio.sleep(0)
         assert not looking.done()
         for guest in guests:
-            departures.depart(guest)
+            connections.depart(guest)
         assert await looking == [Load("native", 0, 0, 0)] * LOOKED_AT_ONCE
 
     async def test_who_comes_late_is_sent_on(self) -> None:
-        departures, guest, late = Departures(), Guest(), Guest()
-        departures.arrive(guest)
-        leaving = asyncio.create_task(departures.send_all_away())
+        connections, guest, late = ConnectionRegistry(), Guest(), Guest()
+        connections.arrive(guest)
+        leaving = asyncio.create_task(connections.drain_all())
         await asyncio.sleep(0)
-        departures.arrive(late)
+        connections.arrive(late)
         assert late.told == 1
-        departures.depart(guest)
+        connections.depart(guest)
         await asyncio.sleep(0)
         assert not leaving.done()
-        departures.depart(late)
+        connections.depart(late)
         await leaving
 
     async def test_those_of_a_key_are_turned_out(self) -> None:
-        departures = Departures()
+        connections = ConnectionRegistry()
         guests = [Guest(), Guest("SK1"), Guest("SK2"), Guest("SK1")]
         for guest in guests:
-            departures.arrive(guest)
-        departures.turn_out("SK1")
-        departures.turn_out("SK3")
+            connections.arrive(guest)
+        connections.evict("SK1")
+        connections.evict("SK3")
         assert [guest.turned_out for guest in guests] == [0, 1, 0, 1]
 
     async def test_one_that_cannot_be_turned_out_keeps_no_other(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         class Stubborn(Guest):
-            def turn_out(self) -> None:
+            def evict(self) -> None:
                 raise RuntimeError("stubborn")
 
-        departures = Departures()
+        connections = ConnectionRegistry()
         guests = [Guest("SK1"), Stubborn("SK1"), Guest("SK1")]
         for guest in guests:
-            departures.arrive(guest)
-        departures.turn_out("SK1")
+            connections.arrive(guest)
+        connections.evict("SK1")
         assert [guest.turned_out for guest in guests] == [1, 0, 1]
         assert "stubborn" in caplog.text
 
     async def test_who_leaves_when_told_is_not_waited_for(self) -> None:
-        departures = Departures()
+        connections = ConnectionRegistry()
 
         class Obedient(Guest):
-            def go_away(self) -> None:
-                super().go_away()
-                departures.depart(self)
+            def drain(self) -> None:
+                super().drain()
+                connections.depart(self)
 
         guest = Obedient()
-        departures.arrive(guest)
+        connections.arrive(guest)
         async with asyncio.timeout(10):
-            await departures.send_all_away()
+            await connections.drain_all()
         assert guest.told == 1
 
 

@@ -10,8 +10,8 @@ from support.store import eventually
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.realtime import in_flight as module
-from syncline_server.realtime.in_flight import Backlog
-from syncline_server.realtime.timer_wheel import Wheel
+from syncline_server.realtime.in_flight import InFlight
+from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket.socket import Socket
 
 LIMIT = 3
@@ -22,7 +22,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.settings = Settings(data_dir=Path("unused"), max_in_flight=LIMIT)
-        self.wheel = Wheel()
+        self.wheel = TimerWheel()
         self.meters = Meters()
         self.reads = True
 
@@ -39,12 +39,12 @@ async def socket() -> Reading:
 
 
 @pytest.fixture
-async def backlog(socket: Reading) -> Backlog:
-    return Backlog(cast(Socket, socket))
+async def backlog(socket: Reading) -> InFlight:
+    return InFlight(cast(Socket, socket))
 
 
 async def test_nothing_is_read_while_the_limit_is_reached(
-    socket: Reading, backlog: Backlog
+    socket: Reading, backlog: InFlight
 ) -> None:
     def begin() -> bool:
         backlog.begin()
@@ -60,7 +60,7 @@ async def test_nothing_is_read_while_the_limit_is_reached(
 
 
 async def test_farewell_is_at_once_where_nothing_is_under_way(
-    socket: Reading, backlog: Backlog
+    socket: Reading, backlog: InFlight
 ) -> None:
     said: list[str] = []
     backlog.leave(lambda: said.append("first"))
@@ -69,7 +69,7 @@ async def test_farewell_is_at_once_where_nothing_is_under_way(
 
 
 async def test_farewell_waits_for_the_last_answer_and_is_said_once(
-    socket: Reading, backlog: Backlog
+    socket: Reading, backlog: InFlight
 ) -> None:
     said: list[str] = []
     for _ in range(2):
@@ -82,7 +82,7 @@ async def test_farewell_waits_for_the_last_answer_and_is_said_once(
 
 
 async def test_farewell_does_not_wait_for_ever(
-    socket: Reading, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
+    socket: Reading, backlog: InFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FAREWELL_TIMEOUT", 0)
     said: list[str] = []

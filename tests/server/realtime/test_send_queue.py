@@ -13,7 +13,7 @@ from support.server import RunningServer
 from support.socket import NativeSocket, native_socket
 from support.strategies import bounded
 from syncline_protocol.documents import Event, Removed, Updated
-from syncline_server.realtime.send_queue import Outbox
+from syncline_server.realtime.send_queue import SendQueue
 
 MARK = 100
 
@@ -30,87 +30,87 @@ def whole(event: Event) -> bytes:
     return b"whole %d" % event.revision
 
 
-def everything(outbox: Outbox) -> list[bytes]:
+def everything(send_queue: SendQueue) -> list[bytes]:
     frames = []
-    while not outbox.empty:
-        frames.append(outbox.take())
+    while not send_queue.empty:
+        frames.append(send_queue.take())
     return frames
 
 
 class TestBelowTheMark:
     def test_everything_is_kept_in_order(self) -> None:
-        outbox = Outbox(MARK)
-        outbox.put_event(updated("a", 1), b"a1")
-        outbox.put(b"reply")
-        outbox.put_event(updated("a", 2), b"a2")
+        send_queue = SendQueue(MARK)
+        send_queue.put_event(updated("a", 1), b"a1")
+        send_queue.put(b"reply")
+        send_queue.put_event(updated("a", 2), b"a2")
 
-        assert everything(outbox) == [b"a1", b"reply", b"a2"]
+        assert everything(send_queue) == [b"a1", b"reply", b"a2"]
 
     async def test_get_waits_for_the_next(self) -> None:
-        outbox = Outbox(MARK)
-        getting = asyncio.create_task(outbox.get())
+        send_queue = SendQueue(MARK)
+        getting = asyncio.create_task(send_queue.get())
         await asyncio.sleep(0)
-        outbox.put(b"one")
-        outbox.put(b"two")
+        send_queue.put(b"one")
+        send_queue.put(b"two")
 
         assert await getting == b"one"
-        assert await outbox.get() == b"two"
-        assert outbox.empty
+        assert await send_queue.get() == b"two"
+        assert send_queue.empty
 
     async def test_get_can_be_cancelled_without_a_loss(self) -> None:
-        outbox = Outbox(MARK)
-        getting = asyncio.create_task(outbox.get())
+        send_queue = SendQueue(MARK)
+        getting = asyncio.create_task(send_queue.get())
         await asyncio.sleep(0)
-        outbox.put(b"one")
+        send_queue.put(b"one")
         getting.cancel()
 
         with pytest.raises(asyncio.CancelledError):
             await getting
-        assert outbox.take() == b"one"
+        assert send_queue.take() == b"one"
 
 
 class TestAboveTheMark:
     def test_a_newer_state_takes_the_place_of_those_that_wait(self) -> None:
-        outbox = Outbox(MARK)
-        outbox.put(b"reply".ljust(80))
+        send_queue = SendQueue(MARK)
+        send_queue.put(b"reply".ljust(80))
         for revision in range(1, 9):
-            outbox.put_event(updated("a", revision), b"a%d" % revision + b" " * 10)
-            outbox.put_event(updated("b", revision), b"b%d" % revision + b" " * 10)
+            send_queue.put_event(updated("a", revision), b"a%d" % revision + b" " * 10)
+            send_queue.put_event(updated("b", revision), b"b%d" % revision + b" " * 10)
 
-        assert [frame[:2] for frame in everything(outbox)] == [b"re", b"a8", b"b8"]
+        assert [frame[:2] for frame in everything(send_queue)] == [b"re", b"a8", b"b8"]
 
     def test_removals_and_replies_stay(self) -> None:
-        outbox = Outbox(MARK)
+        send_queue = SendQueue(MARK)
         for n in range(10):
-            outbox.put(b"reply%d" % n + b" " * MARK)
-            outbox.put_event(updated("a", n), b"a%d" % n)
-        outbox.put_event(removed("a", 10), b"removed")
+            send_queue.put(b"reply%d" % n + b" " * MARK)
+            send_queue.put_event(updated("a", n), b"a%d" % n)
+        send_queue.put_event(removed("a", 10), b"removed")
 
-        frames = everything(outbox)
+        frames = everything(send_queue)
         assert [frame[:6] for frame in frames if frame.startswith(b"reply")] == [
             b"reply%d" % n for n in range(10)
         ]
         assert frames[-2:] == [b"a9", b"removed"]
 
     def test_what_takes_the_place_of_others_is_encoded_as_a_whole(self) -> None:
-        outbox = Outbox(MARK)
-        outbox.put_event(updated("a", 1), b"whole 1", whole)
-        assert outbox.put_event(updated("a", 2), b"delta 2".ljust(MARK - 10), whole) == 0
-        assert outbox.put_event(updated("a", 3), b"delta 3", whole) == 2
-        assert outbox.put_event(updated("a", 4), b"delta 4", whole) == 0
-        assert outbox.put_event(updated("b", 1), b"delta 1".ljust(MARK), whole) == 0
+        send_queue = SendQueue(MARK)
+        send_queue.put_event(updated("a", 1), b"whole 1", whole)
+        assert send_queue.put_event(updated("a", 2), b"delta 2".ljust(MARK - 10), whole) == 0
+        assert send_queue.put_event(updated("a", 3), b"delta 3", whole) == 2
+        assert send_queue.put_event(updated("a", 4), b"delta 4", whole) == 0
+        assert send_queue.put_event(updated("b", 1), b"delta 1".ljust(MARK), whole) == 0
 
-        assert everything(outbox) == [b"whole 3", b"delta 4", b"delta 1".ljust(MARK)]
-        assert outbox.size == 0
+        assert everything(send_queue) == [b"whole 3", b"delta 4", b"delta 1".ljust(MARK)]
+        assert send_queue.size == 0
 
     def test_what_was_taken_makes_room(self) -> None:
-        outbox = Outbox(MARK)
-        outbox.put(b" " * MARK)
-        outbox.take()
-        outbox.put_event(updated("a", 1), b"a1")
-        outbox.put_event(updated("a", 2), b"a2")
+        send_queue = SendQueue(MARK)
+        send_queue.put(b" " * MARK)
+        send_queue.take()
+        send_queue.put_event(updated("a", 1), b"a1")
+        send_queue.put_event(updated("a", 2), b"a2")
 
-        assert everything(outbox) == [b"a1", b"a2"]
+        assert everything(send_queue) == [b"a1", b"a2"]
 
     @bounded
     @given(
@@ -121,21 +121,21 @@ class TestAboveTheMark:
     def test_order_holds_and_only_replaced_updates_are_left_out(
         self, steps: list[tuple[str, int]]
     ) -> None:
-        outbox, put, taken = Outbox(MARK), list[bytes](), list[bytes]()
+        send_queue, put, taken = SendQueue(MARK), list[bytes](), list[bytes]()
         for revision, (step, document) in enumerate(steps):
             sid, frame = f"d{document}", b"%s %d %d" % (step.encode(), document, revision)
             if step == "take":
-                if not outbox.empty:
-                    taken.append(outbox.take())
+                if not send_queue.empty:
+                    taken.append(send_queue.take())
                 continue
             put.append(frame.ljust(30))
             event: Event
             if step == "reply":
-                outbox.put(put[-1])
+                send_queue.put(put[-1])
                 continue
             event = updated(sid, revision) if step == "update" else removed(sid, revision)
-            outbox.put_event(event, put[-1])
-        taken += everything(outbox)
+            send_queue.put_event(event, put[-1])
+        taken += everything(send_queue)
 
         assert taken == [frame for frame in put if frame in taken]
         assert len(set(taken)) == len(taken)
@@ -197,7 +197,7 @@ class TestSlowReader:
             async with native_socket(strict_server, auth=False) as other:
                 await other.closed()
 
-            # The reason is lost (1006) if this test is too slow to read it before the server aborts.
+            # The reason is lost (1006) if this test is too slow to read it in time.
             assert await reader.closed() in [(4003, "the client does not read"), (1006, "")]
 
     async def test_its_requests_wait_but_none_goes_unanswered(self, server: RunningServer) -> None:

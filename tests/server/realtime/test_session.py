@@ -30,7 +30,7 @@ from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.hub import Format, Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
-from syncline_server.realtime.subscriptions import HELD_LIMIT, Hearing
+from syncline_server.realtime.subscriptions import HELD_LIMIT, Subscriptions
 from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -168,7 +168,7 @@ class TestEvents:
             client.submit(write(name, 0))
             await asyncio.sleep(0)
             early = Removed(document.sid, None, document.revision + 1, 0, 0, "bob", expired=False)
-            client.session._hearing.on_event(early)
+            client.session._subscriptions.on_event(early)
             assert client.told == []
         answer, event = await client.hears(2)
 
@@ -178,7 +178,7 @@ class TestEvents:
     async def test_what_is_not_newer_than_told_is_not_told(self, client: Client) -> None:
         document = await client.open(unique())
         old = Updated(document.sid, None, document.revision, 0, 0, "bob", b"{}", None)
-        client.session._hearing.on_event(old)
+        client.session._subscriptions.on_event(old)
 
         assert client.told == []
 
@@ -200,11 +200,11 @@ class TestEvents:
         name, late = unique(), list[Event]()
         first = await client.open(name)
         with monkeypatch.context() as patch:
-            patch.setattr(Hearing, "on_event", lambda _, event: late.append(event))
+            patch.setattr(Subscriptions, "on_event", lambda _, event: late.append(event))
             await other.workspace.remove(Remove(name))
             second = await client.open(name)
         for event in late:
-            client.session._hearing.on_event(event)
+            client.session._subscriptions.on_event(event)
         await client.ask(Unsubscribe(name))
         await other.workspace.set(write(name, 1))
         # On the same connection from Redis, so it comes after the event of that.
@@ -240,13 +240,13 @@ class TestDeltas:
     ) -> None:
         document = await client.open(unique())
         at = document.revision
-        client.session._hearing.on_event(changed(document, at + 1, at))
-        client.session._hearing.on_event(changed(document, at + 2, at + 1))
+        client.session._subscriptions.on_event(changed(document, at + 1, at))
+        client.session._subscriptions.on_event(changed(document, at + 2, at + 1))
         skipping = changed(document, at + 4, at + 3)
-        client.session._hearing.on_event(skipping)
-        client.session._hearing.on_event(changed(document, at + 5, at + 4))
+        client.session._subscriptions.on_event(skipping)
+        client.session._subscriptions.on_event(changed(document, at + 5, at + 4))
         whole = changed(document, at + 6, at + 5, based=False)
-        client.session._hearing.on_event(whole)
+        client.session._subscriptions.on_event(whole)
 
         assert briefs == [(at + 1, False), (at + 2, False), (at + 5, False)]
         assert client.told == [skipping, whole]
@@ -261,7 +261,7 @@ class TestDeltas:
             await asyncio.sleep(0)
             events = [changed(document, at + n + 1, at + n) for n in range(HELD_LIMIT + 10)]
             for event in events:
-                client.session._hearing.on_event(event)
+                client.session._subscriptions.on_event(event)
             assert client.told == []
         await client.hears(2)
 

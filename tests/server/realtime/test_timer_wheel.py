@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
-from syncline_server.realtime.timer_wheel import RESOLUTION, Wheel
+from syncline_server.realtime.timer_wheel import RESOLUTION, TimerWheel
 
 
-async def rings(wheel: Wheel, seconds: float) -> float:
+async def rings(wheel: TimerWheel, seconds: float) -> float:
     """Loop time at which an alarm after so many seconds rings."""
     loop = asyncio.get_running_loop()
     rung: asyncio.Future[float] = loop.create_future()
@@ -18,7 +18,7 @@ async def rings(wheel: Wheel, seconds: float) -> float:
 
 
 async def test_alarms_ring_in_time_and_never_early() -> None:
-    wheel, began = Wheel(), asyncio.get_running_loop().time()
+    wheel, began = TimerWheel(), asyncio.get_running_loop().time()
     seconds = (0.31, 0, 0.15, -1)
     rung = await asyncio.gather(*(rings(wheel, each) for each in seconds))
 
@@ -28,7 +28,7 @@ async def test_alarms_ring_in_time_and_never_early() -> None:
 
 
 async def test_a_cancelled_alarm_does_not_ring() -> None:
-    wheel, called = Wheel(), list[str]()
+    wheel, called = TimerWheel(), list[str]()
     first = wheel.call_later(0, lambda: called.append("first"))
     first.cancel()
     first.cancel()
@@ -41,7 +41,7 @@ async def test_a_cancelled_alarm_does_not_ring() -> None:
 
 
 async def test_one_that_fails_does_not_stop_the_wheel(caplog: pytest.LogCaptureFixture) -> None:
-    wheel = Wheel()
+    wheel = TimerWheel()
 
     def fail() -> None:
         raise RuntimeError("a defect")
@@ -54,7 +54,7 @@ async def test_one_that_fails_does_not_stop_the_wheel(caplog: pytest.LogCaptureF
 
 
 async def test_an_alarm_may_set_the_next() -> None:
-    wheel, rung = Wheel(), asyncio.get_running_loop().create_future()
+    wheel, rung = TimerWheel(), asyncio.get_running_loop().create_future()
 
     def set_next() -> None:
         wheel.call_later(0, lambda: rung.set_result(None))
@@ -65,14 +65,14 @@ async def test_an_alarm_may_set_the_next() -> None:
 
 
 async def test_it_turns_again_after_it_was_empty() -> None:
-    wheel = Wheel()
+    wheel = TimerWheel()
     for _ in range(2):
         await rings(wheel, 0)
 
 
 async def test_nothing_stays_of_a_cancelled_alarm() -> None:
     """A token's is due in a day: those of all that have left must not wait for it."""
-    wheel = Wheel()
+    wheel = TimerWheel()
     alarms = [wheel.call_later(86_400, lambda: None) for _ in range(10)]
     for alarm in alarms:
         alarm.cancel()

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from support.times import Times
-from syncline_server.realtime.timer_wheel import Wheel
-from syncline_server.realtime.token_expiry import TokenLife
+from syncline_server.realtime.timer_wheel import TimerWheel
+from syncline_server.realtime.token_expiry import TokenTimer
 
 LEEWAY = 10.0
 
@@ -15,9 +15,9 @@ LEEWAY = 10.0
 class Owner:
     """Whoever holds a token; `told` is the seconds of each notice, and None for the end."""
 
-    def __init__(self, wheel: Wheel) -> None:
+    def __init__(self, wheel: TimerWheel) -> None:
         self.told: list[int | None] = []
-        self.life = TokenLife(wheel, LEEWAY, self.told.append, lambda: self.told.append(None))
+        self.life = TokenTimer(wheel, LEEWAY, self.told.append, lambda: self.told.append(None))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_nothing_is_told_after_the_end(wheel: Times, owner: Owner) -> None
 
 async def test_a_real_wheel_turns() -> None:
     ended = asyncio.get_running_loop().create_future()
-    life = TokenLife(Wheel(), 0, lambda _: None, lambda: ended.set_result(None))
+    life = TokenTimer(TimerWheel(), 0, lambda _: None, lambda: ended.set_result(None))
     life.begin(time.time())
 
     async with asyncio.timeout(10):

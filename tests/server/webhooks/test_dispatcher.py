@@ -18,7 +18,7 @@ from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import keys
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
-from syncline_server.webhooks import consumer as courier
+from syncline_server.webhooks import consumer as consumer
 from syncline_server.webhooks import dispatcher
 
 SOME = 12
@@ -63,8 +63,8 @@ async def test_more_than_is_held_at_once_comes_in_order_too(rig: Rig, receiver: 
 async def test_no_more_is_held_than_may_be(
     rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = rig.settings.webhook_concurrency * courier.LANE_LOAD
-    monkeypatch.setattr(courier, "LOAD_BYTES", 0)
+    limit = rig.settings.webhook_concurrency * consumer.LANE_LOAD
+    monkeypatch.setattr(consumer, "LOAD_BYTES", 0)
     service = await rig.service(receiver.url)
     go_on = asyncio.Event()
 
@@ -77,7 +77,7 @@ async def test_no_more_is_held_than_may_be(
     await write_all(rig, service, made)
     async with rig.delivering() as delivering:
         await receiver.until(lambda: len(receiver.came) == rig.settings.webhook_concurrency)
-        [carrying] = delivering._couriers.values()
+        [carrying] = delivering._consumers.values()
         held = sum(bucket.held for bucket in carrying._buckets.values())
         assert rig.settings.webhook_concurrency <= held <= limit
         go_on.set()
@@ -129,17 +129,17 @@ async def test_an_object_that_fails_takes_no_room_from_others(rig: Rig, receiver
         return Answer(500 if is_bad and each.form["DocumentSid"] == bad.sid else 200)
 
     receiver.answer = answer
-    for n in range(3 * courier.BUCKET_LOAD):
+    for n in range(3 * consumer.BUCKET_LOAD):
         await rig.set(service, bad.sid, b'{"n":%d}' % n)
     await rig.create(service, name)
     async with rig.delivering():
         [good] = await receiver.until_taken(1)
         assert good.form["DocumentUniqueName"] == name
         is_bad = False
-        taken = await receiver.until_taken(3 * courier.BUCKET_LOAD + 2)
+        taken = await receiver.until_taken(3 * consumer.BUCKET_LOAD + 2)
     assert in_order(taken)
     assert [each.form["DocumentData"] for each in taken[2:]] == [
-        f'{{"n":{n}}}' for n in range(3 * courier.BUCKET_LOAD)
+        f'{{"n":{n}}}' for n in range(3 * consumer.BUCKET_LOAD)
     ]
 
 

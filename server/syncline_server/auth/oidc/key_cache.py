@@ -16,7 +16,7 @@ from syncline_server.storage.redis.backoff import Backoff
 from .keys import Keys, PublicKey
 from .provider import Unusable
 
-__all__ = ["KeyCache", "Pace"]
+__all__ = ["KeyCache", "FetchRate"]
 
 logger = logging.getLogger("syncline.identity")
 
@@ -31,7 +31,7 @@ JITTER = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class FetchRate:
     """How long keys are good, and how often the provider is asked; all in seconds.
 
     Attributes:
@@ -63,7 +63,7 @@ class KeyCache:
     and where that may not be yet, the caller is told to come again.
     """
 
-    def __init__(self, source: Source, pace: Pace, bounds: Counter[str]) -> None:
+    def __init__(self, source: Source, pace: FetchRate, bounds: Counter[str]) -> None:
         """`bounds` counts the limits that are hit, by their settings."""
         self._source = source
         self._pace = pace

@@ -20,7 +20,7 @@ from syncline_server.auth.authenticator import (
 from syncline_server.auth.grants import Grants
 from syncline_server.config.settings import Settings
 
-from .key_cache import KeyCache, Pace
+from .key_cache import FetchRate, KeyCache
 from .keys import ALGORITHMS, KID_LENGTH
 from .provider import Provider
 
@@ -59,7 +59,9 @@ class ProviderTokens:
         provider = Provider(
             settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, bounds
         )
-        pace = Pace(settings.oidc_key_age, settings.oidc_key_grace, settings.oidc_refetch_interval)
+        pace = FetchRate(
+            settings.oidc_key_age, settings.oidc_key_grace, settings.oidc_refetch_interval
+        )
         return cls(settings, KeyCache(provider, pace, bounds))
 
     def start(self) -> None:

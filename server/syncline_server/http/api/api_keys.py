@@ -16,7 +16,7 @@ from syncline_server.http.body import read_parameters
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import key_resource
 from syncline_server.http.responses import json_reply
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import by_name, flag
 
@@ -33,12 +33,12 @@ _SPELLINGS = {
 }
 
 
-def routes(backend: Backend, api_keys: ApiKeys) -> list[Resource]:
+def routes(backend: Backend, api_keys: ApiKeys) -> list[Route]:
     """The paths of API keys."""
     endpoints = _Endpoints(backend, api_keys)
     return [
-        Resource(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
-        Resource(COLLECTION + "/{key}", {"GET": endpoints.fetch, "DELETE": endpoints.revoke}),
+        Route(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
+        Route(COLLECTION + "/{key}", {"GET": endpoints.fetch, "DELETE": endpoints.revoke}),
     ]
 
 

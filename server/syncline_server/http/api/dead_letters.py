@@ -15,9 +15,9 @@ from syncline_server.backend import Backend
 from syncline_server.http import urls
 from syncline_server.http.account import require_account
 from syncline_server.http.paging import PageRequest
-from syncline_server.http.reply_context import Surroundings
+from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.responses import json_reply
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.objects.documents import Workspace
 from syncline_server.webhooks.dead_letters import Parked
@@ -28,14 +28,14 @@ __all__ = ["COLLECTION", "routes"]
 COLLECTION = "/v1/Services/{service}/ParkedWebhooks"
 
 
-def routes(backend: Backend) -> list[Resource]:
+def routes(backend: Backend) -> list[Route]:
     """The paths of parked webhooks."""
     endpoints = _Endpoints(backend)
     one = COLLECTION + "/{webhook}"
     return [
-        Resource(COLLECTION, {"GET": endpoints.list}),
-        Resource(one, {"GET": endpoints.fetch, "DELETE": endpoints.drop}),
-        Resource(f"{one}/Replay", {"POST": endpoints.replay}),
+        Route(COLLECTION, {"GET": endpoints.list}),
+        Route(one, {"GET": endpoints.fetch, "DELETE": endpoints.drop}),
+        Route(f"{one}/Replay", {"POST": endpoints.replay}),
     ]
 
 
@@ -71,14 +71,14 @@ class _Endpoints:
         self._backend.audit.done("webhook dropped", object=request.path_params["webhook"], code=204)
         return Response(status_code=204)
 
-    async def _where(self, request: Request) -> Surroundings:
+    async def _where(self, request: Request) -> ReplyContext:
         caller = await require_account(self._backend, request)
         check_query(request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
-        return Surroundings.of(request, self._backend, workspace)
+        return ReplyContext.of(request, self._backend, workspace)
 
 
-def _resource(parked: Parked, where: Surroundings) -> dict[str, Any]:
+def _resource(parked: Parked, where: ReplyContext) -> dict[str, Any]:
     """`parameters` is what the receiver was to be told."""
     collection = urls.parked_webhooks_url(where.base_url, where.service_sid)
     return {

@@ -14,9 +14,9 @@ from syncline_server.http.body import read_parameters, read_patch
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.parameters import Parameters
 from syncline_server.http.preconditions import if_match, if_none_match, operation
-from syncline_server.http.reply_context import Surroundings, document_resource
+from syncline_server.http.reply_context import ReplyContext, document_resource
 from syncline_server.http.responses import json_reply
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query, refuse_unknown
 from syncline_server.http.values import query_value
 from syncline_server.objects.documents import Workspace
@@ -28,12 +28,12 @@ COLLECTION = "/v1/Services/{service}/Documents"
 DOCUMENT = COLLECTION + "/{document}"
 
 
-def routes(backend: Backend) -> list[Resource]:
+def routes(backend: Backend) -> list[Route]:
     """The paths of documents."""
     endpoints = _Endpoints(backend)
     return [
-        Resource(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
-        Resource(
+        Route(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
+        Route(
             DOCUMENT,
             {
                 "GET": endpoints.fetch,
@@ -54,7 +54,7 @@ class _Endpoints:
     async def list(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         asked = PageRequest.of(request.scope["query_string"])
-        where = Surroundings.of(request, self._backend, workspace)
+        where = ReplyContext.of(request, self._backend, workspace)
         page = await workspace.page(asked.size, asked.token)
         resources = [document_resource(each, where) for each in page.items]
         url = urls.documents_url(where.base_url, where.service_sid)
@@ -62,7 +62,7 @@ class _Endpoints:
 
     async def create(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = Surroundings.of(request, self._backend, workspace)
+        where = ReplyContext.of(request, self._backend, workspace)
         op = operation(request.headers)
         unless = if_none_match(request.headers)
         given = await self._parameters(request, workspace)
@@ -80,7 +80,7 @@ class _Endpoints:
 
     async def fetch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = Surroundings.of(request, self._backend, workspace)
+        where = ReplyContext.of(request, self._backend, workspace)
         unless = if_none_match(request.headers)
         document = await workspace.get(request.path_params["document"])
         if unless is not None and unless.matches(str(document.revision)):
@@ -90,7 +90,7 @@ class _Endpoints:
 
     async def update(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = Surroundings.of(request, self._backend, workspace)
+        where = ReplyContext.of(request, self._backend, workspace)
         revision, op = await _condition(request, workspace), operation(request.headers)
         given = await self._parameters(request, workspace)
         command = given.update(request.path_params["document"], revision, op)
@@ -100,7 +100,7 @@ class _Endpoints:
 
     async def patch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = Surroundings.of(request, self._backend, workspace)
+        where = ReplyContext.of(request, self._backend, workspace)
         revision, op = await _condition(request, workspace), operation(request.headers)
         ttl = _ttl_of_query(request)
         body = await read_patch(request, self._backend.settings, workspace.allowance.wait)
@@ -153,7 +153,7 @@ def _exists(address: str) -> Refusal:
     )
 
 
-def _reply(written: Written, where: Surroundings, status: int) -> Response:
+def _reply(written: Written, where: ReplyContext, status: int) -> Response:
     """A document, with its revision as `ETag`: bare, as the vendor's `If-Match` takes it."""
     headers = {"ETag": str(written.document.revision)}
     if written.repeated:

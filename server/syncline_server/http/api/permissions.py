@@ -16,9 +16,9 @@ from syncline_server.http import urls
 from syncline_server.http.account import require_account
 from syncline_server.http.body import read_parameters
 from syncline_server.http.paging import PageRequest
-from syncline_server.http.reply_context import Surroundings, permission_resource
+from syncline_server.http.reply_context import ReplyContext, permission_resource
 from syncline_server.http.responses import json_reply
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import by_name, flag
 from syncline_server.objects.documents import Workspace
@@ -49,7 +49,7 @@ class _Kind:
     permissions: Permissions
 
 
-def routes(backend: Backend) -> list[Resource]:
+def routes(backend: Backend) -> list[Route]:
     """The paths of permissions, of every kind of object that has them."""
     document = _Kind(
         "document",
@@ -60,12 +60,12 @@ def routes(backend: Backend) -> list[Resource]:
     return _routes(backend, document)
 
 
-def _routes(backend: Backend, kind: _Kind) -> list[Resource]:
+def _routes(backend: Backend, kind: _Kind) -> list[Route]:
     endpoints = _Endpoints(backend, kind)
     collection = urls.permissions_url(kind.path)
     return [
-        Resource(collection, {"GET": endpoints.list}),
-        Resource(
+        Route(collection, {"GET": endpoints.list}),
+        Route(
             f"{collection}/{{identity}}",
             {"GET": endpoints.fetch, "POST": endpoints.update, "DELETE": endpoints.remove},
         ),
@@ -112,7 +112,7 @@ class _Endpoints:
         self._tell("permission removed", address, identity, code=204)
         return Response(status_code=204)
 
-    async def _asked(self, request: Request) -> tuple[Surroundings, str, str]:
+    async def _asked(self, request: Request) -> tuple[ReplyContext, str, str]:
         where = await self._where(request)
         identity = request.path_params["identity"]
         if len(identity) > IDENTITY_LENGTH:
@@ -123,16 +123,16 @@ class _Endpoints:
             )
         return where, request.path_params["object"], identity
 
-    async def _where(self, request: Request) -> Surroundings:
+    async def _where(self, request: Request) -> ReplyContext:
         caller = await require_account(self._backend, request)
         check_query(request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
-        return Surroundings.of(request, self._backend, workspace)
+        return ReplyContext.of(request, self._backend, workspace)
 
     def _tell(self, action: str, address: str, identity: str, **known: object) -> None:
         self._backend.audit.done(action, object=address, whose=identity, **known)
 
-    def _reply(self, permission: Permission, where: Surroundings) -> Response:
+    def _reply(self, permission: Permission, where: ReplyContext) -> Response:
         object_url = self._kind.url(where.base_url, where.service_sid, permission.sid)
         return json_reply(permission_resource(permission, where, self._kind.name, object_url))
 

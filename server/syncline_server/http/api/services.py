@@ -15,7 +15,7 @@ from syncline_server.http.body import read_parameters
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import service_resource
 from syncline_server.http.responses import json_reply
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.storage.services import Service, unknown_service
 
@@ -27,12 +27,12 @@ COLLECTION = "/v1/Services"
 SERVICE = COLLECTION + "/{service}"
 
 
-def routes(backend: Backend) -> list[Resource]:
+def routes(backend: Backend) -> list[Route]:
     """The paths of services."""
     endpoints = _Endpoints(backend)
     return [
-        Resource(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
-        Resource(
+        Route(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
+        Route(
             SERVICE,
             {"GET": endpoints.fetch, "POST": endpoints.update, "DELETE": endpoints.delete},
         ),

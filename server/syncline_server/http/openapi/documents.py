@@ -10,7 +10,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.http import urls
 from syncline_server.http.body import JSON, PATCH_TYPES
 from syncline_server.http.responses import json_reply
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 
 from . import schemas
 from .account import account_paths
@@ -23,7 +23,7 @@ __all__ = ["description", "routes"]
 COLLECTION = "/v1/Services/{service}/Documents"
 
 
-def routes(settings: Settings) -> list[Resource]:
+def routes(settings: Settings) -> list[Route]:
     """The path of the description."""
     described = description(settings)
 
@@ -31,7 +31,7 @@ def routes(settings: Settings) -> list[Resource]:
         server = {"url": urls.base_url(request, settings.public_url)}
         return json_reply(described | {"servers": [server]})
 
-    return [Resource("/openapi.json", {"GET": describe})]
+    return [Route("/openapi.json", {"GET": describe})]
 
 
 def description(settings: Settings) -> JsonObject:

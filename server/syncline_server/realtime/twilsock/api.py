@@ -9,7 +9,7 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from syncline_protocol.commands import Command
-from syncline_server.http.reply_context import Surroundings
+from syncline_server.http.reply_context import ReplyContext
 from syncline_server.realtime.results import Result
 
 __all__ = ["REQUEST_ID", "VERSION", "Action", "Call", "Reply", "Route"]
@@ -58,7 +58,7 @@ class Action:
     """
 
     command: Callable[[Call], Command]
-    reply: Callable[[Result, Surroundings], Reply]
+    reply: Callable[[Result, ReplyContext], Reply]
     has_body: bool = True
 
 

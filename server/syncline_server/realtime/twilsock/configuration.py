@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncline_server.http.reply_context import Surroundings
+from syncline_server.http.reply_context import ReplyContext
 
 from .api import VERSION
 
@@ -13,7 +13,7 @@ __all__ = ["PATH", "configuration"]
 PATH = f"{VERSION}/Configuration"
 
 
-def configuration(where: Surroundings) -> dict[str, Any]:
+def configuration(where: ReplyContext) -> dict[str, Any]:
     """The body of the reply.
 
     The SDK demands every link, also those of objects that are not served, and takes the templates

@@ -27,13 +27,13 @@ from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load, Tally
 from syncline_server.pubsub.hub import Format
-from syncline_server.realtime.admission import Door
-from syncline_server.realtime.client import Caller
-from syncline_server.realtime.connections import Departures
-from syncline_server.realtime.in_flight import Backlog
+from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.client import Client
+from syncline_server.realtime.connections import ConnectionRegistry
+from syncline_server.realtime.in_flight import InFlight
 from syncline_server.realtime.results import oversized
 from syncline_server.realtime.session import Session
-from syncline_server.realtime.websocket.endpoint import Endpoint
+from syncline_server.realtime.websocket.endpoint import WebSocketRoute
 from syncline_server.realtime.websocket.frames import binary_frame, deflating
 from syncline_server.realtime.websocket.oversized_message import OversizedMessage
 from syncline_server.realtime.websocket.socket import Socket
@@ -58,15 +58,15 @@ PING_LIMIT = 20.0
 _PING = binary_frame(twilsock.encode_ping("ping"))
 
 
-def endpoint(backend: Backend, departures: Departures, door: Door) -> Endpoint:
+def endpoint(backend: Backend, connections: ConnectionRegistry, door: Admission) -> WebSocketRoute:
     """Twilsock for `socket_protocol`.
 
     Who comes too fast is told so after the handshake, which shows the SDKs no reason and no time.
     """
     tally = backend.meters.wires["twilsock"]
     forms = {version: _formats(version, tally) for version in VERSIONS}
-    return Endpoint(
-        lambda socket: _Twilsock(backend, departures, door, forms, socket),
+    return WebSocketRoute(
+        lambda socket: _Twilsock(backend, connections, door, forms, socket),
         tally=tally,
         is_paced=False,
     )
@@ -90,7 +90,7 @@ class _Twilsock:
         "_backlog",
         "_caller",
         "_deferred",
-        "_departures",
+        "_connections",
         "_door",
         "_form",
         "_forms",
@@ -105,21 +105,21 @@ class _Twilsock:
     def __init__(
         self,
         backend: Backend,
-        departures: Departures,
-        door: Door,
+        connections: ConnectionRegistry,
+        door: Admission,
         forms: Mapping[int, _Formats],
         socket: Socket,
     ) -> None:
         """`forms` are the formats of events, by the version that the client asks for."""
         self._backend = backend
-        self._departures = departures
+        self._connections = connections
         self._door = door
         self._forms = forms
         self._form = forms[NEWEST_VERSION][socket.deflates]
         self._socket = socket
         self._tally = socket.endpoint.tally
-        self._backlog = Backlog(socket)
-        self._caller = Caller(
+        self._backlog = InFlight(socket)
+        self._caller = Client(
             backend,
             socket,
             "twilsock",
@@ -134,7 +134,7 @@ class _Twilsock:
         self._ids = map(str, itertools.count(1))
         self._ping_interval = min(backend.settings.ping_interval, PING_LIMIT)
         self._alarm = socket.wheel.call_later(self._ping_interval, self._ping)
-        departures.arrive(self)
+        connections.arrive(self)
 
     def on_message(self, message: str | bytes) -> None:
         """Take a packet."""
@@ -220,19 +220,19 @@ class _Twilsock:
         if self._deferred is not None:
             self._deferred.cancel()
         self._caller.end()
-        self._departures.depart(self)
+        self._connections.depart(self)
 
     @property
     def key(self) -> str | None:
         """As `Guest` has it."""
         return self._caller.key
 
-    def turn_out(self) -> None:
+    def evict(self) -> None:
         """The token in force is none any more."""
         self._caller.silence()
         self._disconnect(revoked(login=False).message)
 
-    def go_away(self) -> None:
+    def drain(self) -> None:
         """Send the client to another server, or to this one once it runs again."""
         self._leave(statuses.GOING_AWAY, statuses.backoff())
 

@@ -10,7 +10,7 @@ from syncline_protocol.commands import Create, Get, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_server.http.parameters import Parameters
 from syncline_server.http.preconditions import if_match, operation
-from syncline_server.http.reply_context import Surroundings
+from syncline_server.http.reply_context import ReplyContext
 from syncline_server.realtime.results import Fetched, Result
 from syncline_server.storage.results import Written, sid_forbidden
 
@@ -43,17 +43,17 @@ def _operation(call: Call) -> str | None:
     return operation(call.headers, REQUEST_ID)
 
 
-def _describing(status: int, *, data: bool) -> Callable[[Result, Surroundings], Reply]:
+def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], Reply]:
     """Replies with a document. Writes are answered without `data`: an SDK refuses such a reply."""
 
-    def reply(result: Result, where: Surroundings) -> Reply:
+    def reply(result: Result, where: ReplyContext) -> Reply:
         assert isinstance(result, Fetched | Written)
         return Reply(status, _resource(result.document, where, data=data))
 
     return reply
 
 
-def _resource(document: Document, where: Surroundings, *, data: bool) -> dict[str, Any]:
+def _resource(document: Document, where: ReplyContext, *, data: bool) -> dict[str, Any]:
     url = f"{where.base_url}{VERSION}/Services/{where.service_sid}/Documents/{document.sid}"
     return native.document_body(document, data=data) | {
         "account_sid": where.account_sid,
@@ -64,7 +64,7 @@ def _resource(document: Document, where: Surroundings, *, data: bool) -> dict[st
     }
 
 
-def _nothing(_: Result, __: Surroundings) -> Reply:
+def _nothing(_: Result, __: ReplyContext) -> Reply:
     return Reply(204)
 
 

@@ -14,9 +14,9 @@ from syncline_protocol.errors import Refusal
 from syncline_server.backend import Backend
 from syncline_server.http.authentication import caller_of
 from syncline_server.http.body import read_parameters
-from syncline_server.http.reply_context import Surroundings
+from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.responses import json_reply
-from syncline_server.http.routing import Endpoint, Resource
+from syncline_server.http.routing import Endpoint, Route
 from syncline_server.objects.documents import Workspace
 from syncline_server.realtime.results import Result
 from syncline_server.realtime.session import Session
@@ -29,13 +29,13 @@ from .router import ROUTES, SCOPES
 __all__ = ["routes"]
 
 
-def routes(backend: Backend) -> list[Resource]:
+def routes(backend: Backend) -> list[Route]:
     """All paths of the API but `/v4/Subscriptions`, which needs a socket."""
     server = _Plain(backend)
     return [
-        Resource(configuration.PATH, {"GET": server.configure}),
+        Route(configuration.PATH, {"GET": server.configure}),
         *(
-            Resource(
+            Route(
                 scope + route.pattern,
                 {method: server.endpoint(action) for method, action in route.actions.items()},
             )
@@ -51,7 +51,7 @@ class _Plain:
 
     async def configure(self, request: Request) -> Response:
         workspace = await self._workspace(request)
-        where = Surroundings.of(request, self._backend, workspace)
+        where = ReplyContext.of(request, self._backend, workspace)
         return json_reply(configuration.configuration(where))
 
     def endpoint(self, action: Action) -> Endpoint:
@@ -59,7 +59,7 @@ class _Plain:
 
         async def answer(request: Request) -> Response:
             workspace = await self._workspace(request)
-            where = Surroundings.of(request, self._backend, workspace)
+            where = ReplyContext.of(request, self._backend, workspace)
             command = action.command(await self._call(request, action, workspace))
             reply = action.reply(await self._result(workspace, command), where)
             if reply.body is None:

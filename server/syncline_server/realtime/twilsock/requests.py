@@ -18,8 +18,8 @@ from syncline_server.backend import Backend
 from syncline_server.http import urls
 from syncline_server.http.body import members
 from syncline_server.http.errors import error_body
-from syncline_server.http.reply_context import Surroundings
-from syncline_server.realtime.in_flight import Backlog
+from syncline_server.http.reply_context import ReplyContext
+from syncline_server.realtime.in_flight import InFlight
 from syncline_server.realtime.results import Answer, Result
 from syncline_server.realtime.session import Session
 
@@ -37,7 +37,7 @@ class Upstream:
         self,
         backend: Backend,
         session: Session,
-        backlog: Backlog,
+        backlog: InFlight,
         note: Callable[[Refusal, Command | None], None],
         send: Callable[[bytes], None],
         send_frame: Callable[[bytes], None],
@@ -103,7 +103,7 @@ class Upstream:
         self._submit(action.command(call), partial(self._answer, packet.id, action, where))
 
     def _answer(
-        self, packet_id: str, action: Action, where: Surroundings, outcome: Result | Refusal
+        self, packet_id: str, action: Action, where: ReplyContext, outcome: Result | Refusal
     ) -> None:
         if isinstance(outcome, Refusal):
             self._refuse(packet_id, outcome)
@@ -129,7 +129,7 @@ class Upstream:
         status = {"code": reply.status, "status": HTTPStatus(reply.status).phrase}
         self._send(twilsock.encode_reply(packet_id, payload=payload, http_status=status))
 
-    def _surroundings(self, request: HttpRequest) -> Surroundings:
+    def _surroundings(self, request: HttpRequest) -> ReplyContext:
         """Addresses are below the host that the client believes to talk to, and no deeper: the
         Kotlin and iOS SDK cannot do with a prefix."""
         if self._settings.public_url is None:
@@ -137,7 +137,7 @@ class Upstream:
         else:
             public = urlsplit(self._settings.public_url)
             base_url = f"{public.scheme}://{public.netloc}"
-        return Surroundings(base_url, self._account_sid, self._session.workspace.service_sid)
+        return ReplyContext(base_url, self._account_sid, self._session.workspace.service_sid)
 
 
 def _failure(refusal: Refusal) -> Reply:

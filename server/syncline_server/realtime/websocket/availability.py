@@ -5,14 +5,14 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from syncline_server.http import Resource
+from syncline_server.http import Route
 from syncline_server.http.responses import json_reply
-from syncline_server.realtime.admission import Door
+from syncline_server.realtime.admission import Admission
 
 __all__ = ["routes"]
 
 
-def routes(path: str, door: Door) -> list[Resource]:
+def routes(path: str, door: Admission) -> list[Route]:
     """The path of a WebSocket, for plain requests (docs/protocol.md, section 1).
 
     No token, no Redis: it is the cheapest answer that there is, and a sign of life too.
@@ -24,4 +24,4 @@ def routes(path: str, door: Door) -> list[Resource]:
             raise refusal
         return json_reply({"websocket": "open"})
 
-    return [Resource(path, {"GET": available})]
+    return [Route(path, {"GET": available})]

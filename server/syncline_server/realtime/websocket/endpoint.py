@@ -13,10 +13,10 @@ from .oversized_message import OversizedMessage
 if TYPE_CHECKING:
     from .socket import Socket
 
-__all__ = ["Endpoint", "Wire"]
+__all__ = ["WebSocketRoute", "MessageHandler"]
 
 
-class Wire(Protocol):
+class MessageHandler(Protocol):
     """What is spoken over a socket. Every method must not block."""
 
     def on_message(self, message: str | bytes) -> None:
@@ -39,7 +39,7 @@ class Wire(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class WebSocketRoute:
     """What answers at a path.
 
     Attributes:
@@ -49,7 +49,7 @@ class Endpoint:
         is_paced: False where the wire itself asks the door whether too many come at once.
     """
 
-    make: Callable[[Socket], Wire]
+    make: Callable[[Socket], MessageHandler]
     subprotocol: str | None = None
     tally: Tally = field(default_factory=Tally)
     is_paced: bool = True

@@ -18,7 +18,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 
 from .oversized_message import FrameHeader, OversizedMessage, read_header
-from .parser_pool import Parsers, is_exceeded, plain_messages
+from .parser_pool import ParserPool, is_exceeded, plain_messages
 
 __all__ = ["FrameReader", "Message"]
 
@@ -40,8 +40,8 @@ class FrameReader(asyncio.Protocol):
 
     settings: ClassVar[Settings]
     meters: ClassVar[Meters]
-    wary: ClassVar[tuple[Parsers, Parsers]]
-    trusting: ClassVar[tuple[Parsers, Parsers]]
+    wary: ClassVar[tuple[ParserPool, ParserPool]]
+    trusting: ClassVar[tuple[ParserPool, ParserPool]]
 
     __slots__ = (
         "_closing",
@@ -202,7 +202,7 @@ class FrameReader(asyncio.Protocol):
 
     def _borrow(self) -> Protocol:
         if self._parser is None:
-            self._parser = self._parsers.lend()
+            self._parser = self._parsers.borrow()
         return self._parser
 
     def _take(self, frame: Frame) -> None:

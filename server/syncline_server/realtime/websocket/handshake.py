@@ -15,9 +15,9 @@ from syncline_server.auth.origins import Origins
 from syncline_server.config.networks import Proxies
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
-from syncline_server.realtime.admission import Door
+from syncline_server.realtime.admission import Admission
 
-from .endpoint import Endpoint
+from .endpoint import WebSocketRoute
 
 __all__ = ["Handshake"]
 
@@ -36,7 +36,11 @@ class Handshake:
     """What is asked of all who come to a process."""
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], settings: Settings, door: Door, meters: Meters
+        self,
+        endpoints: Mapping[str, WebSocketRoute],
+        settings: Settings,
+        door: Admission,
+        meters: Meters,
     ) -> None:
         """`endpoints` by their paths."""
         self._endpoints = endpoints
@@ -46,7 +50,7 @@ class Handshake:
         self._proxies = Proxies(settings.proxies)
         self._origins = Origins(settings.socket_origins, settings.public_url)
 
-    def answer(self, request: Request, peer: str) -> tuple[Response, Endpoint | None, str]:
+    def answer(self, request: Request, peer: str) -> tuple[Response, WebSocketRoute | None, str]:
         """
         Args:
             peer: the address that the request came from.
@@ -71,7 +75,7 @@ class Handshake:
         return [_DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
 
     def _respond(
-        self, parser: ServerProtocol, request: Request, endpoint: Endpoint | None, host: str
+        self, parser: ServerProtocol, request: Request, endpoint: WebSocketRoute | None, host: str
     ) -> Response:
         if _has_body(request):
             return parser.reject(HTTPStatus.BAD_REQUEST, "A handshake has no body.\n")

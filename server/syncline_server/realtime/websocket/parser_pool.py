@@ -19,17 +19,17 @@ try:
 except ImportError:
     from websockets.utils import apply_mask
 
-__all__ = ["Parsers", "is_exceeded", "plain_messages", "unmask"]
+__all__ = ["ParserPool", "is_exceeded", "plain_messages", "unmask"]
 
 logger = logging.getLogger("syncline.socket")
 
 _PLAIN = {0x81: Opcode.TEXT, 0x82: Opcode.BINARY}
 
 IDLE_LIMIT = 64
-"""Parsers that are kept for the next who needs one."""
+"""ParserPool that are kept for the next who needs one."""
 
 
-class Parsers:
+class ParserPool:
     """Those of the server's side that take messages up to one size."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Parsers:
         self._truncates = truncates
         self._idle: list[Protocol] = []
 
-    def lend(self) -> Protocol:
+    def borrow(self) -> Protocol:
         """One that has seen nothing, as after the handshake."""
         if self._idle:
             return self._idle.pop()

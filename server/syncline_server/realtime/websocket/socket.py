@@ -22,15 +22,15 @@ from syncline_protocol.documents import Event
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.pubsub.cork import Cork
-from syncline_server.realtime.admission import Door
-from syncline_server.realtime.send_queue import Outbox
-from syncline_server.realtime.timer_wheel import Alarm, Wheel
+from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.send_queue import SendQueue
+from syncline_server.realtime.timer_wheel import Timer, TimerWheel
 
-from .endpoint import Endpoint, Wire
+from .endpoint import MessageHandler, WebSocketRoute
 from .frame_reader import FrameReader, Message
 from .handshake import Handshake
 from .oversized_message import OversizedMessage
-from .parser_pool import Parsers
+from .parser_pool import ParserPool
 
 __all__ = ["Socket", "socket_protocol"]
 
@@ -46,10 +46,10 @@ _PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
 def socket_protocol(
-    endpoints: Mapping[str, Endpoint],
+    endpoints: Mapping[str, WebSocketRoute],
     settings: Settings,
-    wheel: Wheel,
-    door: Door,
+    wheel: TimerWheel,
+    door: Admission,
     meters: Meters,
     cork: Cork,
 ) -> type[Socket]:
@@ -68,9 +68,9 @@ def socket_protocol(
     return ConfiguredSocket
 
 
-def _parsers(limit: int, *, truncates: bool = False) -> tuple[Parsers, Parsers]:
+def _parsers(limit: int, *, truncates: bool = False) -> tuple[ParserPool, ParserPool]:
     """For plain messages, and for those that may be compressed."""
-    return Parsers(limit), Parsers(limit, inflates=True, truncates=truncates)
+    return ParserPool(limit), ParserPool(limit, inflates=True, truncates=truncates)
 
 
 class Socket(FrameReader):
@@ -82,7 +82,7 @@ class Socket(FrameReader):
         write, corked: as `cork.Outlet` has them.
     """
 
-    wheel: ClassVar[Wheel]
+    wheel: ClassVar[TimerWheel]
     cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
 
@@ -97,7 +97,7 @@ class Socket(FrameReader):
         "_handing_on",
         "_heard",
         "_inbox",
-        "_outbox",
+        "_send_queue",
         "_paused",
         "_progress",
         "_resting",
@@ -115,7 +115,7 @@ class Socket(FrameReader):
         self._connections: set[Any] = server_state.connections
         super().__init__()
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self._wire: Wire | None = None
+        self._wire: MessageHandler | None = None
         self._inbox: deque[Message] | None = None
         self._handing_on = False
         self._paused = False
@@ -124,25 +124,25 @@ class Socket(FrameReader):
         self._allowed_at = time.monotonic()
         self._resting = False
         # What waits while the client takes less than it is sent.
-        self._outbox: Outbox | None = None
+        self._send_queue: SendQueue | None = None
         self._congested = False
-        self._progress: Alarm | None = None
+        self._progress: Timer | None = None
         self._stuck_size = 0
         self.corked = None
         self._heard = True
-        self.endpoint: Endpoint = cast(Endpoint, None)
+        self.endpoint: WebSocketRoute = cast(WebSocketRoute, None)
         self.peer = "unknown"
 
     @property
     def waiting(self) -> int:
         """Bytes that the client has not taken."""
-        kept = 0 if self._outbox is None else self._outbox.size
+        kept = 0 if self._send_queue is None else self._send_queue.size
         return kept + self._transport.get_write_buffer_size()
 
     @property
     def is_free(self) -> bool:
         """True if frames can be given to the cork, past this socket, until `on_congestion`."""
-        return self._outbox is None and self._closing is None
+        return self._send_queue is None and self._closing is None
 
     def trust(self) -> None:
         """The client has authenticated: its messages may have their full size."""
@@ -150,8 +150,8 @@ class Socket(FrameReader):
 
     def send(self, frame: bytes) -> None:
         """Send a frame that must not be left out."""
-        if self._outbox is not None:
-            self._outbox.put(frame)
+        if self._send_queue is not None:
+            self._send_queue.put(frame)
         elif self._closing is None:
             self.cork.put(self, frame)
 
@@ -160,12 +160,12 @@ class Socket(FrameReader):
     ) -> None:
         """Send an event; while the client is slow, a later one of its document may replace it.
 
-        `whole` as in `Outbox.put_event`.
+        `whole` as in `SendQueue.put_event`.
         """
         tally = self.endpoint.tally
         tally.events += 1
-        if self._outbox is not None:
-            tally.conflated += self._outbox.put_event(event, frame, whole)
+        if self._send_queue is not None:
+            tally.conflated += self._send_queue.put_event(event, frame, whole)
         elif self._closing is None:
             self.cork.put(self, frame)
 
@@ -175,7 +175,7 @@ class Socket(FrameReader):
             self._closing = (code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
             if self._wire is not None:
                 self._wire.on_congestion()
-            if self._outbox is None:
+            if self._send_queue is None:
                 self._send_close()
             # What still comes is discarded: left unread, it would make the kernel answer with a
             # reset, which takes our last frames with it.
@@ -228,7 +228,7 @@ class Socket(FrameReader):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._closing = self._closing or (_ABNORMAL, "")
-        self._outbox = self._inbox = None
+        self._send_queue = self._inbox = None
         if self._wire is not None:
             wire, self._wire = self._wire, None
             wire.on_end()
@@ -240,7 +240,7 @@ class Socket(FrameReader):
     def pause_writing(self) -> None:
         self._congested = True
         self.meters.bounds["output_mark"] += 1
-        self._outbox = self._outbox or Outbox(self.settings.output_mark)
+        self._send_queue = self._send_queue or SendQueue(self.settings.output_mark)
         if self._wire is not None:
             self._wire.on_congestion()
         if self._closing is None:
@@ -251,11 +251,11 @@ class Socket(FrameReader):
 
     def resume_writing(self) -> None:
         self._congested = False
-        while self._outbox is not None and not self._congested:
-            if self._outbox.empty:
-                self._outbox = None
+        while self._send_queue is not None and not self._congested:
+            if self._send_queue.empty:
+                self._send_queue = None
             else:
-                self._transport.write(self._outbox.take())
+                self._transport.write(self._send_queue.take())
         if self._congested:
             return
         if self._closing is not None:
@@ -376,7 +376,7 @@ class Socket(FrameReader):
             return
         if self._transport.get_write_buffer_size() >= self._stuck_size:
             self.meters.bounds["slow_reader_timeout"] += 1
-            self._outbox = None  # it would only hold up the farewell
+            self._send_queue = None  # it would only hold up the farewell
             return self._wire.on_slow()
         self._watch_progress()
 

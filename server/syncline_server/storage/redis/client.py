@@ -22,7 +22,7 @@ from .data_set import DataSet
 from .durability import Durability, barrier
 from .engine import Engine
 from .inspection import Inspection
-from .shard import Node
+from .shard import ShardConnection
 
 __all__ = ["Redis"]
 
@@ -80,7 +80,7 @@ class Redis:
         self._clock_tolerance = clock_tolerance
         # By name and shard: the last of a name that ends, ends the problem.
         self._problems: dict[str, dict[str, str]] = {}
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, ShardConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._no_writes: str | None = None
         self._setup: Callable[[], Sequence[Argument]] = tuple
@@ -91,7 +91,7 @@ class Redis:
         return bool(self._nodes) and all(node.connected for node in self._nodes.values())
 
     @property
-    def nodes(self) -> Mapping[str, Node]:
+    def nodes(self) -> Mapping[str, ShardConnection]:
         """The connection to each shard there is now."""
         return self._nodes
 
@@ -227,7 +227,7 @@ class Redis:
         self._commits.observe(time.monotonic() - began)
         return reply
 
-    async def _route(self, key: str, ask: Callable[[Node], Awaitable[Any]]) -> Any:
+    async def _route(self, key: str, ask: Callable[[ShardConnection], Awaitable[Any]]) -> Any:
         """Ask the shard of a key; what a shard only sends on or puts off is asked again.
 
         While a Cluster moves a slot, its keys are in two places and a script would see a part of
@@ -262,7 +262,7 @@ class Redis:
                     "The store is being rearranged; nothing was changed. Try again.",
                 )
 
-    def _node(self, key: str) -> Node:
+    def _node(self, key: str) -> ShardConnection:
         try:
             return self._nodes[self.engine.shard_of(key)]
         except LookupError:
@@ -281,8 +281,8 @@ class Redis:
             for name in self._problems:
                 self.report(shard, name, None)
 
-    def _make(self, shard: str) -> Node:
-        return Node(
+    def _make(self, shard: str) -> ShardConnection:
+        return ShardConnection(
             partial(self.engine.address, shard),
             self._timeout,
             self._barrier,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from syncline_server.config.encryption import Vault
+from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.storage import keys
@@ -83,7 +83,7 @@ class DataSet:
 
 
 async def check_data_set(
-    engine: Engine, settings: Settings, account_sid: str, vault: Vault
+    engine: Engine, settings: Settings, account_sid: str, secret_cipher: SecretCipher
 ) -> None:
     """Before anything is served; a Redis that is away is looked at once it is there.
 
@@ -107,7 +107,7 @@ async def check_data_set(
         connection.abort()
     if data_set.problem is not None:
         raise SettingError(data_set.problem)
-    if master not in (None, vault.fingerprint.encode()):
+    if master not in (None, secret_cipher.fingerprint.encode()):
         raise SettingError(
             "the API keys in Redis cannot be decrypted: all servers on one Redis need the same "
             "master key, in SYNCLINE_MASTER_KEY or in master.key of the data directory"

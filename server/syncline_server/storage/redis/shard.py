@@ -19,7 +19,7 @@ from .connection import Argument, Connection, ConnectionBroken, ReplyError, conn
 from .durability import Barrier, Replicas
 from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["Denied", "Node", "Unanswered", "reconnect"]
+__all__ = ["Denied", "ShardConnection", "Unanswered", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 
@@ -44,7 +44,7 @@ class Denied(Refusal):
         )
 
 
-class Node:
+class ShardConnection:
     """Commands, each tried once.
 
     While there is no connection, they are refused at once rather than kept waiting.

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 
 from syncline_server.http.middleware.cors import CrossOrigin
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 
 PREFIX = "access-control-"
 
@@ -20,7 +20,7 @@ async def answer(_: Request) -> Response:
 def client(*origins: str) -> TestClient:
     return TestClient(
         Starlette(
-            routes=[Resource("/", {"GET": answer})],
+            routes=[Route("/", {"GET": answer})],
             middleware=[Middleware(CrossOrigin, origins=origins)],
         )
     )

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 from syncline_server import http as rest
 from syncline_server.config.settings import Settings
 from syncline_server.http.middleware.exchange import REQUEST_WORK, Crowd
-from syncline_server.http.routing import Resource
+from syncline_server.http.routing import Route
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
@@ -44,9 +44,9 @@ async def break_off(_: Request) -> Response:
 def client(*, raise_server_exceptions: bool = True) -> TestClient:
     app = Starlette(
         routes=[
-            Resource("/fine", {"GET": succeed}),
-            Resource("/failing", {"GET": fail}),
-            Resource("/breaking", {"GET": break_off}),
+            Route("/fine", {"GET": succeed}),
+            Route("/failing", {"GET": fail}),
+            Route("/breaking", {"GET": break_off}),
         ],
         middleware=rest.middleware(Settings(), Meters(), Audit(100, Counter()), WorkQueue()),
         exception_handlers=rest.exception_handlers,

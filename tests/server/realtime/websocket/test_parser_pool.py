@@ -11,7 +11,7 @@ from websockets.protocol import Protocol
 
 from syncline_server.realtime.websocket.parser_pool import (
     IDLE_LIMIT,
-    Parsers,
+    ParserPool,
     is_exceeded,
     plain_messages,
 )
@@ -36,7 +36,7 @@ def parse(parser: Protocol, data: bytes) -> list[Frame]:
 
 
 def test_a_compressed_message_that_is_truncated_is_marked() -> None:
-    parser = Parsers(1000, inflates=True, truncates=True).lend()
+    parser = ParserPool(1000, inflates=True, truncates=True).borrow()
     assert [frame.data for frame in parse(parser, masked(compressed(b"x"), rsv1=True))] == [b"x"]
     assert not is_exceeded(parser)
     [frame] = parse(parser, masked(compressed(b"y" * 5000), rsv1=True))
@@ -45,14 +45,14 @@ def test_a_compressed_message_that_is_truncated_is_marked() -> None:
 
 
 def test_compressed_frames_are_refused_where_none_were_agreed_upon() -> None:
-    parser = Parsers(LIMIT).lend()
+    parser = ParserPool(LIMIT).borrow()
     parse(parser, masked(compressed(b"x" * 500), rsv1=True))
     assert parser.close_sent is not None and parser.close_sent.code == 1002
 
 
 @pytest.mark.parametrize("inflates", [False, True])
 def test_the_limit_is_for_what_comes_out(inflates: bool) -> None:
-    parser = Parsers(1000, inflates=inflates).lend()
+    parser = ParserPool(1000, inflates=inflates).borrow()
     data = masked(compressed(b"x" * 1001), rsv1=True) if inflates else masked(b"x" * 1001)
     assert parse(parser, data) == []
     assert parser.close_sent is not None and parser.close_sent.code == 1009
@@ -102,32 +102,32 @@ def test_they_and_a_parser_make_the_same_of_it(messages: list[bytes], data: st.D
     stream = b"".join(map(masked, messages))
     cut = data.draw(st.integers(0, len(stream)))
     begun, rest = plain_messages(stream[:cut], LIMIT)
-    parser = Parsers(LIMIT).lend()
+    parser = ParserPool(LIMIT).borrow()
     frames = parse(parser, rest) + parse(parser, stream[cut:])
     assert [message for _, message in begun] + [bytes(f.data) for f in frames] == messages
 
 
 def test_one_that_came_back_is_lent_again() -> None:
-    parsers = Parsers(LIMIT)
-    parser = parsers.lend()
+    parsers = ParserPool(LIMIT)
+    parser = parsers.borrow()
     parse(parser, masked(b"one"))
     parsers.take_back(parser)
-    assert parsers.lend() is parser
+    assert parsers.borrow() is parser
     assert [frame.data for frame in parse(parser, masked(b"two"))] == [b"two"]
-    assert parsers.lend() is not parser
+    assert parsers.borrow() is not parser
 
 
 def test_no_more_are_kept_than_may_be() -> None:
-    parsers = Parsers(LIMIT)
-    lent = [parsers.lend() for _ in range(IDLE_LIMIT + 1)]
+    parsers = ParserPool(LIMIT)
+    lent = [parsers.borrow() for _ in range(IDLE_LIMIT + 1)]
     for parser in lent:
         parsers.take_back(parser)
-    again = [parsers.lend() for _ in range(IDLE_LIMIT + 1)]
+    again = [parsers.borrow() for _ in range(IDLE_LIMIT + 1)]
     assert len(set(map(id, lent)) & set(map(id, again))) == IDLE_LIMIT
 
 
 def test_one_of_other_limits_is_not_kept() -> None:
-    wary, trusting = Parsers(100), Parsers(LIMIT)
-    parser = wary.lend()
+    wary, trusting = ParserPool(100), ParserPool(LIMIT)
+    parser = wary.borrow()
     trusting.take_back(parser)
-    assert trusting.lend() is not parser
+    assert trusting.borrow() is not parser

@@ -19,9 +19,9 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
 from syncline_server.pubsub.cork import Cork
-from syncline_server.realtime.admission import Door
-from syncline_server.realtime.connections import Departures
-from syncline_server.realtime.websocket.endpoint import Endpoint
+from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.connections import ConnectionRegistry
+from syncline_server.realtime.websocket.endpoint import WebSocketRoute
 from syncline_server.realtime.websocket.frames import binary_frame, text_frame
 from syncline_server.realtime.websocket.oversized_message import HEAD_LIMIT, OversizedMessage
 from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket, socket_protocol
@@ -134,8 +134,12 @@ class Conversation:
         self.cork = Cork()
         self.connections: set[Any] = set()
         meters = Meters()
-        door = Door(settings, Departures(), meters, Audit(1, meters.bounds), lambda: 0.0)
-        protocol = socket_protocol({"/": Endpoint(make)}, settings, times, door, meters, self.cork)
+        door = Admission(
+            settings, ConnectionRegistry(), meters, Audit(1, meters.bounds), lambda: 0.0
+        )
+        protocol = socket_protocol(
+            {"/": WebSocketRoute(make)}, settings, times, door, meters, self.cork
+        )
         state = SimpleNamespace(connections=self.connections)
         self.socket = protocol(config=None, server_state=state, app_state={})
         self.network = Network()
