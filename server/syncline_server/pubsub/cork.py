@@ -54,18 +54,17 @@ class Cork:
     def put_all(self, outlets: Iterable[Outlet], frame: bytes) -> None:
         """Write a frame to many: at once, unless it is not the first of this turn."""
         if self._is_busy:
-            for outlet in outlets:
-                self.put(outlet, frame)
+            self._for_each(outlets, lambda outlet: self.put(outlet, frame))
         else:
             self._begin()
+            # Not by `_for_each`: a call more for each subscriber would show.
             left = iter(outlets)
             while True:
                 try:
                     for outlet in left:
                         outlet.write(frame)
-                except Exception:
-                    # One that fails must not keep the frame from the others.
-                    logger.exception("a frame could not be written")
+                except Exception as error:
+                    _report(error)
                 else:
                     return
 
@@ -83,8 +82,25 @@ class Cork:
     def _end(self) -> None:
         self._is_busy = False
         outlets, self._outlets = self._outlets, []
-        for outlet in outlets:
+        self._for_each(outlets, self.pull)
+
+    def _for_each(self, outlets: Iterable[Outlet], write: Callable[[Outlet], None]) -> None:
+        """Call `write` with each; one that fails must not keep the frame from the others."""
+        left = iter(outlets)
+        while True:
             try:
-                self.pull(outlet)
-            except Exception:
-                logger.exception("frames could not be written")
+                for outlet in left:
+                    write(outlet)
+            except Exception as error:
+                _report(error)
+            else:
+                return
+
+
+def _report(error: Exception) -> None:
+    """Log a write that failed; called while `error` is handled."""
+    if isinstance(error, RuntimeError):
+        # uvloop's word for a transport whose connection has ended, which the loop will report.
+        logger.debug("a frame was not written: %s", error)
+    else:
+        logger.exception("a frame could not be written")
