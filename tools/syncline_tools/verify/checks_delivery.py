@@ -151,12 +151,14 @@ def _late(calm: Calm, moments: list[_Moment], seen: list[Seen], client: str) -> 
         place = bisect_right(times, moment)
         return held[place - 1] if place else 0
 
+    found = 0.0
     for moment in moments:
         since = max(moment.at, opened)
-        if held_at(since + FRESH_WITHIN) >= moment.revision:
+        if held_at(since + FRESH_WITHIN) >= moment.revision or moment.revision <= found:
             continue
         due = calm.due(client, since, FRESH_WITHIN)
         if due is not None and held_at(due) < moment.revision:
+            found = moment.revision
             what = "its end" if moment.revision == NEVER else f"revision {moment.revision}"
             yield Finding(
                 document=seen[0].document,

@@ -95,7 +95,6 @@ def _sentence(verdict: Verdict) -> Text:
             ("inconclusive", "bold black on yellow"),
             "  no promise was seen broken, and the run did not show enough",
         )
-    broken = sum(1 for check in verdict.checks if check.broken)
-    return Text.assemble(
-        ("red", "bold white on red"), f"  {broken} of {len(verdict.checks)} promises broken"
-    )
+    broken = sum(check.broken for check in verdict.checks)
+    promises = sum(check.is_promise for check in verdict.checks)
+    return Text.assemble(("red", "bold white on red"), f"  {broken} of {promises} promises broken")

@@ -165,7 +165,7 @@ class Verification:
     async def _carry_out(self, workload: Workload) -> None:
         shape = self._shape
         plan = make_plan(shape.seed, shape.duration, shape.faults, self._names())
-        async with Faults(self._history, self._links, plan, shape) as faults:
+        async with Faults(self._history, self._links, plan, shape, workload.note_command) as faults:
             workload.start()
             faults.start()
             await asyncio.sleep(shape.duration)

@@ -22,13 +22,23 @@ KINDS = [*Kind, Kind.QUIET, Kind.QUIET, Kind.QUIET]
 Many are quiet: they cost few writes, and each shows a lost event only if that was its last.
 """
 
+SPARE_DOCUMENTS = 64
+"""Quiet documents more, in a run with commands: what a command breaks may lose events for a few
+milliseconds, and some of those have to be the last of their document to show."""
+
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """A place for one document after the other; `document` is the one that is written to now."""
+    """A place for one document after the other.
+
+    Attributes:
+        is_spare: True if it is written only while a command runs.
+        document: the one that is written to now.
+    """
 
     kind: Kind
     number: int
+    is_spare: bool = False
     followers: list[Subscriber] = field(default_factory=list)
     document: str | None = None
 
@@ -43,14 +53,17 @@ def make_slots(
 ) -> list[Slot]:
     """Slots of all kinds, and their followers: each client has neighbouring slots, of all kinds.
 
-    `losers` follow all that is contended, and nothing else.
+    `losers` follow all that is contended besides, and what is spare.
     """
     slots = [Slot(KINDS[i % len(KINDS)], i + 1) for i in range(shape.documents)]
     follow = min(shape.follow, len(slots))
-    for number, subscriber in enumerate(subscribers):
+    for number, subscriber in enumerate([*subscribers, *losers]):
         for i in range(follow):
             slots[(number * follow + i) % len(slots)].followers.append(subscriber)
     for slot in slots:
         if slot.kind is Kind.CONTENDED:
-            slot.followers.extend(losers)
-    return slots
+            slot.followers.extend(each for each in losers if each not in slot.followers)
+    if not shape.commands:
+        return slots
+    numbers = range(len(slots) + 1, len(slots) + 1 + SPARE_DOCUMENTS)
+    return slots + [Slot(Kind.QUIET, number, True, list(losers)) for number in numbers]

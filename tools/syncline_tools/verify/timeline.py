@@ -208,7 +208,7 @@ def _draw_marks(picture: Picture, scale: _Scale, verdict: Verdict, bottom: float
         picture.add("line", x1=x, y1=TOP, x2=x, y2=bottom, stroke=INK, stroke_dasharray="3 3")
         picture.text(x, TOP - 8, "faults over", INK, 11, text_anchor="middle")
     for check in verdict.checks:
-        for finding in check.findings:
+        for finding in check.findings if check.broken else ():
             if finding.at is not None:
                 x, tip = scale.x(finding.at), f"{check.name}: {finding.text}"
                 picture.rectangle(x - 1, TOP - 4, 2.0, bottom - TOP + 4, RED, tip)

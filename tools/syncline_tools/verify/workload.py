@@ -44,6 +44,12 @@ BURST_PAUSE = 0.3
 STILLNESS = 5.0
 """Seconds for which a quiet document is left alone: longer than a subscriber may be behind."""
 
+COMMAND_PAUSE = 0.25
+"""Seconds after the beginning and the end of a command, at most, to a write of a quiet document."""
+
+COMMAND_INTERVAL = 4.0
+"""Seconds between writes to a quiet document while a command runs, at most."""
+
 RACE_EVERY = 25
 """Writes of all clients for which there is one race: all write one register at the same moment."""
 
@@ -90,6 +96,8 @@ class Workload:
         self._chance = random.Random(f"{self._seed}:workload")
         self._run_id = secrets.token_hex(4)
         self._slots = make_slots(shape, subscribers, losers)
+        self._commands = 0
+        self._still_until = 0.0
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -114,7 +122,7 @@ class Workload:
                 self._spawn(self._expire_again_and_again(slot))
             elif slot.kind is Kind.REMOVED:
                 self._spawn(self._remove_again_and_again(slot))
-            elif slot.kind is Kind.QUIET:
+            elif slot.kind is Kind.QUIET and not slot.is_spare:
                 self._spawn(self._leave_alone(slot))
         self._spawn(self._race())
         for loser in self._losers:
@@ -123,6 +131,14 @@ class Workload:
             self._spawn(self._write_on(writer))
         for application in self._applications:
             self._spawn(self._mutate_on(application))
+
+    def note_command(self, begins: bool) -> None:
+        """A command begins, or ends."""
+        self._commands += 1 if begins else -1
+        if begins and self._commands == 1:
+            for slot in self._slots:
+                if slot.kind is Kind.QUIET:
+                    self._spawn(self._write_through_command(slot))
 
     async def stop(self, patience: float) -> None:
         """Begin nothing more, and wait for what is under way.
@@ -224,11 +240,24 @@ class Workload:
         stopped = await self._stops_within(chance.uniform(0, STILLNESS))
         while not stopped:
             for _ in range(chance.randint(1, BURST)):
-                writer = chance.choice(self._writers)
-                if slot.document is not None:
-                    self._spawn(self._write(writer, slot.kind, slot.document))
+                if not self._commands and self._history.now() >= self._still_until:
+                    self._write_quiet(slot)
                 stopped = await self._stops_within(chance.uniform(0, BURST_PAUSE))
             stopped = stopped or await self._stops_within(STILLNESS)
+
+    async def _write_through_command(self, slot: Slot) -> None:
+        """Write until a command has ended, and leave the document alone then."""
+        pause = COMMAND_PAUSE
+        while not await self._stops_within(self._chance.uniform(0, pause)):
+            self._write_quiet(slot)
+            self._still_until = self._history.now() + STILLNESS
+            if not self._commands and self._chance.random() < 0.5:
+                return
+            pause = COMMAND_INTERVAL if self._commands else COMMAND_PAUSE
+
+    def _write_quiet(self, slot: Slot) -> None:
+        if slot.document is not None:
+            self._spawn(self._write(self._chance.choice(self._writers), slot.kind, slot.document))
 
     async def _lose_on(self, loser: WireClient) -> None:
         """Write on the condition of a revision that is known to be superseded, again and again."""
