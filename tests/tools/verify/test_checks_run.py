@@ -122,11 +122,23 @@ def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
     [
         Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),
         Injected(at=EXPIRY, client=CLIENT, fault="delay", seconds=1, detail=""),
-        Injected(at=0, client=None, fault="command", seconds=1, detail=""),
+        Injected(at=EXPIRY - 1, client=None, fault="command", seconds=2, detail=""),
     ],
 )
 def test_a_subscriber_that_had_a_fault_may_be_told_later(excuse: Record) -> None:
     assert findings(*prolonged(), excuse, removed(EXPIRY + TOLD_WITHIN + 1)) == []
+
+
+def test_what_expires_while_a_fault_is_on_is_told_after_it() -> None:
+    fault = Injected(at=EXPIRY - 1, client=CLIENT, fault="blackhole", seconds=2, detail="")
+    again = [
+        Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),
+        Connected(at=EXPIRY + 2, client=CLIENT, connection=2),
+    ]
+    missing = Missing(at=EXPIRY + 3, client=CLIENT, document=DOCUMENT, connection=2)
+
+    assert findings(*prolonged(), fault, *again, missing) == []
+    assert findings(*prolonged(), fault, *again) == ["its expiry was not told"]
 
 
 def test_a_refused_write_prolongs_nothing() -> None:

@@ -47,6 +47,9 @@ STILLNESS = 5.0
 COMMAND_PAUSE = 0.25
 """Seconds after the beginning and the end of a command, at most, to a write of a quiet document."""
 
+AFTER_COMMAND = 0.03
+"""Seconds after the end of a command, at most, to the writes that are to be right behind it."""
+
 COMMAND_INTERVAL = 4.0
 """Seconds between writes to a quiet document while a command runs, at most."""
 
@@ -135,10 +138,13 @@ class Workload:
     def note_command(self, begins: bool) -> None:
         """A command begins, or ends."""
         self._commands += 1 if begins else -1
-        if begins and self._commands == 1:
-            for slot in self._slots:
-                if slot.kind is Kind.QUIET:
-                    self._spawn(self._write_through_command(slot))
+        for slot in self._slots:
+            # What a command breaks, it often breaks last: every second spare one waits for that.
+            is_late = slot.is_spare and slot.number % 2 == 1
+            if slot.kind is Kind.QUIET and begins and self._commands == 1 and not is_late:
+                self._spawn(self._write_through_command(slot))
+            elif is_late and not begins:
+                self._spawn(self._write_after_command(slot))
 
     async def stop(self, patience: float) -> None:
         """Begin nothing more, and wait for what is under way.
@@ -254,6 +260,10 @@ class Workload:
             if not self._commands and self._chance.random() < 0.5:
                 return
             pause = COMMAND_INTERVAL if self._commands else COMMAND_PAUSE
+
+    async def _write_after_command(self, slot: Slot) -> None:
+        if not await self._stops_within(self._chance.uniform(0, AFTER_COMMAND)):
+            self._write_quiet(slot)
 
     def _write_quiet(self, slot: Slot) -> None:
         if slot.document is not None:
