@@ -11,10 +11,14 @@ PIP_INSTALL := $(PIP) install --require-hashes
 UV_COMPILE := uv pip compile --quiet --no-strip-extras --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make requirements"
 
+# One process more than there are cores, because tests wait a good part of their time. The tests of one file share
+# their servers, and so one process.
+PYTEST := $(BIN)/pytest --numprocesses $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) --dist loadfile
+
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format test test-cluster bench build check-wheel requirements clean
+.PHONY: help install run node browser lint format check test test-units test-python test-js test-cluster bench build check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,12 +44,23 @@ format: install ## Rewrite the sources in the style that lint checks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-test: install node browser lint ## Run lint and every test; ARGS="-k name" narrows pytest
-	$(BIN)/pytest $(ARGS)
+check: install node ## Run lint and the tests that start no server: the daily loop
+	@scripts/run-tests lint test-units
+
+test: install node browser ## Run lint and every test; ARGS="-k name" narrows pytest
+	@scripts/run-tests lint test-python test-js
+
+test-units: install
+	$(PYTEST) tests/protocol tests/client tests/server/auth tests/server/config tests/server/objects tests/server/pubsub tests/server/storage $(ARGS)
+
+test-python: install node browser
+	$(PYTEST) $(ARGS)
+
+test-js: install node
 	node --test --test-timeout=120000 $$(find tests/js -name '*.test.js')
 
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
-	ON_CLUSTER=1 $(BIN)/pytest tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
+	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
 
 bench: node .venv/.bench bench/node_modules/.installed ## Compare with floors and peers, into bench/results; ARGS="--quick --only fan-out"
 	@$(MAKE) --no-print-directory -C bench
@@ -59,7 +74,7 @@ check-wheel: build ## Install the wheel in a clean environment and serve the dem
 	scripts/check-wheel dist/*.whl
 
 requirements: ## Compile the requirements files anew, keeping what still fits (needs uv)
-	$(UV_COMPILE) pyproject.toml --extra server --extra otel --group dev -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --extra server --extra otel --extra socks --group dev -o requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --extra server -c requirements/dev.txt -o requirements/runtime.txt
 	$(UV_COMPILE) pyproject.toml --extra server --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
@@ -14,6 +15,10 @@ import pytest
 from support.certificates import CertificateAuthority
 from support.cluster import Cluster
 from support.server import RunningServer, StartServer
+
+# A shell that starts a job in the background lets it ignore SIGINT, and all its children inherit
+# that: tests that interrupt a child would wait in vain.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +71,12 @@ def fresh_server(tmp_path: Path) -> Iterator[StartServer]:
             *options: str,
             environ: Mapping[str, str] | None = None,
             data_dir: Path | None = None,
+            open_files: int | None = None,
         ) -> RunningServer:
             made = data_dir or tmp_path / f"data{next(numbers)}"
-            return running.enter_context(RunningServer(made, *options, environ=environ))
+            return running.enter_context(
+                RunningServer(made, *options, environ=environ, open_files=open_files)
+            )
 
         numbers = count()
         yield start

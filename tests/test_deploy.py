@@ -17,6 +17,9 @@ import yaml
 from support.api import DocumentsApi
 from support.metrics import Scrape, scrape
 from support.server import StartServer
+from syncline_server.cli.program import program
+from syncline_server.cli.variables import unknown_variables
+from syncline_server.config.settings import Settings
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 DASHBOARD = DEPLOY / "grafana" / "syncline.json"
@@ -186,3 +189,16 @@ def test_names_are_told_from_the_rest_of_a_query() -> None:
     )
     assert names(query) == {"a_bucket", "b"}
     assert labels(query) == {"le", "job", "wire", "code"}
+
+
+def test_compose_sets_what_the_server_knows_and_can_show_the_demo() -> None:
+    compose = yaml.safe_load((DEPLOY.parent / "compose.yaml").read_text())
+    server = compose["services"]["syncline"]
+    assert unknown_variables(server["environment"], program) == []
+    default = re.compile(r"\$\{\w+:-(.*)\}")
+    values = {name: default.sub(r"\1", value) for name, value in server["environment"].items()}
+    # Off unless it is asked for, and then for callers from Docker's own networks too.
+    assert values["SYNCLINE_DEMO"] == "false"
+    assert Settings(demo_networks=values["SYNCLINE_DEMO_NETWORKS"]).demo_callers
+    [port] = server["ports"]
+    assert default.sub(r"\1", port) == "127.0.0.1:8040:8040"

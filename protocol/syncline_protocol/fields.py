@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from .errors import Code, Refusal
+from .jsonfaults import find_surrogate
 from .sids import is_sid
 
 __all__ = [
@@ -48,12 +49,9 @@ def text(value: Any, field: str) -> str:
     """Any string that UTF-8 can carry. Raises `INVALID_PARAMETER`."""
     if not isinstance(value, str):
         raise Refusal(Code.INVALID_PARAMETER, f"{field} must be a string; {show(value)} was given.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Refusal(
-            Code.INVALID_PARAMETER, f"{field} holds a character that UTF-8 cannot carry."
-        ) from None
+    half = None if value.isascii() else find_surrogate(value)
+    if half is not None:
+        raise Refusal(Code.INVALID_PARAMETER, f"{field} holds {half}, which UTF-8 cannot carry.")
     return value
 
 

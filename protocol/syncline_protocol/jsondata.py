@@ -1,22 +1,37 @@
 """Reading JSON from strangers.
 
 Stricter than RFC 8259 asks, so that every reader of a document sees the same value: no duplicate
-keys, no NaN or Infinity, no integer outside 64 bits, no lone surrogate, and a bound on nesting.
+keys, no NaN or Infinity, no lone surrogate, and a bound on nesting. An integer outside 64 bits is
+the double it denotes, as JavaScript writes and reads it.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
+from array import array
 from collections import Counter
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import orjson
 
 from .errors import Code, Refusal
 from .fields import show
+from .jsonfaults import INTEGERS, deep_place, find_fault
 
-__all__ = ["DEPTH_LIMIT", "INTEGERS", "TEXT_DEPTH_LIMIT", "compact", "parse", "parse_object"]
+__all__ = [
+    "DEPTH_LIMIT",
+    "INTEGERS",
+    "TEXT_DEPTH_LIMIT",
+    "compact",
+    "integer",
+    "parse",
+    "parse_object",
+    "values_in",
+    "values_limit",
+]
 
 DEPTH_LIMIT = 64
 """Objects and arrays within each other in a document's data, the outermost included."""
@@ -24,38 +39,64 @@ DEPTH_LIMIT = 64
 TEXT_DEPTH_LIMIT = DEPTH_LIMIT + 4
 """The same in a whole text: a request may wrap data, a JSON patch puts three levels around it."""
 
-INTEGERS = range(-(2**63), 2**64)
-"""What an integer may be: what fits 64 bits, signed or not."""
+_INTEGER_DIGITS = 20  # digits of the longest number in `INTEGERS`
 
-_INTEGER_DIGITS = 20  # digits of the longest number in that range
+VALUES_SPARE = 8_192
+"""Commas and opening brackets that a text may have beside those of the largest document."""
+
+_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
+
+_LONG_INTEGER = re.compile(r"[0-9]{19}")
+"""What an integer outside that range has somewhere; so may strings and other numbers."""
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+_LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""What a bracket adds to the level that a reader is at, as a signed byte."""
+
+_NO_BRACKETS = bytes(set(range(128)) - set(b"[]{}"))
 
 
 class _Unacceptable(ValueError):
     """JSON that is well-formed but not accepted; its text says why."""
 
 
-def parse(text: str | bytes, field: str) -> Any:
+class _Constant(ValueError):
+    """A constant of JavaScript that is not JSON; its text names it."""
+
+
+def parse(text: str | bytes, field: str, values_limit: int | None = None) -> Any:
     """The value of a JSON text.
 
     Args:
         text: JSON; bytes must be UTF-8.
         field: what the text is, for the error's sentence ("Data", "The request body").
+        values_limit: commas and opening brackets that the text may have; None for a text of our
+            own user.
 
     Raises:
-        Refusal: `INVALID_JSON`, for anything that is not acceptable.
+        Refusal: `INVALID_JSON`, for anything that is not acceptable; `TOO_LARGE`.
     """
+    if values_limit is not None and values_in(text) > values_limit:
+        raise Refusal(
+            Code.TOO_LARGE,
+            f"{field} has {values_in(text)} commas and opening brackets; at most {values_limit} "
+            "are allowed.",
+        )
     try:
-        return _parse(text)
-    except _Unacceptable as error:
-        raise _unacceptable(field, str(error)) from None
+        decoded = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError:
         raise Refusal(Code.INVALID_JSON, f"{field} is not valid UTF-8.") from None
+    try:
+        return _parse(decoded)
+    except _Unacceptable as error:
+        raise _unacceptable(field, str(error)) from None
     except json.JSONDecodeError as error:
         raise Refusal(
             Code.INVALID_JSON, f"{field} is not valid JSON: {error.msg} at character {error.pos}."
         ) from None
     except RecursionError:
-        raise _unacceptable(field, _too_deep(TEXT_DEPTH_LIMIT)) from None
+        raise _unacceptable(field, _too_deep(decoded)) from None
 
 
 def compact(value: Any, field: str) -> bytes:
@@ -63,15 +104,12 @@ def compact(value: Any, field: str) -> bytes:
 
     Raises:
         Refusal: `INVALID_JSON` where a string holds a lone surrogate, which UTF-8 cannot carry, or
-            where the nesting is beyond what can be written.
+            where the nesting is beyond what can be written; it says which, and where.
     """
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        raise Refusal(
-            Code.INVALID_JSON,
-            f"{field} holds text that UTF-8 cannot carry, or is nested too deeply.",
-        ) from None
+    except orjson.JSONEncodeError as error:
+        raise _faulty(value, field, str(error)) from None
 
 
 def parse_object(value: Any, field: str, limit: int) -> bytes:
@@ -100,18 +138,45 @@ def parse_object(value: Any, field: str, limit: int) -> bytes:
             Code.TOO_LARGE,
             f"{field} is {len(data)} bytes as compact JSON; at most {limit} are allowed.",
         )
-    # Counting brackets costs nothing beside walking the value, which few texts then need.
-    if data.count(b"{") + data.count(b"[") > DEPTH_LIMIT and _deeper_than(value, DEPTH_LIMIT):
-        raise _unacceptable(field, _too_deep(DEPTH_LIMIT))
+    if data.count(b"{") + data.count(b"[") > DEPTH_LIMIT and _deeper_than(
+        data.decode(), DEPTH_LIMIT
+    ):
+        raise _faulty(value, field, "it is nested too deeply")
     return data
 
 
-def _parse(text: str | bytes) -> Any:
-    decoded = text.decode() if isinstance(text, bytes) else text
-    value = _DECODER.decode(decoded)
-    brackets = decoded.count("{") + decoded.count("[")
-    if brackets > TEXT_DEPTH_LIMIT and _deeper_than(value, TEXT_DEPTH_LIMIT):
-        raise _Unacceptable(_too_deep(TEXT_DEPTH_LIMIT))
+def values_limit(data_limit: int) -> int:
+    """What `parse` is to allow where documents have at most so many bytes."""
+    return data_limit + VALUES_SPARE
+
+
+def values_in(text: str | bytes) -> int:
+    """How many values a JSON text has at most: what it costs to parse it."""
+    if isinstance(text, str):
+        return text.count(",") + text.count("[") + text.count("{") + 1
+    return text.count(b",") + text.count(b"[") + text.count(b"{") + 1
+
+
+def integer(text: str) -> int | float:
+    """The number that an integer literal denotes: the nearest double where it does not fit 64 bits,
+    which is infinite for one of hundreds of digits."""
+    if len(text) <= _INTEGER_DIGITS:
+        number = int(text)
+        if number in INTEGERS:
+            return number
+    return float(text)
+
+
+def _parse(text: str) -> Any:
+    # A call for each integer doubles the time of arrays of them, and few texts have long ones.
+    decoder = _CAREFUL_DECODER if _LONG_INTEGER.search(text) else _DECODER
+    try:
+        value = decoder.decode(text)
+    except _Constant as error:
+        place = next(match.start(1) for match in _CONSTANTS.finditer(text) if match[1])
+        raise _Unacceptable(f"{error} is not a JSON number, at character {place}") from None
+    if _deeper_than(text, TEXT_DEPTH_LIMIT):
+        raise _Unacceptable(_too_deep(text))
     return value
 
 
@@ -119,23 +184,28 @@ def _unacceptable(field: str, reason: str) -> Refusal:
     return Refusal(Code.INVALID_JSON, f"{field} is not acceptable JSON: {reason}.")
 
 
-def _too_deep(limit: int) -> str:
-    return f"it is nested more than {limit} deep"
+def _too_deep(text: str) -> str:
+    place = deep_place(text, TEXT_DEPTH_LIMIT)
+    where = "" if place is None else f", at character {place}"
+    return f"it is nested more than {TEXT_DEPTH_LIMIT} deep{where}"
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
-    """Level by level, because recursion is what a hostile text would exhaust."""
-    containers = [value]
-    for _ in range(limit):
-        containers = [
-            child
-            for node in containers
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
-        ]
-        if not containers:
-            return False
-    return True
+def _faulty(value: Any, field: str, reason: str) -> Refusal:
+    """Says what is wrong with a value that was refused, and where; `reason` if nothing is found."""
+    fault = find_fault(value, DEPTH_LIMIT)
+    return _unacceptable(field, reason if fault is None else f"at {fault.place} {fault.reason}")
+
+
+def _deeper_than(text: str, limit: int) -> bool:
+    """True if a valid JSON text has more containers within each other.
+
+    Brackets are counted, without recursion, which is what a hostile text would exhaust.
+    """
+    if text.count("{") + text.count("[") <= limit:
+        return False
+    bare = _STRING.sub("", text).encode("ascii")
+    levels = array("b", bare.translate(_LEVELS, _NO_BRACKETS))
+    return max(accumulate(levels), default=0) > limit
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -146,32 +216,28 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _integer(text: str) -> int:
-    if len(text) <= _INTEGER_DIGITS:
-        number = int(text)
-        if number in INTEGERS:
-            return number
-    raise _Unacceptable(f"the integer {_clip(text)} does not fit 64 bits")
-
-
-def _float(text: str) -> float:
-    number = float(text)
+def _finite(text: str) -> int | float:
+    number = integer(text) if text.lstrip("-").isdigit() else float(text)
     if math.isinf(number):
-        raise _Unacceptable(f"the number {_clip(text)} is too large")
+        raise _Unacceptable(f"the number {_clip(text)} is too large: a double does not hold it")
     return number
 
 
 def _constant(text: str) -> NoReturn:
-    raise _Unacceptable(f"{text} is not a JSON number")
+    raise _Constant(text)
 
 
 def _clip(text: str) -> str:
     return json.dumps(text if len(text) <= 40 else text[:39] + "…")
 
 
-_DECODER = json.JSONDecoder(
+_CAREFUL_DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
-    parse_int=_integer,
-    parse_float=_float,
+    parse_int=_finite,
+    parse_float=_finite,
     parse_constant=_constant,
+)
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_constant
 )

@@ -16,6 +16,7 @@ __all__ = [
     "bucket_of_name",
     "bucket_of_sid",
     "is_document_sid",
+    "is_service_sid",
     "is_sid",
     "make_document_sid",
 ]
@@ -29,6 +30,7 @@ SID_ENTROPY_BYTES = 15
 # The vendor refuses names of this shape (error 54302), so a path segment is never ambiguous.
 _SID = re.compile(r"[A-Z]{2}[a-f0-9]{32}", re.ASCII)
 _DOCUMENT_SID = re.compile(r"ET[a-f0-9]{32}", re.ASCII)
+_SERVICE_SID = re.compile(r"IS[a-f0-9]{32}", re.ASCII)
 
 
 def is_sid(text: str) -> bool:
@@ -39,6 +41,11 @@ def is_sid(text: str) -> bool:
 def is_document_sid(text: str) -> bool:
     """True if `text` has the shape of a document's SID."""
     return _DOCUMENT_SID.fullmatch(text) is not None
+
+
+def is_service_sid(text: str) -> bool:
+    """True if `text` has the shape of a service's SID."""
+    return _SERVICE_SID.fullmatch(text) is not None
 
 
 def bucket_of_name(name: str) -> int:

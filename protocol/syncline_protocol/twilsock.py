@@ -22,10 +22,12 @@ __all__ = [
     "HEADER_LIMIT",
     "ID_LENGTH",
     "OK",
+    "HeaderTooLarge",
     "HttpRequest",
     "MalformedFrame",
     "Packet",
     "Status",
+    "beginning",
     "decode",
     "encode",
     "encode_client_update",
@@ -50,6 +52,10 @@ _LINE_END = b"\r\n"
 
 class MalformedFrame(Exception):
     """A frame that has no packet in it, so that nothing can be answered. Its text says why."""
+
+
+class HeaderTooLarge(MalformedFrame):
+    """A frame whose header is larger than `HEADER_LIMIT`; `beginning` may find whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,8 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...]
 
 
+_START = re.compile(rb'\{"(?:method|id)":"[^"\\]{1,256}","(?:method|id)":"[^"\\]{1,256}"')
+
 _REPLY = re.compile(rb'TWILSOCK V3\.0 \d+\r\n\{(?:"id":"[^"\\]*",)?"method":"reply"[,}]')
 
 
@@ -132,20 +140,41 @@ def decode(frame: bytes) -> Packet:
     """The packet in a frame.
 
     Raises:
-        MalformedFrame: there is none, or its header is larger than `HEADER_LIMIT`.
+        MalformedFrame: there is none.
+        HeaderTooLarge: its header is larger than `HEADER_LIMIT`.
     """
     prefix = _PREFIX.match(frame)
     if prefix is None:
         raise MalformedFrame("a frame must begin with TWILSOCK V3.0 and the size of its header")
     size, begin = int(prefix[1]), prefix.end()
     if size > HEADER_LIMIT:
-        raise MalformedFrame(f"the header has {size} bytes; at most {HEADER_LIMIT} are allowed")
+        raise HeaderTooLarge(f"the header has {size} bytes; at most {HEADER_LIMIT} are allowed")
     rest = frame[begin + size :]
     if len(frame) < begin + size or (rest and not rest.startswith(_LINE_END)):
         raise MalformedFrame("the header must be as long as the frame says, and end with CRLF")
     header = _header(frame[begin : begin + size])
     payload = _payload(header.get("payload_size"), rest[len(_LINE_END) :])
     return Packet(_word(header, "method"), _word(header, "id"), header, payload)
+
+
+def beginning(frame: bytes) -> Packet | None:
+    """The packet that a frame begins with, without its payload; None if it cannot be told.
+
+    The header need not be whole: then only `method` and `id` are read, with which the SDKs begin.
+    """
+    prefix = _PREFIX.match(frame)
+    if prefix is None:
+        return None
+    size, begin = int(prefix[1]), prefix.end()
+    try:
+        if size <= HEADER_LIMIT and len(frame) >= begin + size:
+            header = _header(frame[begin : begin + size])
+        else:
+            start = _START.match(frame, begin)
+            header = {} if start is None else _header(start[0] + b"}")
+        return Packet(_word(header, "method"), _word(header, "id"), header, b"")
+    except MalformedFrame:
+        return None
 
 
 def encode(header: Mapping[str, Any], payload: bytes = b"") -> bytes:

@@ -10,9 +10,12 @@ from .auth.rate_limit import Pace
 from .config.settings import Settings
 from .objects.patch_batching import Combiner
 from .objects.turns import Turns
+from .objects.work import WorkQueue
 from .observability.audit import Audit
 from .observability.metrics import Meters
+from .observability.readiness import Readiness
 from .pubsub.hub import Hub
+from .storage.chosen_sids import ChosenSids
 from .storage.documents import Documents
 from .storage.listing import Listing
 from .storage.permissions import Permissions
@@ -43,8 +46,11 @@ class Backend:
     hub: Hub
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
+    readiness: Readiness = field(default_factory=Readiness)
+    chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
     pace: Pace = field(init=False)
+    work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
     combiner: Combiner = field(init=False)
     webhooks: Queue = field(init=False)
@@ -54,26 +60,36 @@ class Backend:
     def __post_init__(self) -> None:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
+        self.chosen_sids = ChosenSids(self.redis, self.documents)
         self.audit = Audit(settings.audit_rate, meters.bounds)
-        self.pace = Pace(settings.identity_rate, meters)
+        self.pace = Pace(settings.identity_rate, settings.identity_work, meters)
+        self.work = WorkQueue()
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
-        self.combiner = Combiner(self.documents, self.turns, settings, self.traces)
+        self.hub.on_update(self.turns.record_revision)
+        self.hub.limit_work(self.work.spend)
+        self.combiner = Combiner(self.documents, self.turns, self.work, settings, self.traces)
         self.webhooks = Queue(self.redis)
         self.parking = Parking(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)
 
     def ready(self) -> bool:
         """True while nothing is missing."""
-        return not self.missing()
+        return not self.problems()
 
-    def missing(self) -> list[str]:
-        """What the server cannot do without and has not: of `redis`, `feed` and `keys`."""
-        present = {
-            "redis": self.redis.connected,
-            "feed": self.hub.live,
-            "keys": self.authenticator.knows_all,
+    def problems(self) -> dict[str, str]:
+        """What keeps the server from its work, by name; it is ready while there is nothing.
+
+        Of `redis`, `feed` and `keys` this says how it is now; the others were reported.
+        """
+        found = {
+            "redis": self.redis.problem,
+            "feed": None if self.hub.live else "the store's events do not come",
+            "keys": None
+            if self.authenticator.knows_all
+            else "some API keys are encrypted under another master key",
         }
-        return [name for name, is_there in present.items() if not is_there]
+        others = {name: text for name, text in self.readiness.problems.items() if name != "redis"}
+        return {name: text for name, text in found.items() if text is not None} | others
 
     async def webhooks_of_the_system(self, service_sid: str) -> str:
         """What a write that nobody asked for does to the queue of webhooks."""

@@ -9,9 +9,10 @@ import pytest
 from playwright.async_api import Page
 
 import syncline
+from support.account import Account
 from support.api import unique
 from support.browser import Browsing
-from support.server import RunningServer
+from support.server import RunningServer, StartServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -121,3 +122,43 @@ async def test_window_that_goes_offline_comes_back(
         await (await client.document(name)).set({"n": 2})
     await browsing.context.set_offline(False)
     assert (await events(page, 2))[1] == ["updated", False, {"n": 2}, {"n": 1}]
+
+
+async def test_document_whose_right_is_lost_is_removed_from_a_page_that_kept_it(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    name = unique()
+    with Account(server) as account:
+        service = account.service(AclEnabled="true")
+        sid = account.document(service, name, '{"n":1}')
+        account.permit(service, sid, "ada", "r")
+        token = server.token("ada", service=service)
+        page = await browsing.open_blank(server)
+        await page.add_script_tag(path=SDK)
+        assert await page.evaluate(OPEN, [token, server.url, name]) == {"n": 1}
+        address = page.url
+        await page.goto("about:blank")
+        account.revoke(service, sid, "ada")
+        await page.goto(address)
+        await page.add_script_tag(path=SDK)
+        # From the session storage, before the server is asked.
+        assert await page.evaluate(OPEN, [token, server.url, name]) == {"n": 1}
+        assert await events(page, 1) == [["removed", False, None, {"n": 1}]]
+        again = "client.document({ id: document_.uniqueName }).catch(({ status }) => status)"
+        assert await page.evaluate(again) == 403
+
+
+@pytest.mark.parametrize("options", [(), ("--deflate",)])
+async def test_large_request_is_refused_and_the_page_stays_connected(
+    fresh_server: StartServer, browsing: Browsing, options: tuple[str, ...]
+) -> None:
+    server = fresh_server(*options)
+    page = await open_document(browsing, server, unique(), "ada")
+    refused = """
+        Promise.all([3e5, 3e6].map((size) =>
+          document_.set({ s: Array.from({ length: size / 10 }, Math.random).join("") })
+            .catch(({ status, code }) => [status, code])))
+    """
+    assert await page.evaluate(refused) == [[413, 54006]] * 2
+    assert await page.evaluate("document_.set({ n: 1 })") == {"n": 1}
+    assert await page.evaluate("client.connectionState") == "connected"

@@ -399,6 +399,50 @@ class TestEvents:
         assert [event async for event in document.events()] == []
 
 
+class TestNumbers:
+    async def test_integers_beyond_64_bits_are_doubles(
+        self, document: Document, theirs: Document
+    ) -> None:
+        padding = "x" * 500  # enough for deltas
+        heard = hear(theirs)
+        await document.set({"n": 10**20, "m": [-(2**70)], "padding": padding})
+        assert (await heard.next()).data["n"] == 1e20
+
+        await document.patch(merge={"o": 2**64})
+        await document.patch(operations=[{"op": "add", "path": "/m/-", "value": 10**21}])
+        await document.increment("/n", 10**20)
+        await document.mutate(lambda data: data | {"done": True})
+        expected = {
+            "n": 2e20,
+            "m": [-(2.0**70), 1e21],
+            "o": 2.0**64,
+            "padding": padding,
+            "done": True,
+        }
+        while theirs.data != expected:
+            await heard.next()
+        assert document.data == expected
+
+    async def test_an_integer_that_would_lose_digits_is_refused_at_once(
+        self, document: Document
+    ) -> None:
+        with pytest.raises(InvalidRequest, match="at /n/0 the integer 100000000000000000001"):
+            await document.set({"n": [10**20 + 1]})
+        with pytest.raises(InvalidRequest, match="at /~1n the integer"):
+            await document.increment("/n", 10**20 + 1)
+
+        assert document.data == {"a": 1}
+
+    async def test_an_update_names_the_place_in_the_changes(self, document: Document) -> None:
+        with pytest.raises(InvalidRequest, match="at /b/c nan is not a JSON number"):
+            await document.update({"b": {"c": float("nan")}})
+
+    async def test_a_name_with_half_of_an_emoji_is_refused(self, client: Client) -> None:
+        with pytest.raises(InvalidRequest, match="half of a surrogate pair") as caught:
+            await client.document("a\ud83d")
+        assert caught.value.code == 54302
+
+
 class TestClose:
     async def test_a_closed_handle_does_nothing(self, document: Document) -> None:
         events = document.events()

@@ -48,6 +48,34 @@ def test_what_json_does_not_have_is_an_invalid_request(value: object) -> None:
     assert (caught.value.code, caught.value.status) == (54008, 400)
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"a": [1, {"b/c": float("nan")}]}, "at /a/1/b~1c nan is not a JSON number"),
+        ({"a": float("-inf")}, "at /a -inf is not a JSON number"),
+        ({"a": ["ok", "x\ud83d"]}, "at /a/1 it holds half of a surrogate pair"),
+        ({"a": {"x\udc00": 1}}, "at /a it has a key with half of a surrogate pair"),
+        ({"a": [{(1, 2): 3}]}, "at /a/0 it has a key of the type tuple"),
+        ({"a": (1, {2})}, "at /a/1 a set is not a JSON value"),
+        ({"a": circle()}, "at /a/0 it contains itself"),
+        ({"a": 10**20 + 1}, "at /a the integer 100000000000000000001 neither fits 64 bits nor"),
+        ({"a": [10**400]}, "at /a/0 the integer is larger than any number of JSON may be"),
+    ],
+)
+def test_the_sentence_says_what_is_wrong_and_where(value: Any, reason: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        encode(value)
+
+    assert reason in caught.value.message
+    assert "nested" not in caught.value.message
+    caught.value.message.encode()
+
+
+@pytest.mark.parametrize("number", [2**64, 10**20, -(10**22), 2**1000])
+def test_an_integer_that_a_double_holds_exactly_is_stored_as_one(number: int) -> None:
+    assert parse(encode({"a": number}), "Data") == {"a": float(number)}
+
+
 def test_what_is_nested_too_deeply_is_an_invalid_request() -> None:
     with pytest.raises(InvalidRequest):
         encode(deep())

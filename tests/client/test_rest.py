@@ -192,10 +192,13 @@ class TestEnd:
             assert isinstance(await fallback.transport.ended, TokenExpired)
         await fallback.transport.close()
 
-    async def test_a_stream_that_breaks_ends_it(self, server: RunningServer) -> None:
+    async def test_a_stream_that_cannot_be_opened_again_ends_it(
+        self, server: RunningServer
+    ) -> None:
         async with Proxy(server) as proxy:
             fallback = await Fallback.open(proxy.url, server.token())
             await fallback.ask("open")
+            proxy.reachable = False
             proxy.cut()
             async with asyncio.timeout(TIMEOUT):
                 assert isinstance(await fallback.transport.ended, ConnectionLost)

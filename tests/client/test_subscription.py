@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -379,6 +381,18 @@ class TestRemoval:
         subscription.receive(Removal(), may_be_early=True)
 
         assert handle.told == [Removed(SID, make_snapshot(1), is_local=False)]
+
+    def test_one_that_was_found_after_its_expiry_has_expired(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        for passed, expired in ((timedelta(hours=1), None), (timedelta(hours=-1), True)):
+            snapshot = replace(make_snapshot(1), date_expires=datetime.now(UTC) + passed)
+            found = Subscription(snapshot, 10)
+            found.handles.add(handle)
+            found.receive(Removal(), may_be_early=True)
+            event = handle.told[-1]
+            assert isinstance(event, Removed)
+            assert event.expired is expired
 
     def test_an_own_one_is_local(self, subscription: Subscription, handle: Recorder) -> None:
         with subscription.writing():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.listening import all_quiet
 from support.strategies import bounded
+from syncline import TokenDenied, TokenUnavailable
 from syncline.token import Claims, TokenSource
 from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import Credentials
@@ -27,26 +30,84 @@ async def test_a_string_is_the_token_always() -> None:
 
 
 async def test_a_function_is_asked_each_time() -> None:
-    tokens = iter(["first", "second"])
+    tokens = iter(["a.b.first", "a.b.second"])
     source = TokenSource(lambda: next(tokens))
 
     assert source.renewable
-    assert [await source.get(), await source.get()] == ["first", "second"]
+    assert [await source.get(), await source.get()] == ["a.b.first", "a.b.second"]
 
 
 async def test_an_asynchronous_function_is_awaited() -> None:
     async def fetch() -> str:
-        return "fetched"
+        return " a.b.fetched\n"
 
-    assert await TokenSource(fetch).get() == "fetched"
+    assert await TokenSource(fetch).get() == "a.b.fetched"
 
 
-async def test_what_the_function_raises_goes_through() -> None:
+async def test_what_the_function_raises_is_the_cause() -> None:
     def fail() -> str:
         raise ConnectionError("no token today")
 
-    with pytest.raises(ConnectionError, match="no token today"):
+    with pytest.raises(TokenUnavailable, match="raised ConnectionError: no token today") as caught:
         await TokenSource(fail).get()
+    assert isinstance(caught.value.__cause__, ConnectionError)
+    assert caught.value.retry
+
+
+async def test_the_application_can_say_that_there_will_be_none() -> None:
+    def sign_out() -> str:
+        raise TokenDenied("signed out")
+
+    with pytest.raises(TokenDenied, match="signed out") as caught:
+        await TokenSource(sign_out).get()
+    assert not caught.value.retry
+
+
+@pytest.mark.parametrize(
+    ("returned", "kind"),
+    [
+        (None, "None"),
+        ("", "str of length 0"),
+        ("<!doctype html><title>secret</title>", "str of length 36"),
+        ('{"token": "secret"}', "str of length 19"),
+        ("secret.secret", "str of length 13"),
+        ("secret..secret", "str of length 14"),
+        ("se cret.a.b", "str of length 11"),
+        ("sécret.a.b", "str of length 10"),
+        (b"secret.a.b", "bytes of length 10"),
+        ({"token": "secret.a.b"}, "dict of length 1"),
+        (5, "int"),
+    ],
+)
+async def test_what_is_no_jwt_is_no_token(returned: Any, kind: str) -> None:
+    with pytest.raises(TokenUnavailable, match=f"no JWT but {kind}$") as caught:
+        await TokenSource(lambda: returned).get()
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_function_that_never_returns_is_left() -> None:
+    async def hang() -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    before = asyncio.all_tasks()
+    with pytest.raises(TokenUnavailable, match="did not return within 0.01 s"):
+        await TokenSource(hang, 0.01).get()
+    await all_quiet(before)
+
+
+async def test_a_function_that_is_cancelled_cancels_nothing_else() -> None:
+    async def cancelled() -> str:
+        raise asyncio.CancelledError
+
+    with pytest.raises(TokenUnavailable, match="was cancelled"):
+        await TokenSource(cancelled).get()
+
+
+@pytest.mark.parametrize("token", [None, b"a.b.c", 5, "a.b\nc", "å.b.c"])
+def test_what_cannot_be_a_token_is_refused_at_once(token: Any) -> None:
+    with pytest.raises(ValueError, match="token"):
+        TokenSource(token)
 
 
 def test_claims_are_read_from_a_token_of_the_server() -> None:

@@ -47,12 +47,14 @@ def ask(transport: WebSocketTransport, **members: Any) -> asyncio.Task[Any]:
     return asyncio.create_task(transport.request({"do": "get", **members}, lambda ok: ok))
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1006, 1011, 1012, 1013, 4000, 4001, 4003, 4004, 4499])
+@pytest.mark.parametrize(
+    "code", [1000, 1001, 1002, 1006, 1007, 1009, 1011, 1013, 3999, 4000, 4001, 4003, 4004, 4499]
+)
 def test_codes_after_which_a_client_connects_again(code: int) -> None:
     assert may_reconnect(code)
 
 
-@pytest.mark.parametrize("code", [1002, 1003, 1007, 1009, 1010, 4500, 4501, 4999])
+@pytest.mark.parametrize("code", [4500, 4501, 4999])
 def test_codes_after_which_it_does_not(code: int) -> None:
     assert not may_reconnect(code)
 
@@ -175,9 +177,7 @@ class TestEnd:
     @pytest.mark.parametrize(
         "message", ["[]", "5", "{", '{"id":[]}', '{"id":1}', '{"id":2,"error":{}}', b"\xff"]
     )
-    async def test_a_peer_that_speaks_something_else_is_left_for_good(
-        self, message: str | bytes
-    ) -> None:
+    async def test_a_peer_that_speaks_something_else_is_left(self, message: str | bytes) -> None:
         def take(event: Any) -> None:
             assert event.get("event")
 
@@ -193,7 +193,7 @@ class TestEnd:
             await connection.socket.wait_closed()
 
         assert isinstance(reason, ConnectionLost)
-        assert not reason.retry
+        assert reason.retry
         assert connection.socket.close_code == 1002
 
 

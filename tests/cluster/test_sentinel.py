@@ -13,11 +13,27 @@ import syncline
 from support.cluster import PATIENCE
 from support.sentinel import Watched
 from support.server import RunningServer
+from support.store import Service, eventually
+from syncline_protocol.documents import Document
+from syncline_protocol.errors import Refusal
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.durability import Durability
+from syncline_server.storage.redis.urls import engine_of
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    made = Watched(tmp_path)
+    yield from started(Watched(tmp_path))
+
+
+@pytest.fixture
+def watched_trio(tmp_path: Path) -> Iterator[Watched]:
+    """With two replicas."""
+    yield from started(Watched(tmp_path, replicas=2))
+
+
+def started(made: Watched) -> Iterator[Watched]:
     try:
         asyncio.run(made.start())
         yield made
@@ -53,3 +69,35 @@ async def test_the_next_master_is_followed(
                     if event.data == {"n": 2}:
                         break
             assert read.revision == written.revision
+
+
+async def test_a_planned_failover_loses_nothing_that_was_acknowledged(
+    watched_trio: Watched,
+) -> None:
+    """One of two replicas is promoted, and the other follows the old master a while longer."""
+    engine = engine_of(watched_trio.url, PATIENCE)
+    await engine.start()
+    redis = Redis(engine, PATIENCE, Durability(level="replicated", timeout=1.0))
+    await redis.start()
+    service = Service(Documents(redis, 60), f"IS{'d' * 32}")
+    acknowledged: list[Document] = []
+    over = asyncio.Event()
+
+    async def write() -> None:
+        while not over.is_set():
+            try:
+                acknowledged.append(await service.create())
+            except Refusal:
+                pass
+            await asyncio.sleep(0.005)
+
+    writers = [asyncio.create_task(write()) for _ in range(10)]
+    await watched_trio.fail_over()
+    count = len(acknowledged)
+    await eventually(lambda: len(acknowledged) > count)
+    over.set()
+    await asyncio.gather(*writers)
+    lost = [document for document in acknowledged if await service.get(document.sid) is None]
+    await redis.stop()
+    await engine.stop()
+    assert not lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 
 from support.account import Account
 from support.server import RunningServer
@@ -38,3 +39,20 @@ async def test_rights_are_taken_away_and_services_deleted_on_every_shard(
             assert {event["document"]["sid"] for event in gone} == set(sids)
         done = f"service {service} is deleted: {DOCUMENTS} documents removed"
         await eventually(lambda: done in clustered.log.read_text())
+
+
+def test_documents_live_under_chosen_sids_whatever_shard_their_names_are_of(
+    clustered: RunningServer,
+) -> None:
+    with Account(clustered) as account:
+        service = account.service(Sid=f"IS{secrets.token_hex(16)}")
+        made = {f"name-{n}": f"ET{secrets.token_hex(16)}" for n in range(DOCUMENTS)}
+        for name, sid in made.items():
+            account.ok("POST", service, "Documents", data={"UniqueName": name, "Sid": sid})
+        for name, sid in made.items():
+            for address in (name, sid):
+                found = account.ok("POST", service, "Documents", address, data={"Data": "{}"})
+                assert (found["sid"], found["unique_name"]) == (sid, name)
+            account.ok("DELETE", service, "Documents", name)
+            again = account.ok("POST", service, "Documents", data={"UniqueName": name})
+            assert again["sid"] != sid

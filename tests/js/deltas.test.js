@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 
 import { digest } from "../../clients/js/src/syncline/canonical.js";
 import { apply, Inapplicable } from "../../clients/js/src/syncline/deltas.js";
-import { body, Peer, reply, send, SID, updated } from "./peer.js";
+import { body, Peer, reply, send, SID, TOKEN, updated } from "./peer.js";
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
 import { connect, freshName, next, record, when } from "./support.js";
@@ -38,7 +38,7 @@ async function scene(t, options) {
       reply(socket, request, { created: true, document: body(1, { at: 1 }) });
     }
   };
-  const client = connect(t, { url: peer.url, token: () => "token" }, {
+  const client = connect(t, { url: peer.url, token: () => TOKEN }, {
     transport: "websocket",
     backoffInitial: 5,
     ...options,

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
+import { body, TOKEN } from "./peer.js";
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
-import { connect, freshName, next, record, rejection, when } from "./support.js";
+import { connect, freshName, next, record, rejection, until, when } from "./support.js";
 
 let server;
 before(async () => {
@@ -257,4 +258,176 @@ test("when WebSockets pass again, the client goes back to one and misses nothing
     Array.from({ length: count }, (_, n) => n + 1),
   );
   assert.ok(seen.every(({ isLocal }) => isLocal));
+});
+
+describe("a proxy that swallows handshakes and cuts responses", () => {
+  async function connectThrough(t, options) {
+    const proxy = await Proxy.start(server.url);
+    t.after(() => proxy.stop());
+    proxy.swallowsUpgrades = true;
+    const asked = [];
+    const recording = (input, init) => {
+      const path = new URL(input).pathname;
+      asked.push({ path, lastEventId: new Headers(init?.headers).get("Last-Event-ID") });
+      return fetch(input, init);
+    };
+    const client = connect(t, server, {
+      url: proxy.url,
+      fetch: recording,
+      fallbackAfter: 20,
+      openTimeout: 1_000_000,
+      ...options,
+    });
+    return { proxy, client, asked };
+  }
+
+  test("REST goes on beside the handshake that nobody answers", async (t) => {
+    const { client } = await connectThrough(t);
+    const document = await client.document({ data: { n: 0 } });
+    assert.equal(client.transport, "rest");
+    assert.deepEqual(await document.increment("/n"), { n: 1 });
+  });
+
+  test("after a break REST is back at once, without waiting for a handshake", async (t) => {
+    const { proxy, client } = await connectThrough(t);
+    const document = await client.document({ data: { n: 0 } });
+    client.on("connectionError", () => {
+      proxy.isDown = false;
+    });
+    for (let time = 1; time <= 3; time += 1) {
+      proxy.isDown = true;
+      proxy.cut();
+      assert.deepEqual(await document.increment("/n"), { n: time });
+    }
+    assert.equal(client.transport, "rest");
+  });
+
+  test("a stream that is cut goes on from the last event, and the client stays connected", async (t) => {
+    const { proxy, client, asked } = await connectThrough(t);
+    const errors = [];
+    client.on("connectionError", (error) => errors.push(error));
+    const document = await client.document({ data: { n: 0 } });
+    const seen = record(document);
+    const streams = () => asked.filter(({ path }) => path.endsWith("/Events"));
+    for (let n = 1; n <= 3; n += 1) {
+      await server.rest("POST", `/${document.sid}`, { Data: JSON.stringify({ n }) });
+      await when(document, () => seen.at(-1)?.data.n === n);
+      const before = streams().length;
+      proxy.cut();
+      await until(() => streams().length > before);
+    }
+    await server.rest("POST", `/${document.sid}`, { Data: '{"n":4}' });
+    await when(document, () => seen.at(-1)?.data.n === 4);
+    assert.deepEqual(seen.map(({ data, previousData }) => [previousData.n, data.n]), [
+      [0, 1],
+      [1, 2],
+      [2, 3],
+      [3, 4],
+    ]);
+    assert.deepEqual(errors, []);
+    const [first, ...later] = streams();
+    assert.equal(first.lastEventId, null);
+    assert.ok(later.every(({ lastEventId }) => /^\d+$/.test(lastEventId)));
+  });
+
+  test("what was written between two streams is not missed", async (t) => {
+    const { proxy, client, asked } = await connectThrough(t);
+    const document = await client.document({ data: { n: 0 } });
+    const changed = when(document, ({ data }) => data.n === 1);
+    const before = asked.length;
+    proxy.isDown = true;
+    proxy.cut();
+    await until(() => asked.length > before);
+    await server.rest("POST", `/${document.sid}`, { Data: '{"n":1}' });
+    proxy.isDown = false;
+    await changed;
+  });
+
+  test("a proxy that ends each stream at once is asked with growing pauses", async (t) => {
+    const pauses = [];
+    const { random } = Math;
+    t.mock.method(Math, "random", () => {
+      pauses.push(true);
+      return random() * 1e-6;
+    });
+    let opened = 0;
+    const client = connect(t, server, {
+      transport: "rest",
+      fetch: async (input, init) => {
+        const response = await fetch(input, init);
+        if (!input.endsWith("/Events")) return response;
+        opened += 1;
+        const reader = response.body.getReader();
+        const { value } = opened === 1 ? await reader.read() : {};
+        void reader.cancel();
+        const headers = { "Content-Type": "text/event-stream" };
+        return new Response(value ?? ": nothing\n\n", { headers });
+      },
+    });
+    await client.document({ data: { n: 0 } });
+    await until(() => opened === 5);
+    assert.ok(pauses.length >= 3);
+    assert.equal(client.connectionState, "connected");
+  });
+
+  test("a WebSocket is looked for beside it, and taken when it passes", async (t) => {
+    const { proxy, client } = await connectThrough(t, { openTimeout: 200, websocketRetry: 20 });
+    const document = await client.document({ data: { n: 0 } });
+    assert.equal(client.transport, "rest");
+    proxy.swallowsUpgrades = false;
+    await until(() => client.transport === "websocket");
+    assert.deepEqual(await document.increment("/n"), { n: 1 });
+  });
+});
+
+test("a WebSocket that is only slow is taken, and REST left", async (t) => {
+  const proxy = await Proxy.start(server.url);
+  t.after(() => proxy.stop());
+  proxy.replyDelay = 30;
+  const client = connect(t, server, { url: proxy.url, fallbackAfter: 0 });
+  const document = await client.document({ data: { n: 0 } });
+  await until(() => client.transport === "websocket");
+  assert.deepEqual(await document.increment("/n"), { n: 1 });
+});
+
+test("the rest of what a stream brought when the connection ended is not taken for another's", async (t) => {
+  const encoder = new TextEncoder();
+  const frames = (name, ...documents) =>
+    documents.map((each) => `event: ${name}\ndata: ${JSON.stringify(each)}\n\n`).join("");
+  const streams = [];
+  const writes = [];
+  const fetch = async (url, { method = "GET" } = {}) => {
+    if (method === "POST") {
+      if (writes.push(url) > 1) return Response.json(body(1_000, { n: "mine" }));
+      return new Promise((_, reject) => streams[0].fail(reject));
+    }
+    if (!url.endsWith("/Events")) return Response.json({});
+    const { readable, writable } = new TransformStream();
+    const writer = writable.getWriter();
+    const state = streams.length === 0 ? body(1, { n: 0 }) : body(1_000, { n: "mine" });
+    void writer.write(encoder.encode(frames("state", state)));
+    streams.push({
+      fail: async (reject) => {
+        // In one piece: many changes of others, and the own one. The network fails amid them.
+        const others = Array.from({ length: 500 }, (_, n) => body(n + 2, { n }));
+        const text = frames("updated", ...others, body(1_000, { n: "mine" }));
+        writer.write(encoder.encode(text)).catch(() => {});
+        for (let turn = 0; turn < 200; turn += 1) await undefined;
+        reject(new TypeError("the network failed"));
+      },
+    });
+    return new Response(readable, { headers: { "Content-Type": "text/event-stream" } });
+  };
+  const client = connect(t, { url: "http://127.0.0.1:1", token: () => TOKEN }, {
+    transport: "rest",
+    fetch,
+  });
+  const document = await client.document(body(1).sid);
+  const seen = record(document);
+  await document.set({ n: "mine" });
+  await when(document, () => seen.at(-1)?.data.n === "mine");
+  assert.deepEqual(
+    seen.filter(({ data }) => data.n === "mine").map(({ isLocal }) => isLocal),
+    [true],
+  );
 });

@@ -95,6 +95,7 @@ test("everything public is exported, and nothing else", () => {
     "SyncClient",
     "SyncDocument",
     "SynclineError",
+    "TokenDenied",
     "default",
   ]);
   assert.equal(syncline.SyncClient, syncline.Client);

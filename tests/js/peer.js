@@ -10,6 +10,9 @@ import { WebSocketServer } from "ws";
 
 const DATE = "2026-01-31T08:15:30.123Z";
 
+/** In the form of a token, which is all that a scripted server asks. */
+export const TOKEN = "a.b.c";
+
 export const SID = `ET${"0".repeat(32)}`;
 
 export class Peer {

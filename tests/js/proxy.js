@@ -5,11 +5,32 @@ import { connect, createServer } from "node:net";
 
 const REFUSAL = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
+/** A whole HTTP response, after which the connection closes. */
+export function httpResponse(status, body = "", headers = {}) {
+  const lines = Object.entries({
+    "Content-Type": "text/html",
+    ...headers,
+    "Content-Length": Buffer.byteLength(body),
+    Connection: "close",
+  }).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${status} Status`, ...lines, "", body].join("\r\n");
+}
+
 export class Proxy {
   /** Answers each WebSocket handshake with 403, as some company proxies do. */
   refusesUpgrades = false;
   /** Lets WebSocket handshakes pass, and cuts the connection at the first message. */
   cutsWebSockets = false;
+  /** Takes WebSocket handshakes, and never answers them. */
+  swallowsUpgrades = false;
+  /** Milliseconds after which it cuts a connection that the server has answered on. */
+  cutsAfter = null;
+  /** What it answers itself, to all requests, handshakes included; null passes them on. */
+  answer = null;
+  /** How many connections it has taken. */
+  accepted = 0;
+  /** Milliseconds by which what the server sends comes later. */
+  replyDelay = 0;
   /** Cuts each new connection at once. */
   isDown = false;
   /** Swallows what the client sends. */
@@ -20,6 +41,7 @@ export class Proxy {
   #target;
   #server = createServer((client) => this.#accept(client));
   #sockets = new Set();
+  #frozen = new WeakSet();
   #onSwallowed = () => {};
 
   constructor(target) {
@@ -50,6 +72,11 @@ export class Proxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** From now on nothing passes on the connections that there are, though they stay open. */
+  freeze() {
+    for (const socket of this.#sockets) this.#frozen.add(socket);
+  }
+
   async stop() {
     this.#server.close();
     this.cut();
@@ -58,16 +85,19 @@ export class Proxy {
 
   #accept(client) {
     this.#keep(client);
+    this.accepted += 1;
     if (this.isDown) {
       client.destroy();
       return;
     }
     client.once("data", (head) => {
       const isUpgrade = /^upgrade: websocket/im.test(head.toString("latin1"));
-      if (isUpgrade && this.refusesUpgrades) {
-        client.end(REFUSAL);
+      const answer = this.answer ?? (isUpgrade && this.refusesUpgrades ? REFUSAL : null);
+      if (answer !== null) {
+        client.end(answer);
         return;
       }
+      if (isUpgrade && this.swallowsUpgrades) return;
       this.#join(client, head);
       if (isUpgrade && this.cutsWebSockets) client.once("data", () => client.destroy());
     });
@@ -79,12 +109,18 @@ export class Proxy {
     client.on("close", () => server.destroy());
     server.on("close", () => client.destroy());
     server.write(head);
-    client.on("data", (part) => this.swallowsRequests || server.write(part));
+    const drops = (what) => what || this.#frozen.has(client);
+    client.on("data", (part) => drops(this.swallowsRequests) || server.write(part));
     server.on("data", (part) => {
-      if (this.swallowsReplies) this.#onSwallowed();
+      if (drops(this.swallowsReplies)) this.#onSwallowed();
+      else if (this.replyDelay > 0) setTimeout(() => client.write(part), this.replyDelay);
       else client.write(part);
     });
+    if (this.cutsAfter !== null) {
+      server.once("data", () => setTimeout(() => client.destroy(), this.cutsAfter));
+    }
   }
+
   #keep(socket) {
     this.#sockets.add(socket);
     socket.on("error", () => socket.destroy());

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
@@ -61,6 +62,18 @@ test("a document that did not change is not announced after a break", async (t) 
   await document.set({ n: 2 });
   await when(document, () => seen.length > 0);
   assert.deepEqual(seen.map(({ data, isLocal }) => [data.n, isLocal]), [[2, true]]);
+});
+
+test("one that expired during a break is told removed, and expired", async (t) => {
+  const { proxy, client } = await connectThroughProxy(t);
+  const document = await client.document({ data: { n: 0 }, ttl: 1 });
+  proxy.isDown = true;
+  proxy.cut();
+  await next(client, "connectionError");
+  while (Date.parse(document.dateExpires) > Date.now()) await sleep(50);
+  proxy.isDown = false;
+  const event = await next(document, "removed");
+  assert.deepEqual([event.previousData, event.expired], [{ n: 0 }, true]);
 });
 
 test("a document that was removed during a break is told removed", async (t) => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { body } from "./peer.js";
+import { body, TOKEN } from "./peer.js";
 import { connect, next, when } from "./support.js";
 
 const encoder = new TextEncoder();
@@ -14,9 +14,9 @@ async function openStream(t, pieces) {
   const writer = writable.getWriter();
   const fetch = async (url) => {
     if (!url.endsWith("/Events")) return new Response("{}");
-    return new Response(readable);
+    return new Response(readable, { headers: { "Content-Type": "text/event-stream" } });
   };
-  const client = connect(t, { url: "http://127.0.0.1:1", token: () => "token" }, {
+  const client = connect(t, { url: "http://127.0.0.1:1", token: () => TOKEN }, {
     transport: "rest",
     fetch,
   });

@@ -83,6 +83,14 @@ export function whenState(client, state) {
   return inTime(`the state ${state}`, reached);
 }
 
+/** Resolved when `condition` holds, which is asked again and again; it may be async. */
+export function until(condition) {
+  const found = (async () => {
+    while (!(await condition())) await new Promise(setImmediate);
+  })();
+  return inTime(String(condition), found);
+}
+
 /** The error that a promise is rejected with. */
 export async function rejection(promise) {
   try {

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { Client } from "../../clients/js/src/syncline.js";
+import { Client, TokenDenied } from "../../clients/js/src/syncline.js";
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
-import { connect, next, rejection, when, whenState } from "./support.js";
+import { connect, next, rejection, until, when, whenState } from "./support.js";
 
 /** Seconds; the server gives notice when a tenth of it is left. */
 const SHORT = 2;
@@ -50,7 +50,7 @@ test("a token function that fails is asked again", async (t) => {
   await client.document();
   assert.deepEqual(errors, [
     [false, "there is no token: not now"],
-    [false, "there is no token: the token function returned no token"],
+    [false, "there is no token: the token function returned an empty string"],
   ]);
 });
 
@@ -159,4 +159,155 @@ test("a token and a url that cannot be any are refused at once", () => {
   for (const wrong of [undefined, "no url", "ftp://host", "http://u:p@host", "http://host/?a=1"]) {
     assert.throws(() => new Client("token", { url: wrong }), TypeError);
   }
+});
+
+describe("what is no token", () => {
+  const PAGE = "<!doctype html><title>secret page</title>";
+  for (const [what, given, named] of [
+    ["an HTML page", PAGE, /an HTML page of \d+ characters/],
+    ["JSON", '{"token":"secret.secret.secret"}', /JSON of 32 characters/],
+    ["another string", "secret", /a string of 6 characters that is no JWT/],
+    ["two parts", "secret.secret", /that is no JWT/],
+    ["nothing", undefined, /returned undefined/],
+    ["null", null, /returned null/],
+    ["blanks", "  \n", /an empty string/],
+    ["an object", { token: "secret" }, /a value of type Object/],
+    ["a response", new Response("secret"), /a value of type Response/],
+  ]) {
+    test(`${what} is asked for again, until a token comes`, async (t) => {
+      const answers = [given, Promise.resolve(given)];
+      const client = connect(t, server, {
+        token: () => (answers.length > 0 ? answers.shift() : server.token("alice")),
+      });
+      const errors = [];
+      client.on("connectionError", (error) => errors.push(error));
+      await client.document();
+      assert.equal(errors.length, 2);
+      for (const { terminal, message } of errors) {
+        assert.equal(terminal, false);
+        assert.match(message, named);
+        assert.doesNotMatch(message, /secret/);
+      }
+    });
+  }
+
+  test("meanwhile what is asked ends in time, and says what came", async (t) => {
+    const client = connect(t, server, { token: async () => PAGE, requestTimeout: 200 });
+    const late = await rejection(client.document());
+    assert.match(late.message, /no reply to open within 200 ms.*an HTML page/);
+    assert.equal(client.connectionState, "connecting");
+  });
+
+  test("white space around a token is none of it", async (t) => {
+    await connect(t, server, { token: () => `\n${server.token("alice")}\r\n` }).document();
+    await connect(t, server, { token: ` ${server.token("alice")}\n` }).document();
+  });
+
+  test("a function that never returns is asked again", async (t) => {
+    let asked = 0;
+    const client = connect(t, server, {
+      token: () => {
+        asked += 1;
+        return asked === 1 ? new Promise(() => {}) : server.token("alice");
+      },
+      tokenTimeout: 20,
+    });
+    const { message, terminal } = await next(client, "connectionError");
+    assert.match(message, /the token function took more than 20 ms/);
+    assert.equal(terminal, false);
+    await client.document();
+  });
+
+  test("when it is renewed, the connection stays, and the function is asked again", async (t) => {
+    const answers = [server.token("alice", SHORT), PAGE];
+    const client = connect(t, server, { token: () => answers.shift() ?? server.token("alice") });
+    const document = await client.document();
+    const { terminal, message } = await next(client, "connectionError");
+    assert.equal(terminal, false);
+    assert.match(message, /an HTML page/);
+    await until(() => answers.length === 0);
+    assert.deepEqual(await document.set({ n: 1 }), { n: 1 });
+  });
+
+  test("an error that only looks like the server's does not deny the client", async (t) => {
+    let asked = 0;
+    const client = connect(t, server, {
+      token: async () => {
+        asked += 1;
+        if (asked > 1) return server.token("alice");
+        const other = connect(t, server);
+        return other.document({ id: "none of that name", mode: "open_existing" });
+      },
+    });
+    const { terminal } = await next(client, "connectionError");
+    assert.equal(terminal, false);
+    await client.document();
+  });
+});
+
+test("only the application ends the asking: it says that the user is signed out", async (t) => {
+  let asked = 0;
+  const client = connect(t, server, {
+    token: async () => {
+      asked += 1;
+      throw new TokenDenied("bye");
+    },
+  });
+  const opening = rejection(client.document());
+  const error = await next(client, "connectionError");
+  assert.deepEqual([error.terminal, error.message], [true, "bye"]);
+  assert.ok((await opening) instanceof TokenDenied);
+  assert.equal(client.connectionState, "denied");
+  assert.equal(asked, 1);
+  await client.updateToken(() => server.token("alice"));
+  await client.document();
+});
+
+describe("in the token function the application may", () => {
+  test("shut the client down", async (t) => {
+    const client = connect(t, server, {
+      token: () => {
+        void client.shutdown();
+        return server.token("alice");
+      },
+    });
+    assert.match((await rejection(client.document())).message, /shut down/);
+    assert.equal(client.connectionState, "disconnected");
+  });
+
+  test("shut the client down, and wait for that", async (t) => {
+    const client = connect(t, server, {
+      token: async () => {
+        await client.shutdown();
+        throw new Error("closed");
+      },
+    });
+    assert.match((await rejection(client.document())).message, /shut down/);
+  });
+
+  test("give another token", async (t) => {
+    const client = connect(t, server, {
+      token: async () => {
+        await client.updateToken(() => server.token("alice"));
+        throw new Error("ask the other one");
+      },
+    });
+    await client.document();
+  });
+
+  test("close a document", async (t) => {
+    const client = connect(t, server, {
+      token: () => {
+        document?.close();
+        return server.token("alice");
+      },
+    });
+    let document = null;
+    document = await client.document();
+    await client.updateToken(() => {
+      document.close();
+      return server.token("alice");
+    });
+    assert.match((await rejection(document.set({}))).message, /closed/);
+  });
 });

@@ -70,6 +70,23 @@ describe("the main path", () => {
     assert.deepEqual(created.data, {});
   });
 
+  test("data that is empty is as if it were missing", async () => {
+    const created = await documents.create({ data: "" });
+    assert.deepEqual(created.data, {});
+    await documents(created.sid).update({ data: { a: 1 } });
+    assert.deepEqual((await documents(created.sid).update({ data: "", ttl: 60 })).data, { a: 1 });
+    assert.deepEqual(await refusal(documents(created.sid).update({ data: "" })), [400, 54_010]);
+  });
+
+  test("a limit or a page size above the largest is taken as the largest", async () => {
+    const made = await Promise.all(Array.from({ length: 101 }, () => documents.create()));
+    for (const options of [{ limit: 1_001 }, { pageSize: 5_000 }]) {
+      const listed = new Set((await documents.list(options)).map(({ sid }) => sid));
+      for (const { sid } of made) assert.ok(listed.has(sid));
+    }
+    assert.equal((await documents.page({ pageSize: 5_000 })).instances.length, 100);
+  });
+
   test("a name with a slash, encoded by the caller", async () => {
     const uniqueName = `${unique()}/b`;
     const created = await documents.create({ uniqueName });

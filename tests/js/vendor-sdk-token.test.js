@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { startServer } from "./server.js";
 import { freshName, next, rejection, when, whenState } from "./support.js";
-import { open, record, whenSubscribed } from "./vendor-sdk.js";
+import { IMPATIENT, open, record, VERSIONS, whenSubscribed } from "./vendor-sdk.js";
 
 const LIFE = 3;
 
@@ -72,25 +73,52 @@ test("the client is told in time, and stays connected by a fresh token", async (
   assert.deepEqual(await document.set({ n: 1 }), { n: 1 });
 });
 
-test("a token that runs out ends the connection; a fresh one brings it back", async (t) => {
-  const client = open(t, server, { token: server.token("alice", LIFE - 1) });
+test("a token that runs out may be renewed at any time", async (t) => {
+  const renew = async (version, delay) => {
+    const token = server.token("alice", LIFE);
+    const client = open(t, server, { Sdk: VERSIONS[version], token });
+    const expired = next(client, "tokenExpired");
+    const document = await whenSubscribed(await client.document({ data: { n: 0 } }));
+    const events = record(document);
+    await expired;
+    await server.rest("POST", `/${document.sid}`, { Data: '{"n":1}' });
+    if (delay > 0) await sleep(delay);
+    await client.updateToken(server.token("alice"));
+    await when(document, ({ data }) => data.n === 1);
+    assert.equal(client.connectionState, "connected");
+    assert.deepEqual(events, [["updated", false, { n: 1 }, { n: 0 }]]);
+    assert.deepEqual(await document.set({ n: 2 }), { n: 2 });
+  };
+  const delays = [0, 300, 4_000];
+  const versions = ["2.0.1", "3.1.0", "4.0.1"];
+  await Promise.all(versions.flatMap((version) => delays.map((delay) => renew(version, delay))));
+});
+
+test("the listener of tokenExpired may renew the token, and later ones too", async (t) => {
+  const client = open(t, server, { token: server.token("alice", LIFE), ...IMPATIENT });
+  let renewals = 0;
+  client.on("tokenExpired", () => {
+    renewals += 1;
+    client.updateToken(server.token("alice", renewals < 3 ? 1 : 60));
+  });
   const document = await whenSubscribed(await client.document({ data: { n: 0 } }));
-  const events = record(document);
-  await next(client, "tokenExpired");
-  await whenState(client, "disconnected");
+  while (renewals < 3) await next(client, "tokenExpired");
+  await whenState(client, "connected");
   await server.rest("POST", `/${document.sid}`, { Data: '{"n":1}' });
-  await client.updateToken(server.token("alice"));
   await when(document, ({ data }) => data.n === 1);
-  assert.deepEqual(events, [["updated", false, { n: 1 }, { n: 0 }]]);
 });
 
 test("a token of somebody else is refused in place of the first", async (t) => {
   const client = open(t, server);
-  await whenState(client, "connected");
+  const document = await whenSubscribed(await client.document({ data: { n: 0 } }));
   const told = next(client, "connectionError");
   const error = await rejection(client.updateToken(server.token("bob")));
   assert.deepEqual([error.status, error.code], [400, 51130]);
   const { httpStatusCode, errorCode } = await told;
   assert.deepEqual([httpStatusCode, errorCode], [401, 51215]);
+  await client.updateToken(server.token("alice", 600));
+  await server.rest("POST", `/${document.sid}`, { Data: '{"n":1}' });
+  await when(document, ({ data }) => data.n === 1);
+  assert.equal(client.connectionState, "connected");
 });
 

@@ -4,9 +4,19 @@ import { createRequire } from "node:module";
 
 import { next, whenState } from "./support.js";
 
-const { SyncClient } = createRequire(import.meta.url)("twilio-sync");
+const require = createRequire(import.meta.url);
+const { SyncClient } = require("twilio-sync");
 
 export { SyncClient };
+
+/** The client class of each version that is tested. Before 3.1.0 they speak an older protocol. */
+export const VERSIONS = {
+  "0.12.4": require("twilio-sync-0-12").SyncClient,
+  "2.0.1": require("twilio-sync-2-0").SyncClient,
+  "3.0.6": require("twilio-sync-3-0").SyncClient,
+  "3.1.0": require("twilio-sync-3-1").SyncClient,
+  "4.0.1": SyncClient,
+};
 
 /** Quick to connect again after a break; the SDK's own default begins at a second. */
 export const IMPATIENT = { retryPolicy: { min: 50, max: 400, randomness: 0.2 } };
@@ -22,11 +32,15 @@ export function moved(url) {
  * @param {import("node:test").TestContext} t
  * @param {import("./server.js").Server} server
  * @param {object} [options] of the SDK; besides, `identity`, `token`, and `url` instead of the
- *   server's own
+ *   server's own, and `Sdk`, another class of client
  */
-export function open(t, server, { identity = "alice", token, url, ...options } = {}) {
+export function open(
+  t,
+  server,
+  { identity = "alice", token, url, Sdk = SyncClient, ...options } = {},
+) {
   const given = token ?? server.token(identity);
-  const client = new SyncClient(given, { ...moved(url ?? server.url), ...options });
+  const client = new Sdk(given, { ...moved(url ?? server.url), ...options });
   t.after(() => client.shutdown());
   return client;
 }
@@ -49,6 +63,14 @@ export async function whenSubscribed(document) {
     await next(document, "_subscriptionStateChanged");
   }
   return document;
+}
+
+/** The next error after which the client does not try to connect again. */
+export async function nextRefusal(client) {
+  let error;
+  do error = await next(client, "connectionError");
+  while (!error.terminal);
+  return error;
 }
 
 /** The names of a client's states from now on, each once it is entered. */

@@ -41,7 +41,8 @@ def test_text_with_a_lone_surrogate_is_an_invalid_parameter() -> None:
     refusal = refused(fields.text, SURROGATE)
 
     assert refusal.code is Code.INVALID_PARAMETER
-    assert refusal.message == "Field holds a character that UTF-8 cannot carry."
+    assert refusal.message.startswith("Field holds half of a surrogate pair (\\ud")
+    assert refusal.message.endswith(", which UTF-8 cannot carry.")
 
 
 @pytest.mark.parametrize("name", ["a", "user/prefs", " ", "ключ", "x" * 320, SID[:-1], SID.lower()])
@@ -138,7 +139,11 @@ def test_an_operation_id_has_1_to_64_characters(value: str) -> None:
         ("", "Field must have 1 to 64 characters; 0 were given."),
         ("x" * 65, "Field must have 1 to 64 characters; 65 were given."),
         (5, "Field must be a string; 5 was given."),
-        (SURROGATE, "Field holds a character that UTF-8 cannot carry."),
+        (
+            SURROGATE,
+            "Field holds half of a surrogate pair (\\ud800) as character 0, "
+            "which UTF-8 cannot carry.",
+        ),
     ],
 )
 def test_another_operation_id_is_an_invalid_parameter(value: Any, sentence: str) -> None:

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.jsondata import DEPTH_LIMIT, TEXT_DEPTH_LIMIT, compact, parse, parse_object
+from syncline_protocol.jsondata import (
+    DEPTH_LIMIT,
+    TEXT_DEPTH_LIMIT,
+    compact,
+    parse,
+    parse_object,
+    values_in,
+    values_limit,
+)
 
 
 def refusal_of(text: str | bytes) -> str:
@@ -79,13 +87,24 @@ def test_what_only_looks_like_json_is_refused(text: str) -> None:
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
 def test_constants_of_python_are_no_numbers(constant: str) -> None:
     assert refusal_of(f'{{"a":{constant}}}') == (
-        f"Data is not acceptable JSON: {constant} is not a JSON number."
+        f"Data is not acceptable JSON: {constant} is not a JSON number, at character 5."
     )
 
 
-def test_a_number_beyond_floating_point_is_refused() -> None:
-    assert refusal_of("[1e999]") == (
-        'Data is not acceptable JSON: the number "1e999" is too large.'
+def test_the_place_of_a_constant_is_not_that_of_its_name_in_a_text() -> None:
+    text = r'{"NaN":"a \" NaN","b":[NaN]}'
+
+    assert refusal_of(text).endswith(
+        f"NaN is not a JSON number, at character {text.index('[') + 1}."
+    )
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e400", "9" * 400, f"-{'1' * 310}"])
+def test_a_number_beyond_floating_point_is_refused(number: str) -> None:
+    shown = json.dumps(number if len(number) <= 40 else number[:39] + "…")
+
+    assert refusal_of(f"[{number}]") == (
+        f"Data is not acceptable JSON: the number {shown} is too large: a double does not hold it."
     )
 
 
@@ -94,16 +113,29 @@ def test_integers_of_64_bits_are_kept_exactly(number: int) -> None:
     assert parse(str(number), "Data") == number
 
 
-@pytest.mark.parametrize("number", [-(2**63) - 1, 2**64, 10**20, -(10**20)])
-def test_larger_integers_are_refused(number: int) -> None:
-    assert refusal_of(f"[{number}]") == (
-        f'Data is not acceptable JSON: the integer "{number}" does not fit 64 bits.'
-    )
+@pytest.mark.parametrize(
+    "number", [-(2**63) - 1, 2**64, 10**20, -(10**20), 123456789012345678901, 3 * 10**300]
+)
+def test_larger_integers_are_the_doubles_that_they_denote(number: int) -> None:
+    [read] = parse(f"[{number}]", "Data")
+
+    assert isinstance(read, float)
+    assert read == float(number)
+    assert orjson.loads(parse_object({"a": read}, "Data", 100)) == {"a": float(number)}
+
+
+@bounded
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_double_is_read_from_all_of_its_digits(number: float) -> None:
+    """JavaScript writes those up to 1e21 without an exponent."""
+    if number.is_integer():
+        assert parse(f"{int(number)}", "Data") == number
 
 
 def test_an_integer_of_a_million_digits_is_refused_unread() -> None:
     assert refusal_of("9" * 1_000_000) == (
-        f'Data is not acceptable JSON: the integer "{"9" * 39}\\u2026" does not fit 64 bits.'
+        f'Data is not acceptable JSON: the number "{"9" * 39}\\u2026" is too large: '
+        "a double does not hold it."
     )
 
 
@@ -129,7 +161,8 @@ def test_a_refusal_quotes_no_more_than_a_line_of_the_text() -> None:
 def test_a_text_may_be_nested_as_deep_as_data_and_what_wraps_it() -> None:
     assert parse(json.dumps(nested(TEXT_DEPTH_LIMIT)), "Data") == nested(TEXT_DEPTH_LIMIT)
     assert refusal_of(json.dumps(nested(TEXT_DEPTH_LIMIT + 1))) == (
-        f"Data is not acceptable JSON: it is nested more than {TEXT_DEPTH_LIMIT} deep."
+        f"Data is not acceptable JSON: it is nested more than {TEXT_DEPTH_LIMIT} deep, "
+        f"at character {json.dumps(nested(TEXT_DEPTH_LIMIT + 1)).index('1') - 6}."
     )
 
 
@@ -153,18 +186,28 @@ def test_data_is_nested_at_most_so_deep() -> None:
     assert orjson.loads(parse_object(nested(DEPTH_LIMIT), "Data", 1000)) == nested(DEPTH_LIMIT)
 
     for depth in (DEPTH_LIMIT + 1, DEPTH_LIMIT + 200):
-        with pytest.raises(Refusal, match="^Data ") as caught:
+        with pytest.raises(Refusal, match="^Data .*at /a/0/a/0/.* nested more than 64") as caught:
             parse_object(nested(depth), "Data", 10_000)
         assert caught.value.code is Code.INVALID_JSON
 
 
-@pytest.mark.parametrize("text", ['"\\ud800"', '{"\\udfff":1}'])
-def test_a_lone_surrogate_cannot_be_stored(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (r'"\ud800"', r"at the top it holds half of a surrogate pair (\ud800) as character 0"),
+        (r'{"\udfff":1}', r"at the top it has a key with half of a surrogate pair (\udfff)"),
+        (r'{"a":[{"b/~":"ü\ude00"}]}', r"at /a/0/b~1~0 it holds half of a surrogate pair (\ude00)"),
+        (r'{"a":{"ok":1,"x\ud83d":{}}}', "at /a it has a key with half of a surrogate pair"),
+    ],
+)
+def test_a_lone_surrogate_cannot_be_stored(text: str, place: str) -> None:
     with pytest.raises(Refusal) as caught:
         compact(parse(text, "Data"), "Data")
 
     assert caught.value.code is Code.INVALID_JSON
-    assert caught.value.message.startswith("Data holds text that UTF-8 cannot carry")
+    assert caught.value.message.startswith(f"Data is not acceptable JSON: {place}")
+    assert "nested" not in caught.value.message
+    caught.value.message.encode()
 
 
 def test_a_surrogate_pair_is_one_character() -> None:
@@ -201,3 +244,48 @@ def test_size_is_counted_in_bytes_of_compact_utf8() -> None:
     assert caught.value.message == (
         f"Data is {size} bytes as compact JSON; at most {size - 1} are allowed."
     )
+
+
+@pytest.mark.parametrize("text", ["[0,0,0]", '[{},{"a":1}]', b"[[],[[]]]", '[",[{"]'])
+def test_a_text_of_too_many_values_is_refused_before_it_is_parsed(text: str | bytes) -> None:
+    count = values_in(text)
+    parse(text, "Data", count)
+    broken = text[:-1]
+    with pytest.raises(Refusal, match="commas and opening brackets; at most") as caught:
+        parse(broken, "Data", count - 1)
+    assert caught.value.code is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize("filling", [b",", b"[", b"{", b"0,", b"{},", b"[],"])
+def test_no_document_of_an_allowed_size_has_too_many_values(filling: bytes) -> None:
+    data = b'{"a":"%s"}' % (filling * 1000)
+    parse(data, "Data", values_limit(len(data)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [2**63 - 1, -(2**63), 2**64 - 1],
+        {"n": 10**18, "s": "1" * 30},
+        [1.5e300, 0.1, 1e-7, "1" * 19],
+    ],
+)
+def test_long_numbers_are_read_as_they_were_written(value: Any) -> None:
+    assert parse(json.dumps(value), "Data") == value
+
+
+@pytest.mark.parametrize("text", ["[18446744073709551616]", "[-9223372036854775809]", "1" * 5000])
+def test_integers_beyond_64_bits_are_refused_wherever_they_stand(text: str) -> None:
+    assert "does not fit 64 bits" in refusal_of(text)
+
+
+@pytest.mark.parametrize("inside", ['"]]]]"', '"[[[["', '"\\"[["', '"\\\\"', '{"[{":"}]"}'])
+def test_brackets_in_strings_do_not_nest(inside: str) -> None:
+    depth = TEXT_DEPTH_LIMIT - inside.startswith("{")
+    parse("[" * depth + inside + "]" * depth, "Data")
+    assert "nested more than" in refusal_of("[" * (depth + 1) + inside + "]" * (depth + 1))
+
+
+def test_a_text_whose_brackets_all_stand_in_a_string_is_not_deep() -> None:
+    text = "[" * 10 * TEXT_DEPTH_LIMIT
+    assert parse(json.dumps(text), "Data") == text

@@ -220,6 +220,27 @@ class TestUnacceptableJson:
             assert error["message"].endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("head", "request_id"),
+    [
+        (b'{"id":7,"do":"set"', 7),
+        (b' { "id" : 9007199254740991 , "x"', 2**53 - 1),
+        (b'{"id":9007199254740992,', None),
+        (b'{"id":-1,', None),
+        (b'{"id":1.5,', None),
+        (b'{"id":7', None),
+        (b'{"do":"set","id":7,', None),
+        (b'{"id":"7",', None),
+        (b"\xff\xfe", None),
+        (b"", None),
+    ],
+)
+def test_the_id_is_known_by_the_beginning_where_it_comes_first(
+    head: bytes, request_id: int | None
+) -> None:
+    assert native.leading_id(head) == request_id
+
+
 class TestBadMembers:
     @pytest.mark.parametrize(
         ("message", "code", "sentence"),

@@ -130,6 +130,53 @@ class TestReading:
         assert {name: packet.header[name] for name in header} == header
 
 
+class TestBeginnings:
+    @pytest.mark.parametrize("dialect", DIALECTS)
+    def test_of_a_whole_header_all_members_are_known(self, dialect: Dialect) -> None:
+        frame = dialect({"id": "TM7", "x": {"id": "y"}, "method": "message"}, b"x" * 1000)
+        packet = twilsock.beginning(frame[:200])
+        assert packet is not None
+        assert (packet.method, packet.id, packet.payload) == ("message", "TM7", b"")
+        assert packet.header["x"] == {"id": "y"}
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            {"method": "message", "id": "TM7", "x": "y" * HEADER_LIMIT},
+            {"id": "TM7", "method": "message", "x": "y" * HEADER_LIMIT},
+        ],
+    )
+    def test_of_a_part_of_one_those_two_it_begins_with(self, header: Any) -> None:
+        for frame in (javascript(header), javascript(header)[:100]):
+            packet = twilsock.beginning(frame)
+            assert packet is not None
+            assert (packet.method, packet.id) == ("message", "TM7")
+        with pytest.raises(twilsock.HeaderTooLarge):
+            twilsock.decode(javascript(header))
+
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            b"",
+            b"x" * 1000,
+            framed(b"{}"),
+            framed(b"[]"),
+            framed(b'{"method":"message"}'),
+            framed(b'{"x":{"method":"message","id":"TM7"}}', size=70_000),
+            framed(b'{"method":"message","method":"x"}', size=70_000),
+            framed(b'{"method":"message","id":"\\u0054', size=70_000),
+            framed(b'{"method":"message","id":"\xff","x', size=70_000),
+        ],
+    )
+    def test_of_anything_else_nothing_is_known(self, frame: bytes) -> None:
+        assert twilsock.beginning(frame) is None
+
+    @bounded
+    @given(st.binary(max_size=200) | st.binary(max_size=200).map(framed))
+    def test_any_bytes_are_a_packet_or_none(self, frame: bytes) -> None:
+        twilsock.beginning(frame)
+
+
 class TestHttpRequests:
     def test_headers_and_parameters_are_strings_or_arrays_of_them(self) -> None:
         plain = request(

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 import pytest
 import uvloop
 
-from support.store import Clock, Publications, Service, Store
-from syncline_server.pubsub import hub
-from syncline_server.storage import commit, expiry
-from syncline_server.storage import documents as storage_documents
+from support.store import Clock, Elapse, Publications, Service, Store, elapsing
+from syncline_server.storage import commit
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.redis import clock as redis_clock
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.redis.embedded import EmbeddedRedis
@@ -87,7 +86,13 @@ async def published(store: Store, service_sid: str) -> AsyncIterator[Publication
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The server's clock, to be set wrong."""
-    clock = Clock(commit.now_ms)
-    for module in (storage_documents, commit, expiry, hub):
+    clock = Clock(redis_clock.now_ms)
+    for module in (commit, redis_clock):
         monkeypatch.setattr(module, "now_ms", clock)
     return clock
+
+
+@pytest.fixture
+def elapse(admin: Connection, service_sid: str) -> Elapse:
+    """Lets time pass for what expires in the service, in ms: brings all its deadlines nearer."""
+    return elapsing(admin, service_sid)

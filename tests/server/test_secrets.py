@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from pathlib import Path
 
@@ -35,6 +36,62 @@ async def test_nothing_of_it_is_told(fresh_server: StartServer, form: str) -> No
     assert "syncline" in server.log.read_text()
     found = [secret for secret in _secrets(server, *tokens) if secret in told]
     assert found == []
+
+
+SECRETS = {
+    "SYNCLINE_ACCOUNT_SID": "AC" + "1" * 32,
+    "SYNCLINE_AUTH_TOKEN": "secret-of-the-account",
+    "SYNCLINE_API_KEY_SID": "SK" + "2" * 32,
+    "SYNCLINE_API_KEY_SECRET": "secret-of-the-key",
+    "SYNCLINE_API_KEYS": "SK" + "3" * 32 + ":secret-of-the-other",
+    "SYNCLINE_MASTER_KEY": base64.b64encode(b"secret-of-the-32-bytes-in-redis!").decode(),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_child_has_it_in_its_environment_or_arguments(
+    fresh_server: StartServer, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setenv("SOMEBODY_ELSES_PASSWORD", "secret-of-somebody-else")
+    server = fresh_server(f"--workers={workers}", environ=SECRETS)
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    assert len(children) == (3 if workers == 2 else 1)
+    for child in children:
+        environ = Path(f"/proc/{child.pid}/environ").read_bytes().decode() + str(child.cmdline())
+        for name, value in SECRETS.items():
+            assert name not in environ and value not in environ
+        if "runtime.worker" not in str(child.cmdline()):
+            assert "SOMEBODY_ELSES_PASSWORD" not in environ
+    # They serve all the same, with these credentials.
+    with DocumentsApi(server) as api:
+        assert api.create()["sid"]
+
+
+async def test_a_redis_url_is_in_no_worker(fresh_server: StartServer) -> None:
+    owner = fresh_server()
+    url = f"unix://{owner.data_dir / 'redis' / 'redis.sock'}?db=0"
+    server = fresh_server("--workers=2", environ={"SYNCLINE_REDIS_URL": url})
+    for child in psutil.Process(server.process.pid).children(recursive=True):
+        assert b"redis.sock" not in Path(f"/proc/{child.pid}/environ").read_bytes()
+
+
+def test_files_in_the_data_directory_are_their_owners_alone(
+    fresh_server: StartServer, tmp_path: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        # As an earlier version left it.
+        (old := tmp_path / "data" / "redis" / "appendonlydir").mkdir(parents=True)
+        (old / "left-by-an-earlier-version").touch()
+        (tmp_path / "data").chmod(0o700)
+        server = fresh_server(data_dir=tmp_path / "data")
+    finally:
+        os.umask(before)
+    with DocumentsApi(server) as api:
+        api.create()
+    made = [server.data_dir, *server.data_dir.rglob("*")]
+    assert len(made) > 8
+    assert [path for path in made if path.lstat().st_mode & 0o077] == []
 
 
 async def _visit(server: RunningServer, good: str, expired: str) -> list[str]:

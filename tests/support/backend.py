@@ -33,6 +33,6 @@ def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
         services=services,
         documents=documents,
         permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents),
+        listing=Listing(redis, documents, settings.max_lists),
         hub=hub,
     )

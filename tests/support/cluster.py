@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import socket
 import subprocess
@@ -170,12 +171,15 @@ class Cluster:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports below 55,536, since a node's bus is 10,000 above its port."""
+    """Ports of which the one 10,000 above is free as well: a node's bus is there.
+
+    Both lie below the ports that the system gives to outgoing connections. Random, because other
+    processes that run tests look for ports at the same moment.
+    """
     with ExitStack() as held:
         ports: list[int] = []
-        candidate = 21_000
         while len(ports) < count:
-            candidate += 1
+            candidate = random.randrange(11_000, 22_000)
             try:
                 for port in (candidate, candidate + 10_000):
                     held.enter_context(socket.create_server(("127.0.0.1", port)))

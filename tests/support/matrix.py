@@ -8,7 +8,7 @@ from typing import Any
 from support.account import Account
 from support.api import unique
 
-__all__ = ["PATCHES", "SECRET", "Target", "left_by", "may_see", "pairs", "rows"]
+__all__ = ["PATCHES", "SECRET", "Target", "left_by", "may_see", "outcome_on", "pairs", "rows"]
 
 SECRET = "what nobody may learn"
 
@@ -36,6 +36,15 @@ def pairs(rows: Mapping[str, object]) -> list[tuple[str, str]]:
         "twilsock": v3 | {"open"},
     }
     return [(wire, operation) for wire in operations for operation in sorted(operations[wire])]
+
+
+def outcome_on(wire: str, operation: str, outcome: str) -> str:
+    """The outcome of a table on one wire.
+
+    Twilsock answers a subscription without the right to read as if the object were gone.
+    """
+    is_refused = (wire, operation, outcome) == ("twilsock", "open", "403/54007")
+    return "404/54100" if is_refused else outcome
 
 
 class Target:

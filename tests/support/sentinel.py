@@ -1,4 +1,4 @@
-"""A master, a replica of it, and a Sentinel that watches both."""
+"""A master, replicas of it, and a Sentinel that watches them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from syncline_server.storage.redis import embedded
+from syncline_server.storage.redis.connection import ConnectionBroken, connect
 
 from .cluster import PATIENCE, ClusterNode, free_ports
 
@@ -18,13 +19,18 @@ NAME = "mymaster"
 
 
 class Watched:
-    """Started by `start`, ended by `stop`."""
+    """Started by `start`, ended by `stop`.
 
-    def __init__(self, directory: Path) -> None:
-        ports = free_ports(3)
-        self.master, self.replica, self.sentinel = (
+    Attributes:
+        replica: the first of `replicas`.
+    """
+
+    def __init__(self, directory: Path, replicas: int = 1) -> None:
+        ports = free_ports(2 + replicas)
+        self.master, self.sentinel, *self.replicas = (
             ClusterNode(port, directory / f"redis{port}") for port in ports
         )
+        self.replica = self.replicas[0]
 
     @property
     def url(self) -> str:
@@ -32,17 +38,16 @@ class Watched:
 
     async def start(self) -> None:
         self._start(self.master)
-        self._start(self.replica, "--replicaof", f"127.0.0.1 {self.master.port}")
-        async with asyncio.timeout(PATIENCE):
-            while b"master_link_status:up" not in await self.replica.ask("INFO", "replication"):
-                await asyncio.sleep(0.02)
+        for replica in self.replicas:
+            self._start(replica, "--replicaof", f"127.0.0.1 {self.master.port}")
+        await self.until_online(self.master, len(self.replicas))
         self._start_sentinel()
         async with asyncio.timeout(PATIENCE):
-            while not await self._asked("SENTINEL", "REPLICAS", NAME):
+            while len(await self._asked("SENTINEL", "REPLICAS", NAME)) < len(self.replicas):
                 await asyncio.sleep(0.05)
 
     def stop(self) -> None:
-        for node in (self.sentinel, self.master, self.replica):
+        for node in (self.sentinel, self.master, *self.replicas):
             if node.process is not None:
                 node.process.kill()
                 node.process.wait()
@@ -51,11 +56,44 @@ class Watched:
         """It answers nobody, and keeps its connections: a machine that hangs."""
         self.master.signal(signal.SIGSTOP)
 
+    async def until_online(self, master: ClusterNode, count: int) -> None:
+        """Return when so many replicas follow a master."""
+        async with asyncio.timeout(PATIENCE):
+            while (await master.ask("INFO", "replication")).count(b"state=online") < count:
+                await asyncio.sleep(0.02)
+            # A replica takes commands from its first acknowledgement on, which takes a while.
+            connection = await connect(master.address, PATIENCE)
+            await connection.execute("SET", "first", "")
+            while await connection.execute("WAIT", count, 1000) < count:
+                pass
+            connection.abort()
+
+    async def fail_over(self) -> ClusterNode:
+        """Have the Sentinel promote a replica, as before planned work; returns the new master."""
+        await self._asked("SENTINEL", "FAILOVER", NAME)
+        old = self.master.port
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                _, port = await self._asked("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+                if int(port) != old:
+                    break
+                await asyncio.sleep(0.05)
+        [promoted] = [node for node in self.replicas if node.port == int(port)]
+        await self.until_online(promoted, len(self.replicas))
+        return promoted
+
     async def until_promoted(self) -> None:
         """Return when the replica is the master."""
         async with asyncio.timeout(PATIENCE):
-            while b"role:master" not in await self.replica.ask("INFO", "replication"):
+            while not await self._is_promoted():
                 await asyncio.sleep(0.05)
+
+    async def _is_promoted(self) -> bool:
+        try:
+            return b"role:master" in await self.replica.ask("INFO", "replication")
+        except ConnectionBroken:
+            # A replica drops its clients when it becomes a master.
+            return False
 
     async def _asked(self, *command: str) -> Any:
         return await self.sentinel.ask(*command)

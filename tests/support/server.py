@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -55,7 +56,11 @@ class RunningServer:
     """
 
     def __init__(
-        self, data_dir: Path, *options: str, environ: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *options: str,
+        environ: Mapping[str, str] | None = None,
+        open_files: int | None = None,
     ) -> None:
         """Start it.
 
@@ -64,6 +69,7 @@ class RunningServer:
             options: of `syncline serve`, besides `--data-dir`; without `--port` a free port is
                 taken.
             environ: `SYNCLINE_…` variables.
+            open_files: how many its processes may have open; None for as many as this one.
 
         Raises:
             RuntimeError: it ended, or was not ready in time; the text holds its log.
@@ -71,7 +77,23 @@ class RunningServer:
         self.data_dir = data_dir
         self.environ = dict(environ or {})
         self._options = options
+        self._open_files = open_files
         self._start("--port=0", *options)
+        self.await_ready()
+
+    @classmethod
+    def waiting(cls, data_dir: Path, *options: str) -> Self:
+        """One that may not be ready for a while: `await_ready` is for the caller to call.
+
+        Meanwhile `url` names the port that it will have.
+        """
+        self = cls.__new__(cls)
+        self.data_dir, self.environ, self._options = data_dir, {}, options
+        self._open_files = None
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._start(*options, f"--port={self.port}")
+        return self
 
     @property
     def log(self) -> Path:
@@ -112,6 +134,7 @@ class RunningServer:
         self.stop()
         # The last of an option that is given twice is the one that counts.
         self._start(*self._options, f"--port={self.port}")
+        self.await_ready()
 
     def __enter__(self) -> Self:
         return self
@@ -128,15 +151,19 @@ class RunningServer:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [SYNCLINE, "serve", f"--data-dir={self.data_dir}", *options],
+                [*self._wrapper(), SYNCLINE, "serve", f"--data-dir={self.data_dir}", *options],
                 env=clean_environ(self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        self._read_ready_line()
 
-    def _read_ready_line(self) -> None:
+    def _wrapper(self) -> list[str]:
+        limit = self._open_files
+        return [] if limit is None else ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"']
+
+    def await_ready(self) -> None:
+        """Return once it has said that it is ready."""
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], START_TIMEOUT)
         self.ready_line = self.process.stdout.readline().decode() if readable else ""
@@ -159,6 +186,12 @@ class RunningServer:
             self.process.stdout.close()
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 class StartServer(Protocol):
     """What the fixture `fresh_server` gives."""
 
@@ -167,6 +200,7 @@ class StartServer(Protocol):
         *options: str,
         environ: Mapping[str, str] | None = None,
         data_dir: Path | None = None,
+        open_files: int | None = None,
     ) -> RunningServer:
         """Start a server; `data_dir` None makes a new one. The rest as in `RunningServer`."""
 

@@ -157,13 +157,15 @@ class TwilsockClient:
         parsed = orjson.loads(reply.payload) if reply.payload else None
         return reply.header["http_status"]["code"], parsed
 
-    async def subscribe(self, action: str, correlation_id: int, *requests: Members) -> Any:
-        """Ask for subscriptions, or cancel them; the receipt."""
+    async def subscribe(
+        self, action: str, correlation_id: int, *requests: Members, version: int | None = 4
+    ) -> Any:
+        """Ask for subscriptions, or cancel them; the receipt. `version` None names none."""
         status, receipt = await self.call(
             "POST",
             "/v4/Subscriptions",
-            {
-                "event_protocol_version": 4,
+            ({} if version is None else {"event_protocol_version": version})
+            | {
                 "action": action,
                 "correlation_id": correlation_id,
                 "requests": list(requests),

@@ -52,6 +52,17 @@ def test_create_with_nothing(service: Any) -> None:
     assert (document.unique_name, document.data, document.date_expires) == (None, {}, None)
 
 
+@pytest.mark.parametrize("data", [None, ""])
+def test_data_that_is_none_or_empty_is_as_if_it_were_missing(
+    service: Any, data: str | None
+) -> None:
+    document = service.documents.create(data=data)
+    assert document.data == {}
+    changed = service.documents(document.sid).update(data={"a": 1})
+    assert service.documents(document.sid).update(data=data, ttl=60).data == changed.data
+    assert error(service.documents(document.sid).update, data=data) == (400, 54010)
+
+
 def test_create_with_data_as_text(service: Any) -> None:
     assert service.documents.create(data='{"a": [1, 2]}').data == {"a": [1, 2]}
 
@@ -104,6 +115,15 @@ def test_list_over_several_pages(login: Any, server: RunningServer, service: Any
     assert made <= set(listed)
     assert len(service.documents.list(limit=5)) == 5
     assert len(list(service.documents.stream(limit=4, page_size=2))) == 4
+
+
+def test_a_limit_or_a_page_size_above_the_largest_is_taken_as_the_largest(service: Any) -> None:
+    made = {service.documents.create().sid for _ in range(101)}
+    for options in ({"limit": 1001}, {"page_size": 5000}, {"limit": 2000, "page_size": 1001}):
+        assert made <= {document.sid for document in service.documents.list(**options)}
+    page = service.documents.page(page_size=5000)
+    assert len(list(page)) == 100
+    assert "PageSize=100&" in page.next_page_url
 
 
 def test_page_by_page_and_back(service: Any) -> None:
@@ -202,7 +222,7 @@ def test_the_errors_of_update(
 
 @pytest.mark.parametrize(
     ("parameters", "code"),
-    [({"page_size": 0}, 54454), ({"page_size": 1001}, 54454), ({"page_token": "garbage"}, 54453)],
+    [({"page_size": 0}, 54454), ({"page_size": -1}, 54454), ({"page_token": "garbage"}, 54453)],
 )
 def test_the_errors_of_a_page(service: Any, parameters: dict[str, Any], code: int) -> None:
     assert page_error(service.documents.page, **parameters) == (400, code)

@@ -133,7 +133,6 @@ class TestServices:
     @pytest.mark.parametrize(
         ("parameters", "code"),
         [
-            ({"friendly_name": ""}, 54053),
             ({"friendly_name": "x" * 256}, 54053),
             ({"webhook_url": "nowhere"}, 54051),
             ({"webhook_url": "http://example.com/" + "x" * 500}, 54051),

@@ -3,7 +3,11 @@
  *
  *     import { Client } from "https://sync.example.com/syncline.js";
  *
- *     const client = new Client(async () => (await fetch("/token")).text());
+ *     const client = new Client(async () => {
+ *       const response = await fetch("/token");
+ *       if (!response.ok) throw new Error(`no token: HTTP ${response.status}`);
+ *       return response.text();
+ *     });
  *     const prefs = await client.document("user_prefs");
  *     prefs.on("updated", ({ data, isLocal }) => render(data));
  *     await prefs.update({ color: "red" });
@@ -13,14 +17,16 @@
  *
  *     client, document, emitter            the public face
  *     open-objects                         the subscriptions, through every break
- *     connection, dialer                   one transport at a time, kept open
+ *     connection, attempts, dialer         one transport at a time, kept open
  *     websocket, close                     the native protocol (docs/protocol.md)
  *     rest, followers, http, sse           its replacement where WebSockets are blocked (section 9)
  *     transport                            what both of them can do
+ *     wakeups                              when the network, the page or the machine is back
  *     options, token                       what the application gives
- *     subscription, event-queue, events    what is told, in which order
+ *     subscription, event-queue, events    which events handles get, in which order
+ *     mutation-queue                       one mutation of a document at a time
  *     deltas, canonical                    what changed, and what makes sure of it
- *     json, queue, backoff, timing         tools
+ *     json, json-faults, queue, timing      tools
  *     errors, snapshot, protocol           what everything uses
  *
  * Times are in milliseconds, unless a name or a comment says otherwise.
@@ -31,7 +37,7 @@
 export { Client, Client as SyncClient, Client as default } from "./syncline/client.js";
 export { SyncDocument } from "./syncline/document.js";
 export { Emitter } from "./syncline/emitter.js";
-export { SynclineError } from "./syncline/errors.js";
+export { SynclineError, TokenDenied } from "./syncline/errors.js";
 export { EventQueue } from "./syncline/event-queue.js";
 export { Snapshot } from "./syncline/snapshot.js";
 

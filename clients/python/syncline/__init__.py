@@ -7,7 +7,8 @@ async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
         print(event.name, event.data)
 """
 
-from .client import Client, Mode, connect
+from .client import Client, Mode
+from .connector import connect
 from .document import Document, Mutator
 from .emitter import EventQueue
 from .events import ConnectionState, DocumentEvent, Removed, StateChanged, Updated
@@ -23,10 +24,13 @@ from .exceptions import (
     RequestTimeout,
     RevisionMismatch,
     SynclineError,
+    TokenDenied,
     TokenExpired,
+    TokenUnavailable,
     TooLarge,
     Unauthorized,
     Unavailable,
+    UsageError,
     WebSocketBlocked,
 )
 from .snapshot import JsonObject, Snapshot
@@ -56,11 +60,14 @@ __all__ = [
     "StateChanged",
     "SynclineError",
     "Token",
+    "TokenDenied",
     "TokenExpired",
+    "TokenUnavailable",
     "TooLarge",
     "Unauthorized",
     "Unavailable",
     "Updated",
+    "UsageError",
     "WebSocketBlocked",
     "connect",
 ]

@@ -17,15 +17,17 @@ class Backoff:
     accepts and drops at once would be dialled without pause.
     """
 
-    def __init__(self, initial: float, limit: float) -> None:
+    def __init__(self, initial: float, limit: float, *, stable_after: float = STABLE_AFTER) -> None:
         """
         Args:
             initial: the first ceiling, in seconds.
             limit: the greatest ceiling, in seconds.
+            stable_after: seconds after which a connection counts as good.
         """
         self._initial = initial
         self._limit = limit
         self._ceiling = initial
+        self._stable_after = stable_after
 
     @property
     def ceiling(self) -> float:
@@ -40,5 +42,5 @@ class Backoff:
 
     def connection_stood(self, seconds: float) -> None:
         """Take note that a connection ended after so long."""
-        if seconds >= STABLE_AFTER:
+        if seconds >= self._stable_after:
             self._ceiling = self._initial

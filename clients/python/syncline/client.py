@@ -1,38 +1,40 @@
-"""`connect`, and the client that it makes."""
+"""The client that `connect` makes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import orjson
+
+from syncline_protocol.errors import Code
 
 from .backoff import Backoff
 from .connection import Connection
 from .document import Document, make_op
 from .emitter import Callback, Emitter
-from .encoding import encode_data
+from .encoding import check_address, encode_data
 from .events import ConnectionState, StateChanged
 from .exceptions import (
     ClientClosed,
     Forbidden,
+    InvalidRequest,
     NotFound,
     RequestError,
     RequestTimeout,
     SynclineError,
 )
-from .options import Options, Server, TransportChoice
+from .options import Options, Server
 from .snapshot import JsonObject, Snapshot
 from .subscription import Removal, Subscription
-from .token import Token, TokenSource
+from .token import TokenSource
 from .transport import Receive
 
-__all__ = ["Client", "Mode", "connect"]
+__all__ = ["Client", "Mode"]
 
 logger = logging.getLogger("syncline")
 
@@ -59,6 +61,8 @@ class Client:
         self._resubscribing: asyncio.Task[None] | None = None
         # What asks for a whole document, by SID, because a delta could not be applied.
         self._finding: dict[str, asyncio.Task[None]] = {}
+        # What takes back the subscriptions of callers that gave up.
+        self._releasing: set[asyncio.Task[None]] = set()
 
     @property
     def state(self) -> ConnectionState:
@@ -99,20 +103,39 @@ class Client:
             Unavailable, RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in
                 `Document`.
         """
+        check_address(document)
+        if mode not in get_args(Mode):
+            raise InvalidRequest.local(
+                Code.INVALID_PARAMETER,
+                f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}.",
+            )
+        made: list[Document] = []
+
+        def take(ok: JsonObject) -> Document:
+            made.append(self._opened(ok))
+            return made[-1]
+
         before = self._unsubscriptions
-        handle = await self.request(
-            "open",
-            self._opened,
-            document=document,
-            mode=mode,
-            data=None if data is None else orjson.Fragment(encode_data(data, self.data_limit)),
-            ttl=ttl,
-            op=make_op(),
-        )
-        if self._unsubscriptions != before:
-            # An `unsubscribe` was under way, maybe of this document, and may have been carried out
-            # after.
-            await self._resubscribe(handle.sid)
+        try:
+            handle = await self.request(
+                "open",
+                take,
+                late=self._opened_late,
+                document=document,
+                mode=mode,
+                data=None if data is None else orjson.Fragment(encode_data(data, self.data_limit)),
+                ttl=ttl,
+                op=make_op(),
+            )
+            if self._unsubscriptions != before:
+                # An `unsubscribe` was under way, maybe of this document, and may have been carried
+                # out after.
+                await self._resubscribe(handle.sid)
+        except BaseException:
+            # The reply may have come just before the caller gave up: nobody gets the handle.
+            for given_up in made:
+                self._take_back(given_up.close())
+            raise
         return handle
 
     def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Callable[[], None]:
@@ -124,11 +147,17 @@ class Client:
         Raises:
             ValueError: there is no such event.
         """
+        self._states.check_name(name)
+        self.check_loop()
         return self._states.on(name, callback)
 
     async def close(self) -> None:
-        """End the connection and all handles; documents stay as they are. Safe to repeat."""
-        tasks = [*self._finding.values()]
+        """End the connection and all handles; documents stay as they are. Safe to repeat.
+
+        The token function may call it too; then it returns before the connection has ended.
+        """
+        self.check_loop()
+        tasks = [*self._finding.values(), *self._releasing]
         if self._resubscribing is not None:
             tasks.append(self._resubscribing)
         for task in tasks:
@@ -151,9 +180,15 @@ class Client:
         """Make the first connection; `connect` does."""
         await self._connection.open()
 
-    async def request(self, do: str, receive: Receive[T], **members: Any) -> T:
+    def check_loop(self) -> None:
+        """Raise `UsageError` where this is not the client's event loop; handles do."""
+        self._connection.check_loop()
+
+    async def request(
+        self, do: str, receive: Receive[T], *, late: Receive[None] | None = None, **members: Any
+    ) -> T:
         """Ask the server (docs/protocol.md, section 3); handles do."""
-        return await self._connection.request(do, receive, **members)
+        return await self._connection.request(do, receive, late=late, **members)
 
     async def release(self, subscription: Subscription) -> None:
         """End the subscription if no handle is left; handles do."""
@@ -162,12 +197,26 @@ class Client:
         del self._subscriptions[subscription.sid]
         if self._state is not ConnectionState.CONNECTED:
             return  # the next connection does not open it
+        await self._unsubscribe(subscription.sid)
+
+    async def _unsubscribe(self, sid: str) -> None:
         self._unsubscriptions += 1
         with suppress(SynclineError):
-            await self.request("unsubscribe", lambda ok: None, document=subscription.sid)
+            await self.request("unsubscribe", lambda ok: None, document=sid)
         self._unsubscriptions += 1
         # It may have been opened meanwhile, and the `unsubscribe` carried out after that.
-        await self._resubscribe(subscription.sid)
+        await self._resubscribe(sid)
+
+    def _opened_late(self, ok: JsonObject) -> None:
+        """Take a subscription back that nobody waits for any more."""
+        sid = ok["document"]["sid"]
+        if sid not in self._subscriptions:
+            self._take_back(self._unsubscribe(sid))
+
+    def _take_back(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
 
     def _opened(self, ok: JsonObject) -> Document:
         """Make the handle as the reply comes: no event, no `close` can fall in between."""
@@ -237,6 +286,9 @@ class Client:
         while (subscription := self._subscriptions.get(sid)) is not None:
             try:
                 await self._reopen(subscription)
+                if self._subscriptions.get(sid) is None:
+                    # It was closed while the request waited for a connection.
+                    return await self._unsubscribe(sid)
                 if not subscription.is_lost:
                     return
             except (NotFound, Forbidden):
@@ -255,10 +307,18 @@ class Client:
         def take(ok: JsonObject) -> None:
             # Without `data` the document is at the revision held, whatever became current since.
             snapshot = Snapshot.parse(ok["document"], held)
-            subscription.receive(snapshot, may_be_early=True)
+            if not subscription.go_back(snapshot, held):
+                subscription.receive(snapshot, may_be_early=True)
 
         revision = None if subscription.is_lost else str(held.revision)
-        await self.request("open", take, document=held.sid, mode="open_existing", revision=revision)
+        await self.request(
+            "open",
+            take,
+            late=self._opened_late,
+            document=held.sid,
+            mode="open_existing",
+            revision=revision,
+        )
 
     def _end_all(self, error: Exception | None) -> None:
         told = None if isinstance(error, ClientClosed) else error
@@ -266,99 +326,3 @@ class Client:
             subscription.end(told)
         self._subscriptions.clear()
         self._states.end()
-
-
-class connect:
-    """Connect to a server.
-
-    Either of::
-
-        async with connect("https://sync.example.com", token=token) as client: ...
-
-        client = await connect("https://sync.example.com", token=token)
-        ...
-        await client.close()
-
-    The first connection is made in one attempt (two with a fallback) that raises; later ones are
-    made anew, with random, growing pauses, until the client is closed or the server refuses for
-    good.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: Token,
-        transport: TransportChoice = "auto",
-        open_timeout: float = 10,
-        request_timeout: float = 30,
-        mutate_timeout: float = 60,
-        backoff_initial: float = 0.5,
-        backoff_limit: float = 30,
-        websocket_retry: float = 60,
-        event_queue: int = 256,
-        ssl: SSLContext | None = None,
-        deltas: bool = True,
-    ) -> None:
-        """
-        Args:
-            url: base URL of the server: `http(s)://` or `ws(s)://`, without credentials.
-            token: an access token, or a function, sync or async, that returns a fresh one: it is
-                asked on each connect and when the server says that the token is about to expire.
-            transport: `websocket`; `rest`, for REST and server-sent events; or `auto`, which takes
-                REST where WebSockets are blocked.
-            open_timeout: for one attempt to connect and authenticate, in seconds.
-            request_timeout: for one request, waiting for a connection included, in seconds.
-            mutate_timeout: after which `mutate` tries no more, in seconds.
-            backoff_initial: the longest first pause before connecting again, in seconds.
-            backoff_limit: the longest pause, in seconds.
-            websocket_retry: in the fallback, the longest time between attempts at a WebSocket, in
-                seconds.
-            event_queue: events that may wait for one listener; beyond, the newest are joined to
-                one.
-            ssl: how a server with TLS is checked, for one whose certificate no public authority
-                vouches for: `ssl.create_default_context(cafile=…)`; None checks it as usual.
-            deltas: let the server tell what has changed in a document, where that is shorter than
-                the document; False saves the time to put the two together.
-
-        Raises (when awaited or entered):
-            ConnectionLost: the server cannot be reached.
-            Unauthorized: it refuses the token.
-            ValueError: `url` cannot be a server's, or an option is out of range; raised at once.
-        """
-        self._server = Server.parse(url)
-        self._token = TokenSource(token)
-        self._options = Options(
-            transport=transport,
-            open_timeout=open_timeout,
-            request_timeout=request_timeout,
-            mutate_timeout=mutate_timeout,
-            backoff_initial=backoff_initial,
-            backoff_limit=backoff_limit,
-            websocket_retry=websocket_retry,
-            event_queue=event_queue,
-            ssl=ssl,
-            deltas=deltas,
-        )
-        self._client: Client | None = None
-
-    def __await__(self) -> Generator[Any, None, Client]:
-        return self._connect().__await__()
-
-    async def __aenter__(self) -> Client:
-        self._client = await self._connect()
-        return self._client
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._client is not None:
-            await self._client.close()
-
-    async def _connect(self) -> Client:
-        client = Client(self._server, self._token, self._options)
-        await client.open()
-        return client

@@ -1,24 +1,27 @@
-"""One transport at a time, kept open: dial, fall back, back off, dial again."""
+"""One transport at a time, kept open: dial, back off, dial again."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from .backoff import Backoff
+from .dialer import AnyTransport, Dialer
 from .events import ConnectionState
 from .exceptions import (
     ClientClosed,
+    ConnectionLost,
     RequestTimeout,
     SynclineError,
     TokenExpired,
-    WebSocketBlocked,
+    TokenUnavailable,
+    UsageError,
 )
 from .options import Options, Server
-from .rest import RestTransport
+from .refusals import retry_pause
 from .token import TokenSource
 from .transport import EventHandler, Interrupted, Receive
 from .websocket import WebSocketTransport
@@ -29,8 +32,6 @@ logger = logging.getLogger("syncline")
 
 T = TypeVar("T")
 
-AnyTransport = WebSocketTransport | RestTransport
-
 StateHandler = Callable[[ConnectionState, Exception | None], None]
 
 
@@ -39,7 +40,7 @@ class Connection:
 
     A request waits for a transport, and is sent again with the same members when the transport ends
     before the reply: whoever makes a request that writes gives it an `op`, so that it is applied
-        once.
+    once.
     """
 
     def __init__(
@@ -58,13 +59,16 @@ class Connection:
         self._server = server
         self._token = token
         self._options = options
-        self._on_event = on_event
         self._on_state = on_state
+        self._dialer = Dialer(server, token, options, on_event)
         self._backoff = Backoff(options.backoff_initial, options.backoff_limit)
         self._transport: AnyTransport | None = None
         self._available = asyncio.Event()
         self._failure: Exception | None = None
+        self._last_error: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def transport_name(self) -> str | None:
@@ -83,23 +87,31 @@ class Connection:
         return self._transport.data_limit if self._transport else None
 
     async def open(self) -> None:
-        """Make the first connection, in one attempt, and keep one from then on."""
+        """Make the first connection, within `open_timeout`, and keep one from then on."""
+        self._loop = asyncio.get_running_loop()
         self._on_state(ConnectionState.CONNECTING, None)
         try:
-            self._install(await self._dial())
+            self._install(await self._dial_first())
         except BaseException as error:
             self._finish(error if isinstance(error, SynclineError) else ClientClosed())
+            await self._dialer.close()
             raise
         self._spawn(self._keep_open())
 
-    async def request(self, do: str, receive: Receive[T], **members: Any) -> T:
+    async def request(
+        self, do: str, receive: Receive[T], *, late: Receive[None] | None = None, **members: Any
+    ) -> T:
         """Ask the server, once it can be asked; members that are None are left out.
+
+        `late`: takes the reply in the place of `receive` if it comes when nobody waits any more.
 
         Raises:
             RequestError: the server refused.
             RequestTimeout: no reply in time, connecting included.
+            UsageError: the client belongs to another event loop.
             SynclineError: there is no connection, and none will be made.
         """
+        self.check_loop()
         given = {name: value for name, value in members.items() if value is not None}
         request = {"do": do, **given}
         seconds = self._options.request_timeout
@@ -108,24 +120,52 @@ class Connection:
                 while True:
                     transport = await self._ready()
                     try:
-                        return await transport.request(request, receive)
+                        return await transport.request(request, receive, late)
                     except Interrupted:
                         continue
         except TimeoutError:
-            raise RequestTimeout(do, seconds) from None
+            raise RequestTimeout(do, seconds, self._why_not()) from None
+
+    def check_loop(self) -> None:
+        """The client belongs to one event loop.
+
+        Raises:
+            UsageError: this is another one, or a thread without.
+        """
+        try:
+            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if self._loop is not None and running is not self._loop:
+            raise UsageError(
+                "this client belongs to the event loop in which it was connected; from another "
+                "thread use asyncio.run_coroutine_threadsafe, in another loop connect again"
+            )
 
     def renew_token(self) -> None:
-        """Give the server a fresh token, if there is one; a failure is left to the expiry."""
+        """Give the server a fresh token, if there is one; else it is left to the expiry."""
         if isinstance(self._transport, WebSocketTransport) and self._token.renewable:
             self._spawn(self._renew(self._transport))
 
     async def close(self) -> None:
         """End the connection for good."""
-        tasks, transport = list(self._tasks), self._transport
-        self._finish(ClientClosed())
-        for task in tasks:
-            task.cancel()
+        self.check_loop()
+        if self._closing is None:
+            if self._token.is_calling:
+                self._token.let_call_finish()
+            tasks, transport = list(self._tasks), self._transport
+            self._finish(ClientClosed())
+            for task in tasks:
+                task.cancel()
+            # A task of its own: who waits for `close` may be cancelled.
+            self._closing = asyncio.create_task(self._shut(tasks, transport))
+        if not self._token.is_calling:
+            await asyncio.shield(self._closing)
+        # The token function is what the tasks wait for: it must not wait for them.
+
+    async def _shut(self, tasks: list[asyncio.Task[None]], transport: AnyTransport | None) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._dialer.close()
         if transport is not None:
             await transport.close()
 
@@ -137,6 +177,33 @@ class Connection:
             if self._transport is not None and not self._transport.ended.done():
                 return self._transport
             self._available.clear()
+
+    def _why_not(self) -> str | None:
+        """What a request waits for besides its reply."""
+        if self._transport is not None and not self._transport.ended.done():
+            return self._transport.waits_for
+        return None if self._last_error is None else f"no connection: {self._last_error}"
+
+    async def _dial_first(self) -> AnyTransport:
+        seconds = self._options.open_timeout
+        level = logging.WARNING  # once: whoever waits in front of a terminal wants to know
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        return await self._dial()
+                    except SynclineError as error:
+                        if self._is_final(error):
+                            raise
+                        pause = self._pause(error)
+                        logger.log(level, "no connection yet, still trying: %s", error)
+                    level = logging.INFO
+                    await asyncio.sleep(pause)
+        if self._last_error is not None:
+            raise self._last_error
+        raise ConnectionLost(
+            f"no connection to {self._server.http_url} within {seconds:g} s: {self._dialer.doing}"
+        )
 
     async def _keep_open(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -152,78 +219,68 @@ class Connection:
         """Why `transport` ended; None if a WebSocket took its place."""
         if isinstance(transport, WebSocketTransport) or self._options.transport == "rest":
             return await asyncio.shield(transport.ended)
-        probe = self._spawn(self._find_websocket())
+        search = asyncio.create_task(self._dialer.find_websocket())
         try:
-            ends: set[asyncio.Future[Any]] = {transport.ended, probe}
+            ends: set[asyncio.Future[Any]] = {transport.ended, search}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            probe.cancel()
-        return transport.ended.result() if self._transport is transport else None
+            search.cancel()
+        found = self._dialer.take_websocket()
+        if found is None:
+            return await asyncio.shield(transport.ended)
+        self._install(found)
+        return None
 
-    async def _find_websocket(self) -> None:
-        """Try again and again whether WebSockets pass now, and take the first that does."""
-        while True:
-            await asyncio.sleep(self._options.websocket_retry * random.uniform(0.5, 1))
-            try:
-                return self._install(await self._dial_websocket(await self._token.get()))
-            except Exception as error:
-                logger.debug("still no WebSocket: %s", error)
-
-    async def _dial_again(self, reason: Exception) -> None:
+    async def _dial_again(self, reason: SynclineError) -> None:
         """Back off and dial until there is a transport, or there must be none."""
+        at_once = isinstance(reason, ConnectionLost) and reason.at_once
         while not self._is_final(reason):
+            self._last_error = reason
             self._on_state(ConnectionState.WAITING, reason)
-            await asyncio.sleep(self._backoff.pause())
+            await asyncio.sleep(0 if at_once else self._pause(reason))
+            at_once = False
             self._on_state(ConnectionState.CONNECTING, None)
             try:
                 return self._install(await self._dial())
-            except Exception as error:
+            except SynclineError as error:
                 logger.info("the connection could not be made: %s", error)
                 reason = error
         self._finish(reason)
 
-    def _is_final(self, reason: Exception) -> bool:
+    async def _dial(self) -> AnyTransport:
+        try:
+            return await self._dialer.dial()
+        except SynclineError as error:
+            self._last_error = error
+            raise
+        except Exception as error:
+            # What no transport foresees must not end the client: it may be weather as well.
+            logger.exception("the connection could not be made")
+            self._last_error = ConnectionLost(f"the connection could not be made: {error!r}")
+            raise self._last_error from error
+
+    def _pause(self, reason: SynclineError) -> float:
+        pause = self._backoff.pause()
+        asked = reason.retry_after
+        return pause if asked is None else pause + retry_pause(asked)
+
+    def _is_final(self, reason: SynclineError) -> bool:
         if isinstance(reason, TokenExpired):
             return not self._token.renewable
-        # Anything else comes from the application's token function, which may do better next time.
-        return isinstance(reason, SynclineError) and not reason.retry
-
-    async def _dial(self) -> AnyTransport:
-        token = await self._token.get()
-        if self._options.transport == "rest":
-            return await self._dial_rest(token)
-        try:
-            return await self._dial_websocket(token)
-        except WebSocketBlocked as blocked:
-            if self._options.transport == "websocket":
-                raise
-            logger.info("%s; trying REST", blocked)
-            return await self._dial_rest(token)
-
-    async def _dial_websocket(self, token: str) -> WebSocketTransport:
-        options = self._options
-        return await WebSocketTransport.open(
-            self._server.websocket_url,
-            token,
-            options.open_timeout,
-            self._on_event,
-            options.ssl,
-            deltas=options.deltas,
-        )
-
-    async def _dial_rest(self, token: str) -> RestTransport:
-        options = self._options
-        return await RestTransport.open(
-            self._server.http_url, token, options.open_timeout, self._on_event, options.ssl
-        )
+        return not reason.retry
 
     async def _renew(self, transport: WebSocketTransport) -> None:
-        try:
-            await transport.authenticate(await self._token.get())
-        except Interrupted:
-            pass  # the next connection asks for a token anyway
-        except Exception as error:
-            logger.warning("the access token could not be renewed: %s", error)
+        backoff = Backoff(self._options.backoff_initial, self._options.backoff_limit)
+        while not transport.ended.done():
+            try:
+                return await transport.authenticate(await self._token.get())
+            except Interrupted:
+                return  # the next connection asks for a token anyway
+            except SynclineError as error:
+                logger.warning("the access token could not be renewed: %s", error)
+                if not (isinstance(error, TokenUnavailable) and error.retry):
+                    return  # left to the expiry
+            await asyncio.sleep(backoff.pause())
 
     def _install(self, transport: AnyTransport) -> None:
         self._transport = transport
@@ -238,8 +295,7 @@ class Connection:
             self._available.set()
             self._on_state(ConnectionState.CLOSED, failure)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task

@@ -6,7 +6,9 @@ import asyncio
 import inspect
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ import orjson
 from .emitter import Callback, Emitter, EventQueue
 from .encoding import encode, encode_data, pointer_to
 from .events import DocumentEvent, Removed, Updated
-from .exceptions import DocumentClosed, RevisionMismatch
+from .exceptions import DocumentClosed, RevisionMismatch, UsageError
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
 
@@ -150,6 +152,8 @@ class Document:
         Raises:
             InvalidRequest, TooLarge: as in `set`.
         """
+        # Here, so that the place in an error's sentence is that in `changes`.
+        encode_data(changes, self._client.data_limit)
         if len(changes) > OPERATIONS_LIMIT:
             return await self.mutate(lambda data: data | changes, ttl=ttl)
         operations = [
@@ -171,28 +175,38 @@ class Document:
 
         Raises:
             RevisionMismatch: others were quicker until `mutate_timeout` had passed.
+            UsageError: it was called inside `mutate` of this document.
             InvalidRequest, TooLarge: as in `set`.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._client.options.mutate_timeout
+        self._check_open()
+        if self._subscription.mutation in _mutations.get():
+            raise UsageError(
+                "mutate was called inside mutate of the same document, which would wait for itself"
+            )
+        deadline = asyncio.get_running_loop().time() + self._client.options.mutate_timeout
+        async with self._subscription.mutating:
+            with _mutation(self._subscription):
+                return await self._mutate(fn, ttl, deadline)
+
+    async def _mutate(self, fn: Mutator, ttl: int | None, deadline: float) -> JsonObject:
+        clock = asyncio.get_running_loop().time
         ceiling = (
             0.0  # the refusal brings the newest state: the first attempt after it needs no pause
         )
-        async with self._subscription.mutating:
-            while True:
-                newest = self._subscription.current
-                data = fn(newest.data)
-                if inspect.isawaitable(data):
-                    data = await data
-                if data is None:
-                    return self.data
-                try:
-                    return await self.set(data, if_match=str(newest.revision), ttl=ttl)
-                except RevisionMismatch:
-                    if loop.time() >= deadline:
-                        raise
-                await asyncio.sleep(random.uniform(0, ceiling))
-                ceiling = min(ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)
+        while True:
+            newest = self._subscription.current
+            data = fn(newest.data)
+            if inspect.isawaitable(data):
+                data = await data
+            if data is None:
+                return self.data
+            try:
+                return await self.set(data, if_match=str(newest.revision), ttl=ttl)
+            except RevisionMismatch:
+                if clock() >= deadline:
+                    raise
+            await asyncio.sleep(random.uniform(0, ceiling))
+            ceiling = min(ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)
 
     async def patch(
         self,
@@ -274,6 +288,7 @@ class Document:
 
     async def close(self) -> None:
         """Drop this handle and its listeners; the last ends the subscription. Safe to repeat."""
+        self._client.check_loop()
         if not self._closed:
             self._closed = True
             self._events.close()
@@ -294,6 +309,8 @@ class Document:
         Raises:
             ValueError: there is no such event.
         """
+        self._events.check_name(name)
+        self._client.check_loop()
         return self._events.on(name, callback)
 
     def events(self) -> EventQueue[DocumentEvent]:
@@ -303,11 +320,13 @@ class Document:
         the connection for good. A reader that is slow gets the newest state rather than every state
         between.
         """
+        self._client.check_loop()
         return self._events.events()
 
     async def _write(self, verb: str, json: bytes | None, **members: Any) -> JsonObject:
         """Carry out a write and return the data after it; `json` is that data if known before."""
         self._check_open()
+        held = self._subscription.current
 
         def take(ok: JsonObject) -> Snapshot | None:
             return self._take_write(ok["document"], json)
@@ -318,8 +337,9 @@ class Document:
                     verb, take, document=self.sid, op=make_op(), **members
                 )
             except RevisionMismatch as refusal:
-                if refusal.document is not None:
-                    self._subscription.adopt(refusal.document)
+                newest = refusal.document
+                if newest is not None and not self._subscription.go_back(newest, held):
+                    self._subscription.adopt(newest)
                 raise
         return (written or await self._read()).data
 
@@ -343,8 +363,25 @@ class Document:
         return await self._client.request("get", take, document=self.sid)
 
     def _check_open(self) -> None:
+        self._client.check_loop()
         if self._closed:
             raise DocumentClosed
+
+
+_mutations: ContextVar[frozenset[object]] = ContextVar("syncline_mutations", default=frozenset())
+"""The marks of the `mutate` calls inside which this code runs."""
+
+
+@contextmanager
+def _mutation(subscription: Subscription) -> Iterator[None]:
+    """Marks what runs inside `mutate`, also in tasks that `fn` starts; until `mutate` ends."""
+    mark = subscription.mutation = object()
+    token = _mutations.set(_mutations.get() | {mark})
+    try:
+        yield
+    finally:
+        subscription.mutation = None
+        _mutations.reset(token)
 
 
 def make_op() -> str:

@@ -7,8 +7,11 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Generic, Protocol, Self, TypeVar
 from weakref import WeakSet
+
+from .exceptions import UsageError
 
 __all__ = ["Callback", "Emitter", "EventQueue"]
 
@@ -47,6 +50,12 @@ class EventQueue(Generic[E]):
         self._changed = asyncio.Event()
         self._closed = False
         self._error: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def bind_loop(self) -> None:
+        """From now on only this event loop can read it."""
+        with suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
 
     def put(self, event: E) -> None:
         """Never blocks, never drops the last event of a type; does nothing after the end."""
@@ -73,6 +82,11 @@ class EventQueue(Generic[E]):
         return self
 
     async def __anext__(self) -> E:
+        running = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = running
+        elif self._loop is not running:
+            raise UsageError("this iterator belongs to the event loop in which it was made")
         while not self._events:
             if self._closed:
                 raise self._error or StopAsyncIteration
@@ -105,10 +119,16 @@ class Emitter(Generic[E]):
     def events(self) -> EventQueue[E]:
         """What is emitted from now on."""
         queue: EventQueue[E] = EventQueue(self._bound)
+        queue.bind_loop()
         self._queues.add(queue)
         if self._ended is not None:
             queue.end(*self._ended)
         return queue
+
+    def check_name(self, name: str) -> None:
+        """Raise ValueError where there is no event of that name."""
+        if name not in self._names:
+            raise ValueError(f"the events are {', '.join(self._names)}; there is no {name!r}")
 
     def on(self, name: str, callback: Callback[E]) -> Callable[[], None]:
         """Call `callback` with each event of that name, one after the other.
@@ -119,8 +139,7 @@ class Emitter(Generic[E]):
         Raises:
             ValueError: there is no event of that name.
         """
-        if name not in self._names:
-            raise ValueError(f"the events are {', '.join(self._names)}; there is no {name!r}")
+        self.check_name(name)
         queue = self.events()
         task = asyncio.create_task(_call_with_each(queue, name, callback))
         self._tasks.add(task)
@@ -154,6 +173,12 @@ async def _call(callback: Callback[E], event: E) -> None:
     try:
         result = callback(event)
         if inspect.isawaitable(result):
-            await result
+            # In a task of its own: what is cancelled in there does not end the listener.
+            await asyncio.ensure_future(result)
+    except asyncio.CancelledError:
+        listener = asyncio.current_task()
+        if listener is None or listener.cancelling():
+            raise  # the event loop ends
+        logger.warning("a callback for %r was cancelled", event.name)
     except Exception:
         logger.exception("a callback for %r failed", event.name)

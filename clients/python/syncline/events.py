@@ -73,7 +73,8 @@ class Removed:
         is_local: True if this client removed it.
         revision: of the removal; None if it happened while there was no connection.
         removed_by: the identity, `system` for an expiry; None if not known, as above.
-        expired: True if its time to live ran out; None if not known, as above.
+        expired: True if its time to live ran out; None if not known, as above. Found missing after
+            its known expiry, it counts as expired.
         date_removed: UTC; None if not known, as above.
     """
 

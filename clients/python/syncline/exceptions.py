@@ -14,6 +14,9 @@
     ├── RequestTimeout          no reply in time: the outcome is unknown
     ├── ConnectionLost          there is no connection, and none will be made: code
     │   └── WebSocketBlocked    something on the way, or the server, does not let WebSockets pass
+    ├── TokenUnavailable        the application's token function gives no token
+    │   └── TokenDenied         it says itself that there will be none: raised by the application
+    ├── UsageError              the call cannot work: another event loop, `mutate` in `mutate`, …
     ├── ClientClosed            the client was closed
     └── DocumentClosed          the handle of the document was closed
 
@@ -40,10 +43,13 @@ __all__ = [
     "RequestTimeout",
     "RevisionMismatch",
     "SynclineError",
+    "TokenDenied",
     "TokenExpired",
+    "TokenUnavailable",
     "TooLarge",
     "Unauthorized",
     "Unavailable",
+    "UsageError",
     "WebSocketBlocked",
 ]
 
@@ -53,9 +59,11 @@ class SynclineError(Exception):
 
     Attributes:
         retry: True if the same call may succeed later as it is.
+        retry_after: seconds to wait before, where `Retry-After` of a reply asked for it; else None.
     """
 
     retry: bool = False
+    retry_after: float | None = None
 
 
 class RequestError(SynclineError):
@@ -118,7 +126,10 @@ class NotFound(RequestError):
 
 
 class Conflict(RequestError):
-    """The unique name is taken (code 54301), or a patch does not fit the document (20409)."""
+    """The unique name is taken (code 54301), or a patch does not fit the document (20409).
+
+    Also 20409: the operation id was used for another request.
+    """
 
 
 class RevisionMismatch(RequestError):
@@ -147,17 +158,20 @@ class RequestTimeout(SynclineError):
     Attributes:
         verb: what was asked (`set`, `patch`, `open`, …).
         seconds: how long the client waited.
+        reason: what the client was waiting for at the end; None if only for the reply.
     """
 
     retry = True
 
-    def __init__(self, verb: str, seconds: float) -> None:
-        super().__init__(verb, seconds)
+    def __init__(self, verb: str, seconds: float, reason: str | None = None) -> None:
+        super().__init__(verb, seconds, reason)
         self.verb = verb
         self.seconds = seconds
+        self.reason = reason
 
     def __str__(self) -> str:
-        return f"no reply to {self.verb} within {self.seconds:g} s; its outcome is unknown"
+        text = f"no reply to {self.verb} within {self.seconds:g} s; its outcome is unknown"
+        return text if self.reason is None else f"{text} ({self.reason})"
 
 
 class ConnectionLost(SynclineError):
@@ -168,11 +182,21 @@ class ConnectionLost(SynclineError):
         code: the WebSocket close code; None if there was none.
     """
 
-    def __init__(self, message: str, code: int | None = None, retry: bool = True) -> None:
-        super().__init__(message, code, retry)
+    at_once = False
+    """True where the next attempt needs no pause: the client itself gave the connection up."""
+
+    def __init__(
+        self,
+        message: str,
+        code: int | None = None,
+        retry: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code, retry, retry_after)
         self.message = message
         self.code = code
         self.retry = retry
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return self.message if self.code is None else f"{self.message} (close code {self.code})"
@@ -180,6 +204,33 @@ class ConnectionLost(SynclineError):
 
 class WebSocketBlocked(ConnectionLost):
     """The host answers, but no WebSocket can be made; with `transport="auto"` REST takes over."""
+
+
+class TokenUnavailable(SynclineError):
+    """The application's token function gave no token in time.
+
+    It raised, did not return, or returned what is no JWT. The client asks it again, with growing
+    pauses; so this is raised only where the first connection takes too long.
+    """
+
+    retry = True
+
+
+class TokenDenied(TokenUnavailable):
+    """There will be no token any more; the application raises it in its token function.
+
+    It ends the client: `raise syncline.TokenDenied("signed out")`.
+    """
+
+    retry = False
+
+
+class UsageError(SynclineError):
+    """The call cannot work as it is made; the text says why.
+
+    The client belongs to another event loop or thread, `mutate` was called inside `mutate` of the
+    same document, or a proxy cannot be used.
+    """
 
 
 class ClientClosed(SynclineError):

@@ -7,9 +7,13 @@ from ssl import SSLContext
 from typing import Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
+from .proxies import ProxyChoice, check_proxy
+
 __all__ = ["Options", "Server", "TransportChoice"]
 
 TransportChoice = Literal["auto", "websocket", "rest"]
+
+_NO_NUMBERS = ("transport", "ssl", "deltas", "proxy")
 
 _SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}
 
@@ -32,6 +36,10 @@ class Options:
     event_queue: int
     ssl: SSLContext | None = None
     deltas: bool = True
+    token_timeout: float = 10
+    probe_after: float = 4
+    probe_timeout: float = 3
+    proxy: ProxyChoice = True
 
     def __post_init__(self) -> None:
         if self.transport not in get_args(TransportChoice):
@@ -39,9 +47,10 @@ class Options:
                 f"transport must be one of {', '.join(get_args(TransportChoice))}, "
                 f"not {self.transport!r}"
             )
+        check_proxy(self.proxy)
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name not in ("transport", "ssl", "deltas") and not value > 0:
+            if field.name not in _NO_NUMBERS and not value > 0:
                 raise ValueError(f"{field.name} must be greater than 0, not {value!r}")
 
 

@@ -1,37 +1,103 @@
-"""Replies of the REST API, as the errors that they tell."""
+"""Replies over HTTP: Syncline's own, and those of what stands between.
+
+Only an error in Syncline's own error body says something about a request. Everything else (a page
+of a gateway, a redirect, a captive portal's 200) is the network's weather: a lost connection, which
+is worth another attempt.
+"""
 
 from __future__ import annotations
 
+import math
+import random
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 
 import httpx2
 import orjson
 
+from syncline_protocol.errors import Code
+
 from .exceptions import ConnectionLost, RequestError
+from .snapshot import JsonObject
 
-__all__ = ["refusal"]
+__all__ = ["no_syncline", "refusal", "retry_after", "retry_pause"]
 
-_GATEWAY_FAILURES = (
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-)
+RETRY_AFTER_LIMIT = 30
+"""Seconds that `Retry-After` can make the client wait, at most."""
+
+_OTHER_CODES = 20_000
+"""Plus the HTTP status: the code of an error that has none of its own."""
+
+_CODES = {int(code): code for code in Code}
 
 
 def refusal(response: httpx2.Response) -> RequestError | ConnectionLost:
-    """The error in a reply that is no success.
-
-    A reply without Syncline's error body comes from something in between: it is a lost connection,
-    which is worth another attempt where a gateway says that the server is away.
-    """
-    status = response.status_code
-    try:
-        body = orjson.loads(response.content)
-        details = body.get("details") or {}
-        retry = status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-        return RequestError.parse({**body, "retry": retry, "document": details.get("document")})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return ConnectionLost(
-            f"HTTP {status} {response.reason_phrase} from something that is no Syncline server",
-            retry=status in _GATEWAY_FAILURES,
+    """The error in a reply that is no success."""
+    body = _error_body(response)
+    if body is not None:
+        details = body.get("details")
+        document = details.get("document") if isinstance(details, dict) else None
+        retry = response.status_code in (
+            HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.SERVICE_UNAVAILABLE,
         )
+        try:
+            error = RequestError.parse({**body, "retry": retry, "document": document})
+            error.retry_after = retry_after(response.headers)
+            return error
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # the document is none: what stands between has changed the body
+    return no_syncline(response)
+
+
+def no_syncline(response: httpx2.Response) -> ConnectionLost:
+    """The error for a reply that Syncline did not make."""
+    kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+    return ConnectionLost(
+        f"HTTP {response.status_code} {response.reason_phrase} ({kind}) from {response.url.host}, "
+        "not Syncline: no Syncline server made this reply",
+        retry_after=retry_after(response.headers),
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3), bounded; None without it."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+
+
+def retry_pause(seconds: float) -> float:
+    """A pause that obeys `Retry-After`, and differs from client to client."""
+    return seconds + random.uniform(0, max(seconds, 1.0))
+
+
+def _error_body(response: httpx2.Response) -> JsonObject | None:
+    """The body, if Syncline made it: a known code, a message, and the status of the reply."""
+    try:
+        body: Any = orjson.loads(response.content)
+    except ValueError:
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+        return None
+    code, status = body.get("code"), body.get("status")
+    # A bool is an int, too.
+    if type(code) is not int or type(status) is not int or status != response.status_code:
+        return None
+    return body if code == _OTHER_CODES + status or _is_documented(code, status) else None
+
+
+def _is_documented(code: int, status: int) -> bool:
+    known = _CODES.get(code)
+    return known is not None and known.status == status

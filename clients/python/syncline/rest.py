@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from http import HTTPStatus
+from collections.abc import Coroutine
 from ssl import SSLContext
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -14,8 +13,10 @@ import httpx2
 import orjson
 
 from syncline_protocol.commands import Mode
+from syncline_protocol.errors import Code
 from syncline_protocol.sids import is_sid
 
+from .document_stream import DocumentStream
 from .exceptions import (
     ClientClosed,
     Conflict,
@@ -25,9 +26,10 @@ from .exceptions import (
     SynclineError,
     Unauthorized,
 )
-from .refusals import refusal
+from .proxies import Proxy
+from .refusals import no_syncline, refusal
+from .rest_requests import PATCH_TYPES, body_of, form_of, headers_of
 from .snapshot import JsonObject
-from .sse import event_stream
 from .token import Claims
 from .transport import EventHandler, Interrupted, Receive
 
@@ -35,31 +37,47 @@ __all__ = ["RestTransport"]
 
 T = TypeVar("T")
 
-PATCH_TYPES = {
-    "merge": "application/merge-patch+json",
-    "operations": "application/json-patch+json",
-    "increment": "application/vnd.syncline.increment+json",
-}
+REPLY_TIMEOUT = 7
+"""Seconds for the reply to a request, unless the application chooses; beyond, the connection counts
+as half-open."""
+
+NETWORK_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError)
+"""What comes of connections that fail, and of replies that are not HTTP."""
+
+BROKEN_ERRORS = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+"""What comes of a connection that was open when the request was sent."""
 
 
 class RestTransport:
-    """A `Transport` of plain HTTP requests, and one event stream a document.
+    """A `Transport` of plain HTTP requests, and an event stream for each document.
 
-    It ends, as a connection does, with the first request or stream that the network fails, or when
-    the token has run out: the client then connects again, and sends again what was not answered.
+    It ends, as a connection does, with a request that gets no answer of the server, with a stream
+    that cannot be opened again, or when the token has run out: the client then connects again, and
+    sends again what was not answered.
     """
 
     name = "rest"
     ordered = False
     data_limit: int | None = None
 
-    def __init__(self, http: httpx2.AsyncClient, claims: Claims, on_event: EventHandler) -> None:
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        claims: Claims,
+        on_event: EventHandler,
+        *,
+        reply_timeout: float = REPLY_TIMEOUT,
+        proxy: Proxy | None = None,
+    ) -> None:
         self.ended: asyncio.Future[SynclineError] = asyncio.get_running_loop().create_future()
         self._http = http
         self._identity = claims.identity
         self._documents = f"v1/Services/{quote(claims.service_sid, safe='')}/Documents"
         self._on_event = on_event
+        self._reply_timeout = reply_timeout
+        self._way = "" if proxy is None else f" through the proxy {proxy}"
         self._streams: dict[str, asyncio.Task[None]] = {}  # by the SID of an open document
+        self._opening: set[DocumentStream] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         # Requests that name one document go one after the other, as on a socket.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -72,10 +90,15 @@ class RestTransport:
         timeout: float,
         on_event: EventHandler,
         ssl: SSLContext | None = None,
+        *,
+        reply_timeout: float = REPLY_TIMEOUT,
+        proxy: Proxy | None = None,
     ) -> RestTransport:
         """Make sure that the server answers and takes the token, within `timeout` seconds.
 
-        `ssl`: how its certificate is checked; None is as usual.
+        `ssl`: how its certificate is checked; None is as usual. `reply_timeout`: seconds for the
+        reply to a request. `proxy`: through which to connect; None is none, whatever the
+        environment says.
 
         Raises:
             ConnectionLost: nothing answers, or something that is no Syncline server.
@@ -83,16 +106,22 @@ class RestTransport:
         """
         http = httpx2.AsyncClient(
             base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            # Each open document holds a connection; the client bounds how long a request may take.
-            limits=httpx2.Limits(max_connections=None),
-            timeout=None,
-            verify=ssl or True,
+            # A header cannot carry the line break that a token from a file may end with.
+            headers={"Authorization": f"Bearer {token.strip()}"},
+            timeout=httpx2.Timeout(reply_timeout, pool=None),
+            # A transport of our own: else each client would look for proxies in the environment.
+            transport=httpx2.AsyncHTTPTransport(
+                verify=ssl or True,
+                # Each open document holds a connection.
+                limits=httpx2.Limits(max_connections=None),
+                proxy=None if proxy is None else httpx2.Proxy(proxy.url),
+            ),
         )
-        transport = cls(http, Claims.of(token), on_event)
+        transport = cls(http, Claims.of(token), on_event, reply_timeout=reply_timeout, proxy=proxy)
         try:
             async with asyncio.timeout(timeout):
-                await transport._call("GET", transport._documents, params={"PageSize": 1})
+                # Costs the server nothing but the check of the token.
+                await transport._call("GET", "v3/Configuration")
         except TimeoutError as error:
             await transport.close()
             raise ConnectionLost(f"no answer from {url} within {timeout:g} s") from error
@@ -107,7 +136,16 @@ class RestTransport:
             raise
         return transport
 
-    async def request(self, request: JsonObject, receive: Receive[T]) -> T:
+    @property
+    def waits_for(self) -> str | None:
+        for stream in self._opening:
+            if stream.refusal is not None:
+                return f"no event stream yet: {stream.refusal}"
+        return None
+
+    async def request(
+        self, request: JsonObject, receive: Receive[T], late: Receive[None] | None = None
+    ) -> T:
         address: str | None = request.get("document")
         turn = self._turns.setdefault(address, asyncio.Lock()) if address else asyncio.Lock()
         async with turn:
@@ -137,14 +175,15 @@ class RestTransport:
             case "open":
                 return await self._open(request, receive)
             case "get":
-                return receive(await self._document("GET", request))
+                return self._hand(receive, await self._document("GET", request))
             case "set" | "ttl":
-                return receive(await self._document("POST", request, data=_form(request)))
+                written = await self._document("POST", request, data=form_of(request))
+                return self._hand(receive, written)
             case "patch":
-                return receive(await self._patch(request))
+                return self._hand(receive, await self._patch(request))
             case "remove":
                 await self._call(
-                    "DELETE", self._path(request["document"]), headers=_headers(request)
+                    "DELETE", self._path(request["document"]), headers=headers_of(request)
                 )
                 return receive({})
             case "unsubscribe":
@@ -154,6 +193,13 @@ class RestTransport:
                 return receive({})
             case verb:
                 raise ValueError(f"REST has no {verb!r}")
+
+    def _hand(self, receive: Receive[T], ok: JsonObject) -> T:
+        """Hand a reply on; one that cannot be understood is not Syncline's."""
+        try:
+            return receive(ok)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise self._lost(error) from error
 
     async def _open(self, request: JsonObject, receive: Receive[T]) -> T:
         address, mode = request.get("document"), request.get("mode", Mode.OPEN_OR_CREATE.value)
@@ -167,11 +213,13 @@ class RestTransport:
                     if mode == Mode.OPEN_EXISTING.value:
                         raise
             try:
-                document = await self._call(
-                    "POST", self._documents, headers=_headers(request), data=_form(request)
+                document = self._checked(
+                    await self._call(
+                        "POST", self._documents, headers=headers_of(request), data=form_of(request)
+                    )
                 )
-            except Conflict:
-                if mode == Mode.CREATE_NEW.value:
+            except Conflict as error:
+                if mode == Mode.CREATE_NEW.value or error.code != Code.NAME_TAKEN:
                     raise
                 continue  # another client created it meanwhile
             return await self._follow(document["sid"], True, receive)
@@ -183,13 +231,13 @@ class RestTransport:
             request,
             content=orjson.dumps(request[kind]),
             params={"Ttl": request["ttl"]} if "ttl" in request else None,
-            headers=_headers(request) | {"Content-Type": PATCH_TYPES[kind]},
+            headers=headers_of(request) | {"Content-Type": PATCH_TYPES[kind]},
         )
 
     async def _document(self, method: str, request: JsonObject, **body: Any) -> JsonObject:
         """Call, and put the resource of the reply in the form of a native reply."""
-        body.setdefault("headers", _headers(request))
-        document = await self._call(method, self._path(request["document"]), **body)
+        body.setdefault("headers", headers_of(request))
+        document = self._checked(await self._call(method, self._path(request["document"]), **body))
         if method != "GET" and self._identity is not None:
             document.setdefault("updated_by", self._identity)
         return {"document": document}
@@ -199,13 +247,29 @@ class RestTransport:
         if self.ended.done():
             raise Interrupted
         try:
-            reply = await self._http.request(method, path, **request)
-            if reply.is_success:
-                body: JsonObject = orjson.loads(reply.content or b"{}")
-                return body
-        except (httpx2.RequestError, ValueError) as error:
+            reply = await self._send(method, path, **request)
+        except NETWORK_ERRORS as error:
             raise self._lost(error) from error
-        raise self._refused(refusal(reply))
+        if not reply.is_success:
+            raise self._refused(refusal(reply))
+        body = body_of(method, reply)
+        if body is None:
+            raise self._refused(no_syncline(reply))
+        return body
+
+    async def _send(self, method: str, path: str, **request: Any) -> httpx2.Response:
+        try:
+            return await self._http.request(method, path, **request)
+        except BROKEN_ERRORS:
+            # A proxy may have closed an idle connection just now. The second attempt goes by
+            # another one; a write is applied once, by its `op`.
+            return await self._http.request(method, path, **request)
+
+    def _checked(self, document: JsonObject) -> JsonObject:
+        """A document; anything else came from something in between."""
+        if not str(document.get("revision")).isdigit() or not isinstance(document.get("sid"), str):
+            raise self._lost(ValueError("the reply is no document"))
+        return document
 
     def _path(self, address: str) -> str:
         segment = quote(address, safe="")
@@ -222,15 +286,28 @@ class RestTransport:
 
         def on_state(document: JsonObject) -> None:
             if not opened.done():
-                self._register(document["sid"], stream)
                 opened.set_result(receive({"created": created, "document": document}))
+                self._register(document["sid"], task)
 
-        stream = self._begin(self._read_stream(address, on_state, opened))
+        stream = DocumentStream(
+            self._http,
+            self._path(address),
+            on_state,
+            self._on_event,
+            reply_timeout=self._reply_timeout,
+        )
+        self._opening.add(stream)
+        task = self._begin(self._read_stream(stream, opened))
         try:
             return await opened
         except asyncio.CancelledError:
-            stream.cancel()
+            # One that is open already may have taken the place of another handle's stream: then
+            # whoever gave up takes the subscription back.
+            if not stream.opened:
+                task.cancel()
             raise
+        finally:
+            self._opening.discard(stream)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -244,38 +321,24 @@ class RestTransport:
         if replaced is not None:
             replaced.cancel()
 
-    async def _read_stream(
-        self, address: str, on_state: Callable[[JsonObject], None], opened: asyncio.Future[Any]
-    ) -> None:
+    async def _read_stream(self, stream: DocumentStream, opened: asyncio.Future[Any]) -> None:
         try:
-            if not await self._hand_on(address, on_state):
-                self._end(ConnectionLost("an event stream ended"))
+            await stream.follow()
+            self._forget(asyncio.current_task())
         except SynclineError as error:
             refused = self._refused(error)
             if opened.done():
                 # What happens to the document from now on, only another stream can tell.
                 self._end(ConnectionLost(f"an event stream ended: {error}"))
             _fail(opened, refused)
-        except (httpx2.RequestError, ValueError, KeyError) as error:
+        except Exception as error:
             _fail(opened, self._lost(error))
         finally:
             _fail(opened, Interrupted())
 
-    async def _hand_on(self, address: str, on_state: Callable[[JsonObject], None]) -> bool:
-        """Read the stream to its end; True if the document was removed."""
-        path = f"{self._path(address)}/Events"
-        async with event_stream(self._http, path) as events:
-            async for name, data in events:
-                if name == "state":
-                    on_state(data)
-                elif name == "closing":
-                    raise RequestError.parse({"status": HTTPStatus.SERVICE_UNAVAILABLE, **data})
-                else:
-                    self._on_event({"event": name, "document": data})
-                    if name == "removed":
-                        self._streams.pop(data["sid"], None)
-                        return True
-        return False
+    def _forget(self, stream: asyncio.Task[Any] | None) -> None:
+        for sid in [sid for sid, known in self._streams.items() if known is stream]:
+            del self._streams[sid]
 
     def _refused(self, error: SynclineError) -> Exception:
         """What to raise: a refused token or a lost server ends the transport."""
@@ -285,33 +348,17 @@ class RestTransport:
         return error
 
     def _lost(self, error: Exception) -> Interrupted:
-        self._end(ConnectionLost(f"the connection broke: {error!r}"))
+        silent = isinstance(error, httpx2.TimeoutException)
+        what = f"gave no sign of life for {self._reply_timeout:g} s" if silent else "broke"
+        reason = ConnectionLost(f"the connection{self._way} {what}: {error!r}")
+        # A server that is away refuses; what only stays silent is a half-open connection.
+        reason.at_once = isinstance(error, httpx2.ReadTimeout)
+        self._end(reason)
         return Interrupted()
 
     def _end(self, reason: SynclineError) -> None:
         if not self.ended.done():
             self.ended.set_result(reason)
-
-
-def _form(request: JsonObject) -> dict[str, str]:
-    """The parameters of a create or an update, as the REST API names them."""
-    form: dict[str, str] = {}
-    if request["do"] == "open" and "document" in request:
-        form["UniqueName"] = request["document"]
-    if "data" in request:
-        form["Data"] = orjson.dumps(request["data"]).decode()
-    if "ttl" in request:
-        form["Ttl"] = str(request["ttl"])
-    return form
-
-
-def _headers(request: JsonObject) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    if "if_match" in request:
-        headers["If-Match"] = request["if_match"]
-    if "op" in request:
-        headers["Idempotency-Key"] = request["op"]
-    return headers
 
 
 def _fail(opened: asyncio.Future[Any], error: Exception) -> None:

@@ -1,7 +1,8 @@
-"""One document's events as a `text/event-stream` (docs/protocol.md, section 9)."""
+"""One `text/event-stream` of a document (docs/protocol.md, section 9)."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
@@ -9,7 +10,8 @@ from http import HTTPStatus
 import httpx2
 import orjson
 
-from .refusals import refusal
+from .exceptions import ConnectionLost
+from .refusals import no_syncline, refusal
 from .snapshot import JsonObject
 
 __all__ = ["event_stream"]
@@ -23,21 +25,41 @@ EVENT_LIMIT = 4 * 2**20
 
 @asynccontextmanager
 async def event_stream(
-    http: httpx2.AsyncClient, url: str
+    http: httpx2.AsyncClient,
+    url: str,
+    held: int | None = None,
+    reply_timeout: float = SILENCE_LIMIT,
 ) -> AsyncIterator[AsyncIterator[tuple[str, JsonObject]]]:
     """The events of one document, each as its name and data, `state` first.
 
+    Args:
+        held: the revision that the reader has: without a later one there is no `state`.
+        reply_timeout: seconds until the stream must begin.
+
     Raises:
-        RequestError, ConnectionLost: the server, or something in between, refused.
+        RequestError, ConnectionLost: the server, or something in between, refused or did not reply.
         httpx2.TransportError: the connection could not be made, or broke.
     """
+    headers = {"Accept": "text/event-stream"}
+    if held is not None:
+        headers["Last-Event-ID"] = str(held)
     timeout = httpx2.Timeout(SILENCE_LIMIT, pool=None)
-    async with http.stream("GET", url, timeout=timeout) as response:
+    request = http.build_request("GET", url, headers=headers, timeout=timeout)
+    try:
+        async with asyncio.timeout(reply_timeout):
+            response = await http.send(request, stream=True)
+    except TimeoutError as error:
+        raise ConnectionLost(f"no event stream within {reply_timeout:g} s") from error
+    try:
         if response.status_code != HTTPStatus.OK:
             await response.aread()
             raise refusal(response)
+        if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            raise no_syncline(response)
         async with aclosing(_events(response)) as events:
             yield events
+    finally:
+        await response.aclose()
 
 
 async def _events(response: httpx2.Response) -> AsyncGenerator[tuple[str, JsonObject], None]:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from syncline_protocol import dates, deltas
 
@@ -52,6 +53,7 @@ class Subscription:
         self.removed = False
         self.handles: set[Emitter[DocumentEvent]] = set()
         self.mutating = asyncio.Lock()
+        self.mutation: object | None = None  # marks the `mutate` that has the lock
         self._announced = snapshot
         # What the server last told by itself, not by the reply to a write: deltas begin there.
         self._told = snapshot
@@ -77,6 +79,31 @@ class Subscription:
         """Take a state that a reply told, if it is newer."""
         if snapshot.revision > self.current.revision:
             self.current = snapshot
+
+    def go_back(self, snapshot: Snapshot, held: Snapshot) -> bool:
+        """Take a state that is older than the current one, if the data set was put back.
+
+        `held` is what was current when the client sent the request whose reply brought `snapshot`.
+        The server had committed it, so only another data set (a restored one, or that of a master
+        that lost writes) can be behind it. A state that merely came late is older than what came
+        since, but never older than `held`.
+
+        Returns:
+            False if that is not so, and nothing was taken.
+        """
+        if snapshot.revision >= held.revision or self.current.revision != held.revision:
+            return False
+        self.current = self._told = snapshot
+        self._missed = 0
+        self._own.clear()
+        self._waiting = deque(
+            ((ticket, news) for ticket, news in self._waiting if isinstance(news, Removal)),
+            maxlen=self._waiting.maxlen,
+        )
+        previous, self._announced = self._announced, snapshot
+        if not self.removed:
+            self._emit(Updated(snapshot, previous, is_local=False))
+        return True
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -183,11 +210,16 @@ class Subscription:
                 is_local=self._removed_here,
                 revision=body.get("revision"),
                 removed_by=body.get("removed_by"),
-                expired=body.get("expired"),
+                expired=body.get("expired", self._has_run_out() or None),
                 date_removed=None if date is None else dates.parse(date),
             )
         )
         self.end(None)
+
+    def _has_run_out(self) -> bool:
+        """True once the known expiry has passed."""
+        expires = self._announced.date_expires
+        return expires is not None and expires <= datetime.now(UTC)
 
     def _emit(self, event: DocumentEvent) -> None:
         for handle in list(self.handles):

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import inspect
+import re
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from .exceptions import TokenDenied, TokenUnavailable
 
 __all__ = ["Claims", "Token", "TokenSource"]
 
 Token = str | Callable[[], str | Awaitable[str]]
 """An access token, or a function, sync or async, that returns a fresh one at each call."""
 
+TOKEN_TIMEOUT = 10
+"""Seconds for one call of the application's function, unless the application chooses."""
+
 DEFAULT_SERVICE = "default"
 """Names the first service in a REST path."""
+
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 class TokenSource:
     """The application's token, asked for at each use."""
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: Token, timeout: float = TOKEN_TIMEOUT) -> None:
+        """
+        Args:
+            timeout: seconds for one call of a function.
+
+        Raises:
+            ValueError: `token` is neither a function nor a text that an HTTP header can carry.
+        """
+        if isinstance(token, str):
+            token = token.strip()
+            if not token.isascii() or not token.isprintable():
+                raise ValueError("token has characters that no access token has")
+        elif not callable(token):
+            raise ValueError(
+                f"token must be a str or a function that returns one, not {_kind_of(token)}"
+            )
         self._token = token
+        self._timeout = timeout
+        self._cancels = True
 
     @property
     def renewable(self) -> bool:
@@ -31,11 +58,80 @@ class TokenSource:
         return not isinstance(self._token, str)
 
     async def get(self) -> str:
-        """A token. Raises whatever the application's function raises."""
+        """A token.
+
+        Raises:
+            TokenDenied: the application says that there will be none.
+            TokenUnavailable: its function raised, did not return in time, or returned no JWT.
+        """
         if isinstance(self._token, str):
             return self._token
-        token = self._token()
+        # In a task of its own: so a function that cancels itself does not cancel the client, and
+        # one that never returns can be left behind.
+        call = asyncio.create_task(self._call(self._token))
+        try:
+            done, _ = await asyncio.wait({call}, timeout=self._timeout)
+        except asyncio.CancelledError:
+            call.add_done_callback(_ignore)
+            if self._cancels:
+                call.cancel()
+            raise
+        if not done:
+            call.add_done_callback(_ignore)
+            call.cancel()
+            raise TokenUnavailable(f"the token function did not return within {self._timeout:g} s")
+        return _token_of(call)
+
+    @property
+    def is_calling(self) -> bool:
+        """True within the application's function, and in what it calls or starts."""
+        return _caller.get() is self
+
+    def let_call_finish(self) -> None:
+        """The function itself ends the client: let it run to its end, and drop its token."""
+        self._cancels = False
+
+    async def _call(self, function: Callable[[], str | Awaitable[str]]) -> Any:
+        _caller.set(self)
+        token = function()
         return await token if inspect.isawaitable(token) else token
+
+
+_caller: ContextVar[TokenSource | None] = ContextVar("syncline_token_source", default=None)
+
+
+def _ignore(call: asyncio.Task[Any]) -> None:
+    """Look at the exception, so that asyncio does not report it as never retrieved."""
+    if not call.cancelled():
+        call.exception()
+
+
+def _token_of(call: asyncio.Task[Any]) -> str:
+    try:
+        returned = call.result()
+    except TokenDenied:
+        raise
+    except asyncio.CancelledError as error:
+        raise TokenUnavailable("the token function was cancelled") from error
+    except Exception as error:
+        raise TokenUnavailable(
+            f"the token function raised {type(error).__name__}: {error}"
+        ) from error
+    token = returned.strip() if isinstance(returned, str) else ""
+    if _JWT.fullmatch(token) is None:
+        # Never its content: it may be a secret of another kind.
+        raise TokenUnavailable(f"the token function returned no JWT but {_kind_of(returned)}")
+    return token
+
+
+def _kind_of(value: object) -> str:
+    if value is None:
+        return "None"
+    try:
+        size = f" of length {len(value)}"  # type: ignore[arg-type]
+    except TypeError:
+        size = ""
+    return f"{type(value).__name__}{size}"
 
 
 @dataclass(frozen=True, slots=True)

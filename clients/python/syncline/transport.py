@@ -36,14 +36,20 @@ class Transport(Protocol):
         name: `websocket` or `rest`.
         ordered: True if the reply to a write comes before the event that the write causes.
         ended: done when the connection has ended; its result is why.
+        waits_for: what a request may be waiting for, for a person; None if nothing is known.
     """
 
     name: str
     ordered: bool
     ended: asyncio.Future[SynclineError]
+    waits_for: str | None
 
-    async def request(self, request: JsonObject, receive: Receive[T]) -> T:
+    async def request(
+        self, request: JsonObject, receive: Receive[T], late: Receive[None] | None = None
+    ) -> T:
         """Send `request` (`do` and its members) and wait for the reply.
+
+        `late`: takes the reply in the place of `receive` if it comes after the caller has given up.
 
         Raises:
             RequestError: the server refused it.

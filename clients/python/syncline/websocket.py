@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from dataclasses import dataclass
+from http import HTTPStatus
 from ssl import SSLContext
 from typing import Any, TypeVar
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    ProxyError,
+    WebSocketException,
+)
 from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
@@ -28,10 +36,14 @@ from .exceptions import (
     Unauthorized,
     WebSocketBlocked,
 )
+from .proxies import Proxy
+from .refusals import retry_after
 from .snapshot import JsonObject
 from .transport import EventHandler, Interrupted, Receive
 
-__all__ = ["WebSocketTransport", "may_reconnect"]
+__all__ = ["Probing", "WebSocketTransport", "may_reconnect"]
+
+logger = logging.getLogger("syncline")
 
 T = TypeVar("T")
 
@@ -41,27 +53,37 @@ MESSAGE_LIMIT = 4 * 2**20
 CLOSE_TIMEOUT = 2
 """Seconds to wait for the server's part of a closing handshake."""
 
-_FIRST_FINAL_CODE = 4500
-_FINAL_CODES = {
-    CloseCode.PROTOCOL_ERROR,
-    CloseCode.UNSUPPORTED_DATA,
-    CloseCode.INVALID_DATA,
-    CloseCode.MESSAGE_TOO_BIG,
-    CloseCode.MANDATORY_EXTENSION,
-}
+_FINAL_CODES = range(4500, 5000)
+
+
+_COME_BACK = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def may_reconnect(close_code: int) -> bool:
     """False for the close codes that are final (docs/protocol.md, section 8)."""
-    return close_code < _FIRST_FINAL_CODE and close_code not in _FINAL_CODES
+    return close_code not in _FINAL_CODES
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """When a connection is found to be half-open; times are in seconds.
+
+    Attributes:
+        after: without a reply and without any other byte of the server, before it is pinged.
+        timeout: for a sign of life after that; then the connection is given up.
+    """
+
+    after: float = 4
+    timeout: float = 3
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A request without its reply."""
+    """A request without its reply; without `result` nobody waits for it any more."""
 
     receive: Receive[Any]
-    result: asyncio.Future[Any]
+    result: asyncio.Future[Any] | None
+    since: float
 
 
 class _Connect(connect):
@@ -71,20 +93,40 @@ class _Connect(connect):
         return exc
 
 
+_PROBING = Probing()
+
+
+class _Socket(ClientConnection):
+    """A connection that knows when the last byte came."""
+
+    heard_at: float = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self.loop.time()
+        super().data_received(data)
+
+
 class WebSocketTransport:
     """A `Transport` over one WebSocket."""
 
     name = "websocket"
     ordered = True
+    waits_for: str | None = None
 
-    def __init__(self, socket: ClientConnection, on_event: EventHandler) -> None:
-        self.ended: asyncio.Future[SynclineError] = asyncio.get_running_loop().create_future()
+    def __init__(
+        self, socket: ClientConnection, on_event: EventHandler, probing: Probing = _PROBING
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[SynclineError] = self._loop.create_future()
         self.data_limit: int | None = None
         self._message_limit: int | None = None
         self._socket = socket
         self._on_event = on_event
         self._ids = itertools.count(1)
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, _Pending] = {}  # the oldest first
+        self._probing = probing
+        self._watch: asyncio.TimerHandle | None = None
+        self._probe_task: asyncio.Task[None] | None = None
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -97,11 +139,14 @@ class WebSocketTransport:
         ssl: SSLContext | None = None,
         *,
         deltas: bool = False,
+        probing: Probing = _PROBING,
+        proxy: Proxy | None = None,
     ) -> WebSocketTransport:
         """Connect and authenticate, within `timeout` seconds.
 
         `ssl`: how the server's certificate is checked; None is as usual. `deltas`: ask for events
-        that tell what has changed, where that is shorter than the data.
+        that tell what has changed, where that is shorter than the data. `proxy`: through which to
+        connect; None is none, whatever the environment says.
 
         Raises:
             WebSocketBlocked: something answers, but no Syncline WebSocket.
@@ -110,20 +155,23 @@ class WebSocketTransport:
         """
         try:
             async with asyncio.timeout(timeout):
-                transport = cls(await _dial(url, ssl), on_event)
+                transport = cls(await _dial(url, ssl, proxy), on_event, probing)
                 await transport._authenticate_first(token, deltas)
         except TimeoutError as error:
             raise WebSocketBlocked(f"no WebSocket at {url} within {timeout:g} s") from error
         return transport
 
-    async def request(self, request: JsonObject, receive: Receive[T]) -> T:
+    async def request(
+        self, request: JsonObject, receive: Receive[T], late: Receive[None] | None = None
+    ) -> T:
         if self.ended.done():
             raise Interrupted
         request_id = next(self._ids)
         # The id comes first, so that the server can answer what it cannot parse.
         message = self._encode({"id": request_id, **request})
-        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending[request_id] = _Pending(receive, result)
+        result: asyncio.Future[T] = self._loop.create_future()
+        pending = self._pending[request_id] = _Pending(receive, result, self._loop.time())
+        self._watch_replies()
         try:
             await self._socket.send(message, text=True)
             return await result
@@ -132,7 +180,11 @@ class WebSocketTransport:
             await asyncio.wait([self.ended])
             raise Interrupted from None
         finally:
-            del self._pending[request_id]
+            if late is not None and (result.cancelled() or not result.done()):
+                # The caller gave up, and the server may carry the request out all the same.
+                pending.receive, pending.result = late, None
+            else:
+                del self._pending[request_id]
             if result.done() and not result.cancelled():
                 result.exception()  # seen: `send` may have failed before it was awaited
 
@@ -144,6 +196,8 @@ class WebSocketTransport:
         self._end(ClientClosed())
         await self._socket.close()
         await self._reader
+        if self._probe_task is not None:
+            await asyncio.wait({self._probe_task})
 
     async def _authenticate_first(self, token: str, deltas: bool) -> None:
         request = {"do": "auth", "token": token, **({"deltas": True} if deltas else {})}
@@ -156,6 +210,9 @@ class WebSocketTransport:
                 raise WebSocketBlocked(reason.message, reason.code) from None
             raise reason from None
         except BaseException:
+            # Without a closing handshake: the time for an answer is over, or the server ends it.
+            self._end(ClientClosed())
+            self._socket.transport.abort()
             await self.close()
             raise
 
@@ -184,10 +241,10 @@ class WebSocketTransport:
                 self._receive(orjson.loads(await self._socket.recv(decode=False)))
         except ConnectionClosed as closed:
             self._end(_reason(closed))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self._end(
-                ConnectionLost(f"the server does not speak {SUBPROTOCOL}: {error!r}", retry=False)
-            )
+        except Exception as error:
+            # Not Syncline's: something on the way has changed what was sent.
+            logger.warning("a message that is not %s: %r", SUBPROTOCOL, error)
+            self._end(ConnectionLost(f"a message came that is not {SUBPROTOCOL}: {error!r}"))
             await self._socket.close(CloseCode.PROTOCOL_ERROR)
 
     def _receive(self, message: JsonObject) -> None:
@@ -196,24 +253,84 @@ class WebSocketTransport:
                 self._on_event(message)
             return
         pending = self._pending.get(message["id"])
-        if pending is None or pending.result.done():
+        if pending is None:
             return
-        if "error" in message:
+        if pending.result is None:
+            del self._pending[message["id"]]
+            if "ok" in message:
+                pending.receive(message["ok"])
+        elif pending.result.done():
+            pass
+        elif "error" in message:
             pending.result.set_exception(RequestError.parse(message["error"]))
         else:
             pending.result.set_result(pending.receive(message["ok"]))
 
+    def _watch_replies(self) -> None:
+        """Look in time whether the oldest request still has no reply."""
+        if self._watch is None and self._probe_task is None:
+            self._watch = self._loop.call_at(self._silent_since() + self._probing.after, self._look)
+
+    def _silent_since(self) -> float:
+        oldest = next(iter(self._pending.values()))
+        return max(oldest.since, self._heard_at)
+
+    @property
+    def _heard_at(self) -> float:
+        return self._socket.heard_at if isinstance(self._socket, _Socket) else 0.0
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self._pending or self.ended.done():
+            return
+        since = self._silent_since()
+        if self._loop.time() < since + self._probing.after:
+            return self._watch_replies()
+        self._probe_task = asyncio.create_task(self._probe(since))
+        self._probe_task.add_done_callback(self._probed)
+
+    def _probed(self, probe: asyncio.Task[None]) -> None:
+        self._probe_task = None
+        if self._pending and not self.ended.done():
+            self._watch_replies()
+
+    async def _probe(self, silent_since: float) -> None:
+        """Ping, and give the connection up if nothing at all comes."""
+        asked_at = self._loop.time()
+        try:
+            async with asyncio.timeout(self._probing.timeout):
+                # Sending waits too, where what was sent before has not left.
+                await (await self._socket.ping())
+        except TimeoutError:
+            if self._heard_at < asked_at:
+                self._give_up(self._loop.time() - silent_since)
+        except ConnectionClosed:
+            pass  # the reader says why
+
+    def _give_up(self, silence: float) -> None:
+        reason = ConnectionLost(
+            f"the connection gave no sign of life for {silence:.1f} s", CloseCode.ABNORMAL_CLOSURE
+        )
+        reason.at_once = True
+        self._end(reason)
+        # A closing handshake would wait for an answer that cannot come.
+        self._socket.transport.abort()
+
     def _end(self, reason: SynclineError) -> None:
         if not self.ended.done():
             self.ended.set_result(reason)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         for pending in self._pending.values():
-            if not pending.result.done():
+            if pending.result is not None and not pending.result.done():
                 pending.result.set_exception(Interrupted())
 
 
-async def _dial(url: str, ssl: SSLContext | None) -> ClientConnection:
+async def _dial(url: str, ssl: SSLContext | None, proxy: Proxy | None) -> ClientConnection:
     # What is given for a plain connection is refused.
     tls: dict[str, Any] = {"ssl": ssl} if ssl is not None and url.startswith("wss:") else {}
+    way = url if proxy is None else f"{url} through the proxy {proxy}"
     try:
         socket = await _Connect(
             url,
@@ -221,20 +338,37 @@ async def _dial(url: str, ssl: SSLContext | None) -> ClientConnection:
             open_timeout=None,
             close_timeout=CLOSE_TIMEOUT,
             max_size=MESSAGE_LIMIT,
+            proxy=None if proxy is None else proxy.url,
+            create_connection=_Socket,
             **tls,
         )
     except InvalidStatus as error:
-        if "Retry-After" in error.response.headers:
-            raise ConnectionLost(f"{url} lets nobody in now: {error}") from error
-        raise WebSocketBlocked(f"no WebSocket at {url}: {error}") from error
-    except InvalidHandshake as error:
-        raise WebSocketBlocked(f"no WebSocket at {url}: {error}") from error
-    except OSError as error:
-        raise ConnectionLost(f"{url} cannot be reached: {error}") from error
+        raise _refused(way, error) from error
+    except (InvalidHandshake, ProxyError) as error:
+        raise WebSocketBlocked(f"no WebSocket at {way}: {error}") from error
+    except (OSError, ValueError, EOFError, WebSocketException) as error:
+        # ValueError: of a host name that cannot be one.
+        raise ConnectionLost(f"{way} cannot be reached: {error or repr(error)}") from error
+    except Exception as error:
+        if proxy is None:
+            raise
+        # The SOCKS package has exceptions of its own.
+        raise WebSocketBlocked(f"no WebSocket at {way}: {error or repr(error)}") from error
     if socket.subprotocol != SUBPROTOCOL:
-        await socket.close()
-        raise WebSocketBlocked(f"the WebSocket at {url} does not speak {SUBPROTOCOL}")
+        socket.transport.abort()
+        raise WebSocketBlocked(f"the WebSocket at {way} does not speak {SUBPROTOCOL}")
     return socket
+
+
+def _refused(way: str, error: InvalidStatus) -> ConnectionLost:
+    response = error.response
+    asked = retry_after(response.headers)
+    if asked is not None and response.status_code in _COME_BACK:
+        # Syncline has no room, or too many come at once: no sign that WebSockets do not pass.
+        return ConnectionLost(
+            f"{way} lets nobody in now: HTTP {response.status_code}", retry_after=asked
+        )
+    return WebSocketBlocked(f"no WebSocket at {way}: HTTP {response.status_code}, not Syncline")
 
 
 def _reason(closed: ConnectionClosed) -> SynclineError:

@@ -50,6 +50,7 @@ __all__ = [
     "error_body",
     "event_body",
     "event_name",
+    "leading_id",
     "patch_body",
 ]
 
@@ -110,7 +111,7 @@ def decode(text: str, data_limit: int) -> Request:
         ProtocolViolation: where there is no id to answer to.
     """
     try:
-        message = jsondata.parse(text, "The request")
+        message = jsondata.parse(text, "The request", jsondata.values_limit(data_limit))
     except Refusal as refusal:
         return Request(_salvage_id(text), refusal)
     if not isinstance(message, dict):
@@ -235,6 +236,12 @@ def encode_notice(name: str, **members: Any) -> bytes:
 
 
 _ID_FIRST = re.compile(r'\s*\{\s*"id"\s*:\s*([0-9]{1,16})\s*[,}]', re.ASCII)
+
+
+def leading_id(head: bytes) -> int | None:
+    """The id of a request of which only the beginning is known; None if it does not stand first."""
+    match = _ID_FIRST.match(head[:64].decode(errors="replace"))
+    return int(match[1]) if match is not None and int(match[1]) < ID_LIMIT else None
 
 
 def _salvage_id(text: str) -> int:

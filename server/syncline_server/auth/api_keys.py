@@ -18,28 +18,23 @@ import orjson
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
+from syncline_server.config.credentials import make_secret
 from syncline_server.config.encryption import Broken, Vault
-from syncline_server.config.validation import SettingError
 from syncline_server.storage import keys
 from syncline_server.storage.change_watcher import Lookout, make_version
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.paging import Cursor, Page
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import Argument, ConnectionBroken, ReplyError, connect
-from syncline_server.storage.redis.engine import Engine
+from syncline_server.storage.redis.connection import Argument, ReplyError
 from syncline_server.storage.scripts import API_KEY
 
 from .keyring import UNREADABLE, ApiKey, KnownKeys, digest
 
-__all__ = ["ApiKeys", "Record", "check_master_key"]
+__all__ = ["ApiKeys", "Record"]
 
 logger = logging.getLogger("syncline.keys")
 
 REVOKED_LIMIT = 10_000
 """Revoked keys that are remembered; then the one that was revoked first is forgotten."""
-
-SECRET_BYTES = 32
-"""Random bytes in a secret."""
 
 OTHER_MASTER = (
     "all servers on one Redis need the same master key, in SYNCLINE_MASTER_KEY or in master.key of "
@@ -134,8 +129,8 @@ class ApiKeys:
                 that are encrypted under another master key.
         """
         sid = f"SK{secrets.token_hex(16)}"
-        secret = secrets.token_urlsafe(SECRET_BYTES)
-        record = Record(sid, friendly_name, now_ms())
+        secret = make_secret()
+        record = Record(sid, friendly_name, self._redis.now_ms())
         if login_only:
             made = replace(record, digest=digest(secret).hex())
         else:
@@ -155,7 +150,7 @@ class ApiKeys:
     async def revoke(self, sid: str) -> None:
         """Make a key invalid, for ever and everywhere; raises `NOT_FOUND`."""
         configured = "1" if sid in self._known.configured else ""
-        if await self._run("revoke", sid, now_ms(), configured, REVOKED_LIMIT) == b"absent":
+        if await self._run("revoke", sid, configured, REVOKED_LIMIT) == b"absent":
             raise _unknown(sid)
 
     def _record(self, sid: str) -> Record:
@@ -193,24 +188,3 @@ class ApiKeys:
 
 def _unknown(sid: str) -> Refusal:
     return Refusal(Code.NOT_FOUND, f"There is no API key {show(sid)}.")
-
-
-async def check_master_key(engine: Engine, timeout: float, vault: Vault) -> None:
-    """Before anything is served; a Redis that is away is told of later, in the log.
-
-    Raises:
-        SettingError: Redis holds secrets that were encrypted under another master key.
-    """
-    try:
-        address = await engine.address(engine.shard_of(keys.MASTER))
-        connection = await connect(address, timeout)
-    except (OSError, LookupError, ConnectionBroken, ReplyError):
-        return
-    try:
-        held = await connection.execute("GET", keys.MASTER)
-    except (ConnectionBroken, ReplyError):
-        return
-    finally:
-        connection.abort()
-    if held not in (None, vault.fingerprint.encode()):
-        raise SettingError(f"the API keys in Redis cannot be decrypted: {OTHER_MASTER}")

@@ -18,6 +18,7 @@ from syncline_server.config.credentials import Credentials
 
 from .grants import Grants
 from .keyring import KnownKeys, digest
+from .reserved_identities import RESERVED, is_reserved
 
 __all__ = [
     "IDENTITY_LENGTH",
@@ -142,15 +143,17 @@ class Authenticator:
         """
         scheme, _, value = (authorization or "").partition(" ")
         if self._foreign is not None and scheme.lower() == "bearer":
-            return await self.bearer(value.strip())
+            return await self.bearer(value)
         return self.header(authorization)
 
     async def bearer(self, token: str) -> Principal:
         """The caller behind an access token, whoever issued it; raises as `caller`.
 
+        White space around the token is dropped: it comes from files and copied lines.
         The header tells which of two ways a token goes. Each has its own algorithms and keys, so a
         header that lies leads to a refusal.
         """
+        token = token.strip()
         if self._foreign is not None:
             header, claims = _unverified(token)
             if header.get("cty") != _CONTENT_TYPE:
@@ -168,7 +171,7 @@ class Authenticator:
             case "basic":
                 return self._basic(value)
             case "bearer":
-                return self.token(value.strip())
+                return self.token(value)
         raise Refusal(
             Code.AUTHENTICATION_FAILED,
             "Authenticate with Basic credentials (account SID and auth token, or API key and "
@@ -181,7 +184,7 @@ class Authenticator:
         Raises:
             Refusal: 401, with the vendor's code for what was wrong.
         """
-        claims = self._claims(token)
+        claims = self._claims(token.strip())
         grants = claims.get("grants")
         sync = grants.get("data_sync") if isinstance(grants, dict) else None
         if not isinstance(grants, dict) or not isinstance(sync, dict):
@@ -320,6 +323,8 @@ def identity_of(value: object) -> str:
             Code.TOKEN_GRANTS,
             f"The access token needs an identity of 1 to {IDENTITY_LENGTH} characters.",
         )
+    if is_reserved(identity):
+        raise Refusal(Code.TOKEN_GRANTS, RESERVED)
     return identity
 
 
@@ -347,7 +352,10 @@ def mint_token(
 
     Raises:
         KeyError: the credentials hold no such key.
+        ValueError: the identity is reserved.
     """
+    if is_reserved(identity):
+        raise ValueError(RESERVED)
     key = next(iter(credentials.api_keys)) if key is None else key
     secret = credentials.api_keys[key]
     now = int(time.time())

@@ -18,8 +18,8 @@ NAMES_LIMIT = 256
 class Scope:
     """The grants, held against documents by their unique names.
 
-    A unique name never changes, and a SID is never used again: what was found out about a document
-    stays true while it is used.
+    A unique name never changes, and a SID that comes again has the same name for longer than any
+    token lives: what was found out about a document stays true while it is used.
     """
 
     def __init__(self, grants: Grants, documents: Documents, service_sid: str) -> None:

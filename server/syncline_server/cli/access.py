@@ -77,7 +77,8 @@ def resolve(
         click.UsageError: there is none of them, or only a Basic login though `identity` is given.
     """
     if token is not None:
-        return Access(url, service or Claims.of(token).service_sid, lambda: token)
+        bare = token.strip()  # a header cannot carry the line break of a file
+        return Access(url, service or Claims.of(bare).service_sid, lambda: bare)
     service = service or "default"
     signer = _signer(environ)
     login = _login(environ)

@@ -14,6 +14,7 @@ import httpx2
 from syncline import ConnectionLost, JsonObject
 from syncline.options import Server
 from syncline.refusals import refusal
+from syncline_protocol import jsondata
 
 from .access import Access
 
@@ -111,8 +112,9 @@ class Collection:
 
 def _parsed(content: bytes) -> Any:
     try:
-        # Unlike orjson it alters no integer of more than 64 bits, which another server may hold.
-        return json.loads(content)
+        # Unlike orjson it takes what another server may hold and no document may, as 400 digits:
+        # one document is refused then, not the whole page.
+        return json.loads(content, parse_int=jsondata.integer)
     except (ValueError, RecursionError):
         raise _strange() from None
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 import click
 import httpx2
 
-from syncline import ConnectionLost, RequestError, RequestTimeout
+from syncline import RequestError, SynclineError
 from syncline_server.config.validation import SettingError
 
 __all__ = ["Exit", "ending", "printable"]
@@ -40,7 +40,7 @@ def ending(command: Callable[[], int | None]) -> int:
         return _fail(Exit.USAGE, str(error))
     except RequestError as error:
         return _fail(Exit.REFUSED, str(error))
-    except (ConnectionLost, RequestTimeout) as error:
+    except SynclineError as error:
         return _fail(Exit.NO_CONNECTION, str(error))
     except httpx2.TransportError as error:
         return _fail(Exit.NO_CONNECTION, _unreachable(error))

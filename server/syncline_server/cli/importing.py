@@ -10,23 +10,27 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from ssl import SSLContext
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
 import click
+
+from syncline_protocol.sids import is_service_sid
 
 from .access import Access
 from .accessing import administering
 from .carrier import Carrier, OnConflict, Outcome
 from .failures import Exit
 from .options import page_size_option, retries_option
-from .origin import origin
+from .origin import joined, origin
 from .output import show_counts
-from .parameters import Url
+from .parameters import Authority, Url
 from .patience import PatientClient
 from .progress import Progress
-from .rest import connected
+from .rest import connected, make_service
 from .sources import Lines, Listing, Source
 from .state import opened
 from .transfer import Transfer
@@ -68,6 +72,14 @@ Exit status:
     help="SID or unique name of the service there.",
 )
 @click.option(
+    "--from-ca-cert",
+    type=Authority(),
+    envvar="SYNCLINE_FROM_CA_CERT",
+    show_envvar=True,
+    show_default="those that this machine trusts, and --ca-cert",
+    help="PEM file of the authority that vouches for the certificate there.",
+)
+@click.option(
     "--from-auth-token-stdin", is_flag=True, help="Take the auth token from a line on stdin."
 )
 @click.option(
@@ -75,6 +87,16 @@ Exit status:
     type=click.Choice([choice.value for choice in OnConflict]),
     default=OnConflict.SKIP.value,
     help="What to do with a document that is here already.",
+)
+@click.option(
+    "--keep-sids",
+    is_flag=True,
+    help="Create documents under the SIDs that they have in the source; needs Basic credentials.",
+)
+@click.option(
+    "--create-service",
+    is_flag=True,
+    help="Create the service that --service names, by its SID, if the server has none.",
 )
 @click.option(
     "--state",
@@ -96,8 +118,11 @@ def import_(
     from_url: str | None,
     from_account: str | None,
     from_service: str,
+    from_ca_cert: SSLContext | None,
     from_auth_token_stdin: bool,
     on_conflict: str,
+    keep_sids: bool,
+    create_service: bool,
     state: Path | None,
     partial: bool,
     verbose: bool,
@@ -108,7 +133,7 @@ def import_(
     """Copy documents into a service: those of an export, or all of another server's service.
 
     FILE is what `syncline export` wrote, "-" for stdin. Name, data and the time that is left are
-    carried; a SID, a revision, dates and authors are given anew.
+    carried; a revision, dates and authors are new, and so is a SID without --keep-sids.
 
     Repeated, it goes on where it was broken off, or copies what has come since. Keep the file of
     --state for that: it knows which documents without a name have arrived.
@@ -123,6 +148,8 @@ def import_(
         raise click.UsageError("give either FILE or --from-url.")
     if from_url is not None and from_account is None:
         raise click.UsageError("--from-url needs --from-account.")
+    if create_service and not is_service_sid(access.service):
+        raise click.UsageError("--create-service needs --service IS…, the SID to create it with.")
     stop = threading.Event()
     make_client = functools.partial(PatientClient, retries=retries, stop=stop)
     with ExitStack() as resources:
@@ -134,15 +161,20 @@ def import_(
         else:
             assert from_url is not None and from_account is not None
             login = origin(from_url, from_account, from_service, from_auth_token_stdin, os.environ)
+            login = replace(login, tls=from_ca_cert or joined(access.tls))
             source = Listing(enter(connected(login, make_client)), page_size)
             name = f"{from_account} at {_name(login)}"
             state = state or _state_of(from_account, from_service)
+        if create_service:
+            make_service(access, make_client)
         target = enter(connected(access, make_client))
         # Asked before anything is read: a wrong address or login shows at once.
         target.page({"PageSize": "1"})
         memory = enter(opened(state, {"source": name, "target": _name(access)}))
         executor = enter(ThreadPoolExecutor(concurrency))
-        carrier = Carrier(target, memory, OnConflict(on_conflict), executor, stop)
+        carrier = Carrier(
+            target, memory, OnConflict(on_conflict), executor, stop, keep_sids=keep_sids
+        )
         visible = not (verbose and sys.stdout.isatty())
         progress = enter(Progress("Importing", source.total, visible))
         try:

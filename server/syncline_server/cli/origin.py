@@ -5,6 +5,7 @@ Its secrets are never arguments: those stand in the shell's history and in the l
 
 from __future__ import annotations
 
+import ssl
 import sys
 from collections.abc import Mapping
 
@@ -12,7 +13,17 @@ import click
 
 from .access import Access
 
-__all__ = ["origin"]
+__all__ = ["joined", "origin"]
+
+
+def joined(tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
+    """How the source's certificate is checked: by those that this machine trusts, as that of the
+    vendor's service needs, and by those of `--ca-cert`."""
+    if tls is None:
+        return None
+    context = ssl.create_default_context()
+    context.load_verify_locations(cadata=b"".join(tls.get_ca_certs(binary_form=True)))
+    return context
 
 
 def origin(

@@ -14,6 +14,7 @@ from syncline.options import Server
 from syncline_protocol import jsondata
 from syncline_protocol.errors import Refusal
 from syncline_server.auth.authenticator import IDENTITY_LENGTH
+from syncline_server.auth.reserved_identities import RESERVED, is_reserved
 from syncline_server.config.credentials import KEY_SID
 
 __all__ = ["Address", "Authority", "Identity", "JsonData", "KeySid", "Url"]
@@ -27,6 +28,8 @@ class Identity(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not 1 <= len(value) <= IDENTITY_LENGTH:
             self.fail(f"an identity has 1 to {IDENTITY_LENGTH} characters.", param, ctx)
+        if is_reserved(value):
+            self.fail(RESERVED, param, ctx)
         return _utf8(self, value, param, ctx)
 
 

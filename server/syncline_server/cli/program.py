@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from syncline_protocol import __version__
@@ -14,6 +16,7 @@ from .importing import import_
 from .keys import keys
 from .serve import serve
 from .token import token
+from .variables import unknown_variables
 from .verify import verify
 from .webhooks import webhooks
 
@@ -28,8 +31,13 @@ __all__ = ["program", "run"]
     }
 )
 @click.version_option(__version__, message="Syncline %(version)s")
-def program() -> None:
+@click.pass_context
+def program(context: click.Context) -> None:
     """Real-time documents over REST, WebSocket and server-sent events."""
+    # The server says it in its log.
+    if context.invoked_subcommand != serve.name:
+        for sentence in unknown_variables(os.environ, program):
+            click.echo(f"syncline: warning: {sentence}", err=True)
 
 
 program.add_command(serve)

@@ -13,13 +13,13 @@ from urllib.parse import quote
 import httpx2
 import orjson
 
-from syncline import Conflict, JsonObject, NotFound
+from syncline import Conflict, ConnectionLost, JsonObject, NotFound
 from syncline_protocol.sids import is_sid
 
 from .access import Access
 from .api import Collection, http_client
 
-__all__ = ["Documents", "connected"]
+__all__ = ["Documents", "connected", "make_service"]
 
 
 @contextmanager
@@ -29,6 +29,41 @@ def connected(
     """The documents that `access` opens; as `http_client`."""
     with http_client(access, make_client) as http:
         yield Documents(http, access.service)
+
+
+def make_service(access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client) -> None:
+    """Create the service whose SID `access` names, unless the server has it; as `http_client`."""
+    with http_client(access, make_client) as http:
+        Services(http).make(access.service)
+
+
+class Services(Collection):
+    """All services of a server."""
+
+    def __init__(self, http: httpx2.Client) -> None:
+        super().__init__(http, "v1/Services", "services")
+
+    def make(self, sid: str) -> None:
+        """Create a service with this SID, unless there is one."""
+        if self._exists(sid):
+            return
+        try:
+            made = self._resource("POST", self._path, data={"Sid": sid})
+        except Conflict:
+            if self._exists(sid):
+                return  # an earlier attempt, whose answer was lost, or somebody else
+            raise
+        if made["sid"] != sid:
+            raise ConnectionLost(
+                f"the server made the service {made['sid']}: it does not let a SID be chosen"
+            )
+
+    def _exists(self, sid: str) -> bool:
+        try:
+            self._call("GET", self._path_of(sid))
+        except NotFound:
+            return False
+        return True
 
 
 class Documents(Collection):
@@ -81,10 +116,21 @@ class Documents(Collection):
         self._call("DELETE", self._path_of(address), headers=_condition(if_match))
 
     def create(
-        self, name: str | None, data: bytes, ttl: int | None, op: str | None = None
+        self,
+        name: str | None,
+        data: bytes,
+        ttl: int | None,
+        op: str | None = None,
+        *,
+        sid: str | None = None,
     ) -> JsonObject:
-        """Create a document; sent twice with the same operation id, it is created once."""
-        form = _form(data, ttl) if name is None else {"UniqueName": name, **_form(data, ttl)}
+        """Create a document; sent twice with the same operation id, it is created once.
+
+        `sid`: what its SID is to be; None for one of the server's.
+        """
+        form = _form(data, ttl)
+        form |= {} if name is None else {"UniqueName": name}
+        form |= {} if sid is None else {"Sid": sid}
         headers = {} if op is None else {"Idempotency-Key": op}
         return self._resource("POST", self._path, data=form, headers=headers)
 

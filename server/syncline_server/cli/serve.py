@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,11 @@ from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 
 from .options import setting_options
+from .variables import unknown_variables
 
 __all__ = ["serve"]
+
+logger = logging.getLogger("syncline.settings")
 
 
 @click.command(params=setting_options())
@@ -34,13 +38,22 @@ def serve(**values: Any) -> None:
     """
     settings = Settings(**values)
     _make_directory(settings.data_dir)
-    credentials = replace(
-        load_credentials(settings.data_dir, os.environ),
-        master_key=load_master_key(settings.data_dir, os.environ),
-    )
+    try:
+        credentials = replace(
+            load_credentials(settings.data_dir, os.environ),
+            master_key=load_master_key(settings.data_dir, os.environ),
+        )
+    except OSError as error:
+        raise SettingError(
+            f"the credentials cannot be written in {settings.data_dir}: {error.strerror}"
+        ) from None
     # Imported here, so that the other commands start without the whole server.
+    from syncline_server.observability import logs
     from syncline_server.runtime.serve import serve as run_server
 
+    logs.configure(settings)
+    for sentence in unknown_variables(os.environ, click.get_current_context().find_root().command):
+        logger.warning("%s", sentence)
     run_server(settings, credentials)
 
 

@@ -24,6 +24,9 @@ from .output import FIELDS, show_event
 
 __all__ = ["watch_document"]
 
+OPEN_TIMEOUT = 10
+"""Seconds for the first connection: a person waits for it."""
+
 
 def watch_document(url: str, token: Token, address: str, tls: SSLContext | None = None) -> None:
     """Print until the document is removed.
@@ -38,7 +41,7 @@ def watch_document(url: str, token: Token, address: str, tls: SSLContext | None 
 
 
 async def _watch(url: str, token: Token, address: str, tls: SSLContext | None) -> None:
-    async with connect(url, token=token, ssl=tls) as client:
+    async with connect(url, token=token, ssl=tls, open_timeout=OPEN_TIMEOUT) as client:
         document = await client.document(address, mode="open_existing")
         # Before anything is awaited, so that no event falls between.
         events = document.events()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,16 @@ from pathlib import Path
 from .secret_files import read_private, write_private
 from .validation import SettingError
 
-__all__ = ["KEY_SID", "Credentials", "find_credentials", "load_credentials"]
+__all__ = ["KEY_SID", "Credentials", "find_credentials", "load_credentials", "make_secret"]
 
 FILE_NAME = "credentials.json"
 
 KEY_SID = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 
+SECRET_LENGTH = 43
+"""Characters in a secret that is made here: of 62 each, they hold 256 random bits."""
+
+_SECRET_CHARACTERS = string.ascii_letters + string.digits
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
 
 
@@ -39,6 +44,14 @@ class Credentials:
     auth_token: str = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
     master_key: str = field(default="", repr=False, compare=False)
+
+
+def make_secret() -> str:
+    """A new secret of an API key.
+
+    Letters and digits only: the vendor's Go library sends no login whose secret has others.
+    """
+    return "".join(secrets.choice(_SECRET_CHARACTERS) for _ in range(SECRET_LENGTH))
 
 
 def load_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials:
@@ -116,7 +129,7 @@ def _generate(path: Path) -> None:
     made = Credentials(
         f"AC{secrets.token_hex(16)}",
         secrets.token_hex(16),
-        {f"SK{secrets.token_hex(16)}": secrets.token_urlsafe(32)},
+        {f"SK{secrets.token_hex(16)}": make_secret()},
     )
     content = {
         "account_sid": made.account_sid,

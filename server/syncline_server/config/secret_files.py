@@ -42,10 +42,14 @@ def write_private(path: Path, text: str) -> None:
     """
     aside = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        os.unlink(aside)  # the disk is full: nothing half-written stays
+        raise
     try:
         os.link(aside, path)
         os.unlink(aside)

@@ -6,10 +6,13 @@ A field is at once the option `--field-name` of `syncline serve` and the environ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from syncline_protocol import jsondata
 
 from .networks import Network
 from .validation import (
@@ -17,6 +20,7 @@ from .validation import (
     check_oidc,
     check_origins,
     check_range,
+    check_service_sid,
     check_url,
     elements,
     networks,
@@ -34,6 +38,8 @@ REDIS_SCHEMES = (
     "rediss+sentinel",
 )
 
+_PREFIX = re.compile(r"[A-Za-z0-9._:-]{0,64}", re.ASCII)
+
 MAX_DATA_LIMIT = 1024 * 1024
 
 
@@ -46,7 +52,10 @@ def _setting(default: Any, help: str, **bounds: Any) -> Any:
 class Settings:
     """All fields are keyword-only; constructing checks them and raises `SettingError`."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on.")
+    host: str = _setting(
+        "127.0.0.1",
+        "Addresses to listen on, with commas between them; :: takes IPv4 too where the system can.",
+    )
     port: int = _setting(8040, "Port to listen on; 0 takes a free one.", least=0, most=65535)
     data_dir: Path = _setting(
         Path("syncline-data"), "Where credentials and the embedded Redis live."
@@ -61,17 +70,43 @@ class Settings:
         "When the embedded Redis syncs its file: at each group of commits, each second, or never.",
         choices=("always", "everysec", "no"),
     )
+    disk_margin: int = _setting(
+        33_554_432,
+        "Bytes that must be free on the disk of the embedded Redis; below, writes are refused with "
+        "20503.",
+        least=1_048_576,
+        most=2**60,
+    )
+    disk_interval: float = _setting(
+        0.25, "Seconds between looks at that free space.", least=0.05, most=60
+    )
     workers: int = _setting(
         1,
         "Processes that serve, on one port and one Redis; one a core is plenty.",
         least=1,
         most=64,
     )
+    worker_timeout: float = _setting(
+        10.0,
+        "Seconds that a worker may say nothing to its supervisor; then it is killed and replaced.",
+        least=2,
+        most=3600,
+    )
     demo: bool = _setting(
-        False, "Serve the demo page at /demo; its tokens are given to loopback only."
+        False, "Serve the demo page at /demo; its tokens are given to this machine only."
+    )
+    demo_networks: str = _setting(
+        "",
+        "Networks whose callers get the demo's tokens too, with commas between them: those of the "
+        "gateway of a container whose port is published on loopback.",
     )
     public_url: str | None = _setting(
         None, "Base of the URLs in replies; without it, what the request was addressed to."
+    )
+    default_service_sid: str | None = _setting(
+        None,
+        "SID of the default service (IS…), which answers to it as to `default`; without it, a "
+        "random one. Data whose default service has another SID keep it, and answer to both.",
     )
     cors_origins: str = _setting(
         "*", "Origins that browsers may call REST from: '*' or a comma-separated list."
@@ -201,6 +236,20 @@ class Settings:
         least=1024,
         most=262_144,
     )
+    keep_alive_timeout: float = _setting(
+        75.0,
+        "Seconds that an HTTP connection may be idle after a reply; proxies that keep theirs must "
+        "give up earlier.",
+        least=1,
+        most=3600,
+    )
+    oversized_limit: int = _setting(
+        16_777_216,
+        "Bytes in a message that is too large for a request: up to so many the server discards it "
+        "and refuses that request with 54006; more is closed with 1009.",
+        least=0,
+        most=1_073_741_824,
+    )
     header_timeout: float = _setting(
         10.0,
         "Seconds for the line and headers of a request; then it is refused with 20408.",
@@ -238,10 +287,24 @@ class Settings:
         least=1,
         most=10_000_000,
     )
+    identity_work: int = _setting(
+        500_000,
+        "Units of work per second of one identity in one process, each about a microsecond: for "
+        "parsing, and for applying patches; more is refused with 20429, or read later.",
+        least=10_000,
+        most=1_000_000_000,
+    )
     max_requests: int = _setting(
         1024,
         "HTTP requests that one process carries out at once; more are refused with 20503.",
         least=1,
+        most=100_000,
+    )
+    max_lists: int = _setting(
+        500,
+        "Lists of documents that one process reads, or has waiting for that, at once; more are "
+        "refused with 54009.",
+        least=8,
         most=100_000,
     )
     deflate: bool = _setting(
@@ -298,6 +361,20 @@ class Settings:
         least=1,
         most=1000,
     )
+    patch_steps: int = _setting(
+        32_768,
+        "Steps that the pointers of one patch have in all, eight for each and one for each name in "
+        "it; more is refused with 54006.",
+        least=1024,
+        most=1_000_000,
+    )
+    delta_rate: int = _setting(
+        2_097_152,
+        "Bytes of documents per second that a process compares to make deltas; beyond, events are "
+        "sent whole.",
+        least=0,
+        most=2**36,
+    )
     delta_memory: int = _setting(
         67_108_864,
         "Bytes of documents that a process keeps to make deltas from; beyond, what changed longest "
@@ -306,14 +383,16 @@ class Settings:
         most=2**36,
     )
     turn_timeout: float = _setting(
-        1.0,
-        "Seconds that a refused conditional write has for its next try while others wait.",
+        0.2,
+        "Seconds that a turn lasts at most, in which the client of a refused conditional write "
+        "may try again without a rival. It lasts four round trips of the client, but 0.05 s.",
         least=0.01,
         most=60,
     )
     turn_wait: float = _setting(
         5.0,
-        "Seconds that a refused conditional write waits for its turn; then it is answered anyway.",
+        "Seconds that a refused conditional write waits for its turn at most; then it is answered "
+        "anyway.",
         least=0.01,
         most=60,
     )
@@ -366,10 +445,35 @@ class Settings:
         least=0.1,
         most=60,
     )
+    redis_prefix: str = _setting(
+        "",
+        "What begins every key and channel in Redis, so that several installations can share one: "
+        "letters, digits and . _ - : alone.",
+    )
+    clock_tolerance: float = _setting(
+        3.0,
+        "Seconds by which this server's clock may differ from that of Redis; beyond, it is not "
+        "ready.",
+        least=0.1,
+        most=3600,
+    )
     durability: str = _setting(
         "acknowledge",
-        "What a write has survived when it is answered: Redis has it, a replica too, or the disk.",
+        "What an answered write has survived: Redis has it, the replicas too, or the disk.",
         choices=("acknowledge", "replicated", "fsync"),
+    )
+    replicas: int = _setting(
+        0,
+        "Replicas that must have a write with --durability replicated; 0 for all that there are.",
+        least=0,
+        most=100,
+    )
+    replica_timeout: float = _setting(
+        60.0,
+        "Seconds for which a replica that has gone is still waited for, since it may have been "
+        "promoted; meanwhile writes are refused with 20503.",
+        least=1,
+        most=86_400,
     )
     durability_timeout: float = _setting(
         1.0, "Seconds that may take; then the write is refused with 20503.", least=0.01, most=60
@@ -383,21 +487,34 @@ class Settings:
             check_range(each.name, getattr(self, each.name), each.metadata)
         if self.public_url is not None:
             check_url("public_url", self.public_url, ("http", "https"))
+        if self.default_service_sid is not None:
+            check_service_sid("--default-service-sid", self.default_service_sid)
         if self.redis_url is not None:
             check_url("redis_url", self.redis_url, REDIS_SCHEMES)
         if self.otlp_endpoint is not None:
             check_url("otlp_endpoint", self.otlp_endpoint, ("http", "https"))
         if self.public_url is not None and set(self.public_url) & set("?#"):
             raise SettingError("--public-url must have no query and no fragment")
+        if not _PREFIX.fullmatch(self.redis_prefix):
+            raise SettingError(
+                "--redis-prefix must be up to 64 letters, digits and . _ - : (no braces)"
+            )
         for name, origins in (("cors", self.origins), ("ws", self.socket_origins)):
             check_origins(f"--{name}-origins", origins)
-        _ = self.proxies, self.webhook_private_networks
+        if not self.hosts:
+            raise SettingError("--host must be an address, or several with commas between them")
+        _ = self.proxies, self.webhook_private_networks, self.demo_callers
         check_oidc(self)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """Settings from JSON values, as `asdict` gives them."""
         return cls(**{**values, "data_dir": Path(values["data_dir"])})
+
+    @property
+    def hosts(self) -> list[str]:
+        """`host` taken apart."""
+        return elements(self.host)
 
     @property
     def body_limit(self) -> int:
@@ -409,8 +526,16 @@ class Settings:
         return 8 * self.data_limit + 16_384
 
     @property
+    def values_limit(self) -> int:
+        """Commas and opening brackets in a JSON text; more is refused with 54006.
+
+        Derived: no document of an allowed size has more, and a patch may have some beside it.
+        """
+        return jsondata.values_limit(self.data_limit)
+
+    @property
     def message_limit(self) -> int:
-        """Bytes in a WebSocket message; more is closed with 1009.
+        """Bytes in a WebSocket message; more is refused with 54006, up to `oversized_limit`.
 
         Derived: one message may hold a document, or a thousand subscriptions of a vendor's SDK.
         """
@@ -438,6 +563,11 @@ class Settings:
     def proxies(self) -> list[Network]:
         """`trusted_proxies` taken apart."""
         return networks("trusted-proxies", self.trusted_proxies)
+
+    @property
+    def demo_callers(self) -> list[Network]:
+        """`demo_networks` taken apart."""
+        return networks("demo-networks", self.demo_networks)
 
     @property
     def webhook_private_networks(self) -> list[Network]:

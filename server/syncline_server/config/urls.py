@@ -11,7 +11,10 @@ __all__ = ["is_loopback", "is_secure"]
 def is_loopback(host: str) -> bool:
     """True for a host, without a port, that is this machine."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
+        # How a socket for both families shows callers of the older one.
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return (mapped or address).is_loopback
     except ValueError:
         return host == "localhost"
 

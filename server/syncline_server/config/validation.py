@@ -7,6 +7,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from syncline_protocol.sids import is_service_sid
+
 from .networks import Network
 from .urls import is_secure
 
@@ -15,6 +17,7 @@ __all__ = [
     "check_oidc",
     "check_origins",
     "check_range",
+    "check_service_sid",
     "check_url",
     "elements",
     "networks",
@@ -51,6 +54,14 @@ def check_origins(option: str, origins: list[str]) -> None:
             raise SettingError(
                 f"{option} must be '*' or origins like https://app.example.com, not {origin!r}"
             )
+
+
+def check_service_sid(option: str, sid: str) -> None:
+    """The SID of a service. Raises `SettingError`."""
+    if not is_service_sid(sid):
+        raise SettingError(
+            f"{option} must be IS and 32 hexadecimal digits in lower case, not {sid!r}"
+        )
 
 
 def check_oidc(settings: Any) -> None:

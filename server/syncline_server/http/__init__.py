@@ -4,7 +4,7 @@ To wire it:
 
     Starlette(
         routes=[*rest.routes(backend), …],
-        middleware=rest.middleware(settings, meters, backend.audit),
+        middleware=rest.middleware(settings, meters, backend.audit, backend.work),
         exception_handlers=rest.exception_handlers,
     )
     uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters, audit))
@@ -23,6 +23,7 @@ from syncline_server.auth.api_keys import ApiKeys
 from syncline_server.backend import Backend
 from syncline_server.config.networks import Proxies
 from syncline_server.config.settings import Settings
+from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
 from syncline_server.observability.worker_metrics import Gathering
@@ -71,15 +72,19 @@ def routes(backend: Backend, gathering: Gathering, api_keys: ApiKeys) -> list[Re
 
 
 def middleware(
-    settings: Settings, meters: Meters, audit: Audit, traces: Traces | None = None
+    settings: Settings,
+    meters: Meters,
+    audit: Audit,
+    work: WorkQueue,
+    traces: Traces | None = None,
 ) -> list[Middleware]:
     """What goes around all routes, outermost first."""
     return [
-        *([Middleware(Forwarding, proxies=Proxies(settings.proxies))] if settings.proxies else []),
+        Middleware(Forwarding, proxies=Proxies(settings.proxies), notice=audit.forwarding),
         Middleware(Protection, hsts=settings.hsts),
         Middleware(RequestIds),
         *([] if traces is None else [Middleware(Traced, traces=traces)]),
         Middleware(CrossOrigin, origins=settings.origins),
-        Middleware(Crowd, limit=settings.max_requests, meters=meters, audit=audit),
+        Middleware(Crowd, limit=settings.max_requests, meters=meters, audit=audit, work=work),
         Middleware(Recovery),
     ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.requests import Request
 
 from syncline_protocol import fields, jsondata, native
 from syncline_protocol.commands import PatchBody
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.objects.work import work_of_form, work_of_json
 
 from . import urlencoded
 
@@ -25,36 +28,69 @@ PATCH_TYPES = {
 }
 """The kind of a patch (docs/protocol.md, section 3) by content type."""
 
+_FORM_FIELD = re.compile(rb"\s*[A-Za-z_]+=")
+
+
+class Limits(Protocol):
+    """Of bodies, as `Settings` has them."""
+
+    @property
+    def body_limit(self) -> int:
+        """Bytes."""
+
+    @property
+    def values_limit(self) -> int:
+        """Commas and opening brackets of JSON."""
+
+
+Work = Callable[[int], Awaitable[None]]
+"""Waits until so many units of work (`objects.work`) may be done."""
+
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 
 # Longer than the length of any body; Python refuses to read a number of thousands of digits.
 _LENGTH_DIGITS = 18
 
 
-async def read_parameters(request: Request, limit: int) -> list[tuple[str, Any]]:
+async def read_parameters(request: Request, limits: Limits, work: Work) -> list[tuple[str, Any]]:
     """The names and values that a form or a JSON object holds; a missing or empty body has none.
 
     Args:
-        limit: the largest body, in bytes.
+        work: waits until the work may be done; may raise `RATE_LIMITED`.
 
     Raises:
         Refusal: `TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `BAD_REQUEST` for a malformed form,
-            `INVALID_JSON` for malformed JSON.
+            `INVALID_JSON` for malformed JSON, `UNKNOWN_PARAMETER` for JSON that is called a form.
     """
-    body = await _read(request, limit)
+    body = await _read(request, limits.body_limit)
     if not body:
         return []
     media_type = _media_type(request)
     if media_type == FORM:
+        if body.lstrip()[:1] in (b"{", b"["):
+            # curl labels whatever it sends as a form. No parameter's name begins so.
+            raise Refusal(
+                Code.UNKNOWN_PARAMETER,
+                f"The body looks like JSON, but Content-Type says {FORM}; JSON is sent with "
+                f"Content-Type: {JSON}.",
+            )
+        await work(work_of_form(body))
         return list(urlencoded.pairs(body, "the form"))
     if media_type != JSON:
         raise _unsupported(media_type, (FORM, JSON))
-    return members(body)
+    if _FORM_FIELD.match(body):
+        raise Refusal(
+            Code.INVALID_JSON,
+            f"The request body is not valid JSON: it looks like a form, which is sent with "
+            f"Content-Type: {FORM}.",
+        )
+    await work(work_of_json(body))
+    return members(body, limits.values_limit)
 
 
-def members(body: bytes) -> list[tuple[str, Any]]:
-    """The members of the JSON object that a body is. Raises `INVALID_JSON`."""
-    value = jsondata.parse(body, "The request body")
+def members(body: bytes, values_limit: int) -> list[tuple[str, Any]]:
+    """The members of the JSON object that a body is. Raises `INVALID_JSON`, `TOO_LARGE`."""
+    value = jsondata.parse(body, "The request body", values_limit)
     if not isinstance(value, dict):
         raise Refusal(
             Code.INVALID_JSON,
@@ -63,11 +99,11 @@ def members(body: bytes) -> list[tuple[str, Any]]:
     return list(value.items())
 
 
-async def read_patch(request: Request, limit: int) -> PatchBody:
+async def read_patch(request: Request, limits: Limits, work: Work) -> PatchBody:
     """The patch in a body; its content type tells the kind.
 
     Args:
-        limit: the largest body, in bytes.
+        work: as `read_parameters` has it.
 
     Raises:
         Refusal: `TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `INVALID_JSON`, `INVALID_PARAMETER`.
@@ -75,9 +111,11 @@ async def read_patch(request: Request, limit: int) -> PatchBody:
     media_type = _media_type(request)
     kind = PATCH_TYPES.get(media_type)
     if kind is None:
-        raise _unsupported(media_type, tuple(PATCH_TYPES))
-    body = await _read(request, limit)
-    return native.patch_body(kind, jsondata.parse(body, "The request body"))
+        raise _unsupported(media_type, tuple(PATCH_TYPES), "The Content-Type of a PATCH")
+    body = await _read(request, limits.body_limit)
+    await work(work_of_json(body))
+    value = jsondata.parse(body, "The request body", limits.values_limit)
+    return native.patch_body(kind, value)
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -120,8 +158,6 @@ def _too_large(limit: int) -> Refusal:
     )
 
 
-def _unsupported(media_type: str, allowed: tuple[str, ...]) -> Refusal:
+def _unsupported(media_type: str, allowed: tuple[str, ...], what: str = "Content-Type") -> Refusal:
     given = f"{fields.show(media_type)} was given" if media_type else "none was given"
-    return Refusal(
-        Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {' or '.join(allowed)}; {given}."
-    )
+    return Refusal(Code.UNSUPPORTED_MEDIA_TYPE, f"{what} must be {' or '.join(allowed)}; {given}.")

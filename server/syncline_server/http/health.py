@@ -21,27 +21,26 @@ def routes(backend: Backend) -> list[Resource]:
     """`/healthz` answers while the process does; `/readyz` only while Redis does too."""
 
     async def ready(request: Request) -> Response:
-        missing = backend.missing()
-        if not missing:
+        problems = backend.problems()
+        if not problems:
             return json_reply({"status": "ready", **_figures(backend)})
-        what = " and ".join(_ABSENCES[name] for name in missing)
-        refusal = Refusal(Code.UNAVAILABLE, f"The server is not ready: {what}.")
-        return refusal_reply(request, refusal, {"missing": missing, **_figures(backend)})
+        refusal = Refusal(
+            Code.UNAVAILABLE, f"The server is not ready: {'; '.join(problems.values())}."
+        )
+        details = {"missing": list(problems), "problems": problems, **_figures(backend)}
+        return refusal_reply(request, refusal, details)
 
     return [Resource("/healthz", {"GET": _alive}), Resource("/readyz", {"GET": ready})]
-
-
-_ABSENCES = {
-    "redis": "its store is away",
-    "feed": "the store's events do not come",
-    "keys": "some API keys are encrypted under another master key",
-}
 
 
 def _figures(backend: Backend) -> dict[str, Any]:
     """Seconds, as the last probe of each had them."""
     feed = backend.hub.feed
-    return {"feed_lag": round(feed.lag, 6), "redis_round_trip": round(feed.round_trip, 6)}
+    return {
+        "feed_lag": round(feed.lag, 6),
+        "redis_round_trip": round(feed.round_trip, 6),
+        "clock_offset": round(backend.redis.clock_offset, 3),
+    }
 
 
 async def _alive(_: Request) -> Response:

@@ -17,21 +17,20 @@ from . import urlencoded
 from .responses import json_reply
 from .values import query_value
 
-__all__ = ["DEFAULT_SIZE", "LARGEST_PAGE", "LARGEST_SIZE", "RETURNED_LIMIT", "PageRequest"]
+__all__ = ["DEFAULT_SIZE", "LARGEST_PAGE", "LARGEST_SIZE", "PageRequest"]
 
 DEFAULT_SIZE = 50
 """What is listed on a page, if the caller does not say."""
 
-LARGEST_SIZE = 1000
-"""The largest `PageSize` that is accepted (vendor's rule)."""
-
-RETURNED_LIMIT = 100
-"""What is listed on a page, at most, whatever was accepted (vendor's rule)."""
+LARGEST_SIZE = 100
+"""What is listed on a page, at most (vendor's rule). A larger `PageSize` is taken as this one: the
+vendor's helpers send the `limit` of their caller as it is."""
 
 LARGEST_PAGE = 10**15 - 1
 """The largest `Page`: the caller's own book-keeping."""
 
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+_SIZE = re.compile(r"0*(?P<digits>[1-9][0-9]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class PageRequest:
 
     @classmethod
     def of(cls, query: bytes) -> PageRequest:
-        """The page that a query asks for; parameters of other names are ignored.
+        """The page that a query asks for; parameters of other names are ignored here.
 
         Raises:
             Refusal: `INVALID_PAGE_SIZE`, `INVALID_PAGE_TOKEN` or, for `Page`, `INVALID_PARAMETER`.
@@ -110,13 +109,16 @@ class PageRequest:
 
 
 def _size(text: str) -> int:
-    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= LARGEST_SIZE:
+    match = _SIZE.fullmatch(text)
+    if match is None:
         raise Refusal(
             Code.INVALID_PAGE_SIZE,
-            f"PageSize must be a whole number from 1 to {LARGEST_SIZE}; "
-            f"{fields.show(text)} was given.",
+            f"PageSize must be a whole number from 1 on; above {LARGEST_SIZE} it is taken as "
+            f"{LARGEST_SIZE}; {fields.show(text)} was given.",
         )
-    return min(int(text), RETURNED_LIMIT)
+    # By its length first: Python refuses to read a number of thousands of digits.
+    digits = match["digits"]
+    return LARGEST_SIZE if len(digits) > 3 else min(int(digits), LARGEST_SIZE)
 
 
 def _number(text: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from syncline_protocol import fields, jsondata
 from syncline_protocol.commands import Set
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.sids import is_document_sid
 
 from .values import by_name
 
@@ -21,6 +22,8 @@ _SPELLINGS = {
     "data": "Data",
     "Ttl": "Ttl",
     "ttl": "Ttl",
+    "Sid": "Sid",
+    "sid": "Sid",
 }
 """The vendor's parameters, and the names of the properties that they set."""
 
@@ -33,42 +36,75 @@ class Parameters:
         unique_name: what the new document is to be called.
         data: compact JSON within the limits.
         ttl: seconds; 0 for "never expires".
+        sid: what the new document's SID is to be.
     """
 
     unique_name: str | None
     data: bytes | None
     ttl: int | None
+    sid: str | None = None
 
     @classmethod
-    def of(cls, given: Iterable[tuple[str, Any]], data_limit: int) -> Parameters:
+    def of(
+        cls,
+        given: Iterable[tuple[str, Any]],
+        data_limit: int,
+        *,
+        is_strict: bool = True,
+    ) -> Parameters:
         """Check the fields of a form, or the members of a JSON object.
 
-        Names that no parameter has are ignored. JSON null leaves `UniqueName` and `Ttl` out; for
-        `Data` it is an error.
+        JSON null leaves `UniqueName` and `Ttl` out; for `Data` it is an error. An empty `Data` is
+        as if it were missing: that is what the vendor's helpers make of their language's null.
 
         Args:
             given: names and values, in their order.
             data_limit: the largest document, in bytes.
+            is_strict: False ignores names that no parameter has.
 
         Raises:
-            Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one
-                stands twice.
+            Refusal: with the code of the parameter that is wrong; `UNKNOWN_PARAMETER` for a name
+                that none has; `INVALID_PARAMETER` where one stands twice.
         """
-        values = by_name(given, _SPELLINGS)
+        values = by_name(given, _SPELLINGS, is_strict=is_strict)
         name, ttl = values.get("UniqueName"), values.get("Ttl")
+        data = values.get("Data", "")
         return cls(
             None if name is None else fields.unique_name(name, "UniqueName"),
-            _data(values["Data"], data_limit) if "Data" in values else None,
+            None if data == "" else _data(data, data_limit),
             None if ttl is None else fields.ttl(ttl, "Ttl"),
+            _sid(values["Sid"]) if "Sid" in values else None,
         )
 
     def update(self, document: str, if_match: int | None, op: str | None) -> Set:
-        """The command that applies them to a document. Raises `NO_PARAMETERS`."""
+        """The command that applies them to a document.
+
+        Raises:
+            Refusal: `NO_PARAMETERS`; `INVALID_PARAMETER` where they hold a SID.
+        """
+        if self.sid is not None:
+            raise Refusal(
+                Code.INVALID_PARAMETER,
+                "Sid is for the creation of a document alone; a document keeps its SID.",
+            )
         if self.data is None and self.ttl is None:
             raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
         return Set(document, self.data, self.ttl, if_match, op)
 
 
+def _sid(value: Any) -> str:
+    if isinstance(value, str) and is_document_sid(value):
+        return value
+    raise Refusal(
+        Code.INVALID_PARAMETER,
+        f"Sid must be ET and 32 hexadecimal digits in lower case; {fields.show(value)} was given.",
+    )
+
+
 def _data(value: Any, limit: int) -> bytes:
-    parsed = jsondata.parse(value, "Data") if isinstance(value, str) else value
+    parsed = (
+        jsondata.parse(value, "Data", jsondata.values_limit(limit))
+        if isinstance(value, str)
+        else value
+    )
     return jsondata.parse_object(parsed, "Data", limit)

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 from starlette.datastructures import Headers
 
 from syncline_protocol import fields
-from syncline_protocol.errors import Code
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
 
 from .values import only
 
-__all__ = ["if_match", "operation"]
+__all__ = ["IfNoneMatch", "if_match", "if_none_match", "operation"]
+
+# RFC 9110, 8.8.3; the vendor's revisions stand bare.
+_TAG = re.compile(r'[ \t]*(?:(?:W/)?"([^"]*)"|([0-9]+))[ \t]*')
+
+
+@dataclass(frozen=True, slots=True)
+class IfNoneMatch:
+    """What `If-None-Match` names: entity tags, weak ones too, or every one there is.
+
+    Attributes:
+        tags: without quotes; None for `*`.
+    """
+
+    tags: frozenset[str] | None
+
+    def matches(self, tag: str) -> bool:
+        """True if what exists with this tag is among them."""
+        return self.tags is None or tag in self.tags
 
 
 def if_match(headers: Headers) -> int | None:
@@ -23,6 +45,33 @@ def if_match(headers: Headers) -> int | None:
     """
     value = only(headers.getlist("If-Match"), "If-Match", Code.INVALID_IF_MATCH)
     return None if value is None or value.strip() == "*" else fields.revision(value, "If-Match")
+
+
+def if_none_match(headers: Headers) -> IfNoneMatch | None:
+    """What `If-None-Match` names, in one header or several; None without it.
+
+    Raises:
+        Refusal: `INVALID_IF_MATCH`.
+    """
+    values = headers.getlist("If-None-Match")
+    if not values:
+        return None
+    text = ",".join(values)
+    if text.strip() == "*":
+        return IfNoneMatch(None)
+    tags, position = set[str](), 0
+    while match := _TAG.match(text, position):
+        tags.add(match[2] if match[1] is None else match[1])
+        position = match.end()
+        if position == len(text):
+            return IfNoneMatch(frozenset(tags))
+        if text[position] != ",":
+            break
+        position += 1
+    raise Refusal(
+        Code.INVALID_IF_MATCH,
+        f"If-None-Match must be * or revisions with commas between them, not {show(text)}.",
+    )
 
 
 def operation(headers: Headers, name: str = "Idempotency-Key") -> str | None:

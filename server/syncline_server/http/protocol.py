@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -21,6 +22,7 @@ from syncline_server.observability.metrics import Meters
 
 from .errors import RETRY_AFTER, error_body
 from .middleware.exchange import REQUEST_ID, make_request_id, peer_of
+from .open_files import OpenFiles
 
 __all__ = ["BODY_PACE", "Limits", "http_protocol"]
 
@@ -72,6 +74,7 @@ class HttpProtocol(HttpToolsProtocol):
     timer: Timer
     meters: Meters
     audit: Audit
+    open_files: OpenFiles
 
     # What is read at the moment, by the setting that bounds its time; None between requests.
     _reading: str | None = None
@@ -94,6 +97,14 @@ class HttpProtocol(HttpToolsProtocol):
             self.meters.bounds["max_connections"] += 1
             self._refusal = Refusal(Code.UNAVAILABLE, "The server has too many connections.")
             self.send_400_response(self._refusal.message)
+        elif self._has_no_room():
+            self._refusal = Refusal(Code.UNAVAILABLE, "The server has too many open files.")
+            self.send_400_response(self._refusal.message)
+
+    def _has_no_room(self) -> bool:
+        peer = self.transport.get_extra_info("socket")
+        number = -1 if peer is None else peer.fileno()
+        return self.open_files.are_exhausted(number, peer_of(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
@@ -110,8 +121,17 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
+        """As uvicorn's, but without its lines: anybody can cause those, as often as he likes."""
         self._kept_back += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
         if self._kept_back > self.limits.head and not self.transport.is_closing():
             self._refusal = self._too_large()
             self.send_400_response(self._refusal.message)
@@ -135,6 +155,14 @@ class HttpProtocol(HttpToolsProtocol):
             self._read("header_timeout")
 
     def on_headers_complete(self) -> None:
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and [each.strip().lower() for each in codings] != [b"chunked"]:
+            self._refuse(
+                Refusal(
+                    Code.BAD_REQUEST,
+                    "The Transfer-Encoding of a request must be chunked, and nothing else.",
+                )
+            )
         self._read("body_timeout")
         super().on_headers_complete()
 
@@ -172,9 +200,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer with the refusal that stopped the parser, or with the parser's complaint."""
         refusal = self._refusal or Refusal(Code.BAD_REQUEST, msg)
         request_id = make_request_id()
-        if self._refusal is not None:
-            known = {"request": request_id, "wire": "rest", "peer": peer_of(self.client)}
-            self.audit.turned_away(refusal.code, "request", lambda: known)
+        known = {
+            "request": request_id,
+            "wire": "rest",
+            "peer": peer_of(self.client),
+            "reason": refusal.message,
+        }
+        self.audit.turned_away(refusal.code, "request", lambda: known)
         body = orjson.dumps(error_body(int(refusal.code), refusal.code.status, refusal.message))
         status = HTTPStatus(refusal.code.status)
         lines = [
@@ -282,5 +314,6 @@ def http_protocol(limits: Limits, timer: Timer, meters: Meters, audit: Audit) ->
         pass
 
     Bounded.limits, Bounded.meters, Bounded.audit = limits, meters, audit
+    Bounded.open_files = OpenFiles(meters)
     Bounded.timer = staticmethod(timer)
     return Bounded

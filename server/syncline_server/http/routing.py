@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from syncline_server.observability.logs import about
 
 from . import urlencoded
+from .body import PATCH_TYPES
 
 __all__ = ["Endpoint", "Pattern", "Resource", "decoded", "raw_path"]
 
@@ -74,6 +75,9 @@ class Resource(BaseRoute):
         if "GET" in self._endpoints:
             self._endpoints["HEAD"] = self._endpoints["GET"]
         self._allow = ", ".join([*self._endpoints, "OPTIONS"])
+        self._options_headers = {"Allow": self._allow}
+        if "PATCH" in self._endpoints:
+            self._options_headers["Accept-Patch"] = ", ".join(PATCH_TYPES)
         self._endpoints["OPTIONS"] = self._options
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -96,7 +100,7 @@ class Resource(BaseRoute):
         await response(scope, receive, send)
 
     async def _options(self, _: Request) -> Response:
-        return Response(status_code=204, headers={"Allow": self._allow})
+        return Response(status_code=204, headers=self._options_headers)
 
 
 def raw_path(scope: Scope) -> bytes:

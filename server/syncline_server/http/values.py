@@ -8,6 +8,8 @@ from typing import Any
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
 
+from .unknown_names import refuse_unknown
+
 __all__ = ["by_name", "flag", "only", "query_value"]
 
 
@@ -23,16 +25,25 @@ def query_value(query: Sequence[tuple[str, str]], name: str, code: Code) -> str 
     return only([value for key, value in query if key == name], name, code)
 
 
-def by_name(given: Iterable[tuple[str, Any]], spellings: Mapping[str, str]) -> dict[str, Any]:
-    """Each parameter that was given, once. Raises `INVALID_PARAMETER` where one stands twice.
+def by_name(
+    given: Iterable[tuple[str, Any]], spellings: Mapping[str, str], *, is_strict: bool = True
+) -> dict[str, Any]:
+    """Each parameter that was given, once.
 
     Args:
-        given: names and values, in their order; names that no parameter has are ignored.
+        given: names and values, in their order.
         spellings: the parameter that each name means.
+        is_strict: False ignores names that no parameter has.
+
+    Raises:
+        Refusal: `UNKNOWN_PARAMETER` for a name that no parameter has; `INVALID_PARAMETER` where
+            one stands twice.
     """
     values: dict[str, Any] = {}
     for spelling, value in given:
         name = spellings.get(spelling)
+        if name is None and is_strict:
+            raise refuse_unknown(spelling, spellings.values())
         if name in values:
             raise Refusal(Code.INVALID_PARAMETER, f"{name} must be given once; it was given twice.")
         if name is not None:

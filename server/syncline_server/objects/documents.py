@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.fields import show
 from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.grant_scope import Scope
 from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.paging import Page
-from syncline_server.storage.results import Written, absent, forbidden, mismatch
+from syncline_server.storage.results import (
+    Written,
+    absent,
+    forbidden,
+    mismatch,
+    name_taken,
+    sid_forbidden,
+)
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import unknown_service
 from syncline_server.storage.webhooks import hook
+
+from .patches import check_size
+from .turns import Client
+from .work import WorkAllowance, work_of_patch, work_on_data
 
 if TYPE_CHECKING:
     from syncline_server.backend import Backend
 
 __all__ = ["Workspace"]
 
-CLOCK_DIFFERENCE_MS = 60_000
-"""By which the clocks of servers may differ, in milliseconds."""
+_Write = TypeVar("_Write", Set, Remove)
 
 
 class Workspace:
@@ -42,11 +52,13 @@ class Workspace:
     So it does where there are grants and they do not give the right; both must allow.
 
     Attributes:
+        allowance: the work that the caller may make the event loop do.
         endpoint: names the connection that works with them; "" where there is none.
     """
 
     __slots__ = (
         "_caller",
+        "_chosen_sids",
         "_combiner",
         "_documents",
         "_listing",
@@ -55,6 +67,7 @@ class Workspace:
         "_services",
         "_settings",
         "_turns",
+        "allowance",
         "endpoint",
         "identity",
         "limited",
@@ -70,7 +83,7 @@ class Workspace:
         """
         about(identity=principal.identity, key=principal.key)
         found = await backend.services.find(service)
-        own = (service,) if found is None else (service, found.sid, found.unique_name)
+        own = (service,) if found is None else backend.services.addresses(found)
         if not principal.is_account and principal.service not in own:
             # Whether there is such a service is nothing that the bearer may find out.
             raise Refusal(
@@ -107,6 +120,7 @@ class Workspace:
         self.endpoint = ""
         self._services = backend.services
         self._documents = backend.documents
+        self._chosen_sids = backend.chosen_sids
         self._scope = None if grants is None else Scope(grants, backend.documents, service_sid)
         self._listing = backend.listing
         self._settings = backend.settings
@@ -114,6 +128,15 @@ class Workspace:
         self._turns = backend.turns
         self._combiner = backend.combiner
         self._caller = (service_sid, identity)
+        pace = backend.pace if limited else None
+        self.allowance = WorkAllowance(backend.work, pace, self._caller)
+
+    def is_of(self, service: str) -> bool:
+        """Whether `service`, a SID or a unique name, means the service of these documents."""
+        if service == self.service_sid:
+            return True
+        known = self._services.known(self.service_sid)
+        return known is not None and service in self._services.addresses(known)
 
     def too_fast(self) -> Refusal | None:
         """Count a request; why it is refused, if the identity makes too many. Not the account's."""
@@ -192,48 +215,40 @@ class Workspace:
             self.service_sid, name, data, ttl, self.identity, op, needs, self._webhooks
         )
         if not created:
-            raise Refusal(
-                Code.NAME_TAKEN, f"A document with the unique name {show(name)} already exists."
-            )
+            raise name_taken(name)
         return written
 
-    async def approach(self, command: Set | Remove, contender: object | None = None) -> None:
-        """Return when a write may be tried (`Turns.approach`)."""
-        if command.if_match is not None:
-            await self._turns.approach(
-                self.service_sid, command.document, contender, command.if_match
-            )
+    async def create_as(
+        self, sid: str, name: str | None, data: bytes, ttl: int | None, op: str | None
+    ) -> Written:
+        """A new document under a SID that the caller chose; for the account alone.
 
-    async def refused(
-        self, command: Set | Remove, refusal: Refusal, contender: object | None = None
-    ) -> Refusal:
-        """What to answer to a write that was refused, once it is the writer's turn to be told.
-
-        That is `refusal` at once, unless the write lost against another one.
+        Raises:
+            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token.
         """
-        lost = refusal.document
-        if lost is None:
-            return refusal
-        newest = await self._turns.after_refusal(self.service_sid, contender, lost)
-        if newest is lost:
-            return refusal
-        try:
-            if self.reader is not None or self.is_scoped:
-                # The right to read may have gone meanwhile.
-                newest = await self.get(newest.sid)
-        except Refusal as gone:
-            return gone
-        return mismatch(command.if_match, newest)
+        if self.limited:
+            raise sid_forbidden()
+        new = NewDocument(
+            name=name, data=data, ttl=ttl, who=self.identity, op=op, webhooks=self._webhooks
+        )
+        return await self._chosen_sids.create(self.service_sid, sid, new)
 
-    async def set(self, command: Set, contender: object | None = None) -> Written:
-        """Replace the data, the expiry or both; needs the right to write.
+    async def set(
+        self,
+        command: Set,
+        client: Client | None = None,
+        writing: AbstractContextManager[None] | None = None,
+    ) -> Written:
+        """Replace the data, the expiry or both, in turn with rivals; needs the right to write.
 
-        `contender` stands for the client in its turns (`Turns`).
+        Args:
+            client: stands for the caller in its turns (`Turns`); None for one without a connection.
+            writing: entered around the commit alone, and left with its refusal.
 
         Raises:
             Refusal: `REVISION_MISMATCH`; without the document where the right to read is missing.
         """
-        return await self._write(command, contender, self._set(command))
+        return await self._write(command, client, writing, self._set)
 
     async def _set(self, command: Set) -> Written:
         needs = await self._needs(Right.WRITE, command.document)
@@ -255,7 +270,7 @@ class Workspace:
             written = replace(written, document=replace(written.document, data=b""))
         return await self._with_data(written)
 
-    async def patch(self, command: Patch, contender: object | None = None) -> Written:
+    async def patch(self, command: Patch, client: Client | None = None) -> Written:
         """Apply a patch to the newest data, again where another writer was quicker.
 
         Needs the rights to read and to write: whether a patch fits tells what the data is.
@@ -265,11 +280,14 @@ class Workspace:
                 `if_match`; `TOO_MANY_REQUESTS` where others were quicker every time.
         """
         needs = await self._needs(Right.READ | Right.WRITE, command.document)
-        # Patches wait for turns of their own; one that the client has would hold it up itself.
-        self._turns.after_write(self.service_sid, command.document, contender, None, None)
+        check_size(command.body, self._settings.patch_steps)
+        self.allowance.take(work_of_patch(command.body))
+        # A turn that the client has would only keep its own patch waiting.
+        self._turns.give_up(self.service_sid, command.document, client)
         written = await self._combiner.patch(
             self.service_sid, command, self.identity, needs, self._webhooks
         )
+        self.allowance.charge(work_on_data(len(written.document.data)))
         return await self._with_data(written)
 
     async def advance(self, sid: str, held: int) -> Document:
@@ -280,13 +298,18 @@ class Workspace:
         rights are checked, since it is a write that a mere reader could ask for.
         """
         is_checked = await self._needs(Right.READ, sid) is not None or self.is_scoped
-        if is_checked or held >= (now_ms() + CLOCK_DIFFERENCE_MS) * REVISION_RANDOM:
+        if is_checked:
             return await self.get(sid)
         return await self._documents.advance(self.service_sid, sid, held)
 
-    async def remove(self, command: Remove, contender: object | None = None) -> Written:
-        """End the document; needs the right to manage. `contender`, and raises, as `set`."""
-        return await self._write(command, contender, self._remove(command))
+    async def remove(
+        self,
+        command: Remove,
+        client: Client | None = None,
+        writing: AbstractContextManager[None] | None = None,
+    ) -> Written:
+        """End the document; needs the right to manage. Arguments and errors as of `set`."""
+        return await self._write(command, client, writing, self._remove)
 
     async def _remove(self, command: Remove) -> Written:
         needs = await self._needs(Right.MANAGE, command.document)
@@ -304,25 +327,41 @@ class Workspace:
             raise self._visible(refusal, command) from None
 
     async def _write(
-        self, command: Set | Remove, contender: object | None, write: Awaitable[Written]
+        self,
+        command: _Write,
+        client: Client | None,
+        writing: AbstractContextManager[None] | None,
+        write: Callable[[_Write], Awaitable[Written]],
     ) -> Written:
-        """Pass the writer's turn on, if it has one and does not need it any more."""
-        written, lost = None, False
-        try:
-            written = await write
-        except Refusal as refusal:
-            lost = refusal.document is not None
-            raise
-        finally:
-            if not lost:
-                self._turns.after_write(
-                    self.service_sid,
-                    command.document,
-                    contender,
-                    command.if_match,
-                    written.document if written and isinstance(command, Set) else None,
-                )
+        async with self._turns.contend(
+            self.service_sid,
+            command.document,
+            command.if_match,
+            identity=self._caller,
+            client=client,
+        ) as attempt:
+            try:
+                with writing or nullcontext():
+                    written = await write(command)
+            except Refusal as refusal:
+                if refusal.document is None:
+                    raise
+                newest = await attempt.lost(refusal.document)
+                if newest is refusal.document:
+                    raise
+                raise await self._mismatch(command, newest) from None
+            attempt.won(written.document if isinstance(command, Set) else None)
         return written
+
+    async def _mismatch(self, command: Set | Remove, newest: Document) -> Refusal:
+        """The refusal of a write that lost, with the document as it is when the turn has come."""
+        try:
+            if self.reader is not None or self.is_scoped:
+                # The right to read may have gone meanwhile.
+                newest = await self.get(newest.sid)
+        except Refusal as gone:
+            return gone
+        return mismatch(command.if_match, newest)
 
     async def _with_data(self, written: Written) -> Written:
         """Fill in the data that only Redis knows, where it is still that revision's."""

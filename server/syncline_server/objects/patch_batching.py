@@ -18,11 +18,13 @@ from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.storage.documents import Documents, Step, StepRepeated
+from syncline_server.storage.operations import patch_fingerprint
 from syncline_server.storage.results import Written, absent, mismatch
 from syncline_server.storage.rights import Right
 
 from .patches import patched
 from .turns import Turns
+from .work import WorkQueue, work_of_patch, work_on_data
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Cause, Traces
@@ -49,6 +51,7 @@ class _Waiting:
     webhooks: str
     answer: asyncio.Future[Written]
     cause: Cause | None
+    fingerprint: str
 
     def goes_with(self, other: _Waiting) -> bool:
         """True if both can be in one commit."""
@@ -78,14 +81,15 @@ class Combiner:
         self,
         documents: Documents,
         turns: Turns,
+        work: WorkQueue,
         settings: Settings,
         traces: Traces | None = None,
     ) -> None:
         self._documents = documents
         self._traces = traces
         self._turns = turns
-        self._limit = settings.data_limit
-        self._attempts = settings.patch_attempts
+        self._work_queue = work
+        self._settings = settings
         self._waiting: dict[tuple[str, str], deque[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -109,7 +113,8 @@ class Combiner:
         """
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
-        waiting = _Waiting(command, who, needs, webhooks, answer, cause)
+        fingerprint = "" if command.op is None else patch_fingerprint(command)
+        waiting = _Waiting(command, who, needs, webhooks, answer, cause, fingerprint)
         key = (service_sid, command.document)
         if key in self._waiting:
             self._waiting[key].append(waiting)
@@ -124,7 +129,7 @@ class Combiner:
     async def _work(self, key: tuple[str, str]) -> None:
         """Commit what waits until nothing does."""
         queue = self._waiting[key]
-        worker = _Worker(self._documents, self._turns, self._limit, self._attempts, *key)
+        worker = _Worker(self._documents, self._turns, self._work_queue, self._settings, *key)
         try:
             while queue:
                 group = _next_group(queue, worker.steps_limit)
@@ -161,15 +166,17 @@ class _Worker:
         self,
         documents: Documents,
         turns: Turns,
-        limit: int,
-        attempts: int,
+        work: WorkQueue,
+        settings: Settings,
         service_sid: str,
         address: str,
     ) -> None:
         self._documents = documents
         self._turns = turns
-        self._limit = limit
-        self._attempts = attempts
+        self._work = work
+        self._limit = settings.data_limit
+        self._steps_limit = settings.patch_steps
+        self._attempts = settings.patch_attempts
         self._service_sid = service_sid
         self._address = address
         self._newest: Document | None = None
@@ -182,7 +189,7 @@ class _Worker:
 
     async def carry_out(self, group: list[_Waiting]) -> None:
         """Answer each of a group, together where that can be."""
-        await self._turns.approach(self._service_sid, self._address, self, None)
+        await self._turns.wait_to_patch(self._service_sid, self._address, self)
         try:
             left = await self._together(group) if len(group) > 1 else group
             for waiting in left:
@@ -192,14 +199,14 @@ class _Worker:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
         finally:
-            self._turns.after_write(self._service_sid, self._address, self, None, self._newest)
+            self._turns.end_patch(self._service_sid, self._address, self, self._newest)
 
     async def _together(self, group: list[_Waiting]) -> list[_Waiting]:
         """Answer those whose patches fit in turn; returns the others."""
         for _ in range(self._attempts):
             try:
                 document = self._newest or await self._existing(group[0])
-                steps, fitting, others = self._steps(document.data, group)
+                steps, fitting, others = await self._steps(document.data, group)
                 if not steps:
                     break
                 answers = await self._documents.set_in_steps(
@@ -226,7 +233,7 @@ class _Worker:
                 return others
         return group
 
-    def _steps(
+    async def _steps(
         self, data: bytes, group: list[_Waiting]
     ) -> tuple[list[Step], list[_Waiting], list[_Waiting]]:
         """What a group makes of the data, whose patches that are, and whose do not fit."""
@@ -235,13 +242,18 @@ class _Worker:
         others: list[_Waiting] = []
         for waiting in group:
             try:
-                data = patched(data, waiting.command.body, self._limit)
+                data = await self._patched(data, waiting.command)
             except Refusal:
                 others.append(waiting)
             else:
-                steps.append(Step(waiting.who, data, waiting.command.op))
+                steps.append(Step(waiting.who, data, waiting.command.op, waiting.fingerprint))
                 fitting.append(waiting)
         return steps, fitting, others
+
+    async def _patched(self, data: bytes, command: Patch) -> bytes:
+        """The data as a patch makes it, once the event loop has time for that."""
+        await self._work.turn(work_of_patch(command.body) + work_on_data(len(data)))
+        return patched(data, command.body, self._limit, self._steps_limit)
 
     async def _alone(self, waiting: _Waiting) -> Written:
         try:
@@ -277,13 +289,14 @@ class _Worker:
         written = await self._documents.set(
             self._service_sid,
             document.sid,
-            patched(document.data, command.body, self._limit),
+            await self._patched(document.data, command),
             command.ttl,
             document.revision,
             waiting.who,
             command.op,
             waiting.needs,
             waiting.webhooks,
+            waiting.fingerprint,
         )
         if written.repeated:
             # The data that this attempt computed is not what the first one wrote.
@@ -305,10 +318,11 @@ class _Worker:
                 waiting.command.op,
                 waiting.needs,
                 waiting.webhooks,
+                waiting.fingerprint,
             )
         except Refusal as refusal:
-            if refusal.code.retry:
-                raise
+            if refusal.code.retry or refusal.code is Code.CONFLICT:
+                raise  # CONFLICT: its operation id was used for another request
             return None
 
     async def _existing(self, waiting: _Waiting) -> Document:

@@ -9,16 +9,29 @@ import math
 from typing import Any
 
 import orjson
-from jsonpatch import JsonPatch, JsonPatchException, JsonPointer, JsonPointerException
 
 from syncline_protocol import fields, jsondata
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
 
-__all__ = ["COPY_FACTOR", "OPERATIONS_LIMIT", "patched"]
+from .json_patch import (
+    MEMBERS,
+    POINTER_STEPS,
+    Misfit,
+    Operation,
+    found,
+    index_of,
+    parent_of,
+    parse_pointer,
+)
+
+__all__ = ["COPY_FACTOR", "OPERATIONS_LIMIT", "STEPS_LIMIT", "check_size", "patched"]
 
 OPERATIONS_LIMIT = 1_000
 """Operations in one patch, at most."""
+
+STEPS_LIMIT = 32_768
+"""Default of `Settings.patch_steps`."""
 
 COPY_FACTOR = 4
 """What the `copy` operations of one patch may copy in all, in largest documents.
@@ -27,35 +40,57 @@ Every other operation costs no more than its own text; a few copies of copies wo
 end, and a thousand of the whole document would hold up everyone else.
 """
 
-# The members that an operation needs beside `op` and `path` (RFC 6902, section 4).
-_MEMBERS = {
-    "add": ["value"],
-    "copy": ["from"],
-    "move": ["from"],
-    "remove": [],
-    "replace": ["value"],
-    "test": ["value"],
-}
-
 _FIELD = "The patched data"
 
 
-def patched(data: bytes, body: PatchBody, limit: int) -> bytes:
+def check_size(body: PatchBody, steps_limit: int) -> None:
+    """Refuse a patch that is too much work for any data, before it is taken apart.
+
+    Raises:
+        Refusal: `INVALID_PARAMETER` for too many operations, `TOO_LARGE` for too many steps.
+    """
+    match body:
+        case OperationsPatch(operations):
+            if len(operations) > OPERATIONS_LIMIT:
+                raise Refusal(
+                    Code.INVALID_PARAMETER,
+                    f"operations may have at most {OPERATIONS_LIMIT} operations; "
+                    f"{len(operations)} were given.",
+                )
+            objects = [each for each in operations if isinstance(each, dict)]
+            named = [each.get(name) for each in objects for name in ("path", "from")]
+            pointers = [text for text in named if isinstance(text, str)]
+        case Increment(by):
+            pointers = list(by)
+        case MergePatch():
+            return
+    steps = sum(POINTER_STEPS + text.count("/") for text in pointers)
+    if steps > steps_limit:
+        raise Refusal(
+            Code.TOO_LARGE,
+            f"The pointers of the patch have {steps} steps in all; at most {steps_limit} are "
+            f"allowed. Each pointer counts {POINTER_STEPS}, and one more for each name in it.",
+        )
+
+
+def patched(data: bytes, body: PatchBody, limit: int, steps_limit: int = STEPS_LIMIT) -> bytes:
     """`data` changed by `body`, neither of which is altered.
 
     Args:
         data: a JSON object as it is stored.
         body: as `native.patch_body` makes it, from JSON that `jsondata.parse` accepted.
         limit: the largest result, in bytes.
+        steps_limit: how many steps the pointers of the patch may have in all.
 
     Returns:
         The new JSON object, compact.
 
     Raises:
-        Refusal: `INVALID_PARAMETER` for a patch that is none whatever the data, `CONFLICT` for one
-            that does not fit this data, `TOO_LARGE` and `INVALID_JSON` for a result that no
-            document may hold.
+        Refusal: as `check_size`; `INVALID_PARAMETER` for a patch that is none whatever the data,
+            `CONFLICT` for one that does not fit this data, `TOO_LARGE` and `INVALID_JSON` for a
+            result that no document may hold.
     """
+    check_size(body, steps_limit)
     value = orjson.loads(data)
     match body:
         case MergePatch(merge):
@@ -86,33 +121,25 @@ def _merged(target: Any, patch: Any) -> Any:
 
 
 def _operated(value: Any, operations: list[Any], limit: int) -> Any:
-    if len(operations) > OPERATIONS_LIMIT:
-        raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"operations may have at most {OPERATIONS_LIMIT} operations; "
-            f"{len(operations)} were given.",
-        )
-    for index, operation in enumerate(operations):
-        _check_operation(f"operations[{index}]", operation)
+    parsed = [_operation(f"operations[{n}]", each) for n, each in enumerate(operations)]
     to_copy = COPY_FACTOR * limit
-    for index, operation in enumerate(operations):
+    for index, operation in enumerate(parsed):
         try:
-            if operation["op"] == "copy":
-                to_copy -= _size(JsonPointer(operation["from"]).resolve(value))
+            if operation.verb == "copy":
+                to_copy -= _size(value, operation)
                 if to_copy < 0:
                     raise Refusal(
                         Code.TOO_LARGE,
                         f"operations[{index}] (copy) is refused: the operations of one patch may "
                         f"copy {COPY_FACTOR * limit} bytes in all.",
                     )
-            value = JsonPatch([operation]).apply(value, in_place=True)
-        # RecursionError: the library's messages quote the data, however deep copies have made it.
-        except (JsonPatchException, JsonPointerException, RecursionError):
-            raise Refusal(Code.CONFLICT, _misfit(index, operation)) from None
+            value = operation.apply(value)
+        except (Misfit, RecursionError):  # of a test of what moves have made very deep
+            raise Refusal(Code.CONFLICT, _misfit(index, operations[index])) from None
     return value
 
 
-def _check_operation(name: str, operation: Any) -> None:
+def _operation(name: str, operation: Any) -> Operation:
     """Refuses what is no operation; `name` says where it stands."""
     if not isinstance(operation, dict):
         raise Refusal(
@@ -120,54 +147,56 @@ def _check_operation(name: str, operation: Any) -> None:
             f"{name} must be a JSON object; {fields.show(operation)} was given.",
         )
     verb = operation.get("op")
-    if not isinstance(verb, str) or verb not in _MEMBERS:
+    if not isinstance(verb, str) or verb not in MEMBERS:
         raise Refusal(
             Code.INVALID_PARAMETER,
-            f"{name}.op must be one of {', '.join(_MEMBERS)}; {fields.show(verb)} was given.",
+            f"{name}.op must be one of {', '.join(MEMBERS)}; {fields.show(verb)} was given.",
         )
-    for member in ("path", *_MEMBERS[verb]):
+    for member in ("path", *MEMBERS[verb]):
         if member not in operation:
             raise Refusal(Code.INVALID_PARAMETER, f"{name} ({verb}) needs the member {member}.")
-        if member != "value":
-            _pointer(operation[member], f"{name}.{member}")
+    path = _pointer(operation["path"], f"{name}.path")
+    has_source = "from" in MEMBERS[verb]
+    source = _pointer(operation["from"], f"{name}.from") if has_source else []
+    return Operation(verb, path, source, operation.get("value"))
 
 
 def _misfit(index: int, operation: dict[str, Any]) -> str:
     verb, path = operation["op"], fields.show(operation["path"])
     if verb == "test":
         return f"operations[{index}] (test) failed: the data at {path} is not the value tested for."
-    source = f"from {fields.show(operation['from'])} to " if "from" in _MEMBERS[verb] else "at "
+    source = f"from {fields.show(operation['from'])} to " if "from" in MEMBERS[verb] else "at "
     return f"operations[{index}] ({verb}) does not fit the data {source}{path}."
 
 
-def _size(value: Any) -> int:
-    """Bytes of `value` as compact JSON. Raises `JsonPatchException` for what cannot be copied."""
+def _size(value: Any, operation: Operation) -> int:
+    """Bytes of what is copied, as compact JSON. Raises `Misfit` for what cannot be copied."""
     try:
-        return len(orjson.dumps(value))
+        return len(orjson.dumps(found(value, operation.source)))
     except orjson.JSONEncodeError:
-        # Deeper than any document may be, or the element after an array's last ("-").
-        raise JsonPatchException from None
+        raise Misfit from None  # deeper than any document may be
 
 
 def _incremented(value: Any, by: dict[str, int | float]) -> Any:
+    pointers = {text: _pointer(text, "An increment's key") for text in by}
     for text, number in by.items():
-        pointer = _pointer(text, "An increment's key")
+        pointer = pointers[text]
+        if not pointer:
+            raise _not_a_number(text)
         try:
-            parent, last = pointer.to_last(value)
-        except JsonPointerException:
+            parent = parent_of(value, pointer)
+            place = pointer[-1] if isinstance(parent, dict) else index_of(pointer[-1], len(parent))
+        except (Misfit, TypeError):
             raise _not_a_number(text) from None
-        parent[last] = _sum(_number_at(parent, last, text), number, text)
+        parent[place] = _sum(_number_at(parent, place, text), number, text)
     return value
 
 
-def _number_at(parent: Any, last: Any, text: str) -> int | float:
-    """The number to add to; `last` is an index where `parent` is an array, None for the root."""
-    if isinstance(parent, dict) and last is not None:
-        number = parent.get(last, 0)
-    elif isinstance(parent, list) and isinstance(last, int) and last < len(parent):
-        number = parent[last]
-    else:
+def _number_at(parent: Any, place: Any, text: str) -> int | float:
+    """The number to add to."""
+    if not isinstance(parent, dict | list):
         raise _not_a_number(text)
+    number = parent.get(place, 0) if isinstance(parent, dict) else parent[place]
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise _not_a_number(text)
     return number
@@ -175,12 +204,12 @@ def _number_at(parent: Any, last: Any, text: str) -> int | float:
 
 def _sum(number: int | float, by: int | float, text: str) -> int | float:
     total = number + by
-    fits = total in jsondata.INTEGERS if isinstance(total, int) else math.isfinite(total)
-    if not fits:
+    if isinstance(total, int) and total not in jsondata.INTEGERS:
+        total = float(total)  # as a literal of that size is read
+    if not math.isfinite(total):
         raise Refusal(
             Code.CONFLICT,
-            f"The increment at {fields.show(text)} is too large: integers must fit 64 bits, "
-            "other numbers must be finite.",
+            f"The increment at {fields.show(text)} is too large: the sum must be finite.",
         )
     return total
 
@@ -193,12 +222,12 @@ def _not_a_number(text: str) -> Refusal:
     )
 
 
-def _pointer(text: Any, name: str) -> Any:
+def _pointer(text: Any, name: str) -> list[str]:
     """The JSON pointer in `text`; `name` says where it stands."""
     if isinstance(text, str):
         try:
-            return JsonPointer(text)
-        except JsonPointerException:
+            return parse_pointer(text)
+        except ValueError:
             pass
     raise Refusal(
         Code.INVALID_PARAMETER,

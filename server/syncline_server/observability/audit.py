@@ -16,6 +16,8 @@ from http import HTTPStatus
 
 from syncline_protocol.errors import Code
 
+from .forwarding_notice import ForwardingNotice
+
 __all__ = ["Audit"]
 
 logger = logging.getLogger("syncline.audit")
@@ -51,6 +53,9 @@ class Audit:
 
     Everything that is done gets its line. Refusals are for anybody to provoke, so that only so many
     in a second do; the others are counted in one line.
+
+    Attributes:
+        forwarding: for headers of proxies that are not trusted.
     """
 
     def __init__(self, rate: int, bounds: Counter[str]) -> None:
@@ -61,6 +66,7 @@ class Audit:
         """
         self._rate = rate
         self._bounds = bounds
+        self.forwarding = ForwardingNotice()
         self._told = 0
         self._left_out: Counter[int] = Counter()
         self._period: asyncio.TimerHandle | None = None

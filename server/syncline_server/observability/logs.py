@@ -10,7 +10,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -18,7 +19,24 @@ from typing import Any
 
 from syncline_server.config.settings import Settings
 
-__all__ = ["about", "configure", "known"]
+__all__ = ["LineLimit", "about", "configure", "known"]
+
+LINES = 20
+"""Lines of one logger in `PERIOD`, where anybody may be able to cause them."""
+
+PERIOD = 10.0
+"""Seconds for which `LINES` are."""
+
+_BOUNDED = (
+    "asyncio",
+    "uvicorn.error",
+    "syncline.socket",
+    "syncline.session",
+    "syncline_server.http.middleware.exchange",
+    "syncline_server.realtime.native",
+    "syncline_server.realtime.twilsock.connection",
+)
+"""Loggers that say of single requests and connections what nobody expected."""
 
 _TEXT = "%(asctime)s %(process)d %(levelname)-7s %(name)s: %(message)s"
 
@@ -53,9 +71,42 @@ def configure(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if settings.log_format == "json" else _Text(_TEXT))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    for name in _BOUNDED:
+        logger = logging.getLogger(name)
+        if not any(isinstance(each, LineLimit) for each in logger.filters):
+            logger.addFilter(LineLimit())
     # These say what our own lines say too, or tell of each connection.
     for name in ("uvicorn", "syncline.socket"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+
+
+class LineLimit(logging.Filter):
+    """Lets so many lines pass in a time; the next one has the number of the others as `left_out`.
+
+    Only of level `warning` and above: the others are for who looks for something.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: the time in seconds, from any beginning."""
+        super().__init__()
+        self._clock = clock
+        self._ends_at = 0.0
+        self._passed = self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        now = self._clock()
+        if now >= self._ends_at:
+            self._ends_at = now + PERIOD
+            if self._left_out:
+                record.left_out = self._left_out
+            self._passed = self._left_out = 0
+        if self._passed >= LINES:
+            self._left_out += 1
+            return False
+        self._passed += 1
+        return True
 
 
 class _Text(logging.Formatter):

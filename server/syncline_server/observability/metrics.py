@@ -25,7 +25,9 @@ BOUNDS = (
     "connect_rate",
     "connection_rate",
     "identity_rate",
+    "identity_work",
     "max_requests",
+    "max_lists",
     "max_in_flight",
     "max_subscriptions",
     "auth_timeout",
@@ -33,6 +35,7 @@ BOUNDS = (
     "oidc_refetch_interval",
     "oidc_timeout",
     "auth_message_limit",
+    "oversized_limit",
     "header_timeout",
     "body_timeout",
     "header_limit",
@@ -46,6 +49,7 @@ BOUNDS = (
     "max_keys",
     "audit_rate",
     "delta_memory",
+    "delta_rate",
     "ws_origins",
     "webhook_queue_limit",
     "webhook_age",
@@ -120,6 +124,8 @@ class Meters:
         webhooks_waiting: those that this process has to deliver.
         webhooks_parked: those of all services that were given up, at the last look.
         compared: documents that were read again because events of theirs may have been missed.
+        refused_for_files: connections for which no file descriptor was left.
+        worker_restarts: how often the worker of this number was replaced, by the reason.
     """
 
     def __init__(self) -> None:
@@ -132,6 +138,8 @@ class Meters:
         self.webhooks_waiting = 0
         self.webhooks_parked = 0
         self.compared = 0
+        self.refused_for_files = 0
+        self.worker_restarts = Counter(dict.fromkeys(("hung", "ended"), 0))
 
 
 class Load(NamedTuple):
@@ -153,3 +161,9 @@ class Gauges:
     redis_round_trip: float
     feed_live: bool
     feed_lag: float
+    clock_offset: float = 0.0
+    clock_faults: int = 0
+    redis_writable: bool = True
+    disk_free: int | None = None
+    disk_full: bool = False
+    refused_writes: int = 0

@@ -62,6 +62,25 @@ class Telemetry:
         yield from _webhooks(meters)
         yield _gauge("redis_connected", "1 while Redis can be asked.", gauges.redis_connected)
         yield _gauge(
+            "redis_writable",
+            "1 while Redis takes writes, at the last probe.",
+            gauges.redis_writable,
+        )
+        if gauges.disk_free is not None:
+            yield _gauge(
+                "disk_free_bytes",
+                "Free for the embedded Redis, at the last look.",
+                gauges.disk_free,
+            )
+            yield _gauge(
+                "disk_full", "1 while writes are refused for want of space.", gauges.disk_full
+            )
+        yield CounterMetricFamily(
+            "syncline_disk_refused_writes",
+            "Writes that were refused because the disk is almost full.",
+            gauges.refused_writes,
+        )
+        yield _gauge(
             "redis_pending_commands", "Commands without a reply yet.", gauges.redis_pending
         )
         yield _gauge(
@@ -75,6 +94,16 @@ class Telemetry:
             "What the last probe took through Redis and back; of the slowest shard.",
             gauges.feed_lag,
         )
+        yield _gauge(
+            "clock_offset_seconds",
+            "By how much this machine's clock is ahead of Redis'; of the shard that differs most.",
+            gauges.clock_offset,
+        )
+        yield CounterMetricFamily(
+            "syncline_clock_faults",
+            "How often the clock was found to differ from Redis' by more than --clock-tolerance.",
+            gauges.clock_faults,
+        )
         yield CounterMetricFamily(
             "syncline_feed_events", "Events that came from Redis.", meters.fan_out.count
         )
@@ -83,6 +112,19 @@ class Telemetry:
             "Documents read again because events may have been missed.",
             meters.compared,
         )
+        yield CounterMetricFamily(
+            "syncline_file_limit_refusals",
+            "Connections that were refused because the limit of open files was reached.",
+            meters.refused_for_files,
+        )
+        restarts = CounterMetricFamily(
+            "syncline_worker_restarts",
+            "How often the worker of this number was replaced: it hung, or had ended.",
+            labels=["reason"],
+        )
+        for reason, count in meters.worker_restarts.items():
+            restarts.add_metric([reason], count)
+        yield restarts
         yield meters.commits.family(
             "syncline_commit_seconds", "Until Redis had answered a write, durability included."
         )

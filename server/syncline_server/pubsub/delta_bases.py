@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Base, Event, Updated
 
-__all__ = ["Bases"]
+__all__ = ["Bases", "FixedWindow"]
 
 LONGEST_PAUSE = 64
 """Events of a document from one attempt at a delta to the next, at most, while they are in vain."""
@@ -38,15 +40,41 @@ class _Newest:
         self.pause = self.rest = 0 if is_gain else min(2 * self.pause or 2, LONGEST_PAUSE)
 
 
+class FixedWindow:
+    """So many bytes in each second."""
+
+    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._ends_at = 0.0
+        self._taken = 0
+
+    def has(self, size: int) -> bool:
+        """True if so many bytes are left in this second."""
+        now = self._clock()
+        if now >= self._ends_at:
+            self._ends_at, self._taken = now + 1.0, 0
+        return self._taken + size <= self._rate
+
+    def take(self, size: int) -> None:
+        """Count them."""
+        self._taken += size
+
+
 class Bases:
     """Data by document. Beyond the limit, what was noted longest ago is forgotten."""
 
-    def __init__(self, limit: int, bounds: Counter[str]) -> None:
+    def __init__(
+        self, limit: int, bounds: Counter[str], may_compare: Callable[[int], bool] | None = None
+    ) -> None:
         """
         Args:
             limit: bytes of data in all; 0 keeps none.
             bounds: counts under `delta_memory` what was forgotten for it.
+            may_compare: False where there is no time now to compare so many bytes: then the event
+                goes without a delta.
         """
+        self._may_compare = may_compare
         self._limit = limit
         self._bounds = bounds
         self._size = 0
@@ -71,7 +99,12 @@ class Bases:
         if not isinstance(event, Updated):
             return self.drop(event.sid)
         known = self._newest.get(event.sid)
-        if known is not None and known.revision == event.previous and known.is_due():
+        if (
+            known is not None
+            and known.revision == event.previous
+            and known.is_due()
+            and (self._may_compare is None or self._may_compare(len(event.data)))
+        ):
             event.base = Base(known.data, known.note)
         self.note(event.sid, event.revision, event.data)
 

@@ -64,6 +64,7 @@ class Feed:
     def start(self) -> None:
         """Connect, and stay connected."""
         self._redis.engine.on_change(self._follow)
+        self._redis.data_set.on_change(self._on_other_data_set)
         self._follow()
 
     async def stop(self) -> None:
@@ -114,6 +115,11 @@ class Feed:
         if channel in self._places:
             self._places[channel] = None
             asyncio.get_running_loop().call_later(REPLACING_PAUSE, self._place, channel)
+
+    def _on_other_data_set(self) -> None:
+        """Channels have other names now, and other data may be behind them."""
+        for ear in self._ears.values():
+            ear.reset()
 
     def _follow(self) -> None:
         """Have an ear at each shard that there is now, and each channel at its shard."""

@@ -15,7 +15,7 @@ from syncline_protocol.documents import Document, Event, Removed, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import SYSTEM
 from syncline_server.observability.metrics import Meters, Tally
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.commit import REVISION_RANDOM
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.keys import channel, sid_of_channel
 from syncline_server.storage.redis.backoff import PAUSE_LIMIT
@@ -25,7 +25,7 @@ from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
 
 from .cork import Cork, Outlet
-from .delta_bases import Bases
+from .delta_bases import Bases, FixedWindow
 from .feed import Feed
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ logger = logging.getLogger("syncline.hub")
 
 LINGER = 1.0
 """Seconds for which a channel outlives its last subscriber, so that one who flaps costs nothing."""
+
+DELTA_SIZE_LIMIT = 131_072
+"""Bytes of data above which no delta is made: comparing them would block the event loop."""
+
+BYTES_PER_UNIT = 8
+"""Bytes that are compared in about a microsecond."""
 
 COMPARED_AT_ONCE = 500
 """Documents that are read from Redis at a time after a gap."""
@@ -87,6 +93,7 @@ class Topic:
         crowds: those who are, and how they are written to.
         revision: the newest that came by; 0 if none did.
         held: the newest that a subscriber was told otherwise, by the answer to a request.
+        unique_name, expires_ms: of the newest state that came by in either way (`learn`).
         live_since: loop time from which on no event is missed; None before.
         rights_changed_at: loop time before which who was found to have a right may have lost it.
         delta_readers: how many subscribers take deltas.
@@ -99,9 +106,18 @@ class Topic:
     crowds: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
     revision: int = 0
     held: int = 0
+    unique_name: str | None = None
+    expires_ms: int | None = None
+    learned: int = 0
     live_since: float | None = None
     rights_changed_at: float = float("-inf")
     delta_readers: int = 0
+
+    def learn(self, state: Document | Updated) -> None:
+        """Remember the name and the expiry, for a removal that only a comparison finds."""
+        if state.revision >= self.learned:
+            self.learned = state.revision
+            self.unique_name, self.expires_ms = state.unique_name, state.expires_ms
 
 
 class Hub:
@@ -116,6 +132,7 @@ class Hub:
         delta_memory: int = 0,
         traces: Traces | None = None,
         cork: Cork | None = None,
+        delta_rate: int = 2**36,
     ) -> None:
         """
         Args:
@@ -123,15 +140,21 @@ class Hub:
             meters: counts events, and how long each takes from its commit to all subscribers.
             delta_memory: bytes of data that deltas begin from, in all.
             cork: through which updates are written.
+            delta_rate: bytes of data that are compared in a second to make deltas.
         """
+        self._redis = redis
         self._documents = documents
+        documents.on_trouble = self._on_trouble
         self._cork = cork or Cork()
         self._meters = meters or Meters()
         self._traces = traces
-        self._bases = Bases(delta_memory, self._meters.bounds)
+        self._spend: Callable[[int], bool] | None = None
+        self._delta_budget = FixedWindow(delta_rate)
+        self._bases = Bases(delta_memory, self._meters.bounds, self._may_compare)
         self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
+        self._on_update: Callable[[str, int], None] | None = None
 
     @property
     def live(self) -> bool:
@@ -142,6 +165,31 @@ class Hub:
     def feed(self) -> Feed:
         """Where the events come from."""
         return self._feed
+
+    def now_ms(self) -> int:
+        """Redis' time, by which events are dated."""
+        return self._redis.now_ms()
+
+    def on_update(self, callback: Callable[[str, int], None]) -> None:
+        """Have `callback` called with the SID and the revision of each update of what is open."""
+        self._on_update = callback
+
+    def limit_work(self, spend: Callable[[int], bool]) -> None:
+        """Make deltas only while `spend` has time left in this turn of the loop.
+
+        `spend` takes units of about a microsecond.
+        """
+        self._spend = spend
+
+    def _may_compare(self, size: int) -> bool:
+        """Whether there is time to make a delta of so many bytes; else the event goes whole."""
+        if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
+            self._meters.bounds["delta_rate"] += 1
+            return False
+        if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):
+            return False
+        self._delta_budget.take(size)
+        return True
 
     def start(self) -> None:
         """Begin to listen."""
@@ -238,7 +286,7 @@ class Hub:
         else:
             with self._traces.fan_out(event.trace, event.sid):
                 self._on_event(event)
-        self._meters.fan_out.observe(max(0, now_ms() - event.at_ms) / 1000)
+        self._meters.fan_out.observe(max(0, self._redis.now_ms() - event.at_ms) / 1000)
 
     def _on_event(self, event: Event) -> None:
         topic = self._topics.get(event.sid)
@@ -249,6 +297,9 @@ class Hub:
             self._bases.follow(event)
         listening = topic.subscribers
         if isinstance(event, Updated):
+            topic.learn(event)
+            if self._on_update is not None:
+                self._on_update(event.sid, event.revision)
             listening = topic.aside
             for form, crowd in list(topic.crowds.items()):
                 is_next = event.base is not None and event.previous == before
@@ -263,6 +314,10 @@ class Hub:
             except Exception:
                 # One that fails must not keep the event from the others, nor end the feed.
                 logger.exception("an event of %s could not be handed on", event.sid)
+
+    def _on_trouble(self, service_sid: str, sid: str) -> None:
+        """A document was written here, and its event perhaps not published."""
+        self._on_gap([channel(service_sid, sid)])
 
     def _on_gap(self, channels: list[str]) -> None:
         self._meters.compared += len(channels)
@@ -291,7 +346,7 @@ class Hub:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
                 await asyncio.sleep(PAUSE_LIMIT)
                 continue
-            return self._on_event(_difference(topic, document))
+            return self._on_event(_difference(topic, document, self._redis.now_ms()))
 
     async def _end_unentitled(self, topic: Topic) -> None:
         reading = {subscriber.reader for subscriber in topic.subscribers}
@@ -303,13 +358,13 @@ class Hub:
                 subscriber.on_revoked(topic.sid)
 
 
-def _difference(topic: Topic, document: Document | None) -> Event:
+def _difference(topic: Topic, document: Document | None, now: int) -> Event:
     if document is None:
         # Nobody is left who could say when and by whom.
-        now = now_ms()
         held = max(topic.revision, topic.held)
         revision = max(held + 1, now * REVISION_RANDOM)
-        return Removed(topic.sid, None, revision, held, now, SYSTEM, expired=False)
+        expired = topic.expires_ms is not None and topic.expires_ms <= now
+        return Removed(topic.sid, topic.unique_name, revision, held, now, SYSTEM, expired=expired)
     return Updated(
         document.sid,
         document.unique_name,

@@ -20,7 +20,8 @@ from syncline_protocol.errors import Refusal
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, ReplyError, connect
-from syncline_server.storage.redis.shard import reconnect
+from syncline_server.storage.redis.inspection import is_denial
+from syncline_server.storage.redis.shard import Denied, reconnect
 from syncline_server.storage.rights import RightsChanged
 
 __all__ = ["Ear", "Listener"]
@@ -33,9 +34,6 @@ HEARTBEAT = 0.4
 SILENT_BEATS = 2
 """PINGs in a row without an answer after which the connection is given up. Not a time: after a
 pause of this process, the answers are there but not read yet."""
-
-PROBE_CANDIDATES = 4096
-"""Channels that are tried for one that the shard serves; one with fewer slots goes unprobed."""
 
 _RESUBSCRIBED = b"resubscribed"
 
@@ -79,14 +77,18 @@ class Ear:
         # Subscriptions that Redis has not confirmed: after an `unsubscribe` only the last counts.
         self._outstanding: Counter[str] = Counter()
         self._unanswered = 0
-        self._probe = ""
+        self._probe, self._probe_name = "", b""
+        # Redis has confirmed every channel.
+        self._is_confirmed = False
+        # The Redis user may not subscribe, or could not publish a while ago.
+        self._is_denied = self._could_not_publish = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._supervisor: asyncio.Task[None] | None = None
 
     @property
     def live(self) -> bool:
         """True while events come."""
-        return self._connection is not None
+        return self._connection is not None and self._is_confirmed
 
     def start(self) -> None:
         """Connect, and stay connected."""
@@ -103,6 +105,11 @@ class Ear:
         if self._connection is not None:
             self._connection.abort()
 
+    def reset(self) -> None:
+        """Connect and subscribe again: events may have been missed."""
+        if self._connection is not None:
+            self._connection.abort()
+
     def subscribe(self, channel: str) -> None:
         """Listen to a channel; the listener is told when that is confirmed."""
         if channel not in self.channels:
@@ -114,12 +121,13 @@ class Ear:
         if channel in self.channels:
             self.channels.discard(channel)
             if self._connection is not None:
-                self._connection.send(self._engine.unsubscribe, channel)
+                self._connection.send(self._engine.unsubscribe, self._redis.wire_channel(channel))
 
     def _send_subscribe(self, channels: list[str]) -> None:
         if self._connection is not None:
             self._outstanding.update(channels)
-            self._connection.send(self._engine.subscribe, *channels)
+            names = map(self._redis.wire_channel, channels)
+            self._connection.send(self._engine.subscribe, *names)
 
     async def _supervise(self) -> None:
         trouble = partial(self._engine.suspect, self._shard)
@@ -128,16 +136,21 @@ class Ear:
             self._subscribe_all(self._connection)
             await self._watch(self._connection)
             self._connection = None
+            self._is_confirmed = False
             logger.warning("the feed from Redis broke")
             trouble()
 
     async def _connect(self) -> Connection:
         address = await self._engine.address(self._shard)
+        if self._redis.data_set.id is None:
+            raise OSError("the data set is not known yet")
         return await connect(address, self._timeout, self._on_push)
 
     def _subscribe_all(self, connection: Connection) -> None:
         self._outstanding.clear()
+        self._is_denied = False
         self._probe = self._choose_probe()
+        self._probe_name = self._redis.wire_channel(self._probe).encode()
         channels = [self._probe, *self.channels]
         size = self._engine.channels_at_once
         for start in range(0, len(channels), size):
@@ -154,6 +167,8 @@ class Ear:
                 logger.warning("the feed from Redis has been silent for %g s", silence)
                 return connection.abort()
             self._unanswered += 1
+            if self._is_denied:
+                self._subscribe_all(connection)
             connection.send("PING", "")
             task = asyncio.create_task(self._send_probe(connection))
             self._tasks.add(task)
@@ -168,9 +183,16 @@ class Ear:
         sent_at = clock()
         # While Redis refuses, this says nothing about the feed.
         with suppress(Refusal, ReplyError):
-            receivers = await self._redis.execute(
-                self._engine.publish, self._probe, f"{sent_at:.6f}"
-            )
+            name = self._redis.wire_channel(self._probe)
+            try:
+                receivers = await self._redis.publish(name, f"{sent_at:.6f}")
+            except Denied:
+                self._could_not_publish = True
+                return
+            if self._could_not_publish:
+                # Events of commits were refused too, and nobody knows which.
+                self._could_not_publish = False
+                return self.reset()
             self.round_trip = clock() - sent_at
             if not receivers and connection is self._connection:
                 logger.warning("the feed hangs on a server that commits do not go to")
@@ -180,22 +202,29 @@ class Ear:
         self._unanswered = 0
         match push:
             case [b"message" | b"smessage", channel, payload]:
-                if channel == self._probe.encode():
+                if channel == self._probe_name:
                     now = asyncio.get_running_loop().time()
                     self.lag = max(0.0, now - float(payload))
                 else:
-                    self._tell(channel.decode(), payload)
+                    self._tell(self._redis.channel(channel.decode()), payload)
             case [b"subscribe" | b"ssubscribe", channel, _]:
-                self._on_confirmation(channel.decode())
-            case [b"sunsubscribe", channel, _] if channel.decode() in self.channels:
+                self._on_confirmation(self._redis.channel(channel.decode()))
+            case [b"sunsubscribe", channel, _] if (
+                name := self._redis.channel(channel.decode())
+            ) in self.channels:
                 # Unasked: the slot has moved. Its new place is found, or it is taken up again here.
-                self.channels.discard(channel.decode())
+                self.channels.discard(name)
                 self._engine.suspect(self._shard)
-                self._listener.on_lost(channel.decode())
+                self._listener.on_lost(name)
             case [b"pong", payload] | bytes(payload) if payload == _RESUBSCRIBED:
-                self._listener.on_gap(list(self.channels))
+                if not self._is_denied:
+                    self._is_confirmed = True
+                    self._redis.report(self._shard, "channels", None)
+                    self._listener.on_gap(list(self.channels))
             case ReplyError() if str(push).startswith("MOVED"):
                 self._engine.moved(str(push))
+            case ReplyError() if is_denial(push):
+                self._on_denied(push)
 
     def _tell(self, channel: str, payload: bytes) -> None:
         try:
@@ -207,6 +236,17 @@ class Ear:
         else:
             self._listener.on_event(event)
 
+    def _on_denied(self, error: ReplyError) -> None:
+        """The Redis user may not subscribe; `_watch` tries again."""
+        self._is_denied, self._is_confirmed = True, False
+        words = str(error).removeprefix("NOPERM ")
+        self._redis.report(
+            self._shard,
+            "channels",
+            f"its Redis user lacks rights: {self._engine.subscribe} "
+            f"{self._probe_name.decode()}: {words}",
+        )
+
     def _on_confirmation(self, channel: str) -> None:
         self._outstanding[channel] -= 1
         if self._outstanding[channel] <= 0:
@@ -216,12 +256,5 @@ class Ear:
 
     def _choose_probe(self) -> str:
         """A channel of our own that the shard serves."""
-        identifier = uuid4().hex
-        candidates = (f"{{probe{number}}}:{identifier}" for number in range(PROBE_CANDIDATES))
-        return next(filter(self._serves, candidates), f"{{probe}}:{identifier}")
-
-    def _serves(self, channel: str) -> bool:
-        try:
-            return self._engine.shard_of(channel) == self._shard
-        except LookupError:
-            return False
+        tag = self._redis.probe_tag(self._shard) or "{probe}"
+        return f"{tag}:event:{uuid4().hex}"

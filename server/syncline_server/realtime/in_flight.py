@@ -36,6 +36,11 @@ class Backlog:
         return self._leaving
 
     @property
+    def may_read(self) -> bool:
+        """True while another request may be read."""
+        return not self._leaving and self._count < self._limit
+
+    @property
     def count(self) -> int:
         """How many are under way."""
         return self._count

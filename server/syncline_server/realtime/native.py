@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
+from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load
 from syncline_server.pubsub.hub import Format
@@ -25,10 +27,11 @@ from syncline_server.storage.results import Written
 from .client import Caller
 from .connections import Departures
 from .in_flight import Backlog
-from .results import Fetched, Opened, Result, Unsubscribed
+from .results import Fetched, Opened, Result, Unsubscribed, oversized
 from .session import Session
 from .websocket.endpoint import Endpoint
 from .websocket.frames import deflating, text_frame
+from .websocket.oversized_message import OversizedMessage
 from .websocket.socket import Socket
 
 __all__ = ["PATH", "endpoint"]
@@ -68,6 +71,7 @@ class _Native:
         "_authenticating",
         "_backlog",
         "_caller",
+        "_deferred",
         "_departures",
         "_form",
         "_forms",
@@ -96,10 +100,16 @@ class _Native:
             on_expiry=self._expire,
         )
         self._authenticating: asyncio.Task[None] | None = None
+        self._deferred: asyncio.Task[None] | None = None
         departures.arrive(self)
 
     def on_message(self, message: str | bytes) -> None:
         """Take a request."""
+        if len(message) > SMALL_MESSAGE and self._is_deferred(message):
+            return
+        self._take_message(message)
+
+    def _take_message(self, message: str | bytes) -> None:
         try:
             if isinstance(message, bytes):
                 raise ProtocolViolation("a message must be a text frame")
@@ -113,6 +123,40 @@ class _Native:
                 self._take(self._caller.session, request.id, request.command)
         except ProtocolViolation as violation:
             self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
+
+    def _is_deferred(self, message: str | bytes) -> bool:
+        """True if the message is to wait for a slice of the event loop; none is read meanwhile."""
+        session = self._caller.session
+        if session is None:
+            return False
+        waiting = session.workspace.allowance.begin(work_of_json(message))
+        if waiting is None:
+            return False
+        self._socket.pause_reading()
+        self._deferred = asyncio.create_task(self._take_later(message, waiting))
+        return True
+
+    async def _take_later(self, message: str | bytes, waiting: Coroutine[Any, Any, None]) -> None:
+        await waiting
+        self._deferred = None
+        try:
+            if not self._backlog.leaving:
+                self._take_message(message)
+        except Exception:
+            logger.exception("a message could not be taken")
+            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        if self._authenticating is None and self._backlog.may_read:
+            self._socket.resume_reading()
+
+    def on_oversized(self, message: OversizedMessage) -> None:
+        """Refuse the request that the message begins with, if it begins with its id."""
+        request_id = native.leading_id(message.head) if message.is_text else None
+        if request_id is None or self._caller.session is None:
+            return self._socket.close(CloseCode.MESSAGE_TOO_BIG, "the message is too large")
+        self._tally.requests += 1
+        refusal = oversized(message.size, self._settings.message_limit)
+        self._caller.note(refusal, None)
+        self._refuse(request_id, refusal)
 
     def on_congestion(self) -> None:
         """Hold events back."""
@@ -130,6 +174,8 @@ class _Native:
         """Nothing of the client stays."""
         if self._authenticating is not None:
             self._authenticating.cancel()
+        if self._deferred is not None:
+            self._deferred.cancel()
         self._caller.end()
         self._departures.depart(self)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from syncline_protocol.commands import Command, Patch, Set
 from syncline_protocol.documents import Document
-from syncline_protocol.errors import Refusal
+from syncline_protocol.errors import Code, Refusal
 from syncline_server.storage.results import Written
 
-__all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "tells_data"]
+__all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "oversized", "tells_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,13 @@ Result = Opened | Fetched | Written | Unsubscribed
 
 Answer = Callable[[Result | Refusal], None]
 """Takes the answer to a command; must not block."""
+
+
+def oversized(size: int, limit: int) -> Refusal:
+    """A request is larger than a message may be."""
+    return Refusal(
+        Code.TOO_LARGE, f"The request has {size} bytes; at most {limit} are allowed in a message."
+    )
 
 
 def tells_data(command: Command, written: Written) -> bool:

@@ -43,13 +43,23 @@ __all__ = ["Session"]
 
 logger = logging.getLogger("syncline.session")
 
+SMOOTHING = 1 / 8
+"""Weight of the newest round trip, as TCP has it."""
+
+LONGEST_ROUND_TRIP = 0.2
+"""Seconds that a sample of it counts at most: what is longer is a person, not a network."""
+
 
 class Session:
-    """The commands of one client, and its open documents."""
+    """The commands of one client, and its open documents.
+
+    Attributes:
+        round_trip: as `turns.Client` has it.
+    """
 
     __slots__ = (
         "_bounds",
-        "_contender",
+        "_client",
         "_context",
         "_hearing",
         "_hub",
@@ -57,9 +67,11 @@ class Session:
         "_limit",
         "_logs_commands",
         "_openings",
+        "_replied_at",
         "_tasks",
         "_traces",
         "_turns",
+        "round_trip",
     )
 
     def __init__(
@@ -77,7 +89,7 @@ class Session:
         """
         self._hearing = Hearing(backend.hub, workspace, send_event)
         self._turns = backend.turns
-        self._contender = self if is_lasting else None
+        self._client = self if is_lasting else None
         self._hub = backend.hub
         self._traces = backend.traces
         self._limit = backend.settings.max_subscriptions
@@ -88,6 +100,8 @@ class Session:
         self._tasks: dict[asyncio.Task[None], None] = {}
         # What logs tell of this client, whichever task it is that submits.
         self._context = copy_context()
+        self.round_trip = 0.0
+        self._replied_at = 0.0
         self._logs_commands = logger.isEnabledFor(logging.DEBUG)
 
     def submit(self, command: Command, answer: Answer) -> None:
@@ -98,6 +112,7 @@ class Session:
         refusal = self.workspace.too_fast()
         if refusal is not None:
             return answer(refusal)
+        self._measure_round_trip()
         addresses = self._hearing.addresses(command.document)
         lane = self._lanes.of(addresses)
         lane.commands.append((command, answer))
@@ -106,6 +121,11 @@ class Session:
             task = asyncio.create_task(self._work(lane), context=self._context.copy())
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)
+        elif len(lane.commands) == 2:
+            # The first may be a refusal that waits for its turn: this one must not.
+            first, _ = lane.commands[0]
+            if first.document is not None:
+                self._turns.hurry(self.workspace.service_sid, first.document, self)
 
     def take_deltas(self, send_brief: Callable[[Updated, bool], None]) -> None:
         """Before anything is opened: tell briefly what the client can make the data of itself.
@@ -155,28 +175,46 @@ class Session:
             self._lanes.end(lane)
 
     async def _carry_out(self, command: Command, answer: Answer) -> None:
-        outcome: Result | Refusal
         hearing = self._hearing
-        if isinstance(command, Set | Remove):
-            await self.workspace.approach(command, self._contender)
-            with hearing.writing(command):
-                outcome = await self._outcome(command)
-            if isinstance(outcome, Refusal):
-                hearing.release()  # nothing that waits is an event of this write
-                outcome = await self.workspace.refused(command, outcome, self._contender)
-        else:
-            with hearing.writing(command):
-                outcome = await self._outcome(command)
+        outcome = await self._outcome(command)
         if self._logs_commands:
             code = outcome.code if isinstance(outcome, Refusal) else None
             logger.debug("%s", type(command).__name__.lower(), extra=_logged(command, code))
         answer(outcome)
+        if len(self._tasks) == 1:
+            self._replied_at = asyncio.get_running_loop().time()
         if not isinstance(outcome, Refusal):
             hearing.note(command, outcome)
         hearing.release()
         address = outcome.document.sid if isinstance(outcome, Opened) else command.document
         if watch := hearing.watch_of(address):
             hearing.step_in((watch,))
+
+    def has_more(self, address: str) -> bool:
+        """As `turns.Client` has it."""
+        lane = self._lanes.get(address)
+        return lane is not None and len(lane.commands) > 1
+
+    def _measure_round_trip(self) -> None:
+        """A request after a reply to a client that had no other request under way."""
+        if not self._replied_at:
+            return
+        sample = asyncio.get_running_loop().time() - self._replied_at
+        self._replied_at = 0.0
+        sample = min(sample, LONGEST_ROUND_TRIP)
+        before = self.round_trip or sample
+        self.round_trip = before + (sample - before) * SMOOTHING
+
+    @contextmanager
+    def _writing(self, command: Set | Remove) -> Iterator[None]:
+        """Events of the document wait, from here on until the reply or the refusal."""
+        try:
+            with self._hearing.writing(command):
+                yield
+        except Refusal:
+            # Nothing that waits is an event of this write, and the refusal may wait for its turn.
+            self._hearing.release()
+            raise
 
     async def _outcome(self, command: Command) -> Result | Refusal:
         try:
@@ -199,11 +237,12 @@ class Session:
             case Get():
                 return Fetched(await self.workspace.get(command.document))
             case Set():
-                return await self.workspace.set(command, self._contender)
+                return await self.workspace.set(command, self._client, self._writing(command))
             case Patch():
-                return await self.workspace.patch(command, self._contender)
+                with self._hearing.writing(command):
+                    return await self.workspace.patch(command, self._client)
             case Remove():
-                return await self.workspace.remove(command, self._contender)
+                return await self.workspace.remove(command, self._client, self._writing(command))
             case Unsubscribe():
                 if watch := self._hearing.watch_of(command.document):
                     self._hearing.end(watch)

@@ -17,7 +17,6 @@ from syncline_protocol.objects import SYSTEM
 from syncline_server.objects.documents import Workspace
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Format, Hub, Topic
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.results import Written
 
 from .results import Opened, Result, tells_data
@@ -119,6 +118,7 @@ class Hearing:
             watch = self._watches[document.sid] = Watch(topic, document.unique_name)
             if document.unique_name is not None:
                 self._sids[document.unique_name] = document.sid
+        watch.topic.learn(document)
         self._step_out(watch)
         return watch
 
@@ -204,9 +204,9 @@ class Hearing:
         watch.is_revoked = True
         self.end(watch)
         if watch.told:
-            last = max(watch.told, watch.answered)
-            name = watch.unique_name
-            self._send_event(Removed(sid, name, last + 1, last, now_ms(), SYSTEM, expired=False))
+            last, name = max(watch.told, watch.answered), watch.unique_name
+            at = self._hub.now_ms()
+            self._send_event(Removed(sid, name, last + 1, last, at, SYSTEM, expired=False))
 
     @contextmanager
     def writing(self, command: Command) -> Iterator[None]:
@@ -241,12 +241,14 @@ class Hearing:
             case Opened(document=document):
                 if watch := self._watches.get(document.sid):
                     watch.told = max(watch.told, document.revision)
+                    watch.topic.learn(document)
                     watch.topic.held = max(watch.topic.held, document.revision)
                     if self.takes_deltas:
                         self._hub.told(watch.topic, document)
             case Written(document=document):
                 if watch := self._watches.get(document.sid):
                     watch.answered = max(watch.answered, document.revision)
+                    watch.topic.learn(document)
                     if tells_data(command, result):
                         watch.wrote = max(watch.wrote, document.revision)
                     watch.topic.held = max(watch.topic.held, document.revision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from syncline_server.http import static as web
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Gauges, Meters
 from syncline_server.observability.prometheus import Telemetry
+from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import Gathering
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.hub import Hub
@@ -32,6 +33,7 @@ from syncline_server.realtime import native, sse, twilsock
 from syncline_server.realtime.admission import Door
 from syncline_server.realtime.connections import Departures
 from syncline_server.realtime.timer_wheel import Wheel
+from syncline_server.realtime.websocket import availability
 from syncline_server.realtime.websocket.socket import Socket, socket_protocol
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
@@ -39,8 +41,11 @@ from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.durability import barrier
+from syncline_server.storage.redis.data_set import DataSet
+from syncline_server.storage.redis.disk_watch import DiskWatch
+from syncline_server.storage.redis.durability import Durability
 from syncline_server.storage.redis.engine import Engine
+from syncline_server.storage.redis.write_probe import WriteProbe
 from syncline_server.storage.services import Services
 from syncline_server.webhooks.context import Office
 from syncline_server.webhooks.dispatcher import Dispatcher
@@ -62,6 +67,7 @@ class Application:
         wheel: for timers.
         meters: what is counted.
         audit: who is refused.
+        problems: what keeps the server from its work now, by name.
     """
 
     http: Starlette
@@ -70,6 +76,7 @@ class Application:
     wheel: Wheel
     meters: Meters
     audit: Audit
+    problems: Callable[[], Mapping[str, str]]
 
 
 def create_app(
@@ -85,18 +92,21 @@ def create_app(
         worker: the number of this process among those that serve together.
         run_dir: where these have sockets for each other; None for one that serves alone.
     """
-    meters, cork = Meters(), Cork()
+    meters, cork, readiness = Meters(), Cork(), Readiness()
     known_keys = KnownKeys(credentials.api_keys)
     redis = Redis(
         engine,
         settings.redis_timeout,
-        barrier(settings.durability, settings.durability_timeout),
+        _durability(settings),
         meters.commits,
+        data_set=DataSet(credentials.account_sid, settings.redis_prefix),
+        readiness=readiness,
+        clock_tolerance=settings.clock_tolerance,
     )
     traces = _traces(settings, meters, worker)
     documents = Documents(redis, settings.operation_memory, traces)
     foreign = ProviderTokens.of(settings, meters.bounds)
-    services = Services(redis)
+    services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
         authenticator=Authenticator(credentials, settings.token_leeway, foreign, known_keys),
@@ -104,16 +114,30 @@ def create_app(
         services=services,
         documents=documents,
         permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents),
+        listing=Listing(redis, documents, settings.max_lists, meters.bounds),
         hub=Hub(
-            redis, documents, settings.redis_timeout, meters, settings.delta_memory, traces, cork
+            redis,
+            documents,
+            settings.redis_timeout,
+            meters,
+            settings.delta_memory,
+            traces,
+            cork,
+            settings.delta_rate,
         ),
         meters=meters,
         traces=traces,
+        readiness=readiness,
+    )
+    probe = WriteProbe(redis, backend.readiness)
+    disk = (
+        DiskWatch(settings, redis, backend.readiness, leads=worker == 0)
+        if settings.redis_url is None
+        else None
     )
     departures, wheel = Departures(), Wheel()
     door = Door(settings, departures, meters, backend.audit, asyncio.get_running_loop().time)
-    telemetry = Telemetry(meters, worker, partial(_look, backend, departures))
+    telemetry = Telemetry(meters, worker, partial(_look, backend, departures, disk))
     gathering = Gathering(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
@@ -127,7 +151,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
+            if disk is not None:
+                disk.start()
             await redis.start()
+            probe.start()
             await gathering.start()
             await api_keys.start()
             backend.hub.start()
@@ -151,6 +178,9 @@ def create_app(
             backend.audit.close()
             await backend.hub.stop()
             await gathering.stop()
+            await probe.stop()
+            if disk is not None:
+                await disk.stop()
             await redis.stop()
             if traces is not None:
                 await traces.stop()
@@ -158,11 +188,12 @@ def create_app(
     http = Starlette(
         routes=[
             *sse.routes(backend, departures, door, wheel),
+            *availability.routes(native.PATH, door),
             *twilsock.routes(backend),
             *rest.routes(backend, gathering, api_keys),
-            *web.routes(credentials, settings.demo),
+            *web.routes(credentials, settings.demo, settings.demo_callers),
         ],
-        middleware=rest.middleware(settings, meters, backend.audit, traces),
+        middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces),
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
@@ -171,7 +202,16 @@ def create_app(
         twilsock.PATH: twilsock.endpoint(backend, departures, door),
     }
     socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
-    return Application(http, socket, departures, wheel, meters, backend.audit)
+    return Application(http, socket, departures, wheel, meters, backend.audit, backend.problems)
+
+
+def _durability(settings: Settings) -> Durability:
+    return Durability(
+        level=settings.durability,
+        timeout=settings.durability_timeout,
+        replicas=settings.replicas,
+        replica_timeout=settings.replica_timeout,
+    )
 
 
 def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
@@ -183,14 +223,20 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-async def _look(backend: Backend, departures: Departures) -> Gauges:
+async def _look(backend: Backend, departures: Departures, disk: DiskWatch | None) -> Gauges:
     loads = await departures.loads()
     feed = backend.hub.feed
     return Gauges(
         loads=loads,
         redis_connected=backend.redis.connected,
+        redis_writable=backend.redis.problem is None,
+        disk_free=None if disk is None else disk.free,
+        disk_full=disk is not None and disk.full,
+        refused_writes=backend.redis.refused_writes,
         redis_pending=backend.redis.pending,
         redis_round_trip=feed.round_trip,
         feed_live=feed.live,
         feed_lag=feed.lag,
+        clock_offset=backend.redis.clock_offset,
+        clock_faults=backend.redis.clock_faults,
     )

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from importlib import import_module
 from tempfile import TemporaryDirectory
 
 import uvloop
 
-from syncline_server.auth.api_keys import check_master_key
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import Vault
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
+from syncline_server.http.open_files import raise_limit
 from syncline_server.observability import logs
+from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.embedded import EmbeddedRedis
+from syncline_server.storage.redis.engine import Engine
 from syncline_server.storage.redis.engines import make_engine, start_engine
+from syncline_server.storage.services import check_default_service
 
 from .app import create_app
 from .listener import announce, listen
@@ -25,6 +29,9 @@ from .supervisor import Workers
 from .tls import Certificate, KeyPair, read_key_pair
 
 __all__ = ["serve"]
+
+PRIVATE = 0o077
+"""The umask of the server and of all that it starts: its files are its owner's alone."""
 
 
 def serve(settings: Settings, credentials: Credentials) -> None:
@@ -37,6 +44,9 @@ def serve(settings: Settings, credentials: Credentials) -> None:
             certificate cannot be used, or packages are missing; one line.
     """
     _check_packages(settings)
+    # Before anything is made: every file and child has it from here.
+    os.umask(PRIVATE)
+    raise_limit()
     logs.configure(settings)
     key_pair = read_key_pair(settings)
     run = _run_here if settings.workers == 1 else _run_workers
@@ -56,19 +66,28 @@ def _check_packages(settings: Settings) -> None:
 
 
 async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyPair | None) -> None:
-    listener = listen(settings)
+    listeners = listen(settings)
     engine = make_engine(settings)
     try:
         await start_engine(engine, settings)
-        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        await _check_stored(engine, settings, credentials)
         app = create_app(settings, credentials, engine)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)
-        ready = partial(announce, settings, listener)
-        await Server(app, settings, ready, certificate, renew).serve([listener])
+        ready = partial(announce, settings, listeners[0])
+        await Server(app, settings, ready, certificate=certificate, on_hangup=renew).serve(
+            listeners
+        )
     finally:
-        listener.close()
+        for listener in listeners:
+            listener.close()
         await engine.stop()
+
+
+async def _check_stored(engine: Engine, settings: Settings, credentials: Credentials) -> None:
+    """Refuse to serve data that do not belong with the settings. Raises `SettingError`."""
+    await check_data_set(engine, settings, credentials.account_sid, Vault(credentials.master_key))
+    await check_default_service(engine, settings)
 
 
 async def _run_workers(
@@ -78,7 +97,7 @@ async def _run_workers(
     embedded = engine if isinstance(engine, EmbeddedRedis) else None
     try:
         await start_engine(engine, settings)
-        await check_master_key(engine, settings.redis_timeout, Vault(credentials.master_key))
+        await _check_stored(engine, settings, credentials)
         if embedded is None:
             await engine.stop()  # it is for the workers alone to connect to
         # Not in the data directory: addresses of sockets are short.

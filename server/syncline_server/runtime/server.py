@@ -25,6 +25,9 @@ __all__ = ["Server"]
 
 logger = logging.getLogger("syncline")
 
+READY_CHECK_INTERVAL = 0.02
+"""Seconds between looks whether a server that was started has all it needs."""
+
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds for the other side's part of a farewell in TLS; then the connection is cut."""
 
@@ -37,12 +40,15 @@ class Server(uvicorn.Server):
         app: Application,
         settings: Settings,
         on_ready: Callable[[], None],
+        *,
+        on_accepting: Callable[[], None] = lambda: None,
         certificate: Certificate | None = None,
         on_hangup: Callable[[], None] | None = None,
     ) -> None:
         """
         Args:
-            on_ready: called once connections are accepted.
+            on_ready: called once connections are accepted and nothing is missing: Redis answers.
+            on_accepting: called once connections are accepted, whatever is missing.
             certificate: for TLS; without it, connections are plain.
             on_hangup: called at SIGHUP; without it, that ends the process, as by default.
         """
@@ -50,7 +56,10 @@ class Server(uvicorn.Server):
         self._certificate = certificate
         self._on_hangup = on_hangup
         self._departures = app.departures
+        self._problems = app.problems
         self._on_ready = on_ready
+        self._on_accepting = on_accepting
+        self._waiting: asyncio.Task[None] | None = None
         super().__init__(
             uvicorn.Config(
                 app.http,
@@ -64,6 +73,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 headers=[rest.NO_SNIFFING],
                 proxy_headers=False,
+                timeout_keep_alive=max(1, round(settings.keep_alive_timeout)),
                 timeout_graceful_shutdown=max(1, round(settings.drain_timeout)),
             )
         )
@@ -103,11 +113,20 @@ class Server(uvicorn.Server):
             for each in sockets or ()
         ]
         self.started = True
+        self._on_accepting()
+        self._waiting = asyncio.create_task(self._wait_until_ready())
+
+    async def _wait_until_ready(self) -> None:
+        """The readiness of this process says meanwhile, in the log, what it waits for."""
+        while self._problems():
+            await asyncio.sleep(READY_CHECK_INTERVAL)
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more, send those who stay elsewhere, finish what is under way."""
         logger.info("shutting down")
+        if self._waiting is not None:
+            self._waiting.cancel()
         for server in self.servers:
             server.close()
         try:

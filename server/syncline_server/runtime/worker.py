@@ -1,4 +1,4 @@
-"""One of several processes: `python -m syncline_server.runtime.worker`, started by `workers`."""
+"""One of several processes: `python -m syncline_server.runtime.worker`, started by `supervisor`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvloop
@@ -16,9 +17,10 @@ from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
 from syncline_server.storage.redis.engines import make_engine
 
-from .app import create_app
+from .app import Application, create_app
+from .heartbeat import send_heartbeats
 from .server import Server
-from .supervisor import READY, Orders
+from .supervisor import ACCEPTING, Orders
 from .tls import Certificate
 
 __all__ = ["main"]
@@ -36,26 +38,48 @@ async def _run(orders: Orders) -> None:
     settings = orders.settings
     engine = _engine(orders)
     await engine.start()
-    listener = socket.socket(fileno=orders.listener)
+    listeners = [socket.socket(fileno=number) for number in orders.listeners]
     # Nothing more is written there: that it can be read means that the parent has ended.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _orphaned)
     try:
         app = create_app(settings, orders.credentials, engine, orders.number, Path(orders.run_dir))
+        app.meters.worker_restarts.update(orders.restarts)
         certificate = None if orders.key_pair is None else Certificate(orders.key_pair)
-        await Server(app, settings, _ready, certificate).serve([listener])
+        await _serve(app, orders, listeners, certificate)
     finally:
         await engine.stop()
+
+
+async def _serve(
+    app: Application,
+    orders: Orders,
+    listeners: list[socket.socket],
+    certificate: Certificate | None,
+) -> None:
+    beating: list[asyncio.Task[None]] = []
+
+    def accepting() -> None:
+        # Before any heartbeat, and in one write with none of them.
+        os.write(sys.stdout.fileno(), ACCEPTING)
+        beats = send_heartbeats(sys.stdout.fileno(), app.problems)
+        beating.append(asyncio.create_task(beats))
+
+    server = Server(
+        app, orders.settings, lambda: None, on_accepting=accepting, certificate=certificate
+    )
+    try:
+        await server.serve(listeners)
+    finally:
+        for task in beating:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def _engine(orders: Orders) -> Engine:
     if orders.redis_path is not None:
         return ExternalRedis(Address(path=orders.redis_path))
     return make_engine(orders.settings)
-
-
-def _ready() -> None:
-    sys.stdout.buffer.write(READY)
-    sys.stdout.buffer.flush()
 
 
 def _orphaned() -> None:

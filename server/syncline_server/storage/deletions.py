@@ -138,7 +138,9 @@ class Deletions:
                     await self._record(deletion)
                     recorded_at = clock()
             queue = keys.webhook_queue(keys.bucket_tag(deletion.sid, bucket))
-            for key in (queue, f"{queue}:dropped"):
+            # Names of this bucket can be of documents in others.
+            names = keys.names(keys.bucket_tag(deletion.sid, bucket))
+            for key in (queue, f"{queue}:dropped", names):
                 await self._redis.execute("DEL", key)
         return deletion
 
@@ -170,7 +172,7 @@ class Deletions:
 
     async def _finish(self, deletion: Deletion) -> None:
         parked = keys.webhooks_parked(deletion.sid)
-        for key in (keys.due(deletion.sid), parked, f"{parked}:index"):
+        for key in (keys.due(deletion.sid), keys.filled(deletion.sid), parked, f"{parked}:index"):
             await self._redis.execute("DEL", key)
         await self._redis.execute("HDEL", keys.DELETIONS, deletion.sid)
         await self._redis.execute("DEL", keys.deletion_lease(deletion.sid))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncline_protocol.documents import Document
@@ -16,15 +17,18 @@ from syncline_protocol.sids import (
     BUCKETS,
     SID_ENTROPY_BYTES,
     bucket_of_name,
+    bucket_of_sid,
     is_document_sid,
     make_document_sid,
 )
 
-from . import keys
-from .commit import Commit, bits, now_ms
+from . import keys, operations
+from .away_names import AwayNames, is_away, sid_of
+from .commit import Commit, NewDocument, Step, StepRepeated, bits, claim_all
+from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.shard import Unanswered
-from .results import Written, absent, forbidden, mismatch
+from .results import Written, absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import Right
 from .scripts import COMMIT, FETCH
 from .webhooks import Notes
@@ -34,24 +38,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Documents", "Step", "StepRepeated"]
 
+logger = logging.getLogger("syncline.documents")
+
+REPLY_LENGTH = 11
+"""Elements of a reply of document.lua; one more tells what Redis refused after the write."""
+
 READERS_AT_ONCE = 500
 """Identities whose rights are read in one command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One of several writes that are committed together: who makes it, and the data from then on.
-
-    `op` is an operation id or None.
-    """
-
-    who: str
-    data: bytes
-    op: str | None
-
-
-class StepRepeated(Exception):
-    """One of several steps was committed before, so that none is now."""
 
 
 class Documents:
@@ -69,6 +62,16 @@ class Documents:
         self._traces = traces
         self._operation_ms = operation_memory * 1000
         self._notes = Notes(redis)
+        self._names = AwayNames(redis)
+        self._filled = FilledBuckets(redis)
+        # Takes a service and a SID whose event Redis may have refused.
+        self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
+
+    def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
+        """A write was applied, but Redis refused what belongs to it: its event, perhaps."""
+        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        self._redis.inspect(keys.tag_of(service_sid, sid))
+        self.on_trouble(service_sid, sid)
 
     async def get(
         self, service_sid: str, address: str, who: str = "", needs: Right | None = None
@@ -76,6 +79,8 @@ class Documents:
         """The newest state; None if there is no such document, or it is past its expiry."""
         sid, name = _sid_and_name(address)
         reply = await self._fetch(keys.tag_of(service_sid, address), sid, name, who, needs)
+        if reply[0] == b"moved":
+            reply = await self._names.follow(service_sid, name, reply[1].decode(), who, needs)
         if reply[0] == b"forbidden":
             raise forbidden()
         return _document(reply) if reply[0] == b"ok" else None
@@ -108,6 +113,8 @@ class Documents:
             it, and whether it was created.
         """
         bucket = _bucket_of_new(name, op)
+        if not self._redis.engine.is_whole:
+            await self._filled.note(service_sid, f"{bucket:02x}")
         sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
         status, written = await self._commit(
             service_sid,
@@ -123,6 +130,33 @@ class Documents:
         )
         return written, status != b"exists"
 
+    async def create_as(
+        self, service_sid: str, sid: str, new: NewDocument, *, is_away: bool = False
+    ) -> tuple[bytes, Written]:
+        """Create a document under a SID that the caller chose (`ChosenSids`).
+
+        `is_away`: its name is of another bucket, and claimed there.
+
+        Returns:
+            `exists` where there is one with the SID or the name, and that one.
+
+        Raises:
+            Refusal: `CONFLICT` where one with another name had that SID lately.
+        """
+        if not self._redis.engine.is_whole:
+            await self._filled.note(service_sid, f"{bucket_of_sid(sid):02x}")
+        return await self._commit(
+            service_sid,
+            "create_away" if is_away else "create_as",
+            sid,
+            name=new.name or "",
+            data=new.data,
+            ttl=new.ttl,
+            who=new.who,
+            op=new.op,
+            webhooks=new.webhooks,
+        )
+
     async def set(
         self,
         service_sid: str,
@@ -134,8 +168,11 @@ class Documents:
         op: str | None,
         needs: Right | None = None,
         webhooks: str = "",
+        fingerprint: str | None = None,
     ) -> Written:
         """Replace the data, the expiry or both; None leaves either as it is.
+
+        `fingerprint` is that of the request, where it asked for something else than this.
 
         Raises:
             Refusal: there is no such document, or it is at another revision than `if_match`.
@@ -153,6 +190,7 @@ class Documents:
             op=op,
             needs=needs,
             webhooks=webhooks,
+            fingerprint=fingerprint,
         )
         return written
 
@@ -188,7 +226,8 @@ class Documents:
             op=last.op,
             needs=needs,
             webhooks=webhooks,
-            earlier=[(step.who, step.op) for step in earlier],
+            earlier=[(step.who, step.op, step.fingerprint) for step in earlier],
+            fingerprint=last.fingerprint,
         )
         first = written.document.revision - len(earlier)
         return [
@@ -255,43 +294,103 @@ class Documents:
         if_match: int | None = None,
         op: str | None = None,
         needs: Right | None = None,
-        earlier: Sequence[tuple[str, str | None]] = (),
+        earlier: Sequence[tuple[str, str | None, str]] = (),
         webhooks: str = "",
+        fingerprint: str | None = None,
     ) -> tuple[bytes, Written]:
         tag = keys.tag_of(service_sid, sid or name)
-        commit = Commit(
-            tag, verb, sid, name, if_match, data, ttl, who, op, needs, earlier, webhooks
+        if fingerprint is None:
+            fingerprint = "" if op is None else operations.fingerprint(verb, data, ttl, if_match)
+        home = self._redis.prefixed(
+            keys.service_tag(service_sid) if self._redis.engine.is_whole else tag
         )
-        if webhooks:
+        commit = Commit(
+            tag,
+            verb,
+            sid,
+            name,
+            if_match,
+            data,
+            ttl,
+            who,
+            op,
+            needs,
+            earlier,
+            webhooks,
+            fingerprint,
+            home,
+        )
+        if not self._redis.engine.is_whole:
+            await claim_all(self._redis, service_sid, commit, self._operation_ms)
+        return await self._apply(service_sid, commit)
+
+    async def _apply(self, service_sid: str, commit: Commit) -> tuple[bytes, Written]:
+        verb, sid, name, needs = commit.verb, commit.sid, commit.name, commit.needs
+        commit.not_before_ms = self._redis.now_ms(commit.tag)
+        if commit.webhooks:
             self._notes.note(commit.tag[1:-1])
-        if ttl:
+        if commit.ttl:
             due = keys.due(service_sid)
             # Sent before the commit: should this process die between, the sweeper looks in vain.
-            noted = self._note(due, commit.at_ms + ttl * 1000, commit.bucket)
+            moment_ms = self._redis.now_ms(commit.tag) + commit.ttl * 1000
+            noted = self._note(due, moment_ms, commit.bucket)
             _, reply = await asyncio.gather(noted, self._run(commit))
         else:
             reply = await self._run(commit)
         status = reply[0]
+        if status == b"moved":
+            return await self._elsewhere(service_sid, commit, reply[1].decode())
         if status == b"absent":
+            if orphan := reply[1].decode():
+                await self._names.forget(service_sid, orphan, sid)
             raise absent(sid or name)
+        if status == b"ended":
+            raise sid_ended(sid, reply[1].decode())
         if status == b"apart":
             raise StepRepeated
+        if status == b"reused":
+            raise operations.reused()
         if status == b"forbidden":
             raise forbidden()
         if status == b"mismatch":
-            raise mismatch(if_match, _document(reply) if len(reply) > 1 else None)
+            raise mismatch(commit.if_match, _document(reply) if len(reply) > 1 else None)
         document = _document(reply)
+        if len(reply) > REPLY_LENGTH:
+            self.note_trouble(service_sid, document.sid, reply[-1])
         if status == b"repeated" and not _is_addressed(document, verb, sid, name):
-            raise Refusal(
-                Code.CONFLICT,
-                "This operation id was used for another document; each takes its own.",
-            )
+            raise operations.reused()
+        if verb == "remove" and is_away(document.unique_name, document.sid):
+            await self._names.forget(service_sid, document.unique_name or "", document.sid)
         if document.data and needs is not None and verb == "update":
             # Who may write may not read for that: nothing comes back but what was given.
             document = replace(document, data=b"")
-        if not document.data and data:
-            document = replace(document, data=data)
+        if not document.data and commit.data:
+            document = replace(document, data=commit.data)
         return status, Written(document, status == b"repeated")
+
+    async def _elsewhere(
+        self, service_sid: str, commit: Commit, pointer: str
+    ) -> tuple[bytes, Written]:
+        """Carry out a commit whose document lives in another bucket than its name's."""
+        sid, name = sid_of(pointer), commit.name
+        if commit.verb not in ("create", "create_as"):
+            tag = keys.tag_of(service_sid, sid)
+            # On a Cluster the operation id stays claimed for the bucket of the name: a repetition
+            # comes by that name too, and is led here again.
+            home = commit.operations if self._redis.engine.is_whole else self._redis.prefixed(tag)
+            moved = replace(commit, tag=tag, sid=sid, operations=home)
+            try:
+                return await self._apply(service_sid, moved)
+            except Refusal as refusal:
+                raise absent(name) if refusal.code is Code.DOCUMENT_NOT_FOUND else refusal from None
+        found = await self._names.follow(service_sid, name, pointer, commit.who, commit.needs)
+        if found[0] == b"forbidden":
+            raise forbidden()
+        if found[0] == b"ok":
+            return b"exists", Written(_document(found), repeated=False)
+        if not await self._names.release(service_sid, name, pointer):
+            raise name_taken(name)  # by a document that is being created
+        return await self._apply(service_sid, commit)
 
     async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
         """Have the sweeper look at a bucket in time.
@@ -313,7 +412,7 @@ class Documents:
             return await self._run_once(replace(commit, trace=trace))
 
     async def _run_once(self, commit: Commit) -> list[Any]:
-        arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
+        arguments = commit.arguments(self._operation_ms, self._redis.publishing)
         try:
             reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         except Unanswered as unanswered:
@@ -338,14 +437,14 @@ class Documents:
             if not commit.cannot_have_been_applied(newest):
                 raise unanswered
             commit = commit.anew()
-        arguments = commit.arguments(self._operation_ms, self._redis.engine.publish)
+        arguments = commit.arguments(self._operation_ms, self._redis.publishing)
         reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         return reply
 
     async def _fetch(
         self, tag: str, sid: str, name: str, who: str = "", needs: Right | None = None
     ) -> list[Any]:
-        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, now_ms(), who, bits(needs))
+        reply: list[Any] = await self._redis.run(FETCH, tag, sid, name, who, bits(needs))
         return reply
 
 
@@ -372,7 +471,7 @@ def _sid_and_name(address: str) -> tuple[str, str]:
 
 
 def _document(reply: list[Any]) -> Document:
-    _, sid, name, revision, data, created, updated, expires, creator, writer, _ = reply
+    _, sid, name, revision, data, created, updated, expires, creator, writer, *_ = reply
     return Document(
         sid=sid.decode(),
         unique_name=name.decode() or None,

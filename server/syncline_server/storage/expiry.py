@@ -15,8 +15,8 @@ from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 
 from . import keys
-from .commit import now_ms
 from .documents import Documents
+from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.connection import ReplyError
 from .scripts import DUE
@@ -50,6 +50,7 @@ class Sweeper:
         """
         self._redis = redis
         self._documents = documents
+        self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
@@ -72,7 +73,7 @@ class Sweeper:
             try:
                 if clock() - inspected >= INSPECTION_INTERVAL:
                     for service_sid in await self._services():
-                        await self._index(service_sid, range(BUCKETS))
+                        await self._index(service_sid, await self._filled.inspect(service_sid))
                     inspected = clock()
                 # What one service's sweep took off the index may not have come back if it failed.
                 outcomes = [await self._try_sweep(sid) for sid in await self._services()]
@@ -95,8 +96,9 @@ class Sweeper:
         return True
 
     async def _sweep(self, service_sid: str) -> None:
-        # Commits go by the later of Redis' clock and ours, and so does this.
-        moment, *due = await self._redis.run(DUE, keys.due(service_sid), now_ms(), BUCKETS)
+        # By the latest clock of all masters: a document expires by that of its own.
+        latest = self._redis.now_ms()
+        moment, *due = await self._redis.run(DUE, keys.due(service_sid), latest, BUCKETS)
         buckets = [int(bucket, 16) for bucket in due]
         await asyncio.gather(*(self._sweep_bucket(service_sid, b, moment) for b in buckets))
         await self._index(service_sid, buckets)
@@ -113,7 +115,7 @@ class Sweeper:
             )
             swept = sids
 
-    async def _index(self, service_sid: str, buckets: range | list[int]) -> None:
+    async def _index(self, service_sid: str, buckets: list[int]) -> None:
         """Put each bucket on the index of due times, by its earliest expiry."""
         tags = [keys.bucket_tag(service_sid, bucket) for bucket in buckets]
         firsts = await asyncio.gather(

@@ -2,58 +2,100 @@
 
 The order is that of SIDs: it never changes, so a document that exists throughout is listed exactly
 once, whatever comes and goes meanwhile. SIDs begin with their bucket, so it is the order of the
-buckets' indexes, one after the other.
+buckets' indexes, one after the other. Only buckets that may hold something are looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from syncline_protocol.documents import Document
-from syncline_protocol.sids import BUCKETS, bucket_of_sid, is_document_sid
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.sids import bucket_of_sid, is_document_sid
 
 from . import keys
 from .documents import Documents
+from .filled_buckets import FilledBuckets
 from .paging import Cursor, Page, invalid_token
 from .redis.client import Redis
 
 __all__ = ["Listing"]
 
 NARROWEST = 4
-"""Buckets that are looked at in one round trip, at first; a sparse service widens it."""
+"""Buckets that are looked at in the first round trip; a service with few documents in each of them
+widens it."""
+
+LISTS_AT_ONCE = 8
+"""Lists that a process reads at once. The commands of so many delay a write by some milliseconds at
+most, and are far from what may wait for Redis (`PENDING_LIMIT`)."""
 
 
 class Listing:
     """The documents of every service, in their order."""
 
-    def __init__(self, redis: Redis, documents: Documents) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        documents: Documents,
+        limit: int,
+        bounds: Counter[str] | None = None,
+    ) -> None:
+        """
+        Args:
+            limit: lists that may be read, or wait for that, at once.
+            bounds: counts those that are refused.
+        """
         self._redis = redis
         self._documents = documents
+        self._filled = FilledBuckets(redis)
+        self._limit = limit
+        self._bounds = Counter() if bounds is None else bounds
+        self._asked = 0
+        self._reading = asyncio.Semaphore(LISTS_AT_ONCE)
 
     async def page(self, service_sid: str, size: int, token: str | None) -> Page[Document]:
         """At most `size` documents: the first ones, or those where `token` says.
 
         Raises:
-            Refusal: `INVALID_PAGE_TOKEN`, or `UNAVAILABLE`.
+            Refusal: `INVALID_PAGE_TOKEN`, `UNAVAILABLE`, or `TOO_MANY_REQUESTS` where too many ask.
         """
         cursor = Cursor.parse(token)
         if cursor.key and not is_document_sid(cursor.key):
             raise invalid_token(token)
-        walk = _Walk(cursor.backwards, cursor.key)
-        # One more than asked tells whether there is a further page.
-        found = await self._collect(service_sid, walk, size + 1)
+        if self._asked >= self._limit:
+            self._bounds["max_lists"] += 1
+            raise Refusal(
+                Code.TOO_MANY_REQUESTS,
+                f"{self._limit} lists are being read or wait for it, the most that are allowed.",
+            )
+        self._asked += 1
+        try:
+            async with self._reading:
+                # One more than asked tells whether there is a further page.
+                found = await self._collect(service_sid, cursor, size + 1)
+        finally:
+            self._asked -= 1
         return cursor.cut(found, size, lambda document: document.sid)
 
-    async def _collect(self, service_sid: str, walk: _Walk, count: int) -> list[Document]:
+    async def _collect(self, service_sid: str, cursor: Cursor, count: int) -> list[Document]:
+        walk = _Walk(cursor, await self._filled.of(service_sid))
         found: list[Document] = []
-        while (missing := count - len(found)) and (buckets := walk.buckets()):
+        empty: list[int] = []
+        while (missing := count - len(found)) and (buckets := walk.buckets(missing)):
             indexes = await asyncio.gather(
                 *(self._sids(service_sid, walk, bucket, missing) for bucket in buckets)
             )
+            empty += [
+                bucket
+                for bucket, sids in zip(buckets, indexes, strict=True)
+                if not sids and bucket != walk.start_bucket
+            ]
             sids = [sid for index in indexes for sid in index][:missing]
             states = await asyncio.gather(*(self._documents.get(service_sid, sid) for sid in sids))
             found += [document for document in states if document is not None]
             walk.advance(sids[-1] if len(sids) == missing else None)
+        await self._filled.prune(service_sid, empty)
         return found
 
     async def _sids(self, service_sid: str, walk: _Walk, bucket: int, count: int) -> list[str]:
@@ -67,31 +109,43 @@ class Listing:
 
 
 class _Walk:
-    """A way through the buckets, in wider and wider steps."""
+    """A way through the buckets, which widens where they turn out to be empty."""
 
-    def __init__(self, backwards: bool, start: str) -> None:
-        """`start`: the SID after which (or before which, backwards) the walk begins; "" for all."""
-        self.backwards = backwards
-        self.unbounded = "+" if backwards else "-"
-        self.start = start
+    def __init__(self, cursor: Cursor, filled: list[int]) -> None:
+        """`filled`: the buckets that may hold something, in their order."""
+        self.backwards = cursor.backwards
+        self.unbounded = "+" if self.backwards else "-"
+        self.start = cursor.key
         self._width = NARROWEST
-        self._step = -1 if backwards else 1
-        self._bucket = bucket_of_sid(start) if start else 0
+        self._looked_at: list[int] = []
+        self._left = list(reversed(filled)) if self.backwards else filled
+        self._skip_to_start()
 
     @property
     def start_bucket(self) -> int | None:
         """The bucket in which `start` bounds the index."""
         return bucket_of_sid(self.start) if self.start else None
 
-    def buckets(self) -> range:
-        """Those to look at now; empty at the end."""
-        end = self._bucket + self._step * self._width
-        return range(self._bucket, max(-1, min(end, BUCKETS)), self._step)
+    def buckets(self, missing: int) -> list[int]:
+        """Those to look at now: one for each document that is missing, more where they turn out to
+        be empty. Empty at the end."""
+        self._looked_at = self._left[: min(self._width, max(missing, self._width // NARROWEST))]
+        return self._looked_at
 
     def advance(self, last: str | None) -> None:
-        """Go on behind the SID `last`, or behind all of `buckets()` if None."""
+        """Go on behind the SID `last`, or behind all of `buckets` if None."""
         if last is None:
-            self._bucket = self.buckets()[-1] + self._step
+            del self._left[: len(self._looked_at)]
             self._width *= NARROWEST
         else:
-            self.start, self._bucket = last, bucket_of_sid(last)
+            self.start = last
+            self._skip_to_start()
+
+    def _skip_to_start(self) -> None:
+        start = self.start_bucket
+        if start is None:
+            return
+        if self.backwards:
+            self._left = [bucket for bucket in self._left if bucket <= start]
+        else:
+            self._left = [bucket for bucket in self._left if bucket >= start]

@@ -9,7 +9,6 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 
 from . import keys
-from .commit import now_ms
 from .documents import Documents
 from .paging import Page, read_page
 from .redis.client import Redis
@@ -81,9 +80,11 @@ class Permissions:
 
     async def _permit(self, service_sid: str, sid: str, identity: str, rights: int | str) -> bytes:
         tag = keys.tag_of(service_sid, sid)
-        [status] = await self._redis.commit(
-            PERMIT, tag, sid, now_ms(), identity, rights, self._redis.engine.publish
+        status, *trouble = await self._redis.commit(
+            PERMIT, tag, sid, identity, rights, self._redis.publishing
         )
+        if trouble:
+            self._documents.note_trouble(service_sid, sid, trouble[0])
         if status == b"absent":
             raise absent(sid)
         assert isinstance(status, bytes)

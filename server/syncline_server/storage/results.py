@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
 from syncline_protocol.sids import is_document_sid
 
-__all__ = ["Written", "absent", "forbidden", "mismatch"]
+__all__ = ["Written", "absent", "forbidden", "mismatch", "name_taken", "sid_ended", "sid_forbidden"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,28 @@ def forbidden() -> Refusal:
     """The document exists, but not for this identity; the sentence tells nothing of it."""
     return Refusal(
         Code.ACCESS_FORBIDDEN, "Access forbidden for identity: it lacks the right to do this."
+    )
+
+
+def name_taken(name: str | None) -> Refusal:
+    """Another document has this unique name."""
+    return Refusal(Code.NAME_TAKEN, f"A document with the unique name {show(name)} already exists.")
+
+
+def sid_ended(sid: str, name: str) -> Refusal:
+    """A document with another name, "" for none, had this SID lately."""
+    named = f"the unique name {show(name)}" if name else "no unique name"
+    return Refusal(
+        Code.CONFLICT,
+        f"The SID {sid} was that of a document with {named}; within 25 hours of its end no other "
+        "name can have it.",
+    )
+
+
+def sid_forbidden() -> Refusal:
+    """Only the account chooses SIDs."""
+    return Refusal(
+        Code.FORBIDDEN, "The Sid of a document is chosen with Basic credentials, over REST v1."
     )
 
 

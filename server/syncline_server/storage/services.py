@@ -15,16 +15,19 @@ import orjson
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
+from syncline_server.config.settings import Settings
+from syncline_server.config.validation import SettingError
 
 from . import keys
 from .change_watcher import Lookout, make_version
-from .commit import now_ms
+from .filled_buckets import FilledBuckets
 from .paging import Page, read_page
 from .redis.client import Redis
-from .redis.connection import Argument
+from .redis.connection import Argument, ConnectionBroken, ReplyError, connect
+from .redis.engine import Engine
 from .scripts import SERVICE
 
-__all__ = ["DEFAULT_NAME", "Service", "Services", "unknown_service"]
+__all__ = ["DEFAULT_NAME", "Service", "Services", "check_default_service", "unknown_service"]
 
 DEFAULT_NAME = "default"
 
@@ -61,11 +64,18 @@ Changed = Callable[[Service, Service | None], None]
 class Services:
     """All services. Every method raises `Refusal` with `UNAVAILABLE` while Redis is away."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, default_sid: str | None = None) -> None:
+        """
+        Args:
+            default_sid: the SID that the default service is made with, and that it answers to where
+                it was made with another; None for a random one.
+        """
         self._redis = redis
+        self._configured_sid = default_sid
         self._known: dict[str, Service] = {}
         self._default_sid: str | None = None
         self._listeners: list[Changed] = []
+        self._filled = FilledBuckets(redis)
         self._lookout = Lookout(redis, keys.SERVICE_VERSION, self._read_again)
 
     def start(self) -> None:
@@ -83,6 +93,12 @@ class Services:
     def known(self, sid: str) -> Service | None:
         """The service as it was last seen; None if it is not known here."""
         return self._known.get(sid)
+
+    def addresses(self, service: Service) -> tuple[str | None, ...]:
+        """All that mean this service, in paths and in tokens."""
+        if service.unique_name != DEFAULT_NAME:
+            return (service.sid,)
+        return (service.sid, DEFAULT_NAME, self._configured_sid)
 
     async def find(self, address: str) -> Service | None:
         """The service with that SID, or the one named `default`; None if there is none."""
@@ -103,17 +119,31 @@ class Services:
         records = await self._records(page.items)
         return Page([s for s in records if s is not None], page.previous, page.next)
 
-    async def create(self, members: Mapping[str, Any], limit: int) -> Service:
-        """A new service; raises `CONFLICT` where there are `limit` of them already."""
-        made = _make(None, members)
+    async def create(
+        self, members: Mapping[str, Any], limit: int, sid: str | None = None
+    ) -> Service:
+        """A new service.
+
+        Args:
+            sid: None for a random one.
+
+        Raises:
+            Refusal: `CONFLICT` where there are `limit` of them already, or one with that SID.
+        """
+        made = _make(sid, None, self._redis.now_ms(), members)
+        if sid is not None and sid == self._configured_sid:
+            raise _taken(sid)
         reply = await self._run("create", made.sid, _encode(made), limit)
+        if reply[0] == b"taken":
+            raise _taken(made.sid)
         if reply[0] == b"full":
             raise Refusal(Code.CONFLICT, f"There are {limit} services, the most that are allowed.")
+        await self._filled.begin(made.sid)
         return made
 
     async def update(self, address: str, members: Mapping[str, Any]) -> Service:
         """Set members of a service; raises `SERVICE_NOT_FOUND`."""
-        changed = {**members, "updated_ms": now_ms()}
+        changed = {**members, "updated_ms": self._redis.now_ms()}
         reply = await self._run("update", await self._existing(address), orjson.dumps(changed))
         if reply[0] == b"absent":
             raise unknown_service(address)
@@ -151,9 +181,8 @@ class Services:
         """Read what is not known yet."""
         # Not while the others are read again: this one would be left out.
         async with self._lookout.lock:
-            if address == DEFAULT_NAME:
-                made = _make(DEFAULT_NAME, {})
-                _, record = await self._script("default", made.sid, _encode(made))
+            if self._is_default(address):
+                record = await self._default()
             else:
                 record = await self._redis.execute("HGET", keys.SERVICES, address)
             if record is None:
@@ -162,6 +191,21 @@ class Services:
             if service.unique_name == DEFAULT_NAME:
                 self._default_sid = service.sid
             return service
+
+    async def _default(self) -> bytes:
+        """The default service, made only where there is none: reads go on while writes are
+        refused."""
+        sid = await self._redis.execute("HGET", keys.SERVICE_NAMES, DEFAULT_NAME)
+        found: bytes | None = sid and await self._redis.execute("HGET", keys.SERVICES, sid)
+        if not found:
+            made = _make(self._configured_sid, DEFAULT_NAME, self._redis.now_ms(), {})
+            status, *rest = await self._script("default", made.sid, _encode(made))
+            if status == b"taken":
+                raise _taken(made.sid)
+            [found] = rest
+            if _decode(found).sid == made.sid:
+                await self._filled.begin(made.sid)
+        return found
 
     async def _records(self, sids: list[str]) -> list[Service | None]:
         if not sids:
@@ -188,7 +232,10 @@ class Services:
         return reply
 
     def _sid(self, address: str) -> str:
-        return self._default_sid or address if address == DEFAULT_NAME else address
+        return self._default_sid or DEFAULT_NAME if self._is_default(address) else address
+
+    def _is_default(self, address: str) -> bool:
+        return address in (DEFAULT_NAME, self._configured_sid)
 
 
 def unknown_service(address: str) -> Refusal:
@@ -196,9 +243,45 @@ def unknown_service(address: str) -> Refusal:
     return Refusal(Code.SERVICE_NOT_FOUND, f"There is no service {show(address)}.")
 
 
-def _make(unique_name: str | None, members: Mapping[str, Any]) -> Service:
-    now = now_ms()
-    return Service(f"IS{secrets.token_hex(16)}", unique_name, now, now, **members)
+async def check_default_service(engine: Engine, settings: Settings) -> None:
+    """Before anything is served; a Redis that is away is checked by the first request.
+
+    Raises:
+        SettingError: the SID that is set for the default service is another one's.
+    """
+    sid = settings.default_service_sid
+    if sid is None:
+        return
+    key = f"{settings.redis_prefix}{keys.SERVICES}"
+    try:
+        address = await engine.address(engine.shard_of(key))
+        connection = await connect(address, settings.redis_timeout)
+    except (OSError, LookupError, ConnectionBroken, ReplyError):
+        return
+    try:
+        record = await connection.execute("HGET", key, sid)
+    except (ConnectionBroken, ReplyError):
+        return
+    finally:
+        connection.abort()
+    if record is not None and _decode(record).unique_name != DEFAULT_NAME:
+        raise SettingError(
+            f"--default-service-sid {sid} is the SID of a service that is not the default one; "
+            "delete that service, or take another SID"
+        )
+
+
+def _taken(sid: str) -> Refusal:
+    return Refusal(
+        Code.CONFLICT,
+        f"The SID {sid} is taken, by a service or by one whose deletion is not finished.",
+    )
+
+
+def _make(
+    sid: str | None, unique_name: str | None, now: int, members: Mapping[str, Any]
+) -> Service:
+    return Service(sid or f"IS{secrets.token_hex(16)}", unique_name, now, now, **members)
 
 
 def _encode(service: Service) -> bytes:

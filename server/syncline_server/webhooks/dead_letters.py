@@ -10,7 +10,6 @@ import orjson
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_server.storage import keys
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.paging import Page, read_page
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.scripts import PARKING
@@ -84,7 +83,7 @@ class Parking:
         self, service_sid: str, event: QueuedEvent, attempts: int, outcome: Outcome
     ) -> int:
         """Keep an event; returns how many gave way. Safe to repeat."""
-        parked = Parked(event, now_ms(), attempts, outcome.status, outcome.reason)
+        parked = Parked(event, self._redis.now_ms(), attempts, outcome.status, outcome.reason)
         key = keys.webhooks_parked(service_sid)
         gone = await self._redis.run(PARKING, key, "park", parked.id, parked.record, self._limit)
         return int(gone)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from syncline_server.storage.commit import now_ms
 from syncline_server.storage.redis.backoff import Backoff
 
 from .context import Office
@@ -107,7 +106,7 @@ class Delivery:
 
     def _is_past(self, event: QueuedEvent, bound: str) -> bool:
         """Whether an event is older than a setting says; counts it."""
-        age = (now_ms() - event.at_ms) / 1000
+        age = (self._office.queue.now_ms() - event.at_ms) / 1000
         is_past: bool = age > getattr(self._settings, bound)
         self._bounds[bound] += is_past
         return is_past

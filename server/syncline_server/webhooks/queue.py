@@ -45,6 +45,10 @@ class Queue:
         self._notes = Notes(redis)
         self._name = secrets.token_hex(8)
 
+    def now_ms(self) -> int:
+        """Redis' time, by which events are dated."""
+        return self._redis.now_ms()
+
     async def noted(self) -> dict[str, dict[str, bytes]]:
         """The buckets that may hold webhooks, by service; each with its score."""
         found = await self._redis.execute("ZRANGE", keys.WEBHOOKS, 0, -1, "WITHSCORES")

@@ -183,14 +183,14 @@ class Reachability:
 
     async def _inherit(self, name: str) -> None:
         """Take over the endpoints of a process that has died."""
-        theirs = keys.endpoints(name)
+        theirs, own = keys.endpoints(name), self._redis.prefixed(self._own)
         await self._list()
         while records := await self._redis.execute("SRANDMEMBER", theirs, TAKEN_AT_ONCE):
             for record in records:
                 endpoint = _Endpoint(*orjson.loads(record))
                 await self._services.find(endpoint.service_sid)  # from here on it is known
                 # Only one of those who try gets it.
-                if await self._redis.execute("SMOVE", theirs, self._own, record):
+                if await self._redis.execute("SMOVE", theirs, own, record):
                     self._see_off(endpoint)
         await self._redis.execute("SREM", keys.ENDPOINTS, name)
         del self._silent[name]

@@ -14,15 +14,17 @@ import pytest
 from support.store import Store, eventually, refused
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth import api_keys as storage_api_keys
-from syncline_server.auth.api_keys import ApiKeys, check_master_key
+from syncline_server.auth.api_keys import ApiKeys
 from syncline_server.auth.keyring import KnownKeys
 from syncline_server.config.encryption import Vault, make_master_key
+from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.storage import change_watcher as lookout
 from syncline_server.storage import keys
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
+from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.engine import ExternalRedis
 
 LIMIT = 100
@@ -80,6 +82,13 @@ async def listed(process: Process, size: int = 50) -> list[str]:
 async def stored(admin: Connection, sid: str) -> dict[str, Any]:
     record: dict[str, Any] = orjson.loads(await admin.execute("HGET", keys.API_KEYS, sid))
     return record
+
+
+@pytest.mark.parametrize("login_only", [False, True])
+async def test_a_secret_has_letters_and_digits_only(here: Process, login_only: bool) -> None:
+    for _ in range(8):
+        _, secret = await here.keys.create(None, login_only, LIMIT)
+        assert len(secret) >= 43 and secret.isascii() and secret.isalnum()
 
 
 async def test_a_new_key_is_known_here_at_once_and_elsewhere_after_a_look(
@@ -198,7 +207,6 @@ async def test_the_oldest_revoked_keys_are_forgotten(
     here: Process, admin: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage_api_keys, "REVOKED_LIMIT", 3)
-    monkeypatch.setattr(storage_api_keys, "now_ms", iter(range(1, 100)).__next__)
     made = [(await here.keys.create(None, True, LIMIT))[0].sid for _ in range(5)]
     for sid in made:
         await here.keys.revoke(sid)
@@ -236,18 +244,18 @@ class TestMasterKey:
     ) -> None:
         vaults = Vault(MASTER_KEY), Vault(make_master_key())
         for vault in vaults:
-            await check_master_key(store.engine, 2.0, vault)
+            await check_data_set(store.engine, Settings(), "", vault)
         await here.keys.create(None, False, LIMIT)
-        await check_master_key(store.engine, 2.0, vaults[0])
+        await check_data_set(store.engine, Settings(), "", vaults[0])
         with pytest.raises(SettingError, match="master key") as caught:
-            await check_master_key(store.engine, 2.0, vaults[1])
+            await check_data_set(store.engine, Settings(), "", vaults[1])
         assert "\n" not in str(caught.value)
 
     async def test_a_redis_that_is_away_does_not_keep_it_from_starting(
         self, tmp_path: Path
     ) -> None:
         engine = ExternalRedis(Address(path=str(tmp_path / "none.sock")))
-        await check_master_key(engine, 2.0, Vault(MASTER_KEY))
+        await check_data_set(engine, Settings(), "", Vault(MASTER_KEY))
 
 
 class TestLookingAfterThem:

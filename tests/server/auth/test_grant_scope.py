@@ -7,7 +7,7 @@ import pytest
 
 from support.api import unique
 from support.backend import make_backend
-from support.store import refused
+from support.store import PATIENCE, refused
 from syncline_protocol.commands import MergePatch, Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
@@ -20,7 +20,6 @@ from syncline_server.objects.documents import Workspace
 from syncline_server.storage.commit import REVISION_RANDOM, now_ms
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.results import mismatch
 from syncline_server.storage.rights import Right
 
 READ_WRITE = Right.READ | Right.WRITE
@@ -163,17 +162,20 @@ class TestWorkspace:
         self, backend: Backend, service_sid: str
     ) -> None:
         first = await made(backend, service_sid, unique("room"))
-        rival, late = object(), object()
-        await backend.turns.after_refusal(service_sid, rival, first)
-        second = (await Workspace(backend, service_sid, "bob").set(Set(first.sid, b"{}"))).document
-        blind = alices(backend, service_sid, room=Right.WRITE)
-        command = Set(first.sid, b"{}", if_match=1)
-        answer = asyncio.create_task(blind.refused(command, mismatch(1, first), late))
-        await asyncio.sleep(0)
-        backend.turns.after_write(service_sid, first.sid, rival, first.revision, second)
-        refusal = await answer
-        assert isinstance(refusal, Refusal)
-        assert refusal.code is Code.ACCESS_FORBIDDEN
+        bob = Workspace(backend, service_sid, "bob")
+        second = (await bob.set(Set(first.sid, b"{}", if_match=first.revision))).document
+        stale = Set(first.sid, b"{}", if_match=first.revision)
+        # Bob has the turn.
+        await refused(bob.set(stale), Code.REVISION_MISMATCH)
+        blind = alices(backend, service_sid, room=Right.READ | Right.WRITE)
+        answer = asyncio.create_task(blind.set(stale))
+        contests = backend.turns._contests
+        async with asyncio.timeout(PATIENCE):
+            while not contests[service_sid, first.sid].waiting:
+                await asyncio.sleep(0)
+        blind._scope = alices(backend, service_sid, room=Right.WRITE)._scope
+        await bob.set(Set(first.sid, b"{}", if_match=second.revision))
+        refusal = await refused(answer, Code.ACCESS_FORBIDDEN)
         assert refusal.document is None
 
     async def test_what_is_opened_must_be_granted_to_be_read_before_it_is_made(

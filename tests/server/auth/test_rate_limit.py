@@ -17,7 +17,7 @@ class Clock:
 
 def test_each_caller_has_so_many_in_a_second() -> None:
     meters, clock = Meters(), Clock()
-    pace = Pace(2, meters, clock)
+    pace = Pace(2, 100, meters, clock)
     assert [pace.refusal("alice") is None for _ in range(4)] == [True, True, False, False]
     assert pace.refusal("bob") is None
     clock.now += 0.9
@@ -27,3 +27,17 @@ def test_each_caller_has_so_many_in_a_second() -> None:
     clock.now += 0.1
     assert pace.refusal("alice") is None
     assert meters.bounds["identity_rate"] == 3
+
+
+def test_each_caller_may_make_so_much_work_in_a_second() -> None:
+    meters, clock = Meters(), Clock()
+    pace = Pace(10, 100, meters, clock)
+    # What is left is enough for one piece of any size.
+    assert [pace.charge("alice", units) is None for units in (99, 500, 1)] == [True, True, False]
+    assert pace.charge("bob", 1) is None
+    refusal = pace.charge("alice", 1)
+    assert refusal is not None and refusal.code is Code.RATE_LIMITED
+    assert 0 < pace.rest() <= 1
+    clock.now += pace.rest()
+    assert pace.charge("alice", 1) is None
+    assert meters.bounds["identity_work"] == 2

@@ -42,6 +42,16 @@ def test_set_creates_and_get_prints(command: CommandLine, name: str) -> None:
     assert command("doc", "get", created["sid"]).value == created
 
 
+@pytest.mark.parametrize("around", ["{}\n", "\r\n{}\r\n", "\t{} "])
+def test_white_space_around_a_token_does_not_matter(
+    command: CommandLine, name: str, around: str
+) -> None:
+    token = around.format(command.environ.pop("SYNCLINE_TOKEN"))
+    created = command("doc", "set", name, "{}", environ={"SYNCLINE_TOKEN": token}).value
+    assert created["created_by"] == "alice"
+    assert command("doc", "get", name, "--token", token).value == created
+
+
 @pytest.mark.parametrize("name", ["...", "/", " ", "a/../b", "a//b", "%2e%2e", "x\ny", "-"])
 def test_a_name_that_means_something_in_a_path_is_still_a_name(
     command: CommandLine, name: str

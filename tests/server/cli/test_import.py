@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from support.api import DocumentsApi, unique
+from support.certificates import CertificateAuthority
 from support.command import CommandLine
 from support.http import HttpServer, forwarding, json_reply
 from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
@@ -172,9 +173,9 @@ def resource(name: str, data: str = "{}", **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ('{"n":18446744073709551616}', 'the integer "18446744073709551616" does not fit 64 bits'),
-        ('{"n":1e999}', "Out of range float"),
-        ('{"n":"\\ud800"}', "surrogates not allowed"),
+        ('{"n":%s}' % ("9" * 400), "at /n inf is not a JSON number"),
+        ('{"n":1e999}', "at /n inf is not a JSON number"),
+        ('{"n":"\\ud800"}', "at /n it holds half of a surrogate pair"),
         ('{"n":' + "[" * 100 + "]" * 100 + "}", "nested more than 68 deep"),
         ("[1]", "data must be a JSON object; an array was given"),
         ("null", "data must be a JSON object; null was given"),
@@ -191,6 +192,18 @@ def test_data_that_cannot_be_kept_as_it_is_is_not_altered(
     assert reason in outcome.err
     assert shared.call("GET", bad).status_code == 404
     assert shared.fetch(good)["data"] == {"n": 1.0}
+
+
+def test_an_integer_beyond_64_bits_arrives_as_the_double_it_denotes(
+    into: CommandLine, shared: DocumentsApi
+) -> None:
+    name = unique()
+    with listing(
+        resource(name, '{"n":123456789012345678901,"m":[100000000000000000000]}')
+    ) as vendor:
+        outcome = into("import", environ=vendor_environ(vendor))
+    assert outcome.value == counts(created=1)
+    assert shared.fetch(name)["data"] == {"n": 123456789012345678901.0, "m": [1e20]}
 
 
 def test_what_has_expired_meanwhile_stays_away(into: CommandLine, shared: DocumentsApi) -> None:
@@ -345,3 +358,52 @@ def test_a_terminal_is_asked_for_the_auth_token(
         assert orjson.loads(process.stdout.read()) == counts(created=1)
     os.close(ours)
     assert secret.encode() not in shown
+
+
+# Over TLS
+
+
+def reading_over_tls(
+    between: CommandLine, fresh_server: StartServer, authority: CertificateAuthority, tmp_path: Path
+) -> str:
+    """Have the command read from a server whose certificate the authority vouches for; the name of
+    a document there."""
+    secure = fresh_server(*authority.issue(tmp_path).options)
+    with httpx2.Client(verify=authority.context, auth=secure.basic) as http:
+        url = f"{secure.url}/v1/Services/default/Documents"
+        made = http.post(url, data={"UniqueName": (name := unique())})
+        assert made.status_code == 201
+    account, token = secure.basic
+    between.environ |= {
+        "SYNCLINE_FROM_URL": secure.url,
+        "SYNCLINE_FROM_ACCOUNT_SID": account,
+        "SYNCLINE_FROM_AUTH_TOKEN": token,
+    }
+    return name
+
+
+@pytest.mark.parametrize("option", ["--ca-cert", "--from-ca-cert"])
+def test_a_source_is_known_by_its_own_authority(
+    between: CommandLine,
+    fresh_server: StartServer,
+    here: DocumentsApi,
+    authority: CertificateAuthority,
+    tmp_path: Path,
+    option: str,
+) -> None:
+    name = reading_over_tls(between, fresh_server, authority, tmp_path)
+    outcome = between("import", f"{option}={authority.certificate}")
+    assert outcome.value == counts(created=1), outcome.err
+    assert here.fetch(name)
+
+
+def test_a_source_of_an_unknown_authority_is_not_read(
+    between: CommandLine,
+    fresh_server: StartServer,
+    here: DocumentsApi,
+    authority: CertificateAuthority,
+    tmp_path: Path,
+) -> None:
+    reading_over_tls(between, fresh_server, authority, tmp_path)
+    outcome = between("import")
+    assert outcome.status == 3 and "certificate verify failed" in outcome.err

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from support.api import DocumentsApi
 from support.command import CommandLine
 from support.http import Ask, HttpServer, Reply, forwarding, json_reply
@@ -147,6 +149,7 @@ def test_one_that_was_killed_goes_on_at_its_page(
     assert contents(here) == contents(there)
 
 
+@pytest.mark.parametrize("ttl", [None, "600"])
 def test_documents_under_way_when_it_was_killed_come_once(
     between: CommandLine,
     source: RunningServer,
@@ -154,8 +157,12 @@ def test_documents_under_way_when_it_was_killed_come_once(
     there: DocumentsApi,
     here: DocumentsApi,
     tmp_path: Path,
+    ttl: str | None,
 ) -> None:
     fill(there, 10, every=1)
+    if ttl is not None:
+        for document in everything(there):
+            there.call("POST", document["sid"], data={"Ttl": ttl})
     forward, created, heard = forwarding(target.url), threading.Semaphore(0), threading.Event()
 
     def answer(ask: Ask) -> Reply | None:
@@ -174,8 +181,14 @@ def test_documents_under_way_when_it_was_killed_come_once(
             process.kill()
         heard.set()
         assert len(everything(here)) == 10
+        if ttl is not None:
+            # The time that is left is another one, as it is when the run goes on later.
+            for document in everything(there):
+                there.call("POST", document["sid"], data={"Ttl": "1200"})
         assert between("import", environ=environ).value == counts(created=10)
     assert contents(here) == contents(there)
+    expiries = {document["date_expires"] is not None for document in everything(here)}
+    assert expiries == {ttl is not None}
 
 
 def test_a_document_whose_answer_is_lost_comes_once(

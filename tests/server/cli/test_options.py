@@ -63,9 +63,11 @@ def other_value(name: str) -> Any:
     return {
         "redis_url": "redis://localhost",
         "public_url": "https://sync.example.com",
+        "default_service_sid": f"IS{'0' * 32}",
         "cors_origins": "https://app.example.com",
         "ws_origins": "https://app.example.com",
         "trusted_proxies": "10.0.0.0/8",
+        "demo_networks": "10.0.0.0/8",
         "otlp_endpoint": "http://localhost:4318",
         "webhook_networks": "10.0.0.0/8",
         "oidc_issuer": "https://id.example.com",

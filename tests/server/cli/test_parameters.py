@@ -39,7 +39,7 @@ def test_json_is_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
         ("null", "must be a JSON object"),
         ('{"a": NaN}', "not a JSON number"),
         ('{"a": 1, "a": 2}', "stands twice"),
-        ('{"a": 123456789012345678901}', "64 bits"),
+        ('{"a": 1e400}', "too large"),
         ('{"a": ' * 100 + "1" + "}" * 100, "deep"),
     ],
 )

@@ -26,6 +26,7 @@ def ask(
     server: RunningServer, method: str, path: str, *origins: str, token: str | None = None
 ) -> tuple[int, int | None]:
     """Status and code of the reply; with the account's login, or with a token."""
+    parameters = {"Data": "{}"} if "/Documents" in path else {"FriendlyName": "x"}
     headers = [("Origin", origin) for origin in origins]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token}"))
@@ -34,7 +35,7 @@ def ask(
         server.url + path,
         headers=headers,
         auth=server.basic if token is None else None,
-        data={"Data": "{}", "FriendlyName": "x"} if method == "POST" else None,
+        data=parameters if method == "POST" else None,
     )
     return reply.status_code, reply.json().get("code") if reply.content else None
 

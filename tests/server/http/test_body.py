@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,16 +16,30 @@ from syncline_server.http.errors import exception_handlers
 from syncline_server.http.routing import Resource
 
 LIMIT = 64
+VALUES = 200
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 
+@dataclass(frozen=True)
+class Limits:
+    body_limit: int = LIMIT
+    values_limit: int = VALUES
+
+
+worked: list[int] = []
+
+
+async def count_work(units: int) -> None:
+    worked.append(units)
+
+
 async def parameters(request: Request) -> Response:
-    return JSONResponse(await read_parameters(request, LIMIT))
+    return JSONResponse(await read_parameters(request, Limits(), count_work))
 
 
 async def patch(request: Request) -> Response:
-    match await read_patch(request, LIMIT):
+    match await read_patch(request, Limits(), count_work):
         case MergePatch(value) | OperationsPatch(value) | Increment(value) as body:
             return JSONResponse([type(body).__name__, value])
 

@@ -43,6 +43,7 @@ REPLY_CHECKS = [
 UNSAYABLE = {
     54003: "a revision below 2^53",
     54008: "text that is JSON, and an object",
+    54010: "Data that is not empty, in an update of nothing else",
     54051: "a URL with a host and, if any, a port",
     54453: "a token that a page gave",
 }

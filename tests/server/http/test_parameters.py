@@ -36,12 +36,54 @@ def test_null_leaves_the_name_and_the_expiry_out() -> None:
     assert check(("UniqueName", None), ("Ttl", None)) == Parameters(None, None, None)
 
 
+def test_empty_data_is_as_if_it_were_missing() -> None:
+    assert check(("UniqueName", "prefs"), ("Data", "")) == Parameters("prefs", None, None)
+    assert check(("Data", ""), ("Ttl", "60")).update("prefs", None, None).data is None
+    with pytest.raises(Refusal) as caught:
+        check(("Data", "")).update("prefs", None, None)
+    assert caught.value.code is Code.NO_PARAMETERS
+
+
 def test_an_empty_ttl_is_for_ever() -> None:
     assert check(("Ttl", "")).ttl == 0
 
 
-def test_other_names_are_ignored() -> None:
-    assert check(("HideExpired", "true"), ("Nonsense", None)) == Parameters(None, None, None)
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("uniqueName", "UniqueName"),
+        ("Unique_Name", "UniqueName"),
+        ("Uniquename", "UniqueName"),
+        ("TTL", "Ttl"),
+        ("DATA", "Data"),
+        ("Dat", "Data"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        check((name, "{}"))
+
+    assert caught.value.code is Code.UNKNOWN_PARAMETER
+    assert caught.value.message == (
+        f"There is no parameter {name!r} in the body of this request. {meant} was meant, perhaps. "
+        "Parameters there: UniqueName, Data, Ttl."
+    )
+
+
+@pytest.mark.parametrize("name", ["Nonsense", "", "x" * 100_000, "\ud800", "'\"\n"])
+def test_a_name_that_is_like_none_is_refused_with_all_there_are(name: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        check((name, None))
+
+    assert caught.value.code is Code.UNKNOWN_PARAMETER
+    assert "was meant" not in caught.value.message
+    assert caught.value.message.endswith("Parameters there: UniqueName, Data, Ttl.")
+    assert len(caught.value.message.encode()) < 300
+
+
+def test_other_names_are_ignored_where_that_is_asked_for() -> None:
+    given = [("HideExpired", "true"), ("Nonsense", None), ("Ttl", 60)]
+    assert Parameters.of(given, LIMIT, is_strict=False) == Parameters(None, None, 60)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +96,7 @@ def test_other_names_are_ignored() -> None:
         ("UniqueName", "\ud800", Code.INVALID_NAME, "UTF-8"),
         ("Data", None, Code.INVALID_DATA, "Data must be a JSON object; null"),
         ("Data", "null", Code.INVALID_DATA, "Data must be a JSON object; null"),
-        ("Data", "", Code.INVALID_JSON, "Data is not valid JSON"),
+        ("Data", " ", Code.INVALID_JSON, "Data is not valid JSON"),
         ("Data", "{", Code.INVALID_JSON, "Data is not valid JSON"),
         ("Data", "[1]", Code.INVALID_JSON, "Data must be a JSON object; an array"),
         ("Data", '"{}"', Code.INVALID_JSON, "Data must be a JSON object; '{}' was"),
@@ -62,7 +104,7 @@ def test_other_names_are_ignored() -> None:
         ("Data", '{"a":1,"a":2}', Code.INVALID_JSON, "stands twice"),
         ("Data", '{"a":NaN}', Code.INVALID_JSON, "NaN"),
         ("Data", '{"a":1e999}', Code.INVALID_JSON, "too large"),
-        ("Data", '{"a":%s}' % (2**64), Code.INVALID_JSON, "64 bits"),
+        ("Data", '{"a":%s}' % (10**400), Code.INVALID_JSON, "too large"),
         ("Data", '{"a":"\\ud800"}', Code.INVALID_JSON, "UTF-8"),
         ("Data", '{"a":' * 65 + "1" + "}" * 65, Code.INVALID_JSON, "64 deep"),
         (

@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.http.preconditions import if_match, operation
+from syncline_server.http.preconditions import IfNoneMatch, if_match, if_none_match, operation
 
 
 def headers(name: str, *values: bytes) -> Headers:
@@ -55,3 +55,32 @@ def test_an_operation_id_is_one_and_bounded(values: list[bytes]) -> None:
     with pytest.raises(Refusal, match="Idempotency-Key must") as caught:
         operation(headers("Idempotency-Key", *values))
     assert caught.value.code is Code.INVALID_PARAMETER
+
+
+@pytest.mark.parametrize(
+    ("values", "tags"),
+    [
+        ([b"17"], {"17"}),
+        ([b'"17"'], {"17"}),
+        ([b'W/"17"'], {"17"}),
+        ([b'W/"17", "18" ,19'], {"17", "18", "19"}),
+        ([b'"1"', b'W/"2"'], {"1", "2"}),
+        ([b'"a,b", "c"'], {"a,b", "c"}),
+        ([b'""'], {""}),
+    ],
+)
+def test_if_none_match_is_a_list_of_tags(values: list[bytes], tags: set[str]) -> None:
+    assert if_none_match(headers("If-None-Match", *values)) == IfNoneMatch(frozenset(tags))
+
+
+def test_if_none_match_with_a_star_names_all() -> None:
+    found = if_none_match(headers("If-None-Match", b" * "))
+    assert found is not None and found.tags is None and found.matches("17")
+    assert if_none_match(Headers({})) is None
+
+
+@pytest.mark.parametrize("value", [b"", b'"1', b'"1",', b'"1" "2"', b',"1"', b'W/"', b"1 2"])
+def test_if_none_match_that_makes_no_sense_is_refused(value: bytes) -> None:
+    with pytest.raises(Refusal) as caught:
+        if_none_match(headers("If-None-Match", value))
+    assert caught.value.code is Code.INVALID_IF_MATCH

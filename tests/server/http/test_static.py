@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
+import psutil
 import pytest
 
 from support.server import RunningServer, StartServer
@@ -124,3 +126,29 @@ def test_token_needs_an_identity(server: RunningServer, identity: str) -> None:
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:8040"])
 def test_token_is_given_under_the_names_of_this_machine(server: RunningServer, host: str) -> None:
     assert get_token(server, Host=host).status_code == 200
+
+
+def own_address() -> str | None:
+    """One of this machine's addresses that is no loopback, as the gateway of a container is none;
+    None if it has none."""
+    for addresses in psutil.net_if_addrs().values():
+        for each in addresses:
+            if each.family is socket.AF_INET and not each.address.startswith("127."):
+                return str(each.address)
+    return None
+
+
+@pytest.mark.skipif(own_address() is None, reason="this machine has loopback alone")
+@pytest.mark.parametrize("allowed", [True, False])
+def test_tokens_are_given_to_networks_that_are_named(
+    fresh_server: StartServer, allowed: bool
+) -> None:
+    named = (f"--demo-networks=192.0.2.0/24,{own_address()}",) if allowed else ()
+    server = fresh_server("--demo", "--host=0.0.0.0", *named)
+    url = f"http://{own_address()}:{server.port}/demo/token?identity=ada"
+    here = f"localhost:{server.port}"
+    assert httpx2.get(url, headers={"Host": here}).status_code == (200 if allowed else 403)
+    # A page elsewhere, or a proxy, is kept out as it is on loopback.
+    assert httpx2.get(url).status_code == 403
+    proxied = {"Host": here, "X-Forwarded-For": "127.0.0.1"}
+    assert httpx2.get(url, headers=proxied).status_code == 403

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_to_bytes, urlencode
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,16 @@ def test_decode_undoes_percent_encoding(text: str) -> None:
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=10))
 def test_pairs_are_those_that_were_encoded(fields: list[tuple[str, str]]) -> None:
     assert urlencoded.pairs(urlencode(fields).encode(), "the form") == fields
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"%41", b"%3d", b"=", b"=3D", b"=\n", b"_", b"\r\n", b" ", b"a", b"%20"])
+    )
+)
+def test_what_is_special_in_other_encodings_is_not_here(parts: list[bytes]) -> None:
+    encoded = b"".join(parts)
+    assert urlencoded.decode(encoded, "It") == unquote_to_bytes(encoded).decode()
 
 
 @given(st.binary(max_size=60))

@@ -14,6 +14,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.objects.patch_batching import STEPS_LIMIT, Combiner
 from syncline_server.objects.turns import Turns
+from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
@@ -24,7 +25,7 @@ from syncline_server.storage.rights import Right
 def make_combiner(service: Service, settings: Settings | None = None) -> Combiner:
     settings = settings or Settings()
     turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().bounds)
-    return Combiner(service.documents, turns, settings)
+    return Combiner(service.documents, turns, WorkQueue(), settings)
 
 
 @pytest.fixture

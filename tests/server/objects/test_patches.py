@@ -3,6 +3,9 @@ from __future__ import annotations
 import copy
 import json
 import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import jsonpatch
@@ -12,10 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values, text
+from syncline_protocol import jsondata
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
-from syncline_server.objects.patches import COPY_FACTOR, OPERATIONS_LIMIT, patched
+from syncline_server.objects import json_patch, patches
+from syncline_server.objects.json_patch import POINTER_STEPS
+from syncline_server.objects.patches import COPY_FACTOR, OPERATIONS_LIMIT, STEPS_LIMIT, patched
 
 LIMIT = 16_384
 MEBIBYTE = 2**20
@@ -398,13 +404,28 @@ class TestIncrement:
 
     @pytest.mark.parametrize(
         ("number", "by"),
-        [(2**64 - 1, 1), (-(2**63), -1), (1.7e308, 1.7e308), (-1.7e308, -1.7e308)],
+        [(1.7e308, 1.7e308), (-1.7e308, -1.7e308)],
     )
     def test_a_sum_beyond_what_a_number_may_be_is_a_conflict(self, number: Any, by: Any) -> None:
         refusal = refused({"a": number}, Increment({"/a": by}))
 
         assert refusal.code is Code.CONFLICT
         assert refusal.message.startswith("The increment at '/a' is too large: ")
+
+    @pytest.mark.parametrize(
+        ("number", "by", "total"),
+        [
+            (2**64 - 1, 1, 2.0**64),
+            (-(2**63), -1, -(2.0**63)),
+            (10**19, 10**19, 2e19),
+            (1e20, 10**19, 1.1e20),
+        ],
+    )
+    def test_a_sum_beyond_64_bits_is_a_double(self, number: Any, by: Any, total: float) -> None:
+        data = patched(orjson.dumps({"a": number}), Increment({"/a": by}), LIMIT)
+
+        assert orjson.loads(data) == {"a": total}
+        assert isinstance(orjson.loads(data)["a"], float)
 
     @bounded
     @given(st.integers(-(2**62), 2**62), st.lists(st.integers(-1000, 1000)))
@@ -414,6 +435,57 @@ class TestIncrement:
             data = incremented(data, {"/a/b": step})
 
         assert data == {"a": {"b": start + sum(steps)}}
+
+
+class TestSteps:
+    """What the pointers of a patch name is bounded, whatever the data."""
+
+    DEEP = OperationsPatch([{"op": "add", "path": "/a" * 60, "value": 1}] * OPERATIONS_LIMIT)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            DEEP,
+            OperationsPatch([{"op": "move", "path": "/a" * 30, "from": "/b" * 30}] * 900),
+            OperationsPatch([{"op": "test", "path": "/a/~1/~0" * 30, "value": 1}] * 900),
+            Increment({f"/a/{n}": 1 for n in range(4000)}),
+        ],
+    )
+    def test_too_many_are_refused_before_the_data_is_parsed(self, body: PatchBody) -> None:
+        with pytest.raises(Refusal) as caught:
+            patched(b"no JSON", body, LIMIT)
+        assert caught.value.code is Code.TOO_LARGE
+        assert f"steps in all; at most {STEPS_LIMIT} are allowed" in caught.value.message
+
+    def test_as_many_as_are_allowed_are_applied(self) -> None:
+        data = nested(60)
+        steps = OPERATIONS_LIMIT * (POINTER_STEPS + 60)
+        patched(orjson.dumps(data), self.DEEP, LIMIT, steps)
+        with pytest.raises(Refusal):
+            patched(orjson.dumps(data), self.DEEP, LIMIT, steps - 1)
+
+    def test_the_data_is_parsed_once_and_written_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: Counter[str] = Counter()
+
+        def counted(name: str) -> Callable[[Any], Any]:
+            real = getattr(orjson, name)
+
+            def call(value: Any) -> Any:
+                calls[name] += 1
+                return real(value)
+
+            return call
+
+        counting = SimpleNamespace(
+            loads=counted("loads"), dumps=counted("dumps"), JSONEncodeError=orjson.JSONEncodeError
+        )
+        for module in (patches, json_patch, jsondata):
+            monkeypatch.setattr(module, "orjson", counting)
+        add = [{"op": "add", "path": f"/a/k{n}", "value": {"n": n}} for n in range(500)]
+        patched(b'{"a":{}}', OperationsPatch(add), LIMIT)
+        assert calls == {"loads": 1, "dumps": 1}
 
 
 class TestEveryPatch:
@@ -445,9 +517,8 @@ class TestEveryPatch:
         refusal = refused({}, body)
 
         assert refusal.code is Code.INVALID_JSON
-        assert refusal.message == (
-            "The patched data is not acceptable JSON: it is nested more than 64 deep."
-        )
+        assert refusal.message.startswith("The patched data is not acceptable JSON: at /a/")
+        assert refusal.message.endswith(" it is nested more than 64 deep.")
 
     @pytest.mark.parametrize(
         "body",
@@ -458,7 +529,10 @@ class TestEveryPatch:
         ],
     )
     def test_a_lone_surrogate_does_not_get_in(self, body: PatchBody) -> None:
-        assert refused({}, body).code is Code.INVALID_JSON
+        refusal = refused({}, body)
+
+        assert refusal.code is Code.INVALID_JSON
+        assert "half of a surrogate pair" in refusal.message
 
     @bounded
     @given(json_objects, json_objects)

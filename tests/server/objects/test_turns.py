@@ -2,12 +2,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import count
 
 import pytest
 
 from support.store import PATIENCE
 from syncline_protocol.documents import Document
-from syncline_server.objects.turns import LAPSES_LIMIT, Turns
+from syncline_server.objects.lapses import (
+    LAPSE_MEMORY,
+    LAPSES_LIMIT,
+    LATE,
+    POINTS,
+    STALL,
+    Lapses,
+)
+from syncline_server.objects.turns import (
+    ROUND_TRIPS,
+    SHORTEST_TURN,
+    UNKNOWN_CALLERS_LIMIT,
+    UNKNOWN_TURN,
+    Attempt,
+    Turns,
+)
 
 SERVICE = "IS" + "0" * 32
 SID = "ET" + "0" * 32
@@ -16,39 +32,84 @@ NAME = "prefs"
 LONG = 60.0
 """Seconds that no test waits."""
 
+SHORT = 0.01
+"""Seconds of a turn that a test waits for to end."""
+
 
 def at(revision: int) -> Document:
     return Document(SID, NAME, revision, b"{}", 1, 1, None, "alice", "alice")
 
 
 class Contender:
-    """A client of whom the newest document that it was told is known."""
+    """A client of which the newest document that it was given is known.
 
-    def __init__(self, turns: Turns, name: str) -> None:
+    Attributes:
+        holds: the revision that it tries with; all begin with 0.
+        more: whether other commands wait behind the one that is tried.
+    """
+
+    def __init__(self, turns: Turns, identity: str, round_trip: float = LONG) -> None:
         self.turns = turns
-        self.name = name
-        self.told: asyncio.Task[Document] | None = None
+        self.identity = identity
+        self.round_trip = round_trip
+        self.holds = 0
+        self.more = False
+        self.given: asyncio.Task[None] | None = None
+
+    def has_more(self, address: str) -> bool:
+        return self.more
+
+    def contend(self, if_match: int | None, address: str = SID) -> Attempt:
+        return self.turns.contend(SERVICE, address, if_match, identity=self.identity, client=self)
 
     async def lose(self, newest: Document) -> None:
         """Its write is refused; returns when it waits for its turn, or has it."""
-        self.told = asyncio.create_task(self.turns.after_refusal(SERVICE, self, newest))
-        await asyncio.sleep(0)
+        self.given = asyncio.create_task(self._lose(newest))
+        await settled()
+
+    async def _lose(self, newest: Document) -> None:
+        async with self.contend(self.holds) as attempt:
+            self.holds = (await attempt.lost(newest)).revision
+
+    async def write(self, revision: int, *, if_match: int | None) -> None:
+        """A write that succeeds, as soon as it is tried."""
+        async with self.contend(if_match) as attempt:
+            attempt.won(at(revision))
+        await settled()
 
     @property
-    def has_turn(self) -> bool:
-        return self.told is not None and self.told.done()
+    def is_answered(self) -> bool:
+        return self.given is not None and self.given.done()
 
     async def win(self, revision: int) -> None:
-        """Its next write gets through; returns when others have heard of it."""
-        assert self.told is not None
-        self.turns.after_write(SERVICE, SID, self, self.told.result().revision, at(revision))
-        await settled()
+        """Its next write gets through; returns when others have been answered."""
+        assert self.is_answered
+        await self.write(revision, if_match=self.holds)
+        self.holds = revision
+
+    async def answered(self) -> None:
+        """Wait until its refusal was answered."""
+        assert self.given is not None
+        await asyncio.wait_for(self.given, PATIENCE)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 async def settled() -> None:
     """What can go on without anybody's doing has done so."""
-    for _ in range(5):
+    for _ in range(10):
         await asyncio.sleep(0)
+
+
+async def begun(turns: Turns) -> Turns:
+    """Somebody has written: revision 0 has given way to 1."""
+    await Contender(turns, "first").write(1, if_match=0)
+    return turns
 
 
 @pytest.fixture
@@ -57,8 +118,19 @@ def bounds() -> Counter[str]:
 
 
 @pytest.fixture
-def turns(bounds: Counter[str]) -> Turns:
-    return Turns(LONG, LONG, bounds)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def turns(bounds: Counter[str]) -> Turns:
+    return await begun(Turns(LONG, LONG, bounds))
+
+
+@pytest.fixture
+async def short(bounds: Counter[str], clock: Clock) -> Turns:
+    """Turns that end soon; lapses are remembered by `clock`."""
+    return await begun(Turns(SHORT, LONG, bounds, Lapses(clock)))
 
 
 @pytest.fixture
@@ -67,26 +139,17 @@ def contenders(turns: Turns) -> list[Contender]:
 
 
 async def test_without_a_contest_nobody_waits(turns: Turns) -> None:
-    await turns.approach(SERVICE, SID, object(), 5)
-    turns.after_write(SERVICE, SID, object(), 5, at(6))
+    await Contender(turns, "a").write(2, if_match=1)
 
 
-async def test_those_who_lost_are_told_one_at_a_time_in_the_order_in_which_they_came(
+async def test_those_who_lost_are_answered_one_at_a_time_in_the_order_in_which_they_came(
     contenders: list[Contender],
 ) -> None:
     for contender in contenders:
         await contender.lose(at(1))
     for number, contender in enumerate(contenders):
-        assert [each.has_turn for each in contenders] == [i <= number for i in range(4)]
-        await contender.win(2 + number)
-
-
-async def test_each_is_told_the_newest_document(contenders: list[Contender]) -> None:
-    for contender in contenders:
-        await contender.lose(at(1))
-    for number, contender in enumerate(contenders):
-        assert contender.told is not None
-        assert contender.told.result().revision == 1 + number
+        assert [each.is_answered for each in contenders] == [i <= number for i in range(4)]
+        assert contender.holds == 1 + number
         await contender.win(2 + number)
 
 
@@ -94,100 +157,276 @@ async def test_each_is_told_the_newest_document(contenders: list[Contender]) -> 
 async def test_nobody_spoils_a_turn(
     turns: Turns, contenders: list[Contender], address: str
 ) -> None:
-    first, second, *_ = contenders
+    first, second, third, _ = contenders
     await first.lose(at(1))
     await second.lose(at(1))
-    stranger = object()
-    trying = asyncio.create_task(turns.approach(SERVICE, address, stranger, 1))
+    trying = asyncio.create_task(third.write(9, if_match=1))
     await settled()
     assert not trying.done()
     await first.win(2)
-    assert second.has_turn and not trying.done()
+    assert second.is_answered and not trying.done()
     await second.win(3)
     await asyncio.wait_for(trying, PATIENCE)
 
 
-async def test_a_write_that_is_sure_to_be_refused_does_not_wait_to_find_out(
+class TestWhatNeverWaits:
+    async def test_an_unconditional_write(self, turns: Turns, contenders: list[Contender]) -> None:
+        for contender in contenders[:3]:
+            await contender.lose(at(1))
+        stranger = Contender(turns, "stranger")
+        await asyncio.wait_for(stranger.write(2, if_match=None), PATIENCE)
+
+    async def test_a_patch_once_its_moment_has_passed(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        for contender in contenders[:3]:
+            await contender.lose(at(1))
+        patcher = object()
+        await asyncio.wait_for(turns.wait_to_patch(SERVICE, SID, patcher), PATIENCE)
+        turns.end_patch(SERVICE, SID, patcher, at(2))
+        # The turn is still the first one's.
+        await settled()
+        assert [each.is_answered for each in contenders] == [True, False, False, False]
+
+    async def test_a_patch_goes_before_all_turns_to_come(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        first, second, *_ = contenders
+        await first.lose(at(1))
+        await second.lose(at(1))
+        patcher = object()
+        patching = asyncio.create_task(turns.wait_to_patch(SERVICE, SID, patcher))
+        await settled()
+        await first.win(2)
+        assert patching.done() and not second.is_answered
+        turns.end_patch(SERVICE, SID, patcher, at(3))
+        await second.answered()
+        assert second.holds == 3
+
+    async def test_what_is_sure_to_be_refused(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        for contender in contenders[:2]:
+            await contender.lose(at(5))
+        await asyncio.wait_for(Contender(turns, "late").write(9, if_match=1), PATIENCE)
+
+    async def test_a_rival_of_a_lone_refusal(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        await contenders[0].lose(at(1))
+        await asyncio.wait_for(Contender(turns, "other").write(2, if_match=1), PATIENCE)
+
+    @pytest.mark.parametrize("come", ["before", "while it waits"])
+    async def test_a_refusal_behind_which_other_commands_wait(
+        self, turns: Turns, contenders: list[Contender], come: str
+    ) -> None:
+        first, second, *_ = contenders
+        await first.lose(at(1))
+        second.more = come == "before"
+        await second.lose(at(1))
+        if come != "before":
+            assert not second.is_answered
+            turns.hurry(SERVICE, NAME, second)
+            await settled()
+        assert second.is_answered
+        assert second.holds == 1
+
+    async def test_an_unconditional_write_of_a_holder_ends_its_turn(
+        self, contenders: list[Contender]
+    ) -> None:
+        first, second, *_ = contenders
+        await first.lose(at(1))
+        await second.lose(at(1))
+        await first.write(2, if_match=None)
+        assert second.is_answered
+
+    async def test_a_patch_of_a_holder_ends_its_turn(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        first, second, *_ = contenders
+        await first.lose(at(1))
+        await second.lose(at(1))
+        turns.give_up(SERVICE, SID, first)
+        await settled()
+        assert second.is_answered
+
+
+class TestWhoEarnsNone:
+    @pytest.mark.parametrize("if_match", [7, 10**15])
+    async def test_who_names_a_revision_that_never_was(
+        self, turns: Turns, contenders: list[Contender], if_match: int
+    ) -> None:
+        liar = Contender(turns, "liar")
+        liar.holds = if_match
+        await liar.lose(at(1))
+        assert liar.is_answered
+        for contender in contenders[:2]:
+            await contender.lose(at(1))
+        liar.holds = if_match
+        await liar.lose(at(1))
+        assert liar.is_answered
+        # It gets no turn by approaching either: its write is tried, and refused.
+        await asyncio.wait_for(liar.write(9, if_match=if_match), PATIENCE)
+
+    async def test_revisions_of_events_count(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        await contenders[0].lose(at(1))
+        turns.record_revision(SID, 5)
+        late = Contender(turns, "late")
+        late.holds = 5
+        await late.lose(at(6))
+        assert not late.is_answered
+
+    async def test_who_lets_turns_go_by(
+        self, short: Turns, bounds: Counter[str], clock: Clock
+    ) -> None:
+        revisions = count(2)
+        absent = Contender(short, "absent")
+        for number in range(LAPSES_LIMIT):
+            clock.now += STALL
+            present = Contender(short, f"present {number}")
+            absent.holds = present.holds = 0
+            await absent.lose(at(1))
+            await present.lose(at(1))
+            await present.answered()
+            await present.win(next(revisions))
+        assert bounds["turn_timeout"] == LAPSES_LIMIT
+        # By another connection of the same identity too.
+        again, one, two = (Contender(short, name) for name in ("absent", "one", "two"))
+        for each in (one, again, two):
+            each.holds = 0
+            await each.lose(at(3))
+        assert again.is_answered and not two.is_answered
+        await two.answered()
+        clock.now += LAPSE_MEMORY
+        again.holds = 3
+        await again.lose(at(4))
+        three = Contender(short, "three")
+        three.holds = 3
+        await three.lose(at(4))
+        await three.answered()
+        assert bounds["turn_timeout"] == LAPSES_LIMIT + 2
+
+    async def test_who_tries_with_an_old_revision_does_not_prolong_its_turn(
+        self, short: Turns, bounds: Counter[str]
+    ) -> None:
+        loser, waiting = Contender(short, "loser"), Contender(short, "waiting")
+        await loser.lose(at(2))
+        await waiting.lose(at(2))
+        while not waiting.is_answered:
+            loser.holds = 1
+            await loser.lose(at(2))
+            await asyncio.sleep(SHORT / 10)
+        assert bounds["turn_timeout"] == 1
+
+    async def test_callers_without_a_connection_beyond_their_limit(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        await contenders[0].lose(at(1))
+
+        async def lose() -> None:
+            async with turns.contend(SERVICE, SID, 0, identity="rest") as attempt:
+                await attempt.lost(at(1))
+
+        waiting = [asyncio.create_task(lose()) for _ in range(UNKNOWN_CALLERS_LIMIT)]
+        await settled()
+        assert not any(each.done() for each in waiting)
+        await asyncio.wait_for(lose(), PATIENCE)
+        for each in waiting:
+            each.cancel()
+
+
+class TestHowLongATurnLasts:
+    @pytest.mark.parametrize(
+        ("round_trip", "length"),
+        [
+            (0.0, UNKNOWN_TURN),
+            (0.001, SHORTEST_TURN),
+            (0.03, ROUND_TRIPS * 0.03),
+            (3.0, 0.2),
+        ],
+    )
+    async def test_by_the_round_trip_of_its_client(
+        self, bounds: Counter[str], round_trip: float, length: float
+    ) -> None:
+        turns = await begun(Turns(0.2, LONG, bounds))
+        contender = Contender(turns, "a", round_trip)
+        await contender.lose(at(1))
+        assert self.left(turns) == pytest.approx(length, abs=0.01)
+
+    async def test_each_lapse_in_a_contest_halves_the_next_turn(self, bounds: Counter[str]) -> None:
+        turns = await begun(Turns(4 * SHORTEST_TURN, LONG, bounds))
+        contenders = [Contender(turns, str(number)) for number in range(5)]
+        for each in contenders:
+            await each.lose(at(1))
+        lengths = []
+        for each in contenders:
+            await each.answered()
+            lengths.append(self.left(turns) / SHORTEST_TURN)
+        assert lengths == pytest.approx([4, 2, 1, 1, 1], abs=0.2)
+
+    async def test_a_try_that_is_under_way_is_waited_for(self, short: Turns) -> None:
+        first, second = Contender(short, "a"), Contender(short, "b")
+        await first.lose(at(1))
+        await second.lose(at(1))
+        async with first.contend(first.holds) as attempt:
+            await asyncio.sleep(3 * SHORT)
+            assert not second.is_answered
+            attempt.won(at(2))
+        await second.answered()
+        assert second.holds == 2
+
+    @staticmethod
+    def left(turns: Turns) -> float:
+        contest = turns._contests[(SERVICE, SID)]
+        assert contest.timer is not None
+        return contest.timer.when() - asyncio.get_running_loop().time()
+
+
+async def test_who_loses_again_keeps_others_waiting(
     turns: Turns, contenders: list[Contender]
 ) -> None:
-    for contender in contenders[:2]:
-        await contender.lose(at(5))
-    await asyncio.wait_for(turns.approach(SERVICE, SID, object(), 4), PATIENCE)
-
-
-async def test_a_lone_refusal_holds_up_nobody(turns: Turns, contenders: list[Contender]) -> None:
-    await contenders[0].lose(at(1))
-    await asyncio.wait_for(turns.approach(SERVICE, SID, object(), 1), PATIENCE)
-
-
-async def test_who_loses_again_holds_up_others(turns: Turns, contenders: list[Contender]) -> None:
-    first = contenders[0]
+    first, second, *_ = contenders
     await first.lose(at(1))
     await first.lose(at(2))
-    assert first.has_turn
-    trying = asyncio.create_task(turns.approach(SERVICE, SID, object(), 2))
+    assert first.is_answered
+    trying = asyncio.create_task(second.write(9, if_match=2))
     await settled()
     assert not trying.done()
     await first.win(3)
     await asyncio.wait_for(trying, PATIENCE)
 
 
-async def test_another_document_is_another_contest(
-    turns: Turns, contenders: list[Contender]
-) -> None:
+async def test_another_object_is_another_contest(contenders: list[Contender]) -> None:
     for contender in contenders[:2]:
         await contender.lose(at(1))
-    await asyncio.wait_for(turns.approach(SERVICE, "other", object(), 1), PATIENCE)
-    await asyncio.wait_for(turns.approach("IS" + "1" * 32, SID, object(), 1), PATIENCE)
+    async with contenders[2].contend(1, "other"):
+        pass
+    async with contenders[2].turns.contend("IS" + "1" * 32, SID, 1, identity="a"):
+        pass
 
 
-async def test_who_does_not_come_back_loses_its_turn(bounds: Counter[str]) -> None:
-    turns = Turns(0.01, LONG, bounds)
-    absent, present = Contender(turns, "absent"), Contender(turns, "present")
-    await absent.lose(at(1))
-    await present.lose(at(1))
-    assert present.told is not None
-    await asyncio.wait_for(present.told, PATIENCE)
-    assert bounds["turn_timeout"] == 1
-
-
-async def test_who_lets_turns_go_by_gets_no_other_while_the_contest_lasts(
-    bounds: Counter[str],
-) -> None:
-    turns = Turns(0.01, LONG, bounds)
-    absent = Contender(turns, "absent")
-    for number in range(LAPSES_LIMIT):
-        next_one = Contender(turns, f"next {number}")
-        await absent.lose(at(1))
-        await next_one.lose(at(1))
-        assert next_one.told is not None
-        await asyncio.wait_for(next_one.told, PATIENCE)
-    await absent.lose(at(1))
-    assert absent.has_turn
-    assert bounds["turn_timeout"] >= LAPSES_LIMIT
-
-
-async def test_who_comes_back_too_late_contends_as_before(bounds: Counter[str]) -> None:
-    turns = Turns(0.01, LONG, bounds)
-    late, other = Contender(turns, "late"), Contender(turns, "other")
+async def test_who_comes_back_too_late_contends_as_before(short: Turns) -> None:
+    late, other = Contender(short, "late"), Contender(short, "other")
     await late.lose(at(1))
     await other.lose(at(1))
-    assert other.told is not None
-    await asyncio.wait_for(other.told, PATIENCE)
-    trying = asyncio.create_task(turns.approach(SERVICE, SID, late, 1))
-    await settled()
-    assert not trying.done()
-    await other.win(2)
+    await other.answered()
+    async with other.contend(other.holds) as attempt:
+        trying = asyncio.create_task(late.write(9, if_match=1))
+        await settled()
+        assert not trying.done()
+        attempt.won(at(2))
     await asyncio.wait_for(trying, PATIENCE)
 
 
-async def test_nobody_waits_for_ever(bounds: Counter[str]) -> None:
-    turns = Turns(LONG, 0.01, bounds)
+async def test_nobody_waits_longer_than_the_limit(bounds: Counter[str]) -> None:
+    turns = await begun(Turns(LONG, SHORT, bounds))
     first, second = Contender(turns, "first"), Contender(turns, "second")
     await first.lose(at(1))
     await second.lose(at(1))
-    assert second.told is not None
-    assert (await asyncio.wait_for(second.told, PATIENCE)).revision == 1
+    await second.answered()
+    assert second.holds == 1
     assert bounds["turn_wait"] == 1
 
 
@@ -195,34 +434,111 @@ async def test_who_has_gone_has_no_turn(turns: Turns, contenders: list[Contender
     first, second, third, _ = contenders
     for contender in (first, second, third):
         await contender.lose(at(1))
-    assert second.told is not None
-    second.told.cancel()
+    assert second.given is not None
+    second.given.cancel()
     await settled()
     turns.forget(first)
     await settled()
-    assert third.has_turn
+    assert third.is_answered
 
 
-async def test_a_caller_without_a_session_is_known_by_the_revision_that_it_was_told(
-    turns: Turns,
-) -> None:
-    first = asyncio.create_task(turns.after_refusal(SERVICE, None, at(1)))
-    second = asyncio.create_task(turns.after_refusal(SERVICE, None, at(1)))
+async def test_a_try_that_fails_otherwise_ends_the_turn(contenders: list[Contender]) -> None:
+    first, second, *_ = contenders
+    await first.lose(at(1))
+    await second.lose(at(1))
+    with pytest.raises(ZeroDivisionError):
+        async with first.contend(first.holds):
+            raise ZeroDivisionError
     await settled()
-    assert first.done() and not second.done()
-    await asyncio.wait_for(turns.approach(SERVICE, SID, None, 1), PATIENCE)
-    turns.after_write(SERVICE, SID, None, 1, at(2))
-    assert (await asyncio.wait_for(second, PATIENCE)).revision == 2
+    assert second.is_answered
 
 
-async def test_nothing_is_kept_for_a_caller_without_a_session(turns: Turns) -> None:
-    first = asyncio.create_task(turns.after_refusal(SERVICE, None, at(1)))
-    second = asyncio.create_task(turns.after_refusal(SERVICE, None, at(1)))
-    await settled()
-    assert first.done() and not second.done()
-    await asyncio.wait_for(turns.approach(SERVICE, SID, object(), 1), PATIENCE)
-    turns.after_write(SERVICE, SID, None, 1, at(2))
-    await asyncio.wait_for(second, PATIENCE)
+class TestCallersWithoutAConnection:
+    async def test_are_known_by_the_revision_that_they_were_given(self, turns: Turns) -> None:
+        first, second = (asyncio.create_task(self.lose(turns)) for _ in range(2))
+        await settled()
+        assert first.done() and not second.done()
+        async with turns.contend(SERVICE, SID, first.result(), identity="rest") as attempt:
+            attempt.won(at(2))
+        assert await asyncio.wait_for(second, PATIENCE) == 2
+
+    async def test_nothing_is_kept_for_them(self, turns: Turns) -> None:
+        first, second = (asyncio.create_task(self.lose(turns)) for _ in range(2))
+        await settled()
+        assert first.done() and not second.done()
+        await asyncio.wait_for(Contender(turns, "other").write(2, if_match=1), PATIENCE)
+        second.cancel()
+
+    async def test_one_that_loses_in_its_turn_is_answered_at_once(self, turns: Turns) -> None:
+        first, second = (asyncio.create_task(self.lose(turns)) for _ in range(2))
+        await settled()
+        assert first.done() and not second.done()
+        again = asyncio.create_task(self.lose(turns, if_match=first.result(), newest=3))
+        assert await asyncio.wait_for(again, PATIENCE) == 3
+        second.cancel()
+
+    @staticmethod
+    async def lose(turns: Turns, if_match: int = 0, newest: int = 1) -> int:
+        async with turns.contend(SERVICE, SID, if_match, identity="rest") as attempt:
+            return (await attempt.lost(at(newest))).revision
+
+
+class TestLapses:
+    @pytest.fixture
+    def lapses(self, clock: Clock) -> Lapses:
+        return Lapses(clock)
+
+    def lapse(self, lapses: Lapses, clock: Clock, times: int = 1) -> None:
+        for _ in range(times):
+            clock.now += STALL
+            lapses.add("alice", SID, 1)
+
+    def test_are_made_up_for_by_writes_in_contests_for_the_same_object(
+        self, lapses: Lapses, clock: Clock
+    ) -> None:
+        for _ in range(3 * LAPSES_LIMIT):
+            self.lapse(lapses, clock)
+            for _ in range(POINTS):
+                lapses.forgive("alice", SID)
+        assert not lapses.exhausted("alice")
+        assert len(lapses) == 0
+        self.lapse(lapses, clock, LAPSES_LIMIT)
+        for _ in range(100):
+            lapses.forgive("alice", "ET" + "f" * 32)
+        assert lapses.exhausted("alice")
+
+    def test_of_a_machine_that_pauses_are_one(self, lapses: Lapses) -> None:
+        for _ in range(100):
+            lapses.add("alice", SID, 1)
+        assert not lapses.exhausted("alice")
+
+    def test_of_who_comes_late_do_not_count(self, lapses: Lapses, clock: Clock) -> None:
+        for _ in range(3 * LAPSES_LIMIT):
+            self.lapse(lapses, clock)
+            lapses.come_late("alice", SID, 2)
+            lapses.come_late("alice", SID, 1)
+            lapses.come_late("alice", SID, 1)
+            assert not lapses.exhausted("alice")
+        self.lapse(lapses, clock, LAPSES_LIMIT)
+        clock.now += LATE
+        lapses.come_late("alice", SID, 1)
+        assert lapses.exhausted("alice")
+
+    def test_are_forgotten_after_a_while(self, lapses: Lapses, clock: Clock) -> None:
+        self.lapse(lapses, clock, LAPSES_LIMIT)
+        clock.now += LAPSE_MEMORY
+        assert not lapses.exhausted("alice")
+        assert len(lapses) == 0
+
+    def test_are_remembered_of_a_bounded_number_of_identities(
+        self, lapses: Lapses, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("syncline_server.objects.lapses.IDENTITIES_LIMIT", 3)
+        for number in range(5):
+            for _ in range(LAPSES_LIMIT):
+                clock.now += STALL
+                lapses.add(number, SID, 1)
+        assert [lapses.exhausted(number) for number in range(5)] == [False] * 2 + [True] * 3
 
 
 async def test_a_contest_ends_with_the_last_who_contends(
@@ -233,3 +549,15 @@ async def test_a_contest_ends_with_the_last_who_contends(
     for number, contender in enumerate(contenders):
         await contender.win(2 + number)
     assert not turns._contests
+
+
+async def test_what_is_remembered_of_revisions_is_bounded(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncline_server.objects.recent_revisions.OBJECTS_LIMIT", 3)
+    recent = turns._recent
+    for number in range(5):
+        recent.record(f"ET{number}", *range(100))
+    assert len(recent) == 3
+    assert not recent.has("ET0", 99)
+    assert recent.has("ET4", 99) and not recent.has("ET4", 0)

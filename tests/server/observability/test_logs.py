@@ -233,3 +233,19 @@ class TestWhatAServerTells:
         log = talkative.log.read_text()
         assert "syncline.requests" in log
         assert token not in log and talkative.basic[1] not in log
+
+
+def test_a_logger_that_anybody_can_use_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    logger = logging.getLogger("syncline.test.bounded")
+    limit = logs.LineLimit(lambda: now[0])
+    logger.addFilter(limit)
+    logs.configure(Settings(log_format="json"))
+    for _ in range(1000):
+        logger.warning("it came from outside")
+    assert len(entries(capsys)) == logs.LINES
+    now[0] = logs.PERIOD
+    logger.warning("one more")
+    [line] = entries(capsys)
+    assert line["left_out"] == 1000 - logs.LINES
+    logger.removeFilter(limit)

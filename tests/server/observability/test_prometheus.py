@@ -24,7 +24,7 @@ async def told() -> Scrape:
     meters.wires["twilsock"].refused[20404] += 1
 
     async def look() -> Gauges:
-        return Gauges(loads, True, 6, 0.25, False, 0.5)
+        return Gauges(loads, True, 6, 0.25, False, 0.5, disk_free=7)
 
     families = await Gathering(Telemetry(meters, 7, look), 8, None).families()
     return Scrape(encode(families, None)[0].decode())

@@ -252,7 +252,7 @@ class TestWorkers:
                 assert set(scraped.labels("worker")) == {"0", "1"}
 
     async def test_one_that_hangs_holds_up_nobody(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--workers=2")
+        server = fresh_server("--workers=2", "--worker-timeout=600")
         workers = worker_processes(server)
         workers[0].suspend()
         try:

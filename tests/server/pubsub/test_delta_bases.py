@@ -6,7 +6,7 @@ import pytest
 
 from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Event, Removed, Updated
-from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases
+from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases, FixedWindow
 
 DATA = b"." * SMALLEST_DATA
 LIMIT = 3 * SMALLEST_DATA
@@ -131,3 +131,28 @@ def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
             break
     assert base_of(bases, updated(revision + 1)) is not None
     assert base_of(bases, updated(revision + 2)) is not None
+
+
+def test_where_there_is_no_time_to_compare_an_event_goes_whole(bounds: Counter[str]) -> None:
+    allowed = [True, False, True]
+    sizes: list[int] = []
+
+    def may_compare(size: int) -> bool:
+        sizes.append(size)
+        return allowed.pop(0)
+
+    bases = Bases(LIMIT, bounds, may_compare)
+    bases.note("a", 1, DATA)
+    found = [base_of(bases, updated(number, previous=number - 1)) for number in (2, 3, 4)]
+    assert found == [DATA, None, DATA]
+    assert sizes == [len(DATA)] * 3
+
+
+def test_so_much_is_compared_in_a_second() -> None:
+    now = [0.0]
+    window = FixedWindow(100, lambda: now[0])
+    assert window.has(100) and not window.has(101)
+    window.take(60)
+    assert window.has(40) and not window.has(41)
+    now[0] = 1.0
+    assert window.has(100)

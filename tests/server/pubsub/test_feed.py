@@ -28,6 +28,7 @@ class Hearing:
     def __init__(self, redis: Redis, timeout: float = PATIENCE) -> None:
         self.events: asyncio.Queue[Any] = asyncio.Queue()
         self.gaps: asyncio.Queue[list[str]] = asyncio.Queue()
+        self.redis = redis
         self.feed = Feed(redis, timeout, self.events.put_nowait, self.gaps.put_nowait)
 
     async def start(self) -> None:
@@ -83,9 +84,10 @@ async def behind(door: Door) -> AsyncIterator[Redis]:
     await redis.stop()
 
 
-async def listeners(admin: Connection, *channels: str) -> list[int]:
+async def listeners(hearing: Hearing, admin: Connection, *channels: str) -> list[int]:
     """How many connections Redis sends each channel to."""
-    reply = await admin.execute("PUBSUB", "NUMSUB", *channels)
+    names = map(hearing.redis.wire_channel, channels)
+    reply = await admin.execute("PUBSUB", "NUMSUB", *names)
     return list(reply[1::2])
 
 
@@ -130,11 +132,11 @@ async def test_what_nobody_wants_any_more_does_not_come(
         await hearing.feed.subscribe(channel(service.sid, document.sid))
     hearing.feed.unsubscribe(channel(service.sid, one.sid))
     # Another command on the same connection: Redis has carried out the one before it.
-    await hearing.feed.subscribe(f"{{{service.sid}}}:marker")
+    await hearing.feed.subscribe(f"{{{service.sid}}}:event:marker")
     await service.set("one", b'{"a":1}')
     await service.set("other", b'{"a":1}')
     assert (await hearing.event()).sid == other.sid
-    assert await listeners(admin, channel(service.sid, one.sid)) == [0]
+    assert await listeners(hearing, admin, channel(service.sid, one.sid)) == [0]
     hearing.feed.unsubscribe("never subscribed")
 
 
@@ -144,7 +146,7 @@ async def test_several_that_want_a_channel_share_it(
     document = await service.create("prefs")
     name = channel(service.sid, document.sid)
     await asyncio.gather(*(hearing.feed.subscribe(name) for _ in range(10)))
-    assert await listeners(admin, name) == [1]
+    assert await listeners(hearing, admin, name) == [1]
     await service.set("prefs", b'{"a":1}')
     await service.remove("prefs")
     assert [type(await hearing.event()).__name__ for _ in range(2)] == ["Updated", "Removed"]
@@ -198,9 +200,9 @@ async def test_a_feed_that_does_not_hear_what_is_published_is_connected_anew(
     """As one that hangs on a server that is no master any more: it answers, and is deaf."""
     ear = ear_of(hearing)
     await eventually(lambda: not ear._outstanding)
-    ear._probe = "{x}:nobody hears this"
+    ear._probe = "{x}:event:nobody hears this"
     await hearing.gap()
-    assert ear._probe != "{x}:nobody hears this"
+    assert ear._probe != "{x}:event:nobody hears this"
     assert hearing.feed.live
 
 
@@ -208,7 +210,7 @@ async def test_a_probe_that_overtakes_its_subscription_proves_nothing(hearing: H
     """They go by two connections."""
     ear = ear_of(hearing)
     await eventually(lambda: not ear._outstanding)
-    ear._probe = "{x}:not yet"
+    ear._probe = "{x}:event:not yet"
     ear._outstanding[ear._probe] = 1
     connection = ear._connection
     assert connection is not None
@@ -301,7 +303,7 @@ async def test_thousands_of_channels_come_back_before_the_gap_is_told(
     await asyncio.gather(*(hearing.feed.subscribe(name) for name in channels))
     await store.cut("pubsub")
     assert len(await hearing.gap()) == 2000
-    assert await listeners(admin, *channels) == [1] * 2000
+    assert await listeners(hearing, admin, *channels) == [1] * 2000
 
 
 @pytest.mark.parametrize(
@@ -315,7 +317,8 @@ async def test_a_message_that_cannot_be_read_is_a_gap_of_its_channel(
     for name in ("prefs", "other"):
         await hearing.feed.subscribe(channel(service.sid, (await service.create(name)).sid))
     document = (await service.set("prefs", b'{"a":1}')).document
-    await admin.execute("PUBLISH", channel(service.sid, document.sid), message)
+    name = hearing.redis.wire_channel(channel(service.sid, document.sid))
+    await admin.execute("PUBLISH", name, message)
     assert await hearing.gap() == [channel(service.sid, document.sid)]
     last = (await service.set("prefs", b'{"a":2}')).document
     heard = [await hearing.event() for _ in range(2)]
@@ -325,7 +328,7 @@ async def test_a_message_that_cannot_be_read_is_a_gap_of_its_channel(
 
 async def test_a_busy_loop_is_not_taken_for_a_silent_redis(hearing: Hearing) -> None:
     """This process was busy for longer than Redis may be silent; the answers wait to be read."""
-    await hearing.feed.subscribe("{x}:channel")
+    await hearing.feed.subscribe("{x}:event:channel")
     time.sleep(1.5)
     marker = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(0.5, marker.set_result, None)
@@ -337,9 +340,9 @@ async def test_a_busy_loop_is_not_taken_for_a_silent_redis(hearing: Hearing) -> 
 async def test_stop_ends_its_connection(redis: Redis, admin: Connection) -> None:
     hearing = Hearing(redis)
     await hearing.start()
-    await hearing.feed.subscribe("{x}:stop")
-    assert await listeners(admin, "{x}:stop") == [1]
+    await hearing.feed.subscribe("{x}:event:stop")
+    assert await listeners(hearing, admin, "{x}:event:stop") == [1]
     await hearing.feed.stop()
     async with asyncio.timeout(PATIENCE):
-        while await listeners(admin, "{x}:stop") != [0]:
+        while await listeners(hearing, admin, "{x}:event:stop") != [0]:
             await asyncio.sleep(0.005)

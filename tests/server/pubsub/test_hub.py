@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.store import PATIENCE, Clock, Inbox, Service, Store, eventually, refused
+from support.store import PATIENCE, Clock, Elapse, Inbox, Service, Store, eventually, refused
 from syncline_protocol.documents import Document, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.pubsub import hub as server_hub
@@ -37,16 +37,16 @@ async def hub(redis: Redis, documents: Documents) -> AsyncIterator[Hub]:
 async def opened(hub: Hub, service: Service, document: Document, inbox: Inbox) -> Topic:
     """Join as a session does: it has read the document, and is live."""
     topic = hub.join(service.sid, document.sid, inbox)
+    topic.learn(document)
     await hub.make_live(topic)
     topic.held = max(topic.held, document.revision)
     return topic
 
 
 async def subscriptions(admin: Connection, service: Service, document: Document) -> int:
-    name = keys.channel(service.sid, document.sid)
-    number = (await admin.execute("PUBSUB", "NUMSUB", name))[1]
-    assert isinstance(number, int)
-    return number
+    names = await admin.execute("PUBSUB", "CHANNELS", f"{{{service.sid}:*:{document.sid}")
+    counts = (await admin.execute("PUBSUB", "NUMSUB", *names))[1::2]
+    return sum(counts)
 
 
 async def until_dropped(admin: Connection, service: Service, document: Document) -> None:
@@ -243,15 +243,56 @@ async def test_a_cut_feed_leaves_nobody_stale(hub: Hub, service: Service, store:
 
 
 async def test_a_document_that_expired_unheard_is_gone(
-    hub: Hub, service: Service, deafen: Deafen, clock: Clock
+    hub: Hub, service: Service, deafen: Deafen, elapse: Elapse
 ) -> None:
     document = await service.create("prefs", ttl=60)
     inbox = Inbox()
     await opened(hub, service, document, inbox)
     await deafen(True)
+    await elapse(61_000)
+    await deafen(False)
+    event = await inbox.next()
+    assert isinstance(event, Removed)
+    assert (event.unique_name, event.expired) == ("prefs", True)
+
+
+@pytest.mark.parametrize("ttl", [None, 600])
+async def test_a_removal_that_was_missed_has_the_name_and_is_no_expiry(
+    hub: Hub, service: Service, deafen: Deafen, ttl: int | None
+) -> None:
+    document = await service.create("prefs", ttl=ttl)
+    inbox = Inbox()
+    await opened(hub, service, document, inbox)
+    await deafen(True)
+    await service.remove("prefs")
+    await deafen(False)
+    event = await inbox.next()
+    assert isinstance(event, Removed)
+    assert (event.unique_name, event.expired) == ("prefs", False)
+
+
+@pytest.mark.parametrize(("ttl", "later", "expired"), [(60, 600, False), (600, 60, True)])
+async def test_the_newest_deadline_counts_whichever_way_it_became_known(
+    hub: Hub,
+    service: Service,
+    deafen: Deafen,
+    clock: Clock,
+    ttl: int,
+    later: int,
+    expired: bool,
+) -> None:
+    document = await service.create("prefs", ttl=ttl)
+    inbox = Inbox()
+    await opened(hub, service, document, inbox)
+    await service.set("prefs", None, later)
+    assert isinstance(await inbox.next(), Updated)
+    await deafen(True)
+    await service.remove("prefs")
     clock.offset_ms = 61_000
     await deafen(False)
-    assert isinstance(await inbox.next(), Removed)
+    event = await inbox.next()
+    assert isinstance(event, Removed)
+    assert (event.unique_name, event.expired) == ("prefs", expired)
 
 
 async def test_a_removal_that_was_missed_is_newer_than_all_that_was_told(

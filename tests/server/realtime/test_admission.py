@@ -50,3 +50,19 @@ def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
     refusal = entry.refusal()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED
     assert meters.bounds["connect_rate"] == 1
+
+
+def test_a_refusal_is_known_for_a_moment_and_asking_counts_nothing() -> None:
+    meters, now = Meters(), [0.0]
+    audit = Audit(1, meters.bounds)
+    entry = Door(Settings(connect_rate=1), Departures(), meters, audit, lambda: now[0])
+    assert entry.refusal() is None
+    assert entry.recent_refusal() is None
+    assert entry.refusal() is not None
+    now[0] += 4.9
+    refusal = entry.recent_refusal()
+    assert refusal is not None and refusal.code is Code.RATE_LIMITED
+    assert meters.bounds["connect_rate"] == 1
+    now[0] += 0.2
+    assert entry.recent_refusal() is None
+    assert entry.refusal() is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import random
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -11,6 +13,7 @@ from contextlib import asynccontextmanager
 import orjson
 import pytest
 
+from support.metrics import hits
 from support.server import RunningServer, StartServer
 from support.socket import WAIT
 
@@ -19,7 +22,7 @@ TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 ASKED = b'{"id":2,"do":"ping"}'
 ANSWER = b'{"id":2,"ok":{}}'
 
-MESSAGE_LIMIT, AUTH_MESSAGE_LIMIT = 262_144, 16_384
+MESSAGE_LIMIT, AUTH_MESSAGE_LIMIT, OVERSIZED_LIMIT = 262_144, 16_384, 16_777_216
 """Defaults of the settings of those names."""
 
 
@@ -120,7 +123,7 @@ FATAL: dict[str, tuple[bytes, int]] = {
     "no mask": (frame(TEXT, ASKED, masked=False), 1002),
     "a length of 2^63": (frame(TEXT, length=1 << 63, digits=8), 1009),
     "a length of 2^64 - 1": (frame(TEXT, length=(1 << 64) - 1, digits=8), 1009),
-    "a length beyond the limit": (frame(TEXT, length=MESSAGE_LIMIT + 1), 1009),
+    "a length beyond the limit": (frame(TEXT, length=OVERSIZED_LIMIT + 1), 1009),
     "fragments beyond the limit": (
         frame(TEXT, b"x" * MESSAGE_LIMIT, fin=False) + frame(CONTINUATION, b"x"),
         1009,
@@ -207,6 +210,84 @@ def deflated(payload: bytes) -> bytes:
     return (packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
+LARGE = b'{"id":7,"do":"ping","x":"' + b"x" * MESSAGE_LIMIT + b'"}'
+
+
+def fragments(payload: bytes, size: int, first: bytes = b"") -> list[bytes]:
+    """A text message in frames of that size; `first` stands before each but the first."""
+    parts = [payload[start : start + size] for start in range(0, len(payload), size)]
+    frames = [frame(TEXT, parts[0], fin=False)]
+    frames += [first + frame(CONTINUATION, part, fin=False) for part in parts[1:-1]]
+    return [*frames, first + frame(CONTINUATION, parts[-1])]
+
+
+OVERSIZED = {
+    "in one frame": frame(TEXT, LARGE),
+    "in frames of 64 KiB": b"".join(fragments(LARGE, 65_536)),
+    "in a long frame and a short one": b"".join(fragments(LARGE, MESSAGE_LIMIT + 10)),
+    "in a short frame and a long one": frame(TEXT, LARGE[:30], fin=False)
+    + frame(CONTINUATION, LARGE[30:]),
+    "with an empty frame at its end": frame(TEXT, LARGE, fin=False) + frame(CONTINUATION),
+}
+
+
+@pytest.mark.parametrize("sent", OVERSIZED)
+@pytest.mark.parametrize("piece", [1 << 30, 16_384, 65_537])
+async def test_a_large_message_is_refused_and_what_surrounds_it_is_answered(
+    server: RunningServer, sent: str, piece: int
+) -> None:
+    data = frame(TEXT, ASKED) + OVERSIZED[sent] + frame(TEXT, ASKED)
+    async with raw_socket(server) as socket:
+        for start in range(0, len(data), piece):
+            socket.send(data[start : start + piece])
+        replies = [await socket.receive() for _ in range(3)]
+        assert [replies[0], replies[2]] == [(TEXT, ANSWER)] * 2
+        refused = orjson.loads(replies[1][1])
+        assert (refused["id"], refused["error"]["status"]) == (7, 413)
+        assert (refused["error"]["code"], refused["error"]["retry"]) == (54006, False)
+        assert str(len(LARGE)) in refused["error"]["message"]
+
+
+async def test_pings_within_a_large_message_are_answered(server: RunningServer) -> None:
+    async with raw_socket(server) as socket:
+        sent = fragments(LARGE, 100_000, frame(PING, b"x"))
+        socket.send(b"".join(sent))
+        assert [await socket.receive() for _ in sent[1:]] == [(PONG, b"x")] * (len(sent) - 1)
+        assert (await socket.receive())[1].startswith(b'{"id":7,"error"')
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(TEXT, LARGE, fin=False) + frame(TEXT, ASKED), 1002),
+        (frame(CONTINUATION, LARGE), 1009),
+        (frame(TEXT, LARGE, reserved=4), 1009),
+        (frame(TEXT, b'{"x":1,"id":7' + LARGE), 1009),
+        (frame(BINARY, LARGE), 1009),
+    ],
+)
+async def test_a_large_message_that_cannot_be_answered_ends_the_connection(
+    server: RunningServer, sent: bytes, code: int
+) -> None:
+    async with raw_socket(server) as socket:
+        socket.send(sent + frame(TEXT, ASKED))
+        assert await socket.closed() == code
+
+
+async def test_a_message_beyond_the_oversized_limit_ends_the_connection(
+    fresh_server: StartServer,
+) -> None:
+    server = fresh_server("--oversized-limit=400000")
+    begun = frame(TEXT, LARGE[:-2], fin=False)
+    async with raw_socket(server) as socket:
+        socket.send(begun + frame(CONTINUATION, b"x" * (400_000 - len(LARGE) + 2)))
+        assert (await socket.receive())[1].startswith(b'{"id":7,"error"')
+        # The first frame that goes beyond it is announced in vain.
+        socket.send(begun + frame(CONTINUATION, length=400_001 - len(LARGE) + 2))
+        assert await socket.closed() == 1009
+    assert hits(server, "oversized_limit") == 1
+
+
 BOMB = deflated(bytes(50_000_000))
 assert len(BOMB) < MESSAGE_LIMIT
 
@@ -228,6 +309,21 @@ async def test_what_is_small_only_while_it_is_compressed(fresh_server: StartServ
         async with raw_socket(server, auth=auth, deflates=True) as socket:
             socket.send(sent)
             assert await socket.closed() == code
+    large = deflated(LARGE)
+    noise = deflated(LARGE[:-2] + base64.b64encode(random.randbytes(500_000)) + LARGE[-2:])
+    assert len(large) < MESSAGE_LIMIT < len(noise)
+    for sent in (
+        frame(TEXT, large, reserved=4),
+        frame(TEXT, large[:-9], reserved=4, fin=False) + frame(CONTINUATION, large[-9:]),
+        frame(TEXT, noise, reserved=4),
+        frame(TEXT, noise[:500], reserved=4, fin=False) + frame(CONTINUATION, noise[500:]),
+        frame(TEXT, LARGE),
+    ):
+        async with raw_socket(server, deflates=True) as socket:
+            socket.send(frame(TEXT, deflated(ASKED), reserved=4) + sent + frame(TEXT, ASKED))
+            replies = [await socket.receive() for _ in range(3)]
+            assert [replies[0], replies[2]] == [(TEXT, ANSWER)] * 2
+            assert replies[1][1].startswith(b'{"id":7,"error":{"code":54006,"status":413')
     async with raw_socket(server, deflates=True) as socket:
         socket.send(frame(TEXT, deflated(ASKED), reserved=4) + frame(TEXT, ASKED))
         assert [await socket.receive() for _ in range(2)] == [(TEXT, ANSWER)] * 2

@@ -136,7 +136,7 @@ class TestConnection:
             assert (await socket.error("get", document=name))["status"] == 404
 
     @pytest.mark.parametrize("excess", [1, 3_000_000])
-    async def test_a_message_above_the_limit_closes_with_1009(
+    async def test_a_request_above_the_limit_is_refused_alone(
         self, server: RunningServer, excess: int
     ) -> None:
         async with native_socket(server) as socket:
@@ -144,9 +144,18 @@ class TestConnection:
             size = socket.welcome["message_limit"] - len(head) - len(tail)
             await socket.connection.send(head + "x" * size + tail)
             assert await socket.reply(7) == {"id": 7, "ok": {}}
-            with suppress(ConnectionClosed):  # it may be closed before all is sent
-                await socket.connection.send(head + "x" * (size + excess) + tail)
+            await socket.connection.send(head + "x" * (size + excess) + tail)
+            error = (await socket.reply(7))["error"]
+            assert (error["status"], error["code"], error["retry"]) == (413, 54006, False)
+            await socket.ok("ping")
 
+    async def test_a_message_above_the_limit_that_does_not_begin_with_its_id_closes_with_1009(
+        self, server: RunningServer
+    ) -> None:
+        async with native_socket(server) as socket:
+            size = socket.welcome["message_limit"]
+            with suppress(ConnectionClosed):  # it may be closed before all is sent
+                await socket.connection.send('{"do":"ping","x":"' + "x" * size + '","id":7}')
             assert (await socket.closed())[0] == 1009
 
     async def test_text_that_is_not_utf_8_closes_with_1007(self, server: RunningServer) -> None:

@@ -31,7 +31,9 @@ from syncline_server.pubsub.hub import Format, Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
 from syncline_server.realtime.subscriptions import HELD_LIMIT, Hearing
+from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.results import Written
 
 LIMIT = 3
@@ -526,3 +528,19 @@ def _failing(error: Exception) -> Callable[[Topic], Awaitable[None]]:
         raise error
 
     return fail
+
+
+@pytest.mark.parametrize("ttl", [None, 600])
+async def test_a_removal_that_only_a_comparison_finds_has_the_name(
+    client: Client, admin: Connection, store: Store, ttl: int | None
+) -> None:
+    """There was no event: Redis lost the document, as in a failover."""
+    document = await client.open("prefs")
+    written = await client.ask(Set("prefs", b"{}", ttl))
+    assert isinstance(written, Written)
+    tag = keys.tag_of(client.workspace.service_sid, document.sid)
+    await admin.execute("DEL", f"{tag}:document:{document.sid}")
+    await store.cut("pubsub")
+    [removal] = [news for news in await client.hears(2) if isinstance(news, Removed)]
+    assert (removal.sid, removal.unique_name, removal.expired) == (document.sid, "prefs", False)
+    assert removal.revision > written.document.revision

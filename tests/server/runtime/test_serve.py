@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
@@ -54,13 +57,15 @@ class TestEnd:
     def test_nothing_is_left_of_a_data_directory_too_deep_for_a_socket(
         self, fresh_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (temporary := tmp_path / "temporary").mkdir()
-        monkeypatch.setenv("TMPDIR", str(temporary))
-        server = fresh_server(data_dir=tmp_path / ("d" * 120))
-        assert list(temporary.iterdir())
-        server.stop()
+        # Not below `tmp_path`, which may itself be too deep.
+        with TemporaryDirectory(prefix="syncline") as name:
+            temporary = Path(name)
+            monkeypatch.setenv("TMPDIR", name)
+            server = fresh_server(data_dir=tmp_path / ("d" * 120))
+            assert list(temporary.iterdir())
+            server.stop()
 
-        assert list(temporary.iterdir()) == []
+            assert list(temporary.iterdir()) == []
 
 
 class SharedRedis:
@@ -106,15 +111,44 @@ class TestExternalRedis:
         assert event["document"]["data"] == {"n": 1}
 
     async def test_a_server_starts_without_it_and_waits(
-        self, fresh_server: StartServer, shared_redis: SharedRedis
+        self, shared_redis: SharedRedis, tmp_path: Path
     ) -> None:
         async with AsyncExitStack() as stack:
             async with shared_redis.away():
-                server = fresh_server(shared_redis.option)
+                server = RunningServer.waiting(tmp_path / "waiting", shared_redis.option)
+                stack.callback(server.stop)
+                await until_accepting(server)
                 socket = await stack.enter_async_context(native_socket(server, auth=False))
                 error = await socket.error("auth", token=server.token())
                 assert (error["status"], error["code"], error["retry"]) == (503, 20503, True)
             assert (await retry(socket, "auth", token=server.token()))["identity"] == "alice"
+            await asyncio.to_thread(server.await_ready)
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    async def test_it_is_not_ready_before_redis_answers_and_says_what_it_waits_for(
+        self, shared_redis: SharedRedis, tmp_path: Path, workers: int
+    ) -> None:
+        path = shared_redis.owner.data_dir / "redis" / "redis.sock"
+        async with AsyncExitStack() as stack:
+            async with shared_redis.away():
+                server = RunningServer.waiting(
+                    tmp_path / "waiting", shared_redis.option, f"--workers={workers}"
+                )
+                stack.callback(server.stop)
+                await until_accepting(server)
+                said = f"not ready (redis): Redis at {path} cannot be reached: "
+                await eventually(lambda: server.log.read_text().count(said) == workers)
+                if workers > 1:
+                    waits = f"worker 0 waits: Redis at {path} cannot be reached: "
+                    await eventually(lambda: waits in server.log.read_text())
+                reply = httpx2.get(f"{server.url}/readyz")
+                assert reply.status_code == 503
+                assert f"Redis at {path} cannot be reached" in reply.json()["message"]
+                assert server.process.stdout is not None
+                assert not select.select([server.process.stdout], [], [], 0)[0]
+            await asyncio.to_thread(server.await_ready)
+            over = "redis: the problem is over"
+            await eventually(lambda: over in server.log.read_text())
 
     async def test_while_it_is_away_sockets_stay_and_afterwards_all_converges(
         self, fresh_server: StartServer, shared_redis: SharedRedis
@@ -199,6 +233,17 @@ class TestEmbeddedRedis:
 
         assert acknowledged < last["document"]["data"]["n"] <= 151
         assert revisions == sorted(set(revisions), key=int)
+
+
+async def until_accepting(server: RunningServer) -> None:
+    """Return when it accepts connections; it may lack all else."""
+    async with asyncio.timeout(WAIT), httpx2.AsyncClient() as http:
+        while True:
+            try:
+                assert (await http.get(f"{server.url}/healthz")).status_code == 200
+                return
+            except httpx2.TransportError:
+                await asyncio.sleep(0.02)
 
 
 async def retry(socket: NativeSocket, do: str, **members: Any) -> dict[str, Any]:

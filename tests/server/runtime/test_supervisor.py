@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import httpx2
 import psutil
 import pytest
 
 import syncline
 from support.server import RunningServer, StartServer
 from support.workers import PATIENCE, until_workers, workers
+
+CLOSE = {"Connection": "close"}
+
+RESTARTED = re.compile(r'syncline_worker_restarts_total\{reason="hung",worker="\d"\} 1.0')
 
 
 @pytest.fixture
@@ -70,6 +76,51 @@ async def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(
         await until_workers(served, {victim.pid})
         await crowd.until_all_agree()
         assert crowd.acknowledged == 800
+
+
+@pytest.fixture
+def watched(fresh_server: StartServer) -> RunningServer:
+    """Its workers are given up soon."""
+    return fresh_server("--workers=2", "--worker-timeout=4")
+
+
+async def test_a_worker_that_hangs_is_killed_and_replaced(watched: RunningServer) -> None:
+    before = workers(watched)
+    victim = psutil.Process(min(before))
+    victim.suspend()
+    async with httpx2.AsyncClient(timeout=PATIENCE) as http:
+        # Some of them wait for the worker that hangs, and are answered by the one in its place.
+        replies = await asyncio.gather(
+            *(http.get(f"{watched.url}/healthz", headers=CLOSE) for _ in range(16))
+        )
+        assert {reply.status_code for reply in replies} == {200}
+        await until_workers(watched, {victim.pid})
+        async with asyncio.timeout(PATIENCE):
+            while not RESTARTED.search((await http.get(f"{watched.url}/metrics")).text):
+                await asyncio.sleep(0.05)
+    assert workers(watched) & before == before - {victim.pid}
+    [line] = [line for line in watched.log.read_text().splitlines() if "not answered" in line]
+    assert " ERROR " in line
+    assert f"worker {victim.pid} has not answered for 4 s: it is killed and replaced" in line
+
+
+async def test_a_machine_that_was_suspended_kills_no_worker(watched: RunningServer) -> None:
+    parent = psutil.Process(watched.process.pid)
+    before = workers(watched)
+    everybody = [parent, *map(psutil.Process, before)]
+    for process in everybody:
+        process.suspend()
+    await asyncio.sleep(5)  # longer than a worker may be silent: it is what is tested
+    for process in everybody:
+        process.resume()
+    async with syncline.connect(watched.url, token=watched.token()) as client:
+        document = await client.document()
+        # Several rounds of heartbeats later.
+        for _ in range(30):
+            await document.increment("/n")
+            await asyncio.sleep(0.2)
+    assert workers(watched) == before
+    assert "has not answered" not in watched.log.read_text()
 
 
 async def test_sighup_renews_all_and_loses_nobody(served: RunningServer) -> None:

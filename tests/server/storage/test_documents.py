@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from support.store import PATIENCE, Clock, Publications, Service, Store, refused
+from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store, refused
 from syncline_protocol.documents import Removed, Updated
 from syncline_protocol.errors import Code
 from syncline_protocol.fields import REVISION_LIMIT
 from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_document_sid
 from syncline_server.storage import keys
-from syncline_server.storage.commit import now_ms
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.documents import Documents, Step
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, ReplyError
 
@@ -287,6 +287,68 @@ async def test_a_revision_that_was_lost_is_not_given_to_other_content(
     assert not lost & again
 
 
+async def test_no_clock_pushes_a_revision_more_than_a_minute_ahead(
+    service: Service, clock: Clock
+) -> None:
+    await service.create("prefs")
+    clock.offset_ms = YEAR_MS
+    written = (await service.set("prefs", b"{}")).document
+    clock.offset_ms = 0
+    assert 50_000 < written.revision / REVISION_RANDOM - now_ms() < 70_000
+
+
+async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
+    service: Service, admin: Connection, clock: Clock
+) -> None:
+    """Else a write that a failover lost would share its revision with other content."""
+    clock.offset_ms = 59_000
+    document = await service.create("prefs", b"{}")
+    clock.offset_ms = 0
+    key = f"{keys.tag_of(service.sid, 'prefs')}:document:{document.sid}"
+    kept = await admin.execute("DUMP", key)
+    followers = set()
+    for _ in range(20):
+        newest = (await service.set("prefs", b"{}")).document.revision
+        followers.add(newest)
+        steps = [Step("alice", b"{}", None), Step("bob", b"{}", None)]
+        combined = await service.documents.set_in_steps(
+            service.sid, document.sid, steps, newest, None
+        )
+        revisions = [each.document.revision for each in combined]
+        assert revisions == [revisions[-1] - 1, revisions[-1]]
+        await admin.execute("RESTORE", key, 0, kept, "REPLACE")
+    assert len(followers) > 15
+    assert max(followers) - document.revision <= REVISION_RANDOM
+
+
+@pytest.mark.parametrize("offset_ms", [-YEAR_MS, -2 * HOUR_MS, 2 * HOUR_MS, YEAR_MS])
+async def test_a_wrong_clock_neither_ends_a_document_early_nor_keeps_it(
+    service: Service, clock: Clock, elapse: Elapse, offset_ms: int
+) -> None:
+    clock.offset_ms = offset_ms
+    for name in ("kept", "set"):
+        document = await service.create(name, ttl=60)
+        assert document.expires_ms == document.created_ms + 60_000
+        assert abs(document.created_ms + offset_ms - clock()) < PATIENCE * 1000
+    await elapse(59_000)
+    assert await service.get("kept") is not None
+    assert (await service.set("set", b"{}")).document.sid == document.sid
+    await elapse(1_001)
+    assert await service.get("kept") is None
+    await refused(service.set("set", b"{}"), Code.NAME_NOT_FOUND)
+
+
+async def test_a_client_that_names_a_revision_that_none_can_have_does_not_use_them_up(
+    service: Service,
+) -> None:
+    document = await service.create("prefs")
+    held = document.revision + 3 * 60_000 * REVISION_RANDOM
+    assert await service.documents.advance(service.sid, document.sid, held) == document
+    held = document.revision + 30_000 * REVISION_RANDOM
+    advanced = await service.documents.advance(service.sid, document.sid, held)
+    assert held < advanced.revision <= held + REVISION_RANDOM
+
+
 # Operation ids
 
 
@@ -386,7 +448,7 @@ async def test_an_operation_id_is_forgotten_in_time(
 ) -> None:
     await service.create("prefs")
     await service.set("prefs", b"{}", op="op-1")
-    [key] = await admin.execute("KEYS", f"{{{service.sid}:*:operation:*")
+    [key] = await admin.execute("KEYS", f"{{{service.sid}*:operation:*")
     assert 0 < await admin.execute("PTTL", key) <= 120_000
 
 
@@ -432,31 +494,28 @@ async def test_a_cleared_expiry_is_off_the_index(service: Service, admin: Connec
 
 
 async def test_past_its_expiry_a_document_is_absent_to_every_read_and_write(
-    service: Service, clock: Clock
+    service: Service, elapse: Elapse
 ) -> None:
     """Without a sweeper: the moment counts, not the removal."""
     for name in ("read", "set", "remove", "conditional"):
         await service.create(name, ttl=60)
     document = await service.get("read")
     assert document is not None
-    clock.offset_ms = 59_000
-    assert await service.get("read") == document
-    clock.offset_ms = 60_001
+    await elapse(59_000)
+    assert await service.get("read") is not None
+    await elapse(1_001)
     assert await service.get("read") is None
     assert await service.get(document.sid) is None
     await refused(service.set("set", b"{}"), Code.NAME_NOT_FOUND)
     await refused(service.remove("remove"), Code.NAME_NOT_FOUND)
     await refused(service.set("conditional", b"{}", if_match=0), Code.NAME_NOT_FOUND)
-    # What a write has found expired stays so, even for one whose clock is behind.
-    clock.offset_ms = 0
-    assert await service.get("set") is None
 
 
 async def test_a_name_is_free_at_the_moment_of_expiry(
-    service: Service, published: Publications, clock: Clock
+    service: Service, published: Publications, elapse: Elapse
 ) -> None:
     first = await service.create("prefs", b'{"a":1}', ttl=60)
-    clock.offset_ms = 61_000
+    await elapse(61_000)
     second, created = await service.find_or_create("prefs", b'{"a":2}')
     assert created and second.document.sid != first.sid
     [event] = await published.take()
@@ -466,7 +525,7 @@ async def test_a_name_is_free_at_the_moment_of_expiry(
 
 
 async def test_only_what_is_past_its_expiry_expires(
-    service: Service, published: Publications, clock: Clock
+    service: Service, published: Publications, elapse: Elapse
 ) -> None:
     stays = await service.create("stays")
     later = await service.create("later", ttl=60)
@@ -474,7 +533,7 @@ async def test_only_what_is_past_its_expiry_expires(
         await service.documents.expire(service.sid, sid)
     assert await service.get("stays") == stays
     assert await service.get("later") == later
-    clock.offset_ms = 61_000
+    await elapse(61_000)
     await asyncio.gather(*(service.documents.expire(service.sid, later.sid) for _ in range(3)))
     [event] = await published.take()
     assert isinstance(event, Removed) and event.expired

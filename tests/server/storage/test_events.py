@@ -3,7 +3,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from support.store import Clock, Publications, Service
+from support.store import Elapse, Publications, Service
 from syncline_protocol.documents import Removed, Updated
 from syncline_server.storage.events import parse_event
 
@@ -78,12 +78,12 @@ def test_data_is_passed_on_as_it_is() -> None:
 
 
 async def test_what_the_script_publishes_is_read_back(
-    service: Service, published: Publications, clock: Clock
+    service: Service, published: Publications, elapse: Elapse
 ) -> None:
     data = orjson.dumps({"a": '\n\\"é\u2028', "b": [1.5, 2**63, None]})
     document = await service.create("na\nme\\é", data, 60)
     updated = (await service.set(document.sid, data, who="li\nne/é")).document
-    clock.offset_ms = 61_000
+    await elapse(61_000)
     await service.documents.expire(service.sid, document.sid)
     update, expiry = await published.take()
     assert isinstance(update, Updated) and isinstance(expiry, Removed)

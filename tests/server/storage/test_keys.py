@@ -44,8 +44,9 @@ async def test_redis_holds_what_the_module_says(service: Service, admin: Connect
         f"{tag}:names",
         keys.listing(tag),
         keys.expiries(tag),
-        f"{tag}:operation:5:alice:op-1",
+        f"{keys.service_tag(service.sid)}:operation:5:alice:op-1",
         keys.due(service.sid),
+        keys.filled(service.sid),
     }
     assert await admin.execute("HGETALL", f"{tag}:names") == [b"prefs", document.sid.encode()]
     assert await admin.execute("ZRANGE", keys.listing(tag), 0, -1) == [document.sid.encode()]

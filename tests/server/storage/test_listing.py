@@ -3,16 +3,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+import re
+from collections.abc import Awaitable
 
 import pytest
 
-from support.store import Clock, Service, refused
+from support.store import Elapse, Service, Store, refused
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_protocol.sids import bucket_of_name
+from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.filled_buckets import FilledBuckets
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
+from syncline_server.storage.services import Services
 
 
 class Pages:
@@ -48,7 +54,7 @@ class Pages:
 
 @pytest.fixture
 def pages(redis: Redis, documents: Documents, service_sid: str) -> Pages:
-    return Pages(Listing(redis, documents), service_sid)
+    return Pages(Listing(redis, documents, 100), service_sid)
 
 
 async def fill(service: Service, count: int) -> list[str]:
@@ -87,7 +93,7 @@ async def test_a_thousand_documents_and_more(pages: Pages, service: Service) -> 
 async def test_the_states_are_the_newest(redis: Redis, service: Service) -> None:
     await service.create("prefs", b'{"a":1}')
     document = (await service.set("prefs", b'{"a":2}', 60)).document
-    page = await Listing(redis, service.documents).page(service.sid, 50, None)
+    page = await Listing(redis, service.documents, 100).page(service.sid, 50, None)
     assert page.items == [document]
 
 
@@ -177,12 +183,12 @@ async def test_a_page_goes_on_where_its_mark_is_gone(pages: Pages, service: Serv
 
 
 async def test_what_is_past_its_expiry_is_not_listed_and_leaves_no_hole(
-    pages: Pages, service: Service, clock: Clock
+    pages: Pages, service: Service, elapse: Elapse
 ) -> None:
     stays = await fill(service, 12)
     expiring: list[Document] = await asyncio.gather(*(service.create(ttl=10) for _ in range(40)))
     assert sum(len(page) for page in await pages.forward(5)) == 12 + len(expiring)
-    clock.offset_ms = 11_000
+    await elapse(11_000)
     found = await pages.forward(5)
     assert [sid for page in found for sid in page] == stays
     assert [len(page) for page in found] == [5, 5, 2]
@@ -215,6 +221,101 @@ async def test_what_is_past_its_expiry_is_not_listed_and_leaves_no_hole(
 async def test_a_token_that_no_page_gave_is_refused(pages: Pages, token: str) -> None:
     refusal = await refused(pages.page(5, token), Code.INVALID_PAGE_TOKEN)
     assert len(refusal.message) < 200
+
+
+SMALL_SERVICE_COMMANDS = 30
+"""What a list of a few documents costs at most, with the commands in scripts."""
+
+
+async def commands_of(admin: Connection, work: Awaitable[object]) -> int:
+    """How many commands Redis carried out for something."""
+    await admin.execute("CONFIG", "RESETSTAT")
+    await work
+    stats = (await admin.execute("INFO", "commandstats")).decode()
+    return sum(
+        int(calls) for calls in re.findall(r"^cmdstat_(?!config|info).*?calls=(\d+)", stats, re.M)
+    )
+
+
+@pytest.fixture
+async def new_service_sid(redis: Redis) -> str:
+    """One that was made as the API makes it."""
+    return (await Services(redis).create({}, 100_000)).sid
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 50), (3, 50), (5, 1), (300, 1)])
+async def test_a_small_page_costs_few_commands(
+    redis: Redis,
+    documents: Documents,
+    new_service_sid: str,
+    admin: Connection,
+    count: int,
+    size: int,
+) -> None:
+    await fill(Service(documents, new_service_sid), count)
+    pages = Pages(Listing(redis, documents, 100), new_service_sid)
+    assert await commands_of(admin, pages.page(size)) <= SMALL_SERVICE_COMMANDS
+
+
+@pytest.mark.parametrize("count", [60, 1000])
+async def test_the_cost_follows_the_page(
+    redis: Redis, documents: Documents, new_service_sid: str, admin: Connection, count: int
+) -> None:
+    await fill(Service(documents, new_service_sid), count)
+    pages = Pages(Listing(redis, documents, 100), new_service_sid)
+    for size in (5, 20, 50):
+        # A document: its bucket's index, the script, and two commands in it.
+        assert await commands_of(admin, pages.page(size)) <= 4 * (size + 1) + 20
+
+
+async def test_what_was_stored_before_there_was_an_index_is_found(
+    redis: Redis, pages: Pages, service: Service, admin: Connection
+) -> None:
+    sids = await fill(service, 40)
+    await admin.execute("DEL", keys.filled(service.sid))
+    found = await pages.forward(15)
+    assert [sid for page in found for sid in page] == sids
+    later = await fill(service, 40)
+    found = await pages.forward(15)
+    assert [sid for page in found for sid in page] == sorted(sids + later)
+
+
+async def test_an_inspection_puts_back_what_the_index_has_lost(
+    redis: Redis, pages: Pages, service: Service, admin: Connection
+) -> None:
+    sids = await fill(service, 40)
+    await pages.page(1)
+    lost = {sid[2:4] for sid in sids[::3]}
+    await admin.execute("HDEL", keys.filled(service.sid), *lost)
+    buckets = await FilledBuckets(redis).inspect(service.sid)
+    assert buckets == sorted({int(sid[2:4], 16) for sid in sids})
+    assert [sid for page in await pages.forward(50) for sid in page] == sids
+
+
+async def test_buckets_that_are_empty_cost_one_list_more_and_no_other(
+    redis: Redis, documents: Documents, new_service_sid: str, admin: Connection
+) -> None:
+    service = Service(documents, new_service_sid)
+    sids = await fill(service, 500)
+    pages = Pages(Listing(redis, documents, 100), new_service_sid)
+    await asyncio.gather(*(service.remove(sid) for sid in sids[3:]))
+    assert [sid for page in await pages.forward(50) for sid in page] == sids[:3]
+    assert await commands_of(admin, pages.page(50)) <= SMALL_SERVICE_COMMANDS
+    again = await fill(service, 30)
+    assert [sid for page in await pages.forward(50) for sid in page] == sorted(sids[:3] + again)
+
+
+async def test_lists_beyond_the_limit_are_refused(
+    redis: Redis, service: Service, store: Store
+) -> None:
+    listing = Listing(redis, service.documents, 2)
+    with store.paused():
+        two = [asyncio.create_task(listing.page(service.sid, 5, None)) for _ in range(2)]
+        await asyncio.sleep(0)
+        refusal = await refused(listing.page(service.sid, 5, None), Code.TOO_MANY_REQUESTS)
+    assert refusal.code.retry
+    await asyncio.gather(*two)
+    assert (await listing.page(service.sid, 5, None)).items == []
 
 
 async def test_a_token_of_an_emptied_service_leads_nowhere(pages: Pages, service: Service) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from support.store import PATIENCE, Line, Publications, Service, Store, eventually, refused
+from support.store import PATIENCE, Clock, Line, Publications, Service, Store, eventually, refused
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
+from syncline_protocol.sids import BUCKETS, bucket_of_name, make_document_sid
 from syncline_server.storage import keys
-from syncline_server.storage.commit import REVISION_RANDOM, now_ms
+from syncline_server.storage.chosen_sids import ChosenSids
+from syncline_server.storage.commit import REVISION_RANDOM, NewDocument, now_ms
 from syncline_server.storage.documents import Documents, Step
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -28,12 +30,18 @@ async def line(tmp_path: Path, store: Store) -> AsyncIterator[Line]:
 
 
 @pytest.fixture
-async def mine(line: Line, service_sid: str) -> AsyncIterator[Service]:
-    """The service, by the line."""
+async def by_line(line: Line) -> AsyncIterator[Redis]:
+    """The store, by the line."""
     redis = Redis(line.engine, PATIENCE)
     await redis.start()
-    yield Service(Documents(redis, 120), service_sid)
+    yield redis
     await redis.stop()
+
+
+@pytest.fixture
+def mine(by_line: Redis, service_sid: str) -> Service:
+    """The service, by the line."""
+    return Service(Documents(by_line, 120), service_sid)
 
 
 async def aged(document: Document) -> Document:
@@ -55,6 +63,26 @@ async def test_a_creation(
     assert created
     assert await mine.get(written.document.sid) == written.document
     assert written.document.data == b'{"a":1}'
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("distance", [0, 1])
+async def test_a_creation_under_a_chosen_sid_and_a_change_by_its_name(
+    mine: Service, by_line: Redis, line: Line, lost: str, op: str | None, distance: int
+) -> None:
+    """`distance`: of the bucket of the SID from that of the name."""
+    sid = make_document_sid((bucket_of_name("prefs") + distance) % BUCKETS, bytes(15))
+    new = NewDocument(name="prefs", data=b'{"a":1}', ttl=None, who="alice", op=op)
+    line.lose = lost
+    created = await ChosenSids(by_line, mine.documents).create(mine.sid, sid, new)
+    assert line.lose is None
+    document = await aged(created.document)
+    assert await mine.get("prefs") == await mine.get(sid) == document
+    line.lose = lost
+    changed = await mine.set("prefs", b'{"a":2}')
+    assert line.lose is None
+    assert await mine.get(sid) == changed.document
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -199,3 +227,31 @@ async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     rival = await service.set("prefs", b'{"by":"rival"}')
     assert await admin.execute(*late[0]) == [b"void"]
     assert await service.get("prefs") == rival.document
+
+
+@pytest.mark.parametrize("offset_ms", [-7_200_000, 7_200_000])
+@pytest.mark.parametrize("lost", LOST)
+async def test_a_wrong_clock_lets_no_write_be_applied_twice(
+    mine: Service,
+    service: Service,
+    line: Line,
+    published: Publications,
+    clock: Clock,
+    lost: str,
+    offset_ms: int,
+) -> None:
+    """Another writer came between, so that the mark of the write is gone."""
+    await aged(await mine.create("prefs", b'{"n":0}'))
+    clock.offset_ms = offset_ms
+    reconnected = mine.documents._redis.reconnected
+
+    async def overtaken(key: str) -> None:
+        await service.set("prefs", b'{"n":2}', who="bob")
+        await reconnected(key)
+
+    mine.documents._redis.reconnected = overtaken  # type: ignore[method-assign]
+    line.lose = lost
+    refusal = await refused(mine.set("prefs", b'{"n":1}', who="alice"), Code.UNAVAILABLE)
+    assert "may or may not" in refusal.message
+    events = await published.take()
+    assert [event.by for event in events] == (["bob"] if lost == "commit" else ["alice", "bob"])

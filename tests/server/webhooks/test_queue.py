@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.rig import Rig
-from support.store import Clock, refused
+from support.store import elapsing, refused
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
 from syncline_server.storage.redis.connection import Connection
@@ -86,13 +86,13 @@ async def test_without_a_url_nothing_is_queued_or_noted(rig: Rig, admin: Connect
 
 @pytest.mark.parametrize("wanted", [False, True])
 async def test_an_expiry_is_told_of_whoever_comes_across_it(
-    rig: Rig, clock: Clock, wanted: bool
+    rig: Rig, admin: Connection, wanted: bool
 ) -> None:
     service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
     await rig.create(service, "swept", ttl=60)
     await rig.create(service, "made again", ttl=60)
     swept = await rig.documents.get(service.sid, "swept")
-    clock.offset_ms = 61_000
+    await elapsing(admin, service.sid)(61_000)
     webhooks = rig.hook(service, "", from_rest=True)
     assert swept is not None
     await rig.documents.expire(service.sid, swept.sid, webhooks)

@@ -22,7 +22,16 @@ Say = Callable[[bytes], None]
 async def saying(head: bytes, *pieces: bytes) -> AsyncIterator[Place]:
     """A server that answers a handshake with `head`, and the first request with these pieces."""
 
+    ended = asyncio.Event()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await say(reader, writer)
+        finally:
+            writer.close()
+            ended.set()
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for piece in (head[:10], head[10:]):
             writer.write(piece)
@@ -33,12 +42,12 @@ async def saying(head: bytes, *pieces: bytes) -> AsyncIterator[Place]:
             await writer.drain()
             await asyncio.sleep(0)
         await reader.read()
-        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield Place(f"http://127.0.0.1:{port}", lambda: "token")
+        await ended.wait()
 
 
 def frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:

@@ -4,6 +4,7 @@ import { Connection } from "./connection.js";
 import { SyncDocument } from "./document.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
+import { halfIn } from "./json-faults.js";
 import { Json } from "./json.js";
 import { OpenDocuments } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
@@ -21,7 +22,9 @@ import { TokenSource } from "./token.js";
  * @property {"open_or_create" | "open_existing" | "create_new"} [mode] by default
  *   `open_or_create`, or `create_new` without `id`
  * @property {JsonObject} [data] of a document that is created
- * @property {number} [ttl] seconds to live, of a document that is created; 0 for ever
+ * @property {number} [ttl] seconds to live, of a document that is created; 0: it does not expire
+ * @property {AbortSignal} [signal] gives up when it is aborted, with its reason; the subscription
+ *   is taken back, but a document that was created stays
  */
 
 /**
@@ -66,7 +69,7 @@ export class Client extends Emitter {
     super();
     const complete = withDefaults(options);
     this.#connection = new Connection(parseServer(options.url), new TokenSource(token), complete, {
-      onEvent: (message) => this.#onEvent(message),
+      onEvent: (message, mayBeEarly) => this.#onEvent(message, mayBeEarly),
       onConnected: () => this.#documents.resubscribe(),
       onState: (state) => this.emit("connectionStateChanged", state),
       onBroken: (error, isTerminal) => this.#onBroken(error, isTerminal),
@@ -101,7 +104,8 @@ export class Client extends Emitter {
    * @param {string | OpenDocumentOptions} [document] its SID or unique name; left out, a document
    *   without a name is created
    * @returns {Promise<SyncDocument>} rejected with a `SynclineError`: 404 it does not exist and
-   *   must not be created, 409 the name is taken, and as in `SyncDocument`
+   *   must not be created, 409 the name is taken, and as in `SyncDocument`. A server that has no
+   *   room (429, 503) is waited for, up to `requestTimeout`
    */
   async document(document) {
     if (!["undefined", "string", "object"].includes(typeof document)) {
@@ -109,15 +113,19 @@ export class Client extends Emitter {
     }
     const given = typeof document === "string" ? { id: document } : (document ?? {});
     const id = given.id || undefined;
+    const half = typeof id === "string" ? halfIn(id) : null;
+    if (half) throw new SynclineError(`id holds ${half}.`, { code: Code.INVALID_NAME, status: 400 });
     const mode = given.mode ?? (id ? "open_or_create" : "create_new");
     if (!id && mode === "open_existing") {
       throw new SynclineError("Cannot get entity without id", { status: 404 });
     }
-    const data = given.data ? Json.data(given.data, this.#documents.dataLimit) : undefined;
+    const { dataLimit } = this.#documents;
+    const data = given.data == null ? undefined : Json.data(given.data, dataLimit);
     const members = { document: id, mode, data, ttl: given.ttl, op: makeOp() };
     return this.#documents.open(
       members,
       (subscription) => new SyncDocument(this.#documents, subscription),
+      given.signal,
     );
   }
 
@@ -137,13 +145,16 @@ export class Client extends Emitter {
     this.#documents.end(null);
   }
 
-  /** @param {JsonObject} message */
-  #onEvent(message) {
+  /**
+   * @param {JsonObject} message
+   * @param {boolean} mayBeEarly
+   */
+  #onEvent(message, mayBeEarly) {
     if (message.event === "token_about_to_expire") {
       this.emit("tokenAboutToExpire", undefined);
       void this.#connection.renewToken();
     } else if (message.document) {
-      this.#documents.take(message.event, message.document);
+      this.#documents.take(message.event, message.document, mayBeEarly);
     }
   }
 

@@ -13,9 +13,11 @@ export const Close = Object.freeze({
 
 export const FIRST_PRIVATE_CLOSE_CODE = 4000;
 const FIRST_FINAL_CLOSE_CODE = 4500;
-const FINAL_CLOSE_CODES = new Set([1002, 1003, 1007, 1009, 1010]);
 
 /**
+ * Only the server's own codes are final. Those of RFC 6455 may come from whatever stands between:
+ * a proxy that garbles a frame makes the server close with 1002 or 1007.
+ *
  * @param {number} code
  * @param {string} reason
  */
@@ -25,6 +27,6 @@ export function whyClosed(code, reason) {
     const details = { code: Code.TOKEN_INVALID, status: 401, closeCode: code };
     return new SynclineError(reason || "the token was refused", details);
   }
-  const retry = code < FIRST_FINAL_CLOSE_CODE && !FINAL_CLOSE_CODES.has(code);
+  const retry = code < FIRST_FINAL_CLOSE_CODE;
   return connectionLost(reason || "the connection broke", { closeCode: code, retry });
 }

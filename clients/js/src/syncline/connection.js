@@ -1,30 +1,35 @@
 /** The connection, through every break. */
 
+import { Attempts } from "./attempts.js";
 import { Backoff } from "./backoff.js";
 import { Dialer } from "./dialer.js";
 import {
+  HalfOpen,
   INTERRUPTED,
   SynclineError,
+  TokenDenied,
   clientClosed,
   connectionLost,
   messageOf,
   tooManyRequests,
 } from "./errors.js";
 import { Code, OUTSTANDING_LIMIT } from "./protocol.js";
-import { Deferred, ignore, orAborted, within } from "./timing.js";
+import { Deferred, ignore, orAborted, sleep, within } from "./timing.js";
 import { TokenSource } from "./token.js";
+import { watchWakeups } from "./wakeups.js";
 
 /** @import { Options, Server } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Token } from "./token.js" */
-/** @import { EventHandler, Receive, Request, Transport } from "./transport.js" */
+/** @import { Exit, ObserverOfEvents, Receive, Request, Transport } from "./transport.js" */
 
 /**
  * As the vendor's SDK names them.
  *
  * - `connecting`: there is no connection, and one is being made, now or after a pause.
  * - `connected`
- * - `denied`: the token was refused or has expired; `updateToken` connects again.
+ * - `denied`: the token was refused or has expired, or the token function threw `TokenDenied`; `updateToken`
+ *   connects again.
  * - `error`: the server has ended the connection for good; make another client.
  * - `disconnecting`, `disconnected`: by `shutdown`.
  *
@@ -36,7 +41,7 @@ import { TokenSource } from "./token.js";
  * Who is told of a connection.
  *
  * @typedef {object} Observer
- * @property {EventHandler} onEvent takes each event of the server, in order
+ * @property {ObserverOfEvents} onEvent takes each event of the server, in order
  * @property {() => void} onConnected there is a new transport
  * @property {(state: ConnectionState) => void} onState
  * @property {(error: SynclineError, isTerminal: boolean) => void} onBroken takes why the
@@ -69,6 +74,8 @@ export class Connection {
   #stop = new AbortController();
   #wake = ignore;
   #outstanding = 0;
+  /** @type {SynclineError | null} why there is no connection, or was none the last time */
+  #break = null;
 
   /**
    * @param {Server} server
@@ -88,17 +95,22 @@ export class Connection {
     return this.#transport?.isOpen ? this.#transport : null;
   }
 
+  /** Why there is no connection; null while there is one. */
+  get #lastBreak() {
+    return this.transport ? null : this.#break;
+  }
+
   get #token() {
     return this.#dialer.token;
   }
 
   /** Connect, and keep connected. */
   start() {
-    const online = () => {
+    watchWakeups(this.#stop.signal, (isNewNetwork) => {
+      // A pause has no point any more; the one of a client that is denied has.
       if (!this.#failure) this.#wake();
-    };
-    // A browser's; a pause has no point any more when the network is back.
-    globalThis.addEventListener?.("online", online, { signal: this.#stop.signal });
+      this.transport?.probe(isNewNetwork);
+    });
     void this.#keepOpen();
   }
 
@@ -109,20 +121,22 @@ export class Connection {
    * @param {string} verb
    * @param {JsonObject} members those that are undefined or null are left out
    * @param {Receive<T>} receive
-   * @param {AbortSignal | null} [signal]
+   * @param {Partial<Exit>} [exit]
    * @returns {Promise<T>}
    */
-  async request(verb, members, receive, signal = null) {
+  async request(verb, members, receive, { signal, undo } = {}) {
     if (this.#outstanding >= OUTSTANDING_LIMIT) {
       throw tooManyRequests(`${this.#outstanding} requests wait for their replies already.`);
     }
     const given = Object.entries(members).filter(([, value]) => value != null);
     const request = { do: verb, ...Object.fromEntries(given) };
+    const { requestTimeout } = this.#options;
+    const attempts = new Attempts(request, requestTimeout);
+    const late = () => attempts.late(this.#lastBreak);
     this.#outstanding += 1;
     try {
-      const late = () => this.#late(verb);
-      return await within(this.#options.requestTimeout, late, signal, (patience) =>
-        this.#carryOut(request, receive, patience),
+      return await within(requestTimeout, late, signal ?? null, (patience) =>
+        this.#carryOut(request, receive, { signal: patience, undo }, attempts),
       );
     } finally {
       this.#outstanding -= 1;
@@ -140,6 +154,7 @@ export class Connection {
     const replacement = new TokenSource(token);
     this.#dialer.token = replacement;
     if (!this.transport) {
+      this.#failure = null; // what is asked from here on waits for the new connection
       this.#wake();
       return;
     }
@@ -181,16 +196,22 @@ export class Connection {
    * @template T
    * @param {Request} request
    * @param {Receive<T>} receive
-   * @param {AbortSignal} signal
+   * @param {Exit} exit
+   * @param {Attempts} attempts
    * @returns {Promise<T>}
    */
-  async #carryOut(request, receive, signal) {
+  async #carryOut(request, receive, exit, attempts) {
+    const { backoffInitial, backoffLimit } = this.#options;
+    const backoff = new Backoff(backoffInitial, backoffLimit);
     for (;;) {
-      const transport = await this.#ready(signal);
+      const transport = await this.#ready(exit.signal);
+      if (!attempts.begin()) throw attempts.late(this.#lastBreak);
       try {
-        return await transport.request(request, receive, signal);
+        return await transport.request(request, receive, exit);
       } catch (error) {
-        if (error !== INTERRUPTED) throw error;
+        if (error === INTERRUPTED) continue;
+        if (!attempts.takeRefusal(error)) throw error;
+        await sleep(Math.min(error.retryAfter ?? 0, backoffLimit) + backoff.pause(), exit.signal);
       }
     }
   }
@@ -207,17 +228,12 @@ export class Connection {
     }
   }
 
-  /** @param {string} verb */
-  #late(verb) {
-    const message = `no reply to ${verb} within ${this.#options.requestTimeout} ms`;
-    return new SynclineError(`${message}; its outcome is unknown`, { retry: true });
-  }
-
   async #authenticate() {
     const stop = this.#stop.signal;
     const token = await this.#dialer.getToken(stop);
-    const late = () => this.#late("auth");
-    await within(this.#options.requestTimeout, late, stop, async (signal) => {
+    const { requestTimeout } = this.#options;
+    const late = () => new Attempts({ do: "auth" }, requestTimeout).late(this.#lastBreak);
+    await within(requestTimeout, late, stop, async (signal) => {
       if (!this.transport) throw INTERRUPTED;
       await this.transport.authenticate(token, signal);
     });
@@ -280,9 +296,10 @@ export class Connection {
     const error =
       reason instanceof SynclineError
         ? reason
-        : connectionLost(`there is no token: ${messageOf(reason)}`, { cause: reason });
+        : connectionLost(`the connection failed: ${messageOf(reason)}`, { cause: reason });
+    this.#break = error;
     const isDenied = this.#isDenied(error);
-    const isFinal = !error.status && !error.retry;
+    const isFinal = !error.status && !error.retry && !(error instanceof TokenDenied);
     this.#failure = isDenied || isFinal ? error : null;
     this.#change();
     this.#become(isDenied ? "denied" : isFinal ? "error" : "connecting");
@@ -291,7 +308,7 @@ export class Connection {
     // A listener may have brought a new token, or ended it all, just now.
     const isToWait = this.#isDenied(error) || !isDenied;
     if (isToWait && !this.#stop.signal.aborted) {
-      await this.#pause(isDenied ? null : this.#backoff.pause());
+      await this.#pause(isDenied ? null : this.#pauseAfter(error));
     }
     if (!this.#stop.signal.aborted) this.#failure = null;
     this.#become("connecting");
@@ -305,8 +322,19 @@ export class Connection {
    * @param {SynclineError} error
    */
   #isDenied(error) {
-    if (!error.status || error.retry || this.#token !== this.#tried) return false;
+    if (this.#token !== this.#tried) return false;
+    if (error instanceof TokenDenied) return true;
+    // A defect of the server (500) says nothing of the token.
+    if (error.retry || error.status < 400 || error.status > 499) return false;
     return error.code !== Code.TOKEN_EXPIRED || !this.#token.isRenewable;
+  }
+
+  /** @param {SynclineError} error */
+  #pauseAfter(error) {
+    // Finding it half-open took seconds: that was pause enough.
+    if (error instanceof HalfOpen) return 0;
+    const wanted = Math.min(error.retryAfter ?? 0, this.#options.backoffLimit);
+    return wanted + this.#backoff.pause();
   }
 
   /**

@@ -31,7 +31,7 @@ const MUTATE_PAUSE_LIMIT = 500;
 
 /**
  * @typedef {object} WriteOptions
- * @property {number} [ttl] seconds to live from now on, 0 for ever; left out, the expiry stays
+ * @property {number} [ttl] seconds to live from now on, 0: it does not expire; without it, the expiry stays
  * @property {string} [ifMatch] write only if the document is at this revision
  */
 
@@ -183,19 +183,20 @@ export class SyncDocument extends Emitter {
   /**
    * Compute new data from the newest and write it, again if somebody else was quicker.
    *
-   * @param {Mutator} mutator may be called again, with newer data; must not itself wait for a
-   *   `mutate` of this document
+   * @param {Mutator} mutator may be called again, with newer data; a `mutate` of this document in
+   *   it is rejected
    * @param {{ ttl?: number }} [options] as in `set`
    * @returns {Promise<JsonObject>} the data as written; the newest data if the mutator cancelled
    */
   async mutate(mutator, { ttl } = {}) {
     this.#checkOpen();
     const deadline = performance.now() + this.#documents.options.mutateTimeout;
-    return this.#subscription.mutations.run(async () => {
+    const { mutations } = this.#subscription;
+    return mutations.run(this.#documents.options.mutateWait, async (calling) => {
       // The refusal brings the newest state: the first attempt after it needs no pause.
       for (let ceiling = 0; ; ceiling = Math.min(ceiling * 2 || MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)) {
         const newest = this.#subscription.current;
-        const data = await mutator(newest.data);
+        const data = await calling(() => mutator(newest.data));
         if (data === null || data === undefined) return this.data;
         try {
           return await this.set(data, { ttl, ifMatch: newest.revision });
@@ -312,8 +313,26 @@ export class SyncDocument extends Emitter {
       return (written ?? (await this.#read())).data;
     } catch (error) {
       const newest = error instanceof SynclineError ? error.document : null;
-      if (newest) this.#subscription.adopt(newest);
+      if (newest) this.#takeNewest(newest, members.if_match);
       throw error;
+    }
+  }
+
+  /**
+   * Take the state that came with the refusal of a conditional write.
+   *
+   * @param {Snapshot} newest
+   * @param {string} ifMatch the revision that was asked for
+   */
+  #takeNewest(newest, ifMatch) {
+    const asked = Number(ifMatch);
+    // Older than a revision that was here: the revision is gone. (A refusal that was overtaken by
+    // events is older than `current`, but not than what it refused.)
+    const isGone = newest.order < asked && asked <= this.#subscription.current.order;
+    if (isGone && newest.order < this.#subscription.current.order) {
+      this.#subscription.restore(newest);
+    } else {
+      this.#subscription.adopt(newest);
     }
   }
 

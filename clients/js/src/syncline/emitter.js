@@ -1,7 +1,8 @@
 /** Events by listeners. */
 
 /**
- * The listeners of one source. A listener that throws is reported, and disturbs nobody else.
+ * The listeners of one source. The failure of a listener, be it thrown or a promise that is
+ * rejected, is logged, and disturbs nobody else.
  *
  * @template {Record<string, any>} Events what a listener gets, by the event's name
  */
@@ -87,10 +88,16 @@ export class Emitter {
     const listeners = this.#listeners.get(name) ?? [];
     for (const { listener, once } of listeners) {
       if (once) this.off(name, listener);
-      try {
-        listener.call(this, event);
-      } catch (error) {
+      /** @param {unknown} error */
+      const report = (error) => {
         console.error(`syncline: a listener for ${String(name)} failed:`, error);
+      };
+      try {
+        const result = /** @type {any} */ (listener.call(this, event));
+        // An async listener: nobody else sees its rejection. (A thenable need not be a Promise.)
+        if (typeof result?.then === "function") result.then(undefined, report);
+      } catch (error) {
+        report(error);
       }
     }
     return listeners.length > 0;

@@ -18,6 +18,7 @@ export class SynclineError extends Error {
    *   code?: number,
    *   status?: number,
    *   retry?: boolean,
+   *   retryAfter?: number | null,
    *   closeCode?: number | null,
    *   document?: Snapshot | null,
    *   cause?: unknown,
@@ -32,6 +33,8 @@ export class SynclineError extends Error {
     this.status = details.status ?? 0;
     /** True if the same call may succeed later as it is. */
     this.retry = details.retry ?? false;
+    /** The pause that the server asks for before another attempt; null if it asks for none. */
+    this.retryAfter = details.retryAfter ?? null;
     /** The close code of the WebSocket that ended; null if that is not the reason. */
     this.closeCode = details.closeCode ?? null;
     /** The newest state of the document, with a revision mismatch (status 412); else null. */
@@ -41,6 +44,22 @@ export class SynclineError extends Error {
 
 /** Something answers, but no WebSocket can be made: REST may do. */
 export class WebSocketBlocked extends SynclineError {}
+
+/** The connection is half-open: it looks alive, but nothing comes through. Dial again at once. */
+export class HalfOpen extends SynclineError {}
+
+/**
+ * There will be no token: thrown by the application's token function, when the user is signed out
+ * for example. The client is `denied` then, until `updateToken`; after every other error it asks
+ * again.
+ */
+export class TokenDenied extends SynclineError {
+  /** @param {string} [message] */
+  constructor(message = "the application has no token") {
+    super(message);
+    this.name = "TokenDenied";
+  }
+}
 
 /** A transport ended before the reply; the request may be sent again with the same `op`. */
 export const INTERRUPTED = new SynclineError("the connection was interrupted", { retry: true });
@@ -55,6 +74,11 @@ export function connectionLost(message, details = {}) {
 
 export function clientClosed() {
   return new SynclineError("the client was shut down");
+}
+
+/** @param {string} message */
+export function halfOpen(message) {
+  return new HalfOpen(message, { retry: true });
 }
 
 /** @param {string} reason */
@@ -80,9 +104,10 @@ export function tooLarge(size, limit) {
  * The `error` of a reply.
  *
  * @param {JsonObject} body
+ * @param {number | null} [retryAfter]
  * @throws {TypeError} it is not one
  */
-export function refusalOf(body) {
+export function refusalOf(body, retryAfter = null) {
   const { code, status, message, retry, document } = body;
   if (!Number.isInteger(code) || !Number.isInteger(status)) {
     throw new TypeError("an error has no code or no status");
@@ -91,6 +116,7 @@ export function refusalOf(body) {
     code,
     status,
     retry: Boolean(retry),
+    retryAfter,
     document: document ? Snapshot.parse(document) : null,
   });
 }

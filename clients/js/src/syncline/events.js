@@ -22,7 +22,8 @@
  * @property {boolean} isLocal true if this client removed it
  * @property {string | null} revision of the removal; null if there was no connection then
  * @property {string | null} removedBy the identity, `system` for an expiry; null as above
- * @property {boolean | null} expired true if its time to live ran out; null as above
+ * @property {boolean | null} expired true if its time to live ran out; null as above, unless the
+ *   known expiry has passed
  * @property {Date | null} dateRemoved null as above
  */
 
@@ -94,8 +95,13 @@ export class Removed {
       isLocal: this.isLocal,
       revision: revision ?? null,
       removedBy: removed_by ?? null,
-      expired: expired ?? null,
+      expired: expired ?? (this.#hasRunOut() || null),
       dateRemoved: date_removed ? new Date(date_removed) : null,
     };
+  }
+
+  #hasRunOut() {
+    const { dateExpires } = this.previous;
+    return dateExpires !== null && Date.parse(dateExpires) <= Date.now();
   }
 }

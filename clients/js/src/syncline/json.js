@@ -1,11 +1,15 @@
 /** JSON as text, checked and encoded once. */
 
 import { SynclineError, messageOf, tooLarge } from "./errors.js";
+import { findFault, kindOf } from "./json-faults.js";
 import { Code } from "./protocol.js";
 
 /** @import { JsonObject } from "./protocol.js" */
 
 const utf8 = new TextEncoder();
+
+/** `JSON.stringify` writes a lone surrogate, and only that, as such an escape. */
+const MAY_BE_HALF = /\\ud[89a-f]/;
 
 /**
  * @param {string} text
@@ -27,15 +31,23 @@ export class Json {
 
   /**
    * @param {unknown} value
-   * @throws {SynclineError} it cannot be written: NaN or Infinity, a BigInt, a circle
+   * @param {string} [name] of what it is, for the error's sentence
+   * @throws {SynclineError} it cannot be written, or would be written as something else: NaN or
+   *   Infinity, a BigInt, half of an emoji, a circle, a Map; the sentence says which, and where
    */
-  static of(value) {
+  static of(value, name = "This") {
+    let text;
     try {
-      return new Json(JSON.stringify(value, refuseInfinite));
+      text = JSON.stringify(value, refuseOthers);
+      if (text === undefined) throw new TypeError("it is undefined");
     } catch (error) {
-      const message = `This is no JSON value: ${messageOf(error)}.`;
-      throw new SynclineError(message, { code: Code.INVALID_JSON, status: 400, cause: error });
+      throw notJson(value, name, error);
     }
+    // A backslash of the application's own before "ud800" matches too: only the value can tell.
+    if (MAY_BE_HALF.test(text) && findFault(value) !== null) {
+      throw notJson(value, name, undefined);
+    }
+    return new Json(text);
   }
 
   /**
@@ -47,8 +59,9 @@ export class Json {
    */
   static data(data, limit) {
     if (data === null) throw notData("null", Code.INVALID_DATA);
+    if (data === undefined) throw notData("undefined", Code.INVALID_JSON);
     const json = Json.of(data);
-    if (typeof json.text !== "string" || !json.text.startsWith("{")) {
+    if (!json.text.startsWith("{")) {
       throw notData(Array.isArray(data) ? "an array" : typeof data, Code.INVALID_JSON);
     }
     if (limit !== null) checkSize(json.text, limit);
@@ -65,15 +78,31 @@ function notData(given, code) {
 }
 
 /**
- * JSON would write null, which is another value.
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @param {unknown} cause
+ */
+function notJson(value, name, cause) {
+  const fault = findFault(value);
+  // What V8 says of a value goes on for lines.
+  const [line] = messageOf(cause).split("\n");
+  const reason = fault === null ? line : `at ${fault.place} ${fault.reason}`;
+  const message = `${name} is no JSON value: ${reason}.`;
+  return new SynclineError(message, { code: Code.INVALID_JSON, status: 400, cause });
+}
+
+/**
+ * Refuse what JSON would leave out, or write as another value. A member that is undefined is left
+ * out as usual.
  *
+ * @this {unknown} what holds the value
  * @param {string} key
  * @param {unknown} value
  */
-function refuseInfinite(key, value) {
-  if (typeof value === "number" && !Number.isFinite(value)) {
-    throw new TypeError(`${key || "it"} is ${value}`);
-  }
+function refuseOthers(key, value) {
+  const kind = kindOf(value, Array.isArray(this));
+  if (kind) throw new TypeError(`${key || "it"} is ${kind}`);
   return value;
 }
 
@@ -84,7 +113,7 @@ function refuseInfinite(key, value) {
  */
 export function encodeMessage(members) {
   const pairs = Object.entries(members).map(([name, value]) => {
-    const text = value instanceof Json ? value.text : Json.of(value).text;
+    const text = value instanceof Json ? value.text : Json.of(value, name).text;
     return `${JSON.stringify(name)}:${text}`;
   });
   return `{${pairs.join(",")}}`;

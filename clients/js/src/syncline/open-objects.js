@@ -9,7 +9,7 @@ import { ignore, sleep } from "./timing.js";
 /** @import { Connection } from "./connection.js" */
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
-/** @import { Receive } from "./transport.js" */
+/** @import { Exit, Receive } from "./transport.js" */
 
 /** Documents that are opened at a time after a break. */
 const RESUBSCRIBING_AT_ONCE = 64;
@@ -52,9 +52,10 @@ export class OpenDocuments {
    * @param {string} verb
    * @param {JsonObject} members
    * @param {Receive<T>} receive
+   * @param {Partial<Exit>} [exit]
    */
-  request(verb, members, receive) {
-    return this.#connection.request(verb, members, receive);
+  request(verb, members, receive, exit) {
+    return this.#connection.request(verb, members, receive, exit);
   }
 
   /**
@@ -64,14 +65,19 @@ export class OpenDocuments {
    * @param {JsonObject} members of `open`
    * @param {(subscription: Subscription) => Handle} attach called as the reply comes: no event, no
    *   `close` can fall in between
+   * @param {AbortSignal} [signal]
    * @returns {Promise<Handle>}
    */
-  async open(members, attach) {
+  async open(members, attach, signal) {
     const before = this.#unsubscriptions;
-    const { sid, handle } = await this.request("open", members, (ok) => {
+    /** @param {JsonObject} ok */
+    const receive = (ok) => {
       const subscription = this.#opened(ok);
       return { sid: subscription.sid, handle: attach(subscription) };
-    });
+    };
+    // A reply that comes after the caller has given up has subscribed this connection all the same.
+    const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(ok.document.sid);
+    const { sid, handle } = await this.request("open", members, receive, { signal, undo });
     const subscription = this.#subscriptions.get(sid);
     if (this.#unsubscriptions !== before && subscription) {
       // An `unsubscribe` was under way, maybe of this document, and may have been carried out last.
@@ -89,13 +95,7 @@ export class OpenDocuments {
     const { sid } = subscription;
     if (subscription.handles.size > 0 || this.#subscriptions.get(sid) !== subscription) return;
     this.#subscriptions.delete(sid);
-    if (!this.#connection.transport) return; // the next connection does not open it
-    this.#unsubscriptions += 1;
-    await this.request("unsubscribe", { document: sid }, ignore).catch(ignore);
-    this.#unsubscriptions += 1;
-    const again = this.#subscriptions.get(sid);
-    // Opened meanwhile, and the server may have carried out the `unsubscribe` after that.
-    if (again) await this.#resubscribe(again);
+    await this.#unsubscribe(sid);
   }
 
   /**
@@ -103,11 +103,11 @@ export class OpenDocuments {
    *
    * @param {string} name
    * @param {JsonObject} body its `document`
+   * @param {boolean} mayBeEarly true if it can have overtaken the reply to a write
    */
-  take(name, body) {
+  take(name, body, mayBeEarly) {
     const subscription = this.#subscriptions.get(body.sid);
     if (!subscription) return;
-    const mayBeEarly = !(this.#connection.transport?.ordered ?? true);
     if (name === "updated") {
       subscription.update(body, mayBeEarly);
       if (subscription.isLost) void this.#find(subscription);
@@ -120,6 +120,7 @@ export class OpenDocuments {
   resubscribe() {
     this.#stopResubscribing();
     const waiting = [...this.#subscriptions.values()];
+    for (const subscription of waiting) subscription.reconnected();
     this.#waiting = waiting;
     const work = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -150,6 +151,22 @@ export class OpenDocuments {
     if (held) held.receive(snapshot, true);
     else this.#subscriptions.set(snapshot.sid, subscription);
     return subscription;
+  }
+
+  /**
+   * Tell the server that nobody here has a document open.
+   *
+   * @param {string} sid
+   */
+  async #unsubscribe(sid) {
+    if (this.#subscriptions.has(sid)) return; // another handle has it
+    if (!this.#connection.transport) return; // the next connection does not open it
+    this.#unsubscriptions += 1;
+    await this.request("unsubscribe", { document: sid }, ignore).catch(ignore);
+    this.#unsubscriptions += 1;
+    const again = this.#subscriptions.get(sid);
+    // Opened meanwhile, and the server may have carried out the `unsubscribe` after that.
+    if (again) await this.#resubscribe(again);
   }
 
   /**
@@ -217,8 +234,10 @@ export class OpenDocuments {
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       // Without `data` the document is at the revision held, whatever became current since.
-      subscription.receive(Snapshot.parse(ok.document, held), true);
+      const snapshot = Snapshot.parse(ok.document, held);
+      if (snapshot.order < held.order) subscription.restore(snapshot);
+      else subscription.receive(snapshot, true);
     };
-    await this.#connection.request("open", members, receive, signal);
+    await this.#connection.request("open", members, receive, { signal });
   }
 }

@@ -3,14 +3,17 @@
 import { INTERRUPTED, SynclineError, clientClosed, connectionLost, statusOf } from "./errors.js";
 import { Followers } from "./followers.js";
 import { Http, pathTo } from "./http.js";
-import { PATCH_TYPES } from "./protocol.js";
+import { Code, PATCH_TYPES } from "./protocol.js";
 import { Queue } from "./queue.js";
 import { ignore, within } from "./timing.js";
 import { claimsOf, renewalOf } from "./token.js";
 
 /** @import { Call } from "./http.js" */
 /** @import { Options } from "./options.js" */
-/** @import { EventHandler, Receive, Request, Transport } from "./transport.js" */
+/** @import { EventHandler, Exit, Receive, Request, Transport } from "./transport.js" */
+
+/** Silence after which a stream has missed a heartbeat of the server. */
+const STREAM_DOUBTFUL_AFTER = 20_000;
 
 /** To find, or else create, a document that others create and remove at the same time. */
 const OPEN_ATTEMPTS = 5;
@@ -52,8 +55,9 @@ export class RestTransport {
     this.#url = url;
     this.#options = options;
     this.#onEvent = onEvent;
-    this.#http = new Http(url, options.fetch);
-    this.#followers = new Followers(this.#http, options.eventStreams, onEvent);
+    this.#http = new Http(url, options);
+    this.#followers = new Followers(this.#http, options, onEvent);
+    this.#http.onDeadConnection = () => this.#followers.reopen(options.probeAfter);
     this.#use(token);
     void this.ended.then(() => clearTimeout(this.#renewal));
   }
@@ -92,10 +96,10 @@ export class RestTransport {
    * @template T
    * @param {Request} request
    * @param {Receive<T>} receive
-   * @param {AbortSignal} signal
+   * @param {Exit} exit
    * @returns {Promise<T>}
    */
-  async request(request, receive, signal) {
+  async request(request, receive, { signal }) {
     const address = request.document;
     const turn = this.#turns.get(address) ?? new Queue();
     if (address !== undefined) this.#turns.set(address, turn);
@@ -105,6 +109,10 @@ export class RestTransport {
         if (!this.isOpen) throw INTERRUPTED;
         return await this.#carryOut(request, receive, signal);
       });
+    } catch (error) {
+      // What `receive` cannot make sense of is not the server's: a portal's JSON, for example.
+      const isMeant = error instanceof SynclineError || signal.aborted;
+      throw isMeant ? error : this.#http.lost(error);
     } finally {
       if (turn.isIdle) this.#turns.delete(address);
     }
@@ -120,6 +128,12 @@ export class RestTransport {
     const trial = await RestTransport.open(this.#url, token, this.#options, ignore, signal);
     trial.close();
     if (this.isOpen) this.#use(token);
+  }
+
+  /** @param {boolean} isNewNetwork true if connections from before may be dead */
+  probe(isNewNetwork) {
+    void this.#http.probe();
+    this.#followers.reopen(isNewNetwork ? 0 : STREAM_DOUBTFUL_AFTER);
   }
 
   close() {
@@ -142,7 +156,7 @@ export class RestTransport {
   /** @param {AbortSignal} signal */
   async #check(signal) {
     try {
-      await this.#http.call("GET", "?PageSize=1", {}, signal);
+      await this.#http.check(signal);
     } catch (error) {
       // Another refusal than the token's: it answers, and that is enough.
       if (error === INTERRUPTED || !(error instanceof SynclineError) || !error.status) throw error;
@@ -204,7 +218,8 @@ export class RestTransport {
       } catch (error) {
         // Otherwise another client has created it meanwhile.
         const isLast = mode === "create_new" || attempt === OPEN_ATTEMPTS;
-        if (statusOf(error) !== 409 || isLast) throw error;
+        const isTaken = error instanceof SynclineError && error.code === Code.NAME_TAKEN;
+        if (!isTaken || isLast) throw error;
       }
     }
   }

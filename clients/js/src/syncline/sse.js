@@ -1,6 +1,6 @@
 /** A stream of server-sent events. */
 
-import { connectionLost, tokenExpired } from "./errors.js";
+import { SynclineError, connectionLost, halfOpen, messageOf, tokenExpired } from "./errors.js";
 import { Code, MESSAGE_LIMIT } from "./protocol.js";
 import { ignore, within } from "./timing.js";
 
@@ -51,10 +51,13 @@ class EventStreamParser {
 /**
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<{ name: string, data: JsonObject }>}
+ * @param {() => void} [onPart] called whenever something comes, be it a comment
+ * @returns {AsyncGenerator<{ name: string, data: JsonObject }>} it ends where the network ends it;
+ *   throws a `HalfOpen` for one that is silent, and another `SynclineError` for what the server says
+ *   or cannot have said
  */
-export async function* readEvents(body, signal) {
-  const late = () => connectionLost("an event stream is silent");
+export async function* readEvents(body, signal, onPart = ignore) {
+  const late = () => halfOpen("an event stream is silent");
   const reader = body.getReader();
   const decoder = new TextDecoder();
   const parser = new EventStreamParser();
@@ -62,12 +65,34 @@ export async function* readEvents(body, signal) {
     for (;;) {
       const part = await within(STREAM_SILENCE_LIMIT, late, signal, () => reader.read());
       if (part.done) return;
-      for (const { name, data } of parser.push(decoder.decode(part.value, { stream: true }))) {
-        yield { name, data: checkClosing(name, JSON.parse(data)) };
-      }
+      onPart();
+      yield* eventsIn(parser.push(decoder.decode(part.value, { stream: true })));
     }
   } finally {
     reader.cancel().catch(ignore);
+  }
+}
+
+/**
+ * @param {Iterator<{ name: string, data: string }>} parsed
+ * @returns {Generator<{ name: string, data: JsonObject }>}
+ */
+function* eventsIn(parsed) {
+  for (;;) {
+    const event = readNext(parsed);
+    if (event === null) return;
+    yield event;
+  }
+}
+
+/** @param {Iterator<{ name: string, data: string }>} parsed */
+function readNext(parsed) {
+  try {
+    const { done, value } = parsed.next();
+    return done ? null : { name: value.name, data: checkClosing(value.name, JSON.parse(value.data)) };
+  } catch (error) {
+    if (error instanceof SynclineError) throw error;
+    throw connectionLost(`an event stream cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,8 +1,8 @@
-/** One open document: what it is, and what was told of it. */
+/** One open document: what it is, and what its handles know of it. */
 
 import { Inapplicable, apply } from "./deltas.js";
 import { Removed, Updated } from "./events.js";
-import { Queue } from "./queue.js";
+import { MutationQueue } from "./mutation-queue.js";
 import { Snapshot, checkRevision } from "./snapshot.js";
 
 /** @import { JsonObject } from "./protocol.js" */
@@ -39,7 +39,7 @@ export class Subscription {
   /** @type {Set<Listener>} */
   handles = new Set();
   /** The calls of `mutate`, one at a time. */
-  mutations = new Queue();
+  mutations = new MutationQueue();
 
   #bound;
   /** @type {Snapshot} */
@@ -55,6 +55,8 @@ export class Subscription {
   #lastTicket = 0;
   /** @type {Set<number>} */
   #underWay = new Set();
+  /** The last write that may have been sent on an earlier connection. */
+  #lastCarriedOver = 0;
   /** @type {{ ticket: number, news: Snapshot | Removal }[]} */
   #waiting = [];
 
@@ -121,6 +123,32 @@ export class Subscription {
     if (snapshot) this.adopt(snapshot);
   }
 
+  /**
+   * There is another connection. Writes that are under way may have been sent on the one before,
+   * and be applied at any moment: on this one their events can come before their replies.
+   */
+  reconnected() {
+    this.#lastCarriedOver = this.#lastTicket;
+  }
+
+  /**
+   * Take an older state than the one held, which the server says is the newest: its data set was
+   * restored from a backup, or lost writes in a failover. Without this the client would stay at a
+   * revision that no longer exists.
+   *
+   * @param {Snapshot} snapshot
+   */
+  restore(snapshot) {
+    const previous = this.#announced;
+    this.current = snapshot;
+    this.#announced = snapshot;
+    this.#told = snapshot;
+    this.#missed = 0;
+    this.#own.clear();
+    this.#waiting.length = 0;
+    this.#emit(new Updated(snapshot, previous, false));
+  }
+
   /** An own removal was carried out. */
   wroteRemoval() {
     this.#isRemovedHere = true;
@@ -154,7 +182,7 @@ export class Subscription {
       this.adopt(news);
       if (news.order > this.#told.order) this.#told = news;
     }
-    this.#waiting.push({ ticket: mayBeEarly ? this.#lastTicket : 0, news });
+    this.#waiting.push({ ticket: mayBeEarly ? this.#lastTicket : this.#lastCarriedOver, news });
     if (this.#waiting.length > this.#bound) this.#waiting.shift();
     this.#release();
   }

@@ -38,8 +38,15 @@ export function orAborted(promise, signal) {
   });
 }
 
+/** A timer that fires later than this was asleep, with its process or with the machine. */
+export const ASLEEP_AFTER = 1_000;
+
+/** What is waited for gets this much more, or its whole time if that is less, after a sleep. */
+const AFTER_SLEEP = 10_000;
+
 /**
- * Carry out `work`, which is given a signal, within a time and until `outer` is aborted.
+ * Carry out `work`, which is given a signal, within a time and until `outer` is aborted. The time
+ * that the machine sleeps does not count.
  *
  * @template T
  * @param {number} time
@@ -50,7 +57,15 @@ export function orAborted(promise, signal) {
  */
 export async function within(time, late, outer, work) {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(late()), time);
+  const due = Date.now() + time;
+  let timer = setTimeout(() => {
+    if (Date.now() - due > ASLEEP_AFTER) {
+      // The reply may be here already, but timers come first: give it a chance to be read.
+      timer = setTimeout(() => controller.abort(late()), Math.min(time, AFTER_SLEEP));
+    } else {
+      controller.abort(late());
+    }
+  }, time);
   const abort = () => controller.abort(outer?.reason);
   outer?.addEventListener("abort", abort, { once: true });
   try {

@@ -1,5 +1,7 @@
 /** The access token. */
 
+import { TokenDenied, connectionLost, messageOf } from "./errors.js";
+
 /** How long before its end a token is renewed: this long, or this part of its life if less. */
 const RENEW_BEFORE = 180_000;
 const RENEW_PART = 0.1;
@@ -10,7 +12,16 @@ const RENEW_AT_LEAST_AFTER = 10_000;
 /** A longer timer would go off at once. */
 const TIMER_LIMIT = 2 ** 31 - 1;
 
-/** @typedef {string | (() => string | Promise<string>)} Token a JWT, or a function that gets one */
+/**
+ * A JWT, or a function that gets one. What the function returns must be a JWT, so look at
+ * `response.ok` before the body. When it fails, returns anything else, or takes longer than
+ * `tokenTimeout`, it is called again after a pause; it throws `TokenDenied` to end that.
+ *
+ * @typedef {string | (() => string | Promise<string>)} Token
+ */
+
+/** Three base64url parts; whether they hold anything is for the server to say. */
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /** The application's token, asked for at each use. */
 export class TokenSource {
@@ -29,14 +40,41 @@ export class TokenSource {
     return typeof this.#token === "function";
   }
 
-  /** @returns {Promise<string>} rejected with whatever the application's function throws */
+  /**
+   * @returns {Promise<string>} rejected with `TokenDenied` if the application says that there will be
+   *   no token, and with an error that is worth another attempt for all else
+   */
   async get() {
-    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
-    if (typeof token !== "string" || token === "") {
-      throw new TypeError("the token function returned no token");
+    if (typeof this.#token === "string") return this.#token.trim();
+    await undefined; // The constructor of the client returns first: the function may use the client.
+    try {
+      const given = await this.#token();
+      const token = typeof given === "string" ? given.trim() : "";
+      if (!JWT.test(token)) throw new TypeError(`the token function returned ${kindOf(given)}`);
+      return token;
+    } catch (error) {
+      if (error instanceof TokenDenied) throw error;
+      throw connectionLost(`there is no token: ${messageOf(error)}`, { cause: error });
     }
-    return token;
   }
+}
+
+/**
+ * What came in the place of a token, without its content, which may be a secret.
+ *
+ * @param {any} given
+ */
+function kindOf(given) {
+  if (given === null || given === undefined) return String(given);
+  if (typeof given !== "string") {
+    const name = Object.getPrototypeOf(given)?.constructor?.name;
+    return `a value of type ${typeof given === "object" && name ? name : typeof given}`;
+  }
+  const text = given.trim();
+  if (text === "") return "an empty string";
+  if (text.startsWith("<")) return `an HTML page of ${given.length} characters, and no JWT`;
+  if (/^[[{"]/.test(text)) return `JSON of ${given.length} characters, and no JWT`;
+  return `a string of ${given.length} characters that is no JWT`;
 }
 
 /**

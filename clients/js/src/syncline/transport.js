@@ -13,8 +13,10 @@
  * @property {number | null} dataLimit bytes in a document; null if the server has not told
  * @property {boolean} isOpen
  * @property {Promise<SynclineError>} ended resolved when the connection has ended; to why
- * @property {<T>(request: Request, receive: Receive<T>, signal: AbortSignal) => Promise<T>} request
+ * @property {<T>(request: Request, receive: Receive<T>, exit: Exit) => Promise<T>} request
  *   rejected with `INTERRUPTED` if the connection ends first
+ * @property {(isNewNetwork: boolean) => void} probe make sure, within `probeTimeout`, that the
+ *   connection is alive; true if connections from before may be dead
  * @property {(token: string, signal: AbortSignal) => Promise<void>} authenticate go on with another
  *   token
  * @property {() => void} close pending requests are interrupted
@@ -30,6 +32,20 @@
  * @typedef {(ok: JsonObject) => T} Receive
  */
 
+/**
+ * How a request is given up.
+ *
+ * @typedef {object} Exit
+ * @property {AbortSignal} signal
+ * @property {(ok: JsonObject) => void} [undo] takes the reply, if it comes after that
+ */
+
 /** @typedef {(message: JsonObject) => void} EventHandler takes an event or a notice */
+
+/**
+ * Takes an event or a notice, and whether it may have overtaken the reply to a write.
+ *
+ * @typedef {(message: JsonObject, mayBeEarly: boolean) => void} ObserverOfEvents
+ */
 
 export {};

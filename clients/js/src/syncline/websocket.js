@@ -2,23 +2,28 @@
 
 import { Close, FIRST_PRIVATE_CLOSE_CODE, whyClosed } from "./close.js";
 import {
+  HalfOpen,
   INTERRUPTED,
   SynclineError,
   WebSocketBlocked,
   clientClosed,
   connectionLost,
+  halfOpen,
   messageOf,
   refusalOf,
 } from "./errors.js";
 import { checkSize, encodeMessage } from "./json.js";
-import { MESSAGE_LIMIT, SUBPROTOCOL } from "./protocol.js";
+import { MESSAGE_LIMIT, OUTSTANDING_LIMIT, SUBPROTOCOL } from "./protocol.js";
 import { Deferred, ignore, sleep, within } from "./timing.js";
 
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
-/** @import { EventHandler, Receive, Request, Transport } from "./transport.js" */
+/** @import { EventHandler, Exit, Receive, Request, Transport } from "./transport.js" */
 
-/** Bytes in a message to the server, at most, by the document's limit: the server takes no less. */
+/**
+ * Bytes in a message to the server, at most, by the document's limit, where the server has not said:
+ * it takes no less.
+ */
 const FRAME_FACTOR = 8;
 
 /**
@@ -34,6 +39,8 @@ export class WebSocketTransport {
   /** @type {number | null} */
   dataLimit = null;
 
+  /** @type {number | null} */
+  #messageLimit = null;
   #socket;
   #options;
   #onEvent;
@@ -43,14 +50,22 @@ export class WebSocketTransport {
   #end = new Deferred();
   /** Aborted with the transport's end. */
   #life = new AbortController();
+  /** True once authenticated; before, nothing else may be asked. */
+  #isJoined = false;
   #lastId = 0;
   #messagesHeard = 0;
+  #lastHeard = performance.now();
   /**
    * @type {Map<number, {
-   *   receive: Receive<any>, resolve: (result: any) => void, reject: (error: unknown) => void,
-   * }>}
+   *   since: number, receive: Receive<any>,
+   *   resolve: (result: any) => void, reject: (error: unknown) => void,
+   * }>} in the order in which they were sent
    */
   #pending = new Map();
+  /** @type {Map<number, (ok: JsonObject) => void>} what undoes requests that were given up */
+  #givenUp = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} when a reply is overdue */
+  #overdue;
 
   /**
    * @param {WebSocket} socket
@@ -94,6 +109,7 @@ export class WebSocketTransport {
       transport.close();
       throw error;
     }
+    transport.#isJoined = true;
     void transport.#watch();
     return transport;
   }
@@ -102,22 +118,29 @@ export class WebSocketTransport {
    * @template T
    * @param {Request} request
    * @param {Receive<T>} receive
-   * @param {AbortSignal} signal
+   * @param {Exit} exit
    * @returns {Promise<T>}
    */
-  async request(request, receive, signal) {
+  async request(request, receive, { signal, undo }) {
     if (!this.isOpen) throw INTERRUPTED;
     this.#lastId += 1;
     const id = this.#lastId;
     // The id comes first, so that the server can answer what it cannot parse.
     const message = encodeMessage({ id, ...request });
-    // A message that is larger than a frame may be would end the connection for good.
-    if (this.dataLimit !== null) checkSize(message, FRAME_FACTOR * this.dataLimit);
+    // A message that is larger than a frame may be would end the connection.
+    const limit = this.#messageLimit ?? (this.dataLimit ?? Infinity) * FRAME_FACTOR;
+    checkSize(message, limit);
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { receive, resolve, reject });
-      signal.addEventListener("abort", () => this.#pending.delete(id), { once: true });
+      this.#pending.set(id, { since: performance.now(), receive, resolve, reject });
+      signal.addEventListener("abort", () => this.#giveUp(id, undo), { once: true });
       this.#socket.send(message);
+      if (this.#isJoined) this.#watchRequests();
     });
+  }
+
+  /** Ask for a sign of life now. */
+  probe() {
+    void this.#probe(this.#options.probeTimeout);
   }
 
   /**
@@ -158,8 +181,9 @@ export class WebSocketTransport {
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       this.dataLimit = ok.data_limit ?? null;
+      this.#messageLimit = ok.message_limit ?? null;
     };
-    await this.request(request, receive, signal);
+    await this.request(request, receive, { signal });
   }
 
   #onOpen() {
@@ -175,12 +199,14 @@ export class WebSocketTransport {
   #onMessage(text) {
     if (!this.isOpen) return;
     this.#messagesHeard += 1;
+    this.#lastHeard = performance.now();
     try {
       if (typeof text !== "string" || text.length > MESSAGE_LIMIT) throw new TypeError("no text");
       this.#take(JSON.parse(text));
     } catch (cause) {
       const message = `the server does not speak ${SUBPROTOCOL}: ${messageOf(cause)}`;
-      this.#finish(connectionLost(message, { retry: false, cause }), Close.VIOLATION);
+      // Whatever garbled it, a proxy or a server that is being replaced, may be gone next time.
+      this.#finish(connectionLost(message, { cause }), Close.VIOLATION);
     }
   }
 
@@ -191,7 +217,12 @@ export class WebSocketTransport {
       return;
     }
     const pending = this.#pending.get(message.id);
-    if (pending === undefined) return;
+    if (pending === undefined) {
+      const undo = this.#givenUp.get(message.id);
+      this.#givenUp.delete(message.id);
+      if (undo && "ok" in message) undo(message.ok);
+      return;
+    }
     this.#pending.delete(message.id);
     try {
       if ("error" in message) pending.reject(refusalOf(message.error));
@@ -199,6 +230,18 @@ export class WebSocketTransport {
     } catch (error) {
       pending.reject(INTERRUPTED);
       throw error;
+    }
+  }
+
+  /**
+   * @param {number} id
+   * @param {((ok: JsonObject) => void) | undefined} undo
+   */
+  #giveUp(id, undo) {
+    if (!this.#pending.delete(id) || !undo) return;
+    this.#givenUp.set(id, undo);
+    if (this.#givenUp.size > OUTSTANDING_LIMIT) {
+      this.#finish(connectionLost("the server does not reply"), Close.NORMAL);
     }
   }
 
@@ -222,27 +265,58 @@ export class WebSocketTransport {
     this.#opened.promise.catch(ignore);
     for (const { reject } of this.#pending.values()) reject(INTERRUPTED);
     this.#pending.clear();
-    if (closeCode !== null) this.#socket.close(closeCode);
+    this.#givenUp.clear();
+    clearTimeout(this.#overdue);
+    if (closeCode === null) return;
+    // Nothing answers the closing handshake there: `ws` would keep its process alive for it.
+    const { terminate } = /** @type {{ terminate?: () => void }} */ (this.#socket);
+    if (terminate && reason instanceof HalfOpen) terminate.call(this.#socket);
+    else this.#socket.close(closeCode);
   }
 
   /** A page cannot see pings: ask for a sign of life after a silence. */
   async #watch() {
     const { pingInterval, pingTimeout } = this.#options;
-    const { signal } = this.#life;
-    const late = () => connectionLost("the server is silent");
     while (this.isOpen) {
       const heard = this.#messagesHeard;
-      try {
-        await sleep(pingInterval, signal);
-        if (this.#messagesHeard !== heard) continue;
-        await within(pingTimeout, late, signal, (patience) =>
-          this.request({ do: "ping" }, ignore, patience),
-        );
-      } catch (error) {
-        // Whatever was heard is a sign of life; its own answer may come after a lot of events.
-        const isSilent = error instanceof SynclineError && this.#messagesHeard === heard;
-        if (isSilent) this.#finish(error, Close.NORMAL);
-      }
+      await sleep(pingInterval, this.#life.signal).catch(ignore);
+      if (this.#messagesHeard === heard) await this.#probe(pingTimeout);
+    }
+  }
+
+  /** Probe when a request waits for its reply, and nothing else came for a while either. */
+  #watchRequests() {
+    if (this.#overdue !== undefined) return;
+    const { probeAfter } = this.#options;
+    const [oldest] = this.#pending.values();
+    const silent = performance.now() - Math.max(oldest.since, this.#lastHeard);
+    this.#overdue = setTimeout(() => {
+      this.#overdue = undefined;
+      if (this.#pending.size === 0) return;
+      const [{ since }] = this.#pending.values();
+      if (performance.now() - Math.max(since, this.#lastHeard) >= probeAfter) this.probe();
+      this.#watchRequests();
+    }, Math.max(probeAfter - silent, 0) || probeAfter);
+  }
+
+  /**
+   * Without a sign of life in time, give the connection up, and do not wait for it to close: a
+   * half-open one would take minutes.
+   *
+   * @param {number} time
+   */
+  async #probe(time) {
+    if (!this.isOpen) return;
+    const heard = this.#messagesHeard;
+    const late = () => halfOpen("the server is silent");
+    try {
+      await within(time, late, this.#life.signal, (signal) =>
+        this.request({ do: "ping" }, ignore, { signal }),
+      );
+    } catch (error) {
+      // Whatever was heard is a sign of life; its own answer may come after a lot of events.
+      const isSilent = error instanceof SynclineError && this.#messagesHeard === heard;
+      if (isSilent && this.isOpen) this.#finish(error, Close.NORMAL);
     }
   }
 }

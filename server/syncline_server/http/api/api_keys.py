@@ -17,6 +17,7 @@ from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import key_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
+from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import by_name, flag
 
 from .service_parameters import friendly_name
@@ -58,7 +59,8 @@ class _Endpoints:
     async def create(self, request: Request) -> Response:
         base_url = await self._check(request)
         settings = self._backend.settings
-        name, login_only = _parameters(await read_parameters(request, settings.body_limit))
+        given = await read_parameters(request, settings, self._backend.work.turn)
+        name, login_only = _parameters(given)
         record, secret = await self._keys.create(name, login_only, settings.max_keys)
         self._backend.audit.done("key added", object=record.sid, code=201)
         return json_reply({**self._resource(record, base_url), "secret": secret}, 201)
@@ -78,6 +80,7 @@ class _Endpoints:
     async def _check(self, request: Request) -> str:
         """Before anything is done: who asks, and what the resources in the reply will be called."""
         await require_owner(self._backend, request)
+        check_query(request)
         return urls.base_url(request, self._backend.settings.public_url)
 
     def _resource(self, record: Record, base_url: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import Surroundings
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
+from syncline_server.http.unknown_names import check_query
 from syncline_server.objects.documents import Workspace
 from syncline_server.webhooks.dead_letters import Parked
 from syncline_server.webhooks.form import parameters
@@ -72,6 +73,7 @@ class _Endpoints:
 
     async def _where(self, request: Request) -> Surroundings:
         caller = await require_account(self._backend, request)
+        check_query(request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         return Surroundings.of(request, self._backend, workspace)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,10 +13,11 @@ from syncline_server.http.authentication import caller_of
 from syncline_server.http.body import read_parameters, read_patch
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.parameters import Parameters
-from syncline_server.http.preconditions import if_match, operation
+from syncline_server.http.preconditions import if_match, if_none_match, operation
 from syncline_server.http.reply_context import Surroundings, document_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
+from syncline_server.http.unknown_names import check_query, refuse_unknown
 from syncline_server.http.values import query_value
 from syncline_server.objects.documents import Workspace
 from syncline_server.storage.results import Written
@@ -66,70 +64,93 @@ class _Endpoints:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
         op = operation(request.headers)
-        given = await self._parameters(request)
-        written = await workspace.create(given.unique_name, given.data or b"{}", given.ttl, op)
+        unless = if_none_match(request.headers)
+        given = await self._parameters(request, workspace)
+        new = given.unique_name, given.data or b"{}", given.ttl, op
+        try:
+            if given.sid is None:
+                written = await workspace.create(*new)
+            else:
+                written = await workspace.create_as(given.sid, *new)
+        except Refusal as refusal:
+            if refusal.code is Code.NAME_TAKEN and unless is not None and unless.tags is None:
+                raise _exists(given.unique_name or "") from None
+            raise
         return _reply(written, where, 201)
 
     async def fetch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
+        unless = if_none_match(request.headers)
         document = await workspace.get(request.path_params["document"])
+        if unless is not None and unless.matches(str(document.revision)):
+            headers = {"ETag": str(document.revision), "Cache-Control": "no-store"}
+            return Response(status_code=304, headers=headers)
         return _reply(Written(document, repeated=False), where, 200)
 
     async def update(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
-        revision, op = if_match(request.headers), operation(request.headers)
-        given = await self._parameters(request)
+        revision, op = await _condition(request, workspace), operation(request.headers)
+        given = await self._parameters(request, workspace)
         command = given.update(request.path_params["document"], revision, op)
-        return _reply(await _write(workspace, command, workspace.set), where, 200)
+        if given.unique_name is not None:
+            raise refuse_unknown("UniqueName", ("Data", "Ttl"))
+        return _reply(await workspace.set(command), where, 200)
 
     async def patch(self, request: Request) -> Response:
         workspace = await self._workspace(request)
         where = Surroundings.of(request, self._backend, workspace)
-        revision, op = if_match(request.headers), operation(request.headers)
+        revision, op = await _condition(request, workspace), operation(request.headers)
         ttl = _ttl_of_query(request)
-        body = await read_patch(request, self._backend.settings.body_limit)
+        body = await read_patch(request, self._backend.settings, workspace.allowance.wait)
         command = commands.Patch(request.path_params["document"], body, ttl, revision, op)
         return _reply(await workspace.patch(command), where, 200)
 
     async def remove(self, request: Request) -> Response:
         """The vendor's delete takes no condition; Syncline's own clients send `If-Match`."""
         workspace = await self._workspace(request)
-        revision, op = if_match(request.headers), operation(request.headers)
+        revision, op = await _condition(request, workspace), operation(request.headers)
         command = commands.Remove(request.path_params["document"], revision, op)
-        await _write(workspace, command, workspace.remove)
+        await workspace.remove(command)
         return Response(status_code=204)
 
     async def _workspace(self, request: Request) -> Workspace:
         caller = await caller_of(self._backend, request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
+        check_query(request, ("Ttl",) if request.method == "PATCH" else ())
         refusal = workspace.too_fast()
         if refusal is not None:
             raise refusal
         return workspace
 
-    async def _parameters(self, request: Request) -> Parameters:
+    async def _parameters(self, request: Request, workspace: Workspace) -> Parameters:
         settings = self._backend.settings
-        return Parameters.of(
-            await read_parameters(request, settings.body_limit), settings.data_limit
-        )
+        given = await read_parameters(request, settings, workspace.allowance.wait)
+        return Parameters.of(given, settings.data_limit)
 
 
-_Conditional = TypeVar("_Conditional", commands.Set, commands.Remove)
+async def _condition(request: Request, workspace: Workspace) -> int | None:
+    """The one revision that a write is conditional on; None for every one.
+
+    With `If-None-Match` it is the newest there is, unless that is among those named: then, and for
+    `*`, the write is refused with 412.
+    """
+    revision, unless = if_match(request.headers), if_none_match(request.headers)
+    if unless is None:
+        return revision
+    address = request.path_params["document"]
+    newest = (await workspace.get(address)).revision
+    if unless.matches(str(newest)):
+        raise _exists(address)
+    return newest if revision is None else revision
 
 
-async def _write(
-    workspace: Workspace,
-    command: _Conditional,
-    write: Callable[[_Conditional], Awaitable[Written]],
-) -> Written:
-    """Write in turn with those who contend for the document."""
-    await workspace.approach(command)
-    try:
-        return await write(command)
-    except Refusal as refusal:
-        raise await workspace.refused(command, refusal) from None
+def _exists(address: str) -> Refusal:
+    return Refusal(
+        Code.REVISION_MISMATCH,
+        f"The document {fields.show(address)} exists, in a state that If-None-Match names.",
+    )
 
 
 def _reply(written: Written, where: Surroundings, status: int) -> Response:

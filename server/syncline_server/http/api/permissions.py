@@ -19,6 +19,7 @@ from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import Surroundings, permission_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
+from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import by_name, flag
 from syncline_server.objects.documents import Workspace
 from syncline_server.storage.permissions import Permission, Permissions
@@ -98,7 +99,8 @@ class _Endpoints:
 
     async def update(self, request: Request) -> Response:
         where, address, identity = await self._asked(request)
-        rights = _rights(await read_parameters(request, self._backend.settings.body_limit))
+        settings, work = self._backend.settings, self._backend.work
+        rights = _rights(await read_parameters(request, settings, work.turn))
         permission = await self._permissions.put(where.service_sid, address, identity, rights)
         granted = [str(right.name).lower() for right in rights]
         self._tell("permission set", permission.sid, identity, rights=granted, code=200)
@@ -123,6 +125,7 @@ class _Endpoints:
 
     async def _where(self, request: Request) -> Surroundings:
         caller = await require_account(self._backend, request)
+        check_query(request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         return Surroundings.of(request, self._backend, workspace)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.sids import is_service_sid
 from syncline_server.http.values import by_name, flag
 
 __all__ = [
@@ -38,32 +39,44 @@ _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII | 
 
 
 def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The members of `Service` that a request sets; names that no parameter has are ignored.
+    """The members of `Service` that a request sets.
+
+    An empty value is what the vendor's helpers make of their language's null. It clears what can be
+    null, and is as if it were missing for the rest. `sid` is for the creation of a service alone.
 
     Raises:
-        Refusal: with the code of the parameter that is wrong; `INVALID_PARAMETER` where one stands
-            twice.
+        Refusal: with the code of the parameter that is wrong; as `by_name`.
     """
     values = by_name(given, _SPELLINGS)
     return {
         member: read(values[name], name)
         for name, (member, read) in _PARAMETERS.items()
-        if name in values
+        if name in values and not (values[name] == "" and name in _OPTIONAL)
     }
 
 
 def friendly_name(value: Any, name: str) -> str | None:
     """The parameter `name` as a name for people. Raises `INVALID_FRIENDLY_NAME`."""
-    if value is None:
+    if value is None or value == "":
         return None
     text = _text(value, name, Code.INVALID_FRIENDLY_NAME)
-    if not 1 <= len(text) <= FRIENDLY_NAME_LENGTH:
+    if len(text) > FRIENDLY_NAME_LENGTH:
         raise Refusal(
             Code.INVALID_FRIENDLY_NAME,
-            f"{name} must have 1 to {FRIENDLY_NAME_LENGTH} characters, or be null; "
+            f"{name} must have at most {FRIENDLY_NAME_LENGTH} characters; empty or null for none; "
             f"{len(text)} were given.",
         )
     return text
+
+
+def _sid(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not is_service_sid(value):
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"{name} must be IS and 32 hexadecimal digits in lower case; "
+            f"{fields.show(value)} was given.",
+        )
+    return value
 
 
 def _webhook_url(value: Any, name: str) -> str | None:
@@ -115,6 +128,7 @@ def _text(value: Any, name: str, code: Code) -> str:
 
 
 _PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "Sid": ("sid", _sid),
     "FriendlyName": ("friendly_name", friendly_name),
     "WebhookUrl": ("webhook_url", _webhook_url),
     "WebhooksFromRestEnabled": ("webhooks_from_rest_enabled", flag),
@@ -124,6 +138,8 @@ _PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "ReachabilityDebouncingWindow": ("reachability_debouncing_window", _window),
 }
 """By the vendor's name: the member that it sets, and what checks it."""
+
+_OPTIONAL = {name for name, (_, read) in _PARAMETERS.items() if read in (flag, _window)}
 
 _SPELLINGS = {name: name for name in _PARAMETERS} | {
     member: name for name, (member, _) in _PARAMETERS.items()

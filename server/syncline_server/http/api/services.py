@@ -16,6 +16,7 @@ from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import service_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Resource
+from syncline_server.http.unknown_names import check_query
 from syncline_server.storage.services import Service, unknown_service
 
 from .service_parameters import service_members
@@ -57,7 +58,8 @@ class _Endpoints:
     async def create(self, request: Request) -> Response:
         await self._check(request)
         members = await self._members(request)
-        made = await self._services.create(members, self._backend.settings.max_services)
+        sid = members.pop("sid", None)
+        made = await self._services.create(members, self._backend.settings.max_services, sid)
         self._audit.done("service created", object=made.sid, code=201)
         return json_reply(self._resource(made, request), 201)
 
@@ -72,6 +74,11 @@ class _Endpoints:
     async def update(self, request: Request) -> Response:
         await self._check(request)
         members = await self._members(request)
+        if members.pop("sid", None) is not None:
+            raise Refusal(
+                Code.INVALID_PARAMETER,
+                "Sid is for the creation of a service alone; a service keeps its SID.",
+            )
         if not members:
             raise Refusal(Code.NO_PARAMETERS, "An update needs a parameter; none was given.")
         service = await self._services.update(request.path_params["service"], members)
@@ -88,10 +95,12 @@ class _Endpoints:
     async def _check(self, request: Request) -> None:
         """Before anything is done: who asks, and what the resources in the reply will be called."""
         await require_account(self._backend, request)
+        check_query(request)
         self._base_url(request)
 
     async def _members(self, request: Request) -> dict[str, Any]:
-        return service_members(await read_parameters(request, self._backend.settings.body_limit))
+        settings, work = self._backend.settings, self._backend.work
+        return service_members(await read_parameters(request, settings, work.turn))
 
     def _resource(self, service: Service, request: Request) -> dict[str, Any]:
         account_sid = self._backend.authenticator.account_sid

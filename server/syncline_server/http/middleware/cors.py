@@ -15,11 +15,17 @@ __all__ = ["CrossOrigin"]
 METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 
 REQUEST_HEADERS = (
-    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, "
-    f"Traceparent, Tracestate, {REQUEST_ID}"
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, "
+    "If-Modified-Since, If-None-Match, If-Unmodified-Since, Last-Event-ID, Traceparent, "
+    f"Tracestate, User-Agent, {REQUEST_ID}, X-Twilio-Client"
 )
+"""What Syncline's clients send, and what the vendor's API lets pages send. A browser refuses a
+whole request for one header that is not named here, whether or not the server looks at it."""
 
-EXPOSED_HEADERS = f"ETag, {REQUEST_ID}, Retry-After, WWW-Authenticate"
+EXPOSED_HEADERS = (
+    f"Accept-Patch, Allow, ETag, Idempotency-Replayed, {REQUEST_ID}, Retry-After, WWW-Authenticate"
+)
+"""Those of our replies that pages may read beside what the Fetch standard lets them read."""
 
 PREFLIGHT_AGE = 7200
 """Seconds for which a browser may remember the answer to a preflight; Chromium caps it there."""

@@ -20,6 +20,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import claimed
 from syncline_server.http.errors import REFUSED, refusal_reply
 from syncline_server.http.routing import raw_path
+from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Meters
@@ -39,6 +40,9 @@ REQUEST_ID = "X-Request-Id"
 
 ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
 """Paths that are served in any crowd: who looks after the server must see what is going on."""
+
+REQUEST_WORK = 700
+"""Units of work of a request (`objects.work`) beside what its body and its objects cost."""
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +80,13 @@ class Crowd:
     """Carries out so many requests at once, and counts them all; one that has begun its reply, as
     an event stream does, is under way no more."""
 
-    def __init__(self, app: ASGIApp, limit: int, meters: Meters, audit: Audit) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, meters: Meters, audit: Audit, work: WorkQueue
+    ) -> None:
         """`limit`: more requests are refused."""
         self._app = app
         self._limit = limit
+        self._work = work
         self._audit = audit
         self._meters = meters
         self._tally = meters.wires["rest"]
@@ -109,6 +116,9 @@ class Crowd:
             await send(message)
 
         try:
+            if scope["path"] not in ALWAYS_ANSWERED:
+                # Many that come at once begin a few at a time: sockets are read in between.
+                await self._work.turn(REQUEST_WORK)
             await self._app(scope, receive, leaving_send)
         finally:
             self._meters.requests -= under_way

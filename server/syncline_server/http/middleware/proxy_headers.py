@@ -6,19 +6,24 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from syncline_server.config.networks import Proxies
+from syncline_server.observability.forwarding_notice import HEADERS, ForwardingNotice
 
 __all__ = ["Forwarding"]
+
+_HEADERS = frozenset(name.encode() for name in HEADERS)
 
 
 class Forwarding:
     """Sets the client, the scheme and the `Host` of requests that come from trusted proxies.
 
-    A client that they do not name is unknown: it is not the proxy.
+    A client that they do not name is unknown: it is not the proxy. The same headers of others are
+    ignored, and said so once.
     """
 
-    def __init__(self, app: ASGIApp, proxies: Proxies) -> None:
+    def __init__(self, app: ASGIApp, proxies: Proxies, notice: ForwardingNotice) -> None:
         self._app = app
         self._proxies = proxies
+        self._notice = notice
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope.get("client") is not None:
@@ -28,6 +33,9 @@ class Forwarding:
     def _resolve(self, scope: Scope) -> None:
         said = self._proxies.look(scope["client"][0], Headers(scope=scope).getlist)
         if said is None:
+            for name, _ in scope["headers"]:
+                if name in _HEADERS:
+                    self._notice.give(scope["client"][0], name.decode())
             return
         scope["client"] = None if said.client is None else (said.client, 0)
         if said.scheme is not None:

@@ -22,6 +22,7 @@ from .parts import (
     page,
     paging,
     parameters,
+    parameters_schema,
     ref,
     refusals,
     reply,
@@ -52,8 +53,8 @@ def account_schemas(date: JsonObject) -> JsonObject:
     return {
         "Service": _service_schema(date),
         "ServicePage": page("services", "Service"),
-        "CreateServiceForm": object_schema(_parameters(form=True), ()),
-        "CreateServiceJson": object_schema(_parameters(form=False), ()),
+        "CreateServiceForm": parameters_schema(_creation(form=True)),
+        "CreateServiceJson": parameters_schema(_creation(form=False)),
         "UpdateServiceForm": at_least_one(_parameters(form=True)),
         "UpdateServiceJson": at_least_one(_parameters(form=False)),
         "Permission": _permission_schema(),
@@ -153,8 +154,15 @@ def _permission() -> JsonObject:
     }
 
 
+def _creation(*, form: bool) -> JsonObject:
+    return {
+        "Sid": sid("IS") | {"description": "Of the new service; without it, a random one."},
+        **_parameters(form=form),
+    }
+
+
 def _parameters(*, form: bool) -> JsonObject:
-    name: JsonObject = {"minLength": 1, "maxLength": FRIENDLY_NAME_LENGTH}
+    name: JsonObject = {"maxLength": FRIENDLY_NAME_LENGTH}
     address: JsonObject = {
         "maxLength": WEBHOOK_URL_LENGTH,
         "pattern": "^(|[Hh][Tt][Tt][Pp][Ss]?://.+)$",

@@ -16,6 +16,7 @@ from .parts import (
     page,
     paging,
     parameters,
+    parameters_schema,
     refusals,
     reply,
     sid,
@@ -63,7 +64,7 @@ def key_paths() -> JsonObject:
 
 def key_schemas(date: JsonObject) -> JsonObject:
     """Their `schemas`; `date` is that of a moment."""
-    name: JsonObject = {"minLength": 1, "maxLength": FRIENDLY_NAME_LENGTH}
+    name: JsonObject = {"maxLength": FRIENDLY_NAME_LENGTH}
     login_only = {**FLAG, "description": "It signs no tokens.", "default": False}
     properties: JsonObject = {
         "sid": sid("SK"),
@@ -78,11 +79,11 @@ def key_schemas(date: JsonObject) -> JsonObject:
         "Key": object_schema(properties),
         "NewKey": object_schema({**properties, "secret": {**TEXT, "minLength": 43}}),
         "KeyPage": page("keys", "Key"),
-        "CreateKeyForm": object_schema(
-            {"FriendlyName": {**TEXT, **name}, "LoginOnly": login_only}, ()
+        "CreateKeyForm": parameters_schema(
+            {"FriendlyName": {**TEXT, **name}, "LoginOnly": login_only}
         ),
-        "CreateKeyJson": object_schema(
-            {"FriendlyName": {"type": ["string", "null"], **name}, "LoginOnly": login_only}, ()
+        "CreateKeyJson": parameters_schema(
+            {"FriendlyName": {"type": ["string", "null"], **name}, "LoginOnly": login_only}
         ),
     }
 

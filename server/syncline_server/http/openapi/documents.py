@@ -73,9 +73,9 @@ def _collection() -> JsonObject:
         "post": {
             "operationId": "CreateDocument",
             "summary": "Create a document",
-            "parameters": [ref("parameters", "idempotencyKey")],
+            "parameters": [ref("parameters", "ifNoneMatch"), ref("parameters", "idempotencyKey")],
             "requestBody": parameters("CreateDocument"),
-            "responses": {"201": _document_reply("Created"), **refusals(400, 409, 413, 415)},
+            "responses": {"201": _document_reply("Created"), **refusals(400, 409, 412, 413, 415)},
         },
         "get": {
             "operationId": "ListDocument",
@@ -90,13 +90,19 @@ def _collection() -> JsonObject:
 
 
 def _document() -> JsonObject:
-    write = [ref("parameters", "ifMatch"), ref("parameters", "idempotencyKey")]
+    unless = ref("parameters", "ifNoneMatch")
+    write = [ref("parameters", "ifMatch"), unless, ref("parameters", "idempotencyKey")]
     return {
         "parameters": [ref("parameters", "service"), ref("parameters", "document")],
         "get": {
             "operationId": "FetchDocument",
             "summary": "Read a document",
-            "responses": {"200": _document_reply("The newest state"), **refusals(400)},
+            "parameters": [unless],
+            "responses": {
+                "200": _document_reply("The newest state"),
+                "304": {"description": "The newest state is one that If-None-Match names"},
+                **refusals(400),
+            },
         },
         "post": {
             "operationId": "UpdateDocument",
@@ -105,7 +111,7 @@ def _document() -> JsonObject:
             "requestBody": {"required": True} | parameters("UpdateDocument"),
             "responses": {
                 "200": _document_reply("Updated", "WrittenDocument"),
-                **refusals(400, 412, 413, 415),
+                **refusals(400, 409, 412, 413, 415),
             },
         },
         "patch": {
@@ -122,7 +128,7 @@ def _document() -> JsonObject:
             "operationId": "DeleteDocument",
             "summary": "Remove a document",
             "parameters": write,
-            "responses": {"204": {"description": "Removed"}, **refusals(400, 412)},
+            "responses": {"204": {"description": "Removed"}, **refusals(400, 409, 412)},
         },
     }
 

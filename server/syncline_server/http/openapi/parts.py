@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from syncline_server.http.body import FORM, JSON
-from syncline_server.http.paging import DEFAULT_SIZE, LARGEST_PAGE, LARGEST_SIZE, RETURNED_LIMIT
+from syncline_server.http.paging import DEFAULT_SIZE, LARGEST_PAGE, LARGEST_SIZE
 
 __all__ = [
     "BASIC",
@@ -20,6 +20,7 @@ __all__ = [
     "page",
     "paging",
     "parameters",
+    "parameters_schema",
     "query",
     "ref",
     "refusals",
@@ -84,8 +85,8 @@ def paging() -> list[JsonObject]:
     return [
         query(
             "PageSize",
-            f"What is listed on a page; at most {RETURNED_LIMIT} are returned.",
-            {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": DEFAULT_SIZE},
+            f"What is listed on a page, at most; more than {LARGEST_SIZE} is taken as that.",
+            {"type": "integer", "minimum": 1, "default": DEFAULT_SIZE},
         ),
         query(
             "Page",
@@ -125,9 +126,15 @@ def object_schema(properties: JsonObject, required: tuple[str, ...] | None = Non
     }
 
 
+def parameters_schema(properties: JsonObject) -> JsonObject:
+    """The parameters of a request: none must be there, and no others may."""
+    return object_schema(properties, ()) | {"additionalProperties": False}
+
+
 def at_least_one(properties: JsonObject) -> JsonObject:
-    """An object of these properties; none must be there, but one of them."""
-    return object_schema(properties, ()) | {"anyOf": [{"required": [name]} for name in properties]}
+    """The same, one of which must be there."""
+    required = [{"required": [name]} for name in properties]
+    return parameters_schema(properties) | {"anyOf": required}
 
 
 def sid(kind: str) -> JsonObject:

@@ -10,7 +10,17 @@ from syncline_server.objects.patches import OPERATIONS_LIMIT
 
 from .account import account_schemas
 from .api_keys import key_schemas
-from .parts import TEXT, URL, JsonObject, at_least_one, object_schema, page, ref, sid
+from .parts import (
+    TEXT,
+    URL,
+    JsonObject,
+    at_least_one,
+    object_schema,
+    page,
+    parameters_schema,
+    ref,
+    sid,
+)
 from .webhooks import webhook_schemas
 
 __all__ = ["components"]
@@ -24,6 +34,9 @@ _DATE: JsonObject = {
 }
 _DIGITS = "(0|[1-9][0-9]{0,15})"
 _REVISION: JsonObject = {"type": "string", "pattern": f"^{_DIGITS}$"}
+_TAG = r'((W/)?"[^"]*"|[0-9]+)'
+"""An entity tag; the vendor's revisions stand bare."""
+
 _CONDITION: JsonObject = {"type": "string", "pattern": rf'^(\*|{_DIGITS}|"{_DIGITS}")$'}
 _POINTER: JsonObject = {"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"}
 
@@ -59,10 +72,18 @@ def _parameters() -> JsonObject:
             "Write only if the document is at this revision (bare or in quotes), or `*`.",
             _CONDITION,
         ),
+        "ifNoneMatch": _parameter(
+            "If-None-Match",
+            "header",
+            "`*`, or revisions with commas between them (bare, in quotes or weak): a read is "
+            "answered 304, and a write 412, if the newest is among them.",
+            {"type": "string", "pattern": rf"^[ \t]*(\*|{_TAG}([ \t]*,[ \t]*{_TAG})*)[ \t]*$"},
+        ),
         "idempotencyKey": _parameter(
             "Idempotency-Key",
             "header",
-            f"Makes the write safe to repeat for {OPERATION_LENGTH}-character keys at most.",
+            "Makes the write safe to repeat: the same request with the same key is applied once. "
+            "Another request with that key is refused with 409, 20409.",
             {"type": "string", "minLength": 1, "maxLength": OPERATION_LENGTH},
         ),
         "lastEventId": _parameter(
@@ -105,6 +126,7 @@ def _schemas(settings: Settings) -> JsonObject:
         "pattern": r"^(?!\.{1,2}$)(?![A-Z]{2}[0-9a-f]{32}$)",
     }
     text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    chosen = sid("ET") | {"description": "Chosen by the account; without it, a random one."}
     update_form = {"Data": text, "Ttl": _ttl()}
     update_json = {"Data": {"anyOf": [data, text]}, "Ttl": _ttl()}
     return {
@@ -116,8 +138,8 @@ def _schemas(settings: Settings) -> JsonObject:
         **key_schemas(_DATE),
         **webhook_schemas(),
         "Error": _error(),
-        "CreateDocumentForm": object_schema({"UniqueName": name, **update_form}, ()),
-        "CreateDocumentJson": object_schema({"UniqueName": name, **update_json}, ()),
+        "CreateDocumentForm": parameters_schema({"UniqueName": name, "Sid": chosen, **update_form}),
+        "CreateDocumentJson": parameters_schema({"UniqueName": name, "Sid": chosen, **update_json}),
         "UpdateDocumentForm": at_least_one(update_form),
         "UpdateDocumentJson": at_least_one(update_json),
         "MergePatch": {"type": "object", "description": "RFC 7396."},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from starlette.staticfiles import StaticFiles
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import IDENTITY_LENGTH, mint_token
+from syncline_server.auth.reserved_identities import RESERVED, is_reserved
 from syncline_server.config.credentials import Credentials
+from syncline_server.config.networks import Network
 from syncline_server.http.loopback import is_local
 
 __all__ = ["routes"]
@@ -42,9 +45,14 @@ _DEMO_HEADERS = {
 }
 
 
-def routes(credentials: Credentials, demo: bool) -> list[BaseRoute]:
-    """The paths of static files, and of the demo if it is wanted."""
-    return [*_client_routes(), *(_demo_routes(credentials) if demo else [])]
+def routes(
+    credentials: Credentials, demo: bool, demo_callers: Collection[Network] = ()
+) -> list[BaseRoute]:
+    """The paths of static files, and of the demo if it is wanted.
+
+    `demo_callers`: who gets tokens of the demo, besides callers on this machine.
+    """
+    return [*_client_routes(), *(_demo_routes(credentials, demo_callers) if demo else [])]
 
 
 def _client_routes() -> list[BaseRoute]:
@@ -59,12 +67,12 @@ def _client_routes() -> list[BaseRoute]:
     return [Route("/syncline.js", client), Mount("/syncline", parts)]
 
 
-def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
+def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list[BaseRoute]:
     async def page(_: Request) -> Response:
         return FileResponse(_DEMO / "index.html", headers=_DEMO_HEADERS)
 
     async def token(request: Request) -> Response:
-        if not is_local(request):
+        if not is_local(request, callers):
             raise Refusal(Code.FORBIDDEN, "The demo gives tokens to this machine only.")
         identity = request.query_params.get("identity", "")
         if not 1 <= len(identity) <= IDENTITY_LENGTH:
@@ -72,6 +80,8 @@ def _demo_routes(credentials: Credentials) -> list[BaseRoute]:
                 Code.INVALID_PARAMETER,
                 f"identity must have 1 to {IDENTITY_LENGTH} characters, not {len(identity)}.",
             )
+        if is_reserved(identity):
+            raise Refusal(Code.INVALID_PARAMETER, RESERVED)
         made = mint_token(credentials, identity, DEMO_TOKEN_TTL)
         return JSONResponse(
             {"identity": identity, "token": made}, headers={"Cache-Control": "no-store"}

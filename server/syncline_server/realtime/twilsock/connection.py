@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import logging
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,23 +15,31 @@ from websockets.frames import CloseCode
 from syncline_protocol import twilsock
 from syncline_protocol.documents import Event
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.twilsock import MalformedFrame, Packet, Status
+from syncline_protocol.twilsock import (
+    HeaderTooLarge,
+    MalformedFrame,
+    Packet,
+    Status,
+)
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
+from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
 from syncline_server.observability.logs import about
-from syncline_server.observability.metrics import Load
+from syncline_server.observability.metrics import Load, Tally
 from syncline_server.pubsub.hub import Format
 from syncline_server.realtime.admission import Door
 from syncline_server.realtime.client import Caller
 from syncline_server.realtime.connections import Departures
 from syncline_server.realtime.in_flight import Backlog
+from syncline_server.realtime.results import oversized
 from syncline_server.realtime.session import Session
 from syncline_server.realtime.websocket.endpoint import Endpoint
 from syncline_server.realtime.websocket.frames import binary_frame, deflating
+from syncline_server.realtime.websocket.oversized_message import OversizedMessage
 from syncline_server.realtime.websocket.socket import Socket
 
 from . import statuses
-from .events import encode_event
+from .events import NEWEST_VERSION, VERSIONS, encoder
 from .requests import Upstream
 
 __all__ = ["PATH", "endpoint"]
@@ -55,12 +64,21 @@ def endpoint(backend: Backend, departures: Departures, door: Door) -> Endpoint:
     Who comes too fast is told so after the handshake, which shows the SDKs no reason and no time.
     """
     tally = backend.meters.wires["twilsock"]
-    forms = Format(encode_event, None, tally), Format(deflating(encode_event), None, tally)
+    forms = {version: _formats(version, tally) for version in VERSIONS}
     return Endpoint(
-        lambda socket: _Twilsock(backend, departures, door, forms[socket.deflates], socket),
+        lambda socket: _Twilsock(backend, departures, door, forms, socket),
         tally=tally,
         is_paced=False,
     )
+
+
+_Formats = tuple[Format, Format]
+"""For clients that take no compressed frames, and for those that do."""
+
+
+def _formats(version: int, tally: Tally) -> _Formats:
+    encode = encoder(version)
+    return Format(encode, None, tally), Format(deflating(encode), None, tally)
 
 
 class _Twilsock:
@@ -71,9 +89,11 @@ class _Twilsock:
         "_backend",
         "_backlog",
         "_caller",
+        "_deferred",
         "_departures",
         "_door",
         "_form",
+        "_forms",
         "_ids",
         "_ping_interval",
         "_presenting",
@@ -87,13 +107,15 @@ class _Twilsock:
         backend: Backend,
         departures: Departures,
         door: Door,
-        form: Format,
+        forms: Mapping[int, _Formats],
         socket: Socket,
     ) -> None:
+        """`forms` are the formats of events, by the version that the client asks for."""
         self._backend = backend
         self._departures = departures
         self._door = door
-        self._form = form
+        self._forms = forms
+        self._form = forms[NEWEST_VERSION][socket.deflates]
         self._socket = socket
         self._tally = socket.endpoint.tally
         self._backlog = Backlog(socket)
@@ -104,10 +126,11 @@ class _Twilsock:
             on_event=self._send_event,
             on_late=partial(self._leave, statuses.TOO_LATE),
             on_notice=self._warn,
-            on_expiry=partial(self._leave, statuses.TOKEN_EXPIRED),
+            on_expiry=self._expire,
         )
         self._upstream: Upstream | None = None
         self._presenting: asyncio.Task[None] | None = None
+        self._deferred: asyncio.Task[None] | None = None
         self._ids = map(str, itertools.count(1))
         self._ping_interval = min(backend.settings.ping_interval, PING_LIMIT)
         self._alarm = socket.wheel.call_later(self._ping_interval, self._ping)
@@ -115,11 +138,18 @@ class _Twilsock:
 
     def on_message(self, message: str | bytes) -> None:
         """Take a packet."""
+        if len(message) > SMALL_MESSAGE and self._is_deferred(message):
+            return
+        self._take_message(message)
+
+    def _take_message(self, message: str | bytes) -> None:
         frame = message.encode() if isinstance(message, str) else message
         if self._upstream is not None and twilsock.is_reply(frame):
             return
         try:
             packet = twilsock.decode(frame)
+        except HeaderTooLarge as error:
+            return self._refuse_oversized(frame, Refusal(Code.TOO_LARGE, f"In the packet {error}."))
         except MalformedFrame as error:
             return self._leave(statuses.not_acceptable(str(error)))
         match packet.method:
@@ -141,6 +171,35 @@ class _Twilsock:
                 status = statuses.not_acceptable("this method is not known, or not now")
                 self._send(twilsock.encode_reply(packet.id, status))
 
+    def _is_deferred(self, message: str | bytes) -> bool:
+        """True if the message is to wait for a slice of the event loop; none is read meanwhile."""
+        session = self._caller.session
+        if session is None:
+            return False
+        waiting = session.workspace.allowance.begin(work_of_json(message))
+        if waiting is None:
+            return False
+        self._socket.pause_reading()
+        self._deferred = asyncio.create_task(self._take_later(message, waiting))
+        return True
+
+    async def _take_later(self, message: str | bytes, waiting: Coroutine[Any, Any, None]) -> None:
+        await waiting
+        self._deferred = None
+        try:
+            if not self._backlog.leaving:
+                self._take_message(message)
+        except Exception:
+            logger.exception("a message could not be taken")
+            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        if self._presenting is None and self._backlog.may_read:
+            self._socket.resume_reading()
+
+    def on_oversized(self, message: OversizedMessage) -> None:
+        """Refuse the request that the message begins with."""
+        limit = self._backend.settings.message_limit
+        self._refuse_oversized(message.head, oversized(message.size, limit))
+
     def on_congestion(self) -> None:
         """Hold events back."""
         self._caller.stop_flow()
@@ -158,6 +217,8 @@ class _Twilsock:
         self._alarm.cancel()
         if self._presenting is not None:
             self._presenting.cancel()
+        if self._deferred is not None:
+            self._deferred.cancel()
         self._caller.end()
         self._departures.depart(self)
 
@@ -169,7 +230,7 @@ class _Twilsock:
     def turn_out(self) -> None:
         """The token in force is none any more."""
         self._caller.silence()
-        self._close(statuses.refused(revoked(login=False)), b"")
+        self._disconnect(revoked(login=False).message)
 
     def go_away(self) -> None:
         """Send the client to another server, or to this one once it runs again."""
@@ -180,6 +241,17 @@ class _Twilsock:
         return Load(
             "twilsock", self._caller.subscriptions, self._backlog.count, self._socket.waiting
         )
+
+    def _refuse_oversized(self, head: bytes, refusal: Refusal) -> None:
+        packet = None if self._upstream is None else twilsock.beginning(head)
+        if packet is None or self._upstream is None:
+            # Not 406: the JavaScript SDK never connects again after that.
+            return self._socket.close(CloseCode.MESSAGE_TOO_BIG, "the message is too large")
+        if packet.method == "message":
+            self._upstream.refuse(packet, refusal)
+        elif packet.method != "reply":
+            self._tally.refused[refusal.code] += 1
+            self._send(twilsock.encode_reply(packet.id, statuses.too_large(refusal)))
 
     def _begin(self, packet: Packet) -> None:
         if self._door.hurried() is None:
@@ -228,6 +300,7 @@ class _Twilsock:
             self._caller.note,
             self._send,
             self._socket.send,
+            self._use_version,
         )
         service_sid = session.workspace.service_sid
         account_sid = self._backend.authenticator.account_sid
@@ -240,6 +313,15 @@ class _Twilsock:
     def _send_event(self, event: Event) -> None:
         self._socket.send_event(event, event.encoded(self._form.whole))
 
+    def _use_version(self, version: int) -> None:
+        """Send events in the version that the newest request to subscribe asked for."""
+        form = self._forms[version][self._socket.deflates]
+        if form is not self._form:
+            # Subscribers on the fast path stand in the hub under their format: leave it first.
+            self._caller.stop_flow()
+            self._form = form
+            self.on_relief()
+
     def _ping(self) -> None:
         self._socket.send(_PING)
         self._alarm = self._socket.wheel.call_later(self._ping_interval, self._ping)
@@ -247,6 +329,20 @@ class _Twilsock:
     def _warn(self, seconds: int) -> None:
         message = f"The access token expires in {seconds} seconds"
         self._send(twilsock.encode_client_update(next(self._ids), "token_about_to_expire", message))
+
+    def _expire(self) -> None:
+        self._backlog.leave(partial(self._disconnect, "the token has expired"))
+
+    def _disconnect(self, reason: str) -> None:
+        """End the connection of a client whose token is no longer valid, without a `close` packet.
+
+        The packet for this would have the status 410 or 401. On either the JavaScript SDK stops:
+        for 3 s it ignores `updateToken`, whose promise then never settles, and it does not connect
+        again. On a lost connection every SDK reconnects, presents its token in `init`, and learns
+        from the reply that it expired (401/20104: the SDK emits `tokenExpired`; Kotlin and iOS ask
+        for a new one) or is refused (401/20101). From there `updateToken` works at once.
+        """
+        self._socket.close(CloseCode.NORMAL_CLOSURE, reason)
 
     def _leave(self, status: Status, payload: bytes = b"") -> None:
         """Say so and close, once the requests under way are answered."""

@@ -12,7 +12,7 @@ from syncline_server.http.parameters import Parameters
 from syncline_server.http.preconditions import if_match, operation
 from syncline_server.http.reply_context import Surroundings
 from syncline_server.realtime.results import Fetched, Result
-from syncline_server.storage.results import Written
+from syncline_server.storage.results import Written, sid_forbidden
 
 from .api import REQUEST_ID, VERSION, Action, Call, Reply, Route
 
@@ -20,7 +20,9 @@ __all__ = ["ROUTES"]
 
 
 def _create(call: Call) -> Create:
-    given = Parameters.of(call.members, call.data_limit)
+    given = Parameters.of(call.members, call.data_limit, is_strict=False)
+    if given.sid is not None:
+        raise sid_forbidden()
     return Create(given.unique_name, given.data or b"{}", given.ttl, _operation(call))
 
 
@@ -29,7 +31,7 @@ def _fetch(call: Call) -> Get:
 
 
 def _update(call: Call) -> Set:
-    given = Parameters.of(call.members, call.data_limit)
+    given = Parameters.of(call.members, call.data_limit, is_strict=False)
     return given.update(call.names["document"], if_match(call.headers), _operation(call))
 
 

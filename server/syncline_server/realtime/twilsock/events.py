@@ -1,7 +1,13 @@
-"""What happens to open objects, as the payloads of notifications."""
+"""What happens to open objects, as the payloads of notifications.
+
+A client names the `event_protocol_version` that it reads when it subscribes. The SDK before 3.1.0
+names 3 and reads the outcome of a subscription from `event`, an object; the later SDKs name 4 and
+read it from `events`, an array. Events of objects stand in `event` in both versions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,32 +17,41 @@ from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.documents import Document, Event, Updated
 from syncline_server.realtime.websocket.frames import binary_frame
 
-__all__ = ["encode_event", "encode_replay", "encode_subscription"]
+__all__ = ["NEWEST_VERSION", "VERSIONS", "encoder", "encode_replay", "encode_subscription"]
 
 MESSAGE_TYPE = "twilio.sync.event"
 """The SDKs take notifications of this type as strictly ordered."""
 
-PROTOCOL_VERSION = 4
+OLDEST_VERSION = 3
+
+NEWEST_VERSION = 4
+
+VERSIONS = (OLDEST_VERSION, NEWEST_VERSION)
+"""Values of `event_protocol_version` that are served."""
 
 
-def encode_event(event: Event) -> bytes:
-    """The frame that tells every subscriber of an event."""
-    packet_id = f"{event.sid}-{event.revision}"
-    if isinstance(event, Updated):
-        return _frame(packet_id, "document_updated", event=_updated(event))
-    removed = {
-        "id": event.revision,
-        "document_sid": event.sid,
-        "document_unique_name": event.unique_name,
-    }
-    return _frame(packet_id, "document_removed", event=removed)
+def encoder(version: int) -> Callable[[Event], bytes]:
+    """Makes the frame of an event that every subscriber of this version receives."""
+
+    def encode(event: Event) -> bytes:
+        packet_id = f"{event.sid}-{event.revision}"
+        if isinstance(event, Updated):
+            return _frame(version, packet_id, "document_updated", event=_updated(event))
+        removed = {
+            "id": event.revision,
+            "document_sid": event.sid,
+            "document_unique_name": event.unique_name,
+        }
+        return _frame(version, packet_id, "document_removed", event=removed)
+
+    return encode
 
 
-def encode_replay(correlation_id: int, document: Document) -> bytes:
+def encode_replay(version: int, correlation_id: int, document: Document) -> bytes:
     """The frame that brings one subscriber to the newest state of a document.
 
     Args:
-        correlation_id: of the request to subscribe.
+        version, correlation_id: of the request to subscribe.
     """
     event = Updated(
         document.sid,
@@ -49,18 +64,23 @@ def encode_replay(correlation_id: int, document: Document) -> bytes:
         document.expires_ms,
     )
     packet_id = f"{document.sid}-{document.revision}-{correlation_id}"
-    return _frame(packet_id, "document_updated", correlation_id, event=_updated(event))
+    head = (version, packet_id, "document_updated", correlation_id)
+    return _frame(*head, event=_updated(event))
 
 
-def encode_subscription(outcome: str, correlation_id: int, **details: Any) -> bytes:
+def encode_subscription(version: int, outcome: str, correlation_id: int, **details: Any) -> bytes:
     """The frame that tells what became of a request to subscribe to one object, or to cease.
 
     Args:
+        version, correlation_id: of that request.
         outcome: `established`, `failed` or `canceled`.
         details: `object_sid`, `object_type`, and what goes with the outcome.
     """
     packet_id = f"{details['object_sid']}-{outcome}-{correlation_id}"
-    return _frame(packet_id, f"subscription_{outcome}", correlation_id, events=[details])
+    head = (version, packet_id, f"subscription_{outcome}", correlation_id)
+    if version == OLDEST_VERSION:
+        return _frame(*head, event=details)
+    return _frame(*head, events=[details])
 
 
 def _updated(event: Updated) -> dict[str, Any]:
@@ -77,9 +97,13 @@ def _updated(event: Updated) -> dict[str, Any]:
 
 
 def _frame(
-    packet_id: str, event_type: str, correlation_id: int | None = None, **body: Any
+    version: int,
+    packet_id: str,
+    event_type: str,
+    correlation_id: int | None = None,
+    **body: Any,
 ) -> bytes:
-    head: dict[str, Any] = {"event_type": event_type, "event_protocol_version": PROTOCOL_VERSION}
+    head: dict[str, Any] = {"event_type": event_type, "event_protocol_version": version}
     if correlation_id is not None:
         head["correlation_id"] = correlation_id
     payload = orjson.dumps(head | body)

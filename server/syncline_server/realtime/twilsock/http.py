@@ -60,7 +60,7 @@ class _Plain:
         async def answer(request: Request) -> Response:
             workspace = await self._workspace(request)
             where = Surroundings.of(request, self._backend, workspace)
-            command = action.command(await self._call(request, action))
+            command = action.command(await self._call(request, action, workspace))
             reply = action.reply(await self._result(workspace, command), where)
             if reply.body is None:
                 return Response(status_code=reply.status)
@@ -68,11 +68,11 @@ class _Plain:
 
         return answer
 
-    async def _call(self, request: Request, action: Action) -> Call:
+    async def _call(self, request: Request, action: Action, workspace: Workspace) -> Call:
         settings = self._backend.settings
         given: list[tuple[str, Any]] = []
         if action.has_body:
-            given = await read_parameters(request, settings.body_limit)
+            given = await read_parameters(request, settings, workspace.allowance.wait)
         return Call(request.path_params, request.headers, given, settings.data_limit)
 
     async def _result(self, workspace: Workspace, command: Command) -> Result:

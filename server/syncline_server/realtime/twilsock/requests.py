@@ -41,6 +41,7 @@ class Upstream:
         note: Callable[[Refusal, Command | None], None],
         send: Callable[[bytes], None],
         send_frame: Callable[[bytes], None],
+        use_version: Callable[[int], None],
     ) -> None:
         """
         Args:
@@ -48,6 +49,7 @@ class Upstream:
             note: takes each refusal, and the command that is refused if it came so far.
             send: takes a packet's bytes.
             send_frame: takes the bytes of a whole frame.
+            use_version: takes the version in which the client wants events from now on.
         """
         self._settings = backend.settings
         self._tally = backend.meters.wires["twilsock"]
@@ -56,6 +58,7 @@ class Upstream:
         self._backlog = backlog
         self._note = note
         self._send = send
+        self._use_version = use_version
         self._subscriptions = Subscriptions(self._submit, send_frame)
 
     def take(self, packet: Packet) -> None:
@@ -64,15 +67,20 @@ class Upstream:
         try:
             self._carry_out(packet, twilsock.http_request(packet))
         except Refusal as refusal:
-            self._note(refusal, None)
-            self._refuse(packet.id, refusal)
+            self.refuse(packet, refusal)
+
+    def refuse(self, packet: Packet, refusal: Refusal) -> None:
+        """Answer a `message` that is not carried out."""
+        self._note(refusal, None)
+        self._refuse(packet.id, refusal)
 
     def _carry_out(self, packet: Packet, request: HttpRequest) -> None:
         path = _below_prefix(request.path)
         match request.method, path:
             case "POST", subscriptions.PATH:
-                batch = Batch.parse(packet.payload)
+                batch = Batch.parse(packet.payload, self._settings.values_limit)
                 self._reply(packet.id, Reply(200, subscriptions.RECEIPT))
+                self._use_version(batch.version)
                 self._subscriptions.carry_out(batch)
             case "GET", configuration.PATH:
                 where = self._surroundings(request)
@@ -85,12 +93,12 @@ class Upstream:
         self, packet: Packet, request: HttpRequest, action: Action, names: dict[str, str]
     ) -> None:
         where = self._surroundings(request)
-        if names.get("service", where.service_sid) != where.service_sid:
+        if not self._session.workspace.is_of(names.get("service", where.service_sid)):
             raise Refusal(
                 Code.SERVICE_FORBIDDEN, "The access token was issued for another service."
             )
         has_body = action.has_body and packet.payload
-        given = members(packet.payload) if has_body else []
+        given = members(packet.payload, self._settings.values_limit) if has_body else []
         call = Call(names, _headers(request.headers), given, self._settings.data_limit)
         self._submit(action.command(call), partial(self._answer, packet.id, action, where))
 

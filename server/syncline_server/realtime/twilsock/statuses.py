@@ -12,15 +12,13 @@ from syncline_protocol.twilsock import Status
 
 __all__ = [
     "GOING_AWAY",
-    "TOKEN_EXPIRED",
     "TOO_LATE",
     "TOO_MANY",
     "backoff",
     "not_acceptable",
     "refused",
+    "too_large",
 ]
-
-TOKEN_EXPIRED = Status(410, "TOKEN_EXPIRED", 51207, "Token expired")
 
 # With an error code of its own the Kotlin and iOS SDK would not connect again.
 GOING_AWAY = Status(308, "PERMANENT_REDIRECT", None, "The server is shutting down")
@@ -49,6 +47,11 @@ def refused(refusal: Refusal) -> Status:
     known = code in (Code.TOKEN_EXPIRED, Code.TOKEN_OF_ANOTHER)
     error = int(code if known else Code.TOKEN_INVALID)
     return Status(401, "UNAUTHORIZED", error, refusal.message)
+
+
+def too_large(refusal: Refusal) -> Status:
+    """A packet that is larger than a message may be, and is no request to an object."""
+    return Status(refusal.code.status, "PAYLOAD_TOO_LARGE", int(refusal.code), refusal.message)
 
 
 def backoff() -> bytes:

@@ -14,8 +14,9 @@ from syncline_protocol.sids import is_document_sid
 from syncline_server.http.body import members
 from syncline_server.http.errors import error_body
 from syncline_server.realtime.results import Answer, Opened, Result
+from syncline_server.storage.results import absent
 
-from .events import encode_replay, encode_subscription
+from .events import VERSIONS, encode_replay, encode_subscription
 
 __all__ = ["PATH", "RECEIPT", "Batch", "Subscriptions"]
 
@@ -53,17 +54,25 @@ class Batch:
 
     Attributes:
         action: `establish` or `cancel`.
+        version: `event_protocol_version`, in which the client reads outcomes and events.
         correlation_id: the client's number for it, which every outcome carries.
     """
 
+    version: int
     action: str
     correlation_id: int
     wanted: list[Wanted]
 
     @classmethod
-    def parse(cls, body: bytes) -> Batch:
+    def parse(cls, body: bytes, values_limit: int) -> Batch:
         """The request in a body. Raises `INVALID_JSON`, `INVALID_PARAMETER`."""
-        given = dict(members(body))
+        given = dict(members(body, values_limit))
+        # Without a version the client gets the oldest: every SDK reads that one.
+        version = given.get("event_protocol_version")
+        version = VERSIONS[0] if version is None else version
+        if not isinstance(version, int) or version not in VERSIONS:
+            allowed = " or ".join(map(str, VERSIONS))
+            raise _invalid("event_protocol_version", allowed, version)
         action, correlation_id = given.get("action"), given.get("correlation_id")
         if action not in ("establish", "cancel"):
             raise _invalid("action", "establish or cancel", action)
@@ -72,7 +81,7 @@ class Batch:
         requests = given.get("requests")
         if not isinstance(requests, list) or len(requests) > BATCH_LIMIT:
             raise _invalid("requests", f"an array of at most {BATCH_LIMIT} objects", requests)
-        return cls(action, correlation_id, [_wanted(each) for each in requests])
+        return cls(version, action, correlation_id, [_wanted(each) for each in requests])
 
 
 class Subscriptions:
@@ -93,46 +102,59 @@ class Subscriptions:
         """Begin; the outcomes are sent as they come."""
         for wanted in batch.wanted:
             if batch.action == "cancel":
-                answer = partial(self._canceled, batch.correlation_id, wanted)
-                self._submit(Unsubscribe(wanted.sid), answer)
+                self._submit(Unsubscribe(wanted.sid), partial(self._canceled, batch, wanted))
             elif wanted.kind != "document" or not is_document_sid(wanted.sid):
                 message = f"There is no {show(wanted.kind)} {show(wanted.sid)}."
-                self._failed(batch.correlation_id, wanted, Refusal(Code.NOT_FOUND, message))
+                self._failed(batch, wanted, Refusal(Code.NOT_FOUND, message))
             else:
-                answer = partial(self._opened, batch.correlation_id, wanted)
+                answer = partial(self._opened, batch, wanted)
                 self._submit(
                     Open(wanted.sid, Mode.OPEN_EXISTING, revision=wanted.last_event_id), answer
                 )
 
-    def _opened(self, correlation_id: int, wanted: Wanted, outcome: Result | Refusal) -> None:
+    def _opened(self, batch: Batch, wanted: Wanted, outcome: Result | Refusal) -> None:
         if isinstance(outcome, Opened):
             if not outcome.known:
-                self._send(encode_replay(correlation_id, outcome.document))
-            self._tell(
+                replay = encode_replay(batch.version, batch.correlation_id, outcome.document)
+                self._send(replay)
+            self._send_outcome(
                 "established",
-                correlation_id,
+                batch,
                 wanted,
                 replay_status="completed",
                 last_event_id=outcome.document.revision,
             )
-        elif isinstance(outcome, Refusal) and not outcome.code.retry:
-            self._failed(correlation_id, wanted, outcome)
-        # An SDK never repeats what has failed; what it hears nothing of it does repeat.
+        elif isinstance(outcome, Refusal) and outcome.code is Code.ACCESS_FORBIDDEN:
+            # The client had the right to read when it fetched the object. On 403 an SDK keeps the
+            # object with its old data, and opens it from its cache again; 404 removes it.
+            self._failed(batch, wanted, absent(wanted.sid))
+        elif isinstance(outcome, Refusal) and not _may_succeed_later(outcome.code):
+            self._failed(batch, wanted, outcome)
+        # An SDK never repeats what has failed, but it repeats what has had no outcome.
 
-    def _failed(self, correlation_id: int, wanted: Wanted, refusal: Refusal) -> None:
+    def _failed(self, batch: Batch, wanted: Wanted, refusal: Refusal) -> None:
         code = refusal.code
         error = error_body(int(code), code.status, refusal.message)
-        self._tell("failed", correlation_id, wanted, error=error)
+        self._send_outcome("failed", batch, wanted, error=error)
 
-    def _canceled(self, correlation_id: int, wanted: Wanted, _: Result | Refusal) -> None:
-        self._tell("canceled", correlation_id, wanted)
+    def _canceled(self, batch: Batch, wanted: Wanted, _: Result | Refusal) -> None:
+        self._send_outcome("canceled", batch, wanted)
 
-    def _tell(self, outcome: str, correlation_id: int, wanted: Wanted, **details: Any) -> None:
+    def _send_outcome(self, outcome: str, batch: Batch, wanted: Wanted, **details: Any) -> None:
         self._send(
             encode_subscription(
-                outcome, correlation_id, object_sid=wanted.sid, object_type=wanted.kind, **details
+                batch.version,
+                outcome,
+                batch.correlation_id,
+                object_sid=wanted.sid,
+                object_type=wanted.kind,
+                **details,
             )
         )
+
+
+def _may_succeed_later(code: Code) -> bool:
+    return code.retry or code.status >= 500
 
 
 def _wanted(request: Any) -> Wanted:

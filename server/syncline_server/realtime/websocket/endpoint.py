@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from syncline_server.observability.metrics import Tally
 
+from .oversized_message import OversizedMessage
+
 if TYPE_CHECKING:
     from .socket import Socket
 
@@ -19,6 +21,9 @@ class Wire(Protocol):
 
     def on_message(self, message: str | bytes) -> None:
         """Take a whole message: of a text frame as str, of a binary one as bytes."""
+
+    def on_oversized(self, message: OversizedMessage) -> None:
+        """Refuse a message above the limit, of which only the beginning is known."""
 
     def on_congestion(self) -> None:
         """Frames must go by `Socket.send` and `send_event`, which hold them back."""

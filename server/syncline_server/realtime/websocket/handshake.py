@@ -109,7 +109,9 @@ class Handshake:
         """The host that was addressed and who asks, as trusted proxies say if there are any."""
         host = request.headers.get_all("Host")
         said = self._proxies.look(peer.rpartition(":")[0], request.headers.get_all)
-        if said is not None:
+        if said is None:
+            self._door.note_forwarding(peer.rpartition(":")[0], request.headers)
+        else:
             peer = said.client or peer
             host = [said.host] if said.host else host
         return (host[0] if len(host) == 1 else ""), peer

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections import deque
 
+from websockets.exceptions import PayloadTooBig
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
@@ -19,7 +19,7 @@ try:
 except ImportError:
     from websockets.utils import apply_mask
 
-__all__ = ["Parsers", "plain_messages", "size_on_the_wire"]
+__all__ = ["Parsers", "is_exceeded", "plain_messages", "unmask"]
 
 logger = logging.getLogger("syncline.socket")
 
@@ -32,14 +32,19 @@ IDLE_LIMIT = 64
 class Parsers:
     """Those of the server's side that take messages up to one size."""
 
-    def __init__(self, message_limit: int, *, inflates: bool = False) -> None:
+    def __init__(
+        self, message_limit: int, *, inflates: bool = False, truncates: bool = False
+    ) -> None:
         """
         Args:
             message_limit: bytes in a message, inflated; more is closed with 1009.
             inflates: True for clients whose messages may be compressed.
+            truncates: True to parse a compressed message that is larger inflated, instead of
+                closing, as its beginning (`is_exceeded`).
         """
         self.message_limit = message_limit
         self._inflates = inflates
+        self._truncates = truncates
         self._idle: list[Protocol] = []
 
     def lend(self) -> Protocol:
@@ -47,7 +52,8 @@ class Parsers:
         if self._idle:
             return self._idle.pop()
         parser = Protocol(Side.SERVER, max_size=self.message_limit, logger=logger)
-        parser.extensions = [_Inflation()] if self._inflates else []
+        if self._inflates:
+            parser.extensions = [_Inflation(self.message_limit, self._truncates)]
         return parser
 
     def take_back(self, parser: Protocol) -> None:
@@ -56,21 +62,45 @@ class Parsers:
             self._idle.append(parser)
 
 
-class _Inflation(PerMessageDeflate):
-    """Both sides begin each message anew. It notes how long frames were before."""
+def is_exceeded(parser: Protocol) -> bool:
+    """True once a message was larger inflated than the limit, and was truncated.
 
-    def __init__(self) -> None:
+    Its last frame held what was within the limit. The parser must not be used again.
+    """
+    return any(isinstance(each, _Inflation) and each.is_exceeded for each in parser.extensions)
+
+
+class _Inflation(PerMessageDeflate):
+    """Both sides begin each message with an empty window."""
+
+    def __init__(self, limit: int, truncates: bool) -> None:
         super().__init__(
             remote_no_context_takeover=True,
             local_no_context_takeover=True,
             remote_max_window_bits=zlib.MAX_WBITS,
             local_max_window_bits=zlib.MAX_WBITS,
         )
-        self.sizes: deque[int] = deque()
+        self.is_exceeded = False
+        self._limit = limit
+        self._truncates = truncates
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-        self.sizes.append(len(frame.data))
-        return super().decode(frame, max_size=max_size)
+        try:
+            return super().decode(frame, max_size=max_size)
+        except PayloadTooBig:
+            if not self._truncates:
+                raise
+            self.is_exceeded = True
+            begun = b""
+            if frame.opcode is not Opcode.CONT:
+                inflate = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+                begun = inflate.decompress(bytes(frame.data), self._limit)
+            return Frame(frame.opcode, begun, frame.fin)
+
+
+def unmask(data: bytes, mask: bytes) -> bytes:
+    """What a client masked (RFC 6455, section 5.3)."""
+    return apply_mask(data, mask)
 
 
 def plain_messages(data: bytes, limit: int) -> tuple[list[tuple[Opcode, bytes]], bytes]:
@@ -95,15 +125,3 @@ def plain_messages(data: bytes, limit: int) -> tuple[list[tuple[Opcode, bytes]],
         messages.append((opcode, apply_mask(data[body : body + length], data[body - 4 : body])))
         start = body + length
     return messages, data[start:]
-
-
-def size_on_the_wire(parser: Protocol, frame: Frame) -> int:
-    """Bytes that the next frame of a parser took (RFC 6455, 5.2), masked as it must be.
-
-    One whose length was not written as short as can be only seems to leave something unparsed.
-    """
-    size = len(frame.data)
-    for extension in parser.extensions:
-        if isinstance(extension, _Inflation):
-            size = extension.sizes.popleft()
-    return size + (6 if size < 126 else 8 if size < 65_536 else 14)

@@ -1,6 +1,6 @@
 """One WebSocket: a protocol class under uvicorn, without a task, a queue or a copy of its own.
 
-What comes in is parsed by `websockets`' Sans-I/O protocol. What goes out are whole frames that the
+What comes in is read by `frame_reader`. What goes out are whole frames that the
 wire made, for an event once for all its subscribers: the same bytes are handed to each transport,
 and uvloop sends all that one socket got in one turn of the loop by one system call.
 """
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, cast
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import Protocol, State
+from websockets.protocol import State
 
 from syncline_protocol.documents import Event
 from syncline_server.config.settings import Settings
@@ -27,8 +27,10 @@ from syncline_server.realtime.send_queue import Outbox
 from syncline_server.realtime.timer_wheel import Alarm, Wheel
 
 from .endpoint import Endpoint, Wire
+from .frame_reader import FrameReader, Message
 from .handshake import Handshake
-from .parser_pool import Parsers, plain_messages, size_on_the_wire
+from .oversized_message import OversizedMessage
+from .parser_pool import Parsers
 
 __all__ = ["Socket", "socket_protocol"]
 
@@ -38,8 +40,7 @@ CLOSE_TIMEOUT = 2.0
 REASON_LIMIT = 123
 """Bytes of a close reason, at most (RFC 6455, 5.5)."""
 
-_NORMAL, _ABNORMAL, _INVALID_DATA, _TOO_BIG, _SERVICE_RESTART = 1000, 1006, 1007, 1009, 1012
-_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_NORMAL, _ABNORMAL, _TOO_BIG, _SERVICE_RESTART = 1000, 1006, 1009, 1012
 _END = b""  # the parser's word for "half-close"
 _PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
@@ -63,32 +64,27 @@ def socket_protocol(
     ConfiguredSocket.cork = cork
     ConfiguredSocket.handshake = Handshake(endpoints, settings, door, meters)
     ConfiguredSocket.wary = _parsers(settings.auth_message_limit)
-    ConfiguredSocket.trusting = _parsers(settings.message_limit)
+    ConfiguredSocket.trusting = _parsers(settings.message_limit, truncates=True)
     return ConfiguredSocket
 
 
-def _parsers(limit: int) -> tuple[Parsers, Parsers]:
+def _parsers(limit: int, *, truncates: bool = False) -> tuple[Parsers, Parsers]:
     """For plain messages, and for those that may be compressed."""
-    return Parsers(limit), Parsers(limit, inflates=True)
+    return Parsers(limit), Parsers(limit, inflates=True, truncates=truncates)
 
 
-class Socket(asyncio.Protocol):
+class Socket(FrameReader):
     """From the handshake to the end.
 
     Attributes:
         endpoint: the one that the handshake asked for.
         peer: the client's address, for logs: the one that trusted proxies name, if they do.
-        deflates: True if messages may be compressed either way.
         write, corked: as `cork.Outlet` has them.
     """
 
-    settings: ClassVar[Settings]
     wheel: ClassVar[Wheel]
-    meters: ClassVar[Meters]
     cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
-    wary: ClassVar[tuple[Parsers, Parsers]]
-    trusting: ClassVar[tuple[Parsers, Parsers]]
 
     write: Callable[[bytes], None]
     corked: list[bytes] | None
@@ -96,26 +92,19 @@ class Socket(asyncio.Protocol):
     __slots__ = (
         "_allowance",
         "_allowed_at",
-        "_closing",
         "_congested",
         "_connections",
         "_handing_on",
         "_heard",
         "_inbox",
-        "_opcode",
         "_outbox",
-        "_parser",
-        "_parsers",
-        "_partial",
         "_paused",
         "_progress",
         "_resting",
         "_stuck_size",
         "_transport",
-        "_unparsed",
         "_wire",
         "corked",
-        "deflates",
         "endpoint",
         "peer",
         "write",
@@ -124,16 +113,10 @@ class Socket(asyncio.Protocol):
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
         """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
         self._connections: set[Any] = server_state.connections
-        # Lent while there is a part of a frame or a message, or of a closure.
-        self._parsers = self.wary[False]
-        self._parser: Protocol | None = None
-        self._unparsed = 0
+        super().__init__()
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._wire: Wire | None = None
-        # What has come of a message in several frames: its bytes, because frames could be empty.
-        self._opcode = Opcode.TEXT
-        self._partial: bytearray | None = None
-        self._inbox: deque[str | bytes] | None = None
+        self._inbox: deque[Message] | None = None
         self._handing_on = False
         self._paused = False
         # Frames that are read before the clock is looked at, and when it was.
@@ -146,8 +129,6 @@ class Socket(asyncio.Protocol):
         self._progress: Alarm | None = None
         self._stuck_size = 0
         self.corked = None
-        self.deflates = False
-        self._closing: tuple[int, str] | None = None
         self._heard = True
         self.endpoint: Endpoint = cast(Endpoint, None)
         self.peer = "unknown"
@@ -254,23 +235,7 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._parser is None:
-            messages, data = plain_messages(data, self._parsers.message_limit)
-            for opcode, message in messages:
-                self._deliver(opcode, message)
-            if not data:
-                return
-        parser = self._borrow()
-        self._unparsed += len(data)
-        parser.receive_data(data)
-        for frame in parser.events_received():
-            assert isinstance(frame, Frame)
-            self._unparsed -= size_on_the_wire(parser, frame)
-            self._take(frame)
-        self._send_parsers()
-        if not self._unparsed and self._partial is None and self._closing is None:
-            self._parser = None
-            self._parsers.take_back(parser)
+        self._read(data)
 
     def pause_writing(self) -> None:
         self._congested = True
@@ -307,49 +272,20 @@ class Socket(asyncio.Protocol):
         else:
             self.close(_SERVICE_RESTART, "the server is shutting down")
 
-    def _borrow(self) -> Protocol:
-        if self._parser is None:
-            self._parser = self._parsers.lend()
-        return self._parser
-
-    def _take(self, frame: Frame) -> None:
-        """Put a message together; control frames are answered by the parser."""
-        if self._closing is not None:
-            return
-        if frame.opcode not in _DATA:
-            return self._count_frame()
-        if frame.opcode is not Opcode.CONT:
-            self._opcode = frame.opcode
-        data = bytes(frame.data)
-        if not frame.fin or self._partial is not None:
-            self._partial = self._partial or bytearray()
-            self._partial += data
-            if not frame.fin:
-                return self._count_frame()
-            data, self._partial = bytes(self._partial), None
-        self._deliver(self._opcode, data)
-
-    def _deliver(self, opcode: Opcode, data: bytes) -> None:
-        """Hand a message on, or keep it while none is handed on."""
-        if self._closing is not None:
-            return
-        if opcode is Opcode.BINARY:
-            message: str | bytes = data
-        else:
-            try:
-                message = data.decode()
-            except UnicodeDecodeError:
-                return self.close(_INVALID_DATA, "a text message must be UTF-8")
+    def _keep_or_hand_on(self, message: Message) -> None:
         if self._held:
             self._inbox = self._inbox or deque()
             self._inbox.append(message)
         else:
             self._hand_on(message)
 
-    def _hand_on(self, message: str | bytes) -> None:
+    def _hand_on(self, message: Message) -> None:
         if self._wire is not None and self._closing is None:
             self._count_frame()
-            self._wire.on_message(message)
+            if isinstance(message, OversizedMessage):
+                self._wire.on_oversized(message)
+            else:
+                self._wire.on_message(message)
 
     @property
     def _held(self) -> bool:

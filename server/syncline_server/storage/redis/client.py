@@ -5,49 +5,85 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.metrics import Histogram
+from syncline_server.observability.readiness import Readiness
+from syncline_server.storage import keys
 from syncline_server.storage.scripts import Script
 
+from .clock import now_ms
 from .connection import Argument, Connection, ReplyError
-from .durability import Barrier
+from .data_set import DataSet
+from .durability import Durability, barrier
 from .engine import Engine
+from .inspection import Inspection
 from .shard import Node
 
 __all__ = ["Redis"]
 
 logger = logging.getLogger("syncline.redis")
 
+PROBE_CANDIDATES = 4096
+"""Services that are tried for one whose first bucket a shard serves; a shard with fewer slots goes
+unprobed."""
+
+REPORT_INTERVAL = 60.0
+"""Seconds between log lines for a problem that stays."""
+
 PUT_OFF_PAUSE = 0.02
 """Seconds before what a Cluster has put off is asked again."""
 
+PROBLEM_LIMIT = 3
+"""Shards whose problems are named at once; of the others only the number is."""
+
 
 class Redis:
-    """All shards of an engine. What is asked of one that is away is refused at once."""
+    """All shards of an engine. What is asked of one that is away is refused at once.
+
+    Attributes:
+        refused_writes: commits that were refused before Redis saw them.
+    """
 
     def __init__(
         self,
         engine: Engine,
         timeout: float,
-        barrier: Callable[[Connection], Barrier | None] = lambda connection: None,
+        durability: Durability | None = None,
         commits: Histogram | None = None,
+        *,
+        data_set: DataSet | None = None,
+        readiness: Readiness | None = None,
+        clock_tolerance: float = 3.0,
     ) -> None:
         """
         Args:
             timeout: seconds without a reply after which a connection is given up.
-            barrier: what a commit waits for besides its reply.
+            durability: what a commit waits for besides its reply.
             commits: counts the seconds that commits take.
+            data_set: what must be there; without it, whatever is there.
+            readiness: is told what is wrong with Redis, or with our place there.
+            clock_tolerance: seconds by which our clock and Redis' may differ.
         """
         self.engine = engine
+        self.data_set = data_set or DataSet("", "")
+        self.refused_writes = 0
         self._timeout = timeout
-        self._barrier = barrier
+        self._durability = durability or Durability()
+        self._barrier = barrier(self._durability)
         self._commits = commits or Histogram()
+        self._readiness = readiness or Readiness()
+        self._clock_tolerance = clock_tolerance
+        # By name and shard: the last of a name that ends, ends the problem.
+        self._problems: dict[str, dict[str, str]] = {}
         self._nodes: dict[str, Node] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._no_writes: str | None = None
+        self._setup: Callable[[], Sequence[Argument]] = tuple
 
     @property
     def connected(self) -> bool:
@@ -55,9 +91,79 @@ class Redis:
         return bool(self._nodes) and all(node.connected for node in self._nodes.values())
 
     @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The connection to each shard there is now."""
+        return self._nodes
+
+    @property
+    def problem(self) -> str | None:
+        """Why not every shard can be written to, in Redis' words; None if all can."""
+        if not self._nodes:
+            return f"{self.engine} names no Redis: {self.engine.trouble or 'it was not asked yet'}"
+        problems = sorted(filter(None, (node.problem for node in self._nodes.values())))
+        more = len(problems) - PROBLEM_LIMIT
+        text = "; ".join(problems[:PROBLEM_LIMIT])
+        return f"{text}; and {more} more" if more > 0 else text or None
+
+    @property
     def pending(self) -> int:
         """Commands without a reply, of all shards."""
         return sum(node.pending for node in self._nodes.values())
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which our clock is ahead of Redis'; of the shard that differs most."""
+        offsets = (node.inspector.clock.offset for node in self._nodes.values())
+        return max(offsets, key=abs, default=0.0)
+
+    @property
+    def clock_faults(self) -> int:
+        """How often our clock and Redis' were found too far apart."""
+        return sum(node.inspector.clock_faults for node in self._nodes.values())
+
+    @property
+    def publishing(self) -> str:
+        """For scripts: the command that publishes, and the middle of the name of a channel.
+
+        Raises `Refusal` while the data set is not known.
+        """
+        return f"{self.engine.publish} {self._channel_infix()}"
+
+    def now_ms(self, key: str | None = None) -> int:
+        """Redis' time at the least: of the shard of a key, or the latest of all shards."""
+        if key is not None:
+            with suppress(Refusal):
+                return self._node(key).inspector.clock.now_ms()
+        times = (node.inspector.clock.now_ms() for node in self._nodes.values())
+        return max(times, default=now_ms())
+
+    def prefixed(self, key: str) -> str:
+        """A key as Redis has it; for all but the first one of a command."""
+        return self.data_set.prefix + key
+
+    def wire_channel(self, channel: str) -> str:
+        """A channel as Redis has it; raises `Refusal` while the data set is not known."""
+        tag, _, name = channel.partition(_EVENT)
+        return f"{self.data_set.prefix}{tag}{self._channel_infix()}{name}"
+
+    def channel(self, wire_channel: str) -> str:
+        """The channel that Redis has under that name."""
+        tag, _, rest = wire_channel.removeprefix(self.data_set.prefix).partition(_EVENT)
+        return f"{tag}{_EVENT}{rest.rpartition(':')[2]}"
+
+    def probe_tag(self, shard: str) -> str | None:
+        """A hash tag that the shard serves, of a bucket that nobody has."""
+        for number in range(PROBE_CANDIDATES):
+            tag = keys.bucket_tag(f"IS{number:032x}", 0)
+            with suppress(LookupError):
+                if self.engine.shard_of(tag) == shard:
+                    return tag
+        return None
+
+    def inspect(self, key: str) -> None:
+        """Redis refused the shard of a key something that it should not: look why."""
+        with suppress(Refusal):
+            self._node(key).inspector.look_again()
 
     async def start(self) -> None:
         """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
@@ -74,6 +180,15 @@ class Redis:
             task.cancel()
         await asyncio.gather(*(node.stop() for node in self._nodes.values()))
 
+    def set_up(self, command: Callable[[], Sequence[Argument]]) -> None:
+        """Have the command that this gives sent on each new connection, before all others; an
+        empty one is not sent."""
+        self._setup = command
+
+    def refuse_writes(self, reason: str | None) -> None:
+        """Refuse all writes before Redis sees them, with `UNAVAILABLE`; None lets them through."""
+        self._no_writes = reason
+
     async def reconnected(self, key: str) -> None:
         """Return once the shard of a key can be asked again. Raises `Refusal` if it takes long."""
         await self._node(key).reconnected()
@@ -85,16 +200,28 @@ class Redis:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
             ReplyError: Redis refused the command for good.
         """
-        return await self._route(key, lambda node: node.execute(verb, key, *arguments))
+        if self._no_writes is not None and verb not in _HARMLESS:
+            raise Refusal(Code.UNAVAILABLE, self._no_writes)
+        name = self.prefixed(key)
+        return await self._route(key, lambda node: node.execute(verb, name, *arguments))
+
+    async def publish(self, wire_channel: str, message: str) -> int:
+        """How many received a message; raises as `execute`."""
+        command = (self.engine.publish, wire_channel, message)
+        receivers: int = await self._route(wire_channel, lambda node: node.execute(*command))
+        return receivers
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that only reads; raises as `execute`."""
-        command = ("EVALSHA", script.digest, 1, key, *arguments)
+        command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
         return await self._route(key, lambda node: node.execute(*command))
 
     async def commit(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that writes, once it is durable; raises as `execute`."""
-        command = ("EVALSHA", script.digest, 1, key, *arguments)
+        if self._no_writes is not None:
+            self.refused_writes += 1
+            raise Refusal(Code.UNAVAILABLE, self._no_writes)
+        command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
         began = time.monotonic()
         reply = await self._route(key, lambda node: node.commit(*command))
         self._commits.observe(time.monotonic() - began)
@@ -109,6 +236,11 @@ class Redis:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._timeout
         while True:
+            if self.data_set.problem is not None:
+                raise Refusal(
+                    Code.UNAVAILABLE,
+                    "The store holds the data of another account; nothing was changed.",
+                )
             node = self._node(key)
             try:
                 return await ask(node)
@@ -146,6 +278,8 @@ class Redis:
             self._spawn(node.start())
         for shard in self._nodes.keys() - shards:
             self._spawn(self._nodes.pop(shard).stop())
+            for name in self._problems:
+                self.report(shard, name, None)
 
     def _make(self, shard: str) -> Node:
         return Node(
@@ -153,7 +287,44 @@ class Redis:
             self._timeout,
             self._barrier,
             partial(self.engine.suspect, shard),
+            lambda: self._setup(),
+            inspection=Inspection(
+                durability=self._durability,
+                clock_tolerance=self._clock_tolerance,
+                probe=partial(self._probe, shard),
+                identify=partial(self._identify, shard),
+                confirm=partial(self.engine.confirms, shard),
+                report=partial(self.report, shard),
+            ),
         )
+
+    def _channel_infix(self) -> str:
+        if self.data_set.id is None:
+            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+        return f"{_EVENT}{self.engine.database}:{self.data_set.id}:"
+
+    def _probe(self, shard: str) -> tuple[str, str, str] | None:
+        tag = self.probe_tag(shard)
+        if tag is None or self.data_set.id is None:
+            return None
+        prefixed = self.prefixed(tag)
+        return self.engine.publish, prefixed, f"{prefixed}{self._channel_infix()}privileges"
+
+    async def _identify(self, shard: str, connection: Connection) -> None:
+        with suppress(LookupError):
+            if self.engine.shard_of(keys.ALL_SERVICES) == shard:
+                await self.data_set.identify(connection)
+                self.report(shard, "data_set", self.data_set.problem)
+
+    def report(self, shard: str, name: str, problem: str | None) -> None:
+        """Take note of what is wrong with a shard, or no longer is."""
+        found = self._problems.setdefault(name, {})
+        if problem is not None:
+            found[shard] = problem
+        elif found.pop(shard, None) is None:
+            return
+        first = next(iter(found.values()), None)
+        self._readiness.report(name, first)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -161,4 +332,13 @@ class Redis:
         task.add_done_callback(self._tasks.discard)
 
 
+_EVENT = ":event:"
+"""What a channel has between the tag of its bucket and its own name."""
+
 _PUT_OFF = ("ASK", "TRYAGAIN")
+
+_HARMLESS = frozenset(
+    "CONFIG ECHO EXISTS GET HGET HGETALL HKEYS HLEN HMGET HVALS PING PUBLISH SCRIPT SMEMBERS "
+    "SPUBLISH SRANDMEMBER TIME XRANGE ZCARD ZRANGE ZRANGEBYSCORE".split()
+)
+"""Commands that store nothing: they go on while writes are refused."""

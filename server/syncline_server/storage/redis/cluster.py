@@ -14,7 +14,7 @@ from redis.crc import key_slot
 from syncline_server.config.validation import SettingError
 
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect
+from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
 
 __all__ = ["RedisCluster"]
 
@@ -35,6 +35,8 @@ class RedisCluster:
 
     publish, subscribe, unsubscribe = "SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE"
     channels_at_once = 1
+    database = 0
+    is_whole = False
 
     def __init__(self, seeds: Sequence[Address], timeout: float) -> None:
         """
@@ -50,6 +52,10 @@ class RedisCluster:
         self._suspicious = asyncio.Event()
         self._suspect_until = 0.0
         self._watching: asyncio.Task[None] | None = None
+        self.trouble: str | None = None
+
+    def __str__(self) -> str:
+        return f"the Cluster at {', '.join(map(str, self._seeds))}"
 
     def shards(self) -> Collection[str]:
         """The masters that serve slots."""
@@ -79,6 +85,10 @@ class RedisCluster:
         self._masters.setdefault(shard, self._address_of(shard))
         self._slots[int(slot)] = shard
         self._changed()
+
+    async def confirms(self, shard: str) -> bool:
+        """A master that is cut off from the Cluster stops to take writes by itself."""
+        return shard in self._masters
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call when the map of slots has changed."""
@@ -122,8 +132,10 @@ class RedisCluster:
                     raise SettingError(
                         f"--redis-url names a Cluster, but {address} is a single server"
                     ) from None
+                self.trouble = f"{address} does not answer: {describe(error)}"
                 logger.info("%s does not tell the map of slots: %s", address, error)
             else:
+                self.trouble = None if slots else f"{address} serves no slots"
                 return self._take(slots, address)
 
     async def _ask(self, address: Address) -> list[Any]:

@@ -18,7 +18,15 @@ import hiredis
 
 from .address import Address
 
-__all__ = ["Argument", "Connection", "ConnectionBroken", "Push", "ReplyError", "connect"]
+__all__ = [
+    "Argument",
+    "Connection",
+    "ConnectionBroken",
+    "Push",
+    "ReplyError",
+    "connect",
+    "describe",
+]
 
 Argument = str | bytes | int
 
@@ -179,3 +187,8 @@ async def _log_in(connection: Connection, address: Address) -> None:
     if address.database:
         await connection.execute("SELECT", address.database)
     await connection.execute("PING")
+
+
+def describe(error: Exception) -> str:
+    """What to log of an error; a timeout has no text of its own."""
+    return str(error) or ("it takes too long" if isinstance(error, TimeoutError) else repr(error))

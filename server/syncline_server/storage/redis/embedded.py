@@ -10,21 +10,24 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from syncline_server.config.child_environ import redis_environ
 from syncline_server.config.validation import SettingError
 
 from .address import Address
 from .connection import ConnectionBroken, ReplyError, connect
 from .engine import SingleEngine
 
-__all__ = ["EmbeddedRedis"]
+__all__ = ["EmbeddedRedis", "free_space"]
 
 logger = logging.getLogger("syncline.redis")
 
@@ -33,6 +36,15 @@ START_TIMEOUT = 60
 
 STOP_TIMEOUT = 10
 """Seconds that the child may take to end; then it is killed, which loses nothing acknowledged."""
+
+ROOM_TO_START = 65_536
+"""Bytes that must be free for the child: it may have to write the list of its files."""
+
+PRIVATE = 0o077
+"""What others may not do with the files of the child."""
+
+REPORT_INTERVAL = 10.0
+"""Seconds between lines that say that the child ended."""
 
 OLDEST = (6, 2)
 MANY_FILES = (7, 0)
@@ -46,7 +58,10 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2)
 class EmbeddedRedis(SingleEngine):
     """One data directory's Redis. It is started again where it has died."""
 
-    def __init__(self, data_dir: Path, appendfsync: str) -> None:
+    def __init__(self, data_dir: Path, appendfsync: str, disk_margin: int = 0) -> None:
+        """`disk_margin`: bytes below whose freedom no process lets writes through."""
+        self._disk_margin = disk_margin
+        self._quiet_until, self._restarts = 0.0, 0
         self._directory = data_dir / "redis"
         self._appendfsync = appendfsync
         self._starting = asyncio.Lock()
@@ -54,6 +69,9 @@ class EmbeddedRedis(SingleEngine):
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = self._directory / "redis.sock"
         self._socket_directory: tempfile.TemporaryDirectory[str] | None = None
+
+    def __str__(self) -> str:
+        return f"the embedded Redis in {self._directory}"
 
     async def address(self, shard: str) -> Address:
         async with self._starting:
@@ -77,9 +95,10 @@ class EmbeddedRedis(SingleEngine):
 
     async def _start(self) -> None:
         if self._process is not None:
-            logger.warning("Redis ended with status %s and is started again", self._process.poll())
+            self._report_restart(self._process.poll())
         elif self._lock is None:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self._directory)
             self._lock = await _lock(self._directory / "lock")
             self._place_socket()
         binary = _find_binary()
@@ -93,9 +112,22 @@ class EmbeddedRedis(SingleEngine):
             pass_fds=[self._lock.fileno()] if self._lock else [],
             # A group of its own: Ctrl-C in a terminal must not end it before the server.
             process_group=0,
+            env=redis_environ(),
+            # What somebody copies out of the directory is for nobody else to read either.
+            umask=PRIVATE,
             preexec_fn=_end_with_parent(),
         )
         await self._wait_until_ready(self._process)
+
+    def _report_restart(self, status: int | None) -> None:
+        """At most one line each `REPORT_INTERVAL`: it may end as soon as it was started."""
+        now = asyncio.get_running_loop().time()
+        self._restarts += 1
+        if now >= self._quiet_until:
+            logger.warning(
+                "Redis ended with status %s and is started again (%d. time)", status, self._restarts
+            )
+            self._quiet_until = now + REPORT_INTERVAL
 
     def _place_socket(self) -> None:
         """A deep data directory does not fit a socket's address: then a short one, only ours."""
@@ -111,7 +143,7 @@ class EmbeddedRedis(SingleEngine):
             "unixsocketperm": "700",
             "dir": str(self._directory.absolute()),
             "appendonly": "yes",
-            "appendfsync": self._appendfsync,
+            "appendfsync": self._initial_appendfsync(),
             "save": "",
             "logfile": str(self._directory.absolute() / "redis.log"),
             "maxmemory-policy": "noeviction",
@@ -121,6 +153,13 @@ class EmbeddedRedis(SingleEngine):
         # Redis 6.2 takes a word with spaces for one value.
         return [*words, "--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
 
+    def _initial_appendfsync(self) -> str:
+        """On a full disk a Redis that syncs each commit would end with the first key that expires;
+        `DiskWatch` sets what the settings say before a write gets through."""
+        if self._appendfsync == "always" and free_space(self._directory) < self._disk_margin:
+            return "everysec"
+        return self._appendfsync
+
     async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT
         while True:
@@ -129,6 +168,11 @@ class EmbeddedRedis(SingleEngine):
             except (OSError, ReplyError, ConnectionBroken) as error:
                 if process.poll() is not None:
                     log = self._directory / "redis.log"
+                    if free_space(self._directory) < ROOM_TO_START:
+                        raise SettingError(
+                            f"the disk of {self._directory} is full, and Redis cannot be started: "
+                            "free some space"
+                        ) from None
                     raise SettingError(
                         f"Redis could not be started; the end of {log} says why"
                     ) from None
@@ -138,6 +182,22 @@ class EmbeddedRedis(SingleEngine):
             else:
                 connection.abort()
                 return
+
+
+def free_space(directory: Path) -> int:
+    """Bytes that a process without privileges can still write there."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize
+
+
+def _make_private(directory: Path) -> None:
+    """Take from others what earlier versions left them, of the directory and all below it."""
+    for path in [directory, *directory.rglob("*")]:
+        # A file may be gone by now: the child of a server that was killed ends at its own pace.
+        with suppress(FileNotFoundError):
+            mode = path.stat(follow_symlinks=False).st_mode
+            if mode & PRIVATE and not path.is_symlink():
+                path.chmod(stat.S_IMODE(mode) & ~PRIVATE)
 
 
 async def _lock(path: Path) -> IO[str]:
@@ -192,7 +252,9 @@ def _find_binary() -> Path:
 
 def _check_version(binary: Path, directory: Path) -> None:
     """Refuse what cannot serve: too old, or not able to read the file that a newer one wrote."""
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
+    said = subprocess.run(
+        [binary, "--version"], env=redis_environ(), capture_output=True, text=True, check=False
+    ).stdout
     found = _VERSION.search(said)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < OLDEST:

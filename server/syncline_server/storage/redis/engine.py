@@ -25,12 +25,18 @@ class Engine(Protocol):
             their shard.
         channels_at_once: how many one `subscribe` may name: many would hold up others, and those
             of a Cluster must share a slot.
+        database: the number of the database.
+        is_whole: True where a script reaches every key, not only those of one slot.
+        trouble: why the shards could not be found at the last look; None if they were.
     """
 
     publish: str
     subscribe: str
     unsubscribe: str
     channels_at_once: int
+    database: int
+    is_whole: bool
+    trouble: str | None
 
     def shards(self) -> Collection[str]:
         """The names of those there are now."""
@@ -52,6 +58,9 @@ class Engine(Protocol):
     def moved(self, error: str) -> None:
         """Take a Cluster's word, `MOVED <slot> <host>:<port>`, for who serves a slot."""
 
+    async def confirms(self, shard: str) -> bool:
+        """True if a shard is still the master for all that those who replace masters know."""
+
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call when a shard came or went, or serves other keys."""
 
@@ -71,6 +80,13 @@ class WholeEngine:
 
     publish, subscribe, unsubscribe = "PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE"
     channels_at_once = 500
+    database = 0
+    is_whole = True
+    trouble: str | None = None
+
+    async def confirms(self, shard: str) -> bool:
+        """Nobody replaces it but people."""
+        return True
 
     def moved(self, error: str) -> None:
         """A node of a Cluster was given as a single server."""
@@ -111,6 +127,10 @@ class ExternalRedis(SingleEngine):
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self.database = address.database
+
+    def __str__(self) -> str:
+        return f"the Redis at {self._address}"
 
     async def address(self, shard: str) -> Address:
         """Always the same."""

@@ -20,7 +20,7 @@ def make_engine(settings: Settings) -> Engine:
         return engine_of(settings.redis_url, settings.redis_timeout)
     if settings.durability == "replicated":
         raise SettingError("--durability replicated needs a Redis with a replica: --redis-url")
-    return EmbeddedRedis(settings.data_dir, settings.appendfsync)
+    return EmbeddedRedis(settings.data_dir, settings.appendfsync, settings.disk_margin)
 
 
 async def start_engine(engine: Engine, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect
+from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
 from .engine import WholeEngine
 
 __all__ = ["SENTINEL_PORT", "SentinelRedis"]
@@ -44,11 +44,15 @@ class SentinelRedis(WholeEngine):
         self._sentinels = list(sentinels)
         self._name = name
         self._login = master
+        self.database = master.database
         self._timeout = timeout
         self._master: Address | None = None
         self._callbacks: list[Callable[[], None]] = []
         self._suspicious = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return f"the Sentinels at {', '.join(map(str, self._sentinels))} (master {self._name})"
 
     def shards(self) -> Collection[str]:
         """The master, if one is known."""
@@ -69,6 +73,14 @@ class SentinelRedis(WholeEngine):
     def suspect(self, shard: str) -> None:
         """Ask the Sentinels now."""
         self._suspicious.set()
+
+    async def confirms(self, shard: str) -> bool:
+        """True if most Sentinels name it: those that can be reached may be cut off from them."""
+        answers = await asyncio.gather(
+            *(self._ask(sentinel) for sentinel in self._sentinels), return_exceptions=True
+        )
+        votes = sum(isinstance(each, Address) and str(each) == shard for each in answers)
+        return votes * 2 > len(self._sentinels)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call when the master is another."""
@@ -96,16 +108,19 @@ class SentinelRedis(WholeEngine):
             await self._look()
 
     async def _look(self) -> None:
+        self.trouble = f"no Sentinel knows a master called {self._name}"
         for sentinel in list(self._sentinels):
             try:
                 found = await self._ask(sentinel)
             except (OSError, ConnectionBroken, ReplyError) as error:
+                self.trouble = f"the Sentinel at {sentinel} does not answer: {describe(error)}"
                 logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
                 continue
             if found is not None:
                 # The next question goes to one that answered.
                 self._sentinels.remove(sentinel)
                 self._sentinels.insert(0, sentinel)
+                self.trouble = None
                 return self._take(found)
         logger.warning("no Sentinel knows a master called %s", self._name)
 

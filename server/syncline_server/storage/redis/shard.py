@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.validation import SettingError
-from syncline_server.storage.scripts import ALL
+from syncline_server.storage.scripts import ALL, PROBE
 
 from .address import Address
 from .backoff import Backoff
-from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect
-from .durability import Barrier
+from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect, describe
+from .durability import Barrier, Replicas
+from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["Node", "Unanswered", "reconnect"]
+__all__ = ["Denied", "Node", "Unanswered", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 
-REPORT_INTERVAL = 10.0
-"""Seconds between lines that say that Redis cannot be reached."""
+ELSEWHERE_INTERVAL = 5.0
+"""Seconds between connects for the reason that the server is no master."""
 
 PENDING_LIMIT = 50_000
 """Commands without a reply, at most; further ones are refused with 20503."""
@@ -31,6 +32,16 @@ PENDING_LIMIT = 50_000
 
 class Unanswered(Refusal):
     """A command was sent and its reply lost: it may have been carried out, or not."""
+
+
+class Denied(Refusal):
+    """The Redis user may not do this; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.UNAVAILABLE,
+            "The store refuses this server, whose Redis user lacks rights; nothing was changed.",
+        )
 
 
 class Node:
@@ -43,8 +54,11 @@ class Node:
         self,
         locate: Callable[[], Awaitable[Address]],
         timeout: float,
-        barrier: Callable[[Connection], Barrier | None],
+        barrier: Callable[[Connection, Replicas | None], Barrier | None],
         on_trouble: Callable[[], None],
+        setup: Callable[[], Sequence[Argument]] = tuple,
+        *,
+        inspection: Inspection,
     ) -> None:
         """
         Args:
@@ -53,7 +67,11 @@ class Node:
             barrier: what a commit waits for besides its reply; None for nothing.
             on_trouble: called when the connection breaks or cannot be made, or when the server
                 is no master any more.
+            setup: a command to send on each new connection before all others; none if empty.
+            inspection: what is looked at on each connection.
         """
+        self._setup = setup
+        self.inspector = Inspector(inspection)
         self._locate = locate
         self._timeout = timeout
         self._make_barrier = barrier
@@ -62,6 +80,21 @@ class Node:
         self._barrier: Barrier | None = None
         self._up = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
+        self._address: Address | None = None
+        # Why there is no connection, and in whose words Redis refuses writes; None for neither.
+        self._trouble: str | None = None
+        self._refusal: str | None = None
+        self._connected_at = 0.0
+
+    @property
+    def problem(self) -> str | None:
+        """Why this Redis cannot do its work, with its address; None if it can."""
+        where = "Redis" if self._address is None else f"Redis at {self._address}"
+        if self._trouble is not None:
+            return f"{where} cannot be reached: {self._trouble}"
+        if self._refusal is not None:
+            return f"{where} refuses writes: {self._refusal}"
+        return None if self.connected else f"{where} has not answered yet"
 
     @property
     def connected(self) -> bool:
@@ -82,7 +115,8 @@ class Node:
         try:
             self._install(await self._connect())
         except (OSError, ReplyError, ConnectionBroken) as error:
-            logger.warning("Redis does not answer yet: %s", describe(error))
+            # The readiness of this process says it in the log.
+            logger.debug("Redis does not answer yet: %s", describe(error))
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:
@@ -117,7 +151,7 @@ class Node:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
             ReplyError: Redis refused the command for good.
         """
-        return await self._ask(self._live(), command)
+        return await self._reply(self._live().execute(*command))
 
     async def commit(self, *command: Argument) -> Any:
         """The reply to a command that writes, once it is as durable as the settings ask.
@@ -125,10 +159,33 @@ class Node:
         Raises as `execute`.
         """
         connection, barrier = self._live(), self._barrier
+        if self.inspector.denied is not None:
+            raise Denied
+        if barrier is not None:
+            barrier.check()
+        # Sent before the barrier is asked for: that speaks of what was sent before it.
+        answer = connection.execute(*command)
         if barrier is None:
-            return await self._ask(connection, command)
-        reply, _ = await asyncio.gather(self._ask(connection, command), barrier.passed())
+            return await self._reply(answer)
+        reply, _ = await asyncio.gather(self._reply(answer), barrier.passed())
         return reply
+
+    async def probe_writes(self, key: str) -> None:
+        """Try a write of a key that changes nothing, and remember in `problem` what it gave."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.execute("EVALSHA", PROBE.digest, 1, key)
+        except (Refusal, TimeoutError):
+            return  # remembered in `_ask`, or the connection is about to be given up
+        except ReplyError as error:
+            kind = _kind(error)
+            if kind == "NOSCRIPT":
+                with suppress(Refusal, ReplyError):
+                    await self.load_scripts()
+            elif kind not in _ELSEWHERE:
+                self._refusal = _words(error)
+        else:
+            self._refusal = None
 
     async def load_scripts(self) -> None:
         """Bring the scripts back to a server that has lost them. Raises as `execute`."""
@@ -142,9 +199,9 @@ class Node:
             raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
         return connection
 
-    async def _ask(self, connection: Connection, command: tuple[Argument, ...]) -> Any:
+    async def _reply(self, answer: asyncio.Future[Any]) -> Any:
         try:
-            return await connection.execute(*command)
+            return await answer
         except ConnectionBroken:
             raise Unanswered(
                 Code.UNAVAILABLE,
@@ -152,38 +209,73 @@ class Node:
             ) from None
         except ReplyError as error:
             kind = _kind(error)
+            if is_denial(error):
+                # The first write of a script decides: see the scripts.
+                self.inspector.look_again()
+                raise Denied from None
             if kind not in _AWAY:
+                if kind in _REFUSED:
+                    self._refusal = _words(error)
                 raise
+            self._refusal = _words(error)
             if kind == "READONLY":
-                self.reset()
+                self._look_elsewhere()
             self._on_trouble()
             raise Refusal(
                 Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
             ) from None
 
+    def _look_elsewhere(self) -> None:
+        """The name of a server that is no master may lead to the one that took its place; but
+        reads go on here, so not at each refusal."""
+        if asyncio.get_running_loop().time() - self._connected_at >= ELSEWHERE_INTERVAL:
+            self.reset()
+
     async def _supervise(self) -> None:
         while True:
             if self._connection is None:
                 self._install(await reconnect(self._connect, self._on_trouble))
-                logger.info("connected to Redis")
+                level = logging.INFO if self._refusal is None else logging.DEBUG
+                logger.log(level, "connected to Redis")
             assert self._connection is not None
-            await self._watch(self._connection)
+            inspecting = asyncio.create_task(self.inspector.run(self._connection))
+            try:
+                await self._watch(self._connection)
+            finally:
+                inspecting.cancel()
             self._connection = None
-            logger.warning("the connection to Redis ended")
+            if self._refusal is None:
+                self._trouble = "the connection ended"
+                logger.warning("the connection to Redis ended")
             self._on_trouble()
 
     def _install(self, connection: Connection) -> None:
         self._connection = connection
-        self._barrier = self._make_barrier(connection)
+        self._trouble = None
+        self._connected_at = asyncio.get_running_loop().time()
+        self._barrier = self._make_barrier(connection, self.inspector.replicas)
         self._up.set()
 
     async def _connect(self) -> Connection:
-        connection = await connect(await self._locate(), self._timeout)
+        try:
+            return await self._log_in()
+        except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
+            self._trouble = describe(error)
+            raise
+
+    async def _log_in(self) -> Connection:
+        self._address = await self._locate()
+        connection = await connect(self._address, self._timeout)
         try:
             async with asyncio.timeout(self._timeout):
+                if command := self._setup():
+                    await connection.execute(*command)
                 await asyncio.gather(*(connection.execute("SCRIPT", "LOAD", s.source) for s in ALL))
-        except BaseException:
+                await self.inspector.prepare(connection)
+        except BaseException as error:
             connection.abort()
+            if isinstance(error, ReplyError) and is_denial(error):
+                self.inspector.deny(error)
             raise
         return connection
 
@@ -197,6 +289,7 @@ class Node:
                 # Seen twice: after a pause of this process, answers are there but not read yet.
                 if since == suspected:
                     logger.warning("Redis has not answered for %g s", self._timeout)
+                    self._trouble = f"it has not answered for {self._timeout:g} s"
                     connection.abort()
                 suspected = since
             await asyncio.wait([connection.ended], timeout=self._timeout / 8)
@@ -214,7 +307,13 @@ _AWAY = {
 }
 """Kinds of error replies before anything is written: this Redis cannot write now."""
 
-# Redis 6.2 wraps the errors of a script's commands.
+_REFUSED = {"NOPERM", "NOAUTH"}
+"""Kinds that name a missing right; in the middle of a script, something may be written by then."""
+
+_ELSEWHERE = {"MOVED", "ASK", "TRYAGAIN"}
+"""Kinds that say nothing about the server that sends them: a slot is on its way."""
+
+# Redis 6.2 wraps the errors of a script's commands, and 7 adds the script's digest.
 _KIND = re.compile(r"(?:ERR Error running script .*: -)?([A-Z]*)")
 
 
@@ -223,23 +322,28 @@ def _kind(error: ReplyError) -> str:
     return match[1] if match else ""
 
 
+_WORDS = re.compile(
+    r"(?:ERR Error running script .*?: -)?(.*?)(?: script: (?:[0-9a-f]{40}, )?on @.*)?"
+)
+
+
+def _words(error: ReplyError) -> str:
+    """What Redis said, without what only the author of a script can use."""
+    text = str(error)
+    match = _WORDS.fullmatch(text)
+    return (match[1] if match else text).rstrip(".")
+
+
 async def reconnect(
     attempt: Callable[[], Awaitable[Connection]], on_trouble: Callable[[], None]
 ) -> Connection:
     """`attempt` until it succeeds, with pauses; `on_trouble` is called after each failure."""
-    backoff, clock = Backoff(), asyncio.get_running_loop().time
-    quiet_until = clock()
+    backoff = Backoff()
     while True:
         await asyncio.sleep(backoff.pause())
         try:
             return await attempt()
         except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
-            if clock() >= quiet_until:
-                quiet_until = clock() + REPORT_INTERVAL
-                logger.warning("Redis cannot be reached: %s", describe(error))
+            # The readiness of this process says it in the log.
+            logger.debug("Redis cannot be reached: %s", describe(error))
             on_trouble()
-
-
-def describe(error: Exception) -> str:
-    """What to log of an error; a timeout has no text of its own."""
-    return str(error) or ("it takes too long" if isinstance(error, TimeoutError) else repr(error))

@@ -9,12 +9,18 @@ from pathlib import Path
 __all__ = [
     "ALL",
     "API_KEY",
+    "CLAIM",
     "COMMIT",
+    "DATA_SET",
     "DUE",
     "FETCH",
     "LEASE",
+    "NAME",
     "PARKING",
     "PERMIT",
+    "PRIVILEGES",
+    "PROBE",
+    "PRUNE",
     "SERVICE",
     "SETTLE",
     "WEBHOOKS",
@@ -38,13 +44,36 @@ class Script:
 
 
 COMMIT = Script.read("lib/webhooks.lua", "document.lua")
+CLAIM = Script.read("claim.lua")
 FETCH = Script.read("fetch.lua")
 DUE = Script.read("expiry.lua")
 PERMIT = Script.read("permissions.lua")
+PRUNE = Script.read("prune.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
+NAME = Script.read("name.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
-ALL = (COMMIT, FETCH, DUE, PERMIT, SERVICE, API_KEY, WEBHOOKS, LEASE, PARKING, SETTLE)
+DATA_SET = Script.read("data_set.lua")
+PRIVILEGES = Script.read("privileges.lua")
+PROBE = Script.read("probe.lua")
+ALL = (
+    COMMIT,
+    CLAIM,
+    FETCH,
+    DUE,
+    PERMIT,
+    PRUNE,
+    SERVICE,
+    API_KEY,
+    WEBHOOKS,
+    LEASE,
+    NAME,
+    PARKING,
+    SETTLE,
+    DATA_SET,
+    PRIVILEGES,
+    PROBE,
+)

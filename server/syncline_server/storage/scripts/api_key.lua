@@ -4,8 +4,7 @@
 -- ARGV     verb, the new version, SID, then by verb:
 --          "add"     record (JSON), how many keys there may be, the fingerprint of the master key that
 --                    encrypts its secret ("" = its secret is not encrypted)
---          "revoke"  ms since the epoch, "1" where the caller knows the key from elsewhere, how many revoked keys
---                    are remembered
+--          "revoke"  "1" where the caller knows the key from elsewhere, how many revoked keys are remembered
 -- Returns  "ok" | "full" | "other" (secrets here are encrypted under another master key) | "absent"
 
 local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -21,20 +20,25 @@ if verb == 'add' then
     if master and master ~= fingerprint then
       return 'other'
     end
-    redis.call('SET', MASTER, fingerprint)
   end
   redis.call('HSET', API_KEYS, sid, record)
+  if fingerprint ~= '' then
+    redis.pcall('SET', MASTER, fingerprint)
+  end
 else
-  local is_known = redis.call('HDEL', API_KEYS, sid) == 1
-    or (ARGV[5] == '1' and not redis.call('ZSCORE', REVOKED, sid))
+  local is_known = redis.call('HEXISTS', API_KEYS, sid) == 1
+    or (ARGV[4] == '1' and not redis.call('ZSCORE', REVOKED, sid))
   if not is_known then
     return 'absent'
   end
-  redis.call('ZADD', REVOKED, ARGV[4], sid)
-  redis.call('ZREMRANGEBYRANK', REVOKED, 0, -tonumber(ARGV[6]) - 1)
+  local time = redis.call('TIME')
+  -- Revoked by this alone; what follows the first write must not turn its answer into a failure.
+  redis.call('ZADD', REVOKED, time[1] * 1000 + time[2] / 1000, sid)
+  redis.pcall('HDEL', API_KEYS, sid)
+  redis.pcall('ZREMRANGEBYRANK', REVOKED, 0, -tonumber(ARGV[5]) - 1)
   if redis.call('EXISTS', API_KEYS) == 0 then
-    redis.call('DEL', MASTER)
+    redis.pcall('DEL', MASTER)
   end
 end
-redis.call('SET', tag .. ':keys-version', version)
+redis.pcall('SET', tag .. ':keys-version', version)
 return 'ok'

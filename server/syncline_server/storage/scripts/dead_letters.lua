@@ -10,16 +10,17 @@ local verb, id = ARGV[1], ARGV[2]
 local RECORDS, INDEX = KEYS[1], KEYS[1] .. ':index'
 
 local function drop(which)
-  redis.call('ZREM', INDEX, which)
-  return redis.call('HDEL', RECORDS, which)
+  local count = redis.call('HDEL', RECORDS, which)
+  redis.pcall('ZREM', INDEX, which)
+  return count
 end
 
 if verb == 'drop' then
   return drop(id)
 end
 
-redis.call('HSET', RECORDS, id, ARGV[3])
 redis.call('ZADD', INDEX, 0, id)
+redis.call('HSET', RECORDS, id, ARGV[3])
 local excess = redis.call('ZCARD', INDEX) - tonumber(ARGV[4])
 if excess <= 0 then
   return 0

@@ -3,7 +3,8 @@
 -- Taken first and looked at after: an expiry that is committed meanwhile puts its bucket back.
 --
 -- KEYS[1]  `{service}:due`
--- ARGV     caller's clock in ms, how many at most
+-- ARGV     the latest clock of all masters in ms (the documents may be in the care of another one than this index),
+--          how many at most
 -- Returns  the moment up to which that was looked for, in ms; then the buckets, two hexadecimal digits each
 
 local time = redis.call('TIME')

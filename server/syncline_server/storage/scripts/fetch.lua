@@ -1,25 +1,30 @@
 -- The newest state of one document.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     SID ("" = by name), unique name, caller's clock in ms, identity, rights that it needs as bits ("" = all may)
--- Returns  as document.lua with status "ok", or alone "forbidden", or "absent": also for one past its expiry that is not
---          swept yet.
+-- ARGV     SID ("" = by name), unique name (with a SID: "" = any), identity, rights that it needs as bits ("" = all may)
+-- Returns  as document.lua with status "ok", or alone "forbidden", {"moved", pointer}, or "absent": also for one past its
+--          expiry that is not swept yet.
 
-local tag, sid, needs = KEYS[1], ARGV[1], ARGV[5]
+local SID_LENGTH = 34
+
+local tag, sid, needs = KEYS[1], ARGV[1], ARGV[4]
 if sid == '' then
   sid = redis.call('HGET', tag .. ':names', ARGV[2])
+  if sid and #sid > SID_LENGTH then
+    return {'moved', sid}
+  end
 end
 local f = sid and redis.call('HMGET', tag .. ':document:' .. sid, 'n', 'r', 'd', 'c', 'u', 'x', 'b', 'w', 'm')
-if not f or not f[2] then
+if not f or not f[2] or (ARGV[2] ~= '' and f[1] ~= ARGV[2]) then
   return {'absent'}
 end
 local time = redis.call('TIME')
-local now = math.max(tonumber(ARGV[3]), time[1] * 1000 + math.floor(time[2] / 1000))
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if f[6] ~= '' and tonumber(f[6]) <= now then
   return {'absent'}
 end
 if needs ~= '' then
-  local rights = redis.call('HGET', tag .. ':permissions:' .. sid, ARGV[4]) or 0
+  local rights = redis.call('HGET', tag .. ':permissions:' .. sid, ARGV[3]) or 0
   if bit.band(tonumber(rights), tonumber(needs)) ~= tonumber(needs) then
     return {'forbidden'}
   end

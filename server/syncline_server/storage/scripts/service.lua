@@ -6,24 +6,33 @@
 --          "default"  SID, record: of the service named `default`, where there is none yet
 --          "update"   SID, the members that change (JSON)
 --          "delete"   SID
--- Returns  {"ok", record}, or alone "absent" | "full" | "kept"
+-- Returns  {"ok", record}, or alone "absent" | "full" | "kept" | "taken" (the SID is another service's, or of one that is
+--          being deleted)
 
 local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local SERVICES, INDEX, DELETIONS = tag .. ':services', tag .. ':index', tag .. ':deletions'
 local NAMES, VERSION = tag .. ':names', tag .. ':version'
 
+-- What follows the first write must not turn its answer into a failure.
 local function changed(record)
-  redis.call('SET', VERSION, version)
+  redis.pcall('SET', VERSION, version)
   return {'ok', record}
 end
 
 local function add(record)
   redis.call('HSET', SERVICES, sid, record)
-  redis.call('ZADD', INDEX, 0, sid)
+  redis.pcall('ZADD', INDEX, 0, sid)
   return changed(record)
 end
 
+local function is_taken()
+  return redis.call('HEXISTS', SERVICES, sid) == 1 or redis.call('HEXISTS', DELETIONS, sid) == 1
+end
+
 if verb == 'create' then
+  if is_taken() then
+    return {'taken'}
+  end
   if redis.call('HLEN', SERVICES) + redis.call('HLEN', DELETIONS) >= tonumber(ARGV[5]) then
     return {'full'}
   end
@@ -32,8 +41,12 @@ end
 
 if verb == 'default' then
   local existing = redis.call('HGET', NAMES, 'default')
-  if existing then
-    return {'ok', redis.call('HGET', SERVICES, existing)}
+  local record = existing and redis.call('HGET', SERVICES, existing)
+  if record then
+    return {'ok', record}
+  end
+  if is_taken() then
+    return {'taken'}
   end
   redis.call('HSET', NAMES, 'default', sid)
   return add(ARGV[4])
@@ -56,6 +69,6 @@ if sid == redis.call('HGET', NAMES, 'default') then
   return {'kept'}
 end
 redis.call('HDEL', SERVICES, sid)
-redis.call('ZREM', INDEX, sid)
-redis.call('HSET', DELETIONS, sid, '{}')
+redis.pcall('HSET', DELETIONS, sid, '{}')
+redis.pcall('ZREM', INDEX, sid)
 return changed(record)

@@ -106,7 +106,6 @@ def test_pages_lead_to_all(http: httpx2.Client) -> None:
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [
-        ({"FriendlyName": ""}, 54053),
         ({"FriendlyName": "x" * 256}, 54053),
         ({"LoginOnly": "perhaps"}, 20422),
         ({"LoginOnly": ""}, 20422),

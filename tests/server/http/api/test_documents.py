@@ -40,6 +40,27 @@ def test_create_without_anything_gives_an_empty_document_without_a_name(api: Doc
     assert document["data"] == {}
 
 
+@pytest.mark.parametrize("form", ["Data=", "Data", "Data=&Ttl="])
+def test_empty_data_is_as_if_it_were_missing(api: DocumentsApi, form: str) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    created = api.call("POST", content=form, headers=headers)
+    assert (created.status_code, created.json()["data"]) == (201, {})
+    address = api.create(Data='{"a":1}')["sid"]
+    updated = api.call(
+        "POST", address, content=f"{form}&Ttl=60".replace("Ttl=&", ""), headers=headers
+    )
+    assert (updated.status_code, updated.json()["data"]) == (200, {"a": 1})
+    assert updated.json()["date_expires"] is not None
+
+
+@pytest.mark.parametrize("form", ["Data=", "Data"])
+def test_an_update_with_empty_data_alone_is_an_empty_update(api: DocumentsApi, form: str) -> None:
+    document = api.create(Data='{"a":1}')
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert error(api.call("POST", document["sid"], content=form, headers=headers)) == (400, 54010)
+    assert api.fetch(document["sid"]) == document
+
+
 def test_create_takes_json(api: DocumentsApi) -> None:
     name = unique()
     reply = api.call("POST", json={"unique_name": name, "data": {"a": [1]}, "ttl": 60})

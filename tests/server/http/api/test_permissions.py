@@ -80,7 +80,8 @@ class TestSet:
         ("form", "code"),
         [
             ({}, 54010),
-            ({"Other": "true"}, 54010),
+            ({"Other": "true"}, 20001),
+            ({"Read": "true", "Mange": "true"}, 20001),
             ({"Read": "yes"}, 20422),
             ({"Read": "", "Write": "true"}, 20422),
             ({"Read": "true", "read": "true"}, 20422),

@@ -101,13 +101,29 @@ class TestCreate:
         created = account.ok("POST", json={"friendly_name": "n", "AclEnabled": True})
         assert (created["friendly_name"], created["acl_enabled"]) == ("n", True)
 
-    def test_parameters_of_other_names_are_ignored(self, account: Account) -> None:
-        assert account.ok("POST", data={"UniqueName": "mine"})["unique_name"] is None
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("UniqueName", None),
+            ("webhookUrl", "WebhookUrl"),
+            ("AclEnable", "AclEnabled"),
+            ("friendlyname", "FriendlyName"),
+            ("ReachabilityWebhookEnabled", "ReachabilityWebhooksEnabled"),
+        ],
+    )
+    def test_parameters_of_other_names_are_refused(
+        self, account: Account, sid: str, name: str, meant: str | None
+    ) -> None:
+        for place in ((), (sid,)):
+            reply = account.call("POST", *place, data={name: "true"})
+            assert error(reply) == (400, 20001)
+            message = reply.json()["message"]
+            assert f"There is no parameter '{name}' in the body of this request." in message
+            assert (f" {meant} was meant, perhaps. " in message) == (meant is not None)
 
     @pytest.mark.parametrize(
         ("parameters", "code"),
         [
-            ({"FriendlyName": ""}, 54053),
             ({"FriendlyName": "x" * 256}, 54053),
             ({"FriendlyName": 1}, 54053),
             ({"FriendlyName": "\ud800"}, 54053),
@@ -127,7 +143,7 @@ class TestCreate:
             ({"AclEnabled": "yes"}, 20422),
             ({"AclEnabled": 1}, 20422),
             ({"AclEnabled": None}, 20422),
-            ({"WebhooksFromRestEnabled": ""}, 20422),
+            ({"WebhooksFromRestEnabled": " "}, 20422),
             ({"ReachabilityDebouncingWindow": 999}, 20422),
             ({"ReachabilityDebouncingWindow": 30_001}, 20422),
             ({"ReachabilityDebouncingWindow": "5e3"}, 20422),
@@ -173,6 +189,18 @@ class TestUpdate:
         updated = account.ok("POST", sid, json={"FriendlyName": None})
         assert updated["friendly_name"] is None
         assert account.ok("POST", sid, data={"WebhookUrl": ""})["webhook_url"] is None
+
+    def test_an_empty_value_is_null_or_as_if_it_were_missing(self, account: Account) -> None:
+        given = {"FriendlyName": "n", "AclEnabled": "true", "ReachabilityDebouncingWindow": "2000"}
+        made = account.ok("POST", data=given)
+        empty = dict.fromkeys(given, "")
+        changed = account.ok("POST", made["sid"], data=empty)
+        assert changed["friendly_name"] is None
+        assert changed["acl_enabled"] is True
+        assert changed["reachability_debouncing_window"] == 2000
+        nothing = {"AclEnabled": "", "ReachabilityDebouncingWindow": ""}
+        assert error(account.call("POST", made["sid"], data=nothing)) == (400, 54010)
+        assert account.ok("POST", data=empty)["acl_enabled"] is False
 
     def test_with_nothing_is_refused(self, account: Account, sid: str) -> None:
         assert error(account.call("POST", sid)) == (400, 54010)

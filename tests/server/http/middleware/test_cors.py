@@ -39,7 +39,7 @@ def test_every_reply_has_those_of_the_vendors_headers_that_mean_something() -> N
     assert permissions(reply) == VENDORS - {"allow-credentials"}
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
     exposed = reply.headers["Access-Control-Expose-Headers"].split(", ")
-    assert {"ETag", "X-Request-Id"} <= set(exposed)
+    assert {"ETag", "X-Request-Id", "Retry-After", "Idempotency-Replayed"} <= set(exposed)
 
 
 @pytest.mark.parametrize("path", ["/", "/missing"])
@@ -49,8 +49,33 @@ def test_a_preflight_is_answered_for_every_path(path: str) -> None:
     assert reply.status_code == 204
     assert "PATCH" in reply.headers["Access-Control-Allow-Methods"]
     allowed = reply.headers["Access-Control-Allow-Headers"].split(", ")
-    assert {"Authorization", "Content-Type", "If-Match", "Idempotency-Key"} <= set(allowed)
+    assert {"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"} <= set(allowed)
     assert int(reply.headers["Access-Control-Max-Age"]) > 0
+
+
+VENDORS_REQUEST_HEADERS = (
+    "Accept",
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Unmodified-Since",
+    "User-Agent",
+    "X-Twilio-Client",
+)
+
+
+@pytest.mark.parametrize("name", VENDORS_REQUEST_HEADERS)
+def test_a_page_may_send_what_the_vendors_api_takes(name: str) -> None:
+    headers = {
+        "Origin": "https://a.test",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": name.lower(),
+    }
+    for origins in ("*", "https://a.test"):
+        reply = client(origins).options("/", headers=headers)
+        assert name in reply.headers["Access-Control-Allow-Headers"].split(", ")
 
 
 def test_options_without_a_preflights_header_goes_to_the_resource() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections import Counter
@@ -10,12 +11,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from syncline_server import http as rest
 from syncline_server.config.settings import Settings
+from syncline_server.http.middleware.exchange import REQUEST_WORK, Crowd
 from syncline_server.http.routing import Resource
+from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
 
@@ -45,7 +48,7 @@ def client(*, raise_server_exceptions: bool = True) -> TestClient:
             Resource("/failing", {"GET": fail}),
             Resource("/breaking", {"GET": break_off}),
         ],
-        middleware=rest.middleware(Settings(), Meters(), Audit(100, Counter())),
+        middleware=rest.middleware(Settings(), Meters(), Audit(100, Counter()), WorkQueue()),
         exception_handlers=rest.exception_handlers,
     )
     return TestClient(app, raise_server_exceptions=raise_server_exceptions)
@@ -98,8 +101,38 @@ def test_websockets_pass_untouched() -> None:
         await socket.close()
 
     app: ASGIApp = greet
-    layers = rest.middleware(Settings(), Meters(), Audit(100, Counter()))
+    layers = rest.middleware(Settings(), Meters(), Audit(100, Counter()), WorkQueue())
     for cls, args, kwargs in reversed(layers):
         app = cls(app, *args, **kwargs)
     with TestClient(app).websocket_connect("/") as socket:
         assert socket.receive_text() == "hello"
+
+
+async def test_requests_that_come_at_once_begin_a_few_at_a_time_and_probes_before_them() -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.append(scope["path"])
+        await asyncio.sleep(0)  # what a request costs beside
+        ended.append(scope["path"])
+
+    async def ignore(_: Message) -> None:
+        raise AssertionError
+
+    work = WorkQueue(2 * REQUEST_WORK)
+    crowd = Crowd(app, 100, Meters(), Audit(100, Counter()), work)
+    paths = [*(f"/{number}" for number in range(20)), "/healthz"]
+    requests = [
+        asyncio.create_task(crowd({"type": "http", "path": path}, _nothing, ignore))
+        for path in paths
+    ]
+    await asyncio.gather(*requests)
+    assert begun[:3] == ["/0", "/1", "/healthz"]
+    assert begun[3:] == [f"/{number}" for number in range(2, 20)]
+    # Those that began were on their way before the last ones began.
+    assert begun.index("/healthz") < 3 and ended.index("/healthz") < 4
+
+
+async def _nothing() -> Message:
+    raise AssertionError

@@ -16,10 +16,12 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from support.api import DocumentsApi
-from support.server import RunningServer
+from support.server import RunningServer, StartServer
+from support.socket import native_socket
 from support.store import eventually
 from syncline_server.config.networks import Proxies
 from syncline_server.http.middleware.proxy_headers import Forwarding
+from syncline_server.observability.forwarding_notice import PEERS, ForwardingNotice
 
 PROXY, CLIENT = "10.0.0.1", "203.0.113.9"
 
@@ -43,7 +45,9 @@ async def tell(request: Request) -> JSONResponse:
 def seen(peer: str, headers: dict[str, str]) -> Any:
     app = Starlette(
         routes=[Route("/", tell)],
-        middleware=[Middleware(Forwarding, proxies=Proxies([ip_network(PROXY)]))],
+        middleware=[
+            Middleware(Forwarding, proxies=Proxies([ip_network(PROXY)]), notice=ForwardingNotice())
+        ],
     )
     return TestClient(app, client=(peer, 50_000)).get("/", headers=headers).json()
 
@@ -122,3 +126,41 @@ def test_urls_do_not_follow_what_anybody_says(server: RunningServer) -> None:
     with DocumentsApi(server) as api:
         page = api.call("GET", headers=FORWARDED).json()
     assert page["meta"]["url"].startswith(f"{server.url}/v1/Services/IS")
+
+
+async def test_headers_of_a_proxy_that_is_not_trusted_are_told_of_once(
+    fresh_server: StartServer,
+) -> None:
+    server = fresh_server()
+    async with httpx2.AsyncClient(headers=FORWARDED) as http:
+        for _ in range(5):
+            await http.get(f"{server.url}/healthz")
+    async with native_socket(server, additional_headers=FORWARDED):
+        pass
+    server.stop()
+    [line] = [line for line in server.log.read_text().splitlines() if "syncline.proxies" in line]
+    assert "127.0.0.1 sends x-forwarded-" in line and "--trusted-proxies 127.0.0.1" in line
+
+
+async def test_a_socket_behind_one_is_told_of_too(fresh_server: StartServer) -> None:
+    server = fresh_server()
+    async with native_socket(server, additional_headers=FORWARDED):
+        pass
+    server.stop()
+    assert server.log.read_text().count("--trusted-proxies 127.0.0.1") == 1
+
+
+async def test_of_one_that_is_trusted_nothing_is_told(fresh_server: StartServer) -> None:
+    server = fresh_server("--trusted-proxies=127.0.0.1")
+    httpx2.get(f"{server.url}/healthz", headers=FORWARDED)
+    async with native_socket(server, additional_headers=FORWARDED):
+        pass
+    server.stop()
+    assert "syncline.proxies" not in server.log.read_text()
+
+
+def test_whoever_sends_them_the_log_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    notice = ForwardingNotice()
+    for number in range(1000):
+        notice.give(f"203.0.113.{number}", "x-forwarded-for")
+    assert len(caplog.messages) == PEERS

@@ -149,7 +149,7 @@ def test_replies_about_services_are_as_described(described: Any, account: Accoun
         (SERVICES, 201, account.call("POST", json={})),
         (SERVICES, 200, account.call("GET", params={"PageSize": 1})),
         (SERVICES, 400, account.call("GET", params={"PageSize": 0})),
-        (SERVICES, 400, account.call("POST", data={"FriendlyName": ""})),
+        (SERVICES, 400, account.call("POST", data={"FriendlyName": "x" * 256})),
         (SERVICE, 200, account.call("GET", sid)),
         (SERVICE, 200, account.call("POST", sid, data=everything)),
         (SERVICE, 400, account.call("POST", sid)),

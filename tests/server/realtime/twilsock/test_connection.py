@@ -199,10 +199,8 @@ class TestTokens:
             # The next word is of the second token's end.
             notice = await client.other("client_update")
             assert notice.header["client_update_type"] == "token_about_to_expire"
-            close, _ = await client.closed()
-        assert close is not None
-        status = close.header["status"]
-        assert (status["code"], status["errorCode"]) == (410, 51207)
+            # No `close` packet: the JavaScript SDK would not connect again after it.
+            assert await client.closed() == (None, 1000)
 
     @pytest.mark.parametrize(
         ("identity", "ttl", "error"), [("bob", 60, 51215), ("alice", -60, 20104)]

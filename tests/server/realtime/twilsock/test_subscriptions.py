@@ -255,9 +255,9 @@ async def test_request_that_cannot_be_read_is_refused_whole(
         assert client.unread == []
 
 
-@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS])
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS, Code.INTERNAL])
 def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
-    """An SDK asks again for what it hears nothing of, and never for what has failed."""
+    """An SDK asks again for what has had no outcome, and never for what has failed."""
     frames: list[bytes] = []
 
     def submit(_: Command, answer: Answer) -> None:
@@ -265,5 +265,5 @@ def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
 
     request = {"object_sid": f"ET{'0' * 32}", "object_type": "document"}
     batch = {"action": "establish", "correlation_id": 1, "requests": [request]}
-    Subscriptions(submit, frames.append).carry_out(Batch.parse(orjson.dumps(batch)))
+    Subscriptions(submit, frames.append).carry_out(Batch.parse(orjson.dumps(batch), 100))
     assert frames == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from syncline_server.realtime.admission import Door
 from syncline_server.realtime.connections import Departures
 from syncline_server.realtime.websocket.endpoint import Endpoint
 from syncline_server.realtime.websocket.frames import binary_frame, text_frame
+from syncline_server.realtime.websocket.oversized_message import HEAD_LIMIT, OversizedMessage
 from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket, socket_protocol
 
 SETTINGS = Settings(slow_reader_timeout=7, ping_interval=11, ping_timeout=5, output_mark=16_384)
@@ -100,6 +102,9 @@ class Wire:
             self.socket.pause_reading()
         if message == "pause briefly":
             self.socket.resume_reading()
+
+    def on_oversized(self, message: OversizedMessage) -> None:
+        self.told.append(message)
 
     def on_congestion(self) -> None:
         self.flows = False
@@ -404,6 +409,46 @@ class TestEnd:
         talk.socket.close(4000)
 
         assert talk.network.reading
+
+    async def test_a_large_message_of_a_client_that_is_trusted_is_handed_on_as_its_beginning(
+        self, talk: Conversation
+    ) -> None:
+        talk.socket.trust()
+        size = SETTINGS.message_limit + 1
+        talk.say("pause")
+        talk.say(("abc" * size)[:size])
+        talk.say("next")
+        talk.socket.resume_reading()
+
+        [_, oversized, after] = talk.wire.told
+        assert (oversized.size, oversized.is_text) == (size, True)
+        assert oversized.head == (b"abc" * HEAD_LIMIT)[:HEAD_LIMIT]
+        assert after == "next"
+        assert talk.network.ended == []
+
+    async def test_a_large_message_may_come_byte_by_byte(self) -> None:
+        talk = Conversation(Times(), replace(SETTINGS, data_limit=64))
+        talk.socket.trust()
+        size = talk.socket.settings.message_limit + 1
+        data = Frame(Opcode.BINARY, b"\x00\x01" + b"x" * (size - 2)).serialize(mask=True)
+        for byte in data[:100]:
+            talk.socket.data_received(bytes([byte]))
+        talk.socket.data_received(data[100:-1])
+        assert talk.wire.told == []
+        talk.socket.data_received(data[-1:])
+        [oversized] = talk.wire.told
+        assert (oversized.size, oversized.is_text) == (size, False)
+        assert oversized.head[:3] == b"\x00\x01x"
+
+    async def test_the_farewell_is_read_behind_a_large_message(self, talk: Conversation) -> None:
+        talk.socket.trust()
+        data = Frame(Opcode.TEXT, b"x" * (SETTINGS.message_limit + 1)).serialize(mask=True)
+        talk.socket.data_received(data[:100])
+        talk.socket.close(4000)
+        talk.socket.data_received(data[100:])
+        talk.hear()  # and the client answers the closure
+        assert talk.client.close_rcvd is not None
+        assert (talk.wire.told, talk.network.ended) == ([], ["close"])
 
     async def test_a_message_that_is_too_large_ends_it_but_for_what_the_client_still_sends(
         self, talk: Conversation

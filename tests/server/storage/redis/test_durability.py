@@ -6,18 +6,22 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.sentinel import Watched
-from support.store import PATIENCE, Service, Store, refused
-from syncline_protocol.errors import Code
+from support.store import PATIENCE, Service, refused
+from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.durability import barrier
+from syncline_server.storage.redis.connection import connect
+from syncline_server.storage.redis.durability import Durability
+from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
 from syncline_server.storage.redis.engines import make_engine
 
@@ -36,9 +40,30 @@ def pair(tmp_path: Path) -> Iterator[Watched]:
         made.stop()
 
 
+@pytest.fixture
+def trio(tmp_path: Path) -> Iterator[Watched]:
+    """A master and two replicas."""
+    made = Watched(tmp_path, replicas=2)
+    try:
+        asyncio.run(made.start())
+        yield made
+    finally:
+        made.stop()
+
+
 @asynccontextmanager
-async def durable(engine: Engine, level: str, service_sid: str) -> AsyncIterator[Service]:
-    redis = Redis(engine, PATIENCE, barrier(level, BRIEF))
+async def durable(
+    engine: Engine, level: str, service_sid: str, timeout: float = BRIEF
+) -> AsyncIterator[Service]:
+    async with asking(engine, Durability(level=level, timeout=timeout), service_sid) as service:
+        yield service
+
+
+@asynccontextmanager
+async def asking(
+    engine: Engine, durability: Durability, service_sid: str
+) -> AsyncIterator[Service]:
+    redis = Redis(engine, PATIENCE, durability)
     await redis.start()
     try:
         yield Service(Documents(redis, 60), service_sid)
@@ -70,11 +95,84 @@ async def test_one_wait_serves_all_commits_of_a_moment(pair: Watched, service_si
         assert int(line.split("calls=")[1].split(",")[0]) < 20
 
 
-async def test_fsync_waits_for_the_disk(store: Store, service_sid: str) -> None:
-    """That Redis itself was told never to sync."""
-    async with durable(store.engine, "fsync", service_sid) as service:
-        document = await service.create("prefs")
-        assert await service.get("prefs") == document
+async def test_the_wait_follows_the_write(pair: Watched, service_sid: str) -> None:
+    """WAIT speaks of what was sent before it on its connection."""
+    commands: asyncio.Queue[Any] = asyncio.Queue()
+    monitor = await connect(pair.master.address, PATIENCE, commands.put_nowait)
+    async with durable(ExternalRedis(pair.master.address), "replicated", service_sid) as service:
+        await monitor.execute("MONITOR")
+        await service.create("prefs")
+        seen: list[str] = []
+        while not seen or "WAIT" not in seen[-1]:
+            seen.append((await commands.get()).upper().decode())
+    assert any("EVALSHA" in command and service_sid.upper() in command for command in seen)
+    monitor.abort()
+
+
+REPLICATED = Durability(level="replicated", timeout=PATIENCE)
+
+
+async def test_a_replica_that_was_promoted_is_waited_for(trio: Watched, service_sid: str) -> None:
+    """The other one follows the old master, whose writes are lost; one WAIT is content with it."""
+    async with asking(
+        ExternalRedis(trio.master.address), replace(REPLICATED, timeout=BRIEF), service_sid
+    ) as service:
+        await service.create("prefs", b'{"n":1}')
+        await trio.replica.ask("REPLICAOF", "NO", "ONE")
+        # The first one may be sent before the master knows; then it is applied, and told as lost.
+        await refused(service.set("prefs", b'{"n":2}'), Code.UNAVAILABLE)
+        refusal = await refused(service.set("prefs", b'{"n":3}'), Code.UNAVAILABLE)
+        assert "nothing was changed" in refusal.message and "1 of 2" in refusal.message
+        newest = await service.get("prefs")
+        assert newest is not None and newest.data != b'{"n":3}'
+        await trio.replica.ask("REPLICAOF", "127.0.0.1", trio.master.port)
+        await written(service)
+
+
+async def written(service: Service) -> None:
+    """Return once a write is acknowledged."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await service.set("prefs", b'{"n":4}')
+                return
+            except Refusal:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_replica_that_stays_away_is_given_up(trio: Watched, service_sid: str) -> None:
+    brief = replace(REPLICATED, replica_timeout=0.5)
+    async with asking(ExternalRedis(trio.master.address), brief, service_sid) as service:
+        await service.create("prefs")
+        trio.replica.signal(signal.SIGKILL)
+        await refused(service.set("prefs", b"{}"), Code.UNAVAILABLE)
+        await written(service)
+
+
+async def test_a_setting_names_how_many_replicas_must_have_a_write(
+    trio: Watched, service_sid: str
+) -> None:
+    engine = ExternalRedis(trio.master.address)
+    async with (
+        asking(engine, replace(REPLICATED, replicas=1), service_sid) as one,
+        asking(engine, replace(REPLICATED, replicas=3), service_sid) as three,
+    ):
+        await one.create("prefs")
+        refusal = await refused(three.set("prefs", b"{}"), Code.UNAVAILABLE)
+        assert "2 of 3 replicas are connected" in refusal.message
+        trio.replica.signal(signal.SIGKILL)
+        await one.set("prefs", b'{"n":1}')
+
+
+async def test_fsync_waits_for_the_disk(tmp_path: Path, service_sid: str) -> None:
+    engine = EmbeddedRedis(tmp_path, "everysec")
+    try:
+        async with durable(engine, "fsync", service_sid, PATIENCE) as service:
+            for name in ("prefs", "others"):
+                document = await service.create(name)
+                assert await service.get(name) == document
+    finally:
+        await engine.stop()
 
 
 async def test_fsync_without_a_file_is_refused(pair: Watched, service_sid: str) -> None:

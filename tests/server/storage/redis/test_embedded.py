@@ -142,7 +142,7 @@ async def test_a_restart_keeps_every_document_and_every_revision(
     async with connected(engine) as redis:
         service = Service(Documents(redis, 120), service_sid)
         made = await asyncio.gather(*(service.create(f"{n}", b"{}", 100) for n in range(100)))
-        written = [await service.set(each.sid, b'{"a":1}', op="op-1") for each in made[:50]]
+        written = [await service.set(each.sid, b'{"a":1}', op=each.sid) for each in made[:50]]
         await service.remove("99")
     await engine.stop()
 
@@ -153,7 +153,7 @@ async def test_a_restart_keeps_every_document_and_every_revision(
         for n, document in enumerate(made[50:99], 50):
             assert await service.get(f"{n}") == document
         assert await service.get("99") is None
-        again = await service.set(made[0].sid, b'{"a":1}', op="op-1")
+        again = await service.set(made[0].sid, b'{"a":1}', op=made[0].sid)
         assert (again.repeated, again.document) == (True, written[0].document)
 
 

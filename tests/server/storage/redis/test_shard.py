@@ -250,6 +250,11 @@ async def test_stop_ends_the_connection(store: Store, admin: Connection) -> None
     await _settled(admin, before)
 
 
+TIME = "*2\r\n$10\r\n1700000000\r\n$1\r\n0"
+DATA_SET = "*2\r\n$2\r\nid\r\n$7\r\naccount"
+"""What a peer answers that is taken for Redis."""
+
+
 async def _settled(admin: Connection, clients: int) -> None:
     async with asyncio.timeout(PATIENCE):
         while (await admin.execute("CLIENT", "LIST")).count(b"\n") > clients:
@@ -312,8 +317,8 @@ async def test_a_redis_that_cannot_write_is_away(tmp_path: Path, kind: str, text
         while data := await reader.read(2**16):
             commands.feed(data)
             while command := commands.gets():
-                answer = f"-{text.format(kind)}" if command[0] == b"EVALSHA" else "+OK"
-                writer.write(f"{answer}\r\n".encode())
+                answers = {b"TIME": TIME, b"HMGET": DATA_SET, b"EVALSHA": f"-{text.format(kind)}"}
+                writer.write(f"{answers.get(command[0], '+OK')}\r\n".encode())
         writer.close()
 
     async with await asyncio.start_unix_server(serve, tmp_path / "peer"):

@@ -44,7 +44,7 @@ async def test_due_takes_what_is_due_and_leaves_the_rest(redis: Redis, admin: Co
     moment, *buckets = await redis.run(DUE, key, now, 2)
     assert buckets == [b"01", b"02"]
     assert now <= int(moment) <= now_ms()
-    # A clock that is ahead of Redis' counts, one that is behind does not.
+    # The clock of another shard that is ahead counts, one that is behind does not.
     assert await redis.run(DUE, key, now + 30_000, BUCKETS) == [b"%d" % (now + 30_000), b"03"]
     assert (await redis.run(DUE, key, 0, BUCKETS))[1:] == []
     assert await admin.execute("ZRANGE", key, 0, -1) == [b"04"]
@@ -53,7 +53,7 @@ async def test_due_takes_what_is_due_and_leaves_the_rest(redis: Redis, admin: Co
 
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[Address]:
-    """The node of a cluster that owns but the slots of one bucket and of the index of due times."""
+    """A node of a cluster that owns the slots of a bucket, of the due times and of the services."""
     path = tmp_path / "node.sock"
     port, bus_port = free_ports(2)
     words = (
@@ -88,7 +88,8 @@ async def form_cluster(address: Address) -> None:
             break
         except (OSError, ReplyError, ConnectionBroken):
             await asyncio.sleep(0.01)
-    slots = [await node.execute("CLUSTER", "KEYSLOT", key) for key in (TAG, keys.due(SERVICE))]
+    owned = (TAG, keys.due(SERVICE), keys.ALL_SERVICES)
+    slots = [await node.execute("CLUSTER", "KEYSLOT", key) for key in owned]
     await node.execute("CLUSTER", "ADDSLOTS", *slots)
     while b"cluster_state:ok" not in await node.execute("CLUSTER", "INFO"):
         await asyncio.sleep(0.01)
@@ -115,7 +116,7 @@ async def test_the_same_script_serves_a_cluster(node: Address) -> None:
         again, _ = await service.find_or_create(name, b"{}", 60, op=op)
         assert (first.repeated, again.repeated) == (False, True)
         sid = first.document.sid
-        listener.send("SSUBSCRIBE", keys.channel(SERVICE, sid))
+        listener.send("SSUBSCRIBE", redis.wire_channel(keys.channel(SERVICE, sid)))
         assert (await pushes.get())[0] == b"ssubscribe"
         updated = (await service.set(sid, b'{"a":1}', 0)).document
         assert await service.get(name or sid) == updated

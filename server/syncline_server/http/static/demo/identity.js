@@ -30,8 +30,9 @@ export function keepIdentity(identity) {
  */
 export async function fetchToken(identity) {
   const response = await fetch(`/demo/token?identity=${encodeURIComponent(identity)}`);
-  const body = await response.json();
-  if (!response.ok) throw new Error(body.message);
+  // Something in between may have answered with a page.
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(body.message ?? `HTTP ${response.status}`);
   return body.token;
 }
 

@@ -5,11 +5,6 @@
 
 local function append(bucket, limit, event)
   local queue = bucket .. ':webhooks'
-  local excess = redis.call('XLEN', queue) - limit + 1
-  if excess > 0 then
-    redis.call('XTRIM', queue, 'MAXLEN', limit - 1)
-    redis.call('INCRBY', queue .. ':dropped', excess)
-  end
   local fields = {}
   for name, value in pairs(event) do
     if value ~= '' then
@@ -17,6 +12,12 @@ local function append(bucket, limit, event)
       fields[#fields + 1] = value
     end
   end
+  -- The new one first: none gives way to one that is refused.
   redis.call('XADD', queue, '*', unpack(fields))
+  local excess = redis.call('XLEN', queue) - limit
+  if excess > 0 then
+    redis.call('XTRIM', queue, 'MAXLEN', limit)
+    redis.call('INCRBY', queue .. ':dropped', excess)
+  end
 end
 

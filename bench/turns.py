@@ -1,0 +1,225 @@
+"""What turns cost those who contend for a document, and those who do not.
+
+    python -m bench.turns [--seconds 12]
+
+Starts a server of its own, and prints a line for each scene: clients that `mutate` one document,
+alone and beside increments; clients that lose on purpose and do not come back, beside a bystander;
+and people who are shown a conflict, beside a counter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+from bench.stalled import SYNCLINE
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from syncline_protocol.native import SUBPROTOCOL
+from syncline_server.auth.authenticator import mint_token
+from syncline_server.config.credentials import Credentials, load_credentials
+
+CONTENDERS = 100
+LOSERS = 8
+COUNTER_PAUSE = 0.2
+"""Seconds from one increment of the counter to the next."""
+
+Reply = dict[str, Any]
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._ids = count(1)
+
+    async def ask(self, do: str, **members: Any) -> Reply:
+        """The reply to a request; events before it are thrown away."""
+        request_id = next(self._ids)
+        request = {"id": request_id, "do": do, **members}
+        await self._connection.send(orjson.dumps(request), text=True)
+        while True:
+            message: Reply = orjson.loads(await self._connection.recv())
+            if message.get("id") == request_id:
+                return message
+
+    async def document(self, do: str, **members: Any) -> Reply:
+        """The document of a reply, which may be a refusal with the newest one."""
+        reply = await self.ask(do, **members)
+        document: Reply = (reply.get("ok") or reply["error"])["document"]
+        return document
+
+    async def mutate(self, name: str, known: Reply) -> Reply:
+        """Write on the condition that nothing has changed, again until it is so."""
+        data = {"mutated": True}
+        while "ok" not in (
+            reply := await self.ask("set", document=name, data=data, if_match=known["revision"])
+        ):
+            known = reply["error"]["document"]
+        document: Reply = reply["ok"]["document"]
+        return document
+
+
+class Server:
+    """One that runs."""
+
+    def __init__(self, url: str, credentials: Credentials) -> None:
+        self.url = url
+        self._credentials = credentials
+
+    def token(self, identity: str) -> str:
+        """An access token."""
+        return mint_token(self._credentials, identity, 3600)
+
+    @asynccontextmanager
+    async def client(self, identity: str, name: str) -> AsyncIterator[Client]:
+        """A client that has the document open."""
+        address = f"{self.url.replace('http', 'ws', 1)}/v1/ws"
+        async with connect(address, subprotocols=[Subprotocol(SUBPROTOCOL)]) as connection:
+            client = Client(connection)
+            await client.ask("auth", token=self.token(identity))
+            await client.ask("open", document=name)
+            yield client
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server with what it starts with."""
+    with tempfile.TemporaryDirectory() as directory:
+        command = [str(SYNCLINE), "serve", f"--data-dir={directory}", "--port=0"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            try:
+                yield Server(url, load_credentials(Path(directory), {}))
+            finally:
+                process.terminate()
+
+
+class Waits(list[float]):
+    """Seconds that something took, each time."""
+
+    async def measure(self, work: Awaitable[Any]) -> Any:
+        """Its result."""
+        began = time.monotonic()
+        result = await work
+        self.append(time.monotonic() - began)
+        return result
+
+    def __str__(self) -> str:
+        if not self:
+            return "none"
+        mean, longest = statistics.mean(self) * 1000, max(self) * 1000
+        return f"{len(self)}, mean {mean:.1f} ms, longest {longest:.0f} ms"
+
+
+async def repeat(end: float, pause: float, work: Callable[[], Awaitable[Any]]) -> None:
+    """Do it until the end, and begin at most once in `pause` seconds."""
+    while (began := time.monotonic()) < end:
+        await work()
+        await asyncio.sleep(max(0.0, began + pause - time.monotonic()))
+
+
+async def contend(server: Server, seconds: float, *, beside_increments: bool) -> None:
+    """100 clients `mutate`."""
+    name = f"contended-{beside_increments}"
+    program = [sys.executable, "-m", "bench.harness.programs.contend_python"]
+    arguments = [server.url, server.token("many"), name, str(CONTENDERS), str(seconds)]
+    contenders = await asyncio.create_subprocess_exec(
+        *program, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    increments = Waits()
+    if beside_increments:
+        async with server.client("bystander", name) as client:
+            add = partial(client.ask, "patch", document=name, increment={"/n": 1})
+            await repeat(time.monotonic() + seconds, 0.01, lambda: increments.measure(add()))
+    output, _ = await contenders.communicate()
+    figures = json.loads(output)
+    print(
+        f"{CONTENDERS} clients mutate{', beside increments' if beside_increments else ''}: "
+        f"{figures['attempts'] / figures['commits']:.2f} tries a commit, "
+        f"{figures['commits'] / figures['seconds']:.0f} commits a second, "
+        f"longest wait {figures['longest_wait'] / figures['mean_wait']:.1f} of the mean; "
+        f"increments {increments}"
+    )
+
+
+async def lose(server: Server, end: float, name: str, number: int, pause: float) -> None:
+    """Hold a state until it is old, write on its condition, and leave the refusal at that."""
+    async with server.client(f"loser {number}", name) as client:
+
+        async def once() -> None:
+            known = await client.document("get", document=name)
+            await asyncio.sleep(pause)
+            await client.ask("set", document=name, data={}, if_match=known["revision"])
+
+        await asyncio.sleep(number * 0.1)
+        await repeat(end, 2 * pause, once)
+
+
+async def bystand(server: Server, seconds: float) -> None:
+    """A client that increments, sets and mutates beside losers."""
+    name, end = "lost", time.monotonic() + seconds
+    increments, sets, mutations = Waits(), Waits(), Waits()
+    async with server.client("bystander", name) as client:
+
+        async def once() -> None:
+            await increments.measure(client.ask("patch", document=name, increment={"/n": 1}))
+            written = await sets.measure(client.document("set", document=name, data={}))
+            await mutations.measure(client.mutate(name, written))
+
+        losers = (lose(server, end, name, number, 0.3) for number in range(LOSERS))
+        await asyncio.gather(repeat(end, 0.02, once), *losers)
+    print(f"{LOSERS} lose on purpose: increments {increments}; sets {sets}; mutate {mutations}")
+
+
+async def count_beside(server: Server, seconds: float) -> None:
+    """A counter, and a client that mutates, beside people who are shown their conflicts."""
+    name, end = "shown", time.monotonic() + seconds
+    increments, mutations = Waits(), Waits()
+    async with server.client("counter", name) as counter, server.client("other", name) as other:
+
+        async def mutate() -> None:
+            known = await other.document("get", document=name)
+            await mutations.measure(other.mutate(name, known))
+
+        add = partial(counter.ask, "patch", document=name, increment={"/n": 1})
+        people = (lose(server, end, name, number, 0.5) for number in range(LOSERS))
+        await asyncio.gather(
+            repeat(end, COUNTER_PAUSE, lambda: increments.measure(add())),
+            repeat(end, COUNTER_PAUSE, mutate),
+            *people,
+        )
+    print(f"{LOSERS} are shown conflicts: increments {increments}; mutate {mutations}")
+
+
+async def run(seconds: float) -> None:
+    """All scenes, one after the other."""
+    with serving() as server:
+        await contend(server, seconds, beside_increments=False)
+        await contend(server, seconds, beside_increments=True)
+        await bystand(server, seconds)
+        await count_beside(server, seconds)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=12.0, help="Seconds of each scene.")
+    asyncio.run(run(parser.parse_args().seconds))

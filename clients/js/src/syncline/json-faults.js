@@ -1,0 +1,143 @@
+/** Where a value stops being JSON, and why: for the sentence of an error. */
+
+/** Characters of a path in a sentence, at most. */
+const PATH_SHOWN = 100;
+
+const LONE_SURROGATE = /[\ud800-\udfff]/u;
+
+/** What `JSON.stringify` writes as `{}`: a promise is most often one that was not awaited. */
+const WRITTEN_AS_EMPTY = [Map, Set, WeakMap, WeakSet, Promise, RegExp, ArrayBuffer];
+
+/** @typedef {{ place: string, reason: string }} Fault */
+
+/**
+ * The first part of a value that JSON cannot carry; null if there is none.
+ *
+ * Follows objects within each other without recursion. Slow and thorough: called once a value was
+ * refused.
+ *
+ * @param {unknown} root
+ * @returns {Fault | null}
+ */
+export function findFault(root) {
+  const outermost = written(root, "");
+  const reason = faultOf(outermost);
+  if (reason !== null) return { place: shownPath([]), reason };
+  /** @type {string[]} */
+  const path = [];
+  const trail = [{ container: outermost, members: membersOf(outermost) }];
+  for (let open = trail.at(-1); open !== undefined; open = trail.at(-1)) {
+    const next = open.members.next();
+    if (next.done) {
+      trail.pop();
+      path.pop();
+      continue;
+    }
+    const [key, member] = next.value;
+    const half = halfIn(key);
+    if (half) return { place: shownPath(path), reason: `it has a key with ${half}` };
+    const value = written(member, key);
+    const isCircle = isContainer(value) && trail.some(({ container }) => container === value);
+    const found = isCircle ? "it contains itself" : faultOf(value, Array.isArray(open.container));
+    if (found !== null) return { place: shownPath([...path, key]), reason: found };
+    if (isContainer(value)) {
+      path.push(key);
+      trail.push({ container: value, members: membersOf(value) });
+    }
+  }
+  return null;
+}
+
+/**
+ * Says which lone surrogate a text holds, and where; null if it holds none.
+ *
+ * @param {string} text
+ */
+export function halfIn(text) {
+  const match = LONE_SURROGATE.exec(text);
+  if (match === null) return null;
+  const half = escaped(match[0]);
+  return `half of a surrogate pair (${half}) as character ${match.index}, which UTF-8 cannot carry`;
+}
+
+/**
+ * What `JSON.stringify` would write in the place of a value.
+ *
+ * @param {any} value
+ * @param {string} key
+ */
+function written(value, key) {
+  return typeof value?.toJSON === "function" ? value.toJSON(key) : value;
+}
+
+/**
+ * @param {any} value
+ * @returns {IterableIterator<[string, unknown]>}
+ */
+function membersOf(value) {
+  const entries = isContainer(value) ? Object.entries(value) : [];
+  return entries[Symbol.iterator]();
+}
+
+/** @param {unknown} value */
+function isContainer(value) {
+  return typeof value === "object" && value !== null;
+}
+
+/**
+ * Of the value itself, not of what it contains.
+ *
+ * @param {unknown} value
+ * @param {boolean} [isElement] of an array
+ */
+function faultOf(value, isElement = false) {
+  if (typeof value === "bigint") return "a BigInt is not a JSON value; give a number or a string";
+  if (typeof value === "number" && !Number.isFinite(value)) return `${value} is not a JSON number`;
+  const kind = kindOf(value, isElement);
+  if (kind !== null) return `it is ${kind}`;
+  const half = typeof value === "string" ? halfIn(value) : null;
+  return half && `it holds ${half}`;
+}
+
+/**
+ * Keys and indexes as a JSON pointer (RFC 6901), short and printable whatever they hold.
+ *
+ * @param {string[]} path
+ */
+function shownPath(path) {
+  const names = path.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`);
+  const shown = names.join("").replace(/[\ud800-\udfff\p{C}]/gu, escaped);
+  return (shown.length > PATH_SHOWN ? `${shown.slice(0, PATH_SHOWN - 1)}…` : shown) || "the top";
+}
+
+/**
+ * Says what a value is that JSON has no form for; null if it has.
+ *
+ * @param {unknown} value
+ * @param {boolean} isElement of an array, where undefined would become null
+ * @returns {string | null}
+ */
+export function kindOf(value, isElement) {
+  switch (typeof value) {
+    case "number":
+      return Number.isFinite(value) ? null : String(value);
+    case "undefined":
+      return isElement ? "undefined" : null;
+    case "function":
+    case "symbol":
+      return `a ${typeof value}`;
+    case "bigint":
+      return "a BigInt";
+    case "object": {
+      const type = WRITTEN_AS_EMPTY.find((each) => value instanceof each);
+      return type ? `a ${type.name}` : null;
+    }
+    default:
+      return null;
+  }
+}
+
+/** @param {string} character */
+function escaped(character) {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}

@@ -1,0 +1,43 @@
+"""The identity that no token may have: `system`, under which the account itself writes.
+
+Operation ids, authors and permissions are distinguished by identity alone. So nobody else may have
+this one, nor one that people would take for it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from syncline_protocol.objects import SYSTEM
+
+__all__ = ["RESERVED", "is_reserved"]
+
+RESERVED = (
+    f"The identity {SYSTEM!r} is reserved for the account itself, however it is written; "
+    "choose another."
+)
+"""The message of the refusal."""
+
+# Letters of other scripts that look like those of the word, in lower case where they have one.
+_LOOK_ALIKE = str.maketrans(
+    {
+        **dict.fromkeys("\u0455\ua731\u13da\u01bd", "s"),
+        **dict.fromkeys("\u0443\u04af\u03c5\u03b3\u028f\u13bd\u0263", "y"),
+        **dict.fromkeys("\u0442\u03c4\u1d1b\u13a2", "t"),
+        **dict.fromkeys("\u0435\u03b5\u1d07\u13ac\u212e", "e"),
+        **dict.fromkeys("\u043c\u03bc\u1d0d\u13b7", "m"),
+    }
+)
+
+_INVISIBLE = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}
+"""Categories of characters that add nothing to a word but marks and space."""
+
+
+def is_reserved(identity: str) -> bool:
+    """True for `system` in any case, with spaces or marks, and for what looks the same."""
+    if identity.isascii() and identity.isalnum():
+        return identity.lower() == SYSTEM
+    # Twice: what is compatible in capitals need not be so in small letters.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", identity).casefold())
+    seen = "".join(c for c in folded if unicodedata.category(c) not in _INVISIBLE)
+    return seen.translate(_LOOK_ALIKE) == SYSTEM

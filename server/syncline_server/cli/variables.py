@@ -1,0 +1,57 @@
+"""Variables of the environment that look like ours and are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+import click
+
+__all__ = ["unknown_variables"]
+
+_PREFIX = "SYNCLINE_"
+
+# What is read of the environment without being an option; the last is of compose.yaml.
+_OTHERS = (
+    "SYNCLINE_ACCOUNT_SID",
+    "SYNCLINE_AUTH_TOKEN",
+    "SYNCLINE_API_KEY_SID",
+    "SYNCLINE_API_KEY_SECRET",
+    "SYNCLINE_API_KEYS",
+    "SYNCLINE_MASTER_KEY",
+    "SYNCLINE_FROM_API_KEY_SID",
+    "SYNCLINE_FROM_API_KEY_SECRET",
+    "SYNCLINE_FROM_AUTH_TOKEN",
+    "SYNCLINE_PUBLISH",
+)
+
+
+def unknown_variables(names: Iterable[str], program: click.Command) -> list[str]:
+    """A sentence for each name that begins like ours but that no command reads.
+
+    Values are never shown: they may be secrets.
+    """
+    known = {*_OTHERS, *_variables(program)}
+    return [
+        _sentence(name, known)
+        for name in sorted(names)
+        if name.startswith(_PREFIX) and name not in known
+    ]
+
+
+def _sentence(name: str, known: set[str]) -> str:
+    near = get_close_matches(name, sorted(known), 1, cutoff=0.8)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"the variable {name} is not known and changes nothing{hint}"
+
+
+def _variables(command: click.Command) -> Iterator[str]:
+    """Those that the options of a command, or of its subcommands, are taken from."""
+    for parameter in command.params:
+        if isinstance(parameter.envvar, str):
+            yield parameter.envvar
+        else:
+            yield from parameter.envvar or ()
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            yield from _variables(subcommand)

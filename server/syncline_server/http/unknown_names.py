@@ -1,0 +1,74 @@
+"""Names that no parameter has: refused with the one that was meant, rather than ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from starlette.requests import Request
+
+from syncline_protocol import fields
+from syncline_protocol.errors import Code, Refusal
+
+from . import urlencoded
+
+__all__ = ["PAGING", "check_query", "refuse_unknown"]
+
+PAGING = ("PageSize", "Page", "PageToken")
+"""Parameters of the query of a list."""
+
+_IGNORED = ("HideExpired",)
+"""What helpers of the vendor have sent, and what changes nothing here."""
+
+_LIKENESS = 0.75
+"""From 0 to 1: how much of a name must be that of a parameter, to be taken for it."""
+
+_SHOWN = 60
+
+
+def check_query(request: Request, known: Sequence[str] = ()) -> None:
+    """Refuse a query that means something else than it says.
+
+    A read ignores names that are like no parameter's, as a cache or a proxy may add them. A write
+    refuses them: they may have been meant for its body.
+
+    Args:
+        known: the parameters that the query of a write may have.
+
+    Raises:
+        Refusal: `UNKNOWN_PARAMETER`; as `urlencoded.pairs`.
+    """
+    is_read = request.method in ("GET", "HEAD", "OPTIONS")
+    allowed = (*PAGING, *known) if is_read else tuple(known)
+    for name, _ in urlencoded.pairs(request.scope["query_string"], "the query"):
+        if name in allowed or name in _IGNORED or name.startswith("_"):
+            continue
+        if not is_read or _nearest(name, allowed) is not None:
+            where = "" if is_read else " Other parameters go into the body."
+            raise _unknown(name, allowed, "the query", where)
+
+
+def refuse_unknown(name: str, known: Iterable[str]) -> Refusal:
+    """The refusal of a name in a body; `known` are the parameters that it may hold."""
+    return _unknown(name, tuple(dict.fromkeys(known)), "the body", "")
+
+
+def _unknown(name: str, known: Sequence[str], place: str, hint: str) -> Refusal:
+    near = _nearest(name, known)
+    meant = "" if near is None else f" {near} was meant, perhaps."
+    listed = ", ".join(known) if known else "none"
+    return Refusal(
+        Code.UNKNOWN_PARAMETER,
+        f"There is no parameter {fields.show(name)} in {place} of this request.{meant} "
+        f"Parameters there: {listed}.{hint}",
+    )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    by_letters = {_letters(each): each for each in known}
+    near = get_close_matches(_letters(name[:_SHOWN]), by_letters, 1, _LIKENESS)
+    return by_letters[near[0]] if near else None
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

@@ -1,0 +1,47 @@
+"""Revisions that objects had lately: conditional writes that name others earn no turns."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+__all__ = ["OBJECTS_LIMIT", "REVISIONS_LIMIT", "RecentRevisions"]
+
+REVISIONS_LIMIT = 64
+"""Revisions remembered of one object; the oldest is forgotten first."""
+
+OBJECTS_LIMIT = 10_000
+"""Objects remembered; beyond, the one that was written conditionally longest ago is forgotten."""
+
+
+class RecentRevisions:
+    """The last revisions of objects that are written conditionally, by SID.
+
+    Objects without conditional writes have no contests, so their writes cost nothing here.
+    """
+
+    def __init__(self) -> None:
+        self._revisions: OrderedDict[str, deque[int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._revisions)
+
+    def record(self, sid: str, *revisions: int) -> None:
+        """Remember revisions that a conditional write, or its refusal, has shown."""
+        known = self._revisions.get(sid)
+        if known is None:
+            known = self._revisions[sid] = deque(maxlen=REVISIONS_LIMIT)
+            if len(self._revisions) > OBJECTS_LIMIT:
+                self._revisions.popitem(last=False)
+        else:
+            self._revisions.move_to_end(sid)
+        known.extend(each for each in revisions if each not in known)
+
+    def extend(self, sid: str, revision: int) -> None:
+        """Remember a revision of an object that is known already; others are passed over."""
+        known = self._revisions.get(sid)
+        if known is not None and revision not in known:
+            known.append(revision)
+
+    def has(self, sid: str, revision: int) -> bool:
+        """True if the object had that revision lately."""
+        return revision in self._revisions.get(sid, ())

@@ -1,0 +1,244 @@
+"""The frames of one WebSocket, read into messages.
+
+They are parsed by `websockets`' Sans-I/O protocol, but for two kinds. Nearly all messages are plain
+and need no parser. A message above the limit is read and discarded (`OversizedMessage`): where a
+frame begins, its header tells which it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from typing import ClassVar, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol
+
+from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Meters
+
+from .oversized_message import FrameHeader, OversizedMessage, read_header
+from .parser_pool import Parsers, is_exceeded, plain_messages
+
+__all__ = ["FrameReader", "Message"]
+
+Message = str | bytes | OversizedMessage
+"""A text message, a binary one, or the beginning of either where it is above the limit."""
+
+_PROTOCOL_ERROR, _INVALID_DATA, _TOO_BIG = 1002, 1007, 1009
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+class FrameReader(asyncio.Protocol):
+    """The reading half of a socket.
+
+    Attributes:
+        wary, trusting: parsers for clients that have not authenticated, and for those that have;
+            of each, the second is for messages that may be compressed.
+        deflates: True if messages may be compressed either way.
+    """
+
+    settings: ClassVar[Settings]
+    meters: ClassVar[Meters]
+    wary: ClassVar[tuple[Parsers, Parsers]]
+    trusting: ClassVar[tuple[Parsers, Parsers]]
+
+    __slots__ = (
+        "_closing",
+        "_frame_left",
+        "_header_part",
+        "_is_compressed",
+        "_opcode",
+        "_oversized",
+        "_parser",
+        "_parsers",
+        "_partial",
+        "deflates",
+    )
+
+    def __init__(self) -> None:
+        # Lent while there is a part of a frame or a message, or of a closure.
+        self._parsers = self.wary[False]
+        self._parser: Protocol | None = None
+        # Where in the stream of frames the next byte stands: bytes that the current frame still
+        # lacks, and what has come of a header that is not complete.
+        self._frame_left = 0
+        self._header_part = b""
+        # What has come of a message in several frames: its bytes, because frames could be empty.
+        self._opcode = Opcode.TEXT
+        self._partial: bytearray | None = None
+        self._is_compressed = False
+        self._oversized: OversizedMessage | None = None
+        self._closing: tuple[int, str] | None = None
+        self.deflates = False
+
+    @abstractmethod
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits, then close; safe to repeat. Later messages are not read."""
+
+    @abstractmethod
+    def _keep_or_hand_on(self, message: Message) -> None:
+        """Take a whole message."""
+
+    @abstractmethod
+    def _count_frame(self) -> None:
+        """Take note of a frame that does not end a message."""
+
+    @abstractmethod
+    def _send_parsers(self) -> None:
+        """Send what the parser has to say: pongs, and its part of a closure."""
+
+    def _read(self, data: bytes) -> None:
+        """Read what has come from the network."""
+        if self._header_part:
+            data, self._header_part = self._header_part + data, b""
+        if self._parser is None and self._oversized is None:
+            messages, data = plain_messages(data, self._parsers.message_limit)
+            for opcode, message in messages:
+                self._deliver(opcode, message)
+        unread = memoryview(data)  # so that many small frames are not copied again for each
+        while unread:
+            unread = self._read_frame(unread)
+
+    def _read_frame(self, data: memoryview) -> memoryview:
+        """Read at most one frame, or a part of one; returns what follows."""
+        if self._closing is not None and self._oversized is None:
+            self._parse(data)  # all of it: the parser may discard what is no frame any more
+            return data[:0]
+        if not self._frame_left:
+            header = read_header(data)
+            if header is None:
+                self._header_part = bytes(data)
+                return data[:0]
+            self._frame_left = header.size + header.length
+            if header.is_data:
+                if header.opcode != Opcode.CONT:
+                    self._is_compressed = header.is_compressed
+                if self._belongs_to_oversized(header):
+                    data = self._begin_discarding(header, data)
+        part, rest = data[: self._frame_left], data[self._frame_left :]
+        self._frame_left -= len(part)
+        if self._oversized is not None and self._oversized.is_in_frame:
+            self._discard(self._oversized, part)
+        else:
+            self._parse(part)
+        return rest
+
+    def _parse(self, data: memoryview) -> None:
+        parser = self._borrow()
+        parser.receive_data(cast(bytes, data))  # it copies from whatever holds bytes
+        for frame in parser.events_received():
+            assert isinstance(frame, Frame)
+            self._take(frame)
+        self._send_parsers()
+        is_between = not self._frame_left and self._partial is None and self._closing is None
+        if is_between and self._parser is parser:
+            self._parser = None
+            if not is_exceeded(parser):
+                self._parsers.take_back(parser)
+
+    def _belongs_to_oversized(self, header: FrameHeader) -> bool:
+        """True for a data frame that is not parsed but discarded.
+
+        A client that has not authenticated is not read on from: the parser refuses its message. So
+        it does where a frame is out of order or compressed without agreement.
+        """
+        if self._oversized is not None:
+            return True
+        if self._parsers is not self.trusting[self.deflates]:
+            return False
+        begun = 0 if self._partial is None else len(self._partial)
+        is_regular = (header.opcode == Opcode.CONT) == (self._partial is not None)
+        is_regular = is_regular and (self.deflates or not header.is_compressed)
+        return is_regular and begun + header.length > self._parsers.message_limit
+
+    def _begin_discarding(self, header: FrameHeader, data: memoryview) -> memoryview:
+        """Begin to discard a frame; returns what follows its header."""
+        message = self._oversized
+        if message is not None and header.opcode != Opcode.CONT:
+            self._fail(_PROTOCOL_ERROR, "expected a continuation frame")
+            return data
+        if message is None:
+            if header.opcode != Opcode.CONT:
+                self._opcode = Opcode(header.opcode)
+            message = self._begin_oversized(b"")
+        if message.size + header.length > self.settings.oversized_limit:
+            self._fail_oversized()
+            return data
+        message.begin_frame(bytes(data[header.size - 4 : header.size]), is_final=header.is_final)
+        self._frame_left = header.length
+        return data[header.size :]
+
+    def _begin_oversized(self, begun: bytes) -> OversizedMessage:
+        """Discard the message of which a part has come, `begun` the last of it."""
+        begun = bytes(self._partial or b"") + begun
+        self._partial = None
+        self._parser = None  # it waits for the rest of the message, which it will not get
+        self._oversized = OversizedMessage(
+            is_text=self._opcode is Opcode.TEXT, begun=begun, is_compressed=self._is_compressed
+        )
+        return self._oversized
+
+    def _discard(self, message: OversizedMessage, data: memoryview) -> None:
+        message.take(data)
+        if not self._frame_left:
+            message.is_in_frame = False
+            if message.is_final:
+                self._oversized = None
+                self._keep_or_hand_on(message)
+            else:
+                self._count_frame()
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close the connection, and read no frame of it any more."""
+        self._oversized = None
+        self._borrow().fail(code, reason)
+        self._send_parsers()
+
+    def _fail_oversized(self) -> None:
+        self.meters.bounds["oversized_limit"] += 1
+        limit = self.settings.oversized_limit
+        self._fail(_TOO_BIG, f"the message has more than {limit} bytes")
+
+    def _borrow(self) -> Protocol:
+        if self._parser is None:
+            self._parser = self._parsers.lend()
+        return self._parser
+
+    def _take(self, frame: Frame) -> None:
+        """Put a message together; control frames are answered by the parser."""
+        if self._closing is not None:
+            return
+        if frame.opcode not in _DATA:
+            return self._count_frame()
+        if frame.opcode is not Opcode.CONT:
+            self._opcode = frame.opcode
+        data = bytes(frame.data)
+        if self._parser is not None and is_exceeded(self._parser):
+            message = self._begin_oversized(data)
+            if message.size > self.settings.oversized_limit:
+                return self._fail_oversized()
+            if frame.fin:
+                self._oversized = None
+                self._keep_or_hand_on(message)
+            return None
+        if not frame.fin or self._partial is not None:
+            self._partial = self._partial or bytearray()
+            self._partial += data
+            if not frame.fin:
+                return self._count_frame()
+            data, self._partial = bytes(self._partial), None
+        self._deliver(self._opcode, data)
+
+    def _deliver(self, opcode: Opcode, data: bytes) -> None:
+        """Hand a message on, or keep it while none is handed on."""
+        if self._closing is not None:
+            return
+        if opcode is Opcode.BINARY:
+            message: str | bytes = data
+        else:
+            try:
+                message = data.decode()
+            except UnicodeDecodeError:
+                return self.close(_INVALID_DATA, "a text message must be UTF-8")
+        self._keep_or_hand_on(message)

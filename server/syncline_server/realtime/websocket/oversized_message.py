@@ -1,0 +1,129 @@
+"""A message above the limit: its beginning is kept, the rest is read and discarded.
+
+The beginning names the request, so the wire can refuse that request alone and go on with all others
+of the connection.
+"""
+
+from __future__ import annotations
+
+import zlib
+from struct import Struct
+from typing import NamedTuple
+
+from websockets.frames import Opcode
+
+from .parser_pool import unmask
+
+__all__ = ["HEAD_LIMIT", "FrameHeader", "OversizedMessage", "read_header"]
+
+HEAD_LIMIT = 65_536 + 512
+"""Bytes of the beginning that are kept: the largest header of a Twilsock packet, and its frame."""
+
+_FIN, _RSV1, _OPCODE, _MASK, _LENGTH = 0x80, 0x40, 0x0F, 0x80, 0x7F
+_MEDIUM, _LONG = Struct("!H"), Struct("!Q")
+
+
+class FrameHeader(NamedTuple):
+    """What stands before the payload of a frame (RFC 6455, section 5.2).
+
+    Attributes:
+        size: bytes of the header itself, the mask included.
+        length: bytes of the payload.
+        opcode: as a number, for it may be none that there is.
+    """
+
+    size: int
+    length: int
+    opcode: int
+    is_final: bool
+    is_compressed: bool
+    is_masked: bool
+
+    @property
+    def is_data(self) -> bool:
+        """True for a part of a message, False for a control frame and for what is not known."""
+        return self.is_masked and self.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+def read_header(data: bytes | memoryview) -> FrameHeader | None:
+    """The header that data begins with; None if more has to come."""
+    if len(data) < 2:
+        return None
+    first, second = data[0], data[1]
+    length, size = second & _LENGTH, 2
+    if length >= 126:
+        form = _MEDIUM if length == 126 else _LONG
+        if len(data) < 2 + form.size:
+            return None
+        (length,) = form.unpack_from(data, 2)
+        size += form.size
+    is_masked = bool(second & _MASK)
+    size += 4 * is_masked
+    if len(data) < size:
+        return None
+    is_final, is_compressed = bool(first & _FIN), bool(first & _RSV1)
+    return FrameHeader(size, length, first & _OPCODE, is_final, is_compressed, is_masked)
+
+
+class OversizedMessage:
+    """A message that is being discarded, frame by frame.
+
+    Attributes:
+        is_text: False for a binary message.
+        size: bytes of its frames so far, their headers not counted.
+        is_in_frame: True while a frame of it is read, False between two.
+        is_final: True for the frame that ends it.
+    """
+
+    __slots__ = (
+        "_head",
+        "_is_compressed",
+        "_keeps",
+        "_mask",
+        "_offset",
+        "is_final",
+        "is_in_frame",
+        "is_text",
+        "size",
+    )
+
+    def __init__(self, *, is_text: bool, begun: bytes, is_compressed: bool) -> None:
+        """
+        Args:
+            begun: what has come of it in whole frames, inflated.
+            is_compressed: True if the rest of it is compressed.
+        """
+        self.is_text = is_text
+        self.size = len(begun)
+        self.is_in_frame = self.is_final = False
+        self._head = bytearray(begun[:HEAD_LIMIT])
+        # What follows in a compressed message cannot be inflated without what came before it.
+        self._keeps = not (begun and is_compressed)
+        self._is_compressed = is_compressed and not begun
+        self._mask = b""
+        self._offset = 0
+
+    def begin_frame(self, mask: bytes, *, is_final: bool) -> None:
+        """A frame begins, with this mask."""
+        self._mask, self._offset = mask, 0
+        self.is_in_frame, self.is_final = True, is_final
+
+    def take(self, payload: memoryview) -> None:
+        """Take the next bytes of the frame, which are masked."""
+        self.size += len(payload)
+        wanted = HEAD_LIMIT - len(self._head)
+        if self._keeps and wanted > 0:
+            turn = self._offset % 4
+            mask = self._mask[turn:] + self._mask[:turn]
+            self._head += unmask(bytes(payload[:wanted]), mask)
+        self._offset += len(payload)
+
+    @property
+    def head(self) -> bytes:
+        """The beginning, inflated; less than there is where it cannot be inflated."""
+        if not self._is_compressed:
+            return bytes(self._head)
+        try:
+            return zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(self._head, HEAD_LIMIT)
+        except zlib.error:
+            return b""

@@ -1,0 +1,114 @@
+"""The data set in Redis: its id, and the account whose it is.
+
+Two data sets must never meet. Channels are shared by all databases of a Redis server, so their
+names hold the number of the database and the id. A server of another account is refused.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from syncline_server.config.encryption import Vault
+from syncline_server.config.settings import Settings
+from syncline_server.config.validation import SettingError
+from syncline_server.storage import keys
+from syncline_server.storage.scripts import DATA_SET
+
+from .connection import Connection, ConnectionBroken, ReplyError, connect
+from .engine import Engine
+
+__all__ = ["DataSet", "check_data_set"]
+
+ID_BYTES = 8
+"""Random bytes that name a data set."""
+
+
+class DataSet:
+    """The data set that a process serves.
+
+    Attributes:
+        id: None while it is not known. One that was lost with the data is given again, so that
+            all processes go on with the same.
+        prefix: begins every key and channel.
+        problem: why nothing may be read or written here; None if all is well.
+    """
+
+    def __init__(self, account_sid: str, prefix: str) -> None:
+        """
+        Args:
+            account_sid: this server's account; "" checks none.
+            prefix: begins every key.
+        """
+        self.id: str | None = None
+        self.problem: str | None = None
+        self._account = account_sid
+        self.prefix = prefix
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call when another data set is in the place of the one before."""
+        self._listeners.append(listener)
+
+    async def identify(self, connection: Connection) -> None:
+        """Look whose data is there, over a connection to the shard that has the answer.
+
+        The script must be loaded. Raises as `Connection.execute`.
+        """
+        key = f"{self.prefix}{keys.DATA_SET}"
+        found, account = await connection.execute("HMGET", key, "id", "account")
+        if found is None or (account is None and self._account):
+            found, account = await self._claim(connection)
+        self._take(found.decode(errors="replace"), (account or b"").decode(errors="replace"))
+
+    async def _claim(self, connection: Connection) -> list[bytes | None]:
+        proposed = self.id or secrets.token_hex(ID_BYTES)
+        tag = f"{self.prefix}{keys.ALL_SERVICES}"
+        reply: list[bytes | None] = await connection.execute(
+            "EVALSHA", DATA_SET.digest, 1, tag, proposed, self._account
+        )
+        return reply
+
+    def _take(self, found: str, account: str) -> None:
+        self.problem = None
+        if self._account and account != self._account:
+            self.problem = (
+                f"the data in Redis belongs to the account {account}, and this server's account is "
+                f"{self._account}: change SYNCLINE_ACCOUNT_SID, --redis-url or --redis-prefix"
+            )
+        before, self.id = self.id, found
+        if before not in (None, found):
+            for listener in self._listeners:
+                listener()
+
+
+async def check_data_set(
+    engine: Engine, settings: Settings, account_sid: str, vault: Vault
+) -> None:
+    """Before anything is served; a Redis that is away is looked at once it is there.
+
+    Raises:
+        SettingError: the data in Redis is another account's, or was encrypted under another
+            master key.
+    """
+    data_set = DataSet(account_sid, settings.redis_prefix)
+    try:
+        address = await engine.address(engine.shard_of(keys.ALL_SERVICES))
+        connection = await connect(address, settings.redis_timeout)
+    except (OSError, LookupError, ConnectionBroken, ReplyError):
+        return
+    try:
+        await connection.execute("SCRIPT", "LOAD", DATA_SET.source)
+        await data_set.identify(connection)
+        master = await connection.execute("GET", f"{settings.redis_prefix}{keys.MASTER}")
+    except (ConnectionBroken, ReplyError):
+        return
+    finally:
+        connection.abort()
+    if data_set.problem is not None:
+        raise SettingError(data_set.problem)
+    if master not in (None, vault.fingerprint.encode()):
+        raise SettingError(
+            "the API keys in Redis cannot be decrypted: all servers on one Redis need the same "
+            "master key, in SYNCLINE_MASTER_KEY or in master.key of the data directory"
+        )

@@ -1,0 +1,172 @@
+"""What is looked at on each connection to Redis: its clock, its replicas, our rights there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from syncline_server.storage.scripts import PRIVILEGES
+
+from .clock import ShardClock
+from .connection import Argument, Connection, ConnectionBroken, ReplyError
+from .durability import Durability, Replicas
+
+__all__ = ["INSPECTION_INTERVAL", "Inspection", "Inspector", "is_denial"]
+
+INSPECTION_INTERVAL = 1.0
+"""Seconds between looks at the clock and the replicas, and at the rights while some are missing."""
+
+PRIVILEGES_INTERVAL = 5.0
+"""Seconds between looks at the rights of the Redis user while it has all."""
+
+_DENIALS = ("NOPERM", "The user executing the script", "ACL failure in script")
+"""Words of Redis, and of Redis and Valkey within scripts, for what a user may not do."""
+
+_WORDS_LIMIT = 500
+"""Characters of what is missing, in one line."""
+
+
+def is_denial(error: Exception) -> bool:
+    """True if Redis refused a command because the user may not call it."""
+    words = str(error)
+    return any(denial in words for denial in _DENIALS)
+
+
+@dataclass(kw_only=True)
+class Inspection:
+    """What the inspections of one shard need from elsewhere.
+
+    Attributes:
+        durability: what the settings ask for.
+        clock_tolerance: seconds by which this machine's clock may differ from Redis'.
+        probe: the publishing command, and a tag and a channel of the shard for the probe of the
+            rights; None while there is none.
+        identify: what else to do with a new connection before it serves.
+        confirm: whether the shard is certainly still the master.
+        report: takes the name of a problem, and the problem; None once it has ended.
+    """
+
+    durability: Durability = field(default_factory=Durability)
+    clock_tolerance: float = 3.0
+    probe: Callable[[], tuple[str, str, str] | None] = lambda: None
+    identify: Callable[[Connection], Awaitable[None]]
+    confirm: Callable[[], Awaitable[bool]]
+    report: Callable[[str, str | None], None] = lambda name, problem: None
+
+
+class Inspector:
+    """Looks at one shard, over whichever connection there is to it.
+
+    Attributes:
+        clock: of the shard.
+        replicas: that must have a write; None where none need it.
+        denied: what the Redis user may not do, in a line; None while it may do everything.
+        clock_faults: looks that found the clocks too far apart.
+    """
+
+    def __init__(self, needs: Inspection) -> None:
+        self.clock = ShardClock()
+        self.denied: str | None = None
+        self.clock_faults = 0
+        durability = needs.durability
+        self.replicas = (
+            Replicas(durability.replicas, durability.replica_timeout)
+            if durability.level == "replicated"
+            else None
+        )
+        self._needs = needs
+        self._privileges_at = 0.0
+        self._again = asyncio.Event()
+
+    async def prepare(self, connection: Connection) -> None:
+        """Look at all of a new connection before it serves; raises as `Connection.execute`."""
+        try:
+            await self._look(connection, with_privileges=True)
+        except ReplyError as error:
+            if not is_denial(error):
+                raise
+            self.deny(error)
+
+    async def run(self, connection: Connection) -> None:
+        """Look again and again, until the connection ends."""
+        loop = asyncio.get_running_loop()
+        while not connection.ended.done():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(INSPECTION_INTERVAL):
+                    await self._again.wait()
+            is_due = self._again.is_set() or self.denied is not None
+            self._again.clear()
+            try:
+                await self._look(connection, is_due or loop.time() >= self._privileges_at)
+            except ReplyError as error:
+                if is_denial(error):
+                    self.deny(error)
+            except ConnectionBroken:
+                return
+
+    def look_again(self) -> None:
+        """Redis refused something that it should not: look at the rights now."""
+        self._again.set()
+
+    def deny(self, error: Exception) -> None:
+        """The Redis user lacks a right; refuse writes until it has it."""
+        words = str(error).removeprefix("NOPERM ")
+        line = " ".join(words.split())[:_WORDS_LIMIT]
+        self.denied = f"its Redis user lacks rights: {line}"
+        self._needs.report("privileges", self.denied)
+
+    async def _look(self, connection: Connection, with_privileges: bool) -> None:
+        await self._look_at_clock(connection)
+        await self._needs.identify(connection)
+        await self._look_at_replicas(connection)
+        # Last: if nothing is refused here, nothing was refused before.
+        if with_privileges:
+            await self._look_at_privileges(connection)
+
+    async def _look_at_clock(self, connection: Connection) -> None:
+        await self.clock.measure(connection)
+        offset, limit = self.clock.offset, self._needs.clock_tolerance
+        if abs(offset) <= limit:
+            return self._needs.report("clock", None)
+        self.clock_faults += 1
+        way = "ahead of" if offset > 0 else "behind"
+        self._needs.report(
+            "clock",
+            f"this server's clock is {abs(offset):.1f} s {way} Redis'; {limit:g} s are allowed",
+        )
+
+    async def _look_at_privileges(self, connection: Connection) -> None:
+        probe = self._needs.probe()
+        if probe is None:
+            return
+        self._privileges_at = asyncio.get_running_loop().time() + PRIVILEGES_INTERVAL
+        publish, tag, channel = probe
+        await self._try(connection, "EVALSHA", PRIVILEGES.digest, 1, tag, publish, channel)
+        if self._needs.durability.level == "fsync":
+            await self._try(connection, "WAITAOF", 0, 0, 1)
+        elif self.replicas is not None:
+            await self._try(connection, "WAIT", 0, 1)
+        self.denied = None
+        self._needs.report("privileges", None)
+
+    async def _try(self, connection: Connection, *command: Argument) -> None:
+        """Raises `ReplyError` if it is refused for its rights; other errors tell nothing here."""
+        try:
+            refused = await connection.execute(*command)
+        except ReplyError as error:
+            if is_denial(error):
+                raise
+            return
+        if isinstance(refused, list) and refused and isinstance(refused[0], bytes):
+            words = "; ".join(each.decode(errors="replace") for each in refused)
+            raise ReplyError(f"NOPERM {words}")
+
+    async def _look_at_replicas(self, connection: Connection) -> None:
+        if self.replicas is None:
+            return
+        self.replicas.take(await connection.execute("ROLE"))
+        if self.replicas.overdue and await self._needs.confirm():
+            self.replicas.give_up()
+        self._needs.report("replicas", self.replicas.missing)

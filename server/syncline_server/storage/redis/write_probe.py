@@ -1,0 +1,65 @@
+"""Notices that Redis refuses writes while nobody writes, and reports what Redis lacks."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from syncline_protocol.sids import BUCKETS
+from syncline_server.observability.readiness import Readiness
+from syncline_server.storage import keys
+
+from .client import Redis
+
+__all__ = ["PROBE_INTERVAL", "WriteProbe"]
+
+PROBE_INTERVAL = 1.0
+"""Seconds between probes of each shard."""
+
+_SERVICE = f"IS{0:032x}"
+"""A service that there never is: its keys are those that a user of Redis may write to."""
+
+
+class WriteProbe:
+    """Probes every shard, and reports as `redis` what keeps the server from writing."""
+
+    def __init__(self, redis: Redis, readiness: Readiness) -> None:
+        self._redis = redis
+        self._readiness = readiness
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin with a first report."""
+        self._report()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Probe no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.gather(
+                *(
+                    node.probe_writes(self._redis.prefixed(key))
+                    for shard, node in list(self._redis.nodes.items())
+                    if (key := self._key_of(shard)) is not None
+                )
+            )
+            self._report()
+            await asyncio.sleep(PROBE_INTERVAL)
+
+    def _report(self) -> None:
+        self._readiness.report("redis", self._redis.problem)
+
+    def _key_of(self, shard: str) -> str | None:
+        """A key that the shard serves; None if none of the candidates is there."""
+        for bucket in range(BUCKETS):
+            key = f"{keys.bucket_tag(_SERVICE, bucket)}:probe"
+            with suppress(LookupError):
+                if self._redis.engine.shard_of(key) == shard:
+                    return key
+        return None

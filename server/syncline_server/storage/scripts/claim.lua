@@ -1,0 +1,13 @@
+-- Binds an operation id to one bucket, for a bounded time; needed on a Cluster alone.
+--
+-- KEYS[1]  `{service:bucket}`, chosen by the id
+-- ARGV     operation id, the bucket that it writes to, ms
+-- Returns  1, or 0 where it is bound to another bucket
+
+local key = KEYS[1] .. ':claim:' .. ARGV[1]
+local held = redis.call('GET', key)
+if held and held ~= ARGV[2] then
+  return 0
+end
+redis.call('SET', key, ARGV[2], 'PX', ARGV[3])
+return 1

@@ -1,0 +1,45 @@
+-- Tries every command that the server needs, to learn what the Redis user may not do.
+--
+-- Redis checks the rights before it looks at the arguments. So most commands are called in a way that changes nothing: on a
+-- key that does not exist, or with an argument that the command itself refuses.
+--
+-- KEYS[1]  `{service:bucket}` of a service that does not exist
+-- ARGV     "PUBLISH" | "SPUBLISH", the channel to try it on
+-- Returns  Redis' words for each command that the user may not call; {} if it may do everything
+
+local tag = KEYS[1]
+local HASH, NAMES, STRING = tag .. ':document:privileges', tag .. ':names', tag .. ':operation:privileges'
+local SORTED, SET, OTHER_SET = tag .. ':expiries', tag .. ':endpoints:privileges', tag .. ':endpoints:privileges:alive'
+local STREAM = tag .. ':webhooks'
+
+local ATTEMPTS = {
+  {'TIME'},
+  {'DEL', HASH}, {'UNLINK', tag .. ':permissions:privileges', tag .. ':identities:privileges'},
+  {'EXISTS', tag .. ':void:privileges'}, {'PEXPIRE', STRING, 1},
+  {'GET', STRING}, {'GETDEL', STREAM .. ':dropped'}, {'SET', STRING, '', 'XX'}, {'INCRBY', STREAM .. ':dropped', 'none'},
+  {'HGET', NAMES, 'f'}, {'HMGET', HASH, 'f'}, {'HGETALL', HASH}, {'HVALS', HASH}, {'HKEYS', HASH}, {'HLEN', HASH},
+  {'HEXISTS', HASH, 'f'}, {'HDEL', NAMES, 'f'}, {'HSET', HASH, 'f', 'v', 'odd'},
+  {'ZADD', SORTED, 'XX', 0, 'm'}, {'ZREM', tag .. ':documents', 'm'}, {'ZCARD', SORTED}, {'ZSCORE', SORTED, 'm'},
+  {'ZRANGE', SORTED, 0, 0}, {'ZRANGEBYSCORE', SORTED, 0, 0}, {'ZRANGEBYLEX', SORTED, '-', '+'},
+  {'ZREVRANGEBYLEX', SORTED, '+', '-'}, {'ZREMRANGEBYRANK', SORTED, 0, 0},
+  -- SADD has no way to change nothing.
+  {'SADD', SET, 'm'}, {'SREM', SET, 'm'}, {'SCARD', SET}, {'SMEMBERS', SET}, {'SRANDMEMBER', SET, 1},
+  {'SMOVE', SET, OTHER_SET, 'm'},
+  {'XADD', STREAM, 'none', 'f', 'v'}, {'XLEN', STREAM}, {'XTRIM', STREAM, 'MAXLEN', 0}, {'XDEL', STREAM, '0-1'},
+  {'XRANGE', STREAM, '-', '+'}, {'XACK', STREAM, 'g', '0-1'}, {'XGROUP', 'CREATE', STREAM, 'g', '0'},
+  {'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', STREAM, '>'},
+  {ARGV[1], ARGV[2], ''},
+}
+
+local refused = {}
+for _, attempt in ipairs(ATTEMPTS) do
+  local reply = redis.pcall(unpack(attempt))
+  local words = type(reply) == 'table' and reply.err or ''
+  -- NOPERM outside of scripts; within, each kind and version of server has words of its own.
+  if words:find('NOPERM', 1, true) or words:find('The user executing the script', 1, true)
+    or words:find('ACL failure in script', 1, true) then
+    local name = attempt[1] .. (attempt[2] and ' ' .. attempt[2] or '')
+    refused[#refused + 1] = name .. ': ' .. words
+  end
+end
+return refused

@@ -1,0 +1,41 @@
+"""A server on a Cluster whose Redis user has the documented rights, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx2
+
+import syncline
+from support.cluster import Cluster
+from support.privileges import documented_rules
+from support.server import RunningServer
+
+
+async def test_the_documented_rights_are_enough_on_a_cluster(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    rules = documented_rules("+wait", "+role", sharded=True)
+    for node in cluster.nodes:
+        await node.ask("ACL", "SETUSER", "syncline", "on", ">pw", *rules)
+    url = cluster.url.replace("://", "://syncline:pw@")
+    options = ("--redis-url", url, "--durability", "replicated")
+    with RunningServer(tmp_path / "data", *options) as server:
+        async with (
+            syncline.connect(server.url, token=server.token("alice")) as writer,
+            syncline.connect(server.url, token=server.token("bob")) as reader,
+        ):
+            for number in range(12):
+                written = await writer.document(f"{number}", data={"n": 0}, ttl=60)
+                read = await reader.document(f"{number}")
+                events = read.events()
+                await written.increment("/n")
+                async with asyncio.timeout(30):
+                    async for event in events:
+                        if event.data == {"n": 1}:
+                            break
+            ready = await asyncio.to_thread(httpx2.get, f"{server.url}/readyz")
+            assert ready.status_code == 200, ready.text
+    for node in cluster.nodes:
+        assert await node.ask("ACL", "LOG") == []

@@ -1,0 +1,265 @@
+"""Documents under SIDs that were chosen, whose bucket is not that of their names."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+
+from support.store import Clock, Publications, Service, refused
+from syncline_protocol.documents import Event, Removed
+from syncline_protocol.errors import Code
+from syncline_protocol.sids import bucket_of_name, make_document_sid
+from syncline_server.storage import keys
+from syncline_server.storage.away_names import AwayNames, is_away
+from syncline_server.storage.chosen_sids import ChosenSids
+from syncline_server.storage.commit import NewDocument
+from syncline_server.storage.documents import Documents
+from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
+from syncline_server.storage.results import Written
+
+NAME = "prefs"
+HOME = bucket_of_name(NAME)
+
+
+def sid_in(bucket: int) -> str:
+    return make_document_sid(bucket % 256, secrets.token_bytes(15))
+
+
+class Chooser:
+    """Creates documents of one service under given SIDs."""
+
+    def __init__(self, redis: Redis, documents: Documents, service_sid: str) -> None:
+        self.names = AwayNames(redis)
+        self._sids = ChosenSids(redis, documents)
+        self._service_sid = service_sid
+
+    async def create(
+        self, sid: str, name: str | None = NAME, ttl: int | None = None, op: str | None = None
+    ) -> Written:
+        new = NewDocument(name=name, data=b'{"a":1}', ttl=ttl, who="system", op=op)
+        return await self._sids.create(self._service_sid, sid, new)
+
+
+@pytest.fixture
+def chooser(redis: Redis, documents: Documents, service_sid: str) -> Chooser:
+    return Chooser(redis, documents, service_sid)
+
+
+@pytest.fixture(params=["at home", "away"])
+def sid(request: pytest.FixtureRequest) -> str:
+    """Of the name's bucket, and of another one."""
+    return sid_in(HOME if request.param == "at home" else HOME + 1)
+
+
+async def test_it_is_found_by_both_and_lives_under_the_sid(
+    chooser: Chooser, service: Service, sid: str
+) -> None:
+    created = (await chooser.create(sid)).document
+    assert (created.sid, created.unique_name, created.data) == (sid, NAME, b'{"a":1}')
+    for address in (sid, NAME):
+        assert await service.get(address) == created
+
+
+async def test_it_is_written_and_removed_by_both(
+    chooser: Chooser, documents: Documents, service_sid: str, sid: str
+) -> None:
+    created = (await chooser.create(sid)).document
+    by_name = await documents.set(service_sid, NAME, b"{}", None, created.revision, "a", "op")
+    again = await documents.set(service_sid, NAME, b"{}", None, created.revision, "a", "op")
+    assert (again.repeated, again.document.revision) == (True, by_name.document.revision)
+    stale = documents.set(service_sid, NAME, b"{}", None, created.revision, "a", None)
+    assert (await refused(stale, Code.REVISION_MISMATCH)).document is not None
+    by_sid = await documents.set(service_sid, sid, b"{}", 60, by_name.document.revision, "a", None)
+    removed = await documents.remove(service_sid, NAME, by_sid.document.revision, "a", None)
+    assert removed.document.sid == sid
+    for address, code in ((sid, Code.DOCUMENT_NOT_FOUND), (NAME, Code.NAME_NOT_FOUND)):
+        await refused(documents.set(service_sid, address, b"{}", None, None, "a", None), code)
+        await refused(documents.remove(service_sid, address, None, "a", None), code)
+
+
+async def test_the_name_is_taken_while_it_is_there_and_free_afterwards(
+    chooser: Chooser, documents: Documents, service: Service, service_sid: str, sid: str
+) -> None:
+    await chooser.create(sid)
+    found, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+    assert (found.document.sid, is_new) == (sid, False)
+    for other in (sid_in(HOME), sid_in(HOME + 1), sid_in(HOME + 2)):
+        await refused(chooser.create(other), Code.NAME_TAKEN)
+        assert await service.get(other) is None
+    await documents.remove(service_sid, sid, None, "a", None)
+    found, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+    assert is_new and found.document.sid != sid
+
+
+async def test_nothing_but_a_bounded_memory_stays_of_one_that_was_removed(
+    chooser: Chooser, documents: Documents, service_sid: str, sid: str, admin: Connection
+) -> None:
+    await chooser.create(sid)
+    await documents.remove(service_sid, sid, None, "a", None)
+    [left] = await admin.execute("KEYS", f"{{{service_sid}*")
+    assert left.decode().endswith(f":ended:{sid}")
+    assert 0 < await admin.execute("TTL", left) <= 25 * 3600
+
+
+async def test_an_expiry_frees_the_name(
+    chooser: Chooser,
+    documents: Documents,
+    service_sid: str,
+    sid: str,
+    admin: Connection,
+    published: Publications,
+) -> None:
+    created = (await chooser.create(sid, ttl=1)).document
+    events: list[Event] = []
+    while not events:
+        await documents.expire(service_sid, sid)
+        events = await published.take()
+        await asyncio.sleep(0.01)
+    [event] = events
+    assert isinstance(event, Removed) and event.expired and event.previous == created.revision
+    names = keys.names(keys.tag_of(service_sid, NAME))
+    assert await admin.execute("HGET", names, NAME) is None
+
+
+async def test_it_comes_again_with_greater_revisions_and_the_same_name_only(
+    chooser: Chooser, documents: Documents, service_sid: str, sid: str
+) -> None:
+    await chooser.create(sid)
+    removed = await documents.remove(service_sid, sid, None, "a", None)
+    for name in (None, "other"):
+        await refused(chooser.create(sid, name), Code.CONFLICT)
+    again = (await chooser.create(sid)).document
+    assert again.revision > removed.document.revision
+    assert (await documents.get(service_sid, NAME)) == again
+
+
+async def test_a_sid_that_is_taken_is_refused_and_changes_nothing(
+    chooser: Chooser, service: Service, sid: str
+) -> None:
+    created = (await chooser.create(sid)).document
+    for name in (NAME, "other", None):
+        await refused(chooser.create(sid, name), Code.CONFLICT)
+        assert await service.get("other") is None
+        for address in (sid, NAME):
+            assert await service.get(address) == created
+
+
+async def test_a_repeated_operation_creates_it_once(
+    chooser: Chooser, service: Service, sid: str
+) -> None:
+    first = await chooser.create(sid, op="once")
+    again = await chooser.create(sid, op="once")
+    assert (first.repeated, again.repeated) == (False, True)
+    assert again.document.revision == first.document.revision
+    await refused(chooser.create(sid_in(int(sid[2:4], 16)), "other", op="once"), Code.CONFLICT)
+    assert await service.get("other") is None
+    assert await service.get(NAME) is not None
+
+
+async def test_many_who_want_one_name_get_it_once(
+    chooser: Chooser, documents: Documents, service: Service, service_sid: str
+) -> None:
+    sids = [sid_in(HOME + step) for step in range(8)]
+    creating = [chooser.create(sid) for sid in sids]
+    plain = [documents.create(service_sid, NAME, b"{}", None, "a", None) for _ in range(8)]
+    outcomes = await asyncio.gather(*creating, *plain, return_exceptions=True)
+    document = await service.get(NAME)
+    assert document is not None
+    made = [each for each in outcomes if isinstance(each, Written)]
+    made += [each[0] for each in outcomes if isinstance(each, tuple) and each[1]]
+    assert [each.document.sid for each in made] == [document.sid]
+    for sid in set(sids) - {document.sid}:
+        assert await service.get(sid) is None
+
+
+async def test_what_has_expired_and_is_not_swept_yet_keeps_no_name_from_another(
+    chooser: Chooser, documents: Documents, service: Service, service_sid: str, clock: Clock
+) -> None:
+    old = (await documents.create(service_sid, NAME, b"{}", 1, "a", None))[0].document
+    clock.offset_ms += 2000
+    away = (await chooser.create(sid_in(HOME + 1), ttl=1)).document
+    assert await service.get(NAME) == away
+    assert await service.get(old.sid) is None
+    clock.offset_ms += 2000
+    assert await service.get(NAME) is None
+    again = (await chooser.create(sid_in(HOME + 2), ttl=1)).document
+    assert await service.get(NAME) == again
+    clock.offset_ms += 2000
+    found, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+    assert is_new and await service.get(NAME) == found.document
+
+
+class TestAClaim:
+    """Left behind by a process that died before it created the document."""
+
+    async def test_is_not_found_and_not_taken_away(
+        self, chooser: Chooser, documents: Documents, service: Service, service_sid: str
+    ) -> None:
+        sid = sid_in(HOME + 1)
+        claimed, pointer = await chooser.names.claim(service_sid, NAME, sid)
+        assert claimed and is_away(NAME, sid)
+        assert await service.get(NAME) is None
+        plain = documents.create(service_sid, NAME, b"{}", None, "a", None)
+        await refused(plain, Code.NAME_TAKEN)
+        await refused(chooser.create(sid_in(HOME + 2)), Code.NAME_TAKEN)
+        assert await chooser.names.confirm(service_sid, NAME, pointer)
+
+    async def test_is_taken_over_for_the_same_sid(
+        self, chooser: Chooser, service: Service, service_sid: str
+    ) -> None:
+        sid = sid_in(HOME + 1)
+        await chooser.names.claim(service_sid, NAME, sid)
+        assert (await chooser.create(sid)).document == await service.get(NAME)
+
+    async def test_gives_way_when_it_is_old(
+        self,
+        chooser: Chooser,
+        documents: Documents,
+        service: Service,
+        service_sid: str,
+        admin: Connection,
+    ) -> None:
+        sid, names = sid_in(HOME + 1), keys.names(keys.tag_of(service_sid, NAME))
+        _, pointer = await chooser.names.claim(service_sid, NAME, sid)
+        seconds, _ = await admin.execute("TIME")
+        old = f"{sid}?{int(seconds) * 1000 - 61_000}:{pointer.rpartition(':')[2]}"
+        await admin.execute("HSET", names, NAME, old)
+        _, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+        assert is_new
+        assert not await chooser.names.confirm(service_sid, NAME, old)
+        assert await service.get(sid) is None
+
+
+async def test_who_saw_a_claim_cannot_free_the_name_once_the_document_is_there(
+    chooser: Chooser, service: Service, service_sid: str, admin: Connection
+) -> None:
+    sid, names = sid_in(HOME + 1), keys.names(keys.tag_of(service_sid, NAME))
+    await chooser.create(sid)
+    seen = (await admin.execute("HGET", names, NAME)).decode()
+    for stale in (f"{sid}?1:00", f"{sid}:00"):
+        await chooser.names.release(service_sid, NAME, stale)
+    assert (await admin.execute("HGET", names, NAME)).decode() == seen
+    assert await service.get(NAME) is not None
+
+
+async def test_ordinary_documents_cost_no_step_more(
+    documents: Documents, service_sid: str, admin: Connection
+) -> None:
+    """No script but the one that each call has always been."""
+
+    async def scripts() -> int:
+        info = (await admin.execute("INFO", "commandstats")).decode()
+        [line] = [line for line in info.splitlines() if line.startswith("cmdstat_evalsha:")]
+        return int(line.partition("calls=")[2].partition(",")[0])
+
+    name = "ordinary"
+    before = await scripts()
+    document = (await documents.create(service_sid, name, b"{}", None, "a", None))[0].document
+    await documents.get(service_sid, name)
+    await documents.get(service_sid, document.sid)
+    await documents.set(service_sid, name, b"{}", None, None, "a", None)
+    await documents.remove(service_sid, name, None, "a", None)
+    assert await scripts() - before == 5
