@@ -110,6 +110,17 @@ class TestComplete:
 
         assert missed(opened(), updated(2.5, B, A), *own) == []
 
+    def test_the_python_client_may_change_its_transport_after_a_break(self) -> None:
+        def events(connection: int) -> list[Record]:
+            return [
+                updated(2, A, client="python-1", connection=connection),
+                updated(3, C, client="python-1", connection=connection),
+                *written(1, 2.5, B),
+            ]
+
+        assert len(missed(*events(1))) == 1
+        assert missed(*events(2)) == []
+
 
 class TestFresh:
     def test_the_last_event_of_a_quiet_document_comes_in_time(self) -> None:

@@ -92,7 +92,8 @@ class TestRed:
         self, server: RunningServer, tmp_path: Path
     ) -> None:
         # Others follow, so that it neither stays stale nor differs at the end.
-        outcome = await _meddled(server, tmp_path, _first(b"/counter-", lambda message: None))
+        drop = _first(b"/counter-", lambda message: None)
+        outcome = await _meddled(server, tmp_path, drop, "--duration=3", "--rate=100")
         assert outcome.broken == {"complete"}
 
     async def test_one_dropped_end(self, server: RunningServer, tmp_path: Path) -> None:
@@ -117,9 +118,11 @@ class TestRed:
         assert "counters" in outcome.broken
 
 
-async def _meddled(server: RunningServer, directory: Path, meddle: Meddle) -> Outcome:
+async def _meddled(
+    server: RunningServer, directory: Path, meddle: Meddle, *options: str
+) -> Outcome:
     async with meddler(server, meddle) as url:
-        outcome = await asyncio.to_thread(run_verify, server, directory, *SHORT, url=url)
+        outcome = await asyncio.to_thread(run_verify, server, directory, *SHORT, *options, url=url)
     assert (outcome.status, outcome.verdict["verdict"]) == (1, "red")
     return outcome
 

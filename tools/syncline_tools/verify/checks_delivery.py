@@ -25,6 +25,8 @@ WAITING = 1.0
 """Seconds that an own write may take: while it does, the events of its document wait on the server,
 and if these become many, the oldest give way."""
 
+FIRST_CONNECTION = 1
+
 NEVER = float("inf")
 
 
@@ -32,17 +34,21 @@ def check_complete(evidence: Evidence) -> Check:
     """Between two events on one connection that nothing disturbed, none is missing.
 
     Slow readers get the newest state in the place of those between, and clients that connect again
-    too: neither is judged here. Nor is the Python client where it writes: it tells its user of its
-    own writes by their answers.
+    too: neither is judged here. Nor is the Python client where it writes, since it tells its user
+    of its own writes by their answers, or after a break: it may go on with REST then, and changes
+    to a WebSocket without a word.
     """
     calm = Calm(evidence)
     judged, findings = 0, list[Finding]()
     for document, created in evidence.created.items():
         commits = Commits.of(evidence, document)
         for client, wire in evidence.wires.items():
-            if wire == "python" and created.kind is Kind.TALLY:
+            is_python = wire == "python"
+            if is_python and created.kind is Kind.TALLY:
                 continue
             for before, after in _steps(evidence.seen.get((document, client), [])):
+                if is_python and before.connection != FIRST_CONNECTION:
+                    continue
                 if calm.undisturbed(client, before.at, after.at):
                     judged += 1
                     findings += _missing(evidence, commits, before, after)
