@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from syncline_tools.verify.checks_run import CLOCK_TOLERANCE, TOLD_WITHIN, check_expiry
+from syncline_tools.verify.checks_run import (
+    CLOCK_TOLERANCE,
+    CLOCKS_APART,
+    TOLD_WITHIN,
+    check_clocks,
+    check_commands,
+    check_expiry,
+)
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.records import (
     Answered,
+    Clocked,
     Connected,
     Created,
     Ended,
@@ -157,3 +165,31 @@ def test_the_life_is_counted_from_any_moment_of_the_write() -> None:
 
     assert findings(*slow, removed(EXPIRY)) == []
     assert findings(*slow, read(EXPIRY + 3, 2), removed(EXPIRY + 3)) == []
+
+
+class TestClocks:
+    def test_the_clocks_of_server_and_store_are_compared(self) -> None:
+        good = Clocked(at=1, server=1000.0, store=1000.0 + CLOCKS_APART, here=0)
+        bad = Clocked(at=2, server=1000.0, store=1001.0 + CLOCKS_APART, here=0)
+
+        check = check_clocks(Evidence.of([good, bad]))
+
+        assert [finding.text for finding in check.findings] == [
+            f"the server's clock was -{CLOCKS_APART + 1:.0f} s off the store's"
+        ]
+
+    def test_replies_without_a_date_show_nothing(self) -> None:
+        check = check_clocks(Evidence.of([Clocked(at=1, server=None, store=1, here=0)]))
+
+        assert (check.examined, check.findings) == (0, ())
+
+
+def test_a_command_that_failed_breaks_no_promise() -> None:
+    command = Injected(
+        at=1, client=None, fault="command", seconds=1, detail="exit 3 (status 3)", failed=True
+    )
+
+    check = check_commands(Evidence.of([command]))
+
+    assert [finding.text for finding in check.findings] == ["a command failed: exit 3 (status 3)"]
+    assert not check.broken

@@ -136,19 +136,23 @@ def _named(missing: list[int]) -> str:
 
 def _moments(evidence: Evidence, document: str) -> list[_Moment]:
     """When each newest revision became known, to its writer or to any subscriber."""
-    known: list[tuple[float, float]] = []
+    known: dict[float, float] = {}
     for write in evidence.acknowledged(document):
         if write.answered is not None and write.invoked.do == "remove":
-            known.append((write.answered.at, NEVER))
+            _learn(known, NEVER, write.answered.at)
         elif write.answered is not None and write.revision is not None:
-            known.append((write.answered.at, write.revision))
+            _learn(known, write.revision, write.answered.at)
     for client in evidence.wires:
         for each in evidence.seen.get((document, client), ()):
             if isinstance(each, Opened | Updated):
-                known.append((each.at, each.revision))
-    known.sort()
-    newest = accumulate((revision for _, revision in known), max)
-    return [_Moment(at, revision) for (at, _), revision in zip(known, newest, strict=True)]
+                _learn(known, each.revision, each.at)
+    moments = sorted((at, revision) for revision, at in known.items())
+    newest = accumulate((revision for _, revision in moments), max)
+    return [_Moment(at, revision) for (at, _), revision in zip(moments, newest, strict=True)]
+
+
+def _learn(known: dict[float, float], revision: float, at: float) -> None:
+    known[revision] = min(at, known.get(revision, NEVER))
 
 
 def _late(calm: Calm, moments: list[_Moment], seen: list[Seen], client: str) -> Iterator[Finding]:

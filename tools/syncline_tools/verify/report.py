@@ -73,6 +73,9 @@ def _counts(figures: Figures) -> Table:
     table.add_row("events", f"{figures.events} at {figures.clients} subscribers")
     table.add_row("documents", str(figures.documents))
     table.add_row("faults", faults)
+    clocks = [f"{name} {ahead:+.1f} s" for name, ahead in figures.clocks.items()]
+    if clocks:
+        table.add_row("clocks", f"{', '.join(clocks)}, compared with this machine's")
     return table
 
 
