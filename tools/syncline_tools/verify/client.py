@@ -66,6 +66,7 @@ class WireClient:
     what was not answered; all else that it does for an application is left out.
 
     Attributes:
+        transport: what it speaks.
         sight: what it sees.
         held: the newest of each document that is open.
     """
@@ -81,6 +82,7 @@ class WireClient:
     ) -> None:
         """`url`: of the link."""
         self.name = name
+        self.transport = transport
         self.sight = Sight(name, history, on_change)
         self.held: dict[str, Held] = {}
         self._history = history

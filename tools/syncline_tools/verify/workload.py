@@ -229,7 +229,9 @@ class Workload:
         self, writer: WireClient, number: int, do: str, document: str, members: JsonObject
     ) -> None:
         await self._stops_within(self._chance.uniform(0, REPEATED_WITHIN))
-        await writer.repeat(number, self._op(number), do, document, **members)
+        # An operation id counts for the identity, on any connection.
+        alike = [each for each in self._writers if each.transport == writer.transport]
+        await self._chance.choice(alike).repeat(number, self._op(number), do, document, **members)
 
     async def _race(self) -> None:
         """Have all writers write one register at once, each on the state that it has."""
