@@ -233,12 +233,16 @@ class WireClient:
         document = body.get("sid")
         if document not in self.held:
             return  # the answer to `open` was lost: it will be asked again
-        revision, previous = int(body["revision"]), int(body["previous_revision"])
+        revision = int(body["revision"])
+        # Without one it is the state with which another event stream begins.
+        previous = int(body["previous_revision"]) if "previous_revision" in body else None
         if message["event"] == "removed":
             del self.held[document]
             self.sight.remove(document, revision, body["expired"], previous)
         elif message["event"] == "updated":
             self.adopt(document, revision, body["data"])
+            if previous is None:
+                return self.sight.open(document, revision, body["data"])
             self.sight.update(document, revision, body["data"], previous)
 
     def _on_state(self, state: ConnectionState, error: Exception | None) -> None:
