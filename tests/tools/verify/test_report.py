@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from support.verify import Outcome
-from syncline_tools.verify.records import Record, Updated
+from syncline_tools.verify.records import Ended, Record, Updated
 from syncline_tools.verify.report import FINDINGS_SHOWN, render
 from syncline_tools.verify.verdict import judge
 
@@ -42,3 +42,11 @@ def test_a_red_run_shows_the_first_findings_and_how_many_more_there_are(
     assert text.count(" was told with content ") == FINDINGS_SHOWN
     assert "more" in text
     assert "1 of 14 promises broken" in text
+
+
+def test_a_run_that_shows_too_little_is_neither_green_nor_red(recorded: Outcome) -> None:
+    text = rendered([each for each in recorded.records if not isinstance(each, Ended)])
+
+    assert "?  The run put all of this to the test" in text
+    assert "the history breaks off" in text
+    assert "inconclusive  no promise was seen broken" in text
