@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from support.verify import Outcome
-from syncline_tools.verify.records import Ended, Record, Updated
+from syncline_tools.verify.records import Injected, Record, Updated
 from syncline_tools.verify.report import FINDINGS_SHOWN, render
 from syncline_tools.verify.verdict import judge
 
@@ -45,8 +45,12 @@ def test_a_red_run_shows_the_first_findings_and_how_many_more_there_are(
 
 
 def test_a_run_that_shows_too_little_is_neither_green_nor_red(recorded: Outcome) -> None:
-    text = rendered([each for each in recorded.records if not isinstance(each, Ended)])
+    failed = Injected(
+        at=1, client=None, fault="command", seconds=0, detail="x (status 1)", failed=True
+    )
 
-    assert "?  The run put all of this to the test" in text
-    assert "the history breaks off" in text
+    text = rendered([failed, *recorded.records])
+
+    assert "?  Every command succeeded" in text
+    assert "a command failed: x (status 1)" in text
     assert "inconclusive  no promise was seen broken" in text

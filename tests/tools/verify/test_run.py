@@ -113,7 +113,8 @@ class TestRed:
     def test_lost_writes(self, server: RunningServer, tmp_path: Path) -> None:
         redis = server.data_dir / "redis/redis.sock"
         command = shlex.join([sys.executable, "-c", TAMPER, str(redis)])
-        outcome = run_verify(server, tmp_path, *SHORT, f"--during={command}")
+        longer = ("--duration=3", "--rate=100")
+        outcome = run_verify(server, tmp_path, *SHORT, *longer, f"--during={command}")
         assert (outcome.status, outcome.verdict["verdict"]) == (1, "red")
         assert "counters" in outcome.broken
 
