@@ -159,15 +159,15 @@ describe("what is no JSON", () => {
   const circle = {};
   circle.self = circle;
   for (const [what, value, named] of [
-    ["a BigInt", 1n, /a is a BigInt/],
-    ["a circle", circle, /circular/],
-    ["a function", () => {}, /a is a function/],
-    ["a symbol", Symbol("s"), /a is a symbol/],
-    ["NaN", NaN, /a is NaN/],
-    ["undefined in an array", [undefined], /0 is undefined/],
-    ["a map", new Map([[1, 2]]), /a is a Map/],
-    ["a promise", Promise.resolve(1), /a is a Promise/],
-    ["a function further in", { b: [{ c() {} }] }, /c is a function/],
+    ["a BigInt", 1n, /at \/a a BigInt is/],
+    ["a circle", circle, /at \/a\/self it contains itself/],
+    ["a function", () => {}, /at \/a it is a function/],
+    ["a symbol", Symbol("s"), /at \/a it is a symbol/],
+    ["NaN", NaN, /at \/a NaN is/],
+    ["undefined in an array", [undefined], /at \/a\/0 it is undefined/],
+    ["a map", new Map([[1, 2]]), /at \/a it is a Map/],
+    ["a promise", Promise.resolve(1), /at \/a it is a Promise/],
+    ["a function further in", { b: [{ c() {} }] }, /at \/a\/b\/0\/c it is a function/],
   ]) {
     test(`${what} is refused at once, by each call`, async (t) => {
       const client = connect(t, server);
@@ -219,7 +219,7 @@ describe("the URL of the server", () => {
       },
     });
     await next(client, "connectionError");
-    assert.match(asked[0], /^http:\/\/127\.0\.0\.1:1\/some\/prefix\/v1\/Services\/default\//);
+    assert.match(asked[0], /^http:\/\/127\.0\.0\.1:1\/some\/prefix\/v3\/Configuration$/);
   });
 
   for (const wrong of ["no url", "", "/path", "//host", 7, "ftp://host"]) {
@@ -256,6 +256,6 @@ describe("the URL of the server", () => {
     const client = new Bundled("a.b.c", { transport: "rest" });
     t.after(() => client.shutdown());
     await new Promise((resolve) => client.once("connectionError", resolve));
-    assert.match(asked[0], /^https:\/\/page\.example\.com\/v1\//);
+    assert.match(asked[0], /^https:\/\/page\.example\.com\/v3\/Configuration$/);
   });
 });

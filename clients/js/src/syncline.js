@@ -26,7 +26,8 @@
  *     subscription, event-queue, events    which events handles get, in which order
  *     mutation-queue                       one mutation of a document at a time
  *     deltas, canonical                    what changed, and what makes sure of it
- *     json, json-faults, queue, timing      tools
+ *     json, json-faults, backoff           tools
+ *     queue, timing                        the same
  *     errors, snapshot, protocol           what everything uses
  *
  * Times are in milliseconds, unless a name or a comment says otherwise.
