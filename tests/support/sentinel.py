@@ -13,7 +13,7 @@ from syncline_server.storage.redis.connection import ConnectionBroken, ReplyErro
 
 from .cluster import PATIENCE, ClusterNode, free_ports
 
-__all__ = ["Watched"]
+__all__ = ["NAME", "Watched"]
 
 NAME = "mymaster"
 

@@ -15,7 +15,7 @@ from syncline_tools.verify.history import read_history
 from syncline_tools.verify.records import Record
 from syncline_tools.verify.verdict import judge
 
-__all__ = ["Outcome", "altered", "broken", "run_verify", "without"]
+__all__ = ["Outcome", "altered", "broken", "doubts", "run_verify", "without"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,17 @@ class Outcome:
 
     @property
     def broken(self) -> set[str]:
-        """The names of the checks that have findings."""
-        return {check["name"] for check in self.verdict["checks"] if check["findings"]}
+        """The names of the promises that were broken."""
+        return self._found(True)
+
+    @property
+    def doubts(self) -> set[str]:
+        """The names of the other checks that have findings."""
+        return self._found(False)
+
+    def _found(self, is_promise: bool) -> set[str]:
+        checks = [each for each in self.verdict["checks"] if each["is_promise"] is is_promise]
+        return {each["name"] for each in checks if each["findings"]}
 
 
 def run_verify(server: RunningServer, directory: Path, *options: str, url: str = "") -> Outcome:
@@ -55,8 +64,14 @@ def run_verify(server: RunningServer, directory: Path, *options: str, url: str =
 
 
 def broken(records: Sequence[Record]) -> set[str]:
-    """The names of the checks that find something in a history."""
-    return {check.name for check in judge(records).checks if check.findings}
+    """The names of the promises that were broken in a history."""
+    return {check.name for check in judge(records).checks if check.broken}
+
+
+def doubts(records: Sequence[Record]) -> set[str]:
+    """The names of the other checks that find something in it."""
+    checks = judge(records).checks
+    return {check.name for check in checks if check.findings and not check.is_promise}
 
 
 def without(records: Sequence[Record], record: Record) -> list[Record]:
