@@ -16,9 +16,33 @@ from support.certificates import CertificateAuthority
 from support.cluster import Cluster
 from support.server import RunningServer, StartServer
 
+LONG = (
+    "tests/tools",
+    "tests/cluster",
+    "tests/browser",
+    "tests/server/runtime",
+    "tests/server/cli",
+    "tests/client",
+    "tests/vendor",
+    "tests/server/test_",
+    "tests/server/http",
+    "tests/server/realtime",
+)
+"""Where tests wait longest, longest first: files that begin last should be short ones."""
+
 # A shell that starts a job in the background lets it ignore SIGINT, and all its children inherit
 # that: tests that interrupt a child would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files by `LONG`, and leave the order within each."""
+
+    def rank(item: pytest.Item) -> int:
+        ranks = (rank for rank, prefix in enumerate(LONG) if item.nodeid.startswith(prefix))
+        return next(ranks, len(LONG))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
