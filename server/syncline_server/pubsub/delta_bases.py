@@ -81,7 +81,7 @@ class Bases:
         self._newest: OrderedDict[str, _Newest] = OrderedDict()
 
     def note(self, sid: str, revision: int, data: bytes) -> None:
-        """Keep the data of a document, if it is newer, and large enough for a delta to be a gain."""
+        """Keep the data of a document, if it is newer and large enough for deltas to be a gain."""
         known = self._newest.get(sid) or _Newest()
         if known.revision >= revision:
             return
