@@ -171,7 +171,7 @@ class Hub:
         return self._feed
 
     def now_ms(self) -> int:
-        """The time of Redis, in milliseconds since the epoch; events bear this time."""
+        """The time of Redis, in milliseconds since the epoch; events have this time."""
         return self._redis.now_ms()
 
     def on_update(self, callback: Callable[[str, int], None]) -> None:
@@ -212,6 +212,7 @@ class Hub:
             topic = self._topics[sid] = Topic(service_sid, sid)
         if subscriber not in topic.subscribers:
             topic.subscribers.add(subscriber)
+            # Not on the fast path yet: it must receive the state by the reply to `Open` first.
             topic.aside.add(subscriber)
             topic.delta_readers += subscriber.takes_deltas
         return topic
@@ -284,6 +285,7 @@ class Hub:
         # An `Open` under way may have checked its right before this: it checks again.
         topic.rights_changed_at = asyncio.get_running_loop().time()
         if Right.READ not in change.rights:
+            # A copy: `on_revoked` leaves the topic.
             for subscriber in list(topic.subscribers):
                 if subscriber.reader == change.identity:
                     subscriber.on_revoked(topic.sid)
@@ -307,6 +309,7 @@ class Hub:
         # within this call. Its session takes `topic.revision` as received, and so does not send
         # this event a second time from `aside`.
         before, topic.revision = topic.revision, event.revision
+        # Set the base before any frame is encoded, because all subscribers share the frames.
         if topic.delta_readers:
             self._bases.follow(event)
         listening = topic.subscribers
@@ -315,6 +318,7 @@ class Hub:
             if self._on_update is not None:
                 self._on_update(event.sid, event.revision)
             listening = topic.aside
+            # Copies: a full socket leaves the fast path, and so changes `crowds`, during a write.
             for form, crowd in list(topic.crowds.items()):
                 # After a gap the crowd has the data of `before`, not of `event.previous`.
                 is_next = event.base is not None and event.previous == before

@@ -127,7 +127,10 @@ class _Native:
             self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
 
     def _is_deferred(self, message: str | bytes) -> bool:
-        """True if a large message waits for its share of the event loop; none is read meanwhile."""
+        """True if a large message must wait, for the event loop or the identity's limit on work.
+
+        Until it is carried out, no message is read.
+        """
         session = self._caller.session
         if session is None:
             return False

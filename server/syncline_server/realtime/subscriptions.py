@@ -25,7 +25,7 @@ from .results import Opened, Result, tells_data
 __all__ = ["Subscriptions", "Subscription"]
 
 HELD_LIMIT = 64
-"""Events of one document that are blocked, at most; above it, the oldest are dropped."""
+"""Blocked events of one document, at most; a further event drops the oldest (promise 5)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -168,10 +168,11 @@ class Subscriptions:
             return
         for watch in watches:
             topic = watch.topic
-            # The hub checks no revisions on the fast path, so the client must have received exactly
-            # what the hub has delivered (`told`). The event of a write that was answered must have
-            # come already (`answered`): it may be sent without data. Nothing may be blocked or
-            # about to be: no event, no `Open` and no write under way.
+            # 1. The hub checks no client's revision on the fast path, so this client must have
+            #    received exactly what the hub has delivered (`told`).
+            # 2. The events of its answered writes must have come already (`answered`): they may be
+            #    sent without data, to this client only.
+            # 3. Nothing may be blocked, or have to be: no event, no `Open` and no write under way.
             if (
                 not watch.in_step
                 and watch.told == topic.revision >= watch.answered

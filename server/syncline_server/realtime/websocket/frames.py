@@ -30,7 +30,7 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def deflated(frame: bytes) -> bytes:
-    """The compressed frame of the same message (RFC 7692), or `frame` itself if that is shorter.
+    """The compressed frame of the same message (RFC 7692), or `frame` if that is no longer.
 
     Compressed without context, so that all connections can share the frame.
     """

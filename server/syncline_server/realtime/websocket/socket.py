@@ -219,6 +219,7 @@ class Socket(FrameReader):
         response, endpoint, self.peer = self.handshake.answer(request, self.peer)
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
         self._parsers = self.wary[self.deflates]
+        # Write the response first: the message handler may send frames when it is made.
         self._transport.write(response.serialize())
         if endpoint is None:
             self._closing = (_NORMAL, "")
@@ -233,6 +234,7 @@ class Socket(FrameReader):
         self._closing = self._closing or (_ABNORMAL, "")
         self._send_queue = self._inbox = None
         if self._wire is not None:
+            # Clear `_wire` first: `on_end` may call this socket, which must not call back.
             wire, self._wire = self._wire, None
             wire.on_end()
 
@@ -248,6 +250,8 @@ class Socket(FrameReader):
         self._send_queue = self._send_queue or SendQueue(self.settings.output_mark)
         if self._wire is not None:
             self._wire.on_congestion()
+        # Read no requests of a client that does not read: their replies would grow the queue
+        # (promise 5). A closing connection must read on (`close`).
         if self._closing is None:
             self._transport.pause_reading()
         if self._progress is not None:
@@ -266,6 +270,7 @@ class Socket(FrameReader):
             return
         if self._closing is not None:
             return self._send_close()
+        # Only now, with an empty queue: frames on the fast path would overtake queued ones.
         if self._wire is not None:
             self._wire.on_relief()
         if not self._held:
