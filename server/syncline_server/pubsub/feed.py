@@ -112,7 +112,7 @@ class Feed:
         """Redis has confirmed the channel at its shard."""
         confirmed = self._confirmed.get(channel)
         if confirmed is None:
-            return
+            return  # unsubscribed while the confirmation was under way
         if not confirmed.done():
             # The first confirmation is no gap: the callers of `subscribe` read the state after it.
             self._moving.discard(channel)
@@ -160,6 +160,7 @@ class Feed:
         # `on_lost` calls this later: the channel may be unsubscribed or placed by then.
         if channel not in self._places or shard == before:
             return
+        # Events between the old and the new subscription are lost: `on_confirmed` reports the gap.
         self._places[channel] = shard
         self._moving.add(channel)
         if before in self._subscribers:

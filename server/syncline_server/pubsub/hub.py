@@ -187,6 +187,7 @@ class Hub:
 
     def _may_compare(self, size: int) -> bool:
         """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
+        # Take from `_delta_budget` last: a delta that is not made must not use it up.
         if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
             self._meters.bounds["delta_rate"] += 1
             return False
@@ -219,6 +220,7 @@ class Hub:
 
     def told(self, topic: Topic, document: Document) -> None:
         """Keep the state that a reply gave to a subscriber that takes deltas, as a delta base."""
+        # A newer event has come already: no later event begins from this older state.
         if document.revision >= topic.revision:
             self._bases.note(topic.sid, document.revision, document.data)
 
@@ -298,6 +300,7 @@ class Hub:
         else:
             with self._traces.fan_out(event.trace, event.sid):
                 self._on_event(event)
+        # Our estimate of the time of Redis may be a little behind `at_ms`.
         self._meters.fan_out.observe(max(0, self._redis.now_ms() - event.at_ms) / 1000)
 
     def _on_event(self, event: Event) -> None:
@@ -341,6 +344,7 @@ class Hub:
 
     def _on_gap(self, channels: list[str]) -> None:
         self._meters.compared += len(channels)
+        # The last subscriber may have left while the channel was still subscribed.
         topics = (self._topics.get(sid_of_channel(channel)) for channel in channels)
         self._spawn(self._compare_all([topic for topic in topics if topic is not None]))
 
@@ -361,6 +365,8 @@ class Hub:
                 # lost the right must not receive the state (promise 6).
                 await self._end_unentitled(topic)
                 document = await self._documents.get(topic.service_sid, topic.sid)
+                # A reply or an event may have raised `held` after the read. `advance` then finds the
+                # stored state new enough, and changes nothing.
                 held = max(topic.held, topic.revision)
                 # A failover lost writes that subscribers have seen. Write the stored state at a
                 # newer revision, else they would take it for an old one (promise 2).

@@ -98,6 +98,7 @@ class ShardSubscriber:
 
     async def stop(self) -> None:
         """End the connection."""
+        # The supervisor first, because it would connect again.
         if self._supervisor is not None:
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError):
@@ -170,6 +171,7 @@ class ShardSubscriber:
                 logger.warning("the feed from Redis has been silent for %g s", silence)
                 return connection.abort()
             self._unanswered += 1
+            # The Redis user may have been given the right in the meantime.
             if self._is_denied:
                 self._subscribe_all(connection)
             connection.send("PING", "")
@@ -203,7 +205,7 @@ class ShardSubscriber:
                 connection.abort()
 
     def _on_push(self, push: Any) -> None:
-        self._unanswered = 0
+        self._unanswered = 0  # any message shows that the connection is alive
         match push:
             case [b"message" | b"smessage", channel, payload]:
                 if channel == self._probe_name:
@@ -222,6 +224,8 @@ class ShardSubscriber:
                 self._engine.suspect(self._shard)
                 self._listener.on_lost(name)
             case [b"pong", payload] | bytes(payload) if payload == _RESUBSCRIBED:
+                # Events between the break and this answer are lost, so report a gap for all channels.
+                # After a denial, which came before this answer, none is subscribed.
                 if not self._is_denied:
                     self._is_confirmed = True
                     self._redis.report(self._shard, "channels", None)
@@ -253,7 +257,7 @@ class ShardSubscriber:
         )
 
     def _on_confirmation(self, channel: str) -> None:
-        # An earlier SUBSCRIBE of the channel was undone by an UNSUBSCRIBE that follows it.
+        # Only the last SUBSCRIBE of a channel counts: an UNSUBSCRIBE followed each earlier one.
         self._outstanding[channel] -= 1
         if self._outstanding[channel] <= 0:
             del self._outstanding[channel]

@@ -165,6 +165,7 @@ class Session:
         """End all subscriptions. Commands under way may be carried out, but are not answered."""
         for task in self._tasks:
             task.cancel()
+        # Pass on a turn that the client has: it will not use it.
         self._turns.forget(self)
         self._subscriptions.end_all()
 

@@ -75,7 +75,7 @@ class FrameReader(asyncio.Protocol):
 
     @abstractmethod
     def close(self, code: int, reason: str = "") -> None:
-        """Send what waits, then close; safe to repeat. Later messages are not read."""
+        """Send the queued frames, then close; safe to repeat. Later messages are not read."""
 
     @abstractmethod
     def _keep_or_hand_on(self, message: Message) -> None:

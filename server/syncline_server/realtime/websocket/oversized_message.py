@@ -121,7 +121,7 @@ class OversizedMessage:
 
     @property
     def head(self) -> bytes:
-        """The beginning, inflated; b"" if it cannot be inflated."""
+        """The part that was kept, inflated; b"" if that is not valid compressed data."""
         if not self._is_compressed:
             return bytes(self._head)
         try:

@@ -58,7 +58,7 @@ class ParserPool:
 
     def take_back(self, parser: Protocol) -> None:
         """Give back a parser, which must be between two messages of an open connection."""
-        # Not a parser of another pool: `Socket.trust` may have changed the pool since the borrowing.
+        # `Socket.trust` may have changed the pool since the socket borrowed the parser.
         if len(self._idle) < IDLE_LIMIT and parser.max_message_size == self.message_limit:
             self._idle.append(parser)
 

@@ -151,6 +151,7 @@ class Socket(FrameReader):
 
     def send(self, frame: bytes) -> None:
         """Send a frame that must not be replaced."""
+        # Behind the frames that wait: replies and events keep their order.
         if self._send_queue is not None:
             self._send_queue.put(frame)
         elif self._closing is None:
@@ -231,15 +232,16 @@ class Socket(FrameReader):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        # From here on `send`, `send_event` and `close` do nothing.
         self._closing = self._closing or (_ABNORMAL, "")
         self._send_queue = self._inbox = None
         if self._wire is not None:
-            # Clear `_wire` first: `on_end` may call this socket, which must not call back.
+            # Clear `_wire` first: whatever `on_end` calls, this socket must not call it back.
             wire, self._wire = self._wire, None
             wire.on_end()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self._heard = True  # any byte counts as an answer to a ping
         self._read(data)
 
     def pause_writing(self) -> None:
@@ -284,6 +286,7 @@ class Socket(FrameReader):
             self.close(_SERVICE_RESTART, "the server is shutting down")
 
     def _keep_or_hand_on(self, message: Message) -> None:
+        # One read may bring several messages, and the first may pause reading: keep the others.
         if self._held:
             self._inbox = self._inbox or deque()
             self._inbox.append(message)
@@ -313,12 +316,14 @@ class Socket(FrameReader):
                 self._hand_on(self._inbox.popleft())
         finally:
             self._handing_on = False
+        # Three parties may stop reading: the message handler, the frame rate and a full buffer.
         if not self._held and not self._congested:
             self._inbox = None
             self._transport.resume_reading()
 
     def _count_frame(self) -> None:
         """Count a frame; above `connection_rate`, pass on no more until the second is over."""
+        # The clock is checked once in `connection_rate` frames, not at each.
         self._allowance -= 1
         if self._allowance > 0 or self._resting:
             return
@@ -352,6 +357,8 @@ class Socket(FrameReader):
         sent = parser.close_sent
         if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
             self.meters.bounds["auth_message_limit"] += 1
+        # The client has sent its close frame, and the parser has answered it: the handshake is
+        # complete. Else the parser has failed the connection, and the client must answer.
         if self._wire is None or parser.close_rcvd is not None:
             self._closing = self._closing or (_NORMAL, "")
             self._transport.close()
