@@ -365,7 +365,7 @@ class Hub:
                 # lost the right must not receive the state (promise 6).
                 await self._end_unentitled(topic)
                 document = await self._documents.get(topic.service_sid, topic.sid)
-                # A reply or an event may have raised `held` after the read. `advance` then finds the
+                # A reply or an event may have raised this after the read. `advance` then finds the
                 # stored state new enough, and changes nothing.
                 held = max(topic.held, topic.revision)
                 # A failover lost writes that subscribers have seen. Write the stored state at a

@@ -224,8 +224,8 @@ class ShardSubscriber:
                 self._engine.suspect(self._shard)
                 self._listener.on_lost(name)
             case [b"pong", payload] | bytes(payload) if payload == _RESUBSCRIBED:
-                # Events between the break and this answer are lost, so report a gap for all channels.
-                # After a denial, which came before this answer, none is subscribed.
+                # Events between the break and this answer are lost: report a gap for all channels.
+                # A denial would have come before this answer: then nothing is subscribed.
                 if not self._is_denied:
                     self._is_confirmed = True
                     self._redis.report(self._shard, "channels", None)

@@ -236,7 +236,7 @@ class Socket(FrameReader):
         self._closing = self._closing or (_ABNORMAL, "")
         self._send_queue = self._inbox = None
         if self._wire is not None:
-            # Clear `_wire` first: whatever `on_end` calls, this socket must not call it back.
+            # Clear `_wire` first: nothing that `on_end` does may lead back to the message handler.
             wire, self._wire = self._wire, None
             wire.on_end()
 
