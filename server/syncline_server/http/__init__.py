@@ -1,4 +1,4 @@
-"""REST v1, the vendor's public API, and what else is served over plain HTTP.
+"""REST v1 (the vendor's public API), health, metrics and OpenAPI routes, and their middleware.
 
 To wire it:
 
@@ -9,8 +9,8 @@ To wire it:
     )
     uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters, audit))
 
-Other routes profit too: whatever they raise as `Refusal` is answered with the vendor's error body,
-and `Route` matches their paths undecoded, so that unique names may hold slashes.
+Routes of other packages benefit too: a `Refusal` that they raise is answered with the vendor's
+error body, and `Route` matches undecoded paths, so that unique names may contain slashes.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def middleware(
     work: WorkQueue,
     traces: Traces | None = None,
 ) -> list[Middleware]:
-    """What goes around all routes, outermost first."""
+    """The middleware around all routes, outermost first."""
     return [
         Middleware(Forwarding, proxies=Proxies(settings.proxies), notice=audit.forwarding),
         Middleware(Protection, hsts=settings.hsts),
