@@ -43,8 +43,8 @@ def _is_in(networks: Collection[Network], host: str) -> bool:
 
 
 def _is_forwarded(request: Request) -> bool:
-    """True if a proxy forwarded the request. nginx by default adds no header, but speaks HTTP/1.0,
-    which no current client does."""
+    """True if a proxy forwarded the request. By default nginx adds no header, but before its
+    version 1.29.7 it speaks HTTP/1.0, which no current client does."""
     is_old = request.scope.get("http_version") == "1.0"
     return is_old or any(name in request.headers for name in FORWARDING_HEADERS)
 
