@@ -58,7 +58,7 @@ __all__ = [
 
 
 def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -> list[Route]:
-    """All paths of this package."""
+    """All routes of this package."""
     return [
         *services.routes(backend),
         *documents.routes(backend),
@@ -79,6 +79,11 @@ def middleware(
     traces: Traces | None = None,
 ) -> list[Middleware]:
     """The middleware around all routes, outermost first."""
+    # The order matters:
+    # 1. `Forwarding` first: all others see the real client and scheme.
+    # 2. `RequestIds` around all that log or refuse, so that each line and reply has the id.
+    # 3. `CrossOrigin` around `Crowd`: a page can read its 503, and preflights occupy no place.
+    # 4. `Recovery` last, so that its 500 gets the headers of all others.
     return [
         Middleware(Forwarding, proxies=Proxies(settings.proxies), notice=audit.forwarding),
         Middleware(Protection, hsts=settings.hsts),

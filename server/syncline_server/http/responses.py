@@ -1,4 +1,4 @@
-"""JSON replies."""
+"""Replies in JSON."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Orders:
     restarts: dict[str, int] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """One line of JSON."""
+        """The orders as one line of JSON."""
         return orjson.dumps(asdict(self), default=str) + b"\n"
 
     @classmethod

@@ -66,7 +66,8 @@ class Parked:
 
 
 class DeadLetters:
-    """The parked webhooks of all services. Every method raises `UNAVAILABLE` without Redis."""
+    """The parked webhooks of all services. Every method raises `Refusal` with `UNAVAILABLE` while
+    Redis is away."""
 
     def __init__(self, redis: Redis, queue: Queue, limit: int, queue_limit: int) -> None:
         """

@@ -101,7 +101,7 @@ class Queue:
         await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "append", limit, *words)
 
     async def acquire(self, service_sid: str, lease_ms: int) -> bool:
-        """Acquire the lease of a service; False if it is taken."""
+        """Acquire the lease of a service for `lease_ms`; False if another process has it."""
         lease = keys.webhook_lease(service_sid)
         command = ("SET", lease, self._name, "NX", "PX", lease_ms)
         return await self._redis.execute(*command) is not None

@@ -140,7 +140,7 @@ def _inner(address: Address) -> Address:
 def _look_up(host: str) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # a label is too long
+    except UnicodeError as error:  # raised for a label that is too long
         raise OSError(str(error)) from None
     # Drop the interface (`%eth0`) of a link-local address.
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

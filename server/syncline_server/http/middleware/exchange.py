@@ -110,8 +110,8 @@ class Crowd:
         under_way = 1
 
         async def leaving_send(message: Message) -> None:
-            # The first message gives the place back, and only that one: `under_way` is 0 then, also
-            # for the `finally` below.
+            # Only the first message frees the place: afterwards `under_way` is 0, also for the
+            # `finally` below, which covers requests that end without a reply.
             nonlocal under_way
             self._meters.requests -= under_way
             under_way = 0
@@ -158,7 +158,7 @@ class Recovery:
             await self._app(scope, receive, noting_send)
         except Exception:
             if started:
-                raise  # too late for another reply; the server breaks the connection
+                raise  # too late for another reply: uvicorn closes the connection
             request_id = scope["state"]["request_id"]
             logger.exception("%s %s failed (%s)", scope["method"], scope["path"], request_id)
             reply = refusal_reply(
@@ -192,7 +192,7 @@ def peer_of(client: tuple[str, int] | None) -> str:
 
 
 def _logging(scope: Scope, send: Send) -> Send:
-    """`send`, with a line for the reply that begins."""
+    """A `send` that logs the request when its reply begins."""
     began = time.monotonic()
 
     async def sending(message: Message) -> None:
