@@ -97,7 +97,7 @@ class ApiKeys:
         self._change_watcher.start()
 
     async def stop(self) -> None:
-        """Stop to watch for changes."""
+        """Stop watching for changes."""
         await self._change_watcher.stop()
 
     async def look(self) -> None:

@@ -40,7 +40,7 @@ class Grant:
     rights: Right
 
     def fits(self, name: str) -> bool:
-        """True if the unique name matches; takes linear time, without backtracking."""
+        """True if the unique name matches; passes once over the name, without backtracking."""
         first, *others = self.pattern.split(ANY)
         if not others:
             return name == first

@@ -1,9 +1,9 @@
 """Check of the `Origin` header: which pages may open a WebSocket or use a remembered Basic login.
 
 A browser lets every page open sockets to any server and send it forms. A foreign page gains nothing
-by a socket: tokens are sent in messages, and a browser sends none by itself. The check for sockets
-exists so that a restriction of origins covers them too. A form is different: the browser adds the
-Basic login that its user has typed.
+by a socket: tokens are sent in messages, and a browser sends none by itself. Sockets are checked so
+that an operator who restricts the origins restricts them for sockets too. A form is different: the
+browser adds the Basic login that its user has typed.
 """
 
 from __future__ import annotations

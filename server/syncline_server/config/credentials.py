@@ -21,7 +21,7 @@ FILE_NAME = "credentials.json"
 KEY_SID = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 
 SECRET_LENGTH = 43
-"""Characters in a generated secret: 43 of 62 possible characters have 256 random bits."""
+"""Characters in a generated secret: 43 characters, each one of 62, carry 256 random bits."""
 
 _SECRET_CHARACTERS = string.ascii_letters + string.digits
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}", re.ASCII)

@@ -79,7 +79,7 @@ class _Endpoints:
 
 
 def _resource(parked: Parked, where: ReplyContext) -> dict[str, Any]:
-    """A parked webhook as JSON; `parameters` is the form that the receiver was sent."""
+    """A parked webhook as JSON; `parameters` is the form for the receiver."""
     collection = urls.parked_webhooks_url(where.base_url, where.service_sid)
     return {
         "id": parked.id,
