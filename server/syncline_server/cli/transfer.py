@@ -1,4 +1,4 @@
-"""An import from its first batch to its last."""
+"""The loop of an import: reads batches from a source, uploads them and records the progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Transfer"]
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Carries all that a source has.
+    """Copies all documents of a source.
 
     Attributes:
         verbose: True prints a line for each document.
@@ -30,10 +30,10 @@ class Transfer:
     verbose: bool
 
     def run(self) -> Mapping[str, int]:
-        """From where the state says that an earlier run was broken off, to the end.
+        """Copy the documents after the position in `state` of an interrupted run, or all of them.
 
         Returns:
-            how many documents met with each `Outcome`, in that run and in this one.
+            number of documents with each `Outcome`, those of the interrupted run included.
         """
         position = self.state.position
         try:
