@@ -27,7 +27,7 @@ logger = logging.getLogger("syncline.settings")
 def serve(**values: Any) -> None:
     """Serve documents until SIGTERM or Ctrl-C.
 
-    All options are optional: without --redis-url an embedded Redis keeps the documents in the data
+    No option is required: without --redis-url an embedded Redis keeps the documents in the data
     directory, and credentials are generated there at the first start. To choose credentials, set
     SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, and SYNCLINE_API_KEY_SID with
     SYNCLINE_API_KEY_SECRET (further keys: SYNCLINE_API_KEYS, as SK…:secret,SK…:secret). `syncline
