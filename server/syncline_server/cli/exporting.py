@@ -90,6 +90,7 @@ def _replacing(file: Path) -> Iterator[BinaryIO]:
     ) as part:
         try:
             yield cast(BinaryIO, part.file)
+            # The data must be on disk before the rename, or a crash could leave an empty `file`.
             part.flush()
             os.fsync(part.fileno())
             os.replace(part.name, file)

@@ -41,6 +41,7 @@ class Transfer:
         except StalePosition:
             self.progress.tell("the source is not what it was; beginning anew")
             counts = self._carry_all(None)
+        # The import is complete: the next run starts at the beginning, to find what is new.
         self.state.begin()
         return {outcome.value: counts[outcome] for outcome in Outcome}
 
@@ -50,6 +51,8 @@ class Transfer:
             for carried in self.carrier.carry(batch.documents):
                 counts[carried.outcome.value] += 1
                 self._tell(carried)
+            # Only when every document of the batch has its result: a run that is killed before
+            # repeats the batch, and never skips a document.
             self.state.advance(batch.position, counts)
             self.progress.advance(len(batch.documents), batch.size)
         return counts
