@@ -290,7 +290,7 @@ def _cpu(process_id: int) -> float:
 
 
 async def measured(server: Server, rounds: int) -> list[str]:
-    """The lines of the table."""
+    """Measure all sizes and numbers of subscribers; return the lines of the table."""
     lines = [FORM.format("bytes", "subs.", "", "whole", "deltas", "ratio", "least … most")]
     for size in SIZES:
         for subscribers in EVENTS:
@@ -325,7 +325,7 @@ def _rows(size: int, subscribers: int, pairs: list[list[Run]]) -> list[str]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the benchmark and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

@@ -41,7 +41,7 @@ FRAME = 17_000
 
 CONNECTED_AT_ONCE = 50
 PATIENCE = 120.0
-"""Seconds after which a connection that has not caught up counts as stale."""
+"""Seconds after which a connection without the newest state counts as stale."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from syncline_server.storage.keys import bucket_tag, listing
 __all__ = ["fill"]
 
 BATCH = 5000
-"""Documents in one pipeline."""
+"""Documents written in one pipeline."""
 
 BUCKETS = 256
 

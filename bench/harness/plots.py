@@ -19,7 +19,7 @@ __all__ = ["draw"]
 WIDTH = 8.0
 BAR_HEIGHT = 0.3
 HEAD_HEIGHT = 0.9
-"""Inches."""
+"""Sizes of the chart in inches."""
 
 DOTS_PER_INCH = 80
 

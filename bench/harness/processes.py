@@ -16,7 +16,7 @@ __all__ = ["Process", "free_ports"]
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
 LOOK_INTERVAL = 0.005
-"""Seconds."""
+"""Seconds: limits for start and stop, and the pause between checks whether a port is open."""
 
 PORTS = 10
 """Number of consecutive ports for one target."""

@@ -24,7 +24,7 @@ FAILURES = (LoadError, Missing, RuntimeError, URLError)
 
 @dataclass(frozen=True)
 class Sampler:
-    """A contender.
+    """A contender in `take_turns`.
 
     Attributes:
         ready: context manager that sets it up for all rounds; yields a function that measures one

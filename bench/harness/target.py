@@ -10,12 +10,12 @@ __all__ = ["Command", "Missing", "Site", "Target"]
 
 
 class Missing(Exception):
-    """A target cannot run here; the text is one line that says why."""
+    """A target cannot run on this machine; the text is one line with the reason."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a target runs.
+    """Port, Redis and directory of a target.
 
     Attributes:
         port: port to listen on, on 127.0.0.1; the eight ports after it are free too.

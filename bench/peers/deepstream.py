@@ -19,7 +19,8 @@ from .places import MODULES
 
 __all__ = ["IN_MEMORY", "TARGET"]
 
-# Messages of its protocol, length and topic first. 2: connection, 3: authentication, 5: record.
+# Messages of its protocol begin with length and topic (2: connection, 3: authentication,
+# 5: record).
 HANDSHAKE = [
     "path /deepstream",
     "frame binary",

@@ -123,7 +123,7 @@ def shown_serial(port: int, *, server_name: str | None = None) -> int:
 
 
 def serial_of(certificate: bytes | None) -> int:
-    """The serial number of a certificate in DER form; fails if there is none."""
+    """The serial number of a certificate in DER form; fails if `certificate` is None."""
     assert certificate is not None
     return x509.load_der_x509_certificate(certificate).serial_number
 

@@ -21,7 +21,7 @@ __all__ = ["CollectedSpan", "Collector"]
 
 
 class CollectedSpan:
-    """One span.
+    """A received span.
 
     Attributes:
         name, kind: as sent.

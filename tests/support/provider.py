@@ -150,7 +150,7 @@ class OpenIdProvider:
         return self.key.sign(self.claims(**changed))
 
     def rotate(self, kid: str) -> SigningKey:
-        """Sign with a new key from now on, and publish it in place of all others."""
+        """Sign with a new key from now on, and publish it instead of all others."""
         self.key = SigningKey.make(kid)
         self.keys = [self.key]
         return self.key

@@ -17,7 +17,7 @@ _FENCE = re.compile(r"```(?:typescript)?\n(.*?)```", re.DOTALL)
 
 
 def read_samples(owner: str) -> dict[str, str]:
-    """The samples in the doc comments of a class or interface.
+    """Read the samples in the doc comments of a class or interface.
 
     Returns:
         code of each sample by the name of the documented member; `owner` for the type itself.

@@ -162,7 +162,7 @@ class TwilsockClient:
     async def subscribe(
         self, action: str, correlation_id: int, *requests: Members, version: int | None = 4
     ) -> Any:
-        """Ask for subscriptions, or cancel them; the receipt. `version` None names none."""
+        """Establish or cancel subscriptions; return the receipt. `version` None omits it."""
         status, receipt = await self.call(
             "POST",
             "/v4/Subscriptions",

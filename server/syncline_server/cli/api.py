@@ -81,7 +81,7 @@ class Collection:
             query = page.next
 
     def page(self, query: Mapping[str, str]) -> Page:
-        """One page of the listing."""
+        """Fetch one page of the listing; `query` is that of `Page.next`, or the first one."""
         page = _parsed(self._call("GET", self._path, params=query))
         try:
             # Take only the query: the host in `next_page_url` may differ from the one in our URL

@@ -111,8 +111,9 @@ class Carrier:
         existing, op = None, str(uuid4())
         if document.unique_name is None and document.sid is not None:
             existing = self._state.target_of(document.sid)
-            # Derived from the SID, so that a run that was killed after the upload but before
-            # `arrived` recorded it repeats the same operation and creates no second document.
+            # Derived from the SID: if a run was killed after the upload but before `arrived`
+            # recorded it, the next run repeats the same operation, which creates no second document
+            # as long as the server remembers the operation id.
             op = str(uuid5(self._state.run, document.sid))
         if self._keep_sids:
             # The document keeps its SID, so the next run finds it without the state or a repeated

@@ -38,7 +38,8 @@ class Batch:
     No two documents of a batch have the same SID or unique name.
 
     Attributes:
-        position: where the next batch begins, in the format of the source; None if unknown.
+        position: where the next batch begins, in the format of the source; None after the last
+            page, and if the source has no positions.
         size: part of the source's `total` that this batch covers.
     """
 
@@ -48,7 +49,7 @@ class Batch:
 
 
 class Source(Protocol):
-    """Documents in batches.
+    """A source of documents, which it returns in batches.
 
     Attributes:
         total: sum of the sizes of all batches; None if it is unknown.

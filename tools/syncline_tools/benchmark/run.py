@@ -46,7 +46,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large a run is.
+    """Size of a run.
 
     Attributes:
         writers: number of writers; each has one document.
@@ -63,7 +63,7 @@ class Shape:
 
 
 class Benchmark:
-    """One run against a server."""
+    """A run of all stages against one server."""
 
     def __init__(self, place: Place, shape: Shape, tell: Callable[[str], None]) -> None:
         """`tell`: called with a line of text when a stage begins."""
