@@ -113,7 +113,7 @@ class Carrier:
             existing = self._state.target_of(document.sid)
             # Derived from the SID: if a run was killed after the upload but before `arrived`
             # recorded it, the next run repeats the same operation, which creates no second document
-            # as long as the server remembers the operation id.
+            # while the server remembers the operation id (`--operation-memory`).
             op = str(uuid5(self._state.run, document.sid))
         if self._keep_sids:
             # The document keeps its SID, so the next run finds it without the state or a repeated
