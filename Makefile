@@ -59,7 +59,7 @@ test-python: install node browser
 	$(PYTEST) $(ARGS)
 
 test-js: install node
-	node --test --test-concurrency=$(PROCESSES) --test-timeout=120000 $$(find tests/js -name '*.test.js')
+	node --test --test-concurrency=2 --test-timeout=300000 $$(find tests/js -name '*.test.js')
 
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
