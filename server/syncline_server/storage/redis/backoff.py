@@ -27,8 +27,8 @@ class Backoff:
         """Seconds to wait before the next attempt.
 
         Args:
-            after: seconds for which the last connection lasted; more than the limit resets the
-                ceiling.
+            after: seconds for which the last attempt was a success before it failed; more than
+                `limit` resets the ceiling.
         """
         if after > self._limit:
             self._ceiling = self._first
