@@ -370,6 +370,7 @@ class Workspace:
                 if newest is refusal.document:
                     raise
                 raise await self._mismatch(command, newest) from None
+            # Before the reply is sent: the next contender receives this document.
             attempt.won(written.document if isinstance(command, Set) else None)
         return written
 

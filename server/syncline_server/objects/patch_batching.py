@@ -62,8 +62,10 @@ class _PatchRequest:
     fingerprint: str
 
     def goes_with(self, other: _PatchRequest) -> bool:
-        """True if both can be in one commit."""
-        # The script checks the rights of one identity.
+        """True if both patches can be in one commit."""
+        # document.lua checks the rights of one identity, and queues one webhook, for all steps. A
+        # patch with a TTL or an If-Match must be committed alone: both are the commit's, not a
+        # step's.
         same = self.needs == other.needs and (self.needs is None or self.who == other.who)
         return same and self.is_plain and other.is_plain and self.is_told == other.is_told
 
@@ -297,6 +299,8 @@ class _DocumentBatch:
         return written
 
     async def _retry(self, waiting: _PatchRequest) -> Written:
+        # Another process can write between the read and the commit. The commit's If-Match is the
+        # revision that was read, so a lost race is refused and cannot overwrite that write.
         document = await self._existing(waiting)
         for _ in range(self._attempts):
             try:

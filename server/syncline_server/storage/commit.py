@@ -124,7 +124,7 @@ class Commit:
 
     @property
     def bucket(self) -> str:
-        """Two hexadecimal digits."""
+        """The bucket, as two hexadecimal digits."""
         return self.tag[-3:-1]
 
     def arguments(self, operation_ms: int, publishing: str) -> tuple[Argument, ...]:

@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def pending(self) -> int:
-        """Commands without a reply."""
+        """Number of commands without a reply."""
         return len(self._pending)
 
     @property

@@ -35,7 +35,7 @@ class Unanswered(Refusal):
 
 
 class Denied(Refusal):
-    """The Redis user may not do this; nothing was changed."""
+    """Redis refused a command because its user lacks a right; nothing was changed."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -107,7 +107,7 @@ class ShardConnection:
 
     @property
     def pending(self) -> int:
-        """Commands without a reply."""
+        """Number of commands without a reply."""
         return 0 if self._connection is None else self._connection.pending
 
     async def start(self) -> None:

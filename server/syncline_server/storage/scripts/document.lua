@@ -154,8 +154,9 @@ local orphan = ''
 local function drop(document, by, expired)
   local revision = next_revision(document.revision)
   if redis.call('HGET', document_key(document.sid), 'k') then
-    -- A document whose SID was chosen (field `k`) can be created again. Remember where its revisions must go on, and the name
-    -- that alone may have this SID until then. Before the DEL: a SID without this record would start again at revision 0.
+    -- A document whose SID was chosen (field `k`) can be created again. Remember its last revision, from which it must go on,
+    -- and its name, the only one that the SID may have for ENDED_MS. Before the DEL: without this record, a new document
+    -- would follow the clocks alone, and could get a revision that was used before (promise 2).
     redis.call('SET', ended_key(document.sid), revision .. ' ' .. document.name, 'PX', ENDED_MS)
   end
   redis.call('DEL', document_key(document.sid))

@@ -22,7 +22,7 @@ local ATTEMPTS = {
   {'ZADD', SORTED, 'XX', 0, 'm'}, {'ZREM', tag .. ':documents', 'm'}, {'ZCARD', SORTED}, {'ZSCORE', SORTED, 'm'},
   {'ZRANGE', SORTED, 0, 0}, {'ZRANGEBYSCORE', SORTED, 0, 0}, {'ZRANGEBYLEX', SORTED, '-', '+'},
   {'ZREVRANGEBYLEX', SORTED, '+', '-'}, {'ZREMRANGEBYRANK', SORTED, 0, 0},
-  -- SADD has no way to change nothing.
+  -- SADD cannot be called without adding a member; SREM removes it again.
   {'SADD', SET, 'm'}, {'SREM', SET, 'm'}, {'SCARD', SET}, {'SMEMBERS', SET}, {'SRANDMEMBER', SET, 1},
   {'SMOVE', SET, OTHER_SET, 'm'},
   {'XADD', STREAM, 'none', 'f', 'v'}, {'XLEN', STREAM}, {'XTRIM', STREAM, 'MAXLEN', 0}, {'XDEL', STREAM, '0-1'},
