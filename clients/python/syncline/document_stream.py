@@ -88,8 +88,7 @@ class DocumentStream:
                 await asyncio.sleep(retry_pause(refusal.retry_after or RETRY_AFTER))
                 continue
             except (httpx2.HTTPError, httpx2.StreamError, ValueError, KeyError, TypeError) as error:
-                # Reopen a stream that was cut. No response, or a break before the first state, is an
-                # error.
+                # Reopen a stream that was cut. One without a response or a first state fails.
                 if not (self.opened and self._answered):
                     raise ConnectionLost(f"no event stream: {error!r}") from error
                 logger.debug("an event stream broke: %r", error)
