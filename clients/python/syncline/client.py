@@ -250,6 +250,7 @@ class Client:
         subscription = self._subscriptions.get(body.get("sid"))
         if subscription is None:
             return
+        # On REST the event of a write can come before the reply to that write.
         may_be_early = not self._connection.ordered
         if event == "updated":
             subscription.update(body, may_be_early=may_be_early)
@@ -279,6 +280,7 @@ class Client:
             self._end_all(error)
 
     def _resubscribe_all(self) -> None:
+        # A run for the previous connection may still be waiting for replies; this one covers all.
         if self._resubscribing is not None:
             self._resubscribing.cancel()
         if self._subscriptions:

@@ -241,6 +241,7 @@ class Connection:
 
     async def _dial_again(self, reason: SynclineError) -> None:
         """Back off and dial until a transport is open or `reason` is final."""
+        # A half-open connection took seconds to detect: redial once without a pause.
         at_once = isinstance(reason, ConnectionLost) and reason.at_once
         while not self._is_final(reason):
             self._last_error = reason
@@ -299,6 +300,7 @@ class Connection:
     def _finish(self, failure: Exception) -> None:
         """End permanently; requests that wait for a connection raise `failure`."""
         if self._failure is None:
+            # Set before `_available` wakes the requests, which check it first.
             self._failure = failure
             self._transport = None
             self._available.set()

@@ -165,6 +165,7 @@ class Subscription:
     def _data_of(self, body: JsonObject) -> bytes:
         """Compute the data of an event that does not carry it (docs/protocol.md, section 5)."""
         revision = int(body["revision"])
+        # The event of an own write has no data and no delta: the reply to the write had the data.
         known = self.current if self.current.revision == revision else self._own.get(revision)
         if known is not None:
             return known.json
@@ -192,18 +193,22 @@ class Subscription:
         self._tell(snapshot, is_local)
 
     def _announce_own_before(self, revision: int | None) -> None:
+        """Announce own writes whose events were lost or merged into a later one; None: all."""
         for own in sorted(r for r in self._own if revision is None or r < revision):
             snapshot = self._own.pop(own)
+            # Without data there is nothing to announce; the later state includes the write.
             if snapshot is not None:
                 self._tell(snapshot, is_local=True)
 
     def _tell(self, snapshot: Snapshot, is_local: bool) -> None:
+        # Not newer: after a reconnect, for example, `open` may return a state announced before.
         if snapshot.revision > self._announced.revision and not self.removed:
             event = Updated(snapshot, self._announced, is_local)
             self._announced = snapshot
             self._emit(event)
 
     def _announce_removal(self, removal: Removal) -> None:
+        # A removal may come twice: by its event, and as the 404 to an `open` in flight.
         if self.removed:
             return
         self._announce_own_before(None)

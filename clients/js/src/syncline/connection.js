@@ -186,6 +186,7 @@ export class Connection {
   shutdown() {
     if (this.state === "disconnected") return;
     this.#become("disconnecting");
+    // Set before `#change` wakes the requests: they are rejected with it and do not wait again.
     this.#failure = clientClosed();
     this.#stop.abort(this.#failure);
     this.#transport?.close();
@@ -228,6 +229,7 @@ export class Connection {
     for (;;) {
       if (this.#failure) throw this.#failure;
       if (this.transport) return this.transport;
+      // A closed transport may still be set here: `#connect` replaces it, and then calls `#change`.
       await orAborted(this.#changed.promise, signal);
     }
   }
@@ -306,18 +308,23 @@ export class Connection {
         ? reason
         : connectionLost(`the connection failed: ${messageOf(reason)}`, { cause: reason });
     this.#break = error;
+    // 1. Decide, and set `#failure` before `#change` wakes the requests: if the client is `denied`
+    //    or the error is final they are rejected, otherwise they wait for the next transport.
     const isDenied = this.#isDenied(error);
     const isFinal = !error.status && !error.retry && !(error instanceof TokenDenied);
     this.#failure = isDenied || isFinal ? error : null;
     this.#change();
+    // 2. Notify listeners. A listener may call `updateToken` or `shutdown`.
     this.#become(isDenied ? "denied" : isFinal ? "error" : "connecting");
     this.#observer.onBroken(error, isDenied || isFinal);
     if (isFinal) return false;
-    // A listener of `onState` or `onBroken` may have called `updateToken` or `shutdown` just now.
+    // 3. Pause; a `denied` client until `updateToken`. If a listener has just called `updateToken`,
+    //    its `#wake` came before this pause and would be lost: check again and skip the pause.
     const isToWait = this.#isDenied(error) || !isDenied;
     if (isToWait && !this.#stop.signal.aborted) {
       await this.#pause(isDenied ? null : this.#pauseAfter(error));
     }
+    // 4. Let requests wait again, except after `shutdown`, whose error must stay.
     if (!this.#stop.signal.aborted) this.#failure = null;
     this.#become("connecting");
     return true;

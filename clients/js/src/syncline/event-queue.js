@@ -64,6 +64,7 @@ export class EventQueue {
       const event = this.#events.shift();
       if (event !== undefined) return { done: false, value: event.describe() };
       if (this.#ended) return this.#stop();
+      // No await since `shift`, so no `put` is missed.
       await this.#changed.promise;
     }
   }

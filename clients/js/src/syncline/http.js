@@ -206,6 +206,7 @@ export class Http {
 
   /** @param {SynclineError} reason */
   finish(reason) {
+    // From now on `failed` returns INTERRUPTED for every request, so that each is sent again.
     this.isOpen = false;
     this.#end.resolve(reason);
     for (const controller of this.#running.keys()) controller.abort(INTERRUPTED);

@@ -42,6 +42,7 @@ export class MutationQueue {
     /** @type {Deferred<never>} */
     const refused = new Deferred();
     refused.promise.catch(ignore);
+    // While this call waits, check whether the running mutator is stuck: it may wait for this call.
     const timer = setInterval(() => {
       const isStuck = this.#calledAt !== null && performance.now() - this.#calledAt >= wait;
       if (!hasBegun && isStuck) refused.reject(nested());

@@ -115,6 +115,7 @@ export class RestTransport {
       const isMeant = error instanceof SynclineError || signal.aborted;
       throw isMeant ? error : this.#http.lost(error);
     } finally {
+      // If not idle, later requests for this document are in the same queue.
       if (turn.isIdle) this.#turns.delete(address);
     }
   }
@@ -128,6 +129,7 @@ export class RestTransport {
   async authenticate(token, signal) {
     const trial = await RestTransport.open(this.#url, token, this.#options, ignore, signal);
     trial.close();
+    // This transport may have ended during the await.
     if (this.isOpen) this.#use(token);
   }
 

@@ -146,6 +146,7 @@ export class Subscription {
     this.#announced = snapshot;
     this.#told = snapshot;
     this.#missed = 0;
+    // Own writes and waiting events belong to the data set that was lost: drop them.
     this.#own.clear();
     this.#waiting.length = 0;
     this.#emit(new Updated(snapshot, previous, false));
@@ -211,6 +212,7 @@ export class Subscription {
   #dataOf(body) {
     const revision = checkRevision(body.revision);
     const isCurrent = this.current.revision === revision;
+    // The event of an own write has no data and no delta: the reply to the write had the data.
     const known = isCurrent ? this.current : this.#own.get(Number(revision));
     if (known) return known.data;
     if (body.previous_revision !== this.#told.revision) {
@@ -239,12 +241,17 @@ export class Subscription {
     this.#tell(snapshot, isLocal);
   }
 
-  /** @param {number} order */
+  /**
+   * Announce own writes whose events were lost or merged into that of a later revision.
+   *
+   * @param {number} order
+   */
   #announceOwnBefore(order) {
     const earlier = [...this.#own.keys()].filter((own) => own < order).sort((a, b) => a - b);
     for (const own of earlier) {
       const snapshot = this.#own.get(own);
       this.#own.delete(own);
+      // Without data there is nothing to announce; the later state includes the write.
       if (snapshot) this.#tell(snapshot, true);
     }
   }
@@ -254,6 +261,7 @@ export class Subscription {
    * @param {boolean} isLocal
    */
   #tell(snapshot, isLocal) {
+    // Announced already: after a reconnect, for example, `open` may return a known state.
     if (snapshot.order <= this.#announced.order) return;
     const event = new Updated(snapshot, this.#announced, isLocal);
     this.#announced = snapshot;
@@ -262,6 +270,7 @@ export class Subscription {
 
   /** @param {Removal} removal */
   #announceRemoval(removal) {
+    // A removal may come twice: by its event, and as the 404 to an `open` in flight.
     if (this.#isRemovalTold) return;
     this.#announceOwnBefore(Infinity);
     this.#isRemovalTold = true;

@@ -231,6 +231,7 @@ export class WebSocketTransport {
       // comes (promise 4).
       else pending.resolve(pending.receive(message.ok));
     } catch (error) {
+      // Not a reply of this protocol: the request is sent again on the next transport.
       pending.reject(INTERRUPTED);
       throw error;
     }
@@ -241,6 +242,7 @@ export class WebSocketTransport {
    * @param {((ok: JsonObject) => void) | undefined} undo
    */
   #giveUp(id, undo) {
+    // Not pending: the reply came before the abort.
     if (!this.#pending.delete(id) || !undo) return;
     this.#givenUp.set(id, undo);
     if (this.#givenUp.size > OUTSTANDING_LIMIT) {
