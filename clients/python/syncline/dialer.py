@@ -115,7 +115,7 @@ class Dialer:
         If REST wins, a WebSocket attempt that is still in flight continues: the next call, or
         `find_websocket`, awaits it.
         """
-        # 1. `find_websocket` may have connected a WebSocket after the caller stopped to wait.
+        # 1. `find_websocket` may have connected a WebSocket after the caller stopped waiting.
         found = self.take_websocket()
         if found is not None and not found.ended.done():
             return found

@@ -3,7 +3,7 @@
     SynclineError
     ├── RequestError            the server refused a request: code, status, message, retry
     │   ├── InvalidRequest      400: a value is not allowed
-    │   ├── TooLarge            413: the data is larger than the server takes
+    │   ├── TooLarge            413: the data is larger than the server accepts
     │   ├── Unauthorized        401: the token was refused
     │   │   └── TokenExpired
     │   ├── Forbidden           403: the identity may not do this
@@ -71,7 +71,7 @@ class RequestError(SynclineError):
 
     Attributes:
         code: the error code, as in the REST API (54103 for a revision mismatch).
-        status: the HTTP status that goes with it.
+        status: the HTTP status for the code.
         message: a sentence for a human reader.
     """
 

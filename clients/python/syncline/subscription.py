@@ -165,7 +165,7 @@ class Subscription:
     def _data_of(self, body: JsonObject) -> bytes:
         """Compute the data of an event that does not carry it (docs/protocol.md, section 5)."""
         revision = int(body["revision"])
-        # The event of an own write has no data and no delta: the reply to the write had the data.
+        # The event of an own write may have neither data nor delta: the client has the data.
         known = self.current if self.current.revision == revision else self._own.get(revision)
         if known is not None:
             return known.json

@@ -129,7 +129,7 @@ class WebSocketTransport:
         self._socket = socket
         self._on_event = on_event
         self._ids = itertools.count(1)
-        self._pending: dict[int, _Pending] = {}  # the oldest first
+        self._pending: dict[int, _Pending] = {}  # oldest first
         self._probing = probing
         self._watch: asyncio.TimerHandle | None = None
         self._probe_task: asyncio.Task[None] | None = None

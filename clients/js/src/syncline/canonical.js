@@ -14,7 +14,7 @@ const REMAINDERS = Int32Array.from({ length: 256 }, (_, byte) => {
 /**
  * Return the CRC-32 of the canonical form, as eight hexadecimal digits.
  *
- * @param {unknown} value as `JSON.parse` makes it
+ * @param {unknown} value as `JSON.parse` returns it
  */
 export function digest(value) {
   const bytes = utf8.encode(canonical(value));
@@ -29,7 +29,7 @@ export function digest(value) {
  * Encode in the form of RFC 8785. Numbers and strings are as `JSON.stringify` writes them. Members
  * are in the order of their keys' UTF-16 code units, which is the order of `sort`.
  *
- * @param {any} value as `JSON.parse` makes it
+ * @param {any} value as `JSON.parse` returns it
  * @returns {string}
  */
 export function canonical(value) {

@@ -26,7 +26,7 @@ export class Followers {
   #onEvent;
   /** @type {Map<AbortController, () => number>} open streams, and when each last received data */
   #readings = new Map();
-  /** @type {Map<string, AbortController>} by SID; aborting one ends the following */
+  /** @type {Map<string, AbortController>} by SID; aborting one unfollows the document */
   #followers = new Map();
 
   /**

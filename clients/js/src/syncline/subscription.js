@@ -212,7 +212,7 @@ export class Subscription {
   #dataOf(body) {
     const revision = checkRevision(body.revision);
     const isCurrent = this.current.revision === revision;
-    // The event of an own write has no data and no delta: the reply to the write had the data.
+    // The event of an own write may have neither data nor delta, because the client has the data.
     const known = isCurrent ? this.current : this.#own.get(Number(revision));
     if (known) return known.data;
     if (body.previous_revision !== this.#told.revision) {
