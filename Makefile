@@ -13,7 +13,9 @@ UV_COMPILE := uv pip compile --quiet --no-strip-extras --generate-hashes --unive
 
 # One process more than there are cores, because tests wait a good part of their time. The tests of one file share
 # their servers, and so one process.
-PYTEST := $(BIN)/pytest --numprocesses $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) --dist loadfile
+# `tests/conftest.py` puts the files whose tests wait longest first.
+PROCESSES := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
@@ -57,7 +59,7 @@ test-python: install node browser
 	$(PYTEST) $(ARGS)
 
 test-js: install node
-	node --test --test-timeout=120000 $$(find tests/js -name '*.test.js')
+	node --test --test-concurrency=2 --test-timeout=300000 $$(find tests/js -name '*.test.js')
 
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)

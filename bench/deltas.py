@@ -1,12 +1,12 @@
-"""What deltas save, and what they cost: bytes on the wire, and processor time of both sides.
+"""Measures what deltas save and cost: bytes on the wire, and CPU time of server and client.
 
     python -m bench.deltas [--rounds 3]
 
-Starts a server of its own. A board of cards of 1, 4 or 16 KiB is edited as people do: a word more,
-a tick, a vote, a card moved, added or removed; each edit is written with `set`, once everybody has
-the one before. The same edits are made with and without deltas, in turn, for 1, 100 and 1,000
-subscribers. The server's time is that of its process, commit included, its Redis not. A client's
-time is from the text of an event to the data in the application's hands.
+Starts its own server. A board of cards of 1, 4 or 16 KiB is edited as people do: a word is added, a
+box ticked, a vote cast, a card moved, added or removed. Each edit is written with `set` when all
+subscribers have the previous one. The same edits are made with and without deltas, in turn, for 1,
+100 and 1,000 subscribers. The server's time is the CPU time of its process, commits included, Redis
+not. A client's time is from the text of an event to the data for the application.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from syncline.subscription import Subscription
 
 SIZES = (1_024, 4_096, 16_384)
 EVENTS = {1: 600, 100: 200, 1_000: 60}
-"""How many, by the number of subscribers."""
+"""Number of events by number of subscribers."""
 
 CONNECTED_AT_ONCE = 50
 PATIENCE = 60.0
@@ -42,7 +42,7 @@ WORDS = ("review", "ship", "ask Anna", "measure", "write it down", "later", "üb
 
 
 class Board:
-    """A document, and edits of it; the same ones each time."""
+    """A document and a random sequence of edits, the same in each run."""
 
     def __init__(self, size: int) -> None:
         self._numbers = random.Random(size)
@@ -51,7 +51,7 @@ class Board:
             self.data["cards"].append(self._card())
 
     def edit(self) -> dict[str, Any]:
-        """The data after one more."""
+        """Make the next edit; return the data after it."""
         numbers, cards = self._numbers, self.data["cards"]
         card = numbers.choice(cards)
         match numbers.randrange(10):
@@ -87,11 +87,11 @@ class Board:
 
 
 class Reader(asyncio.Protocol):
-    """A subscriber that takes frames apart, and does nothing else with them.
+    """A lightweight client that only splits the stream into frames.
 
     Attributes:
         size: bytes of the frames of events so far.
-        messages: all texts so far, where they are kept.
+        messages: all messages so far; empty unless `keeps`.
     """
 
     def __init__(self, host: str, on_message: Callable[[], None], keeps: bool) -> None:
@@ -115,7 +115,7 @@ class Reader(asyncio.Protocol):
         )
 
     def ask(self, **request: Any) -> None:
-        """Send a request, with a mask that changes nothing."""
+        """Send a request in a frame whose mask is zero."""
         assert self._transport is not None
         payload = orjson.dumps(request)
         size = len(payload)
@@ -142,7 +142,7 @@ class Reader(asyncio.Protocol):
             self._buffer = self._buffer[start + size :]
 
     def close(self) -> None:
-        """End the connection."""
+        """Cut the connection."""
         assert self._transport is not None
         self._transport.abort()
 
@@ -155,7 +155,7 @@ class Reader(asyncio.Protocol):
 
 
 class Room:
-    """Subscribers of one document, and a writer that is none."""
+    """Subscribers of one document, and a writer that does not subscribe."""
 
     def __init__(self, server: Server, deltas: bool) -> None:
         self._server = server
@@ -165,7 +165,7 @@ class Room:
         self.readers: list[Reader] = []
 
     async def open(self, count: int, name: str, data: dict[str, Any]) -> None:
-        """Let so many subscribers in; the first one keeps what it is sent."""
+        """Create the document and connect `count` subscribers."""
         self._writer = await self._enter(1, deltas=False)
         await self._all(self._writer, id=2, do="open", document=name, data=data)
         await self._all(self._writer, id=3, do="unsubscribe", document=name)
@@ -176,13 +176,13 @@ class Room:
         self._name = name
 
     async def write(self, data: dict[str, Any]) -> None:
-        """Return when everybody has it."""
+        """Write the document; return when all subscribers have the event."""
         await self._all(
             self._writer, len(self.readers), id=4, do="set", document=self._name, data=data
         )
 
     def close(self) -> None:
-        """Send all away."""
+        """Cut all connections."""
         for reader in [*self.readers, *self._writer]:
             reader.close()
 
@@ -190,6 +190,8 @@ class Room:
         address = urlsplit(self._server.url)
         loop = asyncio.get_running_loop()
         self._expect(count)
+        # Messages of one subscriber are needed later, so only the writer and the first batch,
+        # which find `readers` empty, keep theirs.
         keeps = not self.readers
         pairs = [
             await loop.create_connection(
@@ -226,12 +228,12 @@ class Room:
 
 
 class Run(NamedTuple):
-    """One way with one size and number of subscribers, for each event.
+    """Results of one run, per event.
 
     Attributes:
         size: bytes to one subscriber.
-        server: microseconds of the server's processor, for the event and all its deliveries.
-        messages: what the first subscriber was sent; the first is the reply to `open`.
+        server: CPU microseconds of the server, for the event and all its deliveries.
+        messages: messages to the first subscriber; the first of them is the reply to `open`.
     """
 
     size: float
@@ -240,7 +242,7 @@ class Run(NamedTuple):
 
 
 async def run(server: Server, size: int, subscribers: int, deltas: bool) -> Run:
-    """Make all edits once."""
+    """Make all edits once and measure them."""
     board = Board(size)
     room = Room(server, deltas)
     await room.open(subscribers, f"board-{random.getrandbits(64):x}", board.data)
@@ -255,7 +257,7 @@ async def run(server: Server, size: int, subscribers: int, deltas: bool) -> Run:
 
 
 def python_client(messages: list[bytes]) -> float:
-    """Microseconds of the Python client for each event."""
+    """Microseconds of the Python client per event."""
     opened, *events = messages
     snapshot = Snapshot.parse(orjson.loads(opened)["ok"]["document"])
     least = float("inf")
@@ -271,7 +273,7 @@ def python_client(messages: list[bytes]) -> float:
 
 
 def javascript_client(messages: list[bytes]) -> float:
-    """The same of the browser client, in Node."""
+    """Microseconds of the browser client per event, in Node."""
     opened, *events = messages
     document = orjson.loads(opened)["ok"]["document"]
     text = orjson.dumps({"document": document, "messages": [event.decode() for event in events]})
@@ -282,13 +284,13 @@ def javascript_client(messages: list[bytes]) -> float:
 
 
 def _cpu(process_id: int) -> float:
-    """Microseconds that all threads of a process have run."""
+    """CPU microseconds of all threads of a process."""
     threads = Path(f"/proc/{process_id}/task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e3
 
 
 async def measured(server: Server, rounds: int) -> list[str]:
-    """The lines of the table."""
+    """Measure all sizes and numbers of subscribers; return the lines of the table."""
     lines = [FORM.format("bytes", "subs.", "", "whole", "deltas", "ratio", "least … most")]
     for size in SIZES:
         for subscribers in EVENTS:
@@ -323,7 +325,7 @@ def _rows(size: int, subscribers: int, pairs: list[list[Run]]) -> list[str]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the benchmark and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

@@ -1,13 +1,13 @@
-"""What becomes of the promises, and how long recovery takes, when parts fail.
+"""Injects faults and checks that the promises are kept; measures how long recovery takes.
 
     python bench/faults.py [--clients 167] [--rate 200] [--duration 20] [NAME …]
 
-Each fault gets a Redis and a server of two workers of its own. `syncline verify` writes, follows by
-its kinds of clients, and commits the fault in the middle of it. Prints one table: acknowledged
-writes that were lost must be 0, and everybody must converge (verdict "green"). `pause` is the
-longest time without an acknowledged write; the last columns are the time from an acknowledgement to
-sight at a subscriber, of the kind of client that fared worst. Linux; the fault with a network
-namespace needs root.
+Each fault gets its own Redis and its own server with two workers. `syncline verify` writes and
+subscribes with all its kinds of clients, and runs the fault in the middle. Prints one table: the
+number of lost acknowledged writes must be 0, and all clients must converge (verdict "green").
+`pause` is the longest time without an acknowledged write. The last columns are the delay from an
+acknowledgement to the event at a subscriber, of the slowest kind of client. Runs on Linux; the
+fault with a network namespace needs root.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ SPACE, LINK, SPACE_LINK = "syncline-bench", "slb0", "slb1"
 
 @dataclass
 class Site:
-    """A Redis, and a server on it, as processes.
+    """The processes of a Redis and of a server that uses it.
 
     Attributes:
-        redis: the command that starts it, for a fault that ends it.
+        redis: command that starts Redis, for faults that end it.
+        redis_id: file with the process id of Redis.
     """
 
     directory: Path
@@ -53,17 +54,17 @@ class Site:
 
     @property
     def start_redis(self) -> str:
-        """Shell command to start it again, in the background."""
+        """Shell command that starts Redis again, in the background."""
         return f"({shlex.join(self.redis)} >/dev/null 2>&1 & echo $! > {self.redis_id})"
 
     @property
     def kill(self) -> str:
-        """Shell command whose argument is a signal for Redis."""
+        """Shell command that sends Redis the signal that follows it."""
         return f"sh -c 'kill -$0 $(cat {self.redis_id})'"
 
 
 def faults() -> dict[str, Callable[[Site], str]]:
-    """By name: the shell command that commits the fault, and ends when all is back."""
+    """Shell commands of the faults by name; each causes the fault and ends after the repair."""
     return {
         "redis killed": lambda site: f"{site.kill} KILL; sleep 0.5; {site.start_redis}",
         "redis paused 10 s": lambda site: f"{site.kill} STOP; sleep 10; {site.kill} CONT",
@@ -84,7 +85,7 @@ def faults() -> dict[str, Callable[[Site], str]]:
 
 
 def main() -> None:
-    """Run the faults that are named, or all."""
+    """Run the named faults, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(faults()))
     parser.add_argument("--clients", type=int, default=167, help="of each kind")
@@ -159,7 +160,7 @@ def _site(*, in_space: bool) -> Iterator[Site]:
         process = subprocess.Popen(redis, stdout=subprocess.DEVNULL)
         redis_id.write_text(f"{process.pid}\n")
         command = _serve(directory, address)
-        # In a file, so that no shell's command line looks like the server's.
+        # In a file: `pgrep -f` must not match the command line of a shell instead of the server's.
         (directory / "serve.sh").write_text(f"exec {shlex.join(command)}\n")
         server = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -184,7 +185,7 @@ def _serve(directory: Path, address: str) -> list[str]:
 
 @contextmanager
 def _space(wanted: bool) -> Iterator[list[str]]:
-    """A network namespace with a link to it; gives what goes before a command to run there."""
+    """Make a network namespace with a link; yield the prefix of commands that run in it."""
     if not wanted:
         yield []
         return

@@ -1,11 +1,12 @@
-"""Churn for minutes, and what of it stays in the server.
+"""Soak test: clients connect and disconnect for minutes, to find leaks in the server.
 
     python bench/soak.py [--seconds 600] [--clients 20]
 
-Clients connect, open documents, write, hear, remove some, and leave, over and over, by WebSocket
-and by REST with event streams. Every half minute a line tells the server's memory and file
-descriptors, and Redis' keys (most of them operation ids, which go after 120 s) and channels. The
-last line compares the last minute with the second.
+Clients repeatedly connect, open documents, write, receive events, remove some documents and
+disconnect, over WebSocket and over REST with event streams. Every half minute it prints a line with
+the server's memory and file descriptors, and Redis' keys (most are operation ids, which expire
+after 120 s) and channels. The last line compares the server's memory in the last minute with that
+in the second.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SAMPLE_INTERVAL = 30
 
 @dataclass
 class Sample:
-    """One look; memory in MB."""
+    """One sample of the server and of Redis; memory is in MB."""
 
     seconds: float
     server_mb: float
@@ -48,7 +49,7 @@ class Sample:
 
 
 def main() -> None:
-    """Run a server of its own under churn."""
+    """Start a server and run the clients."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--clients", type=int, default=20)
@@ -92,7 +93,7 @@ async def _soak(url: str, data_dir: Path, pid: int, seconds: int, clients: int) 
         if not isinstance(outcome, asyncio.CancelledError)
     ]
     print(f"clients that failed: {failures or 'none'}")
-    # What lingers of the last clients is gone after a moment.
+    # Wait until the server has closed the connections of the last clients.
     await asyncio.sleep(5)
     _print(await _look(psutil.Process(pid), redis, time.monotonic() - began))
     early, late = samples[1:3], samples[-2:]

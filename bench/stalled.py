@@ -1,12 +1,13 @@
-"""What connections that stop reading cost, and what they get when they read again.
+"""Measures the memory that stalled connections cost, and checks that they catch up.
 
     python bench/stalled.py [--connections 1000] [--seconds 60] [--rate 50]
 
-Starts a server of its own. All connections subscribe to one document and stop reading; it is
-written at the rate with 16 KiB; then they read again. The server's memory must not grow by more
-than the bound: for each connection twice `--output-mark` and a frame (docs/operations.md). Each
-connection must end with the newest state. The server is told to wait for its readers longer than
-it does by default, or it would have closed them by then. Exit status 1 if one of both fails.
+Starts its own server. All connections subscribe to one document and stop reading. The document is
+written at the rate with 16 KiB. Then the connections read again. The server's memory must not grow
+by more than the bound: for each connection twice the sum of `--output-mark` and a frame
+(docs/operations.md). Each connection must receive the newest state. The server gets a longer
+`--slow-reader-timeout` than the default, so that it does not close the connections before. Exit
+status 1 if memory or state fails.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ FRAME = 17_000
 
 CONNECTED_AT_ONCE = 50
 PATIENCE = 120.0
-"""Seconds after which a connection that has not caught up counts as stale."""
+"""Seconds after which a connection without the newest state counts as stale."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """One that runs."""
+    """A running server."""
 
     process: psutil.Process
     url: str
@@ -53,13 +54,13 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """Bytes that are resident; those of its Redis are not counted."""
+        """Resident memory in bytes, without that of Redis."""
         return int(self.process.memory_info().rss)
 
 
 @contextmanager
 def serving(patience: float) -> Iterator[Server]:
-    """A server that waits so many seconds for a reader."""
+    """Run a server that closes a slow reader only after `patience` seconds."""
     with tempfile.TemporaryDirectory() as directory:
         options = [f"--data-dir={directory}", "--port=0", f"--slow-reader-timeout={patience:g}"]
         command = [str(SYNCLINE), "serve", "--appendfsync=no", "--log-level=error", *options]
@@ -75,7 +76,7 @@ def serving(patience: float) -> Iterator[Server]:
 
 
 async def ask(connection: ClientConnection, request: dict[str, Any]) -> None:
-    """Send a request, and wait for its reply; events before it are thrown away."""
+    """Send a request and wait for its reply; events that arrive before it are dropped."""
     await connection.send(orjson.dumps(request), text=True)
     while True:
         message = orjson.loads(await connection.recv())
@@ -86,7 +87,7 @@ async def ask(connection: ClientConnection, request: dict[str, Any]) -> None:
 
 
 async def opened(server: Server) -> ClientConnection:
-    """A connection that has the document open."""
+    """Open a connection that subscribes to the document."""
     connection = await connect(server.url, ping_interval=None, max_size=None)
     await ask(connection, {"id": 1, "do": "auth", "token": server.token})
     await ask(connection, {"id": 2, "do": "open", "document": DOCUMENT})
@@ -94,7 +95,7 @@ async def opened(server: Server) -> ClientConnection:
 
 
 async def open_all(server: Server, count: int) -> list[ClientConnection]:
-    """So many, none of which reads."""
+    """Open `count` connections that have stopped reading."""
     connections: list[ClientConnection] = []
     while len(connections) < count:
         size = min(CONNECTED_AT_ONCE, count - len(connections))
@@ -106,7 +107,7 @@ async def open_all(server: Server, count: int) -> list[ClientConnection]:
 
 
 async def write(server: Server, seconds: float, rate: float) -> tuple[int, int]:
-    """Write the document; how often, and the most memory that the server had meanwhile."""
+    """Write the document; return the number of writes and the server's peak memory in bytes."""
     peak = number = 0
     async with connect(server.url, ping_interval=None, max_size=None) as writer:
         await ask(writer, {"id": 1, "do": "auth", "token": server.token})
@@ -121,7 +122,7 @@ async def write(server: Server, seconds: float, rate: float) -> tuple[int, int]:
 
 
 async def caught_up(connection: ClientConnection, number: int) -> int:
-    """Read until the newest state has come; how many events that took, or 0 if it does not."""
+    """Read until the newest state arrives; return the number of events, 0 if it does not."""
     connection.transport.resume_reading()
     seen = 0
     try:
@@ -136,7 +137,7 @@ async def caught_up(connection: ClientConnection, number: int) -> int:
 
 
 async def run(server: Server, count: int, seconds: float, rate: float) -> bool:
-    """Print the figures; True if both promises are kept."""
+    """Print the figures; return True if memory stayed in bounds and all connections caught up."""
     connections = await open_all(server, count)
     before = server.memory
     writes, peak = await write(server, seconds, rate)
@@ -163,7 +164,7 @@ async def run(server: Server, count: int, seconds: float, rate: float) -> bool:
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60)

@@ -1,10 +1,10 @@
-"""What turns cost those who contend for a document, and those who do not.
+"""Measures what turns cost clients that contend for a document, and clients that do not.
 
     python -m bench.turns [--seconds 12]
 
-Starts a server of its own, and prints a line for each scene: clients that `mutate` one document,
-alone and beside increments; clients that lose on purpose and do not come back, beside a bystander;
-and people who are shown a conflict, beside a counter.
+Starts its own server, and prints a line for each scenario: clients that `mutate` one document,
+alone and while another client increments it; clients that lose on purpose and do not retry, next to
+another client; and people who are shown a conflict, next to a counter.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ Reply = dict[str, Any]
 
 
 class Client:
-    """One connection."""
+    """A client of the native protocol with one connection."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._ids = count(1)
 
     async def ask(self, do: str, **members: Any) -> Reply:
-        """The reply to a request; events before it are thrown away."""
+        """Send a request and return the reply; events that arrive before it are dropped."""
         request_id = next(self._ids)
         request = {"id": request_id, "do": do, **members}
         await self._connection.send(orjson.dumps(request), text=True)
@@ -59,13 +59,13 @@ class Client:
                 return message
 
     async def document(self, do: str, **members: Any) -> Reply:
-        """The document of a reply, which may be a refusal with the newest one."""
+        """Send a request; return the document in the reply or in the refusal (the newest state)."""
         reply = await self.ask(do, **members)
         document: Reply = (reply.get("ok") or reply["error"])["document"]
         return document
 
     async def mutate(self, name: str, known: Reply) -> Reply:
-        """Write on the condition that nothing has changed, again until it is so."""
+        """Write with `if_match`, and retry with the newest revision until the write succeeds."""
         data = {"mutated": True}
         while "ok" not in (
             reply := await self.ask("set", document=name, data=data, if_match=known["revision"])
@@ -76,19 +76,19 @@ class Client:
 
 
 class Server:
-    """One that runs."""
+    """A running server."""
 
     def __init__(self, url: str, credentials: Credentials) -> None:
         self.url = url
         self._credentials = credentials
 
     def token(self, identity: str) -> str:
-        """An access token."""
+        """Make an access token."""
         return mint_token(self._credentials, identity, 3600)
 
     @asynccontextmanager
     async def client(self, identity: str, name: str) -> AsyncIterator[Client]:
-        """A client that has the document open."""
+        """Open a client that subscribes to the document."""
         address = f"{self.url.replace('http', 'ws', 1)}/v1/ws"
         async with connect(address, subprotocols=[Subprotocol(SUBPROTOCOL)]) as connection:
             client = Client(connection)
@@ -99,7 +99,7 @@ class Server:
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """A server with what it starts with."""
+    """Run a server with default settings."""
     with tempfile.TemporaryDirectory() as directory:
         command = [str(SYNCLINE), "serve", f"--data-dir={directory}", "--port=0"]
         with subprocess.Popen(
@@ -114,10 +114,10 @@ def serving() -> Iterator[Server]:
 
 
 class Waits(list[float]):
-    """Seconds that something took, each time."""
+    """Durations in seconds of repeated work."""
 
     async def measure(self, work: Awaitable[Any]) -> Any:
-        """Its result."""
+        """Await `work`, record its duration, and return its result."""
         began = time.monotonic()
         result = await work
         self.append(time.monotonic() - began)
@@ -131,14 +131,14 @@ class Waits(list[float]):
 
 
 async def repeat(end: float, pause: float, work: Callable[[], Awaitable[Any]]) -> None:
-    """Do it until the end, and begin at most once in `pause` seconds."""
+    """Repeat `work` until `end`; start it at most once every `pause` seconds."""
     while (began := time.monotonic()) < end:
         await work()
         await asyncio.sleep(max(0.0, began + pause - time.monotonic()))
 
 
 async def contend(server: Server, seconds: float, *, beside_increments: bool) -> None:
-    """100 clients `mutate`."""
+    """100 clients call `mutate` on one document."""
     name = f"contended-{beside_increments}"
     program = [sys.executable, "-m", "bench.harness.programs.contend_python"]
     arguments = [server.url, server.token("many"), name, str(CONTENDERS), str(seconds)]
@@ -162,7 +162,7 @@ async def contend(server: Server, seconds: float, *, beside_increments: bool) ->
 
 
 async def lose(server: Server, end: float, name: str, number: int, pause: float) -> None:
-    """Hold a state until it is old, write on its condition, and leave the refusal at that."""
+    """Read a state, wait until it is stale, write with `if_match`, and do not retry."""
     async with server.client(f"loser {number}", name) as client:
 
         async def once() -> None:
@@ -175,7 +175,7 @@ async def lose(server: Server, end: float, name: str, number: int, pause: float)
 
 
 async def bystand(server: Server, seconds: float) -> None:
-    """A client that increments, sets and mutates beside losers."""
+    """A client increments, sets and mutates while other clients lose on purpose."""
     name, end = "lost", time.monotonic() + seconds
     increments, sets, mutations = Waits(), Waits(), Waits()
     async with server.client("bystander", name) as client:
@@ -191,7 +191,7 @@ async def bystand(server: Server, seconds: float) -> None:
 
 
 async def count_beside(server: Server, seconds: float) -> None:
-    """A counter, and a client that mutates, beside people who are shown their conflicts."""
+    """A counter and a mutating client, while people are shown their conflicts."""
     name, end = "shown", time.monotonic() + seconds
     increments, mutations = Waits(), Waits()
     async with server.client("counter", name) as counter, server.client("other", name) as other:
@@ -211,7 +211,7 @@ async def count_beside(server: Server, seconds: float) -> None:
 
 
 async def run(seconds: float) -> None:
-    """All scenes, one after the other."""
+    """Run all scenarios, one after the other."""
     with serving() as server:
         await contend(server, seconds, beside_increments=False)
         await contend(server, seconds, beside_increments=True)

@@ -16,14 +16,38 @@ from support.certificates import CertificateAuthority
 from support.cluster import Cluster
 from support.server import RunningServer, StartServer
 
-# A shell that starts a job in the background lets it ignore SIGINT, and all its children inherit
-# that: tests that interrupt a child would wait in vain.
+LONG = (
+    "tests/tools",
+    "tests/cluster",
+    "tests/browser",
+    "tests/server/runtime",
+    "tests/server/cli",
+    "tests/client",
+    "tests/vendor",
+    "tests/server/test_",
+    "tests/server/http",
+    "tests/server/realtime",
+)
+"""Where tests wait longest, longest first: files that begin last should be short ones."""
+
+# A shell starts a background job with SIGINT ignored, and child processes inherit this. Without
+# this line, a test that interrupts a child would wait until its timeout.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files by `LONG`, and leave the order within each."""
+
+    def rank(item: pytest.Item) -> int:
+        ranks = (rank for rank, prefix in enumerate(LONG) if item.nodeid.startswith(prefix))
+        return next(ranks, len(LONG))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Options that name the Redis of the shared servers: none, or with `ON_CLUSTER=1` a Cluster."""
+    """Redis options of the shared servers: none (embedded), or a Cluster if `ON_CLUSTER=1`."""
     if not os.environ.get("ON_CLUSTER"):
         yield []
         return
@@ -37,9 +61,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, engine: list[str]) -> Iterator[RunningServer]:
-    """One server, with the demo, for all tests that neither stop nor configure it.
+    """One server, with the demo, shared by all tests that neither stop nor configure it.
 
-    Its documents are shared too: a test names its own, and counts none but those.
+    Its documents are shared as well: a test uses unique names, and counts only its own documents.
     """
     with RunningServer(tmp_path_factory.mktemp("server") / "data", "--demo", *engine) as running:
         yield running
@@ -47,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, engine: list[str]) -> Itera
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
-    """Vouches for the certificates of servers."""
+    """The authority that signs the certificates of test servers."""
     return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
@@ -55,7 +79,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 def secure_server(
     tmp_path_factory: pytest.TempPathFactory, engine: list[str], authority: CertificateAuthority
 ) -> Iterator[RunningServer]:
-    """One server that speaks TLS, shared as `server` is."""
+    """One server with TLS, shared as `server` is."""
     directory = tmp_path_factory.mktemp("secure")
     options = *authority.issue(directory).options, "--demo", *engine
     with RunningServer(directory / "data", *options) as running:
@@ -64,7 +88,7 @@ def secure_server(
 
 @pytest.fixture
 def fresh_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts servers of the test's own, and ends them with it."""
+    """A function that starts servers for one test; they are stopped when the test ends."""
     with ExitStack() as running:
 
         def start(

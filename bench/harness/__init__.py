@@ -1,1 +1,1 @@
-"""Starts floors, peers and Syncline in turn, loads them, and compares."""
+"""Benchmark that compares Syncline with a baseline (the floor) and with other servers (peers)."""

@@ -1,8 +1,8 @@
-"""Floors, peers and Syncline side by side on this machine.
+"""Runs the benchmark of Syncline, the floor and the peers on this machine.
 
     make bench ARGS="--quick --only fan-out"
 
-Prints one table, and leaves each measure's figures and picture in bench/results.
+Prints one table, and writes the figures and a chart of each measure to bench/results.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the chosen measures."""
     given = _arguments()
     bench = _bench(given)
     about = circumstances(bench)

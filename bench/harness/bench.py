@@ -1,4 +1,4 @@
-"""What a run of the bench is asked for."""
+"""Configuration of a run of the benchmark."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["Bench"]
 
 @dataclass(frozen=True)
 class Bench:
-    """How thoroughly, and against whom.
+    """Rounds, load and contenders of a run.
 
     Attributes:
-        rounds: how often each contender is measured.
-        seconds: of load in each round.
-        appendfsync: of every Redis.
-        peers: those that can run here.
-        wanted: words, one of which is in the name of who takes part beside the floor.
-        own: what goals are set for.
-        variants: the same, used otherwise; there for comparison.
-        many_documents: as many as the cost of operations is looked at with.
-        idle_connections: as many as only stay.
+        rounds: number of rounds in which each contender is measured.
+        seconds: seconds of load in each round.
+        appendfsync: setting of every Redis.
+        peers: other servers that can run on this machine.
+        wanted: a contender, other than the floor, takes part if its name contains one of these.
+        own: configurations of Syncline that have goals.
+        variants: configurations of Syncline without goals, for comparison.
+        many_documents: number of documents in the large data set of the measure `sizes`.
+        idle_connections: number of connections in the measure `idle`.
     """
 
     rounds: int = 5
@@ -41,12 +41,12 @@ class Bench:
 
     @property
     def targets(self) -> list[Target]:
-        """Who takes part, the floor first."""
+        """All contenders that take part, the floor first."""
         return [self.floor, *filter(self._is_wanted, (*self.own, *self.variants, *self.peers))]
 
     @property
     def peer_names(self) -> list[str]:
-        """As tables call them."""
+        """Names of the peers, as in the tables."""
         return [peer.name for peer in self.peers]
 
     def _is_wanted(self, target: Target) -> bool:

@@ -1,4 +1,4 @@
-"""What writes make the server say to Redis, for a client that says the same without it."""
+"""Captures the commands of the server's commits, so that the load client can send them to Redis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .target import Missing
 __all__ = ["captured_commits"]
 
 PATIENCE = 5.0
-"""Seconds in which all commits must be seen."""
+"""Seconds in which all commits must be captured."""
 
 DATA = '{"text":"{text}"}'
 
@@ -25,13 +25,13 @@ _DATA = re.compile(r'\{\\"text\\":\\"@@(\d{5}):[^"]*\\"\}')
 
 
 def captured_commits(stand: Stand) -> list[str]:
-    """Lines of a load script that publish as the server commits: the same script and arguments.
+    """Lines of a load script that send the server's commits: the same Lua script and arguments.
 
-    Captured by MONITOR, so that they are right whatever the server's own code does. Every document
-    has arguments of its own; only the data differs from write to write.
+    MONITOR captures them, so that they stay right when the server's code changes. Each document has
+    its own arguments; only the data differ from write to write.
 
     Raises:
-        Missing: the server does not write a document by one command without spaces in it.
+        Missing: the server does not write a document with one command that contains no spaces.
     """
     documents = stand.site.documents
     with _monitor(stand) as lines:
@@ -69,7 +69,7 @@ def _commands(lines: TextIO, documents: int) -> list[list[str]]:
 
 
 def _words(line: str) -> list[str]:
-    """The words of a line of MONITOR, as a script of the load client has them."""
+    """The arguments in a line of MONITOR, in the form of a load script."""
     words = _WORD.findall(_DATA.sub(lambda _: DATA.replace('"', '\\"'), line))
     if any(" " in word for word in words):
         raise Missing("the server's commits have words with spaces")

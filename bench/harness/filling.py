@@ -1,4 +1,4 @@
-"""A Redis filled with documents, without a server in between."""
+"""Fills Redis with documents directly, without a server."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from syncline_server.storage.keys import bucket_tag, listing
 __all__ = ["fill"]
 
 BATCH = 5000
-"""Documents in one pipeline."""
+"""Documents written in one pipeline."""
 
 BUCKETS = 256
 
 
 def fill(url: str, count: int) -> None:
-    """Add so many documents without names, each a copy of one that is there, in all buckets."""
+    """Add `count` unnamed copies of an existing document, spread over all buckets."""
     redis = Redis.from_url(url)
-    # It would write its file anew for all of it, beside what is measured.
+    # A rewrite of the append-only file would run during the measurement.
     redis.config_set("auto-aof-rewrite-percentage", "0")
     model = next(redis.scan_iter("*:document:*", count=1000))
     fields: dict[Any, Any] = {**redis.hgetall(model), b"n": b""}

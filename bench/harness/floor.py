@@ -1,4 +1,4 @@
-"""The C program that calls send() once for each frame: what everybody is held against."""
+"""The floor: a C program that calls send() once for each frame, the baseline of all ratios."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EVENT = (
     '"previous_revision":"1806543210987653","data":{"text":"{text}"},'
     '"date_updated":"2026-01-31T08:15:30.123Z","date_expires":null,"updated_by":"bench"}}'
 )
-"""As large as one of the native protocol."""
+"""An event with the size of one of the native protocol."""
 
 
 class Floor(Target):
-    """It knows no protocol above WebSocket frames, and stores nothing."""
+    """A server that only passes WebSocket frames on and stores nothing."""
 
     name = "C floor"
 

@@ -1,4 +1,4 @@
-"""The load client: a process that is told what to do by a script, and then by lines."""
+"""The load client: a child process that runs a script and then takes commands on stdin."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LOAD = BUILD / "load"
 
 
 class LoadError(Exception):
-    """The clients could not go on; the text is what they said."""
+    """The load client failed; the text is its stderr."""
 
 
 def group(name: str, count: int, site: Site, lines: list[str], each: int = 1) -> list[str]:
-    """A group of a script: so many connections to a site, each with so many of its documents."""
+    """Script of a group: `count` connections to a site, each with `each` of its documents."""
     return [
         f"group {name} {count}",
         f"to 127.0.0.1:{site.port}",
@@ -32,16 +32,16 @@ def group(name: str, count: int, site: Site, lines: list[str], each: int = 1) ->
 
 
 class Load:
-    """Clients that are connected, and have carried out their steps."""
+    """A running load client whose connections have completed the steps of the script."""
 
     def __init__(self, directory: Path, script: list[str], *, connecting: int = 100) -> None:
         """
         Args:
-            directory: where the script is kept.
-            connecting: connections that are made at once.
+            directory: directory for the script.
+            connecting: connections that are opened at the same time.
 
         Raises:
-            LoadError: they could not be.
+            LoadError: the connections could not be opened.
         """
         path = directory / "load.txt"
         path.write_text("\n".join(script) + "\n")
@@ -62,21 +62,22 @@ class Load:
     def publish(
         self, pace: str, amount: int, seconds: float, events: int | None = None
     ) -> dict[str, Any]:
-        """Have the writers publish, until all of it has come or will not come any more.
+        """Let the writers publish; return the counts when all events have arrived or are lost.
 
         Args:
-            events: the end, where it comes before that of the seconds.
+            events: stop after this many events, even if `seconds` have not passed; None for no
+                limit.
         """
         limit = "" if events is None else f" events {events}"
         self._say(f"publish {pace} {amount} seconds {seconds}{limit}")
         return self._read("result")
 
     def listen(self) -> None:
-        """Count from now on."""
+        """Start counting."""
         self._say("listen")
 
     def report(self) -> dict[str, Any]:
-        """What was counted since `listen`."""
+        """The counts since `listen`."""
         self._say("report")
         return self._read("result")
 

@@ -1,4 +1,4 @@
-"""What a measure found out."""
+"""Results of a measure, and the goals that they are compared with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Goal", "Outcome", "Spread"]
 
 @dataclass(frozen=True)
 class Spread:
-    """Where figures of several rounds lie."""
+    """Median, minimum and maximum of a figure over several rounds."""
 
     median: float
     least: float
@@ -19,18 +19,19 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of at least one value."""
+        """The spread of at least one value."""
         return cls(median(values), min(values), max(values))
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a contender is to reach.
+    """A goal of a contender.
 
     Attributes:
-        least: of the figure, or of the ratio to the base; None if there is no such bound.
-        most: the same.
-        ahead_of: contenders that it must be better than.
+        is_ratio: True if the bounds are for the ratio to the base, False for the figure itself.
+        least: lower bound; None if there is none.
+        most: upper bound; None if there is none.
+        ahead_of: contenders whose figure must be worse.
     """
 
     contender: str
@@ -46,12 +47,12 @@ class Outcome:
     """One figure of several contenders, round by round.
 
     Attributes:
-        measure: what was done: `fan-out, 1,000 subscribers`.
-        figure: what was counted, with its unit.
-        samples: by contender: one value for each round, None where it failed.
-        base: the contender that ratios refer to, round by round; None: there are no ratios.
-        less_is_better: False where more is.
-        remarks: by contender: what has to be said, such as events that were lost.
+        measure: title of the measure, such as `fan-out, 1,000 subscribers`.
+        figure: name of the figure, with its unit.
+        samples: one value per round by contender; None for a round that failed.
+        base: contender that the others are divided by, round by round; None if there are no ratios.
+        less_is_better: True if a smaller figure is better.
+        remarks: remark by contender, such as the number of lost events.
     """
 
     measure: str
@@ -63,12 +64,12 @@ class Outcome:
     remarks: Mapping[str, str] = field(default_factory=dict)
 
     def spread(self, contender: str) -> Spread | None:
-        """Of its figure; None where it did not take part, or every round failed."""
+        """The spread of a contender; None if it did not take part or every round failed."""
         values = [value for value in self.samples.get(contender, ()) if value is not None]
         return Spread.of(values) if values else None
 
     def ratio(self, contender: str) -> Spread | None:
-        """Of its figure to the base's of the same round; None where there is none."""
+        """The spread of its ratio to the base in the same round; None if there is none."""
         own, base = self.samples.get(contender), self.samples.get(self.base or "")
         if own is None or base is None:
             return None
@@ -77,7 +78,7 @@ class Outcome:
         return Spread.of(ratios) if ratios else None
 
     def reached(self, goal: Goal) -> bool | None:
-        """Whether the median does; None where it cannot be told."""
+        """Whether the median reaches the goal; None if it was not measured."""
         spread = self.ratio(goal.contender) if goal.is_ratio else self.spread(goal.contender)
         own = self.spread(goal.contender)
         if spread is None or own is None:

@@ -1,4 +1,4 @@
-"""Outcomes as bars, with the spread of their rounds."""
+"""Bar charts of outcomes, with the spread of their rounds."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["draw"]
 WIDTH = 8.0
 BAR_HEIGHT = 0.3
 HEAD_HEIGHT = 0.9
-"""Inches."""
+"""Sizes of the chart in inches."""
 
 DOTS_PER_INCH = 80
 
 OWN, OTHER = "#1f6feb", "#9aa4b1"
-"""Of bars: Syncline's, and those of others."""
+"""Colours of the bars of Syncline and of the other contenders."""
 
 
 def draw(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """One picture, the outcomes one below the other."""
+    """Draw all outcomes into one image, one below the other."""
     heights = [HEAD_HEIGHT + BAR_HEIGHT * len(outcome.samples) for outcome in outcomes]
     figure, axes = pyplot.subplots(
         len(outcomes),

@@ -1,4 +1,4 @@
-"""Processes of targets: started, waited for, looked at in /proc, and ended."""
+"""Starts and stops the processes of targets, and reads their CPU time and memory from /proc."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ __all__ = ["Process", "free_ports"]
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
 LOOK_INTERVAL = 0.005
-"""Seconds."""
+"""Seconds: limits for start and stop, and the pause between checks whether a port is open."""
 
 PORTS = 10
-"""In a row, for one target."""
+"""Number of consecutive ports for one target."""
 
 STORES = ("redis-server", "valkey-server")
-"""Children that do not count as the server."""
+"""Names of child processes that do not count as the server."""
 
 TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Process:
-    """One that accepts connections on a port of 127.0.0.1, and its children."""
+    """A server process on 127.0.0.1 with its child processes."""
 
     def __init__(self, command: Command, port: int, log: Path) -> None:
-        """Start it, and wait until it is ready.
+        """Start the process, and wait until it accepts connections on `port`.
 
         Raises:
-            RuntimeError: it ended, or was not ready in time; the text is the end of its log.
+            RuntimeError: it ended or was not ready in time; the text contains the end of its log.
         """
         self._log = log
         began = time.monotonic()
@@ -56,15 +56,15 @@ class Process:
         self.start_seconds = time.monotonic() - began
 
     def cpu(self) -> float:
-        """Seconds of user and system time so far, of those that run and of ended children."""
+        """CPU seconds (user and system) so far, including children that have ended."""
         return sum(_cpu(each) for each in self._tree())
 
     def memory(self) -> int:
-        """Bytes that are the processes' own (proportional set size)."""
+        """Memory of the processes in bytes (proportional set size)."""
         return sum(_pss(each) for each in self._tree())
 
     def stop(self) -> None:
-        """End it, and its children with it."""
+        """End the process and its children."""
         if self._process.poll() is None:
             self._process.terminate()
         try:
@@ -72,7 +72,7 @@ class Process:
         except subprocess.TimeoutExpired:
             pass
         try:
-            # Its own session, so that nobody is left behind.
+            # The process has its own session, so this also ends children that are left.
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
@@ -96,7 +96,7 @@ class Process:
 
 
 def free_ports() -> int:
-    """The first of `PORTS` ports in a row that nobody listens on, outside of those for clients."""
+    """First of `PORTS` consecutive free ports, below the range for outgoing connections."""
     first = int(os.environ.get("BENCH_PORT", "20000"))
     for port in range(first, 32_000, PORTS):
         if port not in _given and not any(_accepts(each) for each in range(port, port + PORTS)):
@@ -132,7 +132,7 @@ def _children(process: int) -> list[int]:
 
 
 def _cpu(process: int) -> float:
-    """Seconds: exact of its threads, in ticks of its ended children."""
+    """CPU seconds: exact for threads that run, in clock ticks for ended children."""
     exact = 0
     for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
         try:
@@ -143,7 +143,7 @@ def _cpu(process: int) -> float:
         text = Path(f"/proc/{process}/stat").read_text()
     except OSError:
         return 0.0
-    # The name before may hold spaces; the fields are counted from behind it.
+    # Count the fields after the process name, which may contain spaces.
     fields = text.rpartition(")")[2].split()
     return exact / 1e9 + sum(map(int, fields[13:15])) / TICK
 

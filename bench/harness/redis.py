@@ -1,4 +1,4 @@
-"""A Redis of a target's own, as durable as the one that Syncline embeds."""
+"""Starts a Redis for a target, as durable as the one that Syncline embeds."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["redis_version", "start_redis"]
 
 
 def redis_version() -> str:
-    """As it tells itself."""
+    """Output of `redis-server --version`."""
     command = [str(embedded._find_binary()), "--version"]
     said: str = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return said.strip()
 
 
 def start_redis(port: int, directory: Path, appendfsync: str) -> Process:
-    """An empty one; `appendfsync`: `always`, `everysec` or `no`."""
+    """Start an empty Redis; `appendfsync` is `always`, `everysec` or `no`."""
     directory.mkdir()
     settings = {
         "port": str(port),

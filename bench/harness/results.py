@@ -1,4 +1,4 @@
-"""What a run leaves behind: a file of JSON and a picture for each measure, and the table."""
+"""Writes the results of each measure as a JSON file and a chart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["circumstances", "save"]
 
 
 def save(directory: Path, name: str, outcomes: Sequence[Outcome], about: Mapping[str, Any]) -> None:
-    """Write NAME.json and NAME.png, over those of an earlier run."""
+    """Write NAME.json and NAME.png; they replace those of an earlier run."""
     directory.mkdir(exist_ok=True)
     body = {**about, "outcomes": [_body(outcome) for outcome in outcomes]}
     text = json.dumps(body, indent=1, ensure_ascii=False)
@@ -29,7 +29,7 @@ def save(directory: Path, name: str, outcomes: Sequence[Outcome], about: Mapping
 
 
 def circumstances(bench: Bench) -> dict[str, Any]:
-    """When, on what and with which versions it was measured."""
+    """Date, machine, settings and versions of the run."""
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {

@@ -1,4 +1,4 @@
-"""The peers that there are, as their modules name them."""
+"""Finds the peers: the modules of bench/peers define them as `TARGET` or `TARGETS`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["bare_rest", "find_peers"]
 
 
 def find_peers() -> list[Target]:
-    """Those that can run here and have subscribers; says of the others why they cannot."""
+    """Peers with subscribers that can run here; prints why others are left out."""
     return [each for each in _all() if not _is_bare(each) and _can_run(each)]
 
 
 def bare_rest() -> Target | None:
-    """What REST is held against, if it can run here."""
+    """The baseline of the REST measure; None if it cannot run here."""
     return next((each for each in _all() if _is_bare(each) and _can_run(each)), None)
 
 

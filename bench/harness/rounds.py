@@ -1,4 +1,4 @@
-"""Interleaving: every contender once, then every one again, so that noise meets all alike."""
+"""Interleaved rounds: each contender once per round, so that noise affects all equally."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from .target import Missing
 __all__ = ["Figures", "Sampler", "Samples", "column", "take_turns", "tell"]
 
 Figures = dict[str, float]
-"""By name: what one round of one contender gives."""
+"""Figures by name of one contender in one round."""
 
 Samples = dict[str, list[Figures | None]]
-"""By contender: a round each; None where it failed."""
+"""Figures of each round by contender; None for a round that failed."""
 
 FAILURES = (LoadError, Missing, RuntimeError, URLError)
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A contender.
+    """A contender in `take_turns`.
 
     Attributes:
-        ready: sets it up for all rounds, and gives what takes one sample.
+        ready: context manager that sets it up for all rounds; yields a function that measures one
+            round.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Sampler:
 
 
 def take_turns(samplers: Iterable[Sampler], rounds: int) -> Samples:
-    """All of them stand at the same time, but only one is driven."""
+    """Measure all contenders in turn: all run at the same time, but only one is under load."""
     samples: Samples = {}
     takers: dict[str, Callable[[], Figures]] = {}
     with ExitStack() as stack:
@@ -53,7 +54,7 @@ def take_turns(samplers: Iterable[Sampler], rounds: int) -> Samples:
 
 
 def column(samples: Samples, figure: str) -> dict[str, list[float | None]]:
-    """One figure of all, by contender."""
+    """The values of one figure by contender."""
     return {
         name: [None if figures is None else figures[figure] for figures in rounds]
         for name, rounds in samples.items()
@@ -61,7 +62,7 @@ def column(samples: Samples, figure: str) -> dict[str, list[float | None]]:
 
 
 def tell(text: str) -> None:
-    """Say on stderr how far the bench is."""
+    """Print progress to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A target that runs, with a Redis of its own and the clients that it serves."""
+"""A running target with its own Redis."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["Run", "Stand", "standing"]
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a stretch of load.
+    """Result of a period of load.
 
     Attributes:
-        result: what the clients counted.
-        cpu: seconds that the server took.
-        redis_cpu: the same of its Redis.
+        result: counts of the load client.
+        cpu: CPU seconds of the server.
+        redis_cpu: CPU seconds of its Redis.
     """
 
     result: dict[str, Any]
@@ -34,10 +34,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Stand:
-    """One target, ready to be loaded.
+    """A target that is ready for load.
 
     Attributes:
-        redis_site: the same, for clients of its Redis.
+        redis_site: a copy of `site` with the port of Redis, for clients of Redis.
     """
 
     target: Target
@@ -47,11 +47,11 @@ class Stand:
     redis_site: Site
 
     def load(self, script: list[str], *, connecting: int = 100) -> Load:
-        """Connect clients."""
+        """Start a load client and connect it."""
         return Load(self.site.directory, script, connecting=connecting)
 
     def measure(self, load: Callable[[], dict[str, Any]]) -> Run:
-        """Let the load run, and look at what it costs."""
+        """Run the load, and measure the CPU time that it costs."""
         cpu, redis_cpu = self.process.cpu(), self.redis.cpu()
         result = load()
         return Run(result, self.process.cpu() - cpu, self.redis.cpu() - redis_cpu)
@@ -59,10 +59,10 @@ class Stand:
 
 @contextmanager
 def standing(target: Target, documents: int, appendfsync: str) -> Iterator[Stand]:
-    """Start a target, and end it with its Redis.
+    """Run a target and its Redis within the block.
 
     Raises:
-        RuntimeError: it does not start.
+        RuntimeError: the target did not start.
     """
     with TemporaryDirectory(prefix="bench-") as made:
         directory = Path(made)

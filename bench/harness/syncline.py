@@ -1,4 +1,4 @@
-"""Syncline, by its wires."""
+"""Syncline as a target, with subscribers on each of its wires."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SID_SIZE = 34
 
 
 class Syncline(Target):
-    """The server, with bounds that many clients of one machine and one identity would meet."""
+    """The server with higher limits: all clients share one address and one identity."""
 
     persistent = True
     options: tuple[str, ...] = ()
@@ -46,12 +46,12 @@ class Syncline(Target):
         return Command([str(SYNCLINE), "serve", *options, *self.options])
 
     def prepare(self, site: Site) -> None:
-        """Make the documents."""
+        """Create the documents."""
         for number in range(site.documents):
             create(site, f"bench-{number:05}", {"text": ""})
 
     def writer(self, site: Site) -> list[str]:
-        """By the native socket, whatever the subscribers speak."""
+        """Writers use the native protocol, whichever wire the subscribers use."""
         return [
             *native_login(site),
             'publish {"id":{id},"do":"set","document":"bench-{doc}","data":{"text":"{text}"}}',
@@ -61,7 +61,7 @@ class Syncline(Target):
 
 
 class Native(Syncline):
-    """Subscribers speak `syncline.v1`."""
+    """Subscribers use the native protocol, `syncline.v1`."""
 
     name = "Syncline, native"
 
@@ -76,7 +76,7 @@ class Native(Syncline):
 
 
 class Twilsock(Syncline):
-    """Subscribers speak what the vendor's SDKs speak."""
+    """Subscribers use Twilsock, the protocol of the vendor's SDKs."""
 
     name = "Syncline, Twilsock"
 
@@ -98,7 +98,7 @@ class Twilsock(Syncline):
 
 
 class Confirming(Twilsock):
-    """Subscribers answer each event, as the vendor's SDKs do; the server has to read that."""
+    """Subscribers reply to each event, as the vendor's SDKs do; the server reads the replies."""
 
     name = "Syncline, Twilsock, confirming"
 
@@ -114,24 +114,24 @@ _SUBSCRIPTION = (
 
 
 def credentials(site: Site) -> Credentials:
-    """Those of the server on this site."""
+    """The credentials of the server on this site."""
     return load_credentials(_data(site), {})
 
 
 def token(site: Site) -> str:
-    """An access token that it takes."""
+    """Make an access token for the server on this site."""
     return mint_token(credentials(site), "bench", TOKEN_LIFE)
 
 
 def authorization(site: Site) -> str:
-    """The header of the account."""
+    """Value of the `Authorization` header with the account's Basic login."""
     known = credentials(site)
     login = f"{known.account_sid}:{known.auth_token}".encode()
     return f"Basic {base64.b64encode(login).decode()}"
 
 
 def create(site: Site, name: str, data: dict[str, object]) -> None:
-    """Make a document by REST."""
+    """Create a document over REST."""
     _call(site, "/Documents", {"UniqueName": name, "Data": json.dumps(data)})
 
 
@@ -156,7 +156,7 @@ def _data(site: Site) -> Path:
 
 
 def native_login(site: Site) -> list[str]:
-    """Lines of a script by which a client authenticates."""
+    """Lines of a load script with which a client connects and authenticates."""
     return [
         "path /v1/ws",
         "header Sec-WebSocket-Protocol: syncline.v1",
@@ -166,7 +166,7 @@ def native_login(site: Site) -> list[str]:
 
 
 def _packet(method: str, header: Mapping[str, object], payload: str = "") -> str:
-    """A packet as a template; its sizes are those of what it will be rendered to."""
+    """Template of a packet; the sizes in it are those of the rendered packet."""
     rendered = payload.replace("{sid}", "E" * SID_SIZE).encode()
     packet = twilsock.encode({"method": method, "id": "1", **header}, rendered)
     head = packet.removesuffix(rendered).decode()

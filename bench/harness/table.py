@@ -1,4 +1,4 @@
-"""Outcomes as one table."""
+"""Formats outcomes as one table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERDICTS = {True: "reached", False: "NOT reached", None: "not measured"}
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """A line for each contender; spreads are the least and the most of all rounds."""
+    """One line for each contender, with the minimum and maximum of all rounds."""
     lines = [FORM.format(*HEAD)]
     for outcome in outcomes:
         lines += ["", f"{outcome.measure}: {outcome.figure}"]
@@ -45,7 +45,7 @@ def _spread(spread: Spread | None, show: Callable[[float], str]) -> Iterator[str
 
 
 def _number(value: float) -> str:
-    """Three or four digits that count."""
+    """Format a value with three or four significant digits."""
     if abs(value) >= 1000:
         return f"{round(value, -int(math.log10(abs(value))) + 3):,.0f}"
     return f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""What is measured: a server that runs as one process, and how a client of it speaks."""
+"""Base class of targets: how to start a server, and what its clients send."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["Command", "Missing", "Site", "Target"]
 
 
 class Missing(Exception):
-    """A target cannot run here; the text is one line that says why."""
+    """A target cannot run on this machine; the text is one line with the reason."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a target runs.
+    """Port, Redis and directory of a target.
 
     Attributes:
-        port: to listen on, on 127.0.0.1; the eight after it are free too.
+        port: port to listen on, on 127.0.0.1; the eight ports after it are free too.
         redis: URL of a Redis that is empty at the start.
-        directory: empty at the start, and the target's own.
-        documents: how many there are; scripts name them by five digits, from 00000.
+        directory: directory of the target, empty at the start.
+        documents: number of documents; scripts name them by five digits, from 00000.
     """
 
     port: int
@@ -32,11 +32,11 @@ class Site:
 
 @dataclass(frozen=True)
 class Command:
-    """How a process is started.
+    """Command that starts a process.
 
     Attributes:
-        environment: variables besides those that there are.
-        directory: to start it in; None is the current one.
+        environment: variables to set in addition to the inherited ones.
+        directory: working directory; None is the current one.
     """
 
     argv: Sequence[str]
@@ -45,34 +45,35 @@ class Command:
 
 
 class Target:
-    """A server. A subclass gives it a name and fills in the methods.
+    """A server to measure; subclasses set the name and implement the methods.
 
     Attributes:
-        name: what tables call it.
-        persistent: True where an event is stored before it is delivered.
+        name: name in the tables.
+        persistent: True if the server stores an event before it delivers it.
     """
 
     name: str
     persistent = False
 
     def versions(self) -> dict[str, str]:
-        """The versions of what it is made of; raises `Missing`."""
+        """Versions of the software of the target; raises `Missing`."""
         raise NotImplementedError
 
     def command(self, site: Site) -> Command:
-        """Its one process, whose time counts, with that of its children but for Redis.
+        """Command of the server process; may write files into the site's directory.
 
-        It is ready when it accepts connections. Writes what it needs into the site's directory.
+        The server is ready when it accepts connections. The CPU time of the process and of its
+        children, except Redis, is measured.
         """
         raise NotImplementedError
 
     def prepare(self, site: Site) -> None:
-        """Bring it to where clients may come; called once it is ready."""
+        """Prepare the server for clients; called when it is ready."""
 
     def subscriber(self, site: Site) -> list[str]:
-        """Lines of a load script's group: handshake and steps of a subscriber."""
+        """Lines of a load script: handshake and steps of a subscriber."""
         raise NotImplementedError
 
     def writer(self, site: Site) -> list[str]:
-        """The same for a writer, and what it publishes."""
+        """Lines of a load script: handshake and steps of a writer, and the message it publishes."""
         raise NotImplementedError

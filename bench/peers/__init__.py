@@ -1,1 +1,1 @@
-"""The other servers: what each is made of, how it is started, and how its clients speak."""
+"""Peers: other servers to compare with; how each is started, and what its clients send."""

@@ -1,4 +1,4 @@
-"""The floor of the REST row: Starlette on uvicorn doing one EVALSHA for each POST."""
+"""Baseline of the REST measure: Starlette on uvicorn with one EVALSHA for each POST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Centrifugo with its Redis engine, without history and with it; built by `make bench`."""
+"""Centrifugo with its Redis engine, with and without history; `make bench` builds it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PERMISSIONS = {
     "allow_publish_for_anonymous": True,
 }
 PING_INTERVAL = "600s"
-"""A ping may share a frame with an event, where the load client would not see it."""
+"""Longer than a run: a ping may share a frame with an event, and the load client would miss it."""
 
 HISTORY = {"history_size": 100, "history_ttl": "300s", "force_recovery": True}
 

@@ -1,4 +1,4 @@
-"""Peers whose clients can contend for one document, and the programs that do it."""
+"""Peers whose clients can contend for one document, and the programs of these clients."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["CONTENDERS", "Contender"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A peer, and the program of its clients."""
+    """A peer and the program of its clients."""
 
     target: Target
     program: str
 
     def contend(self, site: Site, clients: int, seconds: float) -> dict[str, float]:
-        """Has so many clients change one document, each again and again.
+        """Let `clients` clients change one document repeatedly for `seconds`.
 
         Returns:
-            `commits`, `attempts`, `seconds`, and in seconds `mean_wait` and `longest_wait` of one
-            client for one change; `value`, the changes that the document shows.
+            `commits`, `attempts`, `seconds`; `mean_wait` and `longest_wait` of one client for one
+            change, in seconds; `value`, the number of changes that the document shows.
 
         Raises:
-            Missing: Node is not there.
-            RuntimeError: the program failed; the text is the last line of what it said.
+            Missing: Node is not installed.
+            RuntimeError: the program failed; the text is the last line of its stderr.
         """
         command = node_command(self.program, site.port, clients, seconds)
         done = subprocess.run(command.argv, capture_output=True, text=True, check=False)

@@ -1,9 +1,9 @@
-"""deepstream with records kept in Redis by its cache connector, over its binary protocol.
+"""deepstream over its binary protocol, with records in Redis (cache connector) or in memory.
 
-Its HTTP server is the default one, on Node; the other, uWebSockets.js, is not installed.
-The connector forgets one of two writes to a record that meet in one turn of the event loop; that
-one is not delivered, and the record may take no further ones. Under contention deepstream is
-therefore measured with records in its own memory.
+It uses the default HTTP server, of Node; the alternative, uWebSockets.js, is not installed.
+If two writes to a record arrive in one turn of the event loop, the connector loses one of them: it
+is not delivered, and the record may then accept no more writes. Contention is therefore measured
+with records in deepstream's memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from .places import MODULES
 
 __all__ = ["IN_MEMORY", "TARGET"]
 
-# Messages of its protocol, length and topic first. 2: connection, 3: authentication, 5: record.
+# Messages of its protocol begin with length and topic (2: connection, 3: authentication,
+# 5: record).
 HANDSHAKE = [
     "path /deepstream",
     "frame binary",
@@ -34,7 +35,7 @@ SET = (
     r'publish \xe4\x01\x10\x05\x1a\xdf\x01\x08\x10\x12\xc8\x01{"text":"{text}"}2\x05{doc}'
     r"h\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
 )
-"""Create or update, to version -1: whatever is next."""
+"""Create or update; version -1 stands for the next version."""
 
 PERMISSIONS = {
     "record": {"*": dict.fromkeys(("create", "write", "read", "delete", "listen", "notify"), True)},
@@ -42,10 +43,10 @@ PERMISSIONS = {
     "rpc": {"*": dict.fromkeys(("provide", "request"), True)},
     "presence": {"*": {"allow": True}},
 }
-"""Those of the configuration that it comes with."""
+"""The permissions of deepstream's default configuration."""
 
 HEARTBEAT = 600_000
-"""Milliseconds; clients ping that often, and the load client does not."""
+"""Milliseconds; longer than a run, because the load client sends no pings."""
 
 
 class _Deepstream(Target):
@@ -64,7 +65,10 @@ class _Deepstream(Target):
         return node_command(program, "start", "--config", file)
 
     def prepare(self, site: Site) -> None:
-        """Make the records, as it keeps them: it loses some subscribers that make one together."""
+        """Write the records into Redis in deepstream's format.
+
+        If subscribers create a record at the same time, deepstream loses some of them.
+        """
         with Redis.from_url(site.redis) as redis:
             for number in range(site.documents):
                 name = f"{number:05}"

@@ -1,4 +1,4 @@
-"""What the peers on Node share: their packages, from bench/package.json, and their programs."""
+"""Commands and versions of the peers on Node; bench/package.json lists their packages."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["node_command", "node_versions"]
 
 
 def node_command(program: str, *arguments: object) -> Command:
-    """Runs a program of bench/peers/programs, or one of an installed package.
+    """Command that runs a program of bench/peers/programs or of an installed package.
 
     Raises:
-        Missing: Node is not there.
+        Missing: Node is not installed.
     """
     path = MODULES / program if "/" in program else PROGRAMS / program
     return Command([_node(), str(path), *map(str, arguments)], {"NODE_ENV": "production"})
 
 
 def node_versions(*packages: str) -> dict[str, str]:
-    """Of the installed packages, and of Node.
+    """Versions of the packages and of Node.
 
     Raises:
-        Missing: Node or a package is not there.
+        Missing: Node or a package is not installed.
     """
     told = subprocess.run([_node(), "--version"], capture_output=True, text=True, check=True)
     versions = {package: _version(package) for package in packages}

@@ -1,4 +1,4 @@
-"""Starlette on uvicorn, a fan-out written by hand: a loop of `send_text` behind Redis pub/sub."""
+"""A hand-written fan-out with Starlette on uvicorn: Redis pub/sub and a loop of `send_text`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the peers in Python share: their programs, run in the environment of the bench."""
+"""Commands and versions of the peers in Python, which run in this environment."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["python_command", "python_versions"]
 
 
 def python_command(program: str, *arguments: object) -> Command:
-    """Runs a module of bench/peers/programs."""
+    """Command that runs a module of bench/peers/programs."""
     module = f"bench.peers.programs.{program}"
     return Command([sys.executable, "-m", module, *map(str, arguments)], directory=ROOT)
 
 
 def python_versions(*packages: str) -> dict[str, str]:
-    """Of the installed packages, and of Python.
+    """Versions of the packages and of Python.
 
     Raises:
-        Missing: a package is not there.
+        Missing: a package is not installed.
     """
     try:
         versions = {package: version(package) for package in packages}

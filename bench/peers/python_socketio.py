@@ -1,4 +1,4 @@
-"""python-socketio, WebSocket alone, with its Redis manager; a room for each document."""
+"""python-socketio with its Redis manager, over WebSocket only; each document is a room."""
 
 from __future__ import annotations
 

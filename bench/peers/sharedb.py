@@ -1,7 +1,7 @@
-"""ShareDB over ws with Redis pub/sub and JSON operations; its database is the one in memory.
+"""ShareDB over ws with Redis pub/sub, JSON operations and its in-memory database.
 
-That is what its examples start with, so that no MongoDB or PostgreSQL is needed beside the bench.
-With one of them it would be slower; it counts as persistent all the same.
+Its examples use this database; so the benchmark needs no MongoDB or PostgreSQL, with which ShareDB
+would be slower. It counts as persistent nevertheless.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _ShareDB(Target):
         return [*HANDSHAKE, "for-each", *subscribe, "done"]
 
     def writer(self, site: Site) -> list[str]:
-        # Without the version that it is based on: several may be on their way at once.
+        # No base version in the operation: several may be in flight at once.
         change = '"seq":{id},"x":{},"op":[{"p":["text"],"oi":"{text}"}]'
         publish = f'publish {{"a":"op","c":"bench","d":"{{doc}}",{change}}}'
         return [*HANDSHAKE, publish, 'fatal "error"']

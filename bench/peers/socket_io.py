@@ -1,4 +1,4 @@
-"""Socket.IO, WebSocket alone, with its Redis adapter; a room for each document. Nothing is kept."""
+"""Socket.IO with its Redis adapter, over WebSocket only; rooms for documents, nothing stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HANDSHAKE = [
 
 
 class SocketIO(Target):
-    """What a client of Socket.IO says, whichever server hears it."""
+    """Base of the Socket.IO servers: what their clients send."""
 
     def subscriber(self, site: Site) -> list[str]:
         follow = ['send 421["follow","{doc}"]', "expect 431["]

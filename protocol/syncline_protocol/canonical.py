@@ -1,7 +1,8 @@
-"""JSON in one form, whoever writes it: RFC 8785. And its hash.
+"""Canonical JSON (RFC 8785) and its digest.
 
-Servers and clients hold the same value as different texts: members in another order, `1.0` for `1`.
-Here both come to the same bytes. Numbers count as what JavaScript can hold, IEEE 754 doubles.
+A server and a client may have the same value as different texts: members in another order, `1.0`
+for `1`. Both have the same canonical form. Every number counts as an IEEE 754 double, as in
+JavaScript.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ __all__ = ["canonical", "digest", "in_order"]
 _EXACT = 2**53
 
 _PLAIN = (1e-4, 1e15)
-"""Between these, orjson writes what has a fraction as ECMAScript does, whatever its version."""
+"""Range in which every version of orjson writes a number with a fraction as ECMAScript does."""
 
 _LONGEST_INTEGER = 21
 _LEADING_ZEROS = 6
-"""Digits before the point, and zeros after it, that ECMAScript writes out (Number::toString)."""
+"""Limits of ECMAScript's Number::toString: beyond them it writes an exponent."""
 
 
 def digest(value: Any, written: bytes | None = None) -> str:
-    """CRC-32 of the canonical form, as eight hexadecimal digits; as `canonical` in all else."""
+    """Return the CRC-32 of `canonical(value, written)` as eight hexadecimal digits."""
     return f"{zlib.crc32(canonical(value, written)):08x}"
 
 
 def canonical(value: Any, written: bytes | None = None) -> bytes:
-    """A JSON object or array in the form of RFC 8785.
+    """Encode a JSON object or array in the form of RFC 8785.
 
     Args:
-        value: is used up: numbers in it may have given way to others, or to their text.
-        written: what `in_order` made of it, if that is known.
+        value: must not be used afterwards: its numbers may be replaced by others or by fragments.
+        written: the result of `in_order(value)`; None if not known.
 
     Raises:
-        ValueError: it holds what has no such form: a lone surrogate, or too deep a nesting.
+        ValueError: the value has no canonical form: a lone surrogate, or too deep a nesting.
     """
     if _settle_numbers(value):
         written = None
@@ -49,12 +50,12 @@ def canonical(value: Any, written: bytes | None = None) -> bytes:
 
 
 def in_order(value: Any) -> bytes:
-    """Compact JSON with sorted keys: the same for two values only if they are, types included."""
+    """Encode as compact JSON with sorted keys. Equal only for equal values of equal types."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _settle_numbers(value: Any) -> bool:
-    """Replace what orjson would write otherwise; True if there was any."""
+    """Replace numbers that orjson writes differently from ECMAScript; True if there were any."""
     has_replaced = False
     containers = [value]
     for container in containers:
@@ -85,12 +86,12 @@ def _settled(number: int | float) -> Any:
 
 
 def _number(number: float) -> str:
-    """As Number::toString of ECMAScript writes it."""
+    """Format a finite number as Number::toString of ECMAScript does."""
     sign, shortest, exponent = Decimal(repr(number)).normalize().as_tuple()
-    assert isinstance(exponent, int)  # it is finite
+    assert isinstance(exponent, int)  # `number` is finite
     minus = "-" if sign else ""
     digits = "".join(map(str, shortest))
-    point = len(digits) + exponent  # where it stands, counted from the first digit
+    point = len(digits) + exponent  # position of the decimal point, from the first digit
     if len(digits) <= point <= _LONGEST_INTEGER:
         return minus + digits.ljust(point, "0")
     if 0 < point <= _LONGEST_INTEGER:
@@ -102,10 +103,10 @@ def _number(number: float) -> str:
 
 
 def _is_in_order(text: bytes) -> bool:
-    """False if keys may have to be sorted again: orjson goes by code points, not by UTF-16.
+    """Return False if the keys may be in the wrong order: orjson sorts by code points, not UTF-16.
 
-    The orders differ only between what lies beyond the Basic Multilingual Plane (a lead byte from
-    F0 on) and what lies in it behind the surrogates (EE or EF).
+    The two orders differ only between characters beyond the Basic Multilingual Plane (lead byte F0
+    or greater) and those within it that come after the surrogates (lead byte EE or EF).
     """
     if text.isascii() or not (b"\xee" in text or b"\xef" in text):
         return True
@@ -113,7 +114,7 @@ def _is_in_order(text: bytes) -> bool:
 
 
 def _sorted(value: Any) -> Any:
-    """A copy whose members stand in the order of their keys' UTF-16 code units."""
+    """Copy a value with the members of each object sorted by the UTF-16 code units of the keys."""
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value, key=_utf16)}
     return [_sorted(item) for item in value] if isinstance(value, list) else value

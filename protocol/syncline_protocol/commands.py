@@ -1,9 +1,9 @@
-"""What a client may ask of a session, whichever wire it speaks.
+"""Commands that a client sends to a session, the same for every wire protocol.
 
-Values are checked already (`fields`, `jsondata`): `data` is compact JSON within the limits,
-revisions are integers, `ttl` is seconds with 0 for "never expires" and None for "leave it as it
-is". `document` is a SID or a unique name. `op` is an operation id (docs/protocol.md, section 3),
-None if the client made none.
+All values are already checked (`fields`, `jsondata`). `data` is compact JSON within the limits.
+Revisions are integers. `ttl` is in seconds: 0 means "never expires", None means "keep the expiry".
+`document` is a SID or a unique name. `op` is an operation id (docs/protocol.md, section 3), None if
+the client sent none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class Mode(Enum):
-    """What `Open` does about a document that is, or is not, there."""
+    """Whether `Open` fetches a document, creates it, or does whichever applies."""
 
     OPEN_OR_CREATE = "open_or_create"
     OPEN_EXISTING = "open_existing"
@@ -39,7 +39,7 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Fetch or create; `document` None creates one without a name."""
+    """Fetch or create a document and subscribe; `document` None creates one without a name."""
 
     document: str | None
     mode: Mode = Mode.OPEN_OR_CREATE
@@ -51,7 +51,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make a document without opening it; `document` is its unique name, None for none."""
+    """Create a document without subscribing; `document` is its unique name, None for none."""
 
     document: str | None
     data: bytes = b"{}"
@@ -68,7 +68,7 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Replace the data, the expiry, or both; `data` None leaves the data as it is."""
+    """Replace the data, the expiry, or both; `data` None keeps the data."""
 
     document: str
     data: bytes | None
@@ -79,21 +79,21 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class MergePatch:
-    """RFC 7396."""
+    """A JSON merge patch (RFC 7396)."""
 
     merge: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class OperationsPatch:
-    """RFC 6902; the operations are checked for their shape when they are applied."""
+    """A JSON patch (RFC 6902); the shape of the operations is checked when they are applied."""
 
     operations: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """JSON pointers (RFC 6901) and the numbers to add there."""
+    """Numbers to add, by JSON pointer (RFC 6901)."""
 
     by: dict[str, int | float]
 
@@ -103,7 +103,7 @@ PatchBody = MergePatch | OperationsPatch | Increment
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Change the newest data by a rule; retried on the server when another writer was quicker."""
+    """Change the newest data by a rule; without `if_match` the server retries on a conflict."""
 
     document: str
     body: PatchBody
@@ -114,7 +114,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """End the document."""
+    """Remove the document."""
 
     document: str
     if_match: int | None = None
@@ -123,7 +123,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """End the subscription of the session that asks."""
+    """End the subscription of the session that sends the command."""
 
     document: str
 

@@ -1,4 +1,4 @@
-"""Dates on the wire: UTC, ISO 8601, from and to whole milliseconds since the epoch."""
+"""Dates in messages: ISO 8601 in UTC, from milliseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def format_milliseconds(ms: int) -> str:
-    """`2026-01-31T08:15:30.123Z`: the native protocol and the vendor's SDK dialect."""
+    """Format as `2026-01-31T08:15:30.123Z`, for the native protocol and the vendor's SDKs."""
     return f"{_seconds(ms // 1000)}.{ms % 1000:03d}Z"
 
 
 def format_seconds(ms: int) -> str:
-    """`2026-01-31T08:15:30Z`: REST v1. The vendor's Python helper parses no fraction."""
+    """Format as `2026-01-31T08:15:30Z`, for REST: the vendor's Python helper rejects fractions."""
     return f"{_seconds(ms // 1000)}Z"
 
 
 def parse(text: str) -> datetime:
-    """Either form, as an aware datetime. Raises ValueError for anything else."""
+    """Parse either form to an aware datetime. Raises ValueError for anything else."""
     if _DATE.fullmatch(text) is None:
         raise ValueError(f"not a date of the wire: {text!r}")
     return datetime.fromisoformat(text)
 
 
-# What happens now is told many times within its second.
+# Cached: the dates of current events fall in the same few seconds.
 @lru_cache(maxsize=1024)
 def _seconds(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")

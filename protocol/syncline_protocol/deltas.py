@@ -1,7 +1,7 @@
-"""What changed between two revisions of a document, as a JSON patch (RFC 6902).
+"""Deltas between two revisions of a document, as JSON patches (RFC 6902).
 
-Pure functions. A delta is only ever a shorter way to say the same: whoever makes one proves it, and
-whoever applies one compares the digest of what comes out.
+Pure functions. A delta never changes the meaning of an event, it only shortens it: `between` checks
+that the delta leads to the new data, and `applied` compares the digest of its result.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ __all__ = [
 ]
 
 SMALLEST_DATA = 256
-"""Bytes of data below which it is sent whole."""
+"""Data that is smaller than this, in bytes, is always sent as a whole."""
 
 LARGEST_SHARE = 0.7
-"""Of the size of the data; operations that are longer are no gain."""
+"""Maximum size of the operations as a share of the data; longer ones save too little."""
 
 OPERATIONS_LIMIT = 256
-"""Operations in one delta, at most."""
+"""Maximum number of operations in one delta."""
 
 _DESCENT_LIMIT = 8
-"""Containers within each other that are compared member by member; each level costs one comparison
-of all that is in it."""
+"""Nesting levels that are compared member by member; each level costs one comparison of everything
+below it."""
 
 _LOOKAHEAD = 8
-"""Elements of an array that are looked ahead for one that was moved by others added or removed."""
+"""How far ahead in an array to search for an element that insertions or removals have shifted."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 Operation = dict[str, Any]
-"""One of RFC 6902: `add`, `replace` or `remove`."""
+"""An operation of RFC 6902: `add`, `replace` or `remove`."""
 
 
 class Inapplicable(ValueError):
-    """A delta that does not lead from the state that is held to the one that was meant."""
+    """The delta does not fit the data, or does not lead to the data that the sender meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The way from one revision's data to the next's.
+    """Difference between the data of two revisions.
 
     Attributes:
-        operations: a JSON array of `Operation`s.
-        digest: of the data that they lead to.
+        operations: JSON array of `Operation`s.
+        digest: digest of the data after the operations (`canonical.digest`).
     """
 
     operations: bytes
@@ -69,10 +69,10 @@ class Delta:
 
 
 def between(before: bytes, after: bytes) -> Delta | None:
-    """How to come from one document's data to another; None if `after` itself is no longer.
+    """Compute the delta from `before` to `after`; None if it is not worth sending.
 
     Args:
-        before, after: JSON objects, as they are stored.
+        before, after: JSON objects in their stored form.
     """
     if len(after) < SMALLEST_DATA:
         return None
@@ -84,7 +84,7 @@ def between(before: bytes, after: bytes) -> Delta | None:
     if len(text) > LARGEST_SHARE * len(after):
         return None
     apply(value, operations)
-    # The comparisons of `diff` take 1, 1.0 and true for equal.
+    # `diff` compares with `==`, for which 1, 1.0 and True are equal: compare the encoded forms too.
     written = in_order(goal)
     if in_order(value) != written:
         return None
@@ -92,15 +92,15 @@ def between(before: bytes, after: bytes) -> Delta | None:
 
 
 def applied(before: bytes, operations: Any, expected: Any) -> bytes:
-    """The data that a delta leads to, as compact JSON.
+    """Apply a delta and return the resulting data as compact JSON.
 
     Args:
-        before: the JSON object that is held.
-        operations: as they came, parsed; they may be anything.
-        expected: the digest that came with them.
+        before: the JSON object that the delta begins from.
+        operations: parsed but unchecked operations from the peer.
+        expected: the digest in the delta.
 
     Raises:
-        Inapplicable: they do not fit `before`, or the digest is another one.
+        Inapplicable: the operations do not fit `before`, or the result has another digest.
     """
     value = orjson.loads(before)
     apply(value, operations)
@@ -115,10 +115,10 @@ def applied(before: bytes, operations: Any, expected: Any) -> bytes:
 
 
 def apply(value: dict[str, Any], operations: Any) -> None:
-    """Change `value` by operations that a stranger gave; members of them become part of it.
+    """Apply untrusted operations to `value` in place; `value` then shares members with them.
 
     Raises:
-        Inapplicable: they are none, or do not fit; `value` is changed in part then.
+        Inapplicable: `operations` is malformed or does not fit; some may have been applied.
     """
     if not isinstance(operations, list) or len(operations) > OPERATIONS_LIMIT:
         raise Inapplicable(f"a delta has at most {OPERATIONS_LIMIT} operations")
@@ -130,10 +130,10 @@ def apply(value: dict[str, Any], operations: Any) -> None:
 
 
 def diff(before: dict[str, Any], after: dict[str, Any]) -> list[Operation] | None:
-    """Operations that lead from one value to the other; None if they would be too many.
+    """Compute the operations from `before` to `after`; None if there are too many.
 
-    Values that Python takes for equal are left as they are, of whatever type. The operations share
-    values with `after`.
+    Values that are equal in Python count as unchanged, even if their types differ (1 and 1.0). The
+    operations share values with `after`.
     """
     try:
         difference = _Difference()
@@ -144,7 +144,7 @@ def diff(before: dict[str, Any], after: dict[str, Any]) -> list[Operation] | Non
 
 
 class _TooMany(Exception):
-    """There are more operations than a delta may have."""
+    """The difference needs more operations than a delta may have."""
 
 
 class _Difference:
@@ -154,7 +154,7 @@ class _Difference:
         self.operations: list[Operation] = []
 
     def objects(self, before: dict[str, Any], after: dict[str, Any], path: str, depth: int) -> None:
-        """Of two objects."""
+        """Compare two objects."""
         for key in before:
             if key not in after:
                 self._note("remove", f"{path}/{_escaped(key)}")
@@ -165,7 +165,7 @@ class _Difference:
                 self._values(before[key], value, f"{path}/{_escaped(key)}", depth + 1)
 
     def _lists(self, before: list[Any], after: list[Any], path: str, depth: int) -> None:
-        """Elements are taken for added or removed where that brings both to the same soon after."""
+        """Compare two arrays; insertions and removals are found if the arrays match again soon."""
         shared = min(len(before), len(after))
         start = _equal(before, after, shared)
         end = _equal(reversed(before), reversed(after), shared - start)
@@ -191,7 +191,7 @@ class _Difference:
             self._note("add", f"{path}/{place + offset}", value)
 
     def _values(self, before: Any, after: Any, path: str, depth: int) -> None:
-        """Of two that differ."""
+        """Compare two values that are known to differ."""
         is_deep = depth >= _DESCENT_LIMIT
         if not is_deep and isinstance(before, dict) and isinstance(after, dict):
             self.objects(before, after, path, depth)
@@ -207,12 +207,12 @@ class _Difference:
 
 
 def _equal(before: Any, after: Any, limit: int) -> int:
-    """How many elements two sequences have in common at their beginning, up to a limit."""
+    """Count equal elements at the beginning of two sequences, up to `limit`."""
     return min(limit, next(compress(count(), map(ne, before, after)), limit))
 
 
 def _shift(olds: list[Any], news: list[Any], old: int, new: int) -> tuple[int, int]:
-    """How many elements were removed or added here; neither where one gave way to the other."""
+    """Count the elements removed and added at this place; (0, 0) if one element was replaced."""
     if olds[old + 1 : old + 2] == news[new + 1 : new + 2]:
         return 0, 0
     for distance in range(1, _LOOKAHEAD + 1):
@@ -225,7 +225,7 @@ def _shift(olds: list[Any], news: list[Any], old: int, new: int) -> tuple[int, i
 
 def _apply(value: dict[str, Any], operation: Operation) -> None:
     verb = operation["op"]
-    # A path of no member at all means the data as a whole, which no delta replaces.
+    # An empty path means the whole data, which no delta replaces: the unpacking then fails.
     root, *parents, last = map(_unescaped, operation["path"].split("/"))
     if root:
         raise ValueError

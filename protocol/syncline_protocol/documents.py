@@ -1,4 +1,4 @@
-"""A document and the events of its life, as the server and its wires pass them around."""
+"""Documents and their events, in the form in which the server handles them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Document:
     Attributes:
         sid: `ET` and 32 hexadecimal digits.
         unique_name: None if it has none.
-        revision: its own, greater than every earlier one.
-        data: the JSON object as compact UTF-8; never parsed on its way through the server.
+        revision: increases with every write.
+        data: the JSON object as compact UTF-8; passed through the server without parsing.
         created_ms, updated_ms: milliseconds since the epoch.
-        expires_ms: the same; None if it never expires.
+        expires_ms: milliseconds since the epoch; None if it never expires.
         created_by, updated_by: an identity, or `system`.
     """
 
@@ -35,7 +35,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The data of one revision; `note` takes whether a delta from it was a gain."""
+    """Data that a delta begins from; `note` is called with whether the delta was worth sending."""
 
     data: bytes
     note: Callable[[bool], None]
@@ -43,13 +43,13 @@ class Base:
 
 @dataclass(slots=True)
 class Event:
-    """What is published when a write commits.
+    """Event that is published when a write commits.
 
     Attributes:
-        previous: the revision before this one; a receiver that holds another has missed something.
-        at_ms: when it was written, in milliseconds since the epoch.
-        by: the identity that wrote, or `system`.
-        trace: where the server traces the write, its W3C `traceparent`; no client is told.
+        previous: the revision before this one; a receiver at another revision has missed an event.
+        at_ms: time of the write, in milliseconds since the epoch.
+        by: identity that wrote, or `system`.
+        trace: W3C `traceparent` of the write, None if not traced; never sent to clients.
     """
 
     sid: str
@@ -64,7 +64,7 @@ class Event:
     )
 
     def encoded(self, encode: Callable[[Event], bytes]) -> bytes:
-        """This event as `encode` writes it, made once and shared by all who ask."""
+        """Return `encode(self)`; computed once per `encode` and shared by all subscribers."""
         frame = self._frames.get(encode)
         if frame is None:
             frame = self._frames[encode] = encode(self)
@@ -76,8 +76,8 @@ class Updated(Event):
     """The document has new data or a new expiry; `data` and `expires_ms` as in `Document`.
 
     Attributes:
-        base: what a delta of it begins from, the data at `previous`; None where there is none.
-        has_delta: True once a delta was made, and was a gain.
+        base: the data at `previous`, from which a delta begins; None if the server lacks it.
+        has_delta: True once a delta was computed and is worth sending.
     """
 
     data: bytes
@@ -88,6 +88,6 @@ class Updated(Event):
 
 @dataclass(slots=True)
 class Removed(Event):
-    """The document is gone; `expired` tells a time to live that ran out from a removal."""
+    """The document was removed; `expired` is True if its time to live ran out."""
 
     expired: bool

@@ -1,8 +1,8 @@
-"""What can go wrong, as codes that every wire shares.
+"""Error codes, the same for every wire protocol, and the exception for a refused request.
 
-The codes are Twilio's (its error dictionary): a caller that handles that service's errors handles
-these. Where the dictionary has none, the code is 20000 + the HTTP status, the dictionary's own
-pattern.
+The codes are those of Twilio's error dictionary, so a program that handles Twilio's errors handles
+Syncline's too. An error that the dictionary lacks has the code 20000 + HTTP status, which is the
+dictionary's own pattern.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Code", "Refusal"]
 
 
 class Code(IntEnum):
-    """An error code; `status` is the HTTP status that goes with it."""
+    """Error code; `status` is the HTTP status of a reply with it."""
 
     status: int
 
@@ -73,18 +73,18 @@ class Code(IntEnum):
 
     @property
     def retry(self) -> bool:
-        """True where the same request may succeed later as it is."""
+        """True if the same request may succeed later without a change."""
         return self.status in (429, 503)
 
 
 class Refusal(Exception):
-    """A request that is not carried out, and why.
+    """A request is refused; nothing was changed.
 
     Attributes:
-        code: what was wrong; its `status` is the HTTP status.
-        message: a sentence for a person: the field, what came, what is allowed.
-        document: the newest state, only with `Code.REVISION_MISMATCH`; None otherwise. (A
-            `syncline_protocol.documents.Document`; not typed so, to keep this module lowest.)
+        code: error code; its `status` is the HTTP status.
+        message: a sentence for a human reader: the field, the value given, and what is allowed.
+        document: the newest state, with `Code.REVISION_MISMATCH` only; otherwise None. A
+            `documents.Document`, typed `Any` because this module imports no other.
     """
 
     def __init__(self, code: Code, message: str, *, document: Any = None) -> None:

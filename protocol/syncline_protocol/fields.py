@@ -1,8 +1,8 @@
-"""The fields of a request, each with what it may hold.
+"""Validation of the fields of a request.
 
-Each function takes a value as it came, JSON value or form text, and returns it in the one form used
-inside; otherwise it raises `Refusal` with the vendor's code and a sentence that says what came and
-what is allowed.
+Each function takes the value from the request, a JSON value or the text of a form field, and
+returns it in the form that the server uses internally. It raises `Refusal` for an invalid value,
+with the vendor's code and a message that shows the value and says what is allowed.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ __all__ = [
 ]
 
 NAME_LENGTH = 320
-"""Characters in a unique name, at most (vendor limit)."""
+"""Maximum number of characters in a unique name (vendor limit)."""
 
 TTL_LIMIT = 31_536_000
-"""Seconds in the longest time to live: a year (vendor limit)."""
+"""Maximum time to live in seconds: a year (vendor limit)."""
 
 REVISION_LIMIT = 2**53
-"""Revisions are below this, because JavaScript must hold them as numbers."""
+"""Revisions are below this limit, so that JavaScript can represent them as numbers."""
 
 OPERATION_LENGTH = 64
-"""Characters in an operation id, at most."""
+"""Maximum number of characters in an operation id."""
 
-# Clients take them out of a URL before they send it, encoded or not (WHATWG URL, 4.4).
+# HTTP clients remove dot segments from a URL, even percent-encoded ones (WHATWG URL, 4.4).
 _DOT_SEGMENTS = (".", "..")
 _REVISION = re.compile(r'(")?(0|[1-9][0-9]{0,15})(?(1)")', re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 def text(value: Any, field: str) -> str:
-    """Any string that UTF-8 can carry. Raises `INVALID_PARAMETER`."""
+    """Check a string that UTF-8 can encode. Raises `INVALID_PARAMETER`."""
     if not isinstance(value, str):
         raise Refusal(Code.INVALID_PARAMETER, f"{field} must be a string; {show(value)} was given.")
     half = None if value.isascii() else find_surrogate(value)
@@ -56,7 +56,7 @@ def text(value: Any, field: str) -> str:
 
 
 def unique_name(value: Any, field: str) -> str:
-    """A new document's unique name. Raises `INVALID_NAME`."""
+    """Check the unique name for a new document. Raises `INVALID_NAME`."""
     try:
         name = text(value, field)
     except Refusal as refusal:
@@ -77,7 +77,7 @@ def unique_name(value: Any, field: str) -> str:
 
 
 def ttl(value: Any, field: str) -> int:
-    """Seconds to live, 0 for ever: a JSON integer or decimal text. Raises `INVALID_TTL`."""
+    """Parse seconds to live (0: never expires), an integer or its text. Raises `INVALID_TTL`."""
     if value == "":
         return 0  # the vendor's rule: "empty or integer"
     if isinstance(value, str) and _INTEGER.fullmatch(value):
@@ -92,7 +92,7 @@ def ttl(value: Any, field: str) -> int:
 
 
 def revision(value: Any, field: str) -> int:
-    """A revision, bare or in the quotes of an entity tag (RFC 9110, section 8.8.3).
+    """Parse a revision, bare or quoted as an entity tag (RFC 9110, section 8.8.3).
 
     Raises `INVALID_IF_MATCH`.
     """
@@ -107,7 +107,7 @@ def revision(value: Any, field: str) -> int:
 
 
 def operation(value: Any, field: str) -> str:
-    """An operation id. Raises `INVALID_PARAMETER`."""
+    """Check an operation id. Raises `INVALID_PARAMETER`."""
     identifier = text(value, field)
     if not 1 <= len(identifier) <= OPERATION_LENGTH:
         raise Refusal(
@@ -118,7 +118,7 @@ def operation(value: Any, field: str) -> str:
 
 
 def show(value: Any) -> str:
-    """`value` in an error's sentence: short whatever it is."""
+    """Format `value` for an error message, in at most 60 characters."""
     match value:
         case None:
             return "null"

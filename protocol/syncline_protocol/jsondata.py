@@ -1,8 +1,8 @@
-"""Reading JSON from strangers.
+"""Strict parser for untrusted JSON.
 
-Stricter than RFC 8259 asks, so that every reader of a document sees the same value: no duplicate
-keys, no NaN or Infinity, no lone surrogate, and a bound on nesting. An integer outside 64 bits is
-the double it denotes, as JavaScript writes and reads it.
+Stricter than RFC 8259, so that every reader of a document sees the same value: no duplicate keys,
+no NaN or Infinity, no lone surrogates, limited nesting. An integer beyond 64 bits becomes the
+nearest double, as in JavaScript.
 """
 
 from __future__ import annotations
@@ -33,48 +33,48 @@ __all__ = [
 ]
 
 DEPTH_LIMIT = 64
-"""Objects and arrays within each other in a document's data, the outermost included."""
+"""Maximum nesting of objects and arrays in a document's data, including the outermost."""
 
 TEXT_DEPTH_LIMIT = DEPTH_LIMIT + 4
-"""The same in a whole text: a request may wrap data, a JSON patch puts three levels around it."""
+"""Maximum nesting in a whole text: a JSON patch puts three levels around data, for example."""
 
 _INTEGER_DIGITS = 20  # digits of the longest number in `INTEGERS`
 
 VALUES_SPARE = 8_192
-"""Commas and opening brackets that a text may have beside those of the largest document."""
+"""Commas and opening brackets that a text may have in addition to those of its document."""
 
 _CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
 
 _LONG_INTEGER = re.compile(r"[0-9]{19}")
-"""What an integer outside that range has somewhere; so may strings and other numbers."""
+"""Found in every integer outside `INTEGERS`; also in some strings and other numbers."""
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 _LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
-"""What a bracket adds to the level that a reader is at, as a signed byte."""
+"""Change of the nesting level at each bracket, as a signed byte."""
 
 _NO_BRACKETS = bytes(set(range(128)) - set(b"[]{}"))
 
 
 class _Unacceptable(ValueError):
-    """JSON that is well-formed but not accepted; its text says why."""
+    """Well-formed JSON that is not accepted; the text says why."""
 
 
 class _Constant(ValueError):
-    """A constant of JavaScript that is not JSON; its text names it."""
+    """NaN or Infinity, which JSON does not allow; the text is the constant."""
 
 
 def parse(text: str | bytes, field: str, values_limit: int | None = None) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text.
 
     Args:
         text: JSON; bytes must be UTF-8.
-        field: what the text is, for the error's sentence ("Data", "The request body").
-        values_limit: commas and opening brackets that the text may have; None for a text of our
-            own user.
+        field: name of the text in error messages ("Data", "The request body").
+        values_limit: maximum result of `values_in(text)`, which bounds the cost of parsing; None
+            for a trusted text, without a limit.
 
     Raises:
-        Refusal: `INVALID_JSON`, for anything that is not acceptable; `TOO_LARGE`.
+        Refusal: `INVALID_JSON` for any text that is not accepted; `TOO_LARGE`.
     """
     if values_limit is not None and values_in(text) > values_limit:
         raise Refusal(
@@ -99,11 +99,11 @@ def parse(text: str | bytes, field: str, values_limit: int | None = None) -> Any
 
 
 def compact(value: Any, field: str) -> bytes:
-    """`value` as compact UTF-8 JSON, the form that is stored and measured.
+    """Encode `value` as compact UTF-8 JSON, the form that is stored and whose size counts.
 
     Raises:
-        Refusal: `INVALID_JSON` where a string holds a lone surrogate, which UTF-8 cannot carry, or
-            where the nesting is beyond what can be written; it says which, and where.
+        Refusal: `INVALID_JSON` if a string has a lone surrogate, which UTF-8 cannot encode, or if
+            the nesting is too deep to encode; the message says which, and where.
     """
     try:
         return orjson.dumps(value)
@@ -112,16 +112,16 @@ def compact(value: Any, field: str) -> bytes:
 
 
 def parse_object(value: Any, field: str, limit: int) -> bytes:
-    """A document's data, from its parsed JSON value to the compact bytes that are stored.
+    """Check a document's data and encode it to the compact bytes that are stored.
 
     Args:
-        value: the parsed value.
-        field: its name in the request.
-        limit: the largest size, in bytes.
+        value: the parsed data.
+        field: name of the data in the request.
+        limit: maximum size in bytes.
 
     Raises:
-        Refusal: `INVALID_DATA` for null, `INVALID_JSON` for what is not an object or nested too
-            deeply, `TOO_LARGE`.
+        Refusal: `INVALID_DATA` for null, `INVALID_JSON` if the value is not an object or is nested
+            too deeply, `TOO_LARGE`.
     """
     if value is None:
         raise Refusal(Code.INVALID_DATA, f"{field} must be a JSON object; null was given.")
@@ -145,20 +145,22 @@ def parse_object(value: Any, field: str, limit: int) -> bytes:
 
 
 def values_limit(data_limit: int) -> int:
-    """What `parse` is to allow where documents have at most so many bytes."""
+    """Return the `values_limit` of `parse` for documents of at most `data_limit` bytes."""
     return data_limit + VALUES_SPARE
 
 
 def values_in(text: str | bytes) -> int:
-    """How many values a JSON text has at most: what it costs to parse it."""
+    """Return the maximum number of values in a JSON text, which bounds the cost to parse it."""
     if isinstance(text, str):
         return text.count(",") + text.count("[") + text.count("{") + 1
     return text.count(b",") + text.count(b"[") + text.count(b"{") + 1
 
 
 def integer(text: str) -> int | float:
-    """The number that an integer literal denotes: the nearest double where it does not fit 64 bits,
-    which is infinite for one of hundreds of digits."""
+    """Parse an integer literal; beyond 64 bits the result is the nearest double.
+
+    That double is infinite for a literal of more than about 300 digits.
+    """
     if len(text) <= _INTEGER_DIGITS:
         number = int(text)
         if number in INTEGERS:
@@ -167,7 +169,7 @@ def integer(text: str) -> int | float:
 
 
 def _parse(text: str) -> Any:
-    # A call for each integer doubles the time of arrays of them, and few texts have long ones.
+    # `parse_int` would double the time to parse an array of integers, and few texts need it.
     decoder = _CAREFUL_DECODER if _LONG_INTEGER.search(text) else _DECODER
     try:
         value = decoder.decode(text)
@@ -190,15 +192,15 @@ def _too_deep(text: str) -> str:
 
 
 def _faulty(value: Any, field: str, reason: str) -> Refusal:
-    """Says what is wrong with a value that was refused, and where; `reason` if nothing is found."""
+    """Make the refusal of a value: what is wrong with it, and where; `reason` if not found."""
     fault = find_fault(value, DEPTH_LIMIT)
     return _unacceptable(field, reason if fault is None else f"at {fault.place} {fault.reason}")
 
 
 def _deeper_than(text: str, limit: int) -> bool:
-    """True if a valid JSON text has more containers within each other.
+    """Return True if a valid JSON text is nested more than `limit` deep.
 
-    Brackets are counted, without recursion, which is what a hostile text would exhaust.
+    Counts brackets and does not recurse, because a hostile text would exhaust the stack.
     """
     if text.count("{") + text.count("[") <= limit:
         return False

@@ -1,6 +1,6 @@
-"""Where a value stops being JSON that every reader takes, and why: for the sentence of an error.
+"""Search for the part of a value that is not valid JSON, for error messages.
 
-Slow and thorough; called once a value was refused.
+Slow, and used only after a value was refused or looks suspicious.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 __all__ = ["INTEGERS", "Fault", "deep_place", "find_fault", "find_surrogate", "shown_path"]
 
 INTEGERS = range(-(2**63), 2**64)
-"""Integers that are kept digit by digit: what fits 64 bits, signed or not."""
+"""Integers that are stored exactly: those that fit 64 bits, signed or unsigned."""
 
 PATH_SHOWN = 100
-"""Characters of a path in a sentence, at most."""
+"""Maximum number of characters of a path in an error message."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -26,11 +26,11 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One part of a value that cannot be written.
+    """One part of a value that is not valid JSON.
 
     Attributes:
-        path: keys and indexes that lead to it.
-        reason: what is wrong with it, as the end of a sentence.
+        path: keys and indexes that lead to the part.
+        reason: what is wrong with the part, as the end of a sentence.
     """
 
     path: tuple[str | int, ...]
@@ -38,16 +38,16 @@ class Fault:
 
     @property
     def place(self) -> str:
-        """Where it is, for a sentence: a JSON pointer (RFC 6901)."""
+        """The path as a JSON pointer (RFC 6901), for an error message."""
         return shown_path(self.path)
 
 
 def find_fault(value: Any, depth_limit: int) -> Fault | None:
-    """The first part of a value that cannot be JSON; None if there is none.
+    """Find the first part of a value that is not valid JSON; None if the value is valid.
 
     Args:
-        value: anything; objects within each other are followed without recursion.
-        depth_limit: how many objects and arrays may be within each other.
+        value: any object; nested containers are traversed without recursion.
+        depth_limit: maximum nesting of objects and arrays.
     """
     reason = _fault_of(value)
     if reason is not None:
@@ -78,7 +78,7 @@ def find_fault(value: Any, depth_limit: int) -> Fault | None:
 
 
 def find_surrogate(text: str) -> str | None:
-    """Says which lone surrogate a text holds, and where; None if it holds none."""
+    """Describe the first lone surrogate in a text and its place; None if there is none."""
     match = _SURROGATE.search(text)
     if match is None:
         return None
@@ -87,7 +87,7 @@ def find_surrogate(text: str) -> str | None:
 
 
 def deep_place(text: str, depth_limit: int) -> int | None:
-    """The character of a JSON text that opens one container too many within others."""
+    """Return the index of the first bracket nested more than `depth_limit` deep, or None."""
     depth = 0
     for match in _BRACKETS.finditer(text):
         bracket = match[0]
@@ -98,7 +98,7 @@ def deep_place(text: str, depth_limit: int) -> int | None:
 
 
 def shown_path(path: tuple[str | int, ...]) -> str:
-    """Keys and indexes as a JSON pointer, short and printable whatever they hold."""
+    """Format keys and indexes as a JSON pointer, shortened and with unprintable text escaped."""
     names = (str(name).replace("~", "~0").replace("/", "~1") for name in path)
     shown = "".join(f"/{name}" for name in names)
     shown = "".join(
@@ -120,7 +120,7 @@ def _members(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _fault_of_key(key: Any) -> str | None:
-    # The encoder of Python writes the others of these as strings.
+    # Python's encoder converts keys of the other types to strings.
     if not isinstance(key, str | int | float | None):
         return f"it has a key of the type {type(key).__name__}; keys must be strings"
     half = find_surrogate(key) if isinstance(key, str) else None
@@ -128,7 +128,7 @@ def _fault_of_key(key: Any) -> str | None:
 
 
 def _fault_of(value: Any) -> str | None:
-    """Of the value itself, not of what it contains."""
+    """Check the value itself, not what it contains."""
     if isinstance(value, str):
         half = find_surrogate(value)
         return None if half is None else f"it holds {half}, which UTF-8 cannot carry"

@@ -1,8 +1,8 @@
 """SIDs: two letters for the kind, then 32 hexadecimal digits.
 
-The first two digits of a document's SID are its *bucket*, the shard of its service that holds it. A
-unique name hashes to a bucket too, so that either form of address leads to the keys without a
-look-up.
+The first two digits of a document's SID are its *bucket*: the part of its service in which it is
+stored. A unique name hashes to a bucket too, so a SID and a name both lead to the Redis keys
+without a look-up.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = [
 ]
 
 BUCKETS = 256
-"""Shards in one service."""
+"""Number of buckets in one service."""
 
 SID_ENTROPY_BYTES = 15
-"""Random bytes in a document's SID, beside the bucket."""
+"""Number of random bytes in a document's SID, after the bucket."""
 
-# The vendor refuses names of this shape (error 54302), so a path segment is never ambiguous.
+# A unique name of this shape is refused (error 54302), so a path segment is never ambiguous.
 _SID = re.compile(r"[A-Z]{2}[a-f0-9]{32}", re.ASCII)
 _DOCUMENT_SID = re.compile(r"ET[a-f0-9]{32}", re.ASCII)
 _SERVICE_SID = re.compile(r"IS[a-f0-9]{32}", re.ASCII)
@@ -49,17 +49,17 @@ def is_service_sid(text: str) -> bool:
 
 
 def bucket_of_name(name: str) -> int:
-    """The bucket, 0 to 255, in which a document with this unique name lives."""
+    """Return the bucket (0 to 255) of a document with this unique name."""
     return zlib.crc32(name.encode()) % BUCKETS
 
 
 def bucket_of_sid(sid: str) -> int:
-    """The bucket that a document's SID names; `sid` must have the shape of one."""
+    """Return the bucket in a document's SID; `sid` must have the shape of a SID."""
     return int(sid[2:4], 16)
 
 
 def make_document_sid(bucket: int, entropy: bytes) -> str:
-    """The SID of a new document in `bucket`, from `SID_ENTROPY_BYTES` unpredictable bytes."""
+    """Make the SID of a new document in `bucket` from `SID_ENTROPY_BYTES` unpredictable bytes."""
     if len(entropy) != SID_ENTROPY_BYTES:
         raise ValueError(f"entropy must be {SID_ENTROPY_BYTES} bytes, not {len(entropy)}")
     return f"ET{bucket:02x}{entropy.hex()}"

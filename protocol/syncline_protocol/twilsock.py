@@ -1,9 +1,9 @@
-"""Twilsock V3, which the vendor's SDKs speak: frames to packets, packets to frames.
+"""Codec of Twilsock V3, the protocol of the vendor's SDKs: frames to packets and back.
 
 A frame is `TWILSOCK V3.0 <bytes of header>`, CRLF, the header as JSON, CRLF, the payload. There are
-two dialects: the JavaScript SDK counts its payload in `payload_size`; the Kotlin and iOS SDK leaves
-`payload_size` out where there is no payload, puts a CRLF that it does not count behind one, and
-sends the parameters and headers of a request as arrays. Both are read; what is written suits both.
+two dialects. The JavaScript SDK always sends `payload_size`. The Kotlin and iOS SDKs omit it if
+there is no payload, append a CRLF to a payload that `payload_size` does not count, and send the
+parameters and headers of a request as arrays. This module reads both; its frames suit both.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ __all__ = [
 ]
 
 HEADER_LIMIT = 65_536
-"""Bytes in a header, at most: a token of 8 KiB, and what the SDK tells of itself, many times."""
+"""Maximum size of a header in bytes: several times a token of 8 KiB and the SDK's own data."""
 
 ID_LENGTH = 256
-"""Characters in the id of a packet, at most; it is sent back as it came."""
+"""Maximum number of characters in the id of a packet; a reply repeats the id."""
 
 JSON = "application/json"
 
@@ -51,22 +51,22 @@ _LINE_END = b"\r\n"
 
 
 class MalformedFrame(Exception):
-    """A frame that has no packet in it, so that nothing can be answered. Its text says why."""
+    """A frame without a readable packet, so no reply is possible. The text says why."""
 
 
 class HeaderTooLarge(MalformedFrame):
-    """A frame whose header is larger than `HEADER_LIMIT`; `beginning` may find whose it is."""
+    """A frame whose header exceeds `HEADER_LIMIT`; `beginning` may still find its method and id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One message of either side.
+    """One message, from the client or the server.
 
     Attributes:
-        method: what it is: `init`, `message`, `reply`, …
-        id: what the reply to it must carry.
-        header: all members of the header, these two included.
-        payload: as it came, b"" if there is none.
+        method: kind of the packet: `init`, `message`, `reply`, …
+        id: id that the reply must repeat.
+        header: all members of the header, including `method` and `id`.
+        payload: unparsed payload, b"" if there is none.
     """
 
     method: str
@@ -77,13 +77,13 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a packet was taken, or why the connection ends.
+    """Result of a packet, or reason for the end of a connection.
 
     Attributes:
-        code: as of HTTP; below 300 is success.
-        name: the same in a word.
+        code: HTTP status; below 300 is success.
+        name: name of that status.
         error: the vendor's error code; None for success.
-        description: a sentence for a person; None where there is nothing to say.
+        description: a sentence for a human reader; None if there is none.
     """
 
     code: int
@@ -106,14 +106,14 @@ OK = Status(200, "OK")
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What a `message` asks of the service behind the socket.
+    """HTTP request inside a `message` packet.
 
     Attributes:
         method: `GET`, `POST`, …
-        host: the authority that the client believes to talk to.
+        host: the authority that the client addresses.
         path: percent-encoded, without a query.
-        params: the query's names and values, percent-encoded, in their order.
-        headers: names as they came, and values.
+        params: percent-encoded names and values of the query, in order.
+        headers: names, in the case that the client sent, and values.
     """
 
     method: str
@@ -129,19 +129,20 @@ _REPLY = re.compile(rb'TWILSOCK V3\.0 \d+\r\n\{(?:"id":"[^"\\]*",)?"method":"rep
 
 
 def is_reply(frame: bytes) -> bool:
-    """True for a frame that is a client's reply, as the vendor's SDKs write it.
+    """Return True for a `reply` frame as the vendor's SDKs write it.
 
-    They confirm each notification so, and nothing comes of it: not even that it is decoded.
+    The SDKs confirm each notification with such a frame. The server ignores it, so it need not be
+    decoded.
     """
     return _REPLY.match(frame) is not None
 
 
 def decode(frame: bytes) -> Packet:
-    """The packet in a frame.
+    """Decode the packet in a frame.
 
     Raises:
-        MalformedFrame: there is none.
-        HeaderTooLarge: its header is larger than `HEADER_LIMIT`.
+        MalformedFrame: the frame has no readable packet.
+        HeaderTooLarge: the header is larger than `HEADER_LIMIT`.
     """
     prefix = _PREFIX.match(frame)
     if prefix is None:
@@ -158,9 +159,10 @@ def decode(frame: bytes) -> Packet:
 
 
 def beginning(frame: bytes) -> Packet | None:
-    """The packet that a frame begins with, without its payload; None if it cannot be told.
+    """Decode the packet at the beginning of a frame, without its payload; None if unreadable.
 
-    The header need not be whole: then only `method` and `id` are read, with which the SDKs begin.
+    If the header is incomplete or too large, only `method` and `id` are read: the SDKs write them
+    first.
     """
     prefix = _PREFIX.match(frame)
     if prefix is None:
@@ -178,7 +180,7 @@ def beginning(frame: bytes) -> Packet | None:
 
 
 def encode(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
-    """A frame; `header` lacks only what describes the payload, which is JSON."""
+    """Encode a frame; adds `payload_size` and `payload_type` to `header`. The payload is JSON."""
     described = {**header, "payload_size": len(payload)}
     if payload:
         described["payload_type"] = JSON
@@ -189,37 +191,37 @@ def encode(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
 def encode_reply(
     packet_id: str, status: Status = OK, payload: bytes = b"", **members: Any
 ) -> bytes:
-    """The reply to the packet with that id; `members` are further ones of the header."""
+    """Encode the reply to the packet `packet_id`; `members` are added to the header."""
     return encode({"method": "reply", "id": packet_id, "status": status.body(), **members}, payload)
 
 
 def encode_notification(packet_id: str, message_type: str, payload: bytes) -> bytes:
-    """Something that happened; the client replies to it."""
+    """Encode a notification; the client replies to it."""
     header = {"method": "notification", "id": packet_id, "message_type": message_type}
     return encode({**header, "notification_ctx_id": ""}, payload)
 
 
 def encode_client_update(packet_id: str, update_type: str, message: str) -> bytes:
-    """News about the connection itself."""
+    """Encode a message about the connection itself."""
     header = {"method": "client_update", "id": packet_id, "client_update_type": update_type}
     return encode({**header, "client_update_message": message})
 
 
 def encode_ping(packet_id: str) -> bytes:
-    """A sign of life; the client replies to it."""
+    """Encode a ping; the client replies to it."""
     return encode({"method": "ping", "id": packet_id})
 
 
 def encode_close(packet_id: str, status: Status, payload: bytes = b"") -> bytes:
-    """The last packet of a connection."""
+    """Encode the last packet of a connection."""
     return encode({"method": "close", "id": packet_id, "status": status.body()}, payload)
 
 
 def http_request(packet: Packet) -> HttpRequest:
-    """The request in a `message`.
+    """Parse the HTTP request in a `message`.
 
     Raises:
-        Refusal: `BAD_REQUEST`, where there is none that could be carried out.
+        Refusal: `BAD_REQUEST` or `INVALID_PARAMETER` if the packet has no valid request.
     """
     given = packet.header.get("http_request")
     if not isinstance(given, dict):
@@ -246,7 +248,7 @@ def _header(text: bytes) -> dict[str, Any]:
 
 
 def _payload(size: Any, rest: bytes) -> bytes:
-    """What follows the header; without a size, a CRLF at its end is not part of it."""
+    """Cut the payload out of `rest`; a final CRLF that `size` does not count is removed."""
     if size is None:
         return rest.removesuffix(_LINE_END)
     if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= len(rest):
@@ -268,7 +270,7 @@ def _text(given: Mapping[str, Any], name: str) -> str:
 
 
 def _pairs(given: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ...]:
-    """A map of strings or of arrays of strings, taken apart; none at all is an empty one."""
+    """Flatten an object of strings or of arrays of strings into pairs; () if it is missing."""
     values = given.get(name)
     if values is None:
         return ()

@@ -1,4 +1,4 @@
-"""The parts of a running server, which every wire and route works with."""
+"""The parts of a running server, passed to every route and protocol."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Backend"]
 
 @dataclass(slots=True, eq=False)
 class Backend:
-    """The parts of a running server, put together by `app`."""
+    """The parts of a running server, built by `runtime.app`."""
 
     settings: Settings
     authenticator: Authenticator
@@ -75,13 +75,13 @@ class Backend:
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)
 
     def ready(self) -> bool:
-        """True while nothing is missing."""
+        """True while there are no `problems`."""
         return not self.problems()
 
     def problems(self) -> dict[str, str]:
-        """What keeps the server from its work, by name; it is ready while there is nothing.
+        """Why the server is not ready: a sentence by the name of each part; empty if it is ready.
 
-        Of `redis`, `feed` and `keys` this says how it is now; the others were reported.
+        `redis`, `feed` and `keys` are checked now; the others were reported to `Readiness`.
         """
         found = {
             "redis": self.redis.problem,
@@ -94,6 +94,6 @@ class Backend:
         return {name: text for name, text in found.items() if text is not None} | others
 
     async def webhooks_of_the_system(self, service_sid: str) -> str:
-        """What a write that nobody asked for does to the queue of webhooks."""
+        """The webhook argument of a write that the server makes by itself, such as an expiry."""
         service = await self.services.find(service_sid)
         return hook(service, self.settings.webhook_queue_limit, from_rest=True)

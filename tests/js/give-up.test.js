@@ -67,6 +67,7 @@ describe("a peer that replies late", () => {
     const names = Array.from({ length: TIMES }, (_, n) => String(n + 10));
     const refused = await Promise.all(names.map((name) => rejection(client.document(name))));
     assert.ok(refused.every(({ message }) => /no reply to open/.test(message)));
+    await until(() => late.length === TIMES);
     for (const answer of late) answer();
     await unsubscriptions(TIMES);
     assert.deepEqual(unsubscribed.map((sid) => sid.slice(-2)).sort(), names);

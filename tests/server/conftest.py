@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the server's parts on a real Redis, without a server around them."""
+"""Fixtures for tests of parts of the server on a real Redis, without a running server."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ REDIS_TIMEOUT = 2.0
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that the server runs on."""
+    """Run async tests on the event loop that the server uses."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One Redis for all tests that leave it as it was; each works in a service of its own."""
+    """One Redis for all tests that do not stop or configure it; each test uses its own service."""
     engine = EmbeddedRedis(tmp_path_factory.mktemp("store"), "no")
     with asyncio.Runner() as runner:
         yield runner.run(_started(engine))
@@ -46,20 +46,20 @@ async def _started(engine: EmbeddedRedis) -> Store:
 
 @pytest.fixture
 def service_sid() -> str:
-    """A service that no other test uses."""
+    """The SID of a service that no other test uses."""
     return f"IS{secrets.token_hex(16)}"
 
 
 @pytest.fixture
 async def admin(store: Store) -> AsyncIterator[Connection]:
-    """A connection to look at what is stored, and to change it behind everybody's back."""
+    """A direct connection to Redis, to inspect stored data or change it without the server."""
     async with store.connected() as connection:
         yield connection
 
 
 @pytest.fixture
 async def redis(store: Store) -> AsyncIterator[Redis]:
-    """The supervised connection, connected."""
+    """A started client of Redis."""
     redis = Redis(store.engine, REDIS_TIMEOUT)
     await redis.start()
     yield redis
@@ -78,14 +78,14 @@ def service(documents: Documents, service_sid: str) -> Service:
 
 @pytest.fixture
 async def published(store: Store, service_sid: str) -> AsyncIterator[Publications]:
-    """The events of the service."""
+    """The events that are published in the service of this test."""
     async with Publications.of(store, service_sid) as publications:
         yield publications
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The server's clock, to be set wrong."""
+    """The server's clock; a test may set it wrong."""
     clock = Clock(redis_clock.now_ms)
     for module in (commit, redis_clock):
         monkeypatch.setattr(module, "now_ms", clock)
@@ -94,5 +94,5 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def elapse(admin: Connection, service_sid: str) -> Elapse:
-    """Lets time pass for what expires in the service, in ms: brings all its deadlines nearer."""
+    """A function that lets milliseconds pass: it moves all expiries in the service nearer."""
     return elapsing(admin, service_sid)

@@ -1,4 +1,4 @@
-"""What only the account may do over REST: services and permissions, as a test asks for them."""
+"""REST client for requests that only the account may make: services and permissions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Account"]
 
 
 class Account:
-    """Calls with Basic credentials, or with a token to see that one is not enough.
+    """Calls with the account's Basic login, or with a token to test that a token is refused.
 
     Attributes:
-        http: the client, for requests that no method here makes.
+        http: the HTTP client, for requests that have no method here.
     """
 
     def __init__(self, server: RunningServer, token: str | None = None) -> None:
@@ -41,29 +41,29 @@ class Account:
         self.http.close()
 
     def call(self, method: str, *segments: str, **request: Any) -> httpx2.Response:
-        """Request what the segments name below `/v1/Services`."""
+        """Send a request to the path of these segments below `/v1/Services`."""
         path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
         return self.http.request(method, self._base_url + path, **request)
 
     def ok(self, method: str, *segments: str, **request: Any) -> Any:
-        """The body of the reply to a request that succeeds; None for none."""
+        """Send a request that must succeed; return the body of the reply, None if it is empty."""
         reply = self.call(method, *segments, **request)
         assert reply.is_success, reply.text
         return reply.json() if reply.content else None
 
     def service(self, **parameters: str) -> str:
-        """The SID of a new service."""
+        """Create a service and return its SID."""
         sid: str = self.ok("POST", data=parameters)["sid"]
         return sid
 
     def document(self, service: str, name: str | None = None, data: str = "{}") -> str:
-        """The SID of a new document."""
+        """Create a document and return its SID."""
         form = {"Data": data} if name is None else {"Data": data, "UniqueName": name}
         sid: str = self.ok("POST", service, "Documents", data=form)["sid"]
         return sid
 
     def permit(self, service: str, document: str, identity: str, rights: str) -> Any:
-        """Let an identity do what the letters say: `r`ead, `w`rite, `m`anage."""
+        """Grant an identity the rights in `rights`: `r`ead, `w`rite, `m`anage."""
         form = {
             name: str(name[0].lower() in rights).lower() for name in ("Read", "Write", "Manage")
         }
@@ -71,9 +71,9 @@ class Account:
         return self.ok("POST", *path, data=form)
 
     def revoke(self, service: str, document: str, identity: str) -> None:
-        """Take the permission of an identity away."""
+        """Revoke the permission of an identity."""
         self.ok("DELETE", service, "Documents", document, "Permissions", identity)
 
     def set_acl(self, service: str, enabled: bool) -> None:
-        """Let permissions count, or not."""
+        """Enable or disable permission checks in a service."""
         self.ok("POST", service, data={"AclEnabled": str(enabled).lower()})

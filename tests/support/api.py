@@ -1,4 +1,4 @@
-"""REST calls on the documents of a server, as a test writes them."""
+"""REST client for the documents of a server."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["DocumentsApi", "unique"]
 
 
 class DocumentsApi:
-    """The documents of one service, for one caller.
+    """The documents of one service, with the credentials of one caller.
 
     Attributes:
-        url: of the collection.
-        http: the client, for requests that no method here makes.
+        url: URL of the collection.
+        http: the HTTP client, for requests that have no method here.
     """
 
     def __init__(
         self, server: RunningServer, token: str | None = None, service: str = "default"
     ) -> None:
-        """`token`: an access token; None logs in with the account's Basic credentials."""
+        """`token`: an access token; None uses the account's Basic login."""
         self.url = f"{server.url}/v1/Services/{quote(service, safe='')}/Documents"
         self.http = httpx2.Client(
             auth=server.basic if token is None else None,
@@ -45,24 +45,24 @@ class DocumentsApi:
         self.http.close()
 
     def call(self, method: str, address: str | None = None, **request: Any) -> httpx2.Response:
-        """Request the collection, or the document of that SID or unique name."""
+        """Send a request to the collection, or to the document with this SID or unique name."""
         url = self.url if address is None else f"{self.url}/{quote(address, safe='')}"
         return self.http.request(method, url, **request)
 
     def create(self, **parameters: str) -> Any:
-        """The resource of a new document; fails if there is none."""
+        """Create a document and return its resource; fails if the server refuses."""
         reply = self.call("POST", data=parameters)
         assert reply.status_code == 201, reply.text
         return reply.json()
 
     def fetch(self, address: str) -> Any:
-        """The resource of a document; fails if there is none."""
+        """Fetch a document; fails if it does not exist."""
         reply = self.call("GET", address)
         assert reply.status_code == 200, reply.text
         return reply.json()
 
     def page(self, url: str | None = None, /, **query: str | int) -> Any:
-        """One page: the one of `query`, or the one at `url`."""
+        """Fetch one page, by `query` or by its `url`."""
         reply = self.http.get(url) if url else self.call("GET", params=query)
         assert reply.status_code == 200, reply.text
         return reply.json()

@@ -1,4 +1,4 @@
-"""A server's parts on a real Redis, without the server."""
+"""The parts of a server on a real Redis, without a running server."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from syncline_server.storage.services import Services
 __all__ = ["make_backend"]
 
 OPERATION_MEMORY = 120
-"""Seconds."""
+"""Seconds for which operation ids are kept."""
 
 
 def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
-    """Its hub hears of services, and is not started."""
+    """A backend whose hub receives changes of services but is not started."""
     documents, services = Documents(redis, OPERATION_MEMORY), Services(redis)
     settings = settings or Settings()
     hub = Hub(redis, documents, PATIENCE, delta_memory=settings.delta_memory)

@@ -21,7 +21,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-"""Root can start it, and it asks nobody but the server."""
+"""Let root start Chromium, and keep it from contacting any host but the server."""
 
 MISSING = "Chromium is missing; as root: apt-get install chromium"
 
@@ -34,11 +34,11 @@ def find_chromium() -> str:
     """The path of an installed Chromium or Chrome.
 
     Raises:
-        LookupError: there is none; its text is `MISSING`.
+        LookupError: none is installed; its text is `MISSING`.
     """
     for name in _NAMES:
         path = shutil.which(name)
-        # Run, not only looked up: Ubuntu's chromium-browser may be a stub that asks for a snap.
+        # Run it: Ubuntu's chromium-browser may be a stub that only asks to install a snap.
         if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:
             return path
     raise LookupError(MISSING)
@@ -48,9 +48,8 @@ class Browsing:
     """The pages of one browser profile.
 
     Attributes:
-        context: Playwright's.
-        errors: what the pages logged as errors, or did not catch; a test in which some are
-            expected clears it.
+        context: the browser context of Playwright.
+        errors: errors that pages logged or did not catch; a test that expects some clears the list.
     """
 
     def __init__(self, context: BrowserContext) -> None:
@@ -60,7 +59,7 @@ class Browsing:
         context.on("weberror", self._on_error)
 
     async def open(self, url: str, script: str | None = None) -> Page:
-        """A new window at `url`; `script` runs before those of the page."""
+        """Open a window at `url`; `script` runs before the scripts of the page."""
         page = await self.context.new_page()
         if script is not None:
             await page.add_init_script(script)
@@ -70,14 +69,14 @@ class Browsing:
     async def open_blank(
         self, server: RunningServer, html: str = _BLANK, **functions: Callable[..., object]
     ) -> Page:
-        """A new window of the server's origin.
+        """Open a window whose origin is the server.
 
         Args:
-            html: what it shows; by default nothing.
-            functions: what it can call, by name.
+            html: content of the page; empty by default.
+            functions: functions that the page can call, by name.
         """
-        # A page that Playwright made up would count as one from the Internet, and those may not
-        # connect to this machine.
+        # Load a page of the server first: Chromium treats a page that Playwright makes up as
+        # public, and public pages may not connect to this machine.
         page = await self.context.new_page()
         await page.route("**/favicon.ico", lambda route: route.fulfill(body=""))
         await page.goto(f"{server.url}/healthz")

@@ -1,4 +1,4 @@
-"""One caller on each wire, who does the same things to a document and says what came of it."""
+"""One client for each wire, all with the same operations on a document and the same outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.twilsock import TwilsockClient, twilsock_client
 __all__ = ["NATIVE_REQUESTS", "STALE", "WIRES", "Caller", "Connect", "Outcome"]
 
 STALE = "1"
-"""A revision that no document is at."""
+"""A revision that no document has."""
 
 ADDITION = '[{"op":"add","path":"/new","value":1}]'
 """A JSON patch."""
@@ -38,21 +38,22 @@ NATIVE_REQUESTS: dict[str, dict[str, Any]] = {
     "remove": {"do": "remove"},
     "remove stale": {"do": "remove", "if_match": STALE},
 }
-"""The requests of the native protocol, without the document."""
+"""Requests of the native protocol by operation, without the document's name."""
 
 Outcome = tuple[str, str]
-"""`ok`, or status and code as `403/54007`; and all that came with it, as text."""
+"""`ok`, or status and code as `403/54007`; and the whole reply as text."""
 
 Do = Callable[[str, str], Awaitable[Outcome]]
 
 
 class Caller:
-    """Somebody at the other end of one wire.
+    """A client of one wire.
 
     Attributes:
-        operations: those that the wire has.
-        do: carries one out, on the document of that SID or unique name.
-        removed: returns when the open document's removal is heard; None where nothing stays open.
+        operations: operations that the wire supports.
+        do: runs an operation on the document with a SID or unique name.
+        removed: waits for the `removed` event of the open document and returns it; None if the
+            wire has no subscriptions.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Caller:
 
 
 Connect = Callable[[RunningServer, str, str | None], AbstractAsyncContextManager[Caller]]
-"""A caller in a service, with a token; over HTTP, None for Basic credentials and "" for none."""
+"""Opens a caller for a service and a token; over HTTP, None is Basic and "" no credentials."""
 
 
 @asynccontextmanager
@@ -101,7 +102,7 @@ async def rest(server: RunningServer, service: str, token: str | None) -> AsyncI
 
 @asynccontextmanager
 async def v3(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
-    """The vendor's v3 API over plain HTTP."""
+    """The vendor's v3 API over HTTP."""
 
     async def do(operation: str, address: str) -> Outcome:
         method, path, body, headers = _v3_request(operation, address)
@@ -121,7 +122,7 @@ async def sse(server: RunningServer, service: str, token: str | None) -> AsyncIt
     opened: list[EventStream] = []
 
     async def do(operation: str, address: str) -> Outcome:
-        # Entered by hand: a stream that was opened lasts as long as the caller.
+        # Entered without `with`: the stream stays open until the caller is closed.
         entered = event_stream(server, address, token=token, service=service)
         stream = await entered.__aenter__()
         streams.append(entered)
@@ -147,7 +148,7 @@ async def sse(server: RunningServer, service: str, token: str | None) -> AsyncIt
 
 @asynccontextmanager
 async def native(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
-    """The native protocol; the service is the token's."""
+    """The native protocol; the token determines the service."""
 
     async def do(operation: str, address: str) -> Outcome:
         reply = await socket.ask(document=address, **NATIVE_REQUESTS[operation])
@@ -167,7 +168,7 @@ async def native(server: RunningServer, service: str, token: str | None) -> Asyn
 
 @asynccontextmanager
 async def twilsock(server: RunningServer, service: str, token: str | None) -> AsyncIterator[Caller]:
-    """The vendor's protocol, as its SDKs use it; the service is the token's."""
+    """The vendor's protocol, as its SDKs use it; the token determines the service."""
 
     async def do(operation: str, address: str) -> Outcome:
         if operation == "open":
@@ -196,11 +197,11 @@ V3_OPERATIONS = {
     "remove",
     "remove stale",
 }
-"""What the vendor's v3 API has requests for."""
+"""Operations of the vendor's v3 API."""
 
 
 def _v3_request(operation: str, address: str) -> tuple[str, str, Any, dict[str, Any]]:
-    """Method, path below the service, body (None for none), and headers with `_` for `-`."""
+    """Method, path below the service, body (None sends none), and headers with `_` for `-`."""
     body = {
         "set": {"data": {"new": 1}},
         "set stale": {"data": {"new": 1}},
@@ -232,7 +233,7 @@ async def _subscribe(client: TwilsockClient, sid: str) -> Outcome:
 
 
 def _http(server: RunningServer, token: str | None) -> httpx2.AsyncClient:
-    # There is no TLS, and certificates take time to load.
+    # Skip loading certificates, which takes time: the server has no TLS.
     return httpx2.AsyncClient(
         auth=server.basic if token is None else None,
         headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -253,4 +254,4 @@ WIRES: dict[str, Connect] = {
     "native": native,
     "twilsock": twilsock,
 }
-"""By name."""
+"""Function that opens a caller, by the name of its wire."""

@@ -1,4 +1,4 @@
-"""Certificates for servers, and an authority that clients can be told to trust."""
+"""A certificate authority for tests, and the server certificates that it issues."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ __all__ = ["CertificateAuthority", "Identity", "serial_of", "shown_serial"]
 DAY = timedelta(days=1)
 
 TIMEOUT = 20.0
-"""Seconds after which a server that does not answer has failed."""
+"""Seconds for a connection and its TLS handshake."""
 
 
 class Identity:
-    """The certificate and the key of a server on this machine, in files.
+    """The certificate and the private key of a server on this machine, in files.
 
     Attributes:
         certificate, key: PEM files.
-        options: of `syncline serve`.
+        options: options of `syncline serve` that name them.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -44,15 +44,15 @@ class Identity:
 
     @property
     def serial(self) -> int:
-        """What tells the certificate from others."""
+        """The serial number of the certificate."""
         return x509.load_pem_x509_certificate(self.certificate.read_bytes()).serial_number
 
 
 class CertificateAuthority:
-    """Vouches for certificates of 127.0.0.1 and localhost.
+    """Issues certificates for 127.0.0.1 and localhost.
 
     Attributes:
-        certificate: a PEM file with its own.
+        certificate: PEM file with the authority's own certificate.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -66,17 +66,17 @@ class CertificateAuthority:
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """For clients that trust it, and nobody else."""
+        """TLS context of a client that trusts only this authority."""
         return ssl.create_default_context(cafile=self.certificate)
 
     def issue(
         self, directory: Path, *, life: timedelta = DAY, passphrase: bytes | None = None
     ) -> Identity:
-        """Write a new certificate and its key, in the place of those that are there.
+        """Write a new certificate and its key; they replace those in `directory`.
 
         Args:
-            life: how long it is good for; one below 0 has been over for as long.
-            passphrase: encrypts the key.
+            life: time until the certificate expires; a negative value is the time since it expired.
+            passphrase: encrypts the key; None leaves it unencrypted.
         """
         directory.mkdir(exist_ok=True)
         identity = Identity(directory)
@@ -108,10 +108,10 @@ class CertificateAuthority:
 
 
 def shown_serial(port: int, *, server_name: str | None = None) -> int:
-    """The serial number of the certificate that a server on this machine shows.
+    """The serial number of the certificate that a server on this machine presents.
 
     Raises:
-        OSError: there is no handshake.
+        OSError: the connection or the handshake failed.
     """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -123,7 +123,7 @@ def shown_serial(port: int, *, server_name: str | None = None) -> int:
 
 
 def serial_of(certificate: bytes | None) -> int:
-    """The serial number of a certificate in DER form; fails if there is none."""
+    """The serial number of a certificate in DER form; fails if `certificate` is None."""
     assert certificate is not None
     return x509.load_der_x509_certificate(certificate).serial_number
 

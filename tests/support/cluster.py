@@ -1,4 +1,4 @@
-"""A Redis Cluster on this machine: three masters, a replica each."""
+"""A Redis Cluster on this machine: three masters with one replica each."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from syncline_server.storage.redis.connection import (
 __all__ = ["PATIENCE", "Cluster", "ClusterNode", "free_ports"]
 
 PATIENCE = 30.0
-"""Seconds after which something that is waited for is held to have failed."""
+"""Seconds after which a wait fails."""
 
 SLOTS = 16_384
 
 
 @dataclass
 class ClusterNode:
-    """One server; `identifier` is the Cluster's own name for it."""
+    """One Redis server; `identifier` is its node id in the Cluster."""
 
     port: int
     directory: Path
@@ -64,7 +64,7 @@ class ClusterNode:
             self.process.wait()
 
     async def ask(self, *command: str | int) -> Any:
-        """The reply to one command, once the server takes connections."""
+        """Send one command, as soon as the server accepts connections; return the reply."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
@@ -79,7 +79,7 @@ class ClusterNode:
 
 
 class Cluster:
-    """Started by `start`, ended by `stop`."""
+    """A Cluster that runs from `start` to `stop`."""
 
     def __init__(self, directory: Path) -> None:
         self.nodes = [
@@ -119,7 +119,7 @@ class Cluster:
                 node.process.wait()
 
     def master_of(self, key: str) -> ClusterNode:
-        """As the slots were given out at the start."""
+        """The master that `start` assigned the slot of `key` to."""
         return self.masters[key_slot(key.encode()) // (SLOTS // 3 + 1)]
 
     def replica_of(self, master: ClusterNode) -> ClusterNode:
@@ -132,7 +132,7 @@ class Cluster:
                 await asyncio.sleep(0.05)
 
     async def until_replicated(self, master: ClusterNode) -> None:
-        """Return when the replica has all that the master has."""
+        """Return when the replica has all data of the master."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 info = (await master.ask("INFO", "replication")).decode()
@@ -142,7 +142,7 @@ class Cluster:
                 await asyncio.sleep(0.02)
 
     async def move_slot(self, slot: int, source: ClusterNode, target: ClusterNode) -> None:
-        """As `redis-cli --cluster reshard` does it, key by key."""
+        """Move a slot with all its keys, as `redis-cli --cluster reshard` does."""
         await target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.identifier)
         await source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.identifier)
         while keys := await source.ask("CLUSTER", "GETKEYSINSLOT", slot, 10):
@@ -171,10 +171,10 @@ class Cluster:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of which the one 10,000 above is free as well: a node's bus is there.
+    """Free ports for Cluster nodes; the port 10,000 above each, for the bus, is free too.
 
-    Both lie below the ports that the system gives to outgoing connections. Random, because other
-    processes that run tests look for ports at the same moment.
+    All are below the range that the system uses for outgoing connections. They are random, because
+    other test processes may choose ports at the same moment.
     """
     with ExitStack() as held:
         ports: list[int] = []

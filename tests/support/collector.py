@@ -1,4 +1,4 @@
-"""A collector of traces: takes OTLP over HTTP, as those of OpenTelemetry do."""
+"""A collector of traces that receives OTLP over HTTP, as OpenTelemetry's does."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["CollectedSpan", "Collector"]
 
 
 class CollectedSpan:
-    """One span.
+    """A received span.
 
     Attributes:
-        name, kind: as they were sent.
-        trace_id, span_id, parent_id: hexadecimal; the last is "" for a root.
-        attributes: its own.
-        resource: those of the process that made it.
-        is_error: True if its status says so.
+        name, kind: as sent.
+        trace_id, span_id, parent_id: hexadecimal; `parent_id` is "" for a root span.
+        attributes: attributes of the span.
+        resource: attributes of the process that made the span.
+        is_error: True if the status of the span is an error.
         began, ended: nanoseconds since the epoch.
     """
 
@@ -46,11 +46,11 @@ class CollectedSpan:
 
 
 class Collector:
-    """Runs within `with`, in threads of its own.
+    """Runs in its own threads within `with`.
 
     Attributes:
-        url: for `--otlp-endpoint`.
-        paths: to which something was sent.
+        url: URL for `--otlp-endpoint`.
+        paths: paths that received a request.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Collector:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def wait(self, wanted: Callable[[list[CollectedSpan]], object]) -> list[CollectedSpan]:
-        """All spans that came, once they are as wanted. Blocks."""
+        """Block until `wanted(spans)` is true; return all spans received so far."""
         with self._changed:
             if not self._changed.wait_for(lambda: wanted(self._spans), WAIT):
                 raise TimeoutError(f"there are only {[span.name for span in self._spans]}")
@@ -109,7 +109,7 @@ class Collector:
                 self.wfile.write(reply)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """The test's output is for the test."""
+                """Log nothing to the output of the test."""
 
         return Handler
 

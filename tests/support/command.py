@@ -1,4 +1,4 @@
-"""Running the command `syncline` inside the test's own process."""
+"""Runs the command `syncline` in the process of the test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CommandLine", "Outcome"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended, and what it wrote."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -38,10 +38,10 @@ class Outcome:
 
 
 class CommandLine:
-    """Calls of `syncline`, as from a shell whose stdout is a pipe.
+    """Calls `syncline` as a shell does whose stdout is a pipe.
 
     Attributes:
-        environ: the variables that each call sees besides its own.
+        environ: environment variables that are set in every call.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +52,7 @@ class CommandLine:
     def __call__(
         self, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None
     ) -> Outcome:
-        """Carry out `syncline` with these arguments."""
+        """Run `syncline` with these arguments."""
         self._capsys.readouterr()
         with self._monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["syncline", *arguments])

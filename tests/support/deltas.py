@@ -1,4 +1,4 @@
-"""A document as a client keeps it that asked for deltas."""
+"""The state that a client keeps of a document for which it receives deltas."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Mirror"]
 
 
 class Mirror:
-    """What the messages of a raw socket tell of one document; an event that cannot be fails.
+    """The state of one document, built from messages of a raw socket; asserts that each is valid.
 
     Attributes:
-        sid: of the document.
-        data, revision: the state that the last reply to `open`, or the last event, told.
-        forms: how many events were `whole`, a `delta`, or `bare`.
-        written: the data of own writes, by revision, for who expects their events to be bare.
+        sid: SID of the document.
+        data, revision: the state after the reply to `open`, or after the last event.
+        forms: number of events that were `whole`, a `delta`, or `bare`.
+        written: data of the test's own writes by revision, needed if their events are bare.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -30,7 +30,7 @@ class Mirror:
         self.written: dict[str, Any] = {}
 
     def take(self, event: dict[str, Any]) -> None:
-        """Take an `updated` event."""
+        """Apply an `updated` event."""
         assert event["event"] == "updated"
         document = event["document"]
         assert int(document["revision"]) > int(self.revision)

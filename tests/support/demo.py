@@ -1,4 +1,4 @@
-"""The demo page, as a test uses it."""
+"""Page object of the demo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DemoWindow:
     """One window with the demo.
 
     Attributes:
-        page: Playwright's.
+        page: the page of Playwright.
     """
 
     def __init__(self, page: Page) -> None:
@@ -25,7 +25,7 @@ class DemoWindow:
 
     @classmethod
     async def open(cls, browsing: Browsing, server: RunningServer, name: str | None = None) -> Self:
-        """A new window, once its documents are open; `name` None leaves it the one it made up."""
+        """Open a window, wait for its documents; `name` None keeps the generated name."""
         script = name and f"sessionStorage.setItem('syncline-demo-identity', '{name}');"
         window = cls(await browsing.open(f"{server.url}/demo", script))
         await window.expect_open()
@@ -33,48 +33,48 @@ class DemoWindow:
 
     @property
     def connection(self) -> Locator:
-        """The text that tells the state of the connection."""
+        """The text that shows the state of the connection."""
         return self.page.locator("#connection")
 
     @property
     def count(self) -> Locator:
-        """The number that is shared."""
+        """The shared number."""
         return self.page.locator("#count")
 
     @property
     def removed(self) -> Locator:
-        """The text that tells that `user_prefs` is gone; empty while it is there."""
+        """The text that reports the removal of `user_prefs`; empty while the document exists."""
         return self.page.locator("#removed")
 
     @property
     def name(self) -> Locator:
-        """The input of the name under which it writes."""
+        """The input for the name of the writer."""
         return self.page.get_by_label("You are")
 
     @property
     def writer(self) -> Locator:
-        """Who wrote last."""
+        """The name of the last writer."""
         return self.page.locator("#writer")
 
     def colour(self, key: str) -> Locator:
-        """The input of a colour: `background`, `surface`, `text` or `accent`."""
+        """The input for a colour: `background`, `surface`, `text` or `accent`."""
         return self.page.locator(f"input[name={key}]")
 
     async def press(self, label: str) -> None:
-        """Press the button that is labelled so."""
+        """Press the button with this label."""
         await self.page.get_by_role("button", name=label, exact=True).click()
 
     async def expect_open(self) -> None:
-        """Wait until it is connected and shows the two documents."""
+        """Wait until the page is connected and shows its two documents."""
         await expect(self.connection).to_have_attribute("data-state", "connected")
         await expect(self.page.locator("#stage")).to_have_attribute("data-state", "open")
         await expect(self.count).to_have_text(re.compile(r"\d+"))
 
     async def revision(self) -> str:
-        """Of `user_prefs`, as it is shown."""
+        """The revision of `user_prefs` that the page shows."""
         return await self.page.locator("#revision").inner_text()
 
     async def painted(self, key: str) -> str:
-        """The colour that the picture of the app has for a key."""
+        """The colour of a key in the preview of the app."""
         script = "(stage, key) => stage.style.getPropertyValue(`--${key}`)"
         return str(await self.page.locator("#stage").evaluate(script, key))

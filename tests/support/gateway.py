@@ -1,4 +1,4 @@
-"""What can stand between a client and a server, and how it misbehaves."""
+"""A gateway between client and server, with the faults that real gateways show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHUNK = 65_536
 
 
 def page(status: str, body: str = "<html>", *headers: str) -> bytes:
-    """A reply of a gateway, an HTML page unless `headers` say otherwise."""
+    """A reply of a gateway: an HTML page, unless `headers` set another Content-Type."""
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     if not any(header.lower().startswith("content-type") for header in headers):
         head.append("Content-Type: text/html")
@@ -26,19 +26,19 @@ def page(status: str, body: str = "<html>", *headers: str) -> bytes:
 
 
 class Gateway:
-    """A gateway in front of a server, which is a forward proxy too.
+    """A gateway in front of a server; it is also a forward proxy.
 
-    Used as `async with Gateway(server) as gateway`; the end cuts what is left.
+    Used as `async with Gateway(server) as gateway`; leaving the block cuts all connections.
 
     Attributes:
-        url: the base URL to give to a client, with the constructor's prefix; or that of the proxy.
-        prefix: a path that is taken off before a request is passed on; others are answered 404.
-        reply: what answers each new connection in the place of the server; None passes it on. A
-            function is asked with the head of the request.
-        keeps_alive: False makes each request come by a connection of its own, so that each is seen.
-        swallows_upgrades: True reads requests for a WebSocket and never answers.
-        cut_after: seconds after which each connection that is passed on is cut; None never.
-        heads: of all requests that opened a connection.
+        url: base URL for a client, prefix included; also the URL of the forward proxy.
+        prefix: path that is removed before a request is passed on; other paths get 404.
+        reply: reply to the first request of each new connection, instead of the server's. A
+            function is called with the head of the request. None passes the connection on.
+        keeps_alive: False closes the connection after each request, so that `heads` shows all.
+        swallows_upgrades: True reads a WebSocket upgrade and never answers it.
+        cut_after: seconds after which each connection is cut; None never cuts.
+        heads: head of the first request of every connection.
     """
 
     def __init__(self, server: RunningServer, prefix: str = "") -> None:
@@ -80,11 +80,11 @@ class Gateway:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def freeze(self) -> None:
-        """Pass nothing more on any connection that there is, and close none."""
+        """Stop passing bytes on all current connections, but keep them open."""
         self._passing = object()
 
     async def came(self, number: int, wanted: str = "") -> None:
-        """Return when so many requests with `wanted` in their heads have come."""
+        """Return when `number` requests with `wanted` in their heads have arrived."""
         async with asyncio.timeout(WAIT), self._came:
             await self._came.wait_for(lambda: sum(wanted in head for head in self.heads) >= number)
 
@@ -102,7 +102,7 @@ class Gateway:
             async with asyncio.timeout(self.cut_after):
                 await self._answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the other side left; or `cut_after`: TimeoutError is an OSError
+            pass  # the other side left, or `cut_after` passed: TimeoutError is an OSError
 
     async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -151,7 +151,7 @@ class Gateway:
     async def _pass(self, source: StreamReader, sink: StreamWriter, passing: object) -> None:
         while data := await source.read(CHUNK):
             if passing is not self._passing:
-                await asyncio.Event().wait()  # until it is cut
+                await asyncio.Event().wait()  # frozen: wait until the connection is cut
             sink.write(data)
             await sink.drain()
         if passing is not self._passing:

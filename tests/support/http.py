@@ -1,4 +1,4 @@
-"""A small real HTTP server that answers as a test says."""
+"""A small real HTTP server whose answers a test chooses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Ask", "HttpServer", "Reply", "forwarding", "json_reply"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request as it came; `target` is its path with the query."""
+    """A received request; `target` is its path with the query."""
 
     method: str
     target: str
@@ -27,7 +27,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What it is answered."""
+    """The answer to a request."""
 
     status: int
     body: bytes = b""
@@ -35,21 +35,21 @@ class Reply:
 
 
 def json_reply(status: int, value: Any, **headers: str) -> Reply:
-    """`value` as JSON; `_` in the names of headers stands for `-`."""
+    """A reply with `value` as JSON; `_` in the names of headers becomes `-`."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     return Reply(status, orjson.dumps(value), named)
 
 
 class HttpServer:
-    """Serves from construction until the `with` ends, each connection in a thread of its own.
+    """Serves from construction until the `with` block ends, each connection in its own thread.
 
     Attributes:
-        url: its base URL.
-        asked: every request so far, in the order of their coming.
+        url: base URL of this server.
+        asked: every request so far, in order of arrival.
     """
 
     def __init__(self, answer: Callable[[Ask], Reply | None]) -> None:
-        """`answer`: may block; None breaks the connection instead."""
+        """`answer`: returns the reply; may block. None closes the connection without a reply."""
         self.asked: list[Ask] = []
         recorded = self.asked
 
@@ -98,7 +98,7 @@ class HttpServer:
 
 
 def forwarding(url: str) -> Callable[[Ask], Reply]:
-    """Answers with what the server at `url` answers."""
+    """An answer function that forwards each request to the server at `url`."""
 
     def answer(ask: Ask) -> Reply:
         kept = ("Authorization", "Content-Type", "Idempotency-Key")

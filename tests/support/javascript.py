@@ -1,4 +1,4 @@
-"""What the browser client makes of the same values, asked of Node."""
+"""Runs functions of the browser client in Node, to compare them with those in Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROGRAM = Path(__file__).parents[1] / "js/twin.js"
 
 
 class Twin:
-    """The program `tests/js/twin.js` while it runs; used as a context manager."""
+    """The running program `tests/js/twin.js`; a context manager."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -23,7 +23,7 @@ class Twin:
         )
 
     def ask(self, **question: Any) -> Any:
-        """Its answer; the question must be JSON."""
+        """Send a question, which must be JSON; return the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(orjson.dumps(question) + b"\n")

@@ -1,4 +1,4 @@
-"""API keys of a running server, as its account makes and revokes them."""
+"""Adds and revokes API keys of a running server over REST."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["Key", "KeysApi", "until"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key, and what proves it."""
+    """An API key and its secret."""
 
     sid: str
     secret: str
 
     @property
     def login(self) -> tuple[str, str]:
-        """User and password."""
+        """Basic login: user and password."""
         return self.sid, self.secret
 
     def token(
@@ -36,13 +36,13 @@ class Key:
         ttl: int = 3600,
         service: str = "default",
     ) -> str:
-        """An access token for the server, signed by this key."""
+        """Make an access token for the server, signed by this key."""
         credentials = replace(server.credentials, api_keys={self.sid: self.secret})
         return mint_token(credentials, identity, ttl, service)
 
 
 class KeysApi:
-    """Calls with the account's own login."""
+    """The API keys of a server, with the account's own login."""
 
     def __init__(self, server: RunningServer) -> None:
         self.http = httpx2.Client(base_url=server.url, auth=server.basic, timeout=20, verify=False)
@@ -59,19 +59,19 @@ class KeysApi:
         self.http.close()
 
     def add(self, *, login_only: bool = False) -> Key:
-        """A new key."""
+        """Add a key."""
         reply = self.http.post("/v1/Keys", data={"LoginOnly": str(login_only).lower()})
         assert reply.status_code == 201, reply.text
         return Key(reply.json()["sid"], reply.json()["secret"])
 
     def revoke(self, sid: str) -> None:
-        """End one."""
+        """Revoke a key."""
         reply = self.http.delete(f"/v1/Keys/{sid}")
         assert reply.status_code == 204, reply.text
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again and again until it holds: a process tells nobody that it has learned of a key."""
+    """Poll until `condition` holds: no event reports that a process has loaded a key."""
     async with asyncio.timeout(WAIT):
         while not await condition():
             await asyncio.sleep(0.02)

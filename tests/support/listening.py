@@ -1,4 +1,4 @@
-"""What a client tells a test, one thing after the other."""
+"""Records the events of a client, so that a test can wait for them one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Heard", "all_quiet", "hear", "state"]
 
 
 class Heard:
-    """A callback that keeps what it is called with."""
+    """A callback that queues its arguments."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
@@ -22,12 +22,12 @@ class Heard:
         self._queue.put_nowait(event)
 
     async def next(self) -> Any:
-        """The oldest that was not taken; waits for it."""
+        """Take the oldest queued event; wait if there is none."""
         async with asyncio.timeout(WAIT):
             return await self._queue.get()
 
     async def until(self, wanted: Callable[[Any], object]) -> list[Any]:
-        """Everything that was not taken, up to the first that is wanted; waits for it."""
+        """Take all events up to the first for which `wanted` is true; wait for it."""
         taken = [await self.next()]
         while not wanted(taken[-1]):
             taken.append(await self.next())
@@ -35,7 +35,7 @@ class Heard:
 
 
 def hear(document: Document) -> Heard:
-    """Every event of a handle, from now on."""
+    """Record every event of a document from now on."""
     heard = Heard()
     for name in ("updated", "removed"):
         document.on(name, heard)
@@ -43,7 +43,7 @@ def hear(document: Document) -> Heard:
 
 
 async def state(client: Client, wanted: ConnectionState) -> None:
-    """Return when the connection is in that state."""
+    """Return when the connection of the client is in the state `wanted`."""
     changed = asyncio.Event()
 
     def note(change: StateChanged) -> None:
@@ -60,7 +60,7 @@ async def state(client: Client, wanted: ConnectionState) -> None:
 
 
 async def all_quiet(before: set[asyncio.Task[Any]]) -> None:
-    """Return when no task runs but those of `before`."""
+    """Return when only the tasks in `before` still run."""
     async with asyncio.timeout(WAIT):
         while asyncio.all_tasks() - before:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A document that holds a secret, and what becomes of it under every operation and right."""
+"""The authorization matrix: a document with a secret, and the effect of each operation on it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["PATCHES", "SECRET", "Target", "left_by", "may_see", "outcome_on", "p
 SECRET = "what nobody may learn"
 
 PATCHES = {"merge", "operations", "increment"}
-"""The operations that change what is there by a rule."""
+"""Operations that compute the new data from the current data."""
 
 
 def rows(table: str) -> dict[str, dict[str, str]]:
-    """The outcome by operation and column."""
+    """Parse a table: the outcome by operation and column."""
     head, *lines = [
         [cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()
     ]
@@ -25,7 +25,7 @@ def rows(table: str) -> dict[str, dict[str, str]]:
 
 
 def pairs(rows: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Each wire with each operation of the table that it has."""
+    """Every wire with each operation of the table that it supports."""
     for_account = {"permissions", "permit"}
     v3 = rows.keys() - {"open", "open or create", "list"} - PATCHES - for_account
     operations = {
@@ -39,19 +39,21 @@ def pairs(rows: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def outcome_on(wire: str, operation: str, outcome: str) -> str:
-    """The outcome of a table on one wire.
+    """The outcome that a wire reports for an outcome of the table.
 
-    Twilsock answers a subscription without the right to read as if the object were gone.
+    Twilsock answers a subscription without the right to read as if the object did not exist.
     """
     is_refused = (wire, operation, outcome) == ("twilsock", "open", "403/54007")
     return "404/54100" if is_refused else outcome
 
 
 class Target:
-    """A document that holds the secret.
+    """A document that contains the secret.
 
     Attributes:
-        name: its unique name; or for `create`, one that is free.
+        name: unique name of the document.
+        address: what the operation names: the unique name, the SID for `open`, or for `create` a
+            name that is free.
     """
 
     def __init__(self, account: Account, service: str, operation: str) -> None:
@@ -62,13 +64,13 @@ class Target:
         self.address = {"create": unique("new"), "open": self.sid}.get(operation, self.name)
 
     def data(self) -> Any:
-        """What the document holds; None if it is gone."""
+        """The current data of the document; None if it was removed."""
         reply = self.account.call("GET", self.service, "Documents", self.sid)
         return reply.json()["data"] if reply.status_code == 200 else None
 
 
 def left_by(operation: str, outcome: str) -> Any:
-    """What the document holds after an operation with that outcome."""
+    """The expected data of the document after an operation with this outcome."""
     if outcome == "ok" and operation in PATCHES:
         return {"secret": SECRET, "new": 1}
     if outcome == "ok" and operation in ("set", "remove"):
@@ -77,7 +79,7 @@ def left_by(operation: str, outcome: str) -> Any:
 
 
 def may_see(operation: str, rights: str, outcome: str) -> bool:
-    """Whether the reply shows what the document holds; `rights` as `Account.permit` has them."""
+    """Whether the reply may show the document's data; `rights` as in `Account.permit`."""
     if "r" not in rights or operation in ("create", "create taken", "set"):
         return False
     return outcome == "ok" or operation in ("set stale", "remove stale")

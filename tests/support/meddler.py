@@ -1,4 +1,4 @@
-"""A proxy that reads the messages of a server to its WebSockets, and changes what a test wants."""
+"""A proxy that passes a server's WebSocket messages to a function, which may change them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from support.server import RunningServer
 __all__ = ["Meddle", "meddler"]
 
 Meddle = Callable[[bytes], bytes | None]
-"""Takes a message of the server; returns what the client gets in its place, None for nothing."""
+"""Takes a message of the server; returns the message for the client, or None to drop it."""
 
 CHUNK = 65_536
 
 
 @asynccontextmanager
 async def meddler(server: RunningServer, meddle: Meddle) -> AsyncIterator[str]:
-    """Run one; gives the base URL for clients. What is no WebSocket passes as it is."""
+    """Run a proxy; yield its base URL. Other traffic than WebSocket passes unchanged."""
     meddling = _Meddling(server, meddle)
     listener = await asyncio.start_server(meddling.serve, "127.0.0.1", 0)
     async with listener:
@@ -27,14 +27,14 @@ async def meddler(server: RunningServer, meddle: Meddle) -> AsyncIterator[str]:
 
 
 class _Meddling:
-    """All its connections."""
+    """The connection handler of the proxy."""
 
     def __init__(self, server: RunningServer, meddle: Meddle) -> None:
         self._port = server.port
         self._meddle = meddle
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Serve one client, until either side is gone."""
+        """Serve one client until either side closes the connection."""
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
         ways = [
             asyncio.create_task(_pass(reader, server_writer)),
@@ -67,14 +67,14 @@ class _Meddling:
 
 
 class _Frames:
-    """Frames of a server (RFC 6455, section 5.2): not masked, and here not compressed."""
+    """Reader of a server's frames (RFC 6455, section 5.2), which are unmasked and uncompressed."""
 
     def __init__(self, reader: StreamReader, first: bytes) -> None:
         self._reader = reader
         self._pending = first
 
     async def next(self) -> tuple[int, bytes]:
-        """First byte and payload of the next one."""
+        """First byte and payload of the next frame."""
         opcode, size = await self._take(2)
         assert not opcode & 0x40, "compressed"
         if size == 126:

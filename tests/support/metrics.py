@@ -1,4 +1,4 @@
-"""What a server counts, as Prometheus would read it."""
+"""Reads the metrics of a server, as Prometheus does."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["Scrape", "hits", "hits_reach", "scrape"]
 
 
 class Scrape:
-    """The samples of one look."""
+    """The samples of one scrape."""
 
     def __init__(self, text: str) -> None:
         self.families = list(text_string_to_metric_families(text))
         self.samples = [sample for family in self.families for sample in family.samples]
 
     def value(self, name: str, **labels: str) -> float:
-        """That of the one sample with these labels, and maybe others."""
+        """The value of the only sample that has these labels; it may have others too."""
         [value] = [
             sample.value
             for sample in self.samples
@@ -30,7 +30,7 @@ class Scrape:
         return float(value)
 
     def total(self, name: str, **labels: str) -> float:
-        """The sum of all samples with these labels; 0 of none."""
+        """The sum of all samples that have these labels; 0 if there are none."""
         return float(
             sum(
                 sample.value
@@ -40,24 +40,24 @@ class Scrape:
         )
 
     def labels(self, name: str) -> Iterable[str]:
-        """All values of a label, each as often as it stands."""
+        """The value of a label in every sample; "" where a sample lacks the label."""
         return [sample.labels.get(name, "") for sample in self.samples]
 
 
 def scrape(server: RunningServer) -> Scrape:
-    """Look once."""
+    """Fetch and parse the metrics once."""
     reply = httpx2.get(f"{server.url}/metrics")
     assert reply.status_code == 200, reply.text
     return Scrape(reply.text)
 
 
 def hits(server: RunningServer, bound: str) -> float:
-    """How often a limit was hit."""
+    """Number of times that a limit was hit."""
     return scrape(server).value("syncline_bound_hits_total", bound=bound)
 
 
 async def hits_reach(server: RunningServer, bound: str, count: int) -> None:
-    """Return when it was hit so often: nobody tells that."""
+    """Return when a limit was hit `count` times; polls, because no event reports it."""
     async with asyncio.timeout(20):
         while hits(server, bound) < count:
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A server of the native protocol that says what a test tells it to."""
+"""A scripted server of the native protocol: a test chooses each reply."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Peer", "PeerConnection", "document", "peer"]
 
 
 class PeerConnection:
-    """One client that came, and was welcomed unless the test does that itself.
+    """The connection of one client, authenticated unless the test does that itself.
 
     Attributes:
-        socket: what it runs on.
-        token: what it authenticated with.
+        socket: the WebSocket.
+        token: the token of the client; "" before `welcome`.
     """
 
     def __init__(self, socket: ServerConnection) -> None:
@@ -38,40 +38,40 @@ class PeerConnection:
         return {name: value for name, value in self._last.items() if name != "id"}
 
     async def ok(self, **body: Any) -> None:
-        """Answer the last request that was received."""
+        """Reply to the last request that was received with `ok`."""
         await self.send(id=self._last["id"], ok=body)
 
     async def refuse(self, code: int, status: int, **members: Any) -> None:
-        """Refuse the last request that was received."""
+        """Reply to the last request that was received with an error."""
         error = {"code": code, "status": status, "message": "no", "retry": False, **members}
         await self.send(id=self._last["id"], error=error)
 
     async def send(self, **message: Any) -> None:
-        """Send a message as it is."""
+        """Send a message unchanged."""
         await self.socket.send(orjson.dumps(message), text=True)
 
     async def welcome(self) -> None:
-        """Take any token."""
+        """Receive `auth` and accept any token."""
         self.token = (await self.receive())["token"]
         await self.ok(identity="alice", service_sid="IS", expires_in=60, data_limit=16_384)
 
 
 class Peer:
-    """Attributes: `url`: the base URL for a client."""
+    """The scripted server; `url` is the base URL for clients."""
 
     def __init__(self, url: str, connections: asyncio.Queue[PeerConnection]) -> None:
         self.url = url
         self._connections = connections
 
     async def next(self) -> PeerConnection:
-        """The next client; waits for it."""
+        """Wait for the next client and return its connection."""
         async with asyncio.timeout(WAIT):
             return await self._connections.get()
 
 
 @asynccontextmanager
 async def peer(*, welcome: bool = True) -> AsyncIterator[Peer]:
-    """A server on a port of its own. With `welcome` False clients are not even authenticated."""
+    """Run a server on a free port; `welcome` False leaves authentication to the test."""
     connections: asyncio.Queue[PeerConnection] = asyncio.Queue()
 
     async def handle(socket: ServerConnection) -> None:
@@ -88,7 +88,7 @@ async def peer(*, welcome: bool = True) -> AsyncIterator[Peer]:
 
 
 def document(revision: int, **members: Any) -> dict[str, Any]:
-    """A document as a reply shows it; its data tells the revision."""
+    """A document as in a reply; its data contains the revision."""
     return {
         "sid": SID,
         "unique_name": "name",

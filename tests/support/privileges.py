@@ -1,4 +1,4 @@
-"""The rights of a Redis user, as docs/operations.md lists them."""
+"""ACL rules of the Redis user, read from docs/operations.md."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SHARDED = {"+publish": "+spublish", "+subscribe": "+ssubscribe", "+unsubscribe":
 
 
 def documented_rules(*further: str, sharded: bool = False) -> list[str]:
-    """What follows `ACL SETUSER syncline on >PASSWORD`.
+    """The rules that docs/operations.md gives after `ACL SETUSER syncline on >PASSWORD`.
 
     Args:
-        further: rules besides.
-        sharded: for a Cluster.
+        further: rules to add.
+        sharded: True returns the rules for a Cluster.
     """
     [block] = re.findall(r"ACL SETUSER syncline on >PASSWORD (.*?)```", _DOCS.read_text(), re.S)
     rules = block.split()

@@ -1,6 +1,6 @@
-"""An OpenID provider: its configuration and its keys over HTTP, and the tokens that it signs.
+"""An OpenID provider for tests: serves its configuration and keys over HTTP, and signs tokens.
 
-It runs in a thread of its own, so that a test may block while a server asks it.
+It runs in its own thread, so that a test may block while a server sends it a request.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 AUDIENCE = "syncline-tests"
 
 CONFIGURATION, JWKS = "/.well-known/openid-configuration", "/keys"
-"""The paths that it knows."""
+"""The paths that the provider serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class SigningKey:
 
     @classmethod
     def make(cls, kid: str, algorithm: str = "ES256") -> Self:
-        """A new key of that name; RSA keys take long to make, so a few are used again."""
+        """Make a key; RSA keys are slow to make, so `rsa_key` caches them by `kid`."""
         if algorithm == "ES256":
             return cls(kid, algorithm, ec.generate_private_key(ec.SECP256R1()))
         return cls(kid, algorithm, rsa_key(2048, kid))
 
     @property
     def jwk(self) -> dict[str, Any]:
-        """The public half, as a provider publishes it."""
+        """The public key as a JSON Web Key."""
         public = self.private.public_key()
         shape = jwt.get_algorithm_by_name(self.algorithm).to_jwk(public, as_dict=True)
         shape.pop("key_ops", None)
@@ -67,31 +67,31 @@ class SigningKey:
 
     @property
     def pem(self) -> bytes:
-        """The public half as text."""
+        """The public key in PEM form."""
         made: bytes = self.private.public_key().public_bytes(
             Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
         )
         return made
 
     def sign(self, claims: Mapping[str, Any], **header: Any) -> str:
-        """A token; a header that is None is left out."""
+        """Sign a token; a header that is None is omitted."""
         given = {"kid": self.kid, **header}
         return jwt.encode(dict(claims), self.private, self.algorithm, headers=given)
 
 
 @cache
 def rsa_key(bits: int, purpose: str) -> rsa.RSAPrivateKey:
-    """One for each purpose."""
+    """A private key, made once for each purpose."""
     return rsa.generate_private_key(65537, bits)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a path is answered instead of what belongs there.
+    """A reply that replaces the normal one of a path.
 
     Attributes:
-        body: sent as it is.
-        gate: the answer waits until it is set; None for at once.
+        body: body of the reply.
+        gate: the reply waits until this event is set; None replies at once.
     """
 
     status: int = 200
@@ -104,19 +104,19 @@ class OpenIdProvider:
     """A provider on a free port of this machine; a context manager.
 
     Attributes:
-        issuer: its URL.
-        key: signs its tokens; among `keys`.
-        keys: what it publishes; to be changed at will.
-        answers: instead of what belongs there, by path.
-        configuration: what it says of itself, but for what a test changes.
-        requests: how often each path was asked for.
+        issuer: URL of the provider.
+        key: the key that signs tokens; one of `keys`.
+        keys: the published keys; a test may change the list.
+        answers: replies that replace the normal ones, by path.
+        configuration: the published configuration; a test may change it.
+        requests: number of requests for each path.
     """
 
     def __init__(self, *keys: SigningKey, tls: SSLContext | None = None) -> None:
         """
         Args:
-            keys: the first one signs; without any, one is made.
-            tls: to speak HTTPS.
+            keys: the first key signs tokens; without keys, one is made.
+            tls: context for HTTPS; None serves HTTP.
         """
         self.keys = list(keys) or [SigningKey.make("first")]
         self.key = self.keys[0]
@@ -136,35 +136,35 @@ class OpenIdProvider:
 
     @property
     def options(self) -> list[str]:
-        """Of `syncline serve`, to take its tokens."""
+        """Options of `syncline serve` with which a server accepts tokens of this provider."""
         return [f"--oidc-issuer={self.issuer}", f"--oidc-audience={AUDIENCE}"]
 
     def claims(self, **changed: Any) -> dict[str, Any]:
-        """What a good token says, but for the changes; one that is None is left out."""
+        """The claims of a valid token with changes; a claim that is None is omitted."""
         now = int(time.time())
         good = {"iss": self.issuer, "aud": AUDIENCE, "sub": "alice", "iat": now, "exp": now + 3600}
         return {name: value for name, value in (good | changed).items() if value is not None}
 
     def token(self, **changed: Any) -> str:
-        """A good token, but for the changes to its claims."""
+        """A signed token with the claims of a valid one, except for `changed`."""
         return self.key.sign(self.claims(**changed))
 
     def rotate(self, kid: str) -> SigningKey:
-        """Sign with a new key from now on, and publish it in place of all others."""
+        """Sign with a new key from now on, and publish it instead of all others."""
         self.key = SigningKey.make(kid)
         self.keys = [self.key]
         return self.key
 
     def fail(self, status: int = 503) -> None:
-        """Answer everything with an error."""
+        """Answer every request with an error."""
         self.answers = {path: Answer(status) for path in (CONFIGURATION, JWKS)}
 
     def recover(self) -> None:
-        """Answer as before."""
+        """Answer normally again."""
         self.answers = {}
 
     async def asked(self, path: str, times: int) -> None:
-        """Return when a path was asked for so often since the beginning."""
+        """Return when a path was requested at least `times` times."""
         assert await asyncio.to_thread(self._wait, path, times), self.requests
 
     def _wait(self, path: str, times: int) -> bool:
@@ -204,7 +204,7 @@ class OpenIdProvider:
                     self.end_headers()
                     self.wfile.write(answer.body)
                 except OSError:
-                    self.close_connection = True  # nobody waits for it any more
+                    self.close_connection = True  # the client has closed the connection
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -227,6 +227,6 @@ class OpenIdProvider:
 
 
 def encoded(value: Any) -> str:
-    """A part of a token: bytes as they are, all else as JSON."""
+    """Base64url of a part of a token: of bytes as they are, of other values as JSON."""
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server, through which a test makes a network misbehave."""
+"""A TCP proxy in front of a server, with which a test simulates network faults."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ CHUNK = 65_536
 
 
 class Proxy:
-    """Passes bytes both ways, until it is told otherwise.
+    """Passes bytes in both directions until a test calls `cut` or `hold`.
 
-    Used as `async with Proxy(server) as proxy`; the end cuts what is left.
+    Used as `async with Proxy(server) as proxy`; leaving the block cuts all connections.
 
     Attributes:
-        url: the base URL to give to a client.
-        websockets: False answers upgrades with 403, as a proxy does that knows no WebSockets.
-        reachable: False cuts each new connection as soon as it is made.
-        upgrades: requests for a WebSocket so far, refused ones included.
+        url: base URL for a client.
+        websockets: False answers upgrades with 403, like a proxy without WebSocket support.
+        reachable: False cuts each new connection at once.
+        upgrades: number of WebSocket upgrades so far, refused ones included.
     """
 
     def __init__(self, server: RunningServer) -> None:
@@ -56,22 +56,22 @@ class Proxy:
         await self._listener.wait_closed()
 
     def cut(self) -> None:
-        """Break every connection at once; what was held back is lost."""
+        """Break every connection at once; bytes that `hold` kept back are lost."""
         for writer in list(self._writers):
             writer.transport.abort()
         self._writers.clear()
 
     def hold(self) -> None:
-        """Keep back what the server sends from now on."""
+        """Keep back all bytes that the server sends from now on."""
         self._held.clear()
         self._flowing.clear()
 
     async def held(self) -> None:
-        """Return when something of the server is kept back: it has acted."""
+        """Return when bytes of the server are kept back, which shows that the server has acted."""
         await self._held.wait()
 
     def release(self) -> None:
-        """Let pass what was kept back, and all that follows."""
+        """Pass on the bytes that were kept back, and all that follow."""
         self._flowing.set()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
@@ -80,7 +80,7 @@ class Proxy:
             if self.reachable:
                 await self._connect(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the other side left, or `cut`
+            pass  # the other side left, or `cut` was called
         finally:
             self._writers.discard(writer)
             writer.close()

@@ -1,4 +1,4 @@
-"""A real receiver of webhooks: a server in the test's own loop, which can go away and return."""
+"""A receiver of webhooks: an HTTP server in the test's event loop that can stop and restart."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from twilio.request_validator import RequestValidator
 __all__ = ["Answer", "Delivery", "Receiver", "in_order", "revisions"]
 
 PATIENCE = 60.0
-"""Seconds after which something that is waited for is held to have failed."""
+"""Seconds after which a wait fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A webhook as it came."""
+    """A received webhook."""
 
     target: str
     headers: Mapping[str, str]
@@ -33,7 +33,7 @@ class Delivery:
 
     @property
     def token(self) -> str:
-        """What each attempt to deliver one event has in common."""
+        """The idempotency token, which all attempts to deliver one event share."""
         return self.headers["i-twilio-idempotency-token"]
 
     @property
@@ -43,7 +43,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver says: nothing at all, where `status` is None."""
+    """The reply to a webhook; `status` None closes the connection without a reply."""
 
     status: int | None = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -54,20 +54,20 @@ Answering = Callable[[Delivery], Answer | Awaitable[Answer]]
 
 
 class Receiver:
-    """Listens while it is entered, and between `start` and `stop`.
+    """Listens within `async with`, and between `start` and `stop`.
 
     Attributes:
-        taken: what was answered with 2xx, in order.
-        came: everything that came, in order.
-        answer: says what to answer; 200 by itself.
-        unsigned: deliveries whose signature the vendor's validator did not accept.
+        taken: deliveries that were answered with 2xx, in order.
+        came: all deliveries, in order.
+        answer: function that chooses the answer; answers 200 by default.
+        unsigned: deliveries whose signature the vendor's validator refused.
     """
 
     def __init__(self, auth_token: str = "", tls: ssl.SSLContext | None = None) -> None:
         """
         Args:
-            auth_token: of the account, to check signatures; "" checks none.
-            tls: to be reached by https, as localhost; None for http.
+            auth_token: auth token of the account, to check signatures; "" checks none.
+            tls: context for HTTPS on `localhost`; None serves HTTP on 127.0.0.1.
         """
         self.taken: list[Delivery] = []
         self.came: list[Delivery] = []
@@ -82,18 +82,18 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where webhooks are to be sent."""
+        """The URL of this receiver."""
         host = "http://127.0.0.1" if self._tls is None else "https://localhost"
         return f"{host}:{self._port}/hooks?from=test"
 
     async def start(self) -> None:
-        """Listen, on the same port as before."""
+        """Listen; after a `stop`, on the same port as before."""
         where: dict[str, Any] = {"host": "127.0.0.1", "port": self._port, "ssl": self._tls}
         self._server = await asyncio.start_server(self._serve, **where)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Break all connections, and take no more."""
+        """Break all connections and stop listening."""
         if self._server is not None:
             self._server.close()
             for writer, serving in self._serving.items():
@@ -103,12 +103,12 @@ class Receiver:
             self._server = None
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Return when a condition holds that deliveries bring about."""
+        """Return when a condition holds; it is checked after each delivery."""
         async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(condition)
 
     async def until_taken(self, count: int) -> list[Delivery]:
-        """The first so many that were taken, each event once."""
+        """Wait until `count` events were taken; return each event once, in order."""
         await self.until(lambda: len({delivery.token for delivery in self.taken}) >= count)
         first: dict[str, Delivery] = {}
         for delivery in self.taken:
@@ -132,7 +132,7 @@ class Receiver:
         assert task is not None
         self._serving[writer] = task
         try:
-            # Ended by `stop`, it must not tell asyncio of a failure.
+            # `stop` cancels this task: asyncio must not log that as a failure.
             with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while await self._take_one(reader, writer):
                     pass
@@ -183,7 +183,7 @@ def _field(line: str) -> tuple[str, str]:
 
 
 def revisions(deliveries: Iterable[Delivery]) -> dict[str, list[int]]:
-    """What was told of each document, in the order in which it first came."""
+    """The revisions that were delivered for each document, in order of the first delivery."""
     told: dict[str, list[int]] = {}
     for delivery in deliveries:
         its = told.setdefault(delivery.form["DocumentSid"], [])
@@ -193,5 +193,5 @@ def revisions(deliveries: Iterable[Delivery]) -> dict[str, list[int]]:
 
 
 def in_order(deliveries: Iterable[Delivery]) -> bool:
-    """True if no event of a document came after a later one; repetitions do not count."""
+    """True if the events of each document arrived in revision order, repetitions aside."""
     return all(its == sorted(its) for its in revisions(deliveries).values())

@@ -1,4 +1,4 @@
-"""The parts that deliver webhooks, without a server around them."""
+"""The parts of a server that deliver webhooks, without a running server."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CREDENTIALS = Credentials(f"AC{'1' * 32}", "the-auth-token", {})
 
 @dataclass
 class Rig:
-    """The parts that deliver webhooks, as one process has them.
+    """The parts of one process that deliver webhooks.
 
     Attributes:
-        limit: webhooks that may wait in one bucket.
+        limit: maximum number of queued webhooks in one bucket.
     """
 
     redis: Redis
@@ -48,21 +48,21 @@ class Rig:
         )
 
     async def service(self, url: str | None, **members: Any) -> Service:
-        """A new one, which has its webhooks sent to `url`."""
+        """Create a service that sends its webhooks to `url`."""
         return await self.services.create({"webhook_url": url, **members}, limit=100)
 
     def hook(self, service: Service, endpoint: str = "EP1", *, from_rest: bool = False) -> str:
         return hook(service, self.limit, from_rest=from_rest, endpoint=endpoint)
 
     async def create(self, service: Service, name: str | None = None, ttl: int = 0) -> Document:
-        """A document of alice."""
+        """Create a document as `alice`."""
         made, _ = await self.documents.create(
             service.sid, name, b"{}", ttl, "alice", None, None, self.hook(service)
         )
         return made.document
 
     async def set(self, service: Service, address: str, data: bytes) -> Document:
-        """Data of alice for a document."""
+        """Set the data of a document as `alice`."""
         written = await self.documents.set(
             service.sid, address, data, None, None, "alice", None, None, self.hook(service)
         )
@@ -70,7 +70,7 @@ class Rig:
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[Dispatcher]:
-        """Webhooks are delivered within."""
+        """Run a dispatcher, which delivers webhooks, within the block."""
         made = Dispatcher(
             self.redis,
             DeliveryContext(
@@ -84,5 +84,5 @@ class Rig:
             await made.stop()
 
     def with_settings(self, **changes: Any) -> Rig:
-        """The same, with other settings."""
+        """A rig on the same Redis with changed settings."""
         return Rig(self.redis, replace(self.settings, **changes), self.limit)

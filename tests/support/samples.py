@@ -1,4 +1,4 @@
-"""The code samples that the vendor prints with its browser SDK, read from where it is installed."""
+"""Reads the code samples in the documentation of the vendor's installed browser SDK."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _FENCE = re.compile(r"```(?:typescript)?\n(.*?)```", re.DOTALL)
 
 
 def read_samples(owner: str) -> dict[str, str]:
-    """The samples in the doc comments of a class or interface.
+    """Read the samples in the doc comments of a class or interface.
 
     Returns:
-        the code by the name of the member that it stands with, or `owner`.
+        code of each sample by the name of the documented member; `owner` for the type itself.
 
     Raises:
         LookupError: the SDK declares no such type.
@@ -40,7 +40,7 @@ def read_samples(owner: str) -> dict[str, str]:
 
 
 def read_readme_sample() -> str:
-    """The longest sample of the SDK's README: its way through a document, from token to error."""
+    """The longest sample of the SDK's README: the life of a document, from token to error."""
     fences = _FENCE.finditer((_PACKAGE / "README.md").read_text())
     return max((fence[1] for fence in fences), key=len)
 

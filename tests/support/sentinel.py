@@ -1,4 +1,4 @@
-"""A master, replicas of it, and a Sentinel that watches them."""
+"""A Redis master with replicas and a Sentinel, on this machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from syncline_server.storage.redis.connection import ConnectionBroken, ReplyErro
 
 from .cluster import PATIENCE, ClusterNode, free_ports
 
-__all__ = ["Watched"]
+__all__ = ["NAME", "Watched"]
 
 NAME = "mymaster"
 
 
 class Watched:
-    """Started by `start`, ended by `stop`.
+    """A master, its replicas and a Sentinel, which run from `start` to `stop`.
 
     Attributes:
         replica: the first of `replicas`.
@@ -53,15 +53,16 @@ class Watched:
                 node.process.wait()
 
     def pause_master(self) -> None:
-        """It answers nobody, and keeps its connections: a machine that hangs."""
+        """Stop the master: it keeps its connections but answers nothing, like a hung machine."""
         self.master.signal(signal.SIGSTOP)
 
     async def until_online(self, master: ClusterNode, count: int) -> None:
-        """Return when so many replicas follow a master."""
+        """Return when `count` replicas follow a master."""
         async with asyncio.timeout(PATIENCE):
             while (await master.ask("INFO", "replication")).count(b"state=online") < count:
                 await asyncio.sleep(0.02)
-            # A replica takes commands from its first acknowledgement on, which takes a while.
+            # "online" is not enough: a replica takes commands only after its first
+            # acknowledgement, so WAIT until all have acknowledged a write.
             connection = await connect(master.address, PATIENCE)
             await connection.execute("SET", "first", "")
             while await connection.execute("WAIT", count, 1000) < count:
@@ -69,7 +70,7 @@ class Watched:
             connection.abort()
 
     async def fail_over(self) -> ClusterNode:
-        """Have the Sentinel promote a replica, as before planned work; returns the new master."""
+        """Let the Sentinel promote a replica, as for planned maintenance; return the new master."""
         old = self.master.port
         async with asyncio.timeout(PATIENCE):
             while not await self._accepts_failover():
@@ -87,11 +88,11 @@ class Watched:
         try:
             await self._asked("SENTINEL", "FAILOVER", NAME)
         except ReplyError:
-            return False  # no replica has answered it lately
+            return False  # no replica has answered the Sentinel lately
         return True
 
     async def until_promoted(self) -> None:
-        """Return when the replica is the master."""
+        """Return when `replica` has become the master."""
         async with asyncio.timeout(PATIENCE):
             while not await self._is_promoted():
                 await asyncio.sleep(0.05)

@@ -1,9 +1,9 @@
-"""A real server for a test: `syncline serve` as a child process, on a port of its own.
+"""A real server for tests: `syncline serve` as a child process on a free port.
 
     with RunningServer(tmp_path / "data", "--demo") as server:
         async with syncline.connect(server.url, token=server.token("alice")) as client: ...
 
-Most tests want the fixtures `server` and `fresh_server` of `tests/conftest.py` instead.
+Most tests should use the fixtures `server` and `fresh_server` of `tests/conftest.py` instead.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ __all__ = [
 ]
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
-"""The command, as it is installed."""
+"""The installed command."""
 
 START_TIMEOUT = 30
-"""Seconds until a server must be ready, and until one that was told to stop must have ended."""
+"""Seconds in which a server must be ready after its start, or ended after SIGTERM."""
 
 _READY = re.compile(r"Syncline \S+ is ready at (?P<url>https?://\S+:(?P<port>\d+))\n")
 
 
 class RunningServer:
-    """A server from construction until `stop` or `kill`; started again by `restart`.
+    """A server that runs from construction until `stop` or `kill`; `restart` starts it again.
 
-    Starting and stopping block; a test whose event loop has to go on meanwhile calls them through
+    Starting and stopping block; a test whose event loop must keep running calls them through
     `asyncio.to_thread`.
 
     Attributes:
-        data_dir: its data directory, made at the first start. `log` lies beside it.
-        environ: its `SYNCLINE_…` variables; those of the test run are kept from it.
-        process: the newest child.
-        ready_line: what it said when it began to accept connections.
-        url: the base URL that the ready line names, without a slash at its end.
-        port: the one that `url` names; kept by `restart`.
+        data_dir: data directory, made at the first start; `log` is beside it.
+        environ: `SYNCLINE_…` variables of the server; it does not inherit those of the test run.
+        process: the newest child process.
+        ready_line: the line on stdout with which the server reported that it is ready.
+        url: base URL in the ready line, without a slash at its end.
+        port: port in `url`; `restart` keeps it.
     """
 
     def __init__(
@@ -64,17 +64,17 @@ class RunningServer:
         environ: Mapping[str, str] | None = None,
         open_files: int | None = None,
     ) -> None:
-        """Start it.
+        """Start the server and wait until it is ready.
 
         Args:
-            data_dir: may be that of a server that has ended.
-            options: of `syncline serve`, besides `--data-dir`; without `--port` a free port is
-                taken.
+            data_dir: data directory; may be that of a server that has ended.
+            options: options of `syncline serve`, without `--data-dir`; without `--port` a free
+                port is used.
             environ: `SYNCLINE_…` variables.
-            open_files: how many its processes may have open; None for as many as this one.
+            open_files: limit of open files of its processes; None keeps the limit of this process.
 
         Raises:
-            RuntimeError: it ended, or was not ready in time; the text holds its log.
+            RuntimeError: the server ended or was not ready in time; the text contains its log.
         """
         self.data_dir = data_dir
         self.environ = dict(environ or {})
@@ -87,9 +87,9 @@ class RunningServer:
     def waiting(
         cls, data_dir: Path, *options: str, environ: Mapping[str, str] | None = None
     ) -> Self:
-        """One that may not be ready for a while: `await_ready` is for the caller to call.
+        """Start a server without waiting until it is ready; the caller calls `await_ready`.
 
-        Meanwhile `url` names the port that it will have.
+        `url` already contains the port on which the server will listen.
         """
         self = cls.__new__(cls)
         self.data_dir, self.environ, self._options = data_dir, dict(environ or {}), options
@@ -101,17 +101,17 @@ class RunningServer:
 
     @property
     def log(self) -> Path:
-        """All that its processes wrote to stderr."""
+        """File with the stderr of all processes of the server."""
         return self.data_dir.with_name(f"{self.data_dir.name}.log")
 
     @property
     def credentials(self) -> Credentials:
-        """The account and its API keys."""
+        """The credentials of the account, with its API keys."""
         return load_credentials(self.data_dir, self.environ)
 
     @property
     def account_environ(self) -> dict[str, str]:
-        """For another server on the same Redis: a data set belongs to one account."""
+        """Variables for another server on the same Redis, which must have the same account."""
         known = self.credentials
         sid, secret = next(iter(known.api_keys.items()))
         return {
@@ -123,35 +123,35 @@ class RunningServer:
 
     @property
     def basic(self) -> tuple[str, str]:
-        """User and password of the account."""
+        """Basic login of the account: user and password."""
         known = self.credentials
         return known.account_sid, known.auth_token
 
     def token(self, identity: str = "alice", ttl: int = 3600, service: str = "default") -> str:
-        """An access token that this server takes; `ttl` in seconds."""
+        """Make an access token for this server; `ttl` in seconds."""
         return mint_token(self.credentials, identity, ttl, service)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL)."""
+        """End the server at once (SIGKILL)."""
         self.process.kill()
         self._wait()
 
     def stop(self) -> int:
-        """Let it end in order (SIGTERM); nothing happens if it has ended.
+        """End the server gracefully (SIGTERM); do nothing if it has ended.
 
         Returns:
-            its exit status.
+            exit status of the server.
         """
         self.process.terminate()
         return self._wait()
 
     def restart(self, *, is_ready: bool = True) -> None:
-        """Start it again on the same port and data directory; in order if it still runs.
+        """Start the server again with the same port and data directory; stop it first if it runs.
 
-        `is_ready`: False returns once it accepts connections, whatever it lacks.
+        `is_ready`: False returns once it accepts connections, even if it is not ready.
         """
         self.stop()
-        # The last of an option that is given twice is the one that counts.
+        # If an option is given twice, the last one counts.
         self._start(*self._options, f"--port={self.port}")
         if is_ready:
             self.await_ready()
@@ -185,7 +185,7 @@ class RunningServer:
         return [] if limit is None else ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"']
 
     def await_accepting(self) -> None:
-        """Return when it accepts connections; it may lack all else."""
+        """Return when the server accepts connections, even if it is not ready."""
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
@@ -194,7 +194,7 @@ class RunningServer:
             time.sleep(0.02)
 
     def await_ready(self) -> None:
-        """Return once it has said that it is ready."""
+        """Return when the server has printed its ready line; set `url` and `port` from it."""
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], START_TIMEOUT)
         self.ready_line = self.process.stdout.readline().decode() if readable else ""
@@ -224,7 +224,7 @@ def _free_port() -> int:
 
 
 class StartServer(Protocol):
-    """What the fixture `fresh_server` gives."""
+    """Type of the fixture `fresh_server`."""
 
     def __call__(
         self,
@@ -233,11 +233,14 @@ class StartServer(Protocol):
         data_dir: Path | None = None,
         open_files: int | None = None,
     ) -> RunningServer:
-        """Start a server; `data_dir` None makes a new one. The rest as in `RunningServer`."""
+        """Start a server; `data_dir` None makes a new one. The rest is as in `RunningServer`."""
 
 
 def refused_start(*options: str | Path, **environ: str) -> str:
-    """The only line of a start that ends with status 2; `environ` are `SYNCLINE_…` variables."""
+    """Start a server that must end with status 2; return its one line on stderr.
+
+    `environ`: `SYNCLINE_…` variables.
+    """
     ended = subprocess.run(
         [SYNCLINE, "serve", *options],
         env=clean_environ(environ),
@@ -252,6 +255,6 @@ def refused_start(*options: str | Path, **environ: str) -> str:
 
 
 def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of this test run, with no `SYNCLINE_…` variables but those in `environ`."""
+    """The environment of this test run, whose `SYNCLINE_…` variables are replaced by `environ`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
     return kept | dict(environ)

@@ -1,4 +1,4 @@
-"""States of one document, as the client holds them."""
+"""Makes snapshots of one document for tests of the client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOMENT = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 def make_snapshot(revision: int, data: dict[str, Any] | None = None) -> Snapshot:
-    """The document at `revision`; `data` None is data that tells the revision."""
+    """A snapshot at `revision`; `data` None makes data that contains the revision."""
     return Snapshot(
         sid=SID,
         unique_name=None,

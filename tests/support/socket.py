@@ -1,4 +1,4 @@
-"""A raw socket of the native protocol: a test sees each message, in the order in which it came."""
+"""A raw client of the native protocol, with which a test sees each message in order."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from syncline_protocol.native import SUBPROTOCOL
 __all__ = ["WAIT", "NativeSocket", "native_socket", "websocket_url"]
 
 WAIT = 20
-"""Seconds after which what a test waits for counts as missing."""
+"""Seconds after which a wait of a test fails."""
 
 Message = dict[str, Any]
 
 
 class NativeSocket:
-    """One connection; nothing is sent or read but what the test asks for.
+    """One connection; it sends and reads only when the test calls a method.
 
     Attributes:
-        connection: what it runs on.
-        welcome: the `ok` of the first `auth`, once it was answered.
+        connection: the WebSocket.
+        welcome: the `ok` of the reply to the first `auth`; empty before.
     """
 
     def __init__(self, connection: ClientConnection) -> None:
@@ -48,13 +48,13 @@ class NativeSocket:
         return request_id
 
     async def receive(self) -> Message:
-        """The next message from the network, whatever it is."""
+        """Read the next message, of any kind."""
         async with asyncio.timeout(WAIT):
             message: Message = orjson.loads(await self.connection.recv())
         return message
 
     async def reply(self, request_id: int) -> Message:
-        """The reply with that id; events that come before it are kept for `event`."""
+        """The reply with this id; events that arrive before it are kept for `event`."""
         while request_id not in self._replies:
             await self._sort(await self.receive())
         return self._replies.pop(request_id)
@@ -66,7 +66,7 @@ class NativeSocket:
         return self._events.popleft()
 
     async def updates(self, revision: str) -> list[str]:
-        """Revisions of the next `updated` events, up to and including that one."""
+        """Revisions of the next `updated` events, up to and including `revision`."""
         revisions: list[str] = []
         while not revisions or revisions[-1] != revision:
             event = await self.event()
@@ -86,7 +86,7 @@ class NativeSocket:
         return ok
 
     async def document(self, do: str, **members: Any) -> Message:
-        """The `document` of such a reply."""
+        """The `document` in the reply to a request that succeeds."""
         document: Message = (await self.ok(do, **members))["document"]
         return document
 
@@ -98,7 +98,7 @@ class NativeSocket:
         return error
 
     async def closed(self) -> tuple[int, str]:
-        """Read to the end; the server's close code and reason, 1006 if it sent none."""
+        """Read to the end; return close code and reason of the server, 1006 if it sent none."""
         try:
             while True:
                 await self._sort(await self.receive())
@@ -109,7 +109,7 @@ class NativeSocket:
 
     @property
     def unread(self) -> list[Message]:
-        """Events and notices that came, and that `event` has not given yet."""
+        """Events and notices that were received but not yet returned by `event`."""
         return list(self._events)
 
     async def _sort(self, message: Message) -> None:
@@ -123,12 +123,12 @@ class NativeSocket:
 async def native_socket(
     server: RunningServer, token: str | None = None, *, auth: bool = True, **options: Any
 ) -> AsyncIterator[NativeSocket]:
-    """A socket to a server.
+    """Open a connection to a server.
 
     Args:
-        token: to authenticate with; None makes one for `alice`.
+        token: access token; None makes one for `alice`.
         auth: False leaves authentication to the test.
-        options: of `websockets`' `connect`.
+        options: options of `connect` of `websockets`.
     """
     limits = {"max_size": None, "max_queue": None}
     options = {"subprotocols": [Subprotocol(SUBPROTOCOL)], **limits, **options}
@@ -140,5 +140,5 @@ async def native_socket(
 
 
 def websocket_url(server: RunningServer) -> str:
-    """Where the native protocol is spoken."""
+    """The URL of the native protocol."""
     return f"{server.url.replace('http', 'ws', 1)}/v1/ws"

@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy (RFC 1928) that lets everybody through to one server."""
+"""A SOCKS5 proxy (RFC 1928) that connects every client to one server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK = 65_536
 
 @asynccontextmanager
 async def socks_proxy(server: RunningServer, asked: list[str]) -> AsyncIterator[str]:
-    """Its address, `host:port`. `asked`: gets each host that a client wants to reach."""
+    """Run a proxy; yield its address, `host:port`. Each requested host is appended to `asked`."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def accept(reader: StreamReader, writer: StreamWriter) -> None:
@@ -43,7 +43,7 @@ async def socks_proxy(server: RunningServer, asked: list[str]) -> AsyncIterator[
 
 
 async def _greet(reader: StreamReader, writer: StreamWriter) -> str:
-    """Take any client; return the host that it wants."""
+    """Accept any client; return the host that the client wants to reach."""
     _, methods = await reader.readexactly(2)
     await reader.readexactly(methods)
     writer.write(b"\x05\x00")

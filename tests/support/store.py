@@ -1,4 +1,4 @@
-"""A real Redis for tests that need no server around it, and what is done to it."""
+"""Helpers for tests on a real Redis without a running server."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ __all__ = [
 ]
 
 PATIENCE = 10.0
-"""Seconds after which something that is waited for is held to have failed."""
+"""Seconds after which a wait fails."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A Redis that runs.
+    """A running Redis.
 
     Attributes:
         url: `unix://…`.
-        process_id: of the server.
+        process_id: process id of the Redis server.
     """
 
     url: str
@@ -55,12 +55,12 @@ class Store:
 
     @property
     def engine(self) -> ExternalRedis:
-        """For what connects to it itself."""
+        """An engine for parts that open their own connections."""
         return ExternalRedis(Address.parse(self.url))
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:
-        """A connection for commands."""
+        """Open a connection for commands."""
         connection = await connect(Address.parse(self.url), PATIENCE)
         try:
             yield connection
@@ -69,7 +69,7 @@ class Store:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """It answers nobody meanwhile, and breaks no connection: a machine that hangs."""
+        """Stop Redis within the block: it keeps connections but does not answer."""
         os.kill(self.process_id, signal.SIGSTOP)
         try:
             yield
@@ -77,18 +77,18 @@ class Store:
             os.kill(self.process_id, signal.SIGCONT)
 
     async def cut(self, kind: str) -> None:
-        """End every connection of a kind: `pubsub`, or `normal` but for the one that asks."""
+        """End all `pubsub` or all `normal` connections, except the one that sends this command."""
         async with self.connected() as connection:
             await connection.execute("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
 
 
 class Line:
-    """A way to a store on which the next commit can be lost, or its answer.
+    """A proxy to a store that can lose the next commit or its reply.
 
     Attributes:
-        engine: what connects by it.
-        lose: "commit" cuts the line before the next commit has reached Redis, "answer" once Redis
-            has carried it out; then it is None again.
+        engine: an engine that connects through this proxy.
+        lose: "commit" cuts the connection before the next commit reaches Redis; "answer" cuts it
+            after Redis has executed the commit, before the reply. Then `lose` is None again.
     """
 
     def __init__(self, path: Path, store: Store) -> None:
@@ -99,7 +99,7 @@ class Line:
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[None]:
-        """Within, it can be connected by."""
+        """Accept connections within the block."""
         async with await asyncio.start_unix_server(self._serve, self._path):
             yield
 
@@ -134,41 +134,41 @@ class Line:
 
 
 class Inbox:
-    """A subscriber that keeps its events."""
+    """A subscriber that queues its events."""
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     @property
     def reader(self) -> str | None:
-        """It needs no right."""
+        """None: this subscriber needs no right to read."""
         return None
 
     @property
     def takes_deltas(self) -> bool:
-        """It asks for none."""
+        """This subscriber does not ask for deltas."""
         return False
 
     def on_event(self, event: Event) -> None:
-        """Keep it."""
+        """Queue the event."""
         self._events.put_nowait(event)
 
     def on_revoked(self, sid: str) -> None:
-        """It cannot be: it needs no right."""
+        """Fail: a subscriber that needs no right cannot lose it."""
         raise AssertionError(sid)
 
     async def next(self) -> Any:
-        """The oldest event that was not taken; waits for it."""
+        """Take the oldest queued event; wait if there is none."""
         async with asyncio.timeout(PATIENCE):
             return await self._events.get()
 
     def rest(self) -> list[Event]:
-        """Every event that was not taken."""
+        """Take all queued events."""
         return [self._events.get_nowait() for _ in range(self._events.qsize())]
 
 
 class Publications:
-    """All that is published in one service, heard straight from Redis."""
+    """All events that are published in one service, received directly from Redis."""
 
     def __init__(self) -> None:
         self._events: list[Any] = []
@@ -178,7 +178,7 @@ class Publications:
     @classmethod
     @asynccontextmanager
     async def of(cls, store: Store, service_sid: str) -> AsyncIterator[Publications]:
-        """From now on."""
+        """Collect the events from now on."""
         self = cls()
         self._connection = await connect(Address.parse(store.url), PATIENCE, self._on_push)
         self._connection.send("PSUBSCRIBE", f"{{{service_sid}:*")
@@ -187,9 +187,9 @@ class Publications:
         self._connection.abort()
 
     async def take(self) -> list[Any]:
-        """Every event that was published since the last call, in order."""
+        """All events that were published since the last call, in order."""
         self._answer = asyncio.get_running_loop().create_future()
-        # Redis answers in order: what was published before comes before the answer.
+        # Redis replies in order: earlier events arrive before the reply to this PING.
         self._connection.send("PING", "all")
         async with asyncio.timeout(PATIENCE):
             await self._answer
@@ -205,7 +205,7 @@ class Publications:
 
 
 class Service:
-    """The documents of one service, with what most tests do not care for filled in."""
+    """The documents of one service, with default arguments that suit most tests."""
 
     def __init__(self, documents: Documents, sid: str) -> None:
         self.documents = documents
@@ -219,7 +219,7 @@ class Service:
         who: str = "alice",
         op: str | None = None,
     ) -> Document:
-        """The new document, or the one that has the name."""
+        """Create a document and return it, or return the one that has the name."""
         return (await self.find_or_create(name, data, ttl, who, op))[0].document
 
     async def find_or_create(
@@ -257,7 +257,7 @@ class Service:
 
 
 class Clock:
-    """What this machine takes for the time, while Redis' own clock goes on."""
+    """A clock for the server that a test shifts by `offset_ms`; the clock of Redis is unchanged."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
@@ -268,7 +268,7 @@ class Clock:
 
 
 Elapse = Callable[[int], Awaitable[Any]]
-"""Lets so many milliseconds pass for what expires."""
+"""Lets this many milliseconds pass for everything that expires."""
 
 _ELAPSE = """
 for _, key in ipairs(redis.call('KEYS', '{' .. ARGV[1] .. ':*:document:*')) do
@@ -288,12 +288,12 @@ end
 
 
 def elapsing(admin: Connection, service_sid: str) -> Elapse:
-    """For one service. Redis' own clock cannot be set, so its deadlines are."""
+    """An `Elapse` for one service: moves the deadlines, because Redis' clock cannot be set."""
     return lambda ms: admin.execute("EVAL", _ELAPSE, 0, service_sid, ms)
 
 
 async def refused(attempt: Awaitable[Any], code: Code) -> Refusal:
-    """The refusal that an attempt ends with."""
+    """Await `attempt`, which must be refused with `code`; return the refusal."""
     with pytest.raises(Refusal) as caught:
         await attempt
     assert caught.value.code is code
@@ -301,7 +301,7 @@ async def refused(attempt: Awaitable[Any], code: Code) -> Refusal:
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Return when `condition` holds: for what tells nobody that it has changed."""
+    """Return when `condition` holds; polls, for conditions that no event reports."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.005)

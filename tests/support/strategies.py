@@ -1,4 +1,4 @@
-"""What hypothesis draws, and how much of it."""
+"""Hypothesis strategies and settings for property tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 __all__ = ["bounded", "json_objects", "json_values", "text"]
 
 bounded = settings(max_examples=100, derandomize=True, deadline=None)
-"""For every property: the same examples in each run, few enough for one that is run often."""
+"""Settings of every property test: the same examples in each run, and few, to keep runs short."""
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-"""Strings that UTF-8 can carry."""
+"""Short strings without surrogates, which UTF-8 cannot encode."""
 
 _scalars = (
     st.none()
@@ -29,4 +29,4 @@ json_values = st.recursive(
 """Any JSON value that `jsondata` accepts."""
 
 json_objects = st.dictionaries(text, json_values, max_size=5)
-"""Any data that a document may hold, and small."""
+"""Small objects that are valid data of a document."""

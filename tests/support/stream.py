@@ -1,4 +1,4 @@
-"""An event stream, line by line as it comes (docs/protocol.md, section 9)."""
+"""A client of event streams that parses each line (docs/protocol.md, section 9)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EventStream", "StreamEvent", "event_stream", "events_url"]
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event; `data` is parsed, `id` is None where there is none."""
+    """One event; `data` is parsed, `id` is None if the event has no id."""
 
     name: str
     data: Any
@@ -28,11 +28,11 @@ class StreamEvent:
 
 
 class EventStream:
-    """What comes on one stream.
+    """The events of one stream.
 
     Attributes:
-        response: its head has come.
-        comments: how many comments came so far.
+        response: the HTTP response, whose head has arrived.
+        comments: number of comments so far.
     """
 
     def __init__(self, response: httpx2.Response, lines: AsyncIterator[str]) -> None:
@@ -41,13 +41,13 @@ class EventStream:
         self._lines = lines
 
     async def next(self) -> StreamEvent:
-        """The next event; there must be one."""
+        """The next event; fails if the stream ends."""
         event = await self._next()
         assert event is not None
         return event
 
     async def rest(self) -> list[StreamEvent]:
-        """Every event up to the end."""
+        """All events until the stream ends."""
         events = []
         while (event := await self._next()) is not None:
             events.append(event)
@@ -81,15 +81,15 @@ async def event_stream(
     service: str = "default",
     login: tuple[str, str] | None = None,
 ) -> AsyncIterator[EventStream]:
-    """The stream of a document.
+    """Open the event stream of a document.
 
-    `token` None logs in with Basic credentials, those of the account or `login`; "" with none.
+    `token` None uses Basic credentials: `login`, or else the account. "" sends no credentials.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if last_event_id is not None:
         headers["Last-Event-ID"] = last_event_id
     async with (
-        # There is no TLS, and certificates take time to load.
+        # Skip loading certificates, which takes time: the server has no TLS.
         httpx2.AsyncClient(
             auth=login or server.basic if token is None else None, timeout=WAIT, verify=False
         ) as http,
@@ -99,12 +99,12 @@ async def event_stream(
 
 
 def events_url(server: RunningServer, address: str, service: str = "default") -> str:
-    """Where the stream of a document is."""
+    """The URL of the event stream of a document."""
     return f"{server.url}/v1/Services/{service}/Documents/{quote(address, safe='')}/Events"
 
 
 async def _lines(response: httpx2.Response) -> AsyncIterator[str]:
-    """The client's own lines end where Unicode has line ends, in the middle of text."""
+    """Lines of the response; `aiter_lines` would also split at Unicode line ends in text."""
     begun = ""
     async for text in response.aiter_text():
         *whole, begun = (begun + text).split("\n")

@@ -1,4 +1,4 @@
-"""Running a command on a terminal, of which the test sees every byte."""
+"""Runs a command on a pseudo-terminal and records every byte."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def on_terminal(
     environ: Mapping[str, str],
     on_output: Callable[[bytes], None] = lambda written: None,
 ) -> tuple[int, str]:
-    """Run a command whose three streams are one colour terminal.
+    """Run a command whose stdin, stdout and stderr are one colour terminal.
 
     Args:
-        environ: the whole environment, but for what tells the kind of terminal.
-        on_output: called with all that was written so far, whenever that has grown.
+        environ: the whole environment, except the variables that describe the terminal.
+        on_output: called with the whole output so far, each time more output arrives.
 
     Returns:
-        its exit status, and what it wrote.
+        exit status and output.
     """
     ours, theirs = pty.openpty()
     with subprocess.Popen(
@@ -44,7 +44,7 @@ def _read_all(terminal: int, on_output: Callable[[bytes], None]) -> bytes:
         while True:
             try:
                 chunk = file.read(4096)
-            except OSError:  # how Linux tells that the other side is closed
+            except OSError:  # Linux raises it when the other side is closed
                 return bytes(written)
             if not chunk:
                 return bytes(written)

@@ -1,4 +1,4 @@
-"""Time that passes when a test says so."""
+"""A timer wheel whose time the test controls."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Times"]
 
 
 class Times(TimerWheel):
-    """A wheel that does not turn.
+    """A timer wheel that runs its timers only when a test calls `ring`.
 
     Attributes:
-        now: seconds that have passed.
-        alarms: what was asked for: when, and the alarm.
+        now: seconds since the start.
+        alarms: pending timers, each with the time at which it is due.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Times(TimerWheel):
         self.alarms = [(seconds, each) for seconds, each in self.alarms if each is not alarm]
 
     def ring(self) -> list[float]:
-        """Make every call that is not cancelled, in time; returns when."""
+        """Run all pending timers in the order of their time; return those times."""
         rung = []
         while self.alarms:
             self.now, alarm = min(self.alarms, key=lambda each: each[0])

@@ -1,4 +1,4 @@
-"""Two servers, and documents that are to come from one into the other."""
+"""Helpers to test an import from one server into another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["contents", "counts", "environ_of", "everything", "fill"]
 
 
 def environ_of(source: RunningServer, target: RunningServer) -> dict[str, str]:
-    """The variables of an import: both logins and both URLs."""
+    """Environment variables of an import: the logins and URLs of both servers."""
     return {
         "SYNCLINE_URL": target.url,
         "SYNCLINE_ACCOUNT_SID": target.basic[0],
@@ -36,19 +36,19 @@ def everything(api: DocumentsApi) -> list[Any]:
 
 
 def contents(api: DocumentsApi) -> Counter[tuple[str | None, bytes]]:
-    """Name and data of each document of a service, and how often they are there."""
+    """How many documents of a service have each pair of name and data."""
     return Counter(
         (document["unique_name"], orjson.dumps(document["data"])) for document in everything(api)
     )
 
 
 def fill(api: DocumentsApi, count: int, *, every: int = 10) -> None:
-    """Create documents of different data; one in `every` has no name."""
+    """Create `count` documents with different data; one in `every` has no name."""
     for number in range(count):
         named = {} if number % every == 0 else {"UniqueName": f"n{number}"}
         api.create(**named, Data=f'{{"number": {number}}}')
 
 
 def counts(**given: int) -> dict[str, int]:
-    """The summary of an import; 0 for what is not given."""
+    """The summary of an import; counts that are not given are 0."""
     return dict.fromkeys(("created", "replaced", "skipped", "expired", "failed"), 0) | given

@@ -1,5 +1,4 @@
-"""The vendor's SDKs as frames: what they send, written from notes of the wire, and their side of
-a connection."""
+"""A Twilsock client that sends the frames of the vendor's SDKs, from notes about their wire."""
 
 from __future__ import annotations
 
@@ -23,17 +22,20 @@ __all__ = ["DIALECTS", "Dialect", "TwilsockClient", "javascript", "kotlin", "twi
 Members = dict[str, Any]
 
 Dialect = Callable[[Mapping[str, Any], bytes], bytes]
-"""Makes the frame of a header and a payload."""
+"""Encodes a header and a payload as a frame."""
 
 
 def javascript(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
-    """The payload is always counted, and ends the frame."""
+    """Frame of the JavaScript SDK: `payload_size` is always present, the payload ends the frame."""
     text = orjson.dumps({**header, "payload_size": len(payload)})
     return b"TWILSOCK V3.0 %d\r\n%b\r\n%b" % (len(text), text, payload)
 
 
 def kotlin(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
-    """The payload is counted where there is one, and then a CRLF follows that is not."""
+    """Frame of the Kotlin SDK.
+
+    `payload_size` is present only with a payload; then a CRLF follows that is not counted in it.
+    """
     described = dict(header)
     if payload:
         described |= {"payload_size": len(payload), "payload_type": "application/json"}
@@ -50,11 +52,11 @@ DIALECTS: tuple[Dialect, ...] = (javascript, kotlin)
 
 
 class TwilsockClient:
-    """One connection; nothing is sent or read but what the test asks for.
+    """One connection; it sends and reads only when the test calls a method.
 
     Attributes:
-        connection: what it runs on.
-        welcome: the header of the reply to the first `init`, once it has come.
+        connection: the WebSocket.
+        welcome: header of the reply to the last `init`; empty before.
     """
 
     def __init__(self, connection: ClientConnection, dialect: Dialect = javascript) -> None:
@@ -74,20 +76,20 @@ class TwilsockClient:
         return packet_id
 
     async def receive(self) -> Packet:
-        """The next packet from the network, whatever it is."""
+        """Read the next packet, of any kind."""
         async with asyncio.timeout(WAIT):
             frame = await self.connection.recv()
         assert isinstance(frame, bytes), "an SDK takes binary frames only"
         return twilsock.decode(frame)
 
     async def reply(self, packet_id: str) -> Packet:
-        """The reply with that id; what comes before it is kept."""
+        """The reply with this id; other packets that arrive before it are kept."""
         while packet_id not in self._replies:
             await self._sort()
         return self._replies.pop(packet_id)
 
     async def other(self, method: str) -> Packet:
-        """The next packet that is no reply; it must be of that method."""
+        """The next packet that is not a reply; its method must be `method`."""
         while not self._others:
             await self._sort()
         packet = self._others.pop(0)
@@ -95,7 +97,7 @@ class TwilsockClient:
         return packet
 
     async def event(self) -> Any:
-        """The payload of the next notification, to which is replied as the SDKs do."""
+        """The payload of the next notification; sends the reply that the SDKs send."""
         packet = await self.other("notification")
         await self.connection.send(
             self._dialect(
@@ -106,7 +108,7 @@ class TwilsockClient:
 
     @property
     def unread(self) -> list[Packet]:
-        """What came, is no reply, and was not asked for yet."""
+        """Packets, other than replies, that were received but not yet returned."""
         return list(self._others)
 
     async def ask(self, method: str, **members: Any) -> Mapping[str, Any]:
@@ -114,7 +116,7 @@ class TwilsockClient:
         return (await self.reply(await self.send(method, **members))).header
 
     async def init(self, token: str, **members: Any) -> Mapping[str, Any]:
-        """Introduce the client, asking for all that there is."""
+        """Send `init` with all capabilities."""
         capabilities = ["client_update", "offline_storage", "telemetry.v1", "account_descriptor"]
         given = {"token": token, "capabilities": capabilities, **members}
         self.welcome = await self.ask("init", **given)
@@ -133,9 +135,9 @@ class TwilsockClient:
         """Send an HTTP request through the socket.
 
         Args:
-            body: sent as JSON; None for no body.
-            payload: sent as it is, instead.
-            headers: `If_Match` for `If-Match`.
+            body: sent as JSON; None sends no body.
+            payload: raw body, sent instead of `body`.
+            headers: `_` in names becomes `-`, as in `If_Match`.
 
         Returns:
             the status, and the parsed body; None for none.
@@ -160,7 +162,7 @@ class TwilsockClient:
     async def subscribe(
         self, action: str, correlation_id: int, *requests: Members, version: int | None = 4
     ) -> Any:
-        """Ask for subscriptions, or cancel them; the receipt. `version` None names none."""
+        """Establish or cancel subscriptions; return the receipt. `version` None omits it."""
         status, receipt = await self.call(
             "POST",
             "/v4/Subscriptions",
@@ -175,7 +177,7 @@ class TwilsockClient:
         return receipt
 
     async def closed(self) -> tuple[Packet | None, int]:
-        """Read to the end; the packet `close`, None if there was none, and the close code."""
+        """Read to the end; return the packet `close`, None without one, and the close code."""
         last = None
         try:
             while True:
@@ -203,12 +205,12 @@ async def twilsock_client(
     init: bool = True,
     **options: Any,
 ) -> AsyncIterator[TwilsockClient]:
-    """A connection to a server.
+    """Open a connection to a server.
 
     Args:
-        token: None makes one for `alice`.
+        token: access token; None makes one for `alice`.
         init: False leaves `init` to the test.
-        options: of `websockets`' `connect`.
+        options: options of `connect` of `websockets`.
     """
     url = f"{server.url.replace('http', 'ws', 1)}/v3/wsconnect"
     async with connect(url, max_size=None, max_queue=None, **options) as connection:

@@ -1,4 +1,4 @@
-"""What `syncline verify` left behind, and histories to alter."""
+"""Runs `syncline verify`, and alters the histories that it recorded."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from syncline_tools.verify.history import read_history
 from syncline_tools.verify.records import Record
 from syncline_tools.verify.verdict import judge
 
-__all__ = ["Outcome", "altered", "broken", "run_verify", "without"]
+__all__ = ["Outcome", "altered", "broken", "doubts", "run_verify", "without"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run that has ended.
+    """Result of a finished run.
 
     Attributes:
-        verdict: what it printed.
+        verdict: the JSON that it printed.
         records: its history.
     """
 
@@ -34,15 +34,24 @@ class Outcome:
 
     @property
     def broken(self) -> set[str]:
-        """The names of the checks that have findings."""
-        return {check["name"] for check in self.verdict["checks"] if check["findings"]}
+        """The names of the promises that were broken."""
+        return self._found(True)
+
+    @property
+    def doubts(self) -> set[str]:
+        """The names of the other checks that have findings."""
+        return self._found(False)
+
+    def _found(self, is_promise: bool) -> set[str]:
+        checks = [each for each in self.verdict["checks"] if each["is_promise"] is is_promise]
+        return {each["name"] for each in checks if each["findings"]}
 
 
 def run_verify(server: RunningServer, directory: Path, *options: str, url: str = "") -> Outcome:
-    """Run `syncline verify` against a server, to its end.
+    """Run `syncline verify` against a server until it ends.
 
     Args:
-        url: where it is told to find the server; by default where that is.
+        url: base URL to use instead of the server's own, such as that of a proxy.
     """
     command = [str(SYNCLINE), "verify", f"--output={directory}", *options]
     environ = {"SYNCLINE_URL": url or server.url, "SYNCLINE_DATA_DIR": str(server.data_dir)}
@@ -55,15 +64,21 @@ def run_verify(server: RunningServer, directory: Path, *options: str, url: str =
 
 
 def broken(records: Sequence[Record]) -> set[str]:
-    """The names of the checks that find something in a history."""
-    return {check.name for check in judge(records).checks if check.findings}
+    """The names of the promises that were broken in a history."""
+    return {check.name for check in judge(records).checks if check.broken}
+
+
+def doubts(records: Sequence[Record]) -> set[str]:
+    """The names of the other checks that have findings in a history."""
+    checks = judge(records).checks
+    return {check.name for check in checks if check.findings and not check.is_promise}
 
 
 def without(records: Sequence[Record], record: Record) -> list[Record]:
-    """A history in which that did not happen."""
+    """A copy of the history without `record`."""
     return [each for each in records if each is not record]
 
 
 def altered(records: Sequence[Record], record: Record, **changes: Any) -> list[Record]:
-    """A history in which it happened otherwise."""
+    """A copy of the history in which `record` has the given changes."""
     return [replace(each, **changes) if each is record else each for each in records]

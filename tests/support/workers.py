@@ -1,4 +1,4 @@
-"""The workers of a server, as the machine sees them."""
+"""Finds the worker processes of a server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from support.server import RunningServer
 __all__ = ["PATIENCE", "until_workers", "workers"]
 
 PATIENCE = 30.0
-"""Seconds after which something that is waited for is held to have failed."""
+"""Seconds after which a wait fails."""
 
 
 def workers(server: RunningServer) -> set[int]:
-    """Their process ids."""
+    """The process ids of the workers."""
     return {child.pid for child in psutil.Process(server.process.pid).children() if _works(child)}
 
 
@@ -23,11 +23,11 @@ def _works(child: psutil.Process) -> bool:
     try:
         return "syncline_server.runtime.worker" in child.cmdline()
     except psutil.Error:
-        return False  # it has ended
+        return False  # the process has ended
 
 
 async def until_workers(server: RunningServer, gone: set[int]) -> None:
-    """Return when two run, none of which is in `gone`."""
+    """Return when two workers run and none of them is in `gone`."""
     async with asyncio.timeout(PATIENCE):
         while len(now := workers(server)) != 2 or now & gone:
             await asyncio.sleep(0.05)

@@ -1,1 +1,1 @@
-"""One module for each thing that is measured; each has a function that gives outcomes."""
+"""The measures, one module each, with functions that return outcomes."""

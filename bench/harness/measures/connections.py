@@ -1,4 +1,4 @@
-"""What connections cost: those that come, and those that only stay."""
+"""Measures the cost of connecting, and of connections that stay idle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["arrivals", "idle"]
 ARRIVALS = 2000
 
 IDLE_SECONDS = 30.0
-"""More than from one ping to the next."""
+"""Seconds; longer than the interval between pings."""
 
 CONNECTING = 200
 
@@ -30,7 +30,7 @@ LIMITS = {"Syncline, native": 8 * 1024, "Syncline, Twilsock": 9 * 1024}
 
 
 def arrivals(bench: Bench) -> list[Outcome]:
-    """They come as fast as they are let in, and subscribe to one document."""
+    """Connections are opened as fast as possible; each subscribes to one document."""
     measure = f"{ARRIVALS:,} connections come"
     tell(measure)
     samplers = (Sampler(each.name, partial(_coming, bench, each)) for each in bench.targets)
@@ -40,7 +40,7 @@ def arrivals(bench: Bench) -> list[Outcome]:
 
 
 def idle(bench: Bench) -> list[Outcome]:
-    """They have one subscription, and nothing happens; one round, as it takes long."""
+    """Connections with one subscription and no traffic; one round only, because it takes long."""
     measure = f"{bench.idle_connections:,} idle connections"
     tell(measure)
     samples = {
@@ -86,7 +86,8 @@ def _staying(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
 
         def take() -> Figures:
             lines = target.subscriber(stand.site)
-            # What the first connections bring into memory is not theirs.
+            # Measure after some connections: memory that the first ones make the server load or
+            # allocate once does not count.
             with stand.load(group("early", 100, stand.site, lines)):
                 memory = stand.process.memory()
                 script = group("subscribers", count, stand.site, lines)

@@ -1,4 +1,4 @@
-"""Clients that all change one document, each from what it holds of it."""
+"""Measures contention: all clients change one document, each based on the state it has."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ ALONE = "commits per second / those of one client alone"
 PYTHON, SDK = "Syncline, Python client", "Syncline, vendor's SDK"
 
 Contend = Callable[[Site, int, float], dict[str, float]]
-"""Has so many clients change the document for so many seconds."""
+"""Runs `(site, clients, seconds)`: clients change the document; returns the figures."""
 
 
 def contention(bench: Bench) -> list[Outcome]:
-    """Without a pause, on one server process; and the same with one client."""
+    """Clients change the document without a pause; compared with one client alone."""
     measure = f"mutate by {CLIENTS} clients of one document"
     tell(measure)
     contenders: list[tuple[str, Target, Contend]] = [

@@ -1,4 +1,4 @@
-"""Fan-out: what it costs to bring one event to many, one event at a time and back to back."""
+"""Measures fan-out: CPU time per delivery, for one event at a time and under load."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from bench.harness.target import Target
 __all__ = ["Crowd", "fan_out", "fan_out_under_load", "loaded"]
 
 SETTLING = 1.0
-"""Seconds of load before the first round."""
+"""Seconds of warm-up before the first round."""
 
 FIGURE = "deliveries per CPU-second"
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Who hears what, and how it is written.
+    """Numbers of subscribers, documents and writers.
 
     Attributes:
-        each: documents that each subscriber has.
-        window: events that may be on their way to somebody at the same time.
+        each: documents that each subscriber subscribes to.
+        window: maximum number of events that are not yet delivered to all.
     """
 
     subscribers: int
@@ -43,11 +43,11 @@ ONE_AT_A_TIME = (Crowd(1000), Crowd(5000))
 BUSY = Crowd(1000, documents=100, each=10, writers=10, window=1000)
 
 CALM = replace(BUSY, window=1)
-"""What the floor can do where nothing waits in anybody's socket yet."""
+"""The same crowd, but one event at a time, so that no event waits in a socket."""
 
 
 def fan_out(bench: Bench) -> list[Outcome]:
-    """One document; the next event is sent when every subscriber has the one before."""
+    """One document; the next event is sent when every subscriber has the previous one."""
     text = "≥ 0.85 × the floor, ahead of every peer"
     return [
         _compare(
@@ -61,7 +61,7 @@ def fan_out(bench: Bench) -> list[Outcome]:
 
 
 def fan_out_under_load(bench: Bench) -> list[Outcome]:
-    """Many documents, several of which each subscriber has, and events without a pause."""
+    """Many documents, several per subscriber, and events without a pause."""
     text = "≥ 4 × the floor, ahead of every peer, none lost"
     measure = (
         f"fan-out under load, {BUSY.subscribers:,} subscribers, each of {BUSY.each} "
@@ -90,7 +90,7 @@ def _compare(
 
 @contextmanager
 def loaded(bench: Bench, target: Target, crowd: Crowd) -> Iterator[Callable[[], Figures]]:
-    """A target with its subscribers and writers; what is given loads it for a round."""
+    """Start a target and connect its crowd; yield a function that measures one round."""
     with standing(target, crowd.documents, bench.appendfsync) as stand:
         site = stand.site
         each = crowd.documents // crowd.writers
@@ -118,7 +118,7 @@ def _figures(run: Run) -> Figures:
 
 
 def _remarks(samples: Samples) -> dict[str, str]:
-    """Of whom what was lost, or came in another order."""
+    """Numbers of lost and reordered events, by contender."""
     remarks = {}
     for name, rounds in samples.items():
         lost = sum(figures["lost"] for figures in rounds if figures)

@@ -1,4 +1,4 @@
-"""From a writer's send to a subscriber's receipt, at a rate that burdens nobody."""
+"""Measures latency from a writer's send to a subscriber's receipt, at a low rate."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RATE = 50
 """Events a second."""
 
 STRETCH = 3
-"""Of a round's seconds: what a 99th percentile needs."""
+"""Factor on the seconds of a round: a 99th percentile needs more samples."""
 
 MEASURE = f"latency, {SUBSCRIBERS} subscribers, {RATE} events a second"
 
 
 def latency(bench: Bench) -> list[Outcome]:
-    """The floor stores nothing; neither do the peers that no goal names."""
+    """Goals compare only with peers that store events; the floor and the others do not."""
     tell(MEASURE)
     samplers = (Sampler(each.name, partial(_writing, bench, each)) for each in bench.targets)
     samples = take_turns(samplers, bench.rounds)

@@ -1,4 +1,4 @@
-"""Updates by REST, beside the same route in the barest application that commits to Redis."""
+"""Measures updates over REST, next to a minimal Starlette application with the same route."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COST, PER_SECOND = "CPU-microseconds a request", "requests per second"
 
 
 class Rest(Syncline):
-    """Its route that updates a document."""
+    """Syncline, with clients that update documents over REST."""
 
     name = "Syncline, REST"
 
@@ -38,7 +38,7 @@ class Rest(Syncline):
 
 
 def rest(bench: Bench) -> list[Outcome]:
-    """Clients that each wait for the answer, on connections that stay."""
+    """Each client keeps its connection, and waits for a reply before the next request."""
     measure = f"updates by REST, {CLIENTS} clients"
     tell(measure)
     bare, own = bare_rest(), Rest()
@@ -60,7 +60,7 @@ def _requesting(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]
         script = group("clients", CLIENTS, stand.site, target.writer(stand.site))
 
         def take() -> Figures:
-            # Connected anew, because a server may end a connection that is idle for long.
+            # Connect in each round: a server may close a connection that was idle for long.
             with stand.load(script) as load:
                 publish = partial(load.publish, "inflight", 1)
                 publish(SETTLING)

@@ -1,4 +1,4 @@
-"""What an update, a fetch and a page of the list cost where there are few documents, and many."""
+"""Measures the cost of update, fetch and list with few documents and with many."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ OPERATIONS = ("update", "fetch", "page of the list")
 
 
 class Filled(Native):
-    """Syncline with so many documents."""
+    """Syncline with `count` documents."""
 
     def __init__(self, count: int) -> None:
         self.name = f"{count:,} documents"
         self._count = count
 
     def prepare(self, site: Site) -> None:
-        """Make those that are used, and then the others."""
+        """Create the documents that the clients use, then fill up to `count`."""
         super().prepare(site)
         fill(site.redis, self._count - site.documents)
 
 
 def sizes(bench: Bench) -> list[Outcome]:
-    """The processor time of server and Redis together, of one operation."""
+    """CPU time of one operation, of server and Redis together."""
     few, many = Filled(FEW), Filled(bench.many_documents)
     measure = f"cost with {few.name} and with {many.name}"
     tell(measure)
@@ -61,7 +61,7 @@ def sizes(bench: Bench) -> list[Outcome]:
 
 @contextmanager
 def _filled(bench: Bench, server: Filled) -> Iterator[Callable[[], Figures]]:
-    # Syncing the file to disk takes time, and no processor's.
+    # No fsync: it takes time, but no CPU time.
     with standing(server, CLIENTS, "no") as stand:
         site = stand.site
         fetch = [
@@ -87,7 +87,7 @@ def _filled(bench: Bench, server: Filled) -> Iterator[Callable[[], Figures]]:
 
 
 def _cost(stand: Stand, script: list[str], in_flight: int, seconds: float) -> float:
-    # Connected anew, because a server may end a connection of HTTP that is idle for long.
+    # Connect in each round: a server may close an HTTP connection that was idle for long.
     with stand.load(script) as load:
         run = stand.measure(partial(load.publish, "inflight", in_flight, seconds))
     if run.result["refused"]:

@@ -1,4 +1,4 @@
-"""From `syncline serve` to its word that it is ready, with an embedded Redis."""
+"""Measures the time from `syncline serve` to its ready line, with an embedded Redis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIRST, AGAIN = "first start", "start on kept documents"
 
 
 def start(bench: Bench) -> list[Outcome]:
-    """The first one makes credentials and files; the others find them."""
+    """A first start, which creates credentials and files, and a start with existing files."""
     tell(MEASURE)
     samples = take_turns([Sampler(FIRST, _first), Sampler(AGAIN, _again)], bench.rounds)
     goals = [Goal(name, "≤ 1.0", is_ratio=False, most=1.0) for name in (FIRST, AGAIN)]

@@ -1,4 +1,4 @@
-"""Two workers beside one."""
+"""Measures fan-out with one worker and with two."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PER_SECOND, PER_CPU = "deliveries per second", "deliveries per CPU-second"
 
 
 class Workers(Native):
-    """Syncline with so many."""
+    """Syncline with `count` workers."""
 
     def __init__(self, count: int) -> None:
         self.name = f"{count} worker{'s' if count > 1 else ''}"
@@ -29,7 +29,7 @@ class Workers(Native):
 
 
 def workers(bench: Bench) -> list[Outcome]:
-    """The load client takes most of a core itself: with two cores, look at the CPU-second."""
+    """The load client uses most of one core: on a machine with two cores, compare CPU-seconds."""
     tell(MEASURE)
     one, two = Workers(1), Workers(2)
     samples = take_turns(

@@ -1,4 +1,4 @@
-"""Unconditional writes over the native socket, and increments of one document."""
+"""Measures unconditional writes over the native protocol, and increments of one document."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REDIS = "Redis, EVALSHA by a C client"
 
 
 def writes(bench: Bench) -> list[Outcome]:
-    """Each writer has a document. Redis' own figure is of its own CPU, the server's of its."""
+    """Each writer has its own document. CPU time is that of Redis for Redis, else the server's."""
     measure = f"unconditional writes of 200 bytes, {WRITERS} writers, {IN_FLIGHT} in flight each"
     tell(measure)
     server, redis = Native(), Native()
@@ -49,7 +49,7 @@ def writes(bench: Bench) -> list[Outcome]:
 
 
 def increments(bench: Bench) -> list[Outcome]:
-    """Every client waits for its answer before it adds one again."""
+    """Each client waits for the reply before its next increment."""
     measure = f"increments of one document by {WRITERS} clients"
     tell(measure)
     server = Native()
@@ -73,7 +73,7 @@ def _through_server(bench: Bench, server: Native) -> Iterator[Callable[[], Figur
 
 @contextmanager
 def _redis_alone(bench: Bench, server: Native) -> Iterator[Callable[[], Figures]]:
-    """The same commits, as the server would send them; it stands by."""
+    """The load client sends the server's commits directly to Redis; the server is idle."""
     with standing(server, WRITERS, bench.appendfsync) as stand:
         script = group("writers", WRITERS, stand.redis_site, captured_commits(stand))
         with stand.load(script) as load:

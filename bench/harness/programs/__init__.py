@@ -1,1 +1,1 @@
-"""Clients of Syncline that contend for a document; each is a process."""
+"""Programs whose clients contend for one document of Syncline."""

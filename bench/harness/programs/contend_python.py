@@ -2,8 +2,8 @@
 
     python -m bench.harness.programs.contend_python URL TOKEN DOCUMENT CLIENTS SECONDS
 
-Prints a line of JSON: commits, attempts, seconds, and in seconds the mean and the longest wait of
-a client for one change; `value` is the number at the end.
+Prints a line of JSON: `commits`, `attempts`, `seconds`; `mean_wait` and `longest_wait` of a client
+for one change, in seconds; and `value`, the number at the end.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from syncline import JsonObject
 
 @dataclass
 class Contention:
-    """What happened so far; times in seconds."""
+    """Counts of the run; times are in seconds."""
 
     end: float
     attempts: int = 0
     waits: list[float] = field(default_factory=list)
 
     async def contend(self, document: syncline.Document) -> None:
-        """Change the document over and over."""
+        """Change the document repeatedly until the end of the run."""
         while (began := time.monotonic()) < self.end:
             await document.mutate(self._add)
             self.waits.append(time.monotonic() - began)
@@ -41,7 +41,7 @@ class Contention:
 
 
 async def run(url: str, token: str, name: str, count: int, seconds: float) -> None:
-    """Connect all, and let them contend."""
+    """Connect all clients, let them contend, and print the figures."""
     async with AsyncExitStack() as stack:
         documents = []
         for _ in range(count):
@@ -51,7 +51,7 @@ async def run(url: str, token: str, name: str, count: int, seconds: float) -> No
         contention = Contention(began + seconds)
         await asyncio.gather(*map(contention.contend, documents))
         took = time.monotonic() - began
-        # Its own next change waits until it has seen all others.
+        # This change waits until the client has seen all others, so `data` is the final state.
         await documents[0].patch(increment={"/count": 0})
         figures = {
             "commits": len(contention.waits),

@@ -1,1 +1,1 @@
-"""The servers of peers that are libraries; each is what its documentation shows."""
+"""Servers built with peers that are libraries, as their documentation shows."""

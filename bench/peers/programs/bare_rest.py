@@ -1,4 +1,4 @@
-"""Starlette on uvicorn: a POST of a form, one EVALSHA that stores and publishes, an answer in JSON.
+"""Starlette on uvicorn: POST of a form, one EVALSHA that stores and publishes, reply in JSON.
 
 python -m bench.peers.programs.bare_rest PORT REDIS_URL
 """
@@ -27,7 +27,7 @@ return revision
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until the process is ended."""
     port, url = sys.argv[1:]
     redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0))
     script = redis.register_script(SCRIPT)

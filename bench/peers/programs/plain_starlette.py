@@ -1,4 +1,4 @@
-"""A fan-out as one writes it by hand: Starlette, a set of sockets for each document, Redis pub/sub.
+"""A hand-written fan-out: Starlette, a set of sockets for each document, and Redis pub/sub.
 
 python -m bench.peers.programs.plain_starlette PORT REDIS_URL
 """
@@ -23,7 +23,7 @@ PREFIX = "document:"
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until the process is ended."""
     port, redis = sys.argv[1:]
     hub = Hub(Redis.from_url(redis, decode_responses=True))
     app = Starlette(routes=[WebSocketRoute("/ws", hub.serve)], lifespan=hub.run)
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 class Hub:
-    """A process' sockets by document."""
+    """The sockets of the process by document."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -39,7 +39,7 @@ class Hub:
 
     @asynccontextmanager
     async def run(self, app: Starlette) -> AsyncIterator[None]:
-        """Hears Redis while the app is up."""
+        """Receive events from Redis while the app runs."""
         async with self._redis.pubsub() as events:
             await events.psubscribe(PREFIX + "*")
             hearing = asyncio.create_task(self._hear(events))
@@ -47,7 +47,7 @@ class Hub:
             hearing.cancel()
 
     async def serve(self, socket: WebSocket) -> None:
-        """One connection; it says `{"follow": document}` or `{"write": document, "data": …}`."""
+        """Serve a client, which sends `{"follow": name}` or `{"write": name, "data": …}`."""
         await socket.accept()
         followed = set()
         try:

@@ -1,4 +1,4 @@
-"""python-socketio under uvicorn with its Redis manager: a room for each document.
+"""python-socketio on uvicorn with its Redis manager; each document is a room.
 
 python -m bench.peers.programs.python_socketio PORT REDIS_URL
 """
@@ -13,7 +13,7 @@ import uvicorn
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until the process is ended."""
     port, redis = sys.argv[1:]
     server = socketio.AsyncServer(
         async_mode="asgi",

@@ -1,5 +1,5 @@
 /**
- * Syncline's client for browsers and Node: JSON documents that stay in step with a server.
+ * Syncline's client for browsers and Node: JSON documents that stay in sync with a server.
  *
  *     import { Client } from "https://sync.example.com/syncline.js";
  *
@@ -12,23 +12,23 @@
  *     prefs.on("updated", ({ data, isLocal }) => render(data));
  *     await prefs.update({ color: "red" });
  *
- * This module is all that is public. Its parts lie beside it in `syncline/`, so that both can be
- * served as they are, without a build; each depends only on those beside and below it:
+ * Only this module is public. The modules in `syncline/` are its parts. All are served unchanged,
+ * without a build. Each line of this list depends only on itself and the lines below:
  *
- *     client, document, emitter            the public face
- *     open-objects                         the subscriptions, through every break
- *     connection, attempts, dialer         one transport at a time, kept open
- *     websocket, close                     the native protocol (docs/protocol.md)
- *     rest, followers, http, sse           its replacement where WebSockets are blocked (section 9)
- *     transport                            what both of them can do
- *     wakeups                              when the network, the page or the machine is back
- *     options, token                       what the application gives
- *     subscription, event-queue, events    which events handles get, in which order
- *     mutation-queue                       one mutation of a document at a time
- *     deltas, canonical                    what changed, and what makes sure of it
- *     json, json-faults, backoff           tools
- *     queue, timing                        the same
- *     errors, snapshot, protocol           what everything uses
+ *     client, document, emitter            public API
+ *     open-objects                         subscriptions, which outlive connections
+ *     connection, attempts, dialer         the connection: reconnects, retries, fallback
+ *     websocket, close                     transport: the native protocol (docs/protocol.md)
+ *     rest, followers, http, sse           transport where WebSockets are blocked (section 9)
+ *     transport                            interface of the transports
+ *     wakeups                              detects when network, page or machine come back
+ *     options, token                       options, token and token function of the application
+ *     subscription, event-queue, events    events of a document, and their order
+ *     mutation-queue                       runs one mutation of a document at a time
+ *     deltas, canonical                    changes between two revisions, and their digest
+ *     json, json-faults, backoff           helpers
+ *     queue, timing                        helpers
+ *     errors, snapshot, protocol           used by all of the above
  *
  * Times are in milliseconds, unless a name or a comment says otherwise.
  *

@@ -1,4 +1,4 @@
-"""The asyncio client of Syncline.
+"""Asyncio client for Syncline.
 
 async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
     document = await client.document("user_prefs")

@@ -1,4 +1,4 @@
-"""How long to wait before connecting again (docs/protocol.md, section 8)."""
+"""Exponential back-off with random pauses (docs/protocol.md, section 8)."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import random
 __all__ = ["STABLE_AFTER", "Backoff"]
 
 STABLE_AFTER = 5
-"""Seconds after which a connection counts as good."""
+"""Seconds that a connection must last before the back-off resets."""
 
 
 class Backoff:
     """Random pauses below a ceiling that doubles with each failure.
 
-    The ceiling goes back only after a connection has stood for a while; otherwise a server that
-    accepts and drops at once would be dialled without pause.
+    The ceiling resets only after a connection has lasted `stable_after` seconds. Otherwise a server
+    that accepts and drops at once would be dialled without a pause.
     """
 
     def __init__(self, initial: float, limit: float, *, stable_after: float = STABLE_AFTER) -> None:
         """
         Args:
             initial: the first ceiling, in seconds.
-            limit: the greatest ceiling, in seconds.
-            stable_after: seconds after which a connection counts as good.
+            limit: the maximum ceiling, in seconds.
+            stable_after: seconds that a connection must last before the ceiling resets.
         """
         self._initial = initial
         self._limit = limit
@@ -31,16 +31,16 @@ class Backoff:
 
     @property
     def ceiling(self) -> float:
-        """The longest that the next pause can be, in seconds."""
+        """Maximum of the next pause, in seconds."""
         return self._ceiling
 
     def pause(self) -> float:
-        """The next pause, in seconds; raises the ceiling."""
+        """Return the next pause, in seconds, and double the ceiling."""
         pause = random.uniform(0, self._ceiling)
         self._ceiling = min(self._ceiling * 2, self._limit)
         return pause
 
     def connection_stood(self, seconds: float) -> None:
-        """Take note that a connection ended after so long."""
+        """Reset the ceiling if the connection that just ended had lasted long enough."""
         if seconds >= self._stable_after:
             self._ceiling = self._initial

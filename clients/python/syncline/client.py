@@ -1,4 +1,4 @@
-"""The client that `connect` makes."""
+"""Client of one server: its open documents and their subscriptions."""
 
 from __future__ import annotations
 
@@ -41,17 +41,20 @@ logger = logging.getLogger("syncline")
 T = TypeVar("T")
 
 Mode = Literal["open_or_create", "open_existing", "create_new"]
-"""What `Client.document` does about a document that is, or is not, there."""
+"""Whether `Client.document` fetches, creates, or does whichever applies."""
 
 RESUBSCRIBING_AT_ONCE = 64
-"""Documents that are opened at a time after a break."""
+"""Maximum number of `open` requests in flight while resubscribing after a reconnect."""
 
 
 class Client:
-    """A connection to a server, through every break, and the documents that are open on it."""
+    """A connection to a server that reconnects after each break, and the open documents.
+
+    The handles (`Document`) of one document share one `Subscription`, which outlives connections.
+    """
 
     def __init__(self, server: Server, token: TokenSource, options: Options) -> None:
-        """Use `connect`."""
+        """Applications call `connect` instead."""
         self.options = options
         self._connection = Connection(server, token, options, self._on_event, self._on_state)
         self._states: Emitter[StateChanged] = Emitter((StateChanged.name,), options.event_queue)
@@ -59,14 +62,14 @@ class Client:
         self._subscriptions: dict[str, Subscription] = {}
         self._unsubscriptions = 0
         self._resubscribing: asyncio.Task[None] | None = None
-        # What asks for a whole document, by SID, because a delta could not be applied.
+        # Tasks by SID: each fetches a whole document, because a delta could not be applied.
         self._finding: dict[str, asyncio.Task[None]] = {}
-        # What takes back the subscriptions of callers that gave up.
+        # Tasks that unsubscribe for callers that were cancelled.
         self._releasing: set[asyncio.Task[None]] = set()
 
     @property
     def state(self) -> ConnectionState:
-        """Where the connection stands."""
+        """State of the connection."""
         return self._state
 
     @property
@@ -76,7 +79,7 @@ class Client:
 
     @property
     def data_limit(self) -> int | None:
-        """The largest document, in bytes of compact UTF-8 JSON; None if the server has not told."""
+        """Maximum size of a document in bytes of compact UTF-8 JSON; None if not known."""
         return self._connection.data_limit
 
     async def document(
@@ -90,15 +93,15 @@ class Client:
         """Open a document: fetch or create it, and subscribe to it.
 
         Args:
-            document: its SID or unique name; None creates one without a name.
-            mode: `open_or_create`; `open_existing`, which never creates (nor does a SID, whatever
-                the mode); or `create_new`, which never fetches.
-            data: of a document that is created; None is an empty object.
-            ttl: seconds to live, of a document that is created; None or 0 for ever.
+            document: SID or unique name; None creates a document without a name.
+            mode: `open_or_create`; `open_existing`, which never creates; or `create_new`, which
+                never fetches. A SID is never created, in any mode.
+            data: initial data if the document is created; None is an empty object.
+            ttl: time to live in seconds if the document is created; None or 0: never expires.
 
         Raises:
-            NotFound: it does not exist and must not be created.
-            Conflict: the name is taken, with `create_new`.
+            NotFound: the document does not exist and must not be created.
+            Conflict: the name is taken (`create_new`).
             InvalidRequest, TooLarge: a value is not allowed.
             Unavailable, RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in
                 `Document`.
@@ -128,33 +131,35 @@ class Client:
                 op=make_op(),
             )
             if self._unsubscriptions != before:
-                # An `unsubscribe` was under way, maybe of this document, and may have been carried
-                # out after.
+                # An `unsubscribe`, perhaps of this document, was in flight during our `open`. The
+                # server may have executed `open` first and `unsubscribe` last: subscribe again.
                 await self._resubscribe(handle.sid)
         except BaseException:
-            # The reply may have come just before the caller gave up: nobody gets the handle.
+            # The caller was cancelled after `take` had made the handle (at most one): nobody will
+            # receive it, so close it, or its subscription would stay permanently.
             for given_up in made:
                 self._take_back(given_up.close())
             raise
         return handle
 
     def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Callable[[], None]:
-        """Call `callback`, sync or async, with each change of the connection's state.
+        """Call `callback`, sync or async, with each change of the connection state.
 
         Returns:
             a function that removes the callback.
 
         Raises:
-            ValueError: there is no such event.
+            ValueError: `name` is not `state`.
         """
         self._states.check_name(name)
         self.check_loop()
         return self._states.on(name, callback)
 
     async def close(self) -> None:
-        """End the connection and all handles; documents stay as they are. Safe to repeat.
+        """Close the connection and all handles; the documents stay. Safe to repeat.
 
-        The token function may call it too; then it returns before the connection has ended.
+        The token function may call `close` too; then `close` returns before the connection has
+        ended.
         """
         self.check_loop()
         tasks = [*self._finding.values(), *self._releasing]
@@ -177,38 +182,41 @@ class Client:
         await self.close()
 
     async def open(self) -> None:
-        """Make the first connection; `connect` does."""
+        """Open the first connection. Called by `connect`."""
         await self._connection.open()
 
     def check_loop(self) -> None:
-        """Raise `UsageError` where this is not the client's event loop; handles do."""
+        """Raise `UsageError` outside the client's event loop. Called by handles."""
         self._connection.check_loop()
 
     async def request(
         self, do: str, receive: Receive[T], *, late: Receive[None] | None = None, **members: Any
     ) -> T:
-        """Ask the server (docs/protocol.md, section 3); handles do."""
+        """Send a request (docs/protocol.md, section 3). Called by handles."""
         return await self._connection.request(do, receive, late=late, **members)
 
     async def release(self, subscription: Subscription) -> None:
-        """End the subscription if no handle is left; handles do."""
+        """End the subscription if no handle is left. Called by handles."""
         if subscription.handles or self._subscriptions.get(subscription.sid) is not subscription:
             return
         del self._subscriptions[subscription.sid]
         if self._state is not ConnectionState.CONNECTED:
-            return  # the next connection does not open it
+            return  # the next connection resubscribes only to what is in `_subscriptions`
         await self._unsubscribe(subscription.sid)
 
     async def _unsubscribe(self, sid: str) -> None:
+        # Counted twice, so that an `open` that is in flight when this begins or ends sees a change.
+        # An `open` that begins and ends in between is covered by the `_resubscribe` below.
         self._unsubscriptions += 1
         with suppress(SynclineError):
             await self.request("unsubscribe", lambda ok: None, document=sid)
         self._unsubscriptions += 1
-        # It may have been opened meanwhile, and the `unsubscribe` carried out after that.
+        # While we awaited, `document()` may have opened the document again, and the server may have
+        # executed our `unsubscribe` after that `open`. No-op unless `_subscriptions` has the SID.
         await self._resubscribe(sid)
 
     def _opened_late(self, ok: JsonObject) -> None:
-        """Take a subscription back that nobody waits for any more."""
+        """Unsubscribe when the reply to `open` comes after its caller was cancelled."""
         sid = ok["document"]["sid"]
         if sid not in self._subscriptions:
             self._take_back(self._unsubscribe(sid))
@@ -219,14 +227,19 @@ class Client:
         task.add_done_callback(self._releasing.discard)
 
     def _opened(self, ok: JsonObject) -> Document:
-        """Make the handle as the reply comes: no event, no `close` can fall in between."""
+        """Make the handle for the reply to `open`.
+
+        Runs synchronously while the reply is processed: no event and no `close` can come between
+        the reply and the registration in `_subscriptions`.
+        """
         snapshot = Snapshot.parse(ok["document"])
         subscription = self._subscriptions.get(snapshot.sid)
         if subscription is None:
             subscription = Subscription(snapshot, self.options.event_queue)
             self._subscriptions[snapshot.sid] = subscription
         else:
-            # The server does not tell this state again: the handles that there are hear of it here.
+            # The server sends no event for the state that it replied with, so the handles that
+            # already exist are notified here. Events may still overtake this reply on REST.
             subscription.receive(snapshot, may_be_early=True)
         return Document(self, subscription, self.options.event_queue)
 
@@ -237,6 +250,7 @@ class Client:
         subscription = self._subscriptions.get(body.get("sid"))
         if subscription is None:
             return
+        # On REST the event of a write can come before the reply to that write.
         may_be_early = not self._connection.ordered
         if event == "updated":
             subscription.update(body, may_be_early=may_be_early)
@@ -246,7 +260,7 @@ class Client:
             self._removed(subscription, Removal(body), may_be_early)
 
     def _find(self, sid: str) -> None:
-        """Ask for the whole document, once at a time."""
+        """Fetch the whole document, with at most one task per document."""
         if sid not in self._finding:
             self._finding[sid] = task = asyncio.create_task(self._resubscribe(sid))
             task.add_done_callback(lambda _: self._finding.pop(sid))
@@ -266,6 +280,7 @@ class Client:
             self._end_all(error)
 
     def _resubscribe_all(self) -> None:
+        # A run for the previous connection may still be waiting for replies; this one covers all.
         if self._resubscribing is not None:
             self._resubscribing.cancel()
         if self._subscriptions:
@@ -281,31 +296,33 @@ class Client:
         await asyncio.gather(*map(resubscribe, list(self._subscriptions)))
 
     async def _resubscribe(self, sid: str) -> None:
-        """Open again what is held open, and catch up; until it is done, or found missing."""
+        """Open a subscribed document again and catch up; retry until done or not found."""
         backoff = Backoff(self.options.backoff_initial, self.options.backoff_limit)
         while (subscription := self._subscriptions.get(sid)) is not None:
             try:
                 await self._reopen(subscription)
                 if self._subscriptions.get(sid) is None:
-                    # It was closed while the request waited for a connection.
+                    # The last handle was closed while the request waited for a connection:
+                    # `release` sent no `unsubscribe` then, but our `open` has subscribed us.
                     return await self._unsubscribe(sid)
                 if not subscription.is_lost:
                     return
             except (NotFound, Forbidden):
-                # A right that was taken away is told as a removal.
+                # To a client that lost the right to read, the document is gone: emit `removed`.
                 self._removed(subscription, Removal(), may_be_early=True)
                 continue
             except (RequestTimeout, RequestError) as error:
                 logger.warning("%s could not be opened again: %s", sid, error)
             except SynclineError:
-                return  # the connection ended for good, which the handles are told
+                return  # permanently disconnected: `_end_all` ends the handles
             await asyncio.sleep(backoff.pause())
 
     async def _reopen(self, subscription: Subscription) -> None:
         held = subscription.current
 
         def take(ok: JsonObject) -> None:
-            # Without `data` the document is at the revision held, whatever became current since.
+            # A reply without `data` means that the document is at the revision we sent, so the
+            # data is that of `held`. `current` may be newer: events came while we waited.
             snapshot = Snapshot.parse(ok["document"], held)
             if not subscription.go_back(snapshot, held):
                 subscription.receive(snapshot, may_be_early=True)

@@ -1,4 +1,4 @@
-"""One transport at a time, kept open: dial, back off, dial again."""
+"""Connection of a client: one transport at a time, with reconnects and back-off."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ StateHandler = Callable[[ConnectionState, Exception | None], None]
 
 
 class Connection:
-    """The client's connection, through every break.
+    """The client's connection; reconnects after each break.
 
-    A request waits for a transport, and is sent again with the same members when the transport ends
-    before the reply: whoever makes a request that writes gives it an `op`, so that it is applied
-    once.
+    A request waits for a transport. If the transport ends before the reply, the request is sent
+    again with the same members. The caller gives every write an `op`, so that the server applies it
+    once even if it receives it twice.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Connection:
     ) -> None:
         """
         Args:
-            on_event: takes each event of the server, in order.
-            on_state: takes each new state, and the error that led to it.
+            on_event: called with each event of the server, in order.
+            on_state: called with each new state, and the error that led to it, else None.
         """
         self._server = server
         self._token = token
@@ -64,7 +64,7 @@ class Connection:
         self._backoff = Backoff(options.backoff_initial, options.backoff_limit)
         self._transport: AnyTransport | None = None
         self._available = asyncio.Event()
-        self._failure: Exception | None = None
+        self._failure: Exception | None = None  # set once: no connection will be made any more
         self._last_error: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
@@ -78,16 +78,16 @@ class Connection:
 
     @property
     def ordered(self) -> bool:
-        """True if the reply to a write comes before its event."""
+        """True if the transport delivers the reply to a write before its event."""
         return self._transport is not None and self._transport.ordered
 
     @property
     def data_limit(self) -> int | None:
-        """Bytes in a document, at most; None if the server has not told."""
+        """Maximum size of a document in bytes; None if not known."""
         return self._transport.data_limit if self._transport else None
 
     async def open(self) -> None:
-        """Make the first connection, within `open_timeout`, and keep one from then on."""
+        """Open the first connection, within `open_timeout`, and keep the client connected."""
         self._loop = asyncio.get_running_loop()
         self._on_state(ConnectionState.CONNECTING, None)
         try:
@@ -101,15 +101,16 @@ class Connection:
     async def request(
         self, do: str, receive: Receive[T], *, late: Receive[None] | None = None, **members: Any
     ) -> T:
-        """Ask the server, once it can be asked; members that are None are left out.
+        """Wait for a connection, send a request and return its reply.
 
-        `late`: takes the reply in the place of `receive` if it comes when nobody waits any more.
+        Members that are None are not sent. `late` is called instead of `receive` with a reply that
+        comes after the caller was cancelled or timed out.
 
         Raises:
-            RequestError: the server refused.
-            RequestTimeout: no reply in time, connecting included.
+            RequestError: the server refused the request.
+            RequestTimeout: no reply in time, including the wait for a connection.
             UsageError: the client belongs to another event loop.
-            SynclineError: there is no connection, and none will be made.
+            SynclineError: the client is closed or permanently disconnected.
         """
         self.check_loop()
         given = {name: value for name, value in members.items() if value is not None}
@@ -122,15 +123,16 @@ class Connection:
                     try:
                         return await transport.request(request, receive, late)
                     except Interrupted:
+                        # Perhaps applied, perhaps not: send the same `op` on the next transport.
                         continue
         except TimeoutError:
             raise RequestTimeout(do, seconds, self._why_not()) from None
 
     def check_loop(self) -> None:
-        """The client belongs to one event loop.
+        """Check that the caller runs in the client's event loop.
 
         Raises:
-            UsageError: this is another one, or a thread without.
+            UsageError: the caller runs in another event loop, or in a thread without one.
         """
         try:
             running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
@@ -143,25 +145,27 @@ class Connection:
             )
 
     def renew_token(self) -> None:
-        """Give the server a fresh token, if there is one; else it is left to the expiry."""
+        """Send a fresh token if the token is a function; a string is used until it expires."""
         if isinstance(self._transport, WebSocketTransport) and self._token.renewable:
             self._spawn(self._renew(self._transport))
 
     async def close(self) -> None:
-        """End the connection for good."""
+        """Close the connection permanently."""
         self.check_loop()
         if self._closing is None:
             if self._token.is_calling:
                 self._token.let_call_finish()
+            # `_finish` clears `_transport`: remember it first.
             tasks, transport = list(self._tasks), self._transport
             self._finish(ClientClosed())
             for task in tasks:
                 task.cancel()
-            # A task of its own: who waits for `close` may be cancelled.
+            # A separate task: if the caller of `close` is cancelled, the shutdown still completes.
             self._closing = asyncio.create_task(self._shut(tasks, transport))
         if not self._token.is_calling:
             await asyncio.shield(self._closing)
-        # The token function is what the tasks wait for: it must not wait for them.
+        # The token function itself must not await `_closing`, which waits for the tasks: one of
+        # them waits for the token function.
 
     async def _shut(self, tasks: list[asyncio.Task[None]], transport: AnyTransport | None) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -176,17 +180,19 @@ class Connection:
                 raise self._failure
             if self._transport is not None and not self._transport.ended.done():
                 return self._transport
+            # The transport has ended, but `_keep_open` has not replaced it yet. There is no await
+            # between the check and `clear`, so no `_install` is missed.
             self._available.clear()
 
     def _why_not(self) -> str | None:
-        """What a request waits for besides its reply."""
+        """Why a request has no reply yet, for its timeout error; None if not known."""
         if self._transport is not None and not self._transport.ended.done():
             return self._transport.waits_for
         return None if self._last_error is None else f"no connection: {self._last_error}"
 
     async def _dial_first(self) -> AnyTransport:
         seconds = self._options.open_timeout
-        level = logging.WARNING  # once: whoever waits in front of a terminal wants to know
+        level = logging.WARNING  # only the first failure, for a user at a terminal
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
@@ -216,15 +222,17 @@ class Connection:
                 await self._dial_again(reason)
 
     async def _stand(self, transport: AnyTransport) -> SynclineError | None:
-        """Why `transport` ended; None if a WebSocket took its place."""
+        """Wait until `transport` ends and return the reason; None if a WebSocket replaced it."""
         if isinstance(transport, WebSocketTransport) or self._options.transport == "rest":
             return await asyncio.shield(transport.ended)
+        # REST as a fallback: look for a WebSocket while REST carries the requests.
         search = asyncio.create_task(self._dialer.find_websocket())
         try:
             ends: set[asyncio.Future[Any]] = {transport.ended, search}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             search.cancel()
+        # Both can be done at once: a WebSocket that was found is used even if REST has just ended.
         found = self._dialer.take_websocket()
         if found is None:
             return await asyncio.shield(transport.ended)
@@ -232,7 +240,8 @@ class Connection:
         return None
 
     async def _dial_again(self, reason: SynclineError) -> None:
-        """Back off and dial until there is a transport, or there must be none."""
+        """Back off and dial until a transport is open or `reason` is final."""
+        # A half-open connection took seconds to detect: redial once without a pause.
         at_once = isinstance(reason, ConnectionLost) and reason.at_once
         while not self._is_final(reason):
             self._last_error = reason
@@ -254,7 +263,8 @@ class Connection:
             self._last_error = error
             raise
         except Exception as error:
-            # What no transport foresees must not end the client: it may be weather as well.
+            # An unexpected exception must not end the client: only the server's own word is final
+            # (promise 7). Report it as a lost connection and try again.
             logger.exception("the connection could not be made")
             self._last_error = ConnectionLost(f"the connection could not be made: {error!r}")
             raise self._last_error from error
@@ -275,11 +285,11 @@ class Connection:
             try:
                 return await transport.authenticate(await self._token.get())
             except Interrupted:
-                return  # the next connection asks for a token anyway
+                return  # the next connection gets a fresh token anyway
             except SynclineError as error:
                 logger.warning("the access token could not be renewed: %s", error)
                 if not (isinstance(error, TokenUnavailable) and error.retry):
-                    return  # left to the expiry
+                    return  # keep the old token until it expires; then the client reconnects
             await asyncio.sleep(backoff.pause())
 
     def _install(self, transport: AnyTransport) -> None:
@@ -288,8 +298,9 @@ class Connection:
         self._on_state(ConnectionState.CONNECTED, None)
 
     def _finish(self, failure: Exception) -> None:
-        """There will be no connection any more; who waits for one gets `failure`."""
+        """End permanently; requests that wait for a connection raise `failure`."""
         if self._failure is None:
+            # Set before `_available` wakes the requests, which check it first.
             self._failure = failure
             self._transport = None
             self._available.set()

@@ -1,4 +1,4 @@
-"""`connect`: what an application chooses, and its first connection."""
+"""`connect`: the options of a client, and its first connection."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class connect:
         ...
         await client.close()
 
-    The first connection is tried for `open_timeout` seconds; later ones again and again, with
-    random, growing pauses, until the client is closed. Only the server's own word ends a client
-    (a refused token, a final close code), or the application's: what gateways, proxies and captive
-    portals answer counts as weather.
+    The first connection is tried for `open_timeout` seconds. After a break the client reconnects,
+    with random, growing pauses, until it is closed. Only the application ends a client, or the
+    server itself (a refused token, a final close code). A reply of a gateway, a proxy or a captive
+    portal never does: the client tries again.
     """
 
     def __init__(
@@ -54,44 +54,43 @@ class connect:
     ) -> None:
         """
         Args:
-            url: base URL of the server: `http(s)://` or `ws(s)://`, without credentials; it may
-                have a path.
-            token: an access token, or a function, sync or async, that returns a fresh one: it is
-                asked on each connect and when the server says that the token is about to expire.
-                A function that raises, or returns no JWT, is asked again, with growing pauses; one
-                that raises `TokenDenied` ends the client. It runs in the event loop: a sync one
-                must not block.
-            transport: `websocket`; `rest`, for REST and server-sent events; or `auto`, which takes
-                REST where WebSockets are blocked.
-            open_timeout: for the first connection, all attempts included, in seconds. One attempt
+            url: base URL of the server: `http(s)://` or `ws(s)://`, without credentials. A path
+                is optional.
+            token: an access token, or a function, sync or async, that returns a fresh one. The
+                client calls it on each connect and when the token is about to expire. If it raises
+                or returns no JWT, the client calls it again, with growing pauses; if it raises
+                `TokenDenied`, the client ends. It runs in the event loop: a sync function must not
+                block.
+            transport: `websocket`; `rest` for REST and server-sent events; or `auto`, which falls
+                back to REST where WebSockets are blocked.
+            open_timeout: seconds for the first connection, all attempts together. One attempt
                 takes 10 s at most.
-            request_timeout: for one request, waiting for a connection included, in seconds.
-            mutate_timeout: after which `mutate` tries no more, in seconds.
-            backoff_initial: the longest first pause before connecting again, in seconds.
-            backoff_limit: the longest pause, in seconds.
-            websocket_retry: in the fallback, the longest time between attempts at a WebSocket, in
-                seconds.
-            event_queue: events that may wait for one listener; beyond, the newest are joined to
-                one.
-            ssl: how a server with TLS is checked, for one whose certificate no public authority
-                vouches for: `ssl.create_default_context(cafile=…)`; None checks it as usual.
-            deltas: let the server tell what has changed in a document, where that is shorter than
-                the document; False saves the time to put the two together.
-            token_timeout: for one call of the token function, in seconds.
-            probe_after: a connection is pinged when a request has waited so long, in seconds, and
-                nothing at all has come from the server.
-            probe_timeout: for a sign of life after that, in seconds; then the connection counts as
-                half-open and is given up, and its requests go by the next one.
-            proxy: the URL of a proxy, `http`, `https`, `socks5` or `socks5h` (SOCKS needs the extra
-                `syncline[socks]`); True takes that of the environment (`HTTPS_PROXY`, `HTTP_PROXY`,
-                `ALL_PROXY`, not for `NO_PROXY`); None takes none.
+            request_timeout: seconds for one request, including the wait for a connection.
+            mutate_timeout: seconds after which `mutate` stops retrying.
+            backoff_initial: maximum of the first random pause before a reconnect, in seconds.
+            backoff_limit: maximum of every later pause, in seconds.
+            websocket_retry: in the fallback, maximum time between WebSocket attempts, in seconds.
+            event_queue: events that may wait for one listener; beyond that, the newest are merged
+                into one.
+            ssl: TLS settings, for a server whose certificate no public authority signed:
+                `ssl.create_default_context(cafile=…)`; None uses the default checks.
+            deltas: let the server send only the changes of a document where that is shorter;
+                False always asks for whole documents and saves the time to apply the changes.
+            token_timeout: seconds for one call of the token function.
+            probe_after: seconds that a request may wait for its reply while nothing at all comes
+                from the server; then the client pings.
+            probe_timeout: seconds to wait for any byte after that ping; then the connection counts
+                as half-open and is dropped, and its requests are sent again on the next one.
+            proxy: URL of a proxy: `http`, `https`, `socks5` or `socks5h` (SOCKS needs the extra
+                `syncline[socks]`). True uses the environment (`HTTPS_PROXY`, `HTTP_PROXY`,
+                `ALL_PROXY`, except for hosts in `NO_PROXY`). None uses no proxy.
 
         Raises (when awaited or entered):
-            ConnectionLost: the server cannot be reached; the text tells what was seen last.
-            Unauthorized: it refuses the token.
-            TokenUnavailable, TokenDenied: the token function gives none.
+            ConnectionLost: the server cannot be reached; the text gives the last error.
+            Unauthorized: the server refuses the token.
+            TokenUnavailable, TokenDenied: the token function gives no token.
             UsageError: the proxy needs a package that is not installed.
-            ValueError: `url` cannot be a server's, or an option is out of range; raised at once.
+            ValueError: `url` is no server URL, or an option is out of range; raised at once.
         """
         self._server = Server.parse(url)
         self._token = TokenSource(token, token_timeout)

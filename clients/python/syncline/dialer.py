@@ -1,4 +1,4 @@
-"""Which way to the server: a WebSocket, or REST where WebSockets do not pass."""
+"""Opens transports: a WebSocket, or REST where WebSockets are blocked."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ logger = logging.getLogger("syncline")
 AnyTransport = WebSocketTransport | RestTransport
 
 ATTEMPT_TIMEOUT = 10
-"""Seconds for one attempt to connect and authenticate, at most."""
+"""Maximum time in seconds for one attempt to connect and authenticate."""
 
 REST_BESIDE_AFTER = 3
-"""Seconds without a WebSocket after which REST is tried beside it: some proxies swallow upgrades
-without an answer."""
+"""Seconds to wait for a WebSocket before REST is tried in parallel: some proxies never answer an
+upgrade request."""
 
 FIRST_SEARCH = 1
-"""Seconds: the longest first pause before a WebSocket is tried again beside REST."""
+"""Maximum first pause, in seconds, before a WebSocket is tried again while REST is in use."""
 
 
 class Dialer:
-    """Makes transports. At most one attempt at a WebSocket runs at a time; it may outlive `dial`.
+    """Opens transports. At most one WebSocket attempt runs at a time; it may outlive `dial`.
 
     Attributes:
-        doing: what it does at the moment, for a person.
+        doing: what the dialer waits for, as text for an error message.
     """
 
     def __init__(
@@ -48,14 +48,15 @@ class Dialer:
         self._on_event = on_event
         self._timeout = min(options.open_timeout, ATTEMPT_TIMEOUT)
         self._attempt: asyncio.Task[WebSocketTransport] | None = None
-        # True from the fallback until a WebSocket passes: then REST need not wait for one.
+        # True from the fallback to REST until a WebSocket connects. While True, `_dial_either`
+        # dials REST at once and does not wait REST_BESIDE_AFTER for a WebSocket.
         self._blocked = False
 
     async def dial(self) -> AnyTransport:
-        """A transport of the kind that the application chose.
+        """Open a transport of the kind that the application chose.
 
         Raises:
-            SynclineError: there is none now; `retry` tells whether another attempt is worth it.
+            SynclineError: no transport could be opened; `retry` says whether to try again.
         """
         proxy = find_proxy(self._options.proxy, self._server.http_url)
         self.doing = "the token function has not returned"
@@ -70,7 +71,7 @@ class Dialer:
                 return await self._dial_either(token, proxy)
 
     async def find_websocket(self) -> None:
-        """Return when a WebSocket passes, which `take_websocket` then hands over."""
+        """Return once a WebSocket is connected; `take_websocket` then returns it."""
         retry = self._options.websocket_retry
         backoff = Backoff(min(FIRST_SEARCH, retry), retry)
         while True:
@@ -86,7 +87,7 @@ class Dialer:
                 self._attempt = None
 
     def take_websocket(self) -> WebSocketTransport | None:
-        """The WebSocket that was found, once; None if there is none."""
+        """Hand over the WebSocket that `_attempt` opened, once; None if there is none yet."""
         attempt = self._attempt
         if attempt is None or not attempt.done() or attempt.exception() is not None:
             return None
@@ -94,7 +95,7 @@ class Dialer:
         return attempt.result()
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel the WebSocket attempt that is in flight, or close its result."""
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             await _discard(attempt)
@@ -109,22 +110,28 @@ class Dialer:
             self._attempt = asyncio.create_task(self._dial_websocket(token, proxy))
 
     async def _dial_either(self, token: str, proxy: Proxy | None) -> AnyTransport:
-        """A WebSocket; or REST, if that is there while no WebSocket is.
+        """Open a WebSocket, or REST if REST answers first.
 
-        An attempt at a WebSocket that is still under way at the end goes on: the next call, or
-        `find_websocket`, waits for it.
+        If REST wins, a WebSocket attempt that is still in flight continues: the next call, or
+        `find_websocket`, awaits it.
         """
+        # 1. `find_websocket` may have connected a WebSocket after the caller stopped waiting.
         found = self.take_websocket()
         if found is not None and not found.ended.done():
             return found
+        # 2. Join the attempt in flight, if any, although its token may be an older one.
         if self._attempt is None or self._attempt.done():
             self._attempt = asyncio.create_task(self._dial_websocket(token, proxy))
         attempt = self._attempt
+        # 3. Give the WebSocket a head start. If it fails in that time, only `WebSocketBlocked`
+        #    leads to REST: any other error (a refused token, no network) would be the same there.
         if not self._blocked:
             await asyncio.wait({attempt}, timeout=REST_BESIDE_AFTER)
             if attempt.done() and not isinstance(attempt.exception(), WebSocketBlocked):
                 self._attempt = None
                 return attempt.result()
+        # 4. Race both. If the WebSocket attempt fails first, wait for REST. A WebSocket that is
+        #    connected by then is used even if REST was first.
         rest = asyncio.create_task(self._dial_rest(token, proxy))
         try:
             await asyncio.wait({attempt, rest}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,7 +144,8 @@ class Dialer:
         if found is not None:
             await _discard(rest)
             return found
-        # The answer to a plain request says more than that of a refused upgrade.
+        # 5. No WebSocket. If REST failed too, raise its error: the reply to a plain request says
+        #    more than a refused upgrade.
         transport = rest.result()
         self._blocked = True
         if attempt.done():
@@ -174,7 +182,7 @@ class Dialer:
 async def _discard(
     task: asyncio.Task[WebSocketTransport] | asyncio.Task[RestTransport],
 ) -> None:
-    """Cancel an attempt, and close what it made if it was quicker."""
+    """Cancel an attempt; close its transport if it had finished before."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled() and task.exception() is None:

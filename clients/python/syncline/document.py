@@ -1,4 +1,4 @@
-"""A handle of an open document: read it, write it, hear of its changes."""
+"""Handle of an open document: reads, writes and change events."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Mutator", "make_op"]
 
 Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
-"""Takes the data, returns the new data, or None to leave the document as it is; sync or async."""
+"""Called with the data; returns the new data, or None to write nothing. Sync or async."""
 
 OPERATIONS_LIMIT = 1_000
-"""Operations in one JSON patch, at most (docs/protocol.md, section 3)."""
+"""Maximum number of operations in one JSON patch (docs/protocol.md, section 3)."""
 
 MUTATE_PAUSE = 0.01
 MUTATE_PAUSE_LIMIT = 0.5
-"""Seconds: the ceiling of the first random pause between attempts of `mutate`, and the greatest."""
+"""First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
 
 
 class Document:
-    """One document, subscribed to until `close()`; made by `Client.document`.
+    """One document, subscribed until `close()`; made by `Client.document`.
 
-    Handles of one document share one subscription. All writes survive a break of the connection:
-    they are settled on the next one, and applied once.
+    Handles of one document share one subscription. Writes survive a break: the client sends them
+    again on the next connection, and the server applies each of them once.
 
-    Every method that asks the server raises, besides what it lists:
-        NotFound: the document was removed, or has expired.
-        Unavailable: the server cannot do it now; `message` tells where a write may have been
-            applied nevertheless.
+    Every method that sends a request raises, in addition to the exceptions that it lists:
+        NotFound: the document was removed or has expired.
+        Unavailable: the server cannot execute the request now; `message` says so if a write may
+            have been applied.
         RequestTimeout: no reply in time; the outcome is unknown.
-        DocumentClosed, ClientClosed: this handle, or the client, was closed.
-        ConnectionLost, Unauthorized: the connection ended for good.
+        DocumentClosed, ClientClosed: this handle or the client was closed.
+        ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
     def __init__(self, client: Client, subscription: Subscription, queue_bound: int) -> None:
@@ -69,22 +69,22 @@ class Document:
 
     @property
     def unique_name(self) -> str | None:
-        """None if it has none."""
+        """Unique name of the document; None if it has none."""
         return self._subscription.current.unique_name
 
     @property
     def data(self) -> JsonObject:
-        """The newest data known; a copy, which the caller may change."""
+        """Newest known data; a copy that the caller may change."""
         return self._subscription.current.data
 
     @property
     def revision(self) -> str:
-        """The revision of `data`."""
+        """Revision of `data`."""
         return str(self._subscription.current.revision)
 
     @property
     def date_created(self) -> datetime:
-        """UTC."""
+        """When the document was created, UTC."""
         return self._subscription.current.date_created
 
     @property
@@ -94,22 +94,22 @@ class Document:
 
     @property
     def date_expires(self) -> datetime | None:
-        """When the document will expire, UTC; None if never."""
+        """When the document expires, UTC; None if never."""
         return self._subscription.current.date_expires
 
     @property
     def created_by(self) -> str:
-        """An identity, or `system`."""
+        """Identity of the creator, or `system`."""
         return self._subscription.current.created_by
 
     @property
     def updated_by(self) -> str:
-        """The identity that wrote this revision, or `system`."""
+        """Identity that wrote this revision, or `system`."""
         return self._subscription.current.updated_by
 
     @property
     def removed(self) -> bool:
-        """True once the document is known to be gone."""
+        """True once the client knows that the document was removed."""
         return self._subscription.removed
 
     async def set(
@@ -119,16 +119,16 @@ class Document:
 
         Args:
             data: a JSON object.
-            if_match: write only if the document is at this revision; None writes in any case.
-            ttl: seconds to live from now on, 0 for ever; None leaves the expiry as it is.
+            if_match: write only if the document is at this revision; None: unconditional.
+            ttl: time to live in seconds from now; 0: never expires; None keeps the expiry.
 
         Returns:
             the data as written.
 
         Raises:
-            RevisionMismatch: the document is at another revision; `document` holds it.
-            InvalidRequest: `data` is no JSON object, or `ttl` is out of range.
-            TooLarge: `data` is larger than the server takes.
+            RevisionMismatch: the document is at another revision; `document` is that state.
+            InvalidRequest: `data` is not a JSON object, or `ttl` is out of range.
+            TooLarge: `data` is larger than the server accepts.
         """
         json = encode_data(data, self._client.data_limit)
         return await self._write(
@@ -138,21 +138,21 @@ class Document:
     async def update(self, changes: JsonObject, *, ttl: int | None = None) -> JsonObject:
         """Set some top-level keys and leave the others as they are.
 
-        The merge is shallow: a value replaces what was there, whatever it was, and None is stored
-        as null (so it is no RFC 7396 merge; `patch(merge=…)` is one). Done by the server, it never
-        conflicts.
+        The merge is shallow: each value replaces the old value of its key, and None is stored as
+        null. For an RFC 7396 merge use `patch(merge=…)`. The server merges, so there is no
+        conflict with other writers.
 
         Args:
             changes: new values by key.
             ttl: as in `set`.
 
         Returns:
-            the whole data as it is then.
+            the whole data after the write.
 
         Raises:
             InvalidRequest, TooLarge: as in `set`.
         """
-        # Here, so that the place in an error's sentence is that in `changes`.
+        # Checked here, so that an error message names the place within `changes`.
         encode_data(changes, self._client.data_limit)
         if len(changes) > OPERATIONS_LIMIT:
             return await self.mutate(lambda data: data | changes, ttl=ttl)
@@ -162,20 +162,20 @@ class Document:
         return await self.patch(operations=operations, ttl=ttl)
 
     async def mutate(self, fn: Mutator, *, ttl: int | None = None) -> JsonObject:
-        """Compute new data from the newest and write it, again if somebody else was quicker.
+        """Compute new data from the newest data and write it; retry if another writer was first.
 
         Args:
-            fn: takes a copy of the data, which it may change, and returns the new data, or None to
-                leave the document as it is. Sync or async. It may be called again, with newer data,
-                and must not itself call `mutate` on this document.
+            fn: called with a copy of the data, which it may change. Returns the new data, or None
+                to write nothing. Sync or async. It may be called several times, each time with
+                newer data, and must not call `mutate` on this document.
             ttl: as in `set`.
 
         Returns:
             the data as written; the newest data if `fn` returned None.
 
         Raises:
-            RevisionMismatch: others were quicker until `mutate_timeout` had passed.
-            UsageError: it was called inside `mutate` of this document.
+            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this document.
             InvalidRequest, TooLarge: as in `set`.
         """
         self._check_open()
@@ -190,9 +190,7 @@ class Document:
 
     async def _mutate(self, fn: Mutator, ttl: int | None, deadline: float) -> JsonObject:
         clock = asyncio.get_running_loop().time
-        ceiling = (
-            0.0  # the refusal brings the newest state: the first attempt after it needs no pause
-        )
+        ceiling = 0.0  # a refusal carries the newest state: the first retry needs no pause
         while True:
             newest = self._subscription.current
             data = fn(newest.data)
@@ -200,6 +198,7 @@ class Document:
                 data = await data
             if data is None:
                 return self.data
+            # `if_match` is the revision that `fn` saw. `current` may have changed during its await.
             try:
                 return await self.set(data, if_match=str(newest.revision), ttl=ttl)
             except RevisionMismatch:
@@ -217,21 +216,20 @@ class Document:
         if_match: str | None = None,
         ttl: int | None = None,
     ) -> JsonObject:
-        """Let the server change the newest data by a rule; exactly one rule is given.
+        """Let the server change the newest data by a rule. Give exactly one rule.
 
         Args:
             merge: a JSON merge patch (RFC 7396): null removes a key.
-            operations: a JSON patch (RFC 6902), applied whole or not at all.
+            operations: a JSON patch (RFC 6902), applied completely or not at all.
             increment: numbers to add, by JSON pointer (RFC 6901).
-            if_match: as in `set`; None lets the server apply the patch again when another writer
-                was quicker.
+            if_match: as in `set`; None: the server retries the patch when another writer was first.
             ttl: as in `set`.
 
         Returns:
-            the whole data as it is then.
+            the whole data after the write.
 
         Raises:
-            TypeError: no rule, or more than one.
+            TypeError: no rule was given, or more than one.
             Conflict: the patch does not fit the data.
             RevisionMismatch, InvalidRequest, TooLarge: as in `set`.
         """
@@ -244,25 +242,25 @@ class Document:
         return await self._write("patch", None, **{name: rule_json}, if_match=if_match, ttl=ttl)
 
     async def increment(self, pointer: str, by: int | float = 1) -> JsonObject:
-        """Add to a number; one that is missing counts as 0.
+        """Add to a number; a missing number counts as 0.
 
         Args:
-            pointer: a JSON pointer (RFC 6901), as `/likes`.
-            by: what to add.
+            pointer: a JSON pointer (RFC 6901), such as `/likes`.
+            by: the number to add.
 
         Returns:
-            the whole data as it is then.
+            the whole data after the write.
 
         Raises:
-            Conflict: there is something else than a number, or nothing to hold it.
+            Conflict: the value there is not a number, or its parent does not exist.
         """
         return await self.patch(increment={pointer: by})
 
     async def set_ttl(self, ttl: int, *, if_match: str | None = None) -> None:
-        """Set the expiry alone; the data stays.
+        """Change the expiry and keep the data.
 
         Args:
-            ttl: seconds to live from now on; 0 for ever.
+            ttl: time to live in seconds from now; 0: never expires.
             if_match: as in `set`.
 
         Raises:
@@ -272,7 +270,7 @@ class Document:
         await self._write("ttl", None, ttl=ttl, if_match=if_match)
 
     async def remove(self, *, if_match: str | None = None) -> None:
-        """Remove the document, for everyone.
+        """Remove the document for all clients.
 
         Args:
             if_match: as in `set`.
@@ -287,7 +285,7 @@ class Document:
             )
 
     async def close(self) -> None:
-        """Drop this handle and its listeners; the last ends the subscription. Safe to repeat."""
+        """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
         self._client.check_loop()
         if not self._closed:
             self._closed = True
@@ -296,35 +294,35 @@ class Document:
             await self._client.release(self._subscription)
 
     def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
-        """Call `callback` with each event, one after the other, until the handle is closed.
+        """Call `callback` with each event, one at a time, until the handle is closed.
 
         Args:
             name: `updated` (events are `Updated`) or `removed` (`Removed`).
-            callback: sync or async. While it is slow, `updated` events are joined to the newest
+            callback: sync or async. If it is slow, `updated` events are merged into the newest
                 state.
 
         Returns:
             a function that removes the callback.
 
         Raises:
-            ValueError: there is no such event.
+            ValueError: `name` is neither `updated` nor `removed`.
         """
         self._events.check_name(name)
         self._client.check_loop()
         return self._events.on(name, callback)
 
     def events(self) -> EventQueue[DocumentEvent]:
-        """An iterator over what happens from this call on.
+        """Return an iterator over the events from this call on.
 
-        It ends after `Removed`, or when the handle or the client is closed; it raises what ended
-        the connection for good. A reader that is slow gets the newest state rather than every state
-        between.
+        The iterator ends after `Removed`, or when the handle or the client is closed. If the client
+        is permanently disconnected, it raises the reason. A slow reader gets the newest state, not
+        every state in between.
         """
         self._client.check_loop()
         return self._events.events()
 
     async def _write(self, verb: str, json: bytes | None, **members: Any) -> JsonObject:
-        """Carry out a write and return the data after it; `json` is that data if known before."""
+        """Send a write and return the data after it; `json` is that data, None if not known yet."""
         self._check_open()
         held = self._subscription.current
 
@@ -337,6 +335,8 @@ class Document:
                     verb, take, document=self.sid, op=make_op(), **members
                 )
             except RevisionMismatch as refusal:
+                # The refusal carries the newest state. It is older than `held` only if the server's
+                # data set went back; otherwise adopt it if it is newer than `current`.
                 newest = refusal.document
                 if newest is not None and not self._subscription.go_back(newest, held):
                     self._subscription.adopt(newest)
@@ -345,7 +345,8 @@ class Document:
 
     def _take_write(self, body: JsonObject, json: bytes | None) -> Snapshot | None:
         subscription = self._subscription
-        # A repeated answer, and that of `ttl`, may lack the data: only the server knows it.
+        # The reply to a repeated `op`, or to `ttl`, may lack the data. `current` may be another
+        # revision by now, so its data must not be used: `_write` reads the document instead.
         known = json is not None or "data" in body
         snapshot = Snapshot.parse(body, subscription.current, json) if known else None
         subscription.wrote(int(body["revision"]), snapshot)
@@ -369,12 +370,12 @@ class Document:
 
 
 _mutations: ContextVar[frozenset[object]] = ContextVar("syncline_mutations", default=frozenset())
-"""The marks of the `mutate` calls inside which this code runs."""
+"""Marks of the `mutate` calls that the running code is inside of."""
 
 
 @contextmanager
 def _mutation(subscription: Subscription) -> Iterator[None]:
-    """Marks what runs inside `mutate`, also in tasks that `fn` starts; until `mutate` ends."""
+    """Mark code that runs inside `mutate`, including tasks that `fn` starts, until it ends."""
     mark = subscription.mutation = object()
     token = _mutations.set(_mutations.get() | {mark})
     try:
@@ -385,5 +386,5 @@ def _mutation(subscription: Subscription) -> Iterator[None]:
 
 
 def make_op() -> str:
-    """A new operation id (docs/protocol.md, section 3)."""
+    """Return a new operation id (docs/protocol.md, section 3)."""
     return uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""The events of one document, over as many event streams as it takes."""
+"""Events of one document over REST: reopens its event stream when something cuts it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ __all__ = ["DocumentStream"]
 logger = logging.getLogger("syncline")
 
 STOOD_AFTER = 1
-"""Seconds after which a stream was a good one, so that the next is opened at once."""
+"""Seconds that a stream must last; then the next is opened without a pause."""
 
 BACKOFF_INITIAL = 0.25
 BACKOFF_LIMIT = 5
-"""Seconds: the longest first pause between streams that end at once, and the longest of all."""
+"""First and largest ceiling of the random pause between streams that end at once, in seconds."""
 
 RETRY_AFTER = 1
-"""Seconds to wait where a server that lets nobody in does not say how long."""
+"""Seconds to wait if a server that is full sends no `Retry-After`."""
 
 
 class DocumentStream:
     """Follows one document until it is removed.
 
-    Some proxies cut every reply after a while: then the next stream goes on from the revision of
-    the last event. Only where no stream can be opened the document cannot be followed.
+    Some proxies cut every response after a while: the next stream then continues after the revision
+    of the last event. `follow` fails only if no stream can be opened.
 
     Attributes:
-        opened: True once the first stream brought the state.
-        refusal: why the server opens no stream now; None while it does.
+        opened: True once the first stream delivered the state.
+        refusal: the server's last 429 or 503; None while a stream is open.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class DocumentStream:
     ) -> None:
         """
         Args:
-            path: of the document.
+            path: path of the document.
             reply_timeout: seconds until a stream must begin.
-            on_state: takes the first state.
-            on_event: takes each event, and each later state as an `updated`.
+            on_state: called with the first state.
+            on_event: called with each event, and with each later state as an `updated` event.
         """
         self.opened = False
         self.refusal: Unavailable | None = None
@@ -72,7 +72,7 @@ class DocumentStream:
         """Read until the document is removed.
 
         Raises:
-            SynclineError: no stream can be opened.
+            SynclineError: no stream can be opened, or the server ended it with `closing`.
         """
         clock = asyncio.get_running_loop().time
         backoff = Backoff(BACKOFF_INITIAL, BACKOFF_LIMIT, stable_after=STOOD_AFTER)
@@ -82,11 +82,13 @@ class DocumentStream:
                 if await self._read_one():
                     return
             except Unavailable as refusal:
-                # No room, or too many come at once: whoever waits for the document says how long.
+                # The server is full or limits the rate. Retry without end here: the caller of
+                # `open` has its own timeout, and reports `refusal` then.
                 self.refusal = refusal
                 await asyncio.sleep(retry_pause(refusal.retry_after or RETRY_AFTER))
                 continue
             except (httpx2.HTTPError, httpx2.StreamError, ValueError, KeyError, TypeError) as error:
+                # Reopen a stream that was cut. One without a response or a first state fails.
                 if not (self.opened and self._answered):
                     raise ConnectionLost(f"no event stream: {error!r}") from error
                 logger.debug("an event stream broke: %r", error)
@@ -125,7 +127,7 @@ class DocumentStream:
 
 
 def _closing(data: JsonObject) -> SynclineError:
-    """Why the server ends the stream: a token that ran out, or the connection as a whole."""
+    """Error for the server's `closing` event: the token has expired, or the server disconnects."""
     error = RequestError.parse({"status": HTTPStatus.SERVICE_UNAVAILABLE, **data})
     if isinstance(error, TokenExpired):
         return error

@@ -1,4 +1,4 @@
-"""Events to whoever listens: callbacks and iterators, each with a bounded queue of its own."""
+"""Event emitter: callbacks and iterators, each with its own bounded queue."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ logger = logging.getLogger("syncline")
 
 
 class Event(Protocol):
-    """What an emitter can emit."""
+    """Interface of an event."""
 
     @property
     def name(self) -> str:
-        """What `on` calls it."""
+        """Name of the event, as passed to `on`."""
 
     def following(self, earlier: Any) -> Any:
-        """This event and an earlier one of the same type as one."""
+        """Merge this event with an earlier one of the same type."""
 
 
 E = TypeVar("E", bound=Event)
 
 Callback = Callable[[E], Awaitable[object] | object]
-"""Takes an event; sync or async. What it returns is dropped, what it raises is logged."""
+"""Called with an event; sync or async. Its result is ignored, and an exception is logged."""
 
 
 class EventQueue(Generic[E]):
-    """An asynchronous iterator over events, with room for so many.
+    """Asynchronous iterator over events, with a bounded queue.
 
-    When it is full, the newest event is joined with the last one in the queue (`following`): a slow
-    reader gets the newest state rather than every state between, and the first to come stay as they
-    were.
+    When the queue is full, a new event is merged with the last one in it (`following`). So a slow
+    reader gets the oldest queued events as they were, and then the newest state.
     """
 
     def __init__(self, bound: int) -> None:
-        """`bound`: events that may wait, at least 1; the last of another type comes on top."""
+        """`bound`: events in the queue, at least 1; an event of another type is added beyond it."""
         self._bound = bound
         self._events: deque[E] = deque()
         self._changed = asyncio.Event()
@@ -53,12 +52,12 @@ class EventQueue(Generic[E]):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def bind_loop(self) -> None:
-        """From now on only this event loop can read it."""
+        """Allow only the running event loop, if any, to read the queue."""
         with suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
 
     def put(self, event: E) -> None:
-        """Never blocks, never drops the last event of a type; does nothing after the end."""
+        """Add or merge an event without blocking; do nothing after the end."""
         if self._closed:
             return
         if len(self._events) >= self._bound and type(self._events[-1]) is type(event):
@@ -68,13 +67,13 @@ class EventQueue(Generic[E]):
         self._changed.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """What is queued can still be read; then the iteration stops, or raises `error`."""
+        """End the iteration once the queue is empty; raise `error` then if it is not None."""
         self._closed = True
         self._error = error
         self._changed.set()
 
     def close(self) -> None:
-        """Drop what is queued and stop the iteration."""
+        """Drop the queued events and stop the iteration."""
         self._events.clear()
         self.end()
 
@@ -90,34 +89,35 @@ class EventQueue(Generic[E]):
         while not self._events:
             if self._closed:
                 raise self._error or StopAsyncIteration
+            # No await since the check of `_events`, so no `put` is lost by `clear`.
             self._changed.clear()
             await self._changed.wait()
         return self._events.popleft()
 
 
 class Emitter(Generic[E]):
-    """The listeners of one source."""
+    """Listeners of one source of events."""
 
     def __init__(self, names: tuple[str, ...], bound: int) -> None:
         """
         Args:
-            names: of the events there are.
-            bound: events that each listener may have waiting.
+            names: names of the events.
+            bound: events that may wait for each listener.
         """
         self._names = names
         self._bound = bound
-        # Weak: an iterator that its reader has dropped must not collect events for ever.
+        # Weak: an iterator that its reader has dropped must not collect events permanently.
         self._queues: WeakSet[EventQueue[E]] = WeakSet()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ended: tuple[Exception | None] | None = None
+        self._ended: tuple[Exception | None] | None = None  # None until the source has ended
 
     def emit(self, event: E) -> None:
-        """Hand `event` to every listener."""
+        """Queue `event` for every listener."""
         for queue in list(self._queues):
             queue.put(event)
 
     def events(self) -> EventQueue[E]:
-        """What is emitted from now on."""
+        """Return an iterator over the events from now on."""
         queue: EventQueue[E] = EventQueue(self._bound)
         queue.bind_loop()
         self._queues.add(queue)
@@ -126,12 +126,12 @@ class Emitter(Generic[E]):
         return queue
 
     def check_name(self, name: str) -> None:
-        """Raise ValueError where there is no event of that name."""
+        """Raise ValueError if there is no event of that name."""
         if name not in self._names:
             raise ValueError(f"the events are {', '.join(self._names)}; there is no {name!r}")
 
     def on(self, name: str, callback: Callback[E]) -> Callable[[], None]:
-        """Call `callback` with each event of that name, one after the other.
+        """Call `callback` with each event of that name, one at a time.
 
         Returns:
             a function that removes the callback.
@@ -147,13 +147,13 @@ class Emitter(Generic[E]):
         return queue.close
 
     def end(self, error: Exception | None = None) -> None:
-        """No event follows; iterators stop after those that wait, or raise `error`."""
+        """End all listeners after their queued events; iterators then raise `error` if not None."""
         self._ended = (error,)
         for queue in list(self._queues):
             queue.end(error)
 
     def close(self) -> None:
-        """No event follows, and those that wait are dropped."""
+        """End all listeners and drop their queued events."""
         self._ended = (None,)
         for queue in list(self._queues):
             queue.close()
@@ -165,7 +165,7 @@ async def _call_with_each(queue: EventQueue[E], name: str, callback: Callback[E]
             if event.name == name:
                 await _call(callback, event)
     except Exception:
-        # Why the source ended is told to iterators and by the state event.
+        # The error of `end`. Iterators raise it and the `state` event reports it: not logged here.
         return
 
 
@@ -173,12 +173,12 @@ async def _call(callback: Callback[E], event: E) -> None:
     try:
         result = callback(event)
         if inspect.isawaitable(result):
-            # In a task of its own: what is cancelled in there does not end the listener.
+            # In a separate task: a callback that cancels itself does not cancel the listener.
             await asyncio.ensure_future(result)
     except asyncio.CancelledError:
         listener = asyncio.current_task()
         if listener is None or listener.cancelling():
-            raise  # the event loop ends
+            raise  # the listener itself was cancelled: the event loop is shutting down
         logger.warning("a callback for %r was cancelled", event.name)
     except Exception:
         logger.exception("a callback for %r failed", event.name)

@@ -1,4 +1,4 @@
-"""The application's values as JSON."""
+"""Encoding of the application's values as JSON, with errors that name the place."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ __all__ = ["check_address", "encode", "encode_data", "pointer_to"]
 
 
 _DEEPEST = 1000
-"""Nesting that the encoder of Python may not survive; what a document may have is much less."""
+"""Nesting limit of `find_fault`: Python's encoder may fail beyond; documents allow much less."""
 
-# The shortest integer that does not fit 64 bits has as many digits. Found in a text too, which
-# costs a second look and nothing else.
+# The shortest integer that does not fit 64 bits has 19 digits. A match inside a string is harmless:
+# `find_fault` then checks the value and finds nothing.
 _MAY_BE_LARGE = re.compile(rb"[0-9]{19}")
 
 
 def encode(value: object) -> bytes:
-    """A JSON value as compact UTF-8.
+    """Encode a JSON value as compact UTF-8.
 
-    An integer beyond 64 bits is stored as a double: one that a double cannot hold exactly is
-    refused, rather than stored with other digits.
+    The server stores an integer beyond 64 bits as a double. An integer that a double cannot
+    represent exactly is therefore refused.
 
     Raises:
-        InvalidRequest: it cannot be written: a type that JSON does not have, NaN or Infinity, an
-            integer that would lose digits, a lone surrogate, a circle, or too deep a nesting. The
-            sentence says which, and where, as a JSON pointer.
+        InvalidRequest: the value is not JSON: an unsupported type, NaN or Infinity, an integer that
+            would lose digits, a lone surrogate, a circular reference, or too deep a nesting. The
+            message says which, and where, as a JSON pointer.
     """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
@@ -43,11 +43,12 @@ def encode(value: object) -> bytes:
 
 
 def encode_data(data: object, limit: int | None) -> bytes:
-    """A document's data; `limit` is in bytes, None leaves it to the server.
+    """Encode a document's data; `limit` is in bytes, None for no check.
 
     Raises:
-        InvalidRequest: as `encode`, and for what is no dict.
-        TooLarge: a message with it might pass the limit of a frame, which would end the connection.
+        InvalidRequest: as in `encode`, or `data` is not a dict.
+        TooLarge: the data is larger than `limit`. It is checked here because a message that exceeds
+            the server's frame limit would end the connection.
     """
     if not isinstance(data, dict):
         raise InvalidRequest.local(
@@ -70,10 +71,10 @@ def _no_json(value: object, reason: str) -> RequestError:
 
 
 def check_address(address: object) -> None:
-    """Look at what addresses a document: a SID, a unique name, or None.
+    """Check the address of a document: a SID, a unique name, or None.
 
     Raises:
-        InvalidRequest: it is none of these, or neither a message nor a URL can carry it.
+        InvalidRequest: the address is not a str, or UTF-8 cannot encode it.
     """
     if address is None:
         return
@@ -89,5 +90,5 @@ def check_address(address: object) -> None:
 
 
 def pointer_to(key: str) -> str:
-    """The JSON pointer (RFC 6901) to a top-level key."""
+    """Return the JSON pointer (RFC 6901) of a top-level key."""
     return "/" + key.replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""What the client tells: changes of a document, changes of the connection."""
+"""Events of documents and of the connection."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Updated:
 
     Attributes:
         snapshot: the document at that revision.
-        previous: the document as the event before this one told it, or as it was opened.
-        is_local: True if this client wrote it, through whichever handle.
+        previous: the document at the event before this one, or as it was opened.
+        is_local: True if this client wrote the revision, through any of its handles.
     """
 
     name: ClassVar[str] = "updated"
@@ -35,7 +35,7 @@ class Updated:
 
     @property
     def previous_data(self) -> JsonObject:
-        """The data before; a copy that the caller may change."""
+        """The data of `previous`; a copy that the caller may change."""
         return self.previous.data
 
     @property
@@ -45,37 +45,37 @@ class Updated:
 
     @property
     def updated_by(self) -> str:
-        """The identity that wrote, or `system`."""
+        """Identity that wrote the revision, or `system`."""
         return self.snapshot.updated_by
 
     @property
     def date_updated(self) -> datetime:
-        """When it was written, UTC."""
+        """When the revision was written, UTC."""
         return self.snapshot.date_updated
 
     @property
     def date_expires(self) -> datetime | None:
-        """When the document will expire, UTC; None if never."""
+        """When the document expires, UTC; None if never."""
         return self.snapshot.date_expires
 
     def following(self, earlier: Updated) -> Updated:
-        """This event and `earlier` as one, for a reader that is too slow for both."""
+        """Merge this event with `earlier`, for a slow reader."""
         return replace(self, previous=earlier.previous)
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The document is gone; no event follows.
+    """The document was removed; no event follows.
 
     Attributes:
-        sid: of the document.
-        previous: the document as the event before this one told it, or as it was opened.
-        is_local: True if this client removed it.
-        revision: of the removal; None if it happened while there was no connection.
-        removed_by: the identity, `system` for an expiry; None if not known, as above.
-        expired: True if its time to live ran out; None if not known, as above. Found missing after
-            its known expiry, it counts as expired.
-        date_removed: UTC; None if not known, as above.
+        sid: SID of the document.
+        previous: the document at the event before this one, or as it was opened.
+        is_local: True if this client removed the document.
+        revision: revision of the removal; None if the client was not connected then.
+        removed_by: identity that removed it, `system` for an expiry; None as for `revision`.
+        expired: True if the document expired; None as for `revision`, unless the last known expiry
+            has passed (then True).
+        date_removed: UTC; None as for `revision`.
     """
 
     name: ClassVar[str] = "removed"
@@ -90,7 +90,7 @@ class Removed:
 
     @property
     def data(self) -> None:
-        """There is none any more."""
+        """None: a removed document has no data."""
         return None
 
     @property
@@ -100,40 +100,40 @@ class Removed:
 
     @property
     def updated_by(self) -> str | None:
-        """The same as `removed_by`."""
+        """Alias of `removed_by`."""
         return self.removed_by
 
     def following(self, earlier: Removed) -> Removed:
-        """A document is removed once."""
+        """Return this event: a document is removed only once."""
         return self
 
 
 DocumentEvent = Updated | Removed
-"""What a document tells its listeners."""
+"""Event of a document."""
 
 
 class ConnectionState(StrEnum):
-    """Where the client stands."""
+    """State of the client's connection."""
 
     CONNECTING = "connecting"
-    """The first connection, or the next one after a break, is being made."""
+    """The client opens its first connection, or reconnects."""
 
     CONNECTED = "connected"
 
     WAITING = "waiting"
-    """The connection broke; a pause before the next attempt."""
+    """The connection broke, or an attempt failed; the client pauses before the next attempt."""
 
     CLOSED = "closed"
-    """For good: by `close()`, or because the server said so."""
+    """Permanent: after `close()`, or because the server refused the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """The connection is in another state.
+    """The state of the connection has changed.
 
     Attributes:
-        state: the new one.
-        previous: the one before.
+        state: the new state.
+        previous: the state before.
         transport: `websocket` or `rest` while connected, else None.
         error: why the connection ended; None otherwise.
     """
@@ -146,5 +146,5 @@ class StateChanged:
     error: Exception | None = None
 
     def following(self, earlier: StateChanged) -> StateChanged:
-        """This change and `earlier` as one, for a reader that is too slow for both."""
+        """Merge this change with `earlier`, for a slow reader."""
         return replace(self, previous=earlier.previous)

@@ -1,26 +1,26 @@
-"""What can go wrong.
+"""Exceptions of the client.
 
     SynclineError
     ├── RequestError            the server refused a request: code, status, message, retry
     │   ├── InvalidRequest      400: a value is not allowed
-    │   ├── TooLarge            413: the data is larger than the server takes
+    │   ├── TooLarge            413: the data is larger than the server accepts
     │   ├── Unauthorized        401: the token was refused
     │   │   └── TokenExpired
     │   ├── Forbidden           403: the identity may not do this
-    │   ├── NotFound            404: there is no such document
+    │   ├── NotFound            404: the document does not exist
     │   ├── Conflict            409: the unique name is taken, or a patch does not fit the document
-    │   ├── RevisionMismatch    412: the document is at another revision: document
-    │   └── Unavailable         429, 503: later the same request may succeed
+    │   ├── RevisionMismatch    412: the document is at another revision; has `document`
+    │   └── Unavailable         429, 503: the same request may succeed later
     ├── RequestTimeout          no reply in time: the outcome is unknown
-    ├── ConnectionLost          there is no connection, and none will be made: code
-    │   └── WebSocketBlocked    something on the way, or the server, does not let WebSockets pass
-    ├── TokenUnavailable        the application's token function gives no token
-    │   └── TokenDenied         it says itself that there will be none: raised by the application
-    ├── UsageError              the call cannot work: another event loop, `mutate` in `mutate`, …
+    ├── ConnectionLost          the server cannot be reached, or closed the connection: code
+    │   └── WebSocketBlocked    the server, or something in between, refuses WebSockets
+    ├── TokenUnavailable        the application's token function gave no token
+    │   └── TokenDenied         raised by the token function: there will be no token
+    ├── UsageError              wrong use: another event loop, `mutate` in `mutate`, …
     ├── ClientClosed            the client was closed
     └── DocumentClosed          the handle of the document was closed
 
-`retry` of each tells whether the same call may succeed later as it is.
+`retry` of each says whether the same call may succeed later without a change.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ __all__ = [
 
 
 class SynclineError(Exception):
-    """Base of all that this package raises on purpose.
+    """Base class of the exceptions of this package.
 
     Attributes:
-        retry: True if the same call may succeed later as it is.
-        retry_after: seconds to wait before, where `Retry-After` of a reply asked for it; else None.
+        retry: True if the same call may succeed later without a change.
+        retry_after: seconds that `Retry-After` of a reply asks to wait first; else None.
     """
 
     retry: bool = False
@@ -71,8 +71,8 @@ class RequestError(SynclineError):
 
     Attributes:
         code: the error code, as in the REST API (54103 for a revision mismatch).
-        status: the HTTP status that goes with it.
-        message: a sentence for a person.
+        status: the HTTP status for the code.
+        message: a sentence for a human reader.
     """
 
     def __init__(self, code: int, status: int, message: str, retry: bool = False) -> None:
@@ -87,7 +87,7 @@ class RequestError(SynclineError):
 
     @staticmethod
     def parse(body: JsonObject) -> RequestError:
-        """The exception for the `error` of a reply (docs/protocol.md, section 7)."""
+        """Make the exception for the `error` of a reply (docs/protocol.md, section 7)."""
         code, status = int(body["code"]), int(body["status"])
         kind = TokenExpired if code == Code.TOKEN_EXPIRED else _BY_STATUS.get(status, RequestError)
         error = kind(code, status, str(body["message"]), bool(body.get("retry", False)))
@@ -97,24 +97,24 @@ class RequestError(SynclineError):
 
     @classmethod
     def local(cls, code: Code, message: str) -> RequestError:
-        """The refusal that the server would give, without asking it."""
+        """Make the exception that the server would cause, without a request."""
         return cls(int(code), code.status, message, code.retry)
 
 
 class InvalidRequest(RequestError):
-    """A value is not allowed; `message` names it and says what is."""
+    """A value is not allowed; `message` names the value and says what is allowed."""
 
 
 class TooLarge(RequestError):
-    """The data is larger than the server takes."""
+    """The data is larger than the server accepts."""
 
 
 class Unauthorized(RequestError):
-    """The token was refused."""
+    """The server refused the token."""
 
 
 class TokenExpired(Unauthorized):
-    """The token has run out, and there is no newer one: it was given as a string."""
+    """The token has expired, and the client cannot get another: it was given as a string."""
 
 
 class Forbidden(RequestError):
@@ -122,7 +122,7 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """There is no document with that SID or unique name."""
+    """No document has that SID or unique name."""
 
 
 class Conflict(RequestError):
@@ -136,29 +136,29 @@ class RevisionMismatch(RequestError):
     """`if_match` named a revision that is not the newest.
 
     Attributes:
-        document: the newest state; None if the server did not tell.
+        document: the newest state; None if the server did not send it.
     """
 
     document: Snapshot | None = None
 
 
 class Unavailable(RequestError):
-    """The server cannot do it now: its store is away, or too many write at once.
+    """The server cannot execute the request now: no connection to Redis, or a rate limit.
 
-    Nothing was changed, unless `message` says that this is not known: the store went away in the
-    middle of a write.
+    Nothing was changed, unless `message` says that the outcome is unknown because the server lost
+    Redis during the write.
     """
 
 
 class RequestTimeout(SynclineError):
     """No reply came in time.
 
-    A write may have been applied, or may still be: read the document to know.
+    A write may have been applied, or may still be applied: read the document to find out.
 
     Attributes:
-        verb: what was asked (`set`, `patch`, `open`, …).
+        verb: verb of the request (`set`, `patch`, `open`, …).
         seconds: how long the client waited.
-        reason: what the client was waiting for at the end; None if only for the reply.
+        reason: why there was no reply (no connection, for example); None if not known.
     """
 
     retry = True
@@ -175,15 +175,15 @@ class RequestTimeout(SynclineError):
 
 
 class ConnectionLost(SynclineError):
-    """The server cannot be reached, or has ended the connection for good.
+    """The server cannot be reached, or has closed the connection.
 
     Attributes:
-        message: a sentence for a person.
+        message: a sentence for a human reader.
         code: the WebSocket close code; None if there was none.
     """
 
     at_once = False
-    """True where the next attempt needs no pause: the client itself gave the connection up."""
+    """True if the client may reconnect without a pause: it dropped the connection itself."""
 
     def __init__(
         self,
@@ -203,38 +203,39 @@ class ConnectionLost(SynclineError):
 
 
 class WebSocketBlocked(ConnectionLost):
-    """The host answers, but no WebSocket can be made; with `transport="auto"` REST takes over."""
+    """The host answers but no WebSocket opens; with `transport="auto"` the client uses REST."""
 
 
 class TokenUnavailable(SynclineError):
     """The application's token function gave no token in time.
 
-    It raised, did not return, or returned what is no JWT. The client asks it again, with growing
-    pauses; so this is raised only where the first connection takes too long.
+    The function raised, did not return, or returned something that is not a JWT. The client calls
+    it again, with growing pauses, so the application sees this exception only if the first
+    connection takes too long.
     """
 
     retry = True
 
 
 class TokenDenied(TokenUnavailable):
-    """There will be no token any more; the application raises it in its token function.
+    """There will be no token any more; raised by the application's token function.
 
-    It ends the client: `raise syncline.TokenDenied("signed out")`.
+    The client ends. Example: `raise syncline.TokenDenied("signed out")`.
     """
 
     retry = False
 
 
 class UsageError(SynclineError):
-    """The call cannot work as it is made; the text says why.
+    """The call cannot work; the text says why.
 
-    The client belongs to another event loop or thread, `mutate` was called inside `mutate` of the
-    same document, or a proxy cannot be used.
+    Causes: the client belongs to another event loop or thread, `mutate` was called inside `mutate`
+    of the same document, or a proxy cannot be used.
     """
 
 
 class ClientClosed(SynclineError):
-    """The client was closed, before the call or during it."""
+    """The client was closed before or during the call."""
 
     def __str__(self) -> str:
         return "the client is closed"

@@ -1,4 +1,4 @@
-"""What an application can choose about a client."""
+"""Options of a client, and the addresses of a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Options:
     """The options of `connect`, which documents them; times are in seconds.
 
     Raises:
-        ValueError: one of them is out of range.
+        ValueError: an option is out of range.
     """
 
     transport: TransportChoice
@@ -56,7 +56,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server's addresses; `http_url` has no slash at its end."""
+    """Addresses of a server; `http_url` has no trailing slash."""
 
     http_url: str
     websocket_url: str
@@ -66,11 +66,11 @@ class Server:
         """The addresses under a base URL.
 
         Raises:
-            ValueError: the URL is none of `http`, `https`, `ws`, `wss`, has no host, or has parts
-                that a base URL has not: a query, a fragment, or credentials.
+            ValueError: the scheme is not `http`, `https`, `ws` or `wss`; the URL has no host; or
+                it has a query, a fragment or credentials.
         """
         parts = urlsplit(url)
-        # A port that is no number from 0 to 65535 raises here.
+        # `parts.port` raises ValueError for a port that is not a number from 0 to 65535.
         if parts.scheme not in _SCHEMES or not parts.hostname or parts.port == 0:
             raise ValueError(
                 f"the server's URL must be http(s)://host or ws(s)://host, not {url!r}"

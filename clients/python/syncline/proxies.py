@@ -1,4 +1,4 @@
-"""The proxy between the client and the server: the application's, or that of the environment."""
+"""Choice of the proxy: from the application or the environment."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from .exceptions import UsageError
 __all__ = ["Proxy", "ProxyChoice", "check_proxy", "find_proxy"]
 
 ProxyChoice = str | Literal[True] | None
-"""The URL of a proxy; True for that of the environment, if it names one; None for no proxy."""
+"""URL of a proxy; True for the proxy of the environment, if any; None for no proxy."""
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
 
 SOCKS_PACKAGES = {"python_socks": "python-socks", "socksio": "socksio"}
-"""What SOCKS needs, by module: the first for WebSockets, the second for HTTP."""
+"""Packages that SOCKS needs, by module: the first for WebSockets, the second for HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that is used.
+    """The proxy in use.
 
     Attributes:
-        url: with credentials, if it has any.
-        origin: where it was named: `proxy=`, or a variable of the environment.
+        url: URL, including any credentials.
+        origin: where the URL comes from: `proxy=` or an environment variable.
     """
 
     url: str
     origin: str
 
     def __str__(self) -> str:
-        """Without credentials."""
+        """URL without credentials, and origin."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} ({self.origin})"
 
 
 def check_proxy(choice: ProxyChoice) -> None:
-    """Look at what the application chose.
+    """Check the `proxy` option of the application.
 
     Raises:
-        ValueError: it is no proxy's URL.
+        ValueError: `choice` is not the URL of a proxy.
     """
     if choice is None or choice is True:
         return
@@ -55,11 +55,11 @@ def check_proxy(choice: ProxyChoice) -> None:
 
 
 def find_proxy(choice: ProxyChoice, url: str) -> Proxy | None:
-    """The proxy for a server at `url`, the same for WebSockets and HTTP.
+    """Find the proxy for the server at `url`, for WebSockets and HTTP alike; None for no proxy.
 
     Raises:
-        UsageError: the environment names a proxy of an unknown kind, or a package is missing that
-            the proxy needs.
+        UsageError: the proxy of the environment is not supported, or a package that the proxy needs
+            is missing.
     """
     proxy = _of_environment(url) if choice is True else choice and Proxy(choice, "proxy=")
     if not proxy:
@@ -79,7 +79,7 @@ def find_proxy(choice: ProxyChoice, url: str) -> Proxy | None:
 
 def _of_environment(url: str) -> Proxy | None:
     parts = urlsplit(url)
-    # `NO_PROXY` may name a port too, and an IPv6 address without brackets.
+    # `NO_PROXY` may contain a port, and an IPv6 address without brackets: check both forms.
     if any(urllib.request.proxy_bypass(host) for host in (parts.netloc, parts.hostname or "")):
         return None
     proxies = urllib.request.getproxies()
@@ -89,14 +89,14 @@ def _of_environment(url: str) -> Proxy | None:
             if "://" not in found:
                 found = f"http://{found}"
             if name == "socks" and found.startswith("http://"):
-                # How some systems list a SOCKS proxy.
+                # Some systems list a SOCKS proxy without its scheme, or as `http:`.
                 found = f"socks5h://{found.removeprefix('http://')}"
             return Proxy(found, f"{name.upper()}_PROXY of the environment")
     return None
 
 
 def _fault(url: str) -> str | None:
-    """What is wrong with a proxy's URL; None if nothing is."""
+    """Describe what is wrong with the URL of a proxy; None if nothing is."""
     try:
         parts = urlsplit(url)
         host = parts.hostname, parts.port

@@ -1,8 +1,8 @@
-"""Replies over HTTP: Syncline's own, and those of what stands between.
+"""HTTP errors: refusals by Syncline, and replies by anything else between client and server.
 
-Only an error in Syncline's own error body says something about a request. Everything else (a page
-of a gateway, a redirect, a captive portal's 200) is the network's weather: a lost connection, which
-is worth another attempt.
+Only an error in Syncline's own error body is a refusal of the request. Every other reply (a page of
+a gateway, a redirect, a captive portal's 200) counts as a lost connection, and the client tries
+again (promise 7).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from .snapshot import JsonObject
 __all__ = ["no_syncline", "refusal", "retry_after", "retry_pause"]
 
 RETRY_AFTER_LIMIT = 30
-"""Seconds that `Retry-After` can make the client wait, at most."""
+"""Maximum seconds that the client waits because of `Retry-After`."""
 
 _OTHER_CODES = 20_000
-"""Plus the HTTP status: the code of an error that has none of its own."""
+"""An error without a code of its own has this plus the HTTP status as its code."""
 
 _CODES = {int(code): code for code in Code}
 
 
 def refusal(response: httpx2.Response) -> RequestError | ConnectionLost:
-    """The error in a reply that is no success."""
+    """Make the exception for a reply that is not a success."""
     body = _error_body(response)
     if body is not None:
         details = body.get("details")
@@ -49,12 +49,12 @@ def refusal(response: httpx2.Response) -> RequestError | ConnectionLost:
             error.retry_after = retry_after(response.headers)
             return error
         except (ValueError, KeyError, TypeError, AttributeError):
-            pass  # the document is none: what stands between has changed the body
+            pass  # `document` is malformed: something in between has changed the body
     return no_syncline(response)
 
 
 def no_syncline(response: httpx2.Response) -> ConnectionLost:
-    """The error for a reply that Syncline did not make."""
+    """Make the exception for a reply that is not from Syncline."""
     kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
     return ConnectionLost(
         f"HTTP {response.status_code} {response.reason_phrase} ({kind}) from {response.url.host}, "
@@ -64,7 +64,7 @@ def no_syncline(response: httpx2.Response) -> ConnectionLost:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3), bounded; None without it."""
+    """Parse `Retry-After` (RFC 9110, section 10.2.3): seconds, limited; None if absent."""
     value = headers.get("Retry-After")
     if value is None:
         return None
@@ -79,12 +79,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def retry_pause(seconds: float) -> float:
-    """A pause that obeys `Retry-After`, and differs from client to client."""
+    """Pause for `Retry-After`, with random extra time so that clients do not return together."""
     return seconds + random.uniform(0, max(seconds, 1.0))
 
 
 def _error_body(response: httpx2.Response) -> JsonObject | None:
-    """The body, if Syncline made it: a known code, a message, and the status of the reply."""
+    """The body if it is Syncline's: a known code, a message, and the status of the reply."""
     try:
         body: Any = orjson.loads(response.content)
     except ValueError:
@@ -92,7 +92,7 @@ def _error_body(response: httpx2.Response) -> JsonObject | None:
     if not isinstance(body, dict) or not isinstance(body.get("message"), str):
         return None
     code, status = body.get("code"), body.get("status")
-    # A bool is an int, too.
+    # `type`, not `isinstance`: a bool is an int too.
     if type(code) is not int or type(status) is not int or status != response.status_code:
         return None
     return body if code == _OTHER_CODES + status or _is_documented(code, status) else None

@@ -1,4 +1,4 @@
-"""REST and server-sent events in the place of a WebSocket (docs/protocol.md, section 9)."""
+"""Transport over REST and server-sent events (docs/protocol.md, section 9)."""
 
 from __future__ import annotations
 
@@ -38,22 +38,21 @@ __all__ = ["RestTransport"]
 T = TypeVar("T")
 
 REPLY_TIMEOUT = 7
-"""Seconds for the reply to a request, unless the application chooses; beyond, the connection counts
-as half-open."""
+"""Default seconds to wait for the reply to a request; then the connection counts as half-open."""
 
 NETWORK_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError)
-"""What comes of connections that fail, and of replies that are not HTTP."""
+"""Raised for a connection that fails, and for a reply that is not HTTP or not JSON."""
 
 BROKEN_ERRORS = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
-"""What comes of a connection that was open when the request was sent."""
+"""Raised when a connection breaks that was open when the request was sent."""
 
 
 class RestTransport:
-    """A `Transport` of plain HTTP requests, and an event stream for each document.
+    """A `Transport` of plain HTTP requests and one event stream per document.
 
-    It ends, as a connection does, with a request that gets no answer of the server, with a stream
-    that cannot be opened again, or when the token has run out: the client then connects again, and
-    sends again what was not answered.
+    Like a connection it ends: when a request gets no reply from the server, when a stream cannot be
+    reopened, or when the token has expired. The client then dials again and sends again the
+    requests that have no reply.
     """
 
     name = "rest"
@@ -77,9 +76,10 @@ class RestTransport:
         self._reply_timeout = reply_timeout
         self._way = "" if proxy is None else f" through the proxy {proxy}"
         self._streams: dict[str, asyncio.Task[None]] = {}  # by the SID of an open document
-        self._opening: set[DocumentStream] = set()
+        self._opening: set[DocumentStream] = set()  # streams without their first state
         self._tasks: set[asyncio.Task[Any]] = set()
-        # Requests that name one document go one after the other, as on a socket.
+        # One lock per document address: requests for one document run one at a time, in order, as
+        # on a WebSocket (docs/protocol.md, section 4). Weak: an entry lives while a request has it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
@@ -94,25 +94,26 @@ class RestTransport:
         reply_timeout: float = REPLY_TIMEOUT,
         proxy: Proxy | None = None,
     ) -> RestTransport:
-        """Make sure that the server answers and takes the token, within `timeout` seconds.
+        """Check within `timeout` seconds that the server answers and accepts the token.
 
-        `ssl`: how its certificate is checked; None is as usual. `reply_timeout`: seconds for the
-        reply to a request. `proxy`: through which to connect; None is none, whatever the
-        environment says.
+        Args:
+            ssl: TLS settings; None uses the default checks.
+            reply_timeout: seconds to wait for the reply to a request.
+            proxy: proxy to connect through; None uses no proxy, not even one of the environment.
 
         Raises:
-            ConnectionLost: nothing answers, or something that is no Syncline server.
-            Unauthorized: the token was refused.
+            ConnectionLost: nothing answers, or something that is not a Syncline server.
+            Unauthorized: the server refused the token.
         """
         http = httpx2.AsyncClient(
             base_url=url,
-            # A header cannot carry the line break that a token from a file may end with.
+            # A token read from a file may end with a line break, which a header cannot carry.
             headers={"Authorization": f"Bearer {token.strip()}"},
             timeout=httpx2.Timeout(reply_timeout, pool=None),
-            # A transport of our own: else each client would look for proxies in the environment.
+            # An explicit transport: otherwise httpx2 reads the proxies of the environment.
             transport=httpx2.AsyncHTTPTransport(
                 verify=ssl or True,
-                # Each open document holds a connection.
+                # Each open document keeps one connection busy, so there is no limit.
                 limits=httpx2.Limits(max_connections=None),
                 proxy=None if proxy is None else httpx2.Proxy(proxy.url),
             ),
@@ -120,7 +121,7 @@ class RestTransport:
         transport = cls(http, Claims.of(token), on_event, reply_timeout=reply_timeout, proxy=proxy)
         try:
             async with asyncio.timeout(timeout):
-                # Costs the server nothing but the check of the token.
+                # Any cheap request: it costs the server only the check of the token.
                 await transport._call("GET", "v3/Configuration")
         except TimeoutError as error:
             await transport.close()
@@ -130,7 +131,7 @@ class RestTransport:
             await transport.close()
             raise reason from None
         except RequestError:
-            pass  # it answers, and it is not the token that it refuses
+            pass  # the server answered, and 401 would be `Interrupted`: the token is accepted
         except BaseException:
             await transport.close()
             raise
@@ -149,8 +150,10 @@ class RestTransport:
         address: str | None = request.get("document")
         turn = self._turns.setdefault(address, asyncio.Lock()) if address else asyncio.Lock()
         async with turn:
+            # The transport may have ended while this request waited for its turn.
             if self.ended.done():
                 raise Interrupted
+            # A task, so that `close` can cancel requests in flight without cancelling the caller.
             work = self._begin(self._carry_out(request, receive))
             try:
                 await asyncio.wait([work])
@@ -163,7 +166,7 @@ class RestTransport:
 
     async def close(self) -> None:
         self._end(ClientClosed())
-        # What is under way would leave a connection behind that nobody closes.
+        # Cancel first: a request in flight would leave a connection open that nobody closes.
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -195,7 +198,7 @@ class RestTransport:
                 raise ValueError(f"REST has no {verb!r}")
 
     def _hand(self, receive: Receive[T], ok: JsonObject) -> T:
-        """Hand a reply on; one that cannot be understood is not Syncline's."""
+        """Call `receive`; a reply that it cannot parse is not Syncline's and ends the transport."""
         try:
             return receive(ok)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -221,7 +224,7 @@ class RestTransport:
             except Conflict as error:
                 if mode == Mode.CREATE_NEW.value or error.code != Code.NAME_TAKEN:
                     raise
-                continue  # another client created it meanwhile
+                continue  # another client has created it since the 404: follow that document
             return await self._follow(document["sid"], True, receive)
 
     async def _patch(self, request: JsonObject) -> JsonObject:
@@ -235,7 +238,7 @@ class RestTransport:
         )
 
     async def _document(self, method: str, request: JsonObject, **body: Any) -> JsonObject:
-        """Call, and put the resource of the reply in the form of a native reply."""
+        """Call, and convert the resource in the reply to the form of a native reply."""
         body.setdefault("headers", headers_of(request))
         document = self._checked(await self._call(method, self._path(request["document"]), **body))
         if method != "GET" and self._identity is not None:
@@ -243,7 +246,7 @@ class RestTransport:
         return {"document": document}
 
     async def _call(self, method: str, path: str, **request: Any) -> JsonObject:
-        """The body of the reply; empty where there is none."""
+        """Send a request and return the body of the reply; {} for 204."""
         if self.ended.done():
             raise Interrupted
         try:
@@ -261,12 +264,12 @@ class RestTransport:
         try:
             return await self._http.request(method, path, **request)
         except BROKEN_ERRORS:
-            # A proxy may have closed an idle connection just now. The second attempt goes by
-            # another one; a write is applied once, by its `op`.
+            # A proxy may have closed the idle connection just as we sent. Retry once, on another
+            # connection; the server applies a write once, because of its `op`.
             return await self._http.request(method, path, **request)
 
     def _checked(self, document: JsonObject) -> JsonObject:
-        """A document; anything else came from something in between."""
+        """Return `document` if it is one; otherwise the reply is not from Syncline."""
         if not str(document.get("revision")).isdigit() or not isinstance(document.get("sid"), str):
             raise self._lost(ValueError("the reply is no document"))
         return document
@@ -274,17 +277,18 @@ class RestTransport:
     def _path(self, address: str) -> str:
         segment = quote(address, safe="")
         if address in (".", ".."):
-            # As they stand they would mean another path (RFC 3986, section 5.2.4).
+            # Unencoded dot segments would change the path (RFC 3986, section 5.2.4).
             segment = segment.replace(".", "%2E")
         return f"{self._documents}/{segment}"
 
     async def _follow(self, address: str, created: bool, receive: Receive[T]) -> T:
-        """Open the event stream; its first event is the reply to `open`."""
+        """Open the event stream of a document; its first event serves as the reply to `open`."""
         if self.ended.done():
             raise Interrupted
         opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def on_state(document: JsonObject) -> None:
+            # Done if the caller was cancelled, or the transport has ended.
             if not opened.done():
                 opened.set_result(receive({"created": created, "document": document}))
                 self._register(document["sid"], task)
@@ -301,8 +305,9 @@ class RestTransport:
         try:
             return await opened
         except asyncio.CancelledError:
-            # One that is open already may have taken the place of another handle's stream: then
-            # whoever gave up takes the subscription back.
+            # If the state came just before the cancellation, `_register` may have replaced the
+            # stream of another handle with this one, so it must stay. `Client.document` closes the
+            # handle that nobody received.
             if not stream.opened:
                 task.cancel()
             raise
@@ -328,7 +333,7 @@ class RestTransport:
         except SynclineError as error:
             refused = self._refused(error)
             if opened.done():
-                # What happens to the document from now on, only another stream can tell.
+                # Without a stream the client would miss events: reconnect, which catches up.
                 self._end(ConnectionLost(f"an event stream ended: {error}"))
             _fail(opened, refused)
         except Exception as error:
@@ -341,7 +346,7 @@ class RestTransport:
             del self._streams[sid]
 
     def _refused(self, error: SynclineError) -> Exception:
-        """What to raise: a refused token or a lost server ends the transport."""
+        """The exception to raise; a refused token or a lost connection also ends the transport."""
         if isinstance(error, Unauthorized | ConnectionLost):
             self._end(error)
             return Interrupted()
@@ -351,7 +356,7 @@ class RestTransport:
         silent = isinstance(error, httpx2.TimeoutException)
         what = f"gave no sign of life for {self._reply_timeout:g} s" if silent else "broke"
         reason = ConnectionLost(f"the connection{self._way} {what}: {error!r}")
-        # A server that is away refuses; what only stays silent is a half-open connection.
+        # Silence means a half-open connection: redial at once. A server that is down refuses.
         reason.at_once = isinstance(error, httpx2.ReadTimeout)
         self._end(reason)
         return Interrupted()

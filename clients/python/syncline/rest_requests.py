@@ -1,4 +1,4 @@
-"""Requests of the native protocol as the REST API has them, and its replies."""
+"""Conversion of native requests to REST requests, and the check of REST replies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATCH_TYPES = {
 
 
 def body_of(method: str, reply: httpx2.Response) -> JsonObject | None:
-    """The JSON object of a success; None if it is no reply of Syncline."""
+    """The JSON object in a success, {} for 204; None if the reply is not from Syncline."""
     if reply.status_code == HTTPStatus.NO_CONTENT:
         return {}
     if method == "DELETE":
@@ -35,7 +35,7 @@ def body_of(method: str, reply: httpx2.Response) -> JsonObject | None:
 
 
 def form_of(request: JsonObject) -> dict[str, str]:
-    """The parameters of a create or an update, as the REST API names them."""
+    """Form parameters for a create or an update."""
     form: dict[str, str] = {}
     if request["do"] == "open" and "document" in request:
         form["UniqueName"] = request["document"]
@@ -51,7 +51,7 @@ def headers_of(request: JsonObject) -> dict[str, str]:
     if "if_match" in request:
         revision = request["if_match"]
         if not isinstance(revision, str) or not (revision.isascii() and revision.isalnum()):
-            # What no header can carry; the server says the same of the rest.
+            # A header may not be able to carry it. The server checks all other values.
             raise InvalidRequest.local(Code.INVALID_IF_MATCH, "if_match is no revision.")
         headers["If-Match"] = revision
     if "op" in request:

@@ -1,4 +1,4 @@
-"""A document at one revision, as the client holds it."""
+"""Snapshot of a document at one revision."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Snapshot:
     Attributes:
         sid: `ET` and 32 hexadecimal digits.
         unique_name: None if the document has none.
-        revision: greater than that of every earlier state.
-        json: the data as compact UTF-8 JSON. Bytes, so that no holder of a snapshot can change it.
+        revision: increases with every write.
+        json: the data as compact UTF-8 JSON; immutable, because handles share a snapshot.
         date_created, date_updated: UTC.
         date_expires: UTC; None if the document never expires.
         created_by, updated_by: an identity, or `system`.
@@ -42,7 +42,7 @@ class Snapshot:
 
     @property
     def data(self) -> JsonObject:
-        """The data, parsed anew at each access: the caller may change it."""
+        """The data, parsed again at each access: the caller may change it."""
         data: JsonObject = orjson.loads(self.json)
         return data
 
@@ -50,12 +50,12 @@ class Snapshot:
     def parse(
         cls, body: JsonObject, base: Snapshot | None = None, json: bytes | None = None
     ) -> Snapshot:
-        """The state that a message tells.
+        """Parse the state in a message.
 
         Args:
             body: the `document` of a reply or an event; or a REST resource.
-            base: an earlier state, for the members that `body` leaves out.
-            json: the data, where the receiver knows it and `body` leaves it out.
+            base: an earlier state, for the members that `body` omits.
+            json: the data, if the caller knows it; None takes it from `body` or `base`.
 
         Raises:
             KeyError: a member is missing and there is no `base` to take it from.

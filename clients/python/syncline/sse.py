@@ -1,4 +1,4 @@
-"""One `text/event-stream` of a document (docs/protocol.md, section 9)."""
+"""Reader of one server-sent event stream of a document (docs/protocol.md, section 9)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .snapshot import JsonObject
 __all__ = ["event_stream"]
 
 SILENCE_LIMIT = 40
-"""Seconds of silence after which a stream counts as broken: more than two heartbeats."""
+"""Seconds of silence after which a stream counts as broken: longer than two heartbeats."""
 
 EVENT_LIMIT = 4 * 2**20
-"""Bytes in one event, at most: the largest document four times."""
+"""Maximum size of one event in bytes: four times the largest document."""
 
 
 @asynccontextmanager
@@ -30,10 +30,11 @@ async def event_stream(
     held: int | None = None,
     reply_timeout: float = SILENCE_LIMIT,
 ) -> AsyncIterator[AsyncIterator[tuple[str, JsonObject]]]:
-    """The events of one document, each as its name and data, `state` first.
+    """Open the event stream of one document; it yields the name and data of each event.
 
     Args:
-        held: the revision that the reader has: without a later one there is no `state`.
+        held: revision that the reader has, None for none. The first event is `state`, but the
+            server omits it if `held` is the newest revision.
         reply_timeout: seconds until the stream must begin.
 
     Raises:

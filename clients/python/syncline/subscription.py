@@ -1,4 +1,4 @@
-"""One open document, shared by all its handles."""
+"""State of one open document, shared by its handles, and the order of its events."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ logger = logging.getLogger("syncline")
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The end of a document; `body` is the event's, or None if it was only found missing."""
+    """The end of a document; `body` is that of the event, None if the document was not found."""
 
     body: JsonObject | None = None
 
 
 class Subscription:
-    """What the client knows of a document, and what it has told of it.
+    """State of one document: what the client knows, and what it has announced to the handles.
 
-    The two differ: a reply tells at once what the document is (`current`), but events are told in
-    the order of their revisions, each own write once as `is_local`. Hence three rules:
+    The two differ. A reply changes `current` at once. Events are announced in revision order, and
+    each own write exactly once, with `is_local`. Three rules follow (promise 4):
 
-    - An own write is announced when its event comes; or, if the event was lost in a break or joined
-      with a later one, just before the next later state.
-    - Where events can overtake replies (the fallback, and the state after a break), one waits until
-      the writes that were under way when it came are settled: it may be theirs.
-    - What is not newer than the last announcement is not told again.
+    - An own write is announced when its event comes. If that event was lost in a break, or merged
+      into a later one, the write is announced just before the next later state.
+    - Where events can overtake replies (on REST, and for the state after a break), an event waits
+      until the writes that were in flight when it came have finished: it may be the event of one
+      of them. A *ticket* numbers each write; an event waits for all tickets up to its own.
+    - A state that is not newer than the last announced one is not announced.
     """
 
     def __init__(self, snapshot: Snapshot, queue_bound: int) -> None:
         """
         Args:
-            snapshot: the state that the reply to `open` told.
-            queue_bound: events that may wait for writes; the oldest give way, and are never the
-                removal.
+            snapshot: the state in the reply to `open`.
+            queue_bound: maximum number of events that wait for writes. Beyond it the oldest is
+                dropped; a removal comes last and so is never dropped.
         """
         self.current = snapshot
         self.removed = False
@@ -55,14 +56,17 @@ class Subscription:
         self.mutating = asyncio.Lock()
         self.mutation: object | None = None  # marks the `mutate` that has the lock
         self._announced = snapshot
-        # What the server last told by itself, not by the reply to a write: deltas begin there.
+        # The last state that the server sent by itself, not as the reply to a write. The server
+        # computes each delta from it.
         self._told = snapshot
-        self._missed = 0  # the newest revision whose event could not be understood
+        self._missed = 0  # newest revision whose delta could not be applied
+        # Own writes that are not announced yet, by revision; None if the data is not known.
         self._own: dict[int, Snapshot | None] = {}
         self._removed_here = False
         self._tickets = itertools.count(1)
         self._last_ticket = 0
-        self._under_way: set[int] = set()
+        self._under_way: set[int] = set()  # tickets of the writes in flight
+        # Events to announce, each with the last ticket that it waits for; 0 waits for none.
         self._waiting: deque[tuple[int, Snapshot | Removal]] = deque(maxlen=queue_bound)
 
     @property
@@ -72,30 +76,31 @@ class Subscription:
 
     @property
     def is_lost(self) -> bool:
-        """True while there is a newer state that only a reply to `open` can tell."""
+        """True while a newer state exists that the client can only get by `open`."""
         return self._missed > self._told.revision
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Take a state that a reply told, if it is newer."""
+        """Make the state in a reply the current one if it is newer."""
         if snapshot.revision > self.current.revision:
             self.current = snapshot
 
     def go_back(self, snapshot: Snapshot, held: Snapshot) -> bool:
-        """Take a state that is older than the current one, if the data set was put back.
+        """Go back to an older state if the server's data set went back.
 
-        `held` is what was current when the client sent the request whose reply brought `snapshot`.
-        The server had committed it, so only another data set (a restored one, or that of a master
-        that lost writes) can be behind it. A state that merely came late is older than what came
-        since, but never older than `held`.
+        `held` is the state that was current when the client sent the request whose reply brought
+        `snapshot`. The server had committed `held`. So an older `snapshot` comes from another data
+        set: one restored from a backup, or that of a master that lost writes. A reply that is only
+        late may be older than `current`, but never older than `held`.
 
         Returns:
-            False if that is not so, and nothing was taken.
+            False if the data set did not go back; then nothing has changed.
         """
         if snapshot.revision >= held.revision or self.current.revision != held.revision:
             return False
         self.current = self._told = snapshot
         self._missed = 0
         self._own.clear()
+        # Events of the lost data set are not announced, but the document stays removed.
         self._waiting = deque(
             ((ticket, news) for ticket, news in self._waiting if isinstance(news, Removal)),
             maxlen=self._waiting.maxlen,
@@ -107,7 +112,7 @@ class Subscription:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Surrounds each own write, from before it is sent until its reply is taken."""
+        """Wrap an own write, from before it is sent until its reply is processed."""
         ticket = self._last_ticket = next(self._tickets)
         self._under_way.add(ticket)
         try:
@@ -117,21 +122,21 @@ class Subscription:
             self._release()
 
     def wrote(self, revision: int, snapshot: Snapshot | None) -> None:
-        """An own write was applied; `snapshot` is None if its data is not known."""
+        """Record that an own write was applied; `snapshot` is None if its data is not known."""
         if revision > self._announced.revision:
             self._own[revision] = snapshot
         if snapshot is not None:
             self.adopt(snapshot)
 
     def wrote_removal(self) -> None:
-        """An own removal was carried out."""
+        """Record that this client removed the document."""
         self._removed_here = True
 
     def update(self, body: JsonObject, *, may_be_early: bool) -> None:
-        """Take the `document` of an `updated` event, which may tell only what has changed.
+        """Process the `document` of an `updated` event, which may carry a delta instead of data.
 
-        If it tells nothing because another state is held than it begins from, the subscription
-        is lost.
+        If the delta does not apply to the state that the client has, `is_lost` becomes True and
+        the caller fetches the whole document.
         """
         try:
             json = None if "data" in body else self._data_of(body)
@@ -142,23 +147,25 @@ class Subscription:
             self.receive(Snapshot.parse(body, self.current, json), may_be_early=may_be_early)
 
     def receive(self, news: Snapshot | Removal, *, may_be_early: bool) -> None:
-        """Take news of the server; `may_be_early` if it can have overtaken the reply to a write."""
+        """Process a state or removal; `may_be_early`: it may come before the reply to its write."""
         if isinstance(news, Snapshot) and news.revision > self._told.revision:
             self._told = news
-        # In the place of the same revision from a reply: REST tells whole seconds only.
+        # `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
         if isinstance(news, Snapshot) and news.revision >= self.current.revision:
             self.current = news
+        # A write in flight may be the cause: wait for every write that has a ticket by now.
         self._waiting.append((self._last_ticket if may_be_early else 0, news))
         self._release()
 
     def end(self, error: Exception | None) -> None:
-        """No news will come; tell the handles why."""
+        """End all handles: no event follows, because of `error` if it is not None."""
         for handle in list(self.handles):
             handle.end(error)
 
     def _data_of(self, body: JsonObject) -> bytes:
-        """The data that an event without it means (docs/protocol.md, section 5)."""
+        """Compute the data of an event that does not carry it (docs/protocol.md, section 5)."""
         revision = int(body["revision"])
+        # The event of an own write may have neither data nor delta: the client has the data.
         known = self.current if self.current.revision == revision else self._own.get(revision)
         if known is not None:
             return known.json
@@ -168,6 +175,7 @@ class Subscription:
         return deltas.applied(self._told.json, delta.get("operations"), delta.get("digest"))
 
     def _release(self) -> None:
+        """Announce waiting events, in order, up to the first that still waits for a write."""
         while self._waiting:
             ticket, news = self._waiting[0]
             if any(under_way <= ticket for under_way in self._under_way):
@@ -185,18 +193,22 @@ class Subscription:
         self._tell(snapshot, is_local)
 
     def _announce_own_before(self, revision: int | None) -> None:
+        """Announce own writes whose events were lost or merged into a later one; None: all."""
         for own in sorted(r for r in self._own if revision is None or r < revision):
             snapshot = self._own.pop(own)
+            # Without data there is nothing to announce; the later state includes the write.
             if snapshot is not None:
                 self._tell(snapshot, is_local=True)
 
     def _tell(self, snapshot: Snapshot, is_local: bool) -> None:
+        # Not newer: after a reconnect, for example, `open` may return a state announced before.
         if snapshot.revision > self._announced.revision and not self.removed:
             event = Updated(snapshot, self._announced, is_local)
             self._announced = snapshot
             self._emit(event)
 
     def _announce_removal(self, removal: Removal) -> None:
+        # A removal may come twice: by its event, and as the 404 to an `open` in flight.
         if self.removed:
             return
         self._announce_own_before(None)
@@ -217,7 +229,7 @@ class Subscription:
         self.end(None)
 
     def _has_run_out(self) -> bool:
-        """True once the known expiry has passed."""
+        """Return True if the last known expiry has passed."""
         expires = self._announced.date_expires
         return expires is not None and expires <= datetime.now(UTC)
 

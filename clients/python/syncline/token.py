@@ -1,4 +1,4 @@
-"""Access tokens: where they come from, and what they say."""
+"""Access tokens: the application's token or token function, and the claims of a JWT."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Token = str | Callable[[], str | Awaitable[str]]
 """An access token, or a function, sync or async, that returns a fresh one at each call."""
 
 TOKEN_TIMEOUT = 10
-"""Seconds for one call of the application's function, unless the application chooses."""
+"""Default seconds for one call of the application's token function."""
 
 DEFAULT_SERVICE = "default"
-"""Names the first service in a REST path."""
+"""Alias of the first service in a REST path."""
 
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 class TokenSource:
-    """The application's token, asked for at each use."""
+    """The application's token; a token function is called at each use."""
 
     def __init__(self, token: Token, timeout: float = TOKEN_TIMEOUT) -> None:
         """
         Args:
-            timeout: seconds for one call of a function.
+            timeout: seconds for one call of a token function.
 
         Raises:
-            ValueError: `token` is neither a function nor a text that an HTTP header can carry.
+            ValueError: `token` is neither a function nor a str that an HTTP header can carry.
         """
         if isinstance(token, str):
             token = token.strip()
@@ -54,20 +54,20 @@ class TokenSource:
 
     @property
     def renewable(self) -> bool:
-        """True if asking again may give another token."""
+        """True if `get` may return another token next time."""
         return not isinstance(self._token, str)
 
     async def get(self) -> str:
-        """A token.
+        """Return a token.
 
         Raises:
-            TokenDenied: the application says that there will be none.
-            TokenUnavailable: its function raised, did not return in time, or returned no JWT.
+            TokenDenied: the token function raised it: there will be no token.
+            TokenUnavailable: the function raised, did not return in time, or returned no JWT.
         """
         if isinstance(self._token, str):
             return self._token
-        # In a task of its own: so a function that cancels itself does not cancel the client, and
-        # one that never returns can be left behind.
+        # In a separate task: a function that cancels itself does not cancel the client, and a
+        # function that ignores its cancellation can be abandoned.
         call = asyncio.create_task(self._call(self._token))
         try:
             done, _ = await asyncio.wait({call}, timeout=self._timeout)
@@ -84,11 +84,11 @@ class TokenSource:
 
     @property
     def is_calling(self) -> bool:
-        """True within the application's function, and in what it calls or starts."""
+        """True inside the token function, including the tasks that it starts."""
         return _caller.get() is self
 
     def let_call_finish(self) -> None:
-        """The function itself ends the client: let it run to its end, and drop its token."""
+        """Do not cancel the running token function: it has called `Client.close` itself."""
         self._cancels = False
 
     async def _call(self, function: Callable[[], str | Awaitable[str]]) -> Any:
@@ -101,7 +101,7 @@ _caller: ContextVar[TokenSource | None] = ContextVar("syncline_token_source", de
 
 
 def _ignore(call: asyncio.Task[Any]) -> None:
-    """Look at the exception, so that asyncio does not report it as never retrieved."""
+    """Retrieve the exception, so that asyncio does not log it."""
     if not call.cancelled():
         call.exception()
 
@@ -119,7 +119,7 @@ def _token_of(call: asyncio.Task[Any]) -> str:
         ) from error
     token = returned.strip() if isinstance(returned, str) else ""
     if _JWT.fullmatch(token) is None:
-        # Never its content: it may be a secret of another kind.
+        # Not its content, which may be a secret.
         raise TokenUnavailable(f"the token function returned no JWT but {_kind_of(returned)}")
     return token
 
@@ -136,11 +136,11 @@ def _kind_of(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What the client reads from its own token; only the server checks it.
+    """Claims that the client reads from its token, unverified: only the server verifies it.
 
     Attributes:
-        identity: None if the token does not say.
-        service_sid: the service it is for; `default` if the token does not say.
+        identity: identity of the token holder; None if the token has none.
+        service_sid: the service that the token is for; `default` if it names none.
     """
 
     identity: str | None = None
@@ -148,7 +148,7 @@ class Claims:
 
     @classmethod
     def of(cls, token: str) -> Claims:
-        """The claims of a JWT (RFC 7519), without a look at its signature."""
+        """Parse a JWT (RFC 7519) without verifying its signature."""
         try:
             _, payload, _ = token.split(".")
             padding = "=" * (-len(payload) % 4)

@@ -1,7 +1,7 @@
-"""What a connection to the server can do, whichever way it is made.
+"""Interface of a transport: one connection to the server, over a WebSocket or REST.
 
-Requests and events are the native protocol's (docs/protocol.md, sections 3 and 5) on every
-transport.
+On every transport, requests and events have the form of the native protocol (docs/protocol.md,
+sections 3 and 5).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ __all__ = ["EventHandler", "Interrupted", "Receive", "Transport"]
 T = TypeVar("T")
 
 Receive = Callable[[JsonObject], T]
-"""Takes the `ok` of a reply. Called before any later event is handed on, so that what it
-registers is there when the event comes; its result is the result of the request."""
+"""Called with the `ok` of a reply, before any later event is delivered. What it registers is
+therefore in place when the event comes. Its result is the result of the request."""
 
 EventHandler = Callable[[JsonObject], None]
-"""Takes an event or a notice as the native protocol writes it."""
+"""Called with an event or a notice in the form of the native protocol."""
 
 
 class Interrupted(Exception):
-    """The transport ended before the reply; the request may be sent again with the same `op`."""
+    """The transport ended before the reply; the request can be sent again with the same `op`."""
 
 
 class Transport(Protocol):
-    """One connection, from its making to its end.
+    """One connection to the server; it does not reconnect.
 
     Attributes:
         name: `websocket` or `rest`.
-        ordered: True if the reply to a write comes before the event that the write causes.
-        ended: done when the connection has ended; its result is why.
-        waits_for: what a request may be waiting for, for a person; None if nothing is known.
+        ordered: True if the reply to a write comes before the event of that write.
+        ended: done when the connection has ended; its result is the reason.
+        waits_for: why requests get no reply, as text for an error message; None if not known.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Transport(Protocol):
     ) -> T:
         """Send `request` (`do` and its members) and wait for the reply.
 
-        `late`: takes the reply in the place of `receive` if it comes after the caller has given up.
+        `late` is called instead of `receive` if the reply comes after the caller was cancelled.
 
         Raises:
-            RequestError: the server refused it.
-            Interrupted: the connection ended first.
+            RequestError: the server refused the request.
+            Interrupted: the connection ended before the reply.
         """
 
     async def close(self) -> None:
-        """End the connection; pending requests are interrupted."""
+        """Close the connection; pending requests raise `Interrupted`."""

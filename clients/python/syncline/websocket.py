@@ -1,4 +1,4 @@
-"""The native protocol over one WebSocket (docs/protocol.md)."""
+"""Transport that speaks the native protocol over one WebSocket (docs/protocol.md)."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ logger = logging.getLogger("syncline")
 T = TypeVar("T")
 
 MESSAGE_LIMIT = 4 * 2**20
-"""Bytes in a message of the server, at most: the largest document four times."""
+"""Maximum size in bytes of a message from the server: four times the largest document."""
 
 CLOSE_TIMEOUT = 2
-"""Seconds to wait for the server's part of a closing handshake."""
+"""Seconds to wait for the server's close frame."""
 
 _FINAL_CODES = range(4500, 5000)
 
@@ -60,17 +60,17 @@ _COME_BACK = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def may_reconnect(close_code: int) -> bool:
-    """False for the close codes that are final (docs/protocol.md, section 8)."""
+    """Return False for a close code that is final (docs/protocol.md, section 8)."""
     return close_code not in _FINAL_CODES
 
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """When a connection is found to be half-open; times are in seconds.
+    """Timing of the check for half-open connections, in seconds.
 
     Attributes:
-        after: without a reply and without any other byte of the server, before it is pinged.
-        timeout: for a sign of life after that; then the connection is given up.
+        after: time without a reply, and without any other byte from the server, before a ping.
+        timeout: time to wait for any byte after the ping; then the connection is dropped.
     """
 
     after: float = 4
@@ -79,7 +79,13 @@ class Probing:
 
 @dataclass(slots=True)
 class _Pending:
-    """A request without its reply; without `result` nobody waits for it any more."""
+    """A request without its reply.
+
+    Attributes:
+        receive: called with the `ok` of the reply.
+        result: resolved with what `receive` returns; None if the caller was cancelled.
+        since: event-loop time at which the request was made.
+    """
 
     receive: Receive[Any]
     result: asyncio.Future[Any] | None
@@ -87,7 +93,7 @@ class _Pending:
 
 
 class _Connect(connect):
-    """A redirect is an error: the token goes to the host that the application named, or nowhere."""
+    """Treats a redirect as an error, so that the token is sent only to the application's host."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
@@ -97,7 +103,7 @@ _PROBING = Probing()
 
 
 class _Socket(ClientConnection):
-    """A connection that knows when the last byte came."""
+    """A connection that records when the last byte was received, a frame in progress included."""
 
     heard_at: float = 0.0
 
@@ -123,7 +129,7 @@ class WebSocketTransport:
         self._socket = socket
         self._on_event = on_event
         self._ids = itertools.count(1)
-        self._pending: dict[int, _Pending] = {}  # the oldest first
+        self._pending: dict[int, _Pending] = {}  # oldest first
         self._probing = probing
         self._watch: asyncio.TimerHandle | None = None
         self._probe_task: asyncio.Task[None] | None = None
@@ -144,14 +150,15 @@ class WebSocketTransport:
     ) -> WebSocketTransport:
         """Connect and authenticate, within `timeout` seconds.
 
-        `ssl`: how the server's certificate is checked; None is as usual. `deltas`: ask for events
-        that tell what has changed, where that is shorter than the data. `proxy`: through which to
-        connect; None is none, whatever the environment says.
+        Args:
+            ssl: TLS settings; None uses the default checks.
+            deltas: ask for events that carry only the changes, where that is shorter than the data.
+            proxy: proxy to connect through; None uses no proxy, not even one of the environment.
 
         Raises:
-            WebSocketBlocked: something answers, but no Syncline WebSocket.
+            WebSocketBlocked: something answers, but it is no Syncline WebSocket.
             ConnectionLost: nothing answers.
-            Unauthorized: the token was refused.
+            Unauthorized: the server refused the token.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -167,7 +174,7 @@ class WebSocketTransport:
         if self.ended.done():
             raise Interrupted
         request_id = next(self._ids)
-        # The id comes first, so that the server can answer what it cannot parse.
+        # The id comes first, so that the server can reply even to a message it cannot parse.
         message = self._encode({"id": request_id, **request})
         result: asyncio.Future[T] = self._loop.create_future()
         pending = self._pending[request_id] = _Pending(receive, result, self._loop.time())
@@ -176,20 +183,23 @@ class WebSocketTransport:
             await self._socket.send(message, text=True)
             return await result
         except ConnectionClosed:
-            # Until the reader has noticed too, this would be taken for a connection that stands.
+            # `send` may notice the break before `_read` does. Until `ended` is set, `Connection`
+            # would take this transport for an open one and send the request on it again.
             await asyncio.wait([self.ended])
             raise Interrupted from None
         finally:
             if late is not None and (result.cancelled() or not result.done()):
-                # The caller gave up, and the server may carry the request out all the same.
+                # The caller was cancelled, but the server may still execute the request: keep the
+                # entry, so that `late` gets the reply.
                 pending.receive, pending.result = late, None
             else:
                 del self._pending[request_id]
             if result.done() and not result.cancelled():
-                result.exception()  # seen: `send` may have failed before it was awaited
+                # If `send` failed, `result` was never awaited: mark its exception as retrieved.
+                result.exception()
 
     async def authenticate(self, token: str) -> None:
-        """Go on with another token."""
+        """Replace the token of this connection."""
         await self.request({"do": "auth", "token": token}, self._authenticated)
 
     async def close(self) -> None:
@@ -206,11 +216,11 @@ class WebSocketTransport:
         except Interrupted:
             reason = await self.ended
             if isinstance(reason, ConnectionLost) and reason.code == CloseCode.ABNORMAL_CLOSURE:
-                # Some proxies let the handshake pass and then cut the connection.
+                # No close frame: some proxies pass the handshake and then cut the connection.
                 raise WebSocketBlocked(reason.message, reason.code) from None
             raise reason from None
         except BaseException:
-            # Without a closing handshake: the time for an answer is over, or the server ends it.
+            # Cancelled by the timeout, or refused: abort, without waiting for a close handshake.
             self._end(ClientClosed())
             self._socket.transport.abort()
             await self.close()
@@ -221,7 +231,7 @@ class WebSocketTransport:
         self._message_limit = ok.get("message_limit")
 
     def _encode(self, message: JsonObject) -> bytes:
-        """Refuse what would end the connection."""
+        """Encode a request; raise if it is not JSON, or too large for the server."""
         try:
             encoded = orjson.dumps(message)
         except TypeError as error:
@@ -242,7 +252,7 @@ class WebSocketTransport:
         except ConnectionClosed as closed:
             self._end(_reason(closed))
         except Exception as error:
-            # Not Syncline's: something on the way has changed what was sent.
+            # Something between us and the server has changed the message: end, and reconnect.
             logger.warning("a message that is not %s: %r", SUBPROTOCOL, error)
             self._end(ConnectionLost(f"a message came that is not {SUBPROTOCOL}: {error!r}"))
             await self._socket.close(CloseCode.PROTOCOL_ERROR)
@@ -255,19 +265,24 @@ class WebSocketTransport:
         pending = self._pending.get(message["id"])
         if pending is None:
             return
+        # The caller was cancelled earlier: only `late` wants the reply.
         if pending.result is None:
             del self._pending[message["id"]]
             if "ok" in message:
                 pending.receive(message["ok"])
+        # Cancelled, or interrupted by `_end`, but the task in `request` has not run since. Nobody
+        # would get what `receive` returns.
         elif pending.result.done():
             pass
         elif "error" in message:
             pending.result.set_exception(RequestError.parse(message["error"]))
         else:
+            # `receive` runs here, before the next message is read, and not when the caller's task
+            # wakes up: a write is registered before its event comes (promise 4).
             pending.result.set_result(pending.receive(message["ok"]))
 
     def _watch_replies(self) -> None:
-        """Look in time whether the oldest request still has no reply."""
+        """Start the timer that checks whether the oldest request is overdue."""
         if self._watch is None and self._probe_task is None:
             self._watch = self._loop.call_at(self._silent_since() + self._probing.after, self._look)
 
@@ -295,17 +310,18 @@ class WebSocketTransport:
             self._watch_replies()
 
     async def _probe(self, silent_since: float) -> None:
-        """Ping, and give the connection up if nothing at all comes."""
+        """Ping; drop the connection if no byte at all comes within `timeout`."""
         asked_at = self._loop.time()
         try:
             async with asyncio.timeout(self._probing.timeout):
-                # Sending waits too, where what was sent before has not left.
+                # Sending the ping can block too, behind data that has not left the buffer.
                 await (await self._socket.ping())
         except TimeoutError:
+            # Any byte counts as a sign of life: the pong may be queued behind a large message.
             if self._heard_at < asked_at:
                 self._give_up(self._loop.time() - silent_since)
         except ConnectionClosed:
-            pass  # the reader says why
+            pass  # `_read` sets the reason
 
     def _give_up(self, silence: float) -> None:
         reason = ConnectionLost(
@@ -313,7 +329,7 @@ class WebSocketTransport:
         )
         reason.at_once = True
         self._end(reason)
-        # A closing handshake would wait for an answer that cannot come.
+        # No close handshake: the server's close frame cannot arrive on a dead connection.
         self._socket.transport.abort()
 
     def _end(self, reason: SynclineError) -> None:
@@ -328,7 +344,7 @@ class WebSocketTransport:
 
 
 async def _dial(url: str, ssl: SSLContext | None, proxy: Proxy | None) -> ClientConnection:
-    # What is given for a plain connection is refused.
+    # `connect` raises ValueError if `ssl` is given for a `ws:` URL.
     tls: dict[str, Any] = {"ssl": ssl} if ssl is not None and url.startswith("wss:") else {}
     way = url if proxy is None else f"{url} through the proxy {proxy}"
     try:
@@ -347,12 +363,12 @@ async def _dial(url: str, ssl: SSLContext | None, proxy: Proxy | None) -> Client
     except (InvalidHandshake, ProxyError) as error:
         raise WebSocketBlocked(f"no WebSocket at {way}: {error}") from error
     except (OSError, ValueError, EOFError, WebSocketException) as error:
-        # ValueError: of a host name that cannot be one.
+        # ValueError: the host name is invalid.
         raise ConnectionLost(f"{way} cannot be reached: {error or repr(error)}") from error
     except Exception as error:
         if proxy is None:
             raise
-        # The SOCKS package has exceptions of its own.
+        # The SOCKS package raises exceptions of its own classes.
         raise WebSocketBlocked(f"no WebSocket at {way}: {error or repr(error)}") from error
     if socket.subprotocol != SUBPROTOCOL:
         socket.transport.abort()
@@ -364,7 +380,7 @@ def _refused(way: str, error: InvalidStatus) -> ConnectionLost:
     response = error.response
     asked = retry_after(response.headers)
     if asked is not None and response.status_code in _COME_BACK:
-        # Syncline has no room, or too many come at once: no sign that WebSockets do not pass.
+        # Syncline is full or limits the rate of connections: WebSockets are not blocked.
         return ConnectionLost(
             f"{way} lets nobody in now: HTTP {response.status_code}", retry_after=asked
         )

@@ -1,6 +1,6 @@
-"""The native protocol `syncline.v1`: text of a frame to a request, reply or event to text.
+"""Codec of the native protocol `syncline.v1`: decodes requests, encodes replies and events.
 
-Its specification is docs/protocol.md; section numbers below are of that document.
+docs/protocol.md specifies it; the section numbers below refer to that document.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ __all__ = [
 SUBPROTOCOL = "syncline.v1"
 
 ID_LIMIT = 2**53
-"""Request ids are below this, because JavaScript must hold them."""
+"""Request ids are below this limit, so that JavaScript can represent them as numbers."""
 
 
 class Close(IntEnum):
-    """Close codes (section 8): below 4500 the client connects again, from 4500 on it does not."""
+    """Close codes (section 8): below 4500 the client reconnects, from 4500 on it does not."""
 
     GOING_AWAY = 4000
     TOKEN_EXPIRED = 4001
@@ -72,15 +72,15 @@ class Close(IntEnum):
 
 
 class ProtocolViolation(Exception):
-    """A message that cannot be answered, only ended with `Close.PROTOCOL_VIOLATION`.
+    """A message to which no reply is possible; the server closes with `Close.PROTOCOL_VIOLATION`.
 
-    Its text is the reason that goes with the close code.
+    The text is the reason in the close frame.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """The first request, or a fresh token later; `deltas` counts in the first."""
+    """The first request, or a fresh token later; `deltas` only has an effect in the first."""
 
     token: str
     deltas: bool = False
@@ -88,7 +88,7 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Answered at once."""
+    """Sign of life; the server replies at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ class Request:
     """One message of a client.
 
     Attributes:
-        id: what the reply must carry.
-        command: what is asked; a `Refusal` where the request has an id but is not acceptable.
+        id: id that the reply must repeat.
+        command: the command; a `Refusal` if the request has an id but is invalid.
     """
 
     id: int
@@ -105,10 +105,10 @@ class Request:
 
 
 def decode(text: str, data_limit: int) -> Request:
-    """The request in a text frame; `data_limit` bounds documents, in bytes.
+    """Decode the request in a text frame; `data_limit` is the maximum document size in bytes.
 
     Raises:
-        ProtocolViolation: where there is no id to answer to.
+        ProtocolViolation: the message has no id to reply to.
     """
     try:
         message = jsondata.parse(text, "The request", jsondata.values_limit(data_limit))
@@ -124,7 +124,7 @@ def decode(text: str, data_limit: int) -> Request:
 
 
 def patch_body(kind: str, value: Any) -> PatchBody:
-    """The body of a patch from its JSON value; `kind` is the member that held it (section 3).
+    """Check the JSON value of a patch; `kind` is the name of its member (section 3).
 
     Raises:
         Refusal: `INVALID_PARAMETER`.
@@ -148,7 +148,7 @@ def patch_body(kind: str, value: Any) -> PatchBody:
 
 
 def document_body(document: Document, *, data: bool = True) -> dict[str, Any]:
-    """A document as section 2 shows it; without `data` where the receiver has it."""
+    """Make the `document` member of a reply (section 2); without `data` if the client has it."""
     body: dict[str, Any] = {
         "sid": document.sid,
         "unique_name": document.unique_name,
@@ -165,7 +165,7 @@ def document_body(document: Document, *, data: bool = True) -> dict[str, Any]:
 
 
 def event_body(event: Event, instead: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The `document` member of an event (section 5); `instead` stands in the place of its data."""
+    """Make the `document` member of an event (section 5); `instead` replaces `data`."""
     body: dict[str, Any] = {
         "sid": event.sid,
         "unique_name": event.unique_name,
@@ -185,7 +185,7 @@ def event_body(event: Event, instead: dict[str, Any] | None = None) -> dict[str,
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
-    """The `error` member of a reply (section 7)."""
+    """Make the `error` member of a reply (section 7)."""
     body: dict[str, Any] = {
         "code": int(refusal.code),
         "status": refusal.code.status,
@@ -203,12 +203,12 @@ def event_name(event: Event) -> str:
 
 
 def encode_event(event: Event, instead: dict[str, Any] | None = None) -> bytes:
-    """The text frame of an event; use it through `Event.encoded`, so that it is made once."""
+    """Encode the text frame of an event. Use `Event.encoded`, which encodes only once."""
     return orjson.dumps({"event": event_name(event), "document": event_body(event, instead)})
 
 
 def encode_delta(event: Updated) -> bytes | None:
-    """The text frame of an event for who has the data before it; None if the data is shorter."""
+    """Encode an event with a delta, for clients at `event.previous`; None if not worth it."""
     base = event.base
     delta = None if base is None else deltas.between(base.data, event.data)
     event.has_delta = delta is not None
@@ -221,17 +221,17 @@ def encode_delta(event: Updated) -> bytes | None:
 
 
 def encode_ok(request_id: int, body: dict[str, Any]) -> bytes:
-    """The reply to a request that was carried out."""
+    """Encode the reply to a request that succeeded."""
     return orjson.dumps({"id": request_id, "ok": body})
 
 
 def encode_error(request_id: int, refusal: Refusal) -> bytes:
-    """The reply to a request that was not carried out."""
+    """Encode the reply to a request that was refused."""
     return orjson.dumps({"id": request_id, "error": error_body(refusal)})
 
 
 def encode_notice(name: str, **members: Any) -> bytes:
-    """A message of the server that concerns no document."""
+    """Encode a message of the server that is not about a document."""
     return orjson.dumps({"event": name, **members})
 
 
@@ -239,15 +239,16 @@ _ID_FIRST = re.compile(r'\s*\{\s*"id"\s*:\s*([0-9]{1,16})\s*[,}]', re.ASCII)
 
 
 def leading_id(head: bytes) -> int | None:
-    """The id of a request of which only the beginning is known; None if it does not stand first."""
+    """Read the id from the beginning of a request; None if the id is not its first member."""
     match = _ID_FIRST.match(head[:64].decode(errors="replace"))
     return int(match[1]) if match is not None and int(match[1]) < ID_LIMIT else None
 
 
 def _salvage_id(text: str) -> int:
-    """The id of a request whose JSON is refused.
+    """Find the id of a request whose JSON was refused.
 
-    A more tolerant parser may find it; else it is taken from where it should stand, at the front.
+    orjson accepts some texts that `jsondata` refuses. If it fails too, the id is read from the
+    beginning of the text, where clients write it.
     """
     try:
         message = orjson.loads(text)

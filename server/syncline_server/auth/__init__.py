@@ -1,1 +1,1 @@
-"""Who a caller is: tokens, API keys, grants, rate limits."""
+"""Authentication (logins, access tokens, API keys), grants and rate limits."""

@@ -1,9 +1,10 @@
-"""The API keys that are kept in Redis, so that they come and go while all servers run.
+"""API keys in Redis, which can be created and revoked while servers run.
 
-Secrets that sign access tokens are encrypted under the master key, each bound to its key's SID; of
-a secret that serves logins only, a digest is kept. Either way nobody gets it back from here.
+Secrets that sign access tokens are encrypted under the master key, each bound to its key's SID. For
+a key that serves logins only, a digest of the secret is stored. The API never returns a secret
+after the creation of its key.
 
-A key that was revoked is remembered, because a configuration may hold it too.
+Revoked keys are remembered, because a server's configuration may contain them too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ __all__ = ["ApiKeys", "Record"]
 logger = logging.getLogger("syncline.keys")
 
 REVOKED_LIMIT = 10_000
-"""Revoked keys that are remembered; then the one that was revoked first is forgotten."""
+"""Maximum revoked keys that are remembered; beyond, the earliest is forgotten."""
 
 OTHER_MASTER = (
     "all servers on one Redis need the same master key, in SYNCLINE_MASTER_KEY or in master.key of "
@@ -44,12 +45,12 @@ OTHER_MASTER = (
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a key; of one that a configuration holds, no more than its SID.
+    """An API key as it is stored; a key of the configuration has only its SID.
 
     Attributes:
         created_ms: milliseconds since the epoch; None for a key of the configuration.
-        sealed: its secret, encrypted for its SID; None where there is a digest.
-        digest: of its secret, hexadecimal; None for a key that signs access tokens.
+        sealed: the secret, encrypted for the SID; None for a key with a digest.
+        digest: hexadecimal digest of the secret; None for a key that signs access tokens.
     """
 
     sid: str
@@ -70,15 +71,16 @@ class Record:
 
 
 class ApiKeys:
-    """All keys. Every method raises `Refusal` with `UNAVAILABLE` while Redis is away."""
+    """All API keys. Every method but `start` and `stop` raises `Refusal` with `UNAVAILABLE` while
+    Redis is away."""
 
     def __init__(
         self, redis: Redis, secret_cipher: SecretCipher, known: Keyring, bounds: Counter[str]
     ) -> None:
         """
         Args:
-            known: is told of each change.
-            bounds: counts the limits that are hit, by their settings.
+            known: receives each change.
+            bounds: counts hits of limits, by setting.
         """
         self._redis = redis
         self._secret_cipher = secret_cipher
@@ -88,22 +90,22 @@ class ApiKeys:
         self._change_watcher = ChangeWatcher(redis, keys.API_KEY_VERSION, self._read_again)
 
     async def start(self) -> None:
-        """Read all, if Redis is there, and look for changes from now on."""
+        """Read all keys, if Redis is reachable, and begin to watch for changes."""
         self._known.follow(lambda: self._change_watcher.is_current)
         with suppress(Refusal, ReplyError):
             await self.look()
         self._change_watcher.start()
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop watching for changes."""
         await self._change_watcher.stop()
 
     async def look(self) -> None:
-        """Take note of what has changed."""
+        """Read the keys again if the set has changed."""
         await self._change_watcher.look()
 
     async def page(self, size: int, token: str | None) -> Page[Record]:
-        """At most `size` keys that are valid, in the order of SIDs; raises `INVALID_PAGE_TOKEN`."""
+        """At most `size` valid keys, in the order of SIDs. Raises `INVALID_PAGE_TOKEN`."""
         cursor = Cursor.parse(token)
         await self.look()
         sids = sorted({*self._records, *filter(self._known.has, self._known.configured)})
@@ -115,7 +117,7 @@ class ApiKeys:
         return Page([self._record(sid) for sid in page.items], page.previous, page.next)
 
     async def find(self, sid: str) -> Record:
-        """One that is valid; raises `NOT_FOUND`."""
+        """The record of a valid key. Raises `NOT_FOUND`."""
         await self.look()
         if not self._known.has(sid):
             raise _unknown(sid)
@@ -124,11 +126,11 @@ class ApiKeys:
     async def create(
         self, friendly_name: str | None, login_only: bool, limit: int
     ) -> tuple[Record, str]:
-        """A new key, and its secret, which is told only here.
+        """Create a key; returns its record and its secret, which nothing returns later.
 
         Raises:
-            Refusal: `CONFLICT` where `limit` keys are kept already, or where Redis holds secrets
-                that are encrypted under another master key.
+            Refusal: `CONFLICT` if there are `limit` keys already, or if Redis has secrets that are
+                encrypted under another master key.
         """
         sid = f"SK{secrets.token_hex(16)}"
         secret = make_secret()
@@ -150,7 +152,7 @@ class ApiKeys:
         return made, secret
 
     async def revoke(self, sid: str) -> None:
-        """Make a key invalid, for ever and everywhere; raises `NOT_FOUND`."""
+        """Make a key invalid permanently, on all servers. Raises `NOT_FOUND`."""
         configured = "1" if sid in self._known.configured else ""
         if await self._run("revoke", sid, configured, REVOKED_LIMIT) == b"absent":
             raise _unknown(sid)
@@ -159,7 +161,7 @@ class ApiKeys:
         return self._records.get(sid) or Record(sid)
 
     async def _run(self, verb: str, sid: str, *arguments: Argument) -> bytes:
-        """A change, which this process takes note of at once."""
+        """Commit a change, then read the keys again, so that this process has it at once."""
         reply: bytes = await self._redis.commit(
             API_KEY, keys.ALL_SERVICES, verb, make_version(), sid, *arguments
         )
@@ -168,7 +170,9 @@ class ApiKeys:
 
     async def _read_again(self) -> None:
         records = await self._redis.execute("HGETALL", keys.API_KEYS)
-        # Read after the records: one that is revoked in between is in both.
+        # Read after the records: a key that is revoked between the two reads is then in both, and
+        # counts as revoked. In the other order it would be in neither: unknown instead of revoked,
+        # or still valid if the configuration has it.
         revoked = await self._redis.execute("ZRANGE", keys.REVOKED, 0, -1)
         sids = [sid.decode(errors="replace") for sid in records[::2]]
         read = [self._read(sid, text) for sid, text in zip(sids, records[1::2], strict=True)]

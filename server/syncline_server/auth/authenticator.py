@@ -1,4 +1,4 @@
-"""Who a caller is: Basic logins and access tokens."""
+"""Authentication of callers by Basic credentials or access tokens."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 IDENTITY_LENGTH = 256
-"""Characters in an identity, at most (vendor limit)."""
+"""Maximum characters in an identity (vendor limit)."""
 
 TOKEN_LENGTH = 8192
-"""Characters in an access token, at most; longer ones are not looked at."""
+"""Maximum characters in an access token; longer ones are refused unparsed."""
 
 TOKEN_LIFE_LIMIT = 86_400
-"""Seconds ahead that a token may expire, at most: 24 h (vendor limit)."""
+"""Maximum seconds until a token expires: 24 h (vendor limit)."""
 
 _CONTENT_TYPE = "twilio-fpa;v=1"
 _SID = re.compile(r"(?:AC|SK)[0-9a-f]{32}", re.ASCII)
@@ -51,17 +51,16 @@ _ALGORITHMS = ["HS256", "HS384", "HS512"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller that proved who it is.
+    """An authenticated caller.
 
     Attributes:
-        identity: the name it writes under; `system` for Basic credentials.
-        service: the service that its token is for, a SID or `default`; None for Basic credentials:
-            every one.
-        expires_at: when its token ends, in seconds since the epoch; None for Basic credentials:
-            never.
-        grants: what its token limits it to; None where it names no limits.
-        key: the API key that vouches for it: it logged in, or signed the token; None where none
-            does.
+        identity: author of the caller's writes; `system` for Basic credentials.
+        service: service that the token is for, a SID or unique name; None for Basic credentials,
+            which are for all services.
+        expires_at: when the token expires, in seconds since the epoch; None for Basic credentials,
+            which do not expire.
+        grants: limits that the token sets; None for a token without grants.
+        key: SID of the API key that logged in or signed the token; None if there is none.
     """
 
     identity: str
@@ -72,30 +71,30 @@ class Principal:
 
     @property
     def is_account(self) -> bool:
-        """True for Basic credentials, which may do all in every service."""
+        """True for Basic credentials, which authorize everything in every service."""
         return self.service is None
 
     @property
     def is_owner(self) -> bool:
-        """True for the account's own login, which alone may make and revoke API keys."""
+        """True for the account's own login; only it may create and revoke API keys."""
         return self.is_account and self.key is None
 
 
 class ForeignTokens(Protocol):
-    """Access tokens that somebody else issues."""
+    """Checks access tokens of another issuer, such as an OpenID provider."""
 
     async def principal(
         self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
     ) -> Principal:
-        """The caller behind a token, of which header and claims are not verified.
+        """Verify a token, and return its caller; `header` and `claims` are unverified input.
 
         Raises:
-            Refusal: 401; `UNAVAILABLE` where it cannot be checked at present.
+            Refusal: 401; `UNAVAILABLE` if the token cannot be checked at present.
         """
 
 
 class Authenticator:
-    """Checks what callers present against this installation's credentials."""
+    """Authenticates callers against this installation's credentials."""
 
     def __init__(
         self,
@@ -107,8 +106,8 @@ class Authenticator:
         """
         Args:
             leeway: seconds by which clocks may differ.
-            foreign: checks tokens that are not of the vendor's form; None takes none of them.
-            keys: all API keys; None for those of the credentials alone.
+            foreign: checks tokens that are not in the vendor's form; None refuses them all.
+            keys: all API keys; None for only those of `credentials`.
         """
         self._account_sid = credentials.account_sid
         self._auth_token = digest(credentials.auth_token)
@@ -123,20 +122,22 @@ class Authenticator:
 
     @property
     def knows_all(self) -> bool:
-        """False while there are API keys whose secrets this server cannot read."""
+        """False if there are API keys whose secrets this server cannot decrypt."""
         return self._keys.is_whole
 
     def confirm(self, principal: Principal) -> None:
-        """Check again what can change while a caller is let in.
+        """Check again that the caller's API key is valid.
+
+        Admitting a client awaits after the first check, and the key may be revoked meanwhile.
 
         Raises:
-            Refusal: 401: the key that vouches for it was revoked.
+            Refusal: 401 if the key was revoked.
         """
         if principal.key is not None and not self._keys.has(principal.key):
             raise revoked(login=principal.is_account)
 
     async def caller(self, authorization: str | None) -> Principal:
-        """The caller behind an `Authorization` header, whoever issued its token.
+        """The caller that an `Authorization` header authenticates, with a token of any issuer.
 
         Raises:
             Refusal: as `header`, and as `ForeignTokens.principal`.
@@ -147,11 +148,11 @@ class Authenticator:
         return self.header(authorization)
 
     async def bearer(self, token: str) -> Principal:
-        """The caller behind an access token, whoever issued it; raises as `caller`.
+        """The caller that an access token of any issuer authenticates. Raises as `caller`.
 
-        White space around the token is dropped: it comes from files and copied lines.
-        The header tells which of two ways a token goes. Each has its own algorithms and keys, so a
-        header that lies leads to a refusal.
+        White space around the token is dropped: tokens are copied from files and terminals.
+        The token's own header chooses between our checks and those of `ForeignTokens`. The two
+        share no algorithm and no key, so a forged header only leads to a refusal.
         """
         token = token.strip()
         if self._foreign is not None:
@@ -161,7 +162,7 @@ class Authenticator:
         return self.token(token)
 
     def header(self, authorization: str | None) -> Principal:
-        """The caller behind an `Authorization` header, by this installation's credentials alone.
+        """The caller that an `Authorization` header authenticates, without foreign tokens.
 
         Raises:
             Refusal: 401, with the vendor's code for what was wrong.
@@ -179,7 +180,7 @@ class Authenticator:
         )
 
     def token(self, token: str) -> Principal:
-        """The caller behind an access token of the form that the vendor's helpers mint.
+        """The caller that an access token in the vendor's form authenticates.
 
         Raises:
             Refusal: 401, with the vendor's code for what was wrong.
@@ -238,7 +239,10 @@ class Authenticator:
         return claims
 
     def _secret_of(self, token: str) -> str:
-        """The secret that must have signed the token, by the header and the issuer it states."""
+        """The secret that must have signed the token, chosen by its unverified header and issuer.
+
+        `_claims` verifies the signature with it afterwards.
+        """
         header, unverified = _unverified(token)
         issuer = unverified.get("iss")
         if header.get("cty") != _CONTENT_TYPE or header.get("alg") not in _ALGORITHMS:
@@ -253,15 +257,16 @@ class Authenticator:
 
 
 def revoked(*, login: bool) -> Refusal:
-    """What a caller is told whose API key is no more; `login`: it has no token."""
+    """The refusal of a caller whose API key was revoked; `login`: it used the key as a Basic
+    login, not a token that the key signed."""
     if login:
         return Refusal(Code.AUTHENTICATION_FAILED, "The API key of this login was revoked.")
     return Refusal(Code.TOKEN_ISSUER, "The API key that issued the access token was revoked (iss).")
 
 
 def claimed(authorization: str | None) -> str | None:
-    """The account or API key that an `Authorization` header names, rightly or not; None for
-    anything else, so that it can be logged."""
+    """The account or API key that an `Authorization` header names, unverified, for logs; None if
+    that is not a well-formed SID."""
     scheme, _, value = (authorization or "").partition(" ")
     name: object = None
     try:
@@ -275,7 +280,7 @@ def claimed(authorization: str | None) -> str | None:
 
 
 def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims that a token states. Raises `TOKEN_INVALID`."""
+    """Header and claims of a token, unverified. Raises `TOKEN_INVALID`."""
     if len(token) > TOKEN_LENGTH:
         raise Refusal(Code.TOKEN_INVALID, f"An access token has at most {TOKEN_LENGTH} characters.")
     try:
@@ -286,7 +291,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def refusal_of(error: jwt.PyJWTError) -> Refusal:
-    """What the caller is told of what is wrong with a token."""
+    """The refusal for an error of PyJWT."""
     match error:
         case jwt.ExpiredSignatureError():
             return Refusal(Code.TOKEN_EXPIRED, "The access token has expired.")
@@ -300,14 +305,14 @@ def refusal_of(error: jwt.PyJWTError) -> Refusal:
 
 
 def check_life(exp: object, leeway: int) -> None:
-    """Refuse a token that ends too late, or at no time; `leeway` in seconds.
+    """Refuse a token that expires too late, or whose `exp` is not a number; `leeway` in seconds.
 
     Raises:
         Refusal: `TOKEN_TOO_LONG_LIVED`, `TOKEN_INVALID`.
     """
     if not isinstance(exp, int | float) or isinstance(exp, bool):
         raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
-    # Integers: this one may be too large for a float.
+    # As integers: `exp` may be too large for a float.
     if int(exp) - int(time.time()) > TOKEN_LIFE_LIMIT + leeway:
         raise Refusal(
             Code.TOKEN_TOO_LONG_LIVED,
@@ -316,7 +321,7 @@ def check_life(exp: object, leeway: int) -> None:
 
 
 def identity_of(value: object) -> str:
-    """The identity that a token gives. Raises `TOKEN_GRANTS`."""
+    """`value` as the identity of a token. Raises `TOKEN_GRANTS`."""
     identity = text_of(value)
     if identity is None or not 1 <= len(identity) <= IDENTITY_LENGTH:
         raise Refusal(
@@ -329,7 +334,8 @@ def identity_of(value: object) -> str:
 
 
 def text_of(value: object) -> str | None:
-    """`value` if it is a string that UTF-8 can carry; JSON can name others."""
+    """`value` if it is a string that UTF-8 can encode, else None. JSON escapes can also express
+    lone surrogates, which UTF-8 cannot."""
     if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
         return None
     return value
@@ -345,13 +351,13 @@ def mint_token(
     """An access token as the vendor's helpers mint it.
 
     Args:
-        credentials: whose API key signs it.
-        ttl: seconds until it expires.
-        service: SID or unique name of the service that it opens.
-        key: the SID of that key; None for the first one.
+        credentials: have the API key that signs the token.
+        ttl: seconds until the token expires.
+        service: SID or unique name of the service that the token is for.
+        key: SID of the signing key; None for the first one.
 
     Raises:
-        KeyError: the credentials hold no such key.
+        KeyError: `credentials` have no such key.
         ValueError: the identity is reserved.
     """
     if is_reserved(identity):

@@ -1,4 +1,4 @@
-"""What the grants of one token let it do with the documents of one service."""
+"""Checks of one token's grants against the documents of one service."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .grants import Grants
 __all__ = ["GrantScope"]
 
 NAMES_LIMIT = 256
-"""Documents whose unique names are remembered, at most; of others they are read again."""
+"""Maximum SIDs whose unique names are cached; the names of others are read again."""
 
 
 class GrantScope:
-    """The grants, held against documents by their unique names.
+    """The grants of one token in one service, checked by unique name.
 
-    A unique name never changes, and a SID that comes again has the same name for longer than any
-    token lives: what was found out about a document stays true while it is used.
+    The cache of names needs no invalidation. A document keeps its unique name, and a deleted SID
+    cannot come back under another name during the life of a token.
     """
 
     def __init__(self, grants: Grants, documents: Documents, service_sid: str) -> None:
@@ -29,17 +29,20 @@ class GrantScope:
         self._names: dict[str, str | None] = {}  # by SID
 
     def allows(self, name: str | None, right: Right) -> bool:
-        """Whether the document of that unique name may be used so; None for one without a name."""
+        """True if the grants give `right` on the document of that unique name; None for a document
+        without a name."""
         return right in self._grants.rights(name)
 
     def shows(self, address: str) -> bool:
-        """Whether the document may be read. Of a SID that is not remembered: no."""
+        """True if the document may be read. Makes no request: an address by SID must have passed
+        `require` before, else only a grant for `*` counts."""
         if not is_document_sid(address):
             return self.allows(address, Right.READ)
         return self.allows(self._names.get(address), Right.READ)
 
     async def require(self, address: str | None, right: Right) -> None:
-        """Return if the document may be used so; `address` None for one that is to have no name.
+        """Return if the grants give `right` on the document; `address` None for a new document
+        without a name.
 
         Raises:
             Refusal: `ACCESS_FORBIDDEN`; `DOCUMENT_NOT_FOUND`.

@@ -1,12 +1,12 @@
-"""Grants: what a token lets its bearer do with the documents of certain unique names.
+"""Grants: the rights that a token gives on documents, by patterns of unique names.
 
     [
         {"documents": "room-*", "rights": ["read", "write"]},
         {"documents": "news", "rights": ["read"]}
     ]
 
-In a pattern `*` stands for any characters or none; all else stands for itself. A document without a
-unique name is only in the pattern that is `*` alone.
+In a pattern, `*` matches any characters or none; every other character matches itself. A document
+without a unique name matches only the pattern `*`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from syncline_server.storage.rights import Right
 __all__ = ["GRANTS_LIMIT", "Grant", "Grants"]
 
 GRANTS_LIMIT = 64
-"""Grants in one token, at most."""
+"""Maximum grants in one token."""
 
 ANY = "*"
-"""Stands for any characters; alone, for all documents, also those without a name."""
+"""Matches any characters; as a whole pattern, all documents, also those without a name."""
 
 _RIGHTS = {"read": Right.READ, "write": Right.WRITE, "manage": Right.MANAGE}
 
@@ -34,13 +34,13 @@ _MEMBERS = {"documents", "rights"}
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Rights on the documents whose unique names fit a pattern."""
+    """Rights on the documents whose unique names match a pattern."""
 
     pattern: str
     rights: Right
 
     def fits(self, name: str) -> bool:
-        """True for the unique names that the grant is for; takes one step through the name."""
+        """True if the unique name matches; passes once over the name, without backtracking."""
         first, *others = self.pattern.split(ANY)
         if not others:
             return name == first
@@ -57,7 +57,7 @@ class Grant:
 
 
 class Grants:
-    """All grants of one token; what they do not give is not allowed."""
+    """All grants of one token; a right that none of them gives is denied."""
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._grants = tuple(grants)
@@ -65,17 +65,18 @@ class Grants:
 
     @classmethod
     def parse(cls, claim: Any) -> Self:
-        """The grants in a claim: exactly as in the text above.
+        """The grants in a claim, which must have the form above.
 
         Raises:
-            Refusal: `TOKEN_GRANTS`. Nothing is passed over: it might have been a restriction.
+            Refusal: `TOKEN_GRANTS`. An unknown member is refused too: ignoring it might drop a
+                restriction.
         """
         if not isinstance(claim, list) or len(claim) > GRANTS_LIMIT:
             raise _refusal(f"a list of at most {GRANTS_LIMIT} grants")
         return cls(map(_grant, claim))
 
     def rights(self, name: str | None) -> Right:
-        """All that may be done with the document of a unique name; None for one that has none."""
+        """All rights on the document with this unique name; None for one without a name."""
         if name is None:
             return self._everywhere
         return self._everywhere | self._sum(each for each in self._grants if each.fits(name))

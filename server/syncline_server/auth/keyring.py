@@ -1,7 +1,7 @@
-"""The API keys that this process knows: those of its configuration, and those kept in Redis.
+"""The API keys that this process knows: from its configuration and from Redis.
 
-Asked with every login and token, so all is in memory; `storage.api_keys` keeps it true. While Redis
-is away, what is known goes on to work.
+Every login and token needs them, so they are in memory; `auth.api_keys` keeps them up to date.
+While Redis is away, the known keys continue to work.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["UNREADABLE", "ApiKey", "Keyring", "digest"]
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What proves a key.
+    """The secret of a key, in the forms that checks need.
 
     Attributes:
-        digest: of its secret, for logins; None where the secret is there but cannot be read.
-        secret: what signs access tokens; None for a key that serves logins only.
+        digest: digest of the secret, for logins; None if the secret cannot be decrypted.
+        secret: the secret that signs access tokens; None for a key that serves logins only.
     """
 
     digest: bytes | None = field(repr=False)
@@ -32,18 +32,18 @@ class ApiKey:
 
     @classmethod
     def of(cls, secret: str) -> ApiKey:
-        """A key with this secret, for logins and tokens."""
+        """A key for logins and tokens."""
         return cls(digest(secret), secret)
 
 
 UNREADABLE = ApiKey(None, None)
-"""A key whose secret is encrypted under another master key than this server's, or was altered."""
+"""A key whose secret is encrypted under another master key, or was altered."""
 
 _NOBODYS = secrets.token_bytes(32)
 
 
 class Keyring:
-    """All keys, by SID. A key that was revoked is no more, wherever it stands."""
+    """All keys, by SID. A revoked key is invalid, even if the configuration has it."""
 
     def __init__(self, configured: Mapping[str, str]) -> None:
         """`configured`: secret by SID."""
@@ -55,15 +55,15 @@ class Keyring:
         self._listeners: list[Callable[[str], None]] = []
 
     def on_end(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with the SID of each key that is valid no more. It must not block."""
+        """Call `listener` with the SID of each key that becomes invalid. It must not block."""
         self._listeners.append(listener)
 
     def follow(self, is_current: Callable[[], bool]) -> None:
-        """`is_current`: False while keys may have been added that are not known here yet."""
+        """`is_current`: False while Redis may have newer keys than this process."""
         self._is_current = is_current
 
     def put(self, stored: Mapping[str, ApiKey], revoked: Collection[str]) -> None:
-        """Take note of all that is in Redis."""
+        """Replace the keys from Redis; `revoked` are SIDs. Notifies the listeners of `on_end`."""
         before = self._stored.keys() | self._configured.keys() - set(self._revoked)
         self._stored, self._revoked = stored, revoked
         for sid in before:
@@ -72,25 +72,25 @@ class Keyring:
                     listener(sid)
 
     def has(self, sid: str) -> bool:
-        """True for a key that is valid."""
+        """True for a valid key."""
         return sid not in self._revoked and (sid in self._stored or sid in self._configured)
 
     @property
     def is_whole(self) -> bool:
-        """False while there are keys whose secrets cannot be read here."""
+        """False if there are keys whose secrets cannot be decrypted here."""
         return UNREADABLE not in self._stored.values()
 
     def is_revoked(self, sid: str) -> bool:
-        """True for a key that was."""
+        """True for a revoked key."""
         return sid in self._revoked
 
     def proves(self, sid: str, password: str) -> bool:
-        """Whether this is the key's secret.
+        """True if `password` is the secret of the key.
 
-        An unknown key costs the same comparison, so that timing does not tell keys apart.
+        An unknown key costs the same comparison, so that timing does not reveal which keys exist.
 
         Raises:
-            Refusal: `UNAVAILABLE` where that cannot be told now.
+            Refusal: `UNAVAILABLE` if that cannot be decided now.
         """
         key = self._find(sid)
         expected = _NOBODYS if key is None or key.digest is None else key.digest
@@ -99,11 +99,11 @@ class Keyring:
         return is_right
 
     def signing_secret(self, sid: str) -> str:
-        """What must have signed the tokens that this key issued.
+        """The secret with which this key signs tokens.
 
         Raises:
             Refusal: `TOKEN_ISSUER` for a key that is unknown, revoked or for logins only;
-                `UNAVAILABLE` where that cannot be told now.
+                `UNAVAILABLE` if that cannot be decided now.
         """
         key = self._find(sid)
         self._check_known(sid, key)
@@ -120,11 +120,16 @@ class Keyring:
     def _find(self, sid: str) -> ApiKey | None:
         if not self.has(sid):
             return None
-        # One that stands in both places may be here because Redis' copy cannot be read.
+        # The configuration wins: an operator may have added the key there because the copy in Redis
+        # cannot be decrypted.
         return self._configured.get(sid) or self._stored[sid]
 
     def _check_known(self, sid: str, key: ApiKey | None) -> None:
-        """A client that is told "unknown" stays away for good, so nothing is told by guess."""
+        """Raise `UNAVAILABLE` if nothing is certain about the key.
+
+        A client that receives "unknown" gives up permanently. So a key that may exist in Redis, or
+        cannot be decrypted here, is answered with "retry".
+        """
         is_unseen = key is None and not self.is_revoked(sid) and KEY_SID.fullmatch(sid)
         if key is UNREADABLE or (is_unseen and not self._is_current()):
             raise Refusal(
@@ -133,9 +138,9 @@ class Keyring:
 
 
 def digest(secret: str) -> bytes:
-    """What is kept of a secret that serves logins only, and what is compared at logins.
+    """SHA-256 of a secret: stored for keys that serve logins only, and compared at each login.
 
-    Nothing slow and salted as for passwords: a secret that this server makes is 256 random bits,
-    which nobody finds by trying, however fast each try is.
+    A slow, salted hash as for passwords is not needed: a generated secret has 256 random bits,
+    which cannot be guessed at any speed.
     """
     return hashlib.sha256(secret.encode()).digest()

@@ -1,4 +1,4 @@
-"""How many requests a caller may make, and how much work they may be."""
+"""Rate limits of one process for each caller: requests and units of work per second."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["FixedWindow"]
 
 
 class FixedWindow:
-    """So many requests of each caller, and so much work, in a second of this process.
+    """Counts requests and work of each caller in fixed windows of one second.
 
-    What is kept are the counts of the second at hand, so that many callers cost no more than their
-    requests do.
+    Only the counts of the current second are kept, so that memory depends on the request rate, not
+    on the number of callers.
     """
 
     def __init__(
@@ -27,9 +27,9 @@ class FixedWindow:
     ) -> None:
         """
         Args:
-            rate: requests in a second.
-            work: units of work in a second (`objects.work`).
-            clock: the time in seconds, from any beginning.
+            rate: requests per second.
+            work: units of work per second (`objects.work`).
+            clock: time in seconds, with any zero point.
         """
         self._rate = rate
         self._work_limit = work
@@ -40,7 +40,7 @@ class FixedWindow:
         self._work: dict[Hashable, int] = {}
 
     def refusal(self, caller: Hashable) -> Refusal | None:
-        """Count a request; why it is not carried out now, if it is not."""
+        """Count a request; returns a refusal if it exceeds the limit, else None."""
         self._begin_second()
         count = self._counts[caller] = self._counts.get(caller, 0) + 1
         if count <= self._rate:
@@ -52,9 +52,9 @@ class FixedWindow:
         )
 
     def charge(self, caller: Hashable, units: int) -> Refusal | None:
-        """Count work before it is done; why it is not to be done now, if it is not.
+        """Count work before it is done; returns a refusal if the limit is used up, else None.
 
-        Who has something left may do a piece that is larger.
+        A caller that is still below the limit may exceed it with one piece of work.
         """
         self._begin_second()
         spent = self._work.get(caller, 0)
@@ -69,7 +69,7 @@ class FixedWindow:
         )
 
     def rest(self) -> float:
-        """Seconds until counting begins again."""
+        """Seconds until the next window begins."""
         return max(0.0, self._ends_at - self._clock())
 
     def _begin_second(self) -> None:

@@ -1,7 +1,7 @@
-"""The identity that no token may have: `system`, under which the account itself writes.
+"""The reserved identity `system`, under which the account itself writes; no token may have it.
 
-Operation ids, authors and permissions are distinguished by identity alone. So nobody else may have
-this one, nor one that people would take for it.
+Operation ids, authors and permissions depend only on the identity. So tokens may not have this one,
+nor one that people would mistake for it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ RESERVED = (
     f"The identity {SYSTEM!r} is reserved for the account itself, however it is written; "
     "choose another."
 )
-"""The message of the refusal."""
+"""Error message for a reserved identity."""
 
-# Letters of other scripts that look like those of the word, in lower case where they have one.
+# Letters of other scripts that look like letters of `system`, in lower case if they have one.
 _LOOK_ALIKE = str.maketrans(
     {
         **dict.fromkeys("\u0455\ua731\u13da\u01bd", "s"),
@@ -30,14 +30,14 @@ _LOOK_ALIKE = str.maketrans(
 )
 
 _INVISIBLE = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}
-"""Categories of characters that add nothing to a word but marks and space."""
+"""Unicode categories of control characters, marks and spaces, which are ignored."""
 
 
 def is_reserved(identity: str) -> bool:
-    """True for `system` in any case, with spaces or marks, and for what looks the same."""
+    """True for `system` in any case, with spaces or marks, and for look-alikes."""
     if identity.isascii() and identity.isalnum():
         return identity.lower() == SYSTEM
-    # Twice: what is compatible in capitals need not be so in small letters.
+    # Normalize twice: lower-casing can produce characters that have a compatibility form again.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", identity).casefold())
     seen = "".join(c for c in folded if unicodedata.category(c) not in _INVISIBLE)
     return seen.translate(_LOOK_ALIKE) == SYSTEM

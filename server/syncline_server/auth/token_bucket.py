@@ -1,4 +1,4 @@
-"""How fast clients may come."""
+"""Token bucket: a rate limit for new connections."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["TokenBucket"]
 
 
 class TokenBucket:
-    """Lets in so many in a second, and as many at once after a second of quiet."""
+    """Admits `rate` clients per second, with bursts of up to `rate` after a quiet second."""
 
     def __init__(self, rate: int, clock: Callable[[], float]) -> None:
         """
         Args:
-            rate: clients in a second.
-            clock: the time in seconds, from any beginning.
+            rate: clients per second.
+            clock: time in seconds, with any zero point.
         """
         self._rate = rate
         self._clock = clock
@@ -22,7 +22,7 @@ class TokenBucket:
         self._counted_at = clock()
 
     def admit(self) -> bool:
-        """Let one more in; False if that would be too many."""
+        """True if one more client may come in, which is then counted."""
         now = self._clock()
         self._room = min(self._rate, self._room + (now - self._counted_at) * self._rate)
         self._counted_at = now

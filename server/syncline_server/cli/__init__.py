@@ -1,6 +1,6 @@
-"""The command `syncline`.
+"""Entry point of the command `syncline`.
 
-This module imports nothing that the base install lacks, so that it can say what is missing.
+This module imports only what the base install has, so that it can name a missing package.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from importlib.util import find_spec
 __all__ = ["main"]
 
 _SERVER_EXTRA = ("starlette", "uvicorn", "redis", "jwt", "click", "rich")
-"""Modules that come only with the extra, as far as the command line needs them."""
+"""Modules of the extra `server` that the command line imports."""
 
 
 def main() -> None:
-    """Run the command that `sys.argv` names, and end the process with its exit status."""
+    """Run the command that `sys.argv` names, and exit with its status."""
     for module in _SERVER_EXTRA:
         if find_spec(module) is None:
             print(f"{module} is missing: pip install 'syncline[server]'", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How the `doc` commands prove to a server who they are."""
+"""Credentials of the client commands: from options, the environment or a data directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from syncline_server.config.urls import is_loopback
 __all__ = ["DEFAULT_IDENTITY", "Access", "resolve", "resolve_account", "resolve_owner"]
 
 TOKEN_LIFE = 600
-"""Seconds that a token made here lives; `watch` makes new ones."""
+"""Lifetime in seconds of a token that is made here; long commands make new ones."""
 
 DEFAULT_IDENTITY = "cli"
 
@@ -29,15 +29,14 @@ _ACCOUNT_VARIABLES = ("SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A server, a service of it, and the right to use them.
+    """A server, a service on it, and the credentials to use them.
 
     Attributes:
         url: base URL of the server.
         service: SID or unique name.
-        token: returns an access token that is good for at least some minutes, if the user's own is;
-            None with `basic`.
-        basic: user and password; None with `token`.
-        tls: how the server's certificate is checked; None is as usual.
+        token: returns an access token: the user's own, or a new one. None if `basic` is set.
+        basic: user and password; None if `token` is set.
+        tls: verifies the server's certificate; None trusts the authorities that the system trusts.
     """
 
     url: str
@@ -63,21 +62,25 @@ def resolve(
     data_dir: Path | None,
     environ: Mapping[str, str],
 ) -> Access:
-    """The first there is: a token, credentials in the environment, those of the data directory.
+    """Use the first of: a token, credentials in the environment, those of the data directory.
 
     Args:
         url: base URL of the server.
         token: an access token.
-        identity: for a token made here; None is `DEFAULT_IDENTITY`, and lets a Basic login do.
-        service: None is the one that `token` names, else the default one.
-        data_dir: of the server; None looks in the default place if the server is on this machine.
-        environ: where the variables of the credentials are looked for.
+        identity: identity of a token that is made here; None makes it for `DEFAULT_IDENTITY`, and
+            allows a Basic login instead of a token.
+        service: SID or unique name; None is the service that `token` names, or else `default`.
+        data_dir: the server's data directory; None is the default directory if `url` is on this
+            machine, and no directory otherwise.
+        environ: environment variables to read credentials from.
 
     Raises:
-        click.UsageError: there is none of them, or only a Basic login though `identity` is given.
+        click.UsageError: there are no credentials, or only a Basic login although `identity` is
+            set.
     """
     if token is not None:
-        bare = token.strip()  # a header cannot carry the line break of a file
+        # A token that was read from a file ends with a line break, which no header may contain.
+        bare = token.strip()
         return Access(url, service or Claims.of(bare).service_sid, lambda: bare)
     service = service or "default"
     signer = _signer(environ)
@@ -107,13 +110,14 @@ def resolve_account(
     data_dir: Path | None,
     environ: Mapping[str, str],
 ) -> Access:
-    """As `resolve`, but as the account itself where no identity is named and its login is known.
+    """Like `resolve`, but prefer the account's Basic login unless a token or an identity is given.
 
-    The account may see and write every document, and writes as `system`.
+    The account may read and write every document; its writes are recorded as by `system`.
     """
     if token is None and identity is None:
         login = _login(environ)
-        # To another machine goes what is short-lived, unless the user chose otherwise.
+        # The account's password is taken from a data directory only for a server on this
+        # machine; to another one `resolve` sends a short-lived token.
         if login is None and is_loopback(urlsplit(url).hostname or ""):
             kept = _kept(url, data_dir)
             login = (kept.account_sid, kept.auth_token) if kept else None
@@ -123,10 +127,10 @@ def resolve_account(
 
 
 def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
-    """The account's own login, which alone may handle API keys; the rest as in `resolve`.
+    """The account's Basic login: only the account may manage API keys. Arguments as in `resolve`.
 
     Raises:
-        click.UsageError: there is none.
+        click.UsageError: the login is not in the environment nor in the data directory.
     """
     account, auth_token = (environ.get(name) for name in _ACCOUNT_VARIABLES)
     if account and auth_token:
@@ -145,7 +149,7 @@ def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[
 
 
 def _signer(environ: Mapping[str, str]) -> Credentials | None:
-    """What is needed to make tokens: less than a server's start, which needs the auth token too."""
+    """Credentials that can sign tokens; the auth token is optional here, unlike in `serve`."""
     account = environ.get("SYNCLINE_ACCOUNT_SID")
     key, secret = environ.get("SYNCLINE_API_KEY_SID"), environ.get("SYNCLINE_API_KEY_SECRET")
     if account and key and secret:
@@ -166,7 +170,7 @@ def _login(environ: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _kept(url: str, data_dir: Path | None) -> Credentials | None:
     if data_dir is None:
-        # A token of the server here is nobody else's business.
+        # Never send credentials of the local server to another machine.
         if not is_loopback(urlsplit(url).hostname or ""):
             return None
         data_dir = Settings().data_dir

@@ -1,4 +1,4 @@
-"""The options that say which server's documents a command works on, and by what right."""
+"""Options for the server, the service and the credentials of a client command."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ DEFAULT_URL = f"http://{Settings().host}:{Settings().port}"
 
 
 def accessing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say where and who, and the `Access` that comes of them."""
+    """Add the options for server and credentials to a command; pass it the resulting `Access`."""
     return _given(command, resolve, _OPTIONS)
 
 
 def administering(command: Callable[..., None]) -> Callable[..., None]:
-    """The same for a command that handles a whole service: the account does, where that can be."""
+    """Like `accessing`, for commands on a whole service: prefers the account's own login."""
     return _given(command, resolve_account, _OPTIONS)
 
 
 def owning(command: Callable[..., None]) -> Callable[..., None]:
-    """The same for a command that only the account itself may give: there is no other who."""
+    """Like `accessing`, for commands that only the account may run: takes no token or identity."""
     return _given(command, resolve_owner, ("url", "data_dir", "ca_cert"))
 
 
@@ -82,4 +82,4 @@ _OPTIONS = {
         show_default="those that this machine trusts",
     ),
 }
-"""By the name of the parameter."""
+"""Option by the name of its parameter."""

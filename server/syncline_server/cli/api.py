@@ -1,4 +1,4 @@
-"""Requests of the commands to a server's REST API."""
+"""HTTP client of the commands for a server's REST API."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .access import Access
 __all__ = ["Collection", "Page", "http_client"]
 
 TIMEOUT = httpx2.Timeout(30, connect=10)
-"""Seconds for each step of a request."""
+"""Seconds to connect, and seconds for each read or write of a request."""
 
 
 @contextmanager
 def http_client(
     access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client
 ) -> Iterator[httpx2.Client]:
-    """A client of the server that `access` names, with its right.
+    """An HTTP client of the server at `access.url`, authorized by `access`.
 
     Args:
-        access: asked for its right with each request: a token runs out sooner than a long command.
-        make_client: called with what the client has to know of the server.
+        access: read again for each request, because a token may expire during a long command.
+        make_client: called with the options of `httpx2.Client`.
 
     Raises:
-        ValueError: its URL cannot be a server's.
+        ValueError: `access.url` is not the URL of a server.
     """
 
     def authorize(request: httpx2.Request) -> httpx2.Request:
@@ -53,27 +53,27 @@ def http_client(
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of what is listed, and the query that asks for what comes after it; None: no more."""
+    """One page of a listing, and the query for the next page; None after the last page."""
 
     items: list[JsonObject]
     next: dict[str, str] | None
 
 
 class Collection:
-    """Resources at one path, each below it.
+    """A REST collection and its resources.
 
-    All methods raise `RequestError` for what the server refuses, `ConnectionLost` for an answer
-    that is not Syncline's, and `httpx2.TransportError` where none comes.
+    All methods raise `RequestError` if the server refuses the request, `ConnectionLost` if the
+    answer is not Syncline's, and `httpx2.TransportError` if there is no answer.
     """
 
     def __init__(self, http: httpx2.Client, path: str, key: str) -> None:
-        """`key`: the name of the list in its pages."""
+        """`key`: the member of a page that holds the list of resources."""
         self._http = http
         self._path = path
         self._key = key
 
     def pages(self, size: int) -> Iterator[list[JsonObject]]:
-        """All, `size` at a time or as many as the server gives."""
+        """All resources in pages of `size`, or of fewer if the server limits the page size."""
         query: Mapping[str, str] | None = {"PageSize": str(size)}
         while query is not None:
             page = self.page(query)
@@ -81,25 +81,25 @@ class Collection:
             query = page.next
 
     def page(self, query: Mapping[str, str]) -> Page:
-        """One page of the listing."""
+        """Fetch one page of the listing; `query` is that of `Page.next`, or the first one."""
         page = _parsed(self._call("GET", self._path, params=query))
         try:
-            # The server may name itself otherwise than it is reached from here, and the credentials
-            # go nowhere else: only the query is taken.
+            # Take only the query: the host in `next_page_url` may differ from the one in our URL
+            # (behind a proxy), and credentials must not be sent to another host.
             following = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
             return Page(page[self._key], following or None)
         except (KeyError, TypeError):
             raise _strange() from None
 
     def _resource(self, method: str, path: str, **request: Any) -> JsonObject:
-        """What the server tells of the resource at a path."""
+        """The resource in the reply to a request."""
         resource: JsonObject = _parsed(self._call(method, path, **request))
         return resource
 
     def _path_of(self, address: str) -> str:
         segment = quote(address, safe="")
         if address in (".", ".."):
-            # As they stand they would mean another path (RFC 3986, section 5.2.4).
+            # A client would resolve "." and ".." as path segments (RFC 3986, section 5.2.4).
             segment = segment.replace(".", "%2E")
         return f"{self._path}/{segment}"
 
@@ -112,8 +112,8 @@ class Collection:
 
 def _parsed(content: bytes) -> Any:
     try:
-        # Unlike orjson it takes what another server may hold and no document may, as 400 digits:
-        # one document is refused then, not the whole page.
+        # `json`, not orjson: a page of another server may hold a value that no document may, such
+        # as an integer of 400 digits. Then one document is refused, not the whole page.
         return json.loads(content, parse_int=jsondata.integer)
     except (ValueError, RecursionError):
         raise _strange() from None

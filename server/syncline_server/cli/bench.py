@@ -1,4 +1,4 @@
-"""`syncline bench`."""
+"""`syncline bench`: measures the capacity of a server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .accessing import accessing
 __all__ = ["bench"]
 
 SPARE_FILES = 64
-"""Open files besides those of connections."""
+"""Open files to allow in addition to one per connection."""
 
 
 @click.command(
@@ -63,14 +63,15 @@ def bench(
     size: int,
     as_json: bool,
 ) -> None:
-    """Measure how much a server can do, over the way that clients take.
+    """Measure the capacity of a server with real clients.
 
-    Subscribers of the native protocol connect and follow documents, which are written at a rate,
-    then as fast as everybody gets each event; then other documents are written as fast as can be.
-    A capacity is told that comes of it. On the server's own machine, the clients take their share
-    of its processors.
+    Clients of the native protocol subscribe to documents. The documents are written at a fixed
+    rate, and then as fast as all subscribers receive each event. Then other documents, without
+    subscribers, are written as fast as possible. The result is an estimate of how many subscribers
+    the server can serve. If you run this on the server's own machine, the clients use part of its
+    processors.
 
-    The documents are removed at the end. The right to it comes from where `syncline doc` takes it.
+    The documents are removed at the end. Credentials are found as for `syncline doc`.
     """
     if access.token is None:
         raise click.UsageError(

@@ -1,4 +1,4 @@
-"""Carrying documents into a server, several at a time."""
+"""Uploads documents to a server, several at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Carried", "Carrier", "OnConflict", "Outcome"]
 
 
 class OnConflict(StrEnum):
-    """What to do with a document that the target has already."""
+    """What to do with a document that already exists in the target."""
 
     SKIP = "skip"
     REPLACE = "replace"
@@ -28,7 +28,7 @@ class OnConflict(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a document."""
+    """Result of the upload of one document."""
 
     CREATED = "created"
     REPLACED = "replaced"
@@ -39,12 +39,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A document, and what became of it.
+    """A document and the result of its upload.
 
     Attributes:
-        document: as the source had it.
-        target_sid: its SID in the target; None where that is not known.
-        reason: why it failed, in a sentence; None if it did not.
+        document: the document as read from the source.
+        target_sid: SID of the document in the target; None if it is unknown.
+        reason: a sentence that says why the upload failed; None if it did not.
     """
 
     document: Record | Unusable
@@ -54,9 +54,10 @@ class Carried:
 
 
 class Carrier:
-    """Writes to one target.
+    """Uploads documents to one target.
 
-    A document with a name is known by it; one without by the state, which remembers its SID.
+    A document that was uploaded before is found again by its unique name; if it has none, by the
+    SID that `state` recorded for it.
     """
 
     def __init__(
@@ -71,9 +72,9 @@ class Carrier:
     ) -> None:
         """
         Args:
-            keep_sids: True for documents under the SIDs that they have in the source.
-            executor: its threads share the target's client.
-            stop: set when nothing more is to be carried; ends whatever waits.
+            keep_sids: True creates documents with the SIDs that they have in the source.
+            executor: runs the uploads; its threads share the HTTP client of `target`.
+            stop: set here on an error, to end the pauses of requests that wait to be repeated.
         """
         self._target = target
         self._state = state
@@ -83,10 +84,10 @@ class Carrier:
         self._keep_sids = keep_sids
 
     def carry(self, documents: Iterable[Record | Unusable]) -> Iterator[Carried]:
-        """What becomes of each, in their order.
+        """Upload documents in parallel; yield the results in the order of the documents.
 
         Raises:
-            syncline.SynclineError, httpx2.TransportError: the target takes nothing at present.
+            syncline.SynclineError, httpx2.TransportError: the target accepts no writes at present.
         """
         under_way: list[Future[Carried]] = []
         try:
@@ -96,6 +97,7 @@ class Carrier:
                 yield self._noted(carrying.result())
         except BaseException:
             self._stop.set()
+            # Record the uploads that still succeed, so that the next run does not repeat them.
             for carrying in under_way:
                 if not carrying.cancel() and carrying.exception() is None:
                     self._noted(carrying.result())
@@ -109,10 +111,13 @@ class Carrier:
         existing, op = None, str(uuid4())
         if document.unique_name is None and document.sid is not None:
             existing = self._state.target_of(document.sid)
-            # The same again if a run was killed before it could note that the document arrived.
+            # Derived from the SID: if a run was killed after the upload but before `arrived`
+            # recorded it, the next run repeats the same operation, which creates no second document
+            # while the server remembers the operation id (`--operation-memory`).
             op = str(uuid5(self._state.run, document.sid))
         if self._keep_sids:
-            # It is known by its SID, so that another run finds what this one created.
+            # The document keeps its SID, so the next run finds it without the state or a repeated
+            # operation id.
             op = str(uuid4())
             existing = None if existing == document.sid else existing
         return self._executor.submit(self._carry, document, existing, op)
@@ -125,7 +130,10 @@ class Carrier:
         return carried
 
     def _carry(self, record: Record, existing: str | None, op: str) -> Carried:
-        """In a thread of its own; `existing` is the SID of a nameless one that is there already."""
+        """Upload one document; runs in a thread of the executor.
+
+        `existing`: SID in the target of a document without a name that was uploaded before.
+        """
         ttl = record.remaining()
         if ttl is not None and ttl <= 0:
             return Carried(record, Outcome.EXPIRED)
@@ -154,32 +162,32 @@ class Carrier:
         return Carried(record, Outcome.CREATED, created["sid"])
 
     def _create_nameless(self, record: Record, ttl: int | None, op: str) -> Carried:
-        # The time that is left is set apart: it is another one when a run that was killed goes on,
-        # and would make the creation another request with the same operation id.
+        # The TTL is set by a second request. It shrinks between a run that was killed and the next
+        # one, and a creation with the same operation id but another body would be refused.
         try:
             created = self._target.create(None, record.data, None, op)
         except Conflict:
             reason = "It has arrived in a run that was broken off, and has changed here since."
             return Carried(record, Outcome.FAILED, reason=reason)
         if ttl is not None:
-            with suppress(NotFound):  # it was removed here meanwhile
+            with suppress(NotFound):  # somebody removed it after the creation
                 self._target.set(created["sid"], None, ttl, None)
         return Carried(record, Outcome.CREATED, created["sid"])
 
     def _settle_kept(
         self, record: Record, sid: str, ttl: int | None, conflict: Conflict
     ) -> Carried:
-        """Where the target has its SID or its name already."""
+        """Handle a document whose SID or unique name the target already has."""
         try:
             found = self._target.get(sid)
-        except NotFound:  # it is the name, or the SID was lately that of another name
+        except NotFound:  # the name is taken, or the SID belonged to a document removed recently
             return Carried(record, Outcome.FAILED, reason=conflict.message)
         if found["unique_name"] != record.unique_name:
             return Carried(record, Outcome.FAILED, sid, conflict.message)
         return self._settle(record, sid, ttl)
 
     def _settle(self, record: Record, address: str, ttl: int | None) -> Carried:
-        """Where the target has it already."""
+        """Skip, replace or refuse a document that the target already has at `address`."""
         sid = address if record.unique_name is None or self._keep_sids else None
         match self._on_conflict:
             case OnConflict.SKIP:
@@ -188,7 +196,7 @@ class Carrier:
                 return Carried(record, Outcome.FAILED, sid, "The target has it already.")
         try:
             replaced = self._target.set(address, record.data, ttl or 0, None)
-        except NotFound:  # it was removed there meanwhile
+        except NotFound:  # somebody removed it after it was found
             return self._create(record, ttl, str(uuid4()))
         return Carried(record, Outcome.REPLACED, replaced["sid"])
 

@@ -1,4 +1,4 @@
-"""`syncline doc`: documents from a terminal or a script."""
+"""`syncline doc`: read and write documents from a terminal or a script."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Exit status:
 def doc() -> None:
     """Read, write and watch the documents of any server.
 
-    On a terminal the output is made for people; in a pipe it is one JSON object a line.
+    On a terminal the output is formatted; in a pipe it is one JSON object a line.
 
-    The first of these that there is gives the right: --token; the variables SYNCLINE_ACCOUNT_SID
-    with SYNCLINE_API_KEY_SID and SYNCLINE_API_KEY_SECRET, of which a short-lived token is made;
-    SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, or the API key alone, as a Basic login; the
-    data directory of a server on this machine.
+    Credentials are the first of these that are set: --token; the variables SYNCLINE_ACCOUNT_SID
+    with SYNCLINE_API_KEY_SID and SYNCLINE_API_KEY_SECRET, which sign a short-lived token;
+    SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, or the API key alone, as a Basic login; the data
+    directory of a server on this machine.
     """
 
 
@@ -81,8 +81,8 @@ def set_(
 ) -> None:
     """Replace a document's data, or create the document.
 
-    JSON is an object; "-" reads it from stdin, "@FILE" from a file. Without it --ttl sets the
-    expiry alone.
+    JSON is an object; "-" reads it from stdin, "@FILE" from a file. Without JSON, --ttl changes
+    only the expiry.
     """
     if data is None and ttl is None:
         raise click.UsageError("give JSON, or --ttl, or both.")
@@ -106,7 +106,7 @@ def set_(
 def update(
     access: Access, name: str, changes: JsonObject, ttl: int | None, if_match: str | None
 ) -> None:
-    """Set some top-level keys and leave the others as they are.
+    """Set some top-level keys and leave the others unchanged.
 
     JSON is an object with the keys to set; "-" reads it from stdin, "@FILE" from a file.
     """
@@ -122,7 +122,7 @@ def update(
 @if_match_option
 @accessing
 def rm(access: Access, name: str, if_match: str | None) -> None:
-    """Remove a document, for everyone."""
+    """Remove a document for everyone."""
     with connected(access) as documents:
         documents.remove(name, if_match)
     show_removal(name)
@@ -141,9 +141,9 @@ def ls(access: Access, page_size: int) -> None:
 @name_argument
 @accessing
 def watch(access: Access, name: str) -> None:
-    """Print a document, then each change of it, until it is removed or Ctrl-C.
+    """Print a document, then each change, until the document is removed or you press Ctrl-C.
 
-    Breaks of the connection are survived, and told on stderr.
+    If the connection is lost, the command reconnects and reports it on stderr.
     """
     if access.token is None:
         raise click.UsageError(

@@ -1,4 +1,4 @@
-"""`syncline export`: every document of a service, as lines."""
+"""`syncline export`: writes every document of a service as JSON lines."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ __all__ = ["export"]
 def export(access: Access, file: Path, page_size: int, retries: int) -> None:
     """Write all documents of a service to FILE, or to stdout.
 
-    One document a line, as JSON, with its properties as REST tells them; the last line counts
-    them. FILE appears under its name when it is whole. `syncline import` reads it.
+    Each line is one document as JSON, with the properties that REST returns; the last line holds
+    the number of documents. FILE is created or replaced only when the export is complete. `syncline
+    import` reads it.
 
-    The server, and the right to read from it, are found as for `syncline doc`, but the account's
-    own login goes before a token made for an identity: it sees every document.
+    The server and the credentials are found as for `syncline doc`, but the account's own login is
+    preferred to a token that would be made for an identity: the account can read every document.
     """
     make_client = functools.partial(PatientClient, retries=retries, stop=threading.Event())
     to_stdout = str(file) == "-"
@@ -60,17 +61,17 @@ def export(access: Access, file: Path, page_size: int, retries: int) -> None:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[BinaryIO]:
-    """To write to; a file on disk gets its name when nothing went wrong until the end.
+    """The stream to write to; a regular file is replaced only if the block ends without error.
 
     Raises:
-        click.UsageError: it cannot be written.
+        click.UsageError: `file` cannot be written.
     """
     if str(file) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     try:
-        # A pipe or a device must not be replaced by a file.
+        # Write into a pipe or a device: renaming a file over it would replace it.
         if file.exists() and not stat.S_ISREG(file.stat().st_mode):
             with file.open("wb") as stream:
                 yield stream
@@ -83,12 +84,13 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[BinaryIO]:
-    """A file beside it, readable by its owner alone, that takes its place in the end."""
+    """A temporary file beside `file`, mode 600, that is renamed to `file` at the end."""
     with NamedTemporaryFile(
         dir=file.parent, prefix=f"{file.name}.", suffix=".part", delete=False
     ) as part:
         try:
             yield cast(BinaryIO, part.file)
+            # The data must be on disk before the rename, or a crash could leave an empty `file`.
             part.flush()
             os.fsync(part.fileno())
             os.replace(part.name, file)

@@ -1,4 +1,4 @@
-"""How commands end: the exit statuses, and each failure as one line on stderr."""
+"""Exit statuses of the commands, and the line on stderr for each kind of failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Exit", "ending", "printable"]
 
 
 class Exit(IntEnum):
-    """What the process returns."""
+    """Exit statuses of the process."""
 
     DONE = 0
     REFUSED = 1
@@ -27,7 +27,7 @@ class Exit(IntEnum):
 
 
 def ending(command: Callable[[], int | None]) -> int:
-    """Carry out `command` and return how it ended; what it is known to raise becomes one line."""
+    """Run `command` and return the exit status; print each expected exception as one line."""
     try:
         return command() or Exit.DONE
     except click.exceptions.NoArgsIsHelpError as error:
@@ -49,7 +49,7 @@ def ending(command: Callable[[], int | None]) -> int:
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey: each such character as its JSON escape."""
+    """`text` with every unprintable character, such as those of a terminal, as its JSON escape."""
     return "".join(
         character if character.isprintable() else json.dumps(character)[1:-1] for character in text
     )

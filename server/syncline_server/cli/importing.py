@@ -1,4 +1,4 @@
-"""`syncline import`: documents from another server, or from the lines of an export."""
+"""`syncline import`: copies documents from another server or from an exported file."""
 
 from __future__ import annotations
 
@@ -130,19 +130,21 @@ def import_(
     page_size: int,
     retries: int,
 ) -> None:
-    """Copy documents into a service: those of an export, or all of another server's service.
+    """Copy documents into a service, from an exported file or from a service of another server.
 
-    FILE is what `syncline export` wrote, "-" for stdin. Name, data and the time that is left are
-    carried; a revision, dates and authors are new, and so is a SID without --keep-sids.
+    FILE is a file that `syncline export` wrote, or "-" for stdin. Names, data and the remaining
+    time to live are copied. Revisions, dates and authors are new, and so are SIDs without
+    --keep-sids.
 
-    Repeated, it goes on where it was broken off, or copies what has come since. Keep the file of
-    --state for that: it knows which documents without a name have arrived.
+    If an import was interrupted, run the same command again to continue. After a complete import,
+    the same command copies what was added since. Keep the file of --state for this: it records
+    which documents without a name were copied.
 
-    By --from-url it reads the REST API of Twilio Sync, or of another Syncline. The login there is
-    SYNCLINE_FROM_API_KEY_SID with SYNCLINE_FROM_API_KEY_SECRET, or the account with
-    SYNCLINE_FROM_AUTH_TOKEN; on a terminal the token is asked for. The server that is written to,
-    and the right to it, are found as for `syncline doc`, but the account's own login goes before a
-    token made for an identity: it may write every document.
+    With --from-url the documents come from the REST API of Twilio Sync or of another Syncline. The
+    login there is SYNCLINE_FROM_API_KEY_SID with SYNCLINE_FROM_API_KEY_SECRET, or the account with
+    SYNCLINE_FROM_AUTH_TOKEN; on a terminal you are asked for that token. The server to write to and
+    its credentials are found as for `syncline doc`, but the account's own login is preferred to a
+    token that would be made for an identity: the account can write every document.
     """
     if (file is None) == (from_url is None):
         raise click.UsageError("give either FILE or --from-url.")
@@ -168,7 +170,7 @@ def import_(
         if create_service:
             make_service(access, make_client)
         target = enter(connected(access, make_client))
-        # Asked before anything is read: a wrong address or login shows at once.
+        # A request to the target before reading the source: a wrong URL or login fails at once.
         target.page({"PageSize": "1"})
         memory = enter(opened(state, {"source": name, "target": _name(access)}))
         executor = enter(ThreadPoolExecutor(concurrency))

@@ -1,4 +1,4 @@
-"""`syncline keys`: API keys that come and go while all servers run."""
+"""`syncline keys`: add, list and revoke API keys of running servers."""
 
 from __future__ import annotations
 
@@ -30,32 +30,33 @@ SID_LENGTH = 34
 
 
 class Keys(Collection):
-    """All API keys of a server."""
+    """The API keys of a server, over REST."""
 
     def __init__(self, http: httpx2.Client) -> None:
         super().__init__(http, "v1/Keys", "keys")
 
     def add(self, name: str | None, login_only: bool) -> JsonObject:
-        """A new one, with its secret."""
+        """Create a key; the resource in the reply holds its secret."""
         given = {} if name is None else {"FriendlyName": name}
         return self._resource(
             "POST", self._path, data={**given, "LoginOnly": str(login_only).lower()}
         )
 
     def revoke(self, sid: str) -> None:
-        """Make one invalid for ever."""
+        """Make a key permanently invalid."""
         self._call("DELETE", self._path_of(sid))
 
 
 @click.group()
 def keys() -> None:
-    """Add, list and revoke API keys; every server learns of it within a second.
+    """Add, list and revoke API keys; a change takes effect on every server within a second.
 
-    They are kept in the Redis that the servers share, so that keys are rotated without a restart:
-    add one, let your back end sign with it, and revoke the old one when its tokens have run out.
+    The keys are stored in the Redis that the servers share, so you can rotate them without a
+    restart: add a key, let your back end sign with it, and revoke the old key when the tokens that
+    it signed have expired.
 
     This needs the account's own login: SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, or the data
-    directory of a server on this machine. API keys and tokens do not do.
+    directory of a server on this machine. API keys and tokens are not accepted.
     """
 
 
@@ -68,7 +69,7 @@ def keys() -> None:
 )
 @owning
 def add(access: Access, name: str | None, login_only: bool) -> None:
-    """Make a key, and print it with its secret, which nobody can show again."""
+    """Create a key, and print it with its secret, which cannot be shown again."""
     with _opened(access) as opened:
         show_resource(opened.add(name, login_only))
     click.echo("Keep the secret: it is not shown again, and Redis does not give it back.", err=True)
@@ -77,7 +78,7 @@ def add(access: Access, name: str | None, login_only: bool) -> None:
 @keys.command("list")
 @owning
 def list_(access: Access) -> None:
-    """List the keys that are valid, those of the server's configuration too."""
+    """List the valid keys, including those in the server's configuration."""
     with _opened(access) as opened:
         found = chain.from_iterable(opened.pages(PAGE_SIZE))
         if sys.stdout.isatty():
@@ -91,9 +92,9 @@ def list_(access: Access) -> None:
 @click.argument("sid", type=KeySid())
 @owning
 def revoke(access: Access, sid: str) -> None:
-    """Make a key invalid for ever: its logins, its tokens, and who is connected by them.
+    """Make a key permanently invalid, with the tokens it signed; close the connections that use it.
 
-    A key of the server's configuration is revoked too, though it still stands there.
+    You can also revoke a key of the server's configuration, although it is still listed there.
     """
     with _opened(access) as opened:
         opened.revoke(sid)

@@ -1,4 +1,4 @@
-"""Options that are made from `Settings`, and those that several commands share."""
+"""Command-line options that are generated from `Settings` or shared by several commands."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ retries_option = click.option(
 
 
 def setting_options() -> list[click.Parameter]:
-    """An option for each setting, in their order."""
+    """One option for each field of `Settings`, in the order of the fields."""
     return [_option(field) for field in fields(Settings)]
 
 
 def setting_option(name: str) -> click.Parameter:
-    """The option of one setting, by the name of its field."""
+    """The option for the field `name` of `Settings`."""
     return next(_option(field) for field in fields(Settings) if field.name == name)
 
 

@@ -1,6 +1,6 @@
-"""How an import proves to the server that it reads from who it is.
+"""Credentials of `syncline import` for the server that it reads from.
 
-Its secrets are never arguments: those stand in the shell's history and in the list of processes.
+Secrets are never command-line arguments, which the shell's history and the process list show.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ __all__ = ["joined", "origin"]
 
 
 def joined(tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
-    """How the source's certificate is checked: by those that this machine trusts, as that of the
-    vendor's service needs, and by those of `--ca-cert`."""
+    """TLS context for the source: trusts the authorities of this machine and those in `tls`.
+
+    The vendor's service needs the former, a private server the latter. `tls` None returns None.
+    """
     if tls is None:
         return None
     context = ssl.create_default_context()
@@ -29,11 +31,11 @@ def joined(tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
 def origin(
     url: str, account: str, service: str, from_stdin: bool, environ: Mapping[str, str]
 ) -> Access:
-    """A Basic login: by an API key in the environment, else as the account.
+    """Access to the source with a Basic login: an API key in `environ`, or else the account.
 
     Args:
-        account: its SID; the auth token that goes with it is in the environment, or asked for.
-        from_stdin: True takes the auth token from the first line of stdin.
+        account: SID of the account; its auth token is in `environ`, on stdin, or prompted for.
+        from_stdin: True reads the auth token from the first line of stdin.
 
     Raises:
         click.UsageError: there are no credentials.

@@ -1,4 +1,4 @@
-"""What the `doc` commands print: colour and tables on a terminal, else one JSON value a line."""
+"""Output of the commands: colour and tables on a terminal, else one JSON value a line."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ FIELDS = (
     "created_by",
     "updated_by",
 )
-"""What is told of a document, in this order (docs/protocol.md, section 2)."""
+"""Properties of a document that are printed, in this order (docs/protocol.md, section 2)."""
 
 _COLOURS = {"state": "bold green", "updated": "bold cyan", "removed": "bold red"}
 
 Body = Mapping[str, Any]
-"""A document as a reply or an event tells it; dates are strings or aware datetimes."""
+"""A document as in a reply or an event; dates are strings or aware datetimes."""
 
 
 def show_document(document: Body) -> None:
-    """One document."""
+    """Print the known properties of a document."""
     show_resource(_known(document))
 
 
 def show_resource(resource: Body) -> None:
-    """All that is told of something."""
+    """Print all properties of a resource."""
     if sys.stdout.isatty():
         Console().print(_details(resource))
     else:
@@ -61,7 +61,7 @@ def show_resource(resource: Body) -> None:
 
 
 def show_documents(pages: Iterable[Iterable[Body]]) -> None:
-    """A listing; in a pipe each page is printed as it comes."""
+    """Print a listing; in a pipe each page is printed as it arrives."""
     if sys.stdout.isatty():
         Console().print(_table(pages))
         return
@@ -71,7 +71,7 @@ def show_documents(pages: Iterable[Iterable[Body]]) -> None:
 
 
 def show_event(name: str, document: Body) -> None:
-    """The state at first, or a change: `state`, `updated` or `removed`."""
+    """Print an event of a watched document; `name` is `state`, `updated` or `removed`."""
     if not sys.stdout.isatty():
         show_line({"event": name, "document": document})
         return
@@ -81,7 +81,7 @@ def show_event(name: str, document: Body) -> None:
 
 
 def show_removal(address: str) -> None:
-    """A document that was removed by this command."""
+    """Print that this command removed a document."""
     if sys.stdout.isatty():
         Console().print(Text("removed", _COLOURS["removed"]), Text(printable(address)))
     else:
@@ -89,7 +89,7 @@ def show_removal(address: str) -> None:
 
 
 def show_counts(counts: Mapping[str, int]) -> None:
-    """What became of many documents: how many of each kind."""
+    """Print counts, such as the number of documents with each outcome."""
     if sys.stdout.isatty():
         shown = (
             Text(f"{count:,} {name}", "" if count else "dim") for name, count in counts.items()
@@ -100,7 +100,7 @@ def show_counts(counts: Mapping[str, int]) -> None:
 
 
 def show_line(value: Any) -> None:
-    """One JSON value; dates may be aware datetimes."""
+    """Print one JSON value on one line; dates may be aware datetimes."""
     click.echo(
         orjson.dumps(value, _text, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE),
         nl=False,
@@ -142,13 +142,13 @@ def _row(document: Body) -> list[Text]:
 
 
 def _json(data: Any) -> Text:
-    # Printable line by line: JSON leaves some of what a terminal obeys as it is.
+    # JSON does not escape every control character, so each line is made printable.
     lines = json.dumps(data, ensure_ascii=False, indent=2).splitlines()
     return JSONHighlighter()("\n".join(map(printable, lines)))
 
 
 def _text(value: object) -> str:
-    """A property as a person reads it; dates as on the wire."""
+    """A property as text for a person; dates as in the protocol."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, bool):

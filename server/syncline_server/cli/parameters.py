@@ -1,4 +1,4 @@
-"""Kinds of values on the command line, beside click's own."""
+"""Parameter types of the command line, in addition to those of click."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Address", "Authority", "Identity", "JsonData", "KeySid", "Url"]
 
 
 class Identity(click.ParamType[str]):
-    """An identity as access tokens carry it."""
+    """The identity in an access token."""
 
     name = "text"
 
@@ -34,7 +34,7 @@ class Identity(click.ParamType[str]):
 
 
 class Address(click.ParamType[str]):
-    """What names a document: a SID or a unique name."""
+    """The SID or the unique name of a document."""
 
     name = "document"
 
@@ -69,7 +69,7 @@ class Url(click.ParamType[str]):
 
 
 class Authority(click.ParamType[ssl.SSLContext]):
-    """A file with certificates of those whose word is taken for a server's, and nobody else's."""
+    """A PEM file of certificate authorities, the only ones that are trusted."""
 
     name = "file"
 
@@ -87,7 +87,7 @@ class Authority(click.ParamType[ssl.SSLContext]):
 
 
 class JsonData(click.ParamType[JsonObject]):
-    """A JSON object: as it stands, `-` for stdin, or `@` and the name of a file."""
+    """A JSON object: the text itself, `-` for stdin, or `@` and the name of a file."""
 
     name = "json"
 
@@ -116,7 +116,7 @@ def _text(value: str) -> str | bytes:
 def _utf8(
     kind: click.ParamType[str], value: str, param: click.Parameter | None, ctx: click.Context | None
 ) -> str:
-    """`value`, unless the shell gave bytes that are no text."""
+    """Return `value`; fail if the shell passed bytes that are not UTF-8."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""An HTTP client that waits and asks again, for commands that are to outlast a throttled hour."""
+"""An HTTP client that repeats failed requests, for commands that run for a long time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from syncline.backoff import Backoff
 __all__ = ["PatientClient"]
 
 FIRST_PAUSE = 0.5
-"""Seconds that the first pause may last; each further one may last twice as long."""
+"""Maximum of the first pause in seconds; it doubles for each further pause."""
 
 LONGEST_PAUSE = 30
-"""Seconds that a pause lasts at most, if the server does not ask for a longer one."""
+"""Maximum of a pause in seconds, unless the server asks for a longer one."""
 
 LONGEST_WISH = 300
-"""Seconds of the longest pause that is granted to a server; one that wants more is not asked."""
+"""Longest `Retry-After` to wait for, in seconds; a reply that asks for more is returned."""
 
 SPREAD = 1.25
-"""A wish is stretched by up to this factor, so that those who wait do not come back together."""
+"""Random factor, at most, on `Retry-After`, so that waiting clients do not return all at once."""
 
 _PASSING = (
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -38,28 +38,29 @@ _PASSING = (
 
 
 class PatientClient(httpx2.Client):
-    """Sends again what was throttled, what met a server that is away, and what got no answer.
+    """Repeats a request that was throttled, got no answer, or met an unavailable server.
 
-    Only for requests that may be repeated. All threads that share a client keep to the pause that
-    its server asked one of them for. A server that has never answered is not waited for.
+    Use it only for requests that are safe to repeat. A pause that the server asks for applies to
+    all threads that share the client. If the server has never answered, an error is raised at once.
     """
 
     def __init__(self, *, retries: int, stop: threading.Event, **options: Any) -> None:
         """
         Args:
-            retries: how often a request is sent again, at most.
-            stop: when it is set, what waits ends with `click.Abort`.
-            options: of `httpx2.Client`.
+            retries: maximum number of repetitions of a request.
+            stop: when it is set, requests that wait raise `click.Abort`.
+            options: options of `httpx2.Client`.
         """
         super().__init__(**options)
         self._retries = retries
         self._stop = stop
         self._answered = False
-        # By `time.monotonic`; a race between two threads costs one request, which is answered 429.
+        # Time by `time.monotonic` before which no request is sent. It needs no lock: if two threads
+        # race, at worst one more request is sent, and answered with 429.
         self._not_before = 0.0
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """The first answer that says more than "later", or the last one that may be waited for."""
+        """Send a request until the reply is final or no retries are left; return the last reply."""
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         left = self._retries
         while True:
@@ -88,7 +89,7 @@ class PatientClient(httpx2.Client):
 
 
 def _wish(reply: httpx2.Response) -> float:
-    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3); 0 if it does not."""
+    """Seconds in `Retry-After` (RFC 9110, section 10.2.3); 0 if it is absent or invalid."""
     value = reply.headers.get("Retry-After", "0")
     if value.isascii() and value.isdecimal():
         return float(value)

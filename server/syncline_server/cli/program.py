@@ -1,4 +1,4 @@
-"""The whole of the command line."""
+"""The command group `syncline`, with all its subcommands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["program", "run"]
 @click.pass_context
 def program(context: click.Context) -> None:
     """Real-time documents over REST, WebSocket and server-sent events."""
-    # The server says it in its log.
+    # `serve` logs this warning itself.
     if context.invoked_subcommand != serve.name:
         for sentence in unknown_variables(os.environ, program):
             click.echo(f"syncline: warning: {sentence}", err=True)
@@ -52,5 +52,5 @@ program.add_command(webhooks)
 
 
 def run() -> int:
-    """Carry out `sys.argv` and return the exit status."""
+    """Run the command that `sys.argv` names, and return its exit status."""
     return ending(lambda: program.main(prog_name="syncline", standalone_mode=False))

@@ -1,4 +1,4 @@
-"""How far a long command has come, on the terminal of the person who waits for it."""
+"""Progress bar of a long command."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """A bar on stderr while it is open, if that is a terminal; it is gone afterwards."""
+    """A progress bar on stderr, if stderr is a terminal; removed when the `with` block ends."""
 
     def __init__(self, title: str, total: int | None, visible: bool = True) -> None:
         """
         Args:
-            total: what the sizes given to `advance` add up to; None if that is not known.
-            visible: False for no bar, whatever stderr is.
+            total: sum of the sizes that `advance` will get; None if it is unknown.
+            visible: False shows no bar even on a terminal.
         """
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -38,12 +38,12 @@ class Progress:
         self._documents = 0
 
     def advance(self, documents: int, size: int) -> None:
-        """So many more are done; `size` is their part of the total."""
+        """Add finished documents; `size` is their part of the total."""
         self._documents += documents
         self._bar.update(self._task, advance=size, documents=self._documents)
 
     def tell(self, line: str) -> None:
-        """A line for a person to keep, above the bar."""
+        """Print a line above the bar; it stays on the terminal."""
         text = f"syncline: {printable(line)}"
         if self._bar.disable:
             click.echo(text, err=True)

@@ -1,7 +1,7 @@
-"""What an import carries, and the lines that an export is made of.
+"""Format of an exported file, and the documents that an import reads from it.
 
-An export is JSON lines: one document a line, as REST tells it, and at last one that says how many
-there were. Without that line it was cut short.
+An export is JSON lines: one document a line, as REST returns it. The last line holds the number of
+documents; without it the export is incomplete.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["End", "Record", "Unusable", "from_line", "from_resource", "to_line"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document that is to be carried.
+    """A document to import.
 
     Attributes:
-        label: what to call it to a person.
-        sid: its SID where it comes from; None if that is not known.
-        unique_name: None if it has none.
+        label: name of the document in messages.
+        sid: SID in the source; None if it is unknown.
+        unique_name: None if the document has no name.
         data: compact JSON.
-        date_expires: None if it never expires.
+        date_expires: None if the document never expires.
     """
 
     label: str
@@ -42,7 +42,7 @@ class Record:
     date_expires: datetime | None
 
     def remaining(self) -> int | None:
-        """Whole seconds left, 0 or less if there are none; None if it never expires."""
+        """Whole seconds until the document expires, 0 or less if it has; None if it never does."""
         if self.date_expires is None:
             return None
         left = math.ceil((self.date_expires - datetime.now(UTC)).total_seconds())
@@ -51,7 +51,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """What should have been a document; all but `reason`, a sentence, as in `Record`."""
+    """Input that is not a valid document; `reason` is a sentence, the rest is as in `Record`."""
 
     label: str
     reason: str
@@ -61,22 +61,22 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last line of an export; `documents` is the number of lines before it."""
+    """The last line of an export; `documents` is the number of documents before it."""
 
     documents: int
 
     def to_line(self) -> bytes:
-        """The line, with its end."""
+        """The line, with its line break."""
         return orjson.dumps({"end": {"documents": self.documents}}) + b"\n"
 
 
 def to_line(resource: JsonObject) -> bytes:
-    """A document as a line of an export."""
+    """The line of an export for a document, with its line break."""
     return orjson.dumps({name: resource[name] for name in FIELDS if name in resource}) + b"\n"
 
 
 def from_line(line: bytes, label: str) -> Record | Unusable | End:
-    """What a line of an export says."""
+    """Parse a line of an export."""
     try:
         value = jsondata.parse(line, "The line")
         if not isinstance(value, dict):
@@ -87,14 +87,15 @@ def from_line(line: bytes, label: str) -> Record | Unusable | End:
 
 
 def from_resource(resource: Any) -> Record | Unusable:
-    """A document as a server's REST API tells it."""
+    """Parse a document that a server's REST API returned."""
     if not isinstance(resource, dict):
         return Unusable(fields.show(resource), "It is not a JSON object.")
     sid, name = resource.get("sid"), resource.get("unique_name")
     label = str(sid) if name is None else f"{sid} ({fields.show(name)})"
     try:
         record = _record(resource, label)
-        # What another server holds may be more than JSON of ours: the reason is better told here.
+        # Another server may allow values that Syncline refuses. Checked here, the reason appears
+        # with this document's label.
         jsondata.parse(record.data, "data")
     except Refusal as refusal:
         return Unusable(label, refusal.message, sid, name)

@@ -1,6 +1,6 @@
-"""The documents of one service, over REST.
+"""Documents and services over REST.
 
-One-shot commands need no socket, and REST takes every kind of credentials.
+One-shot commands need no WebSocket, and REST accepts every kind of credentials.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ __all__ = ["Documents", "connected", "make_service"]
 def connected(
     access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client
 ) -> Iterator[Documents]:
-    """The documents that `access` opens; as `http_client`."""
+    """The documents of the service that `access` names; arguments and errors as `http_client`."""
     with http_client(access, make_client) as http:
         yield Documents(http, access.service)
 
 
 def make_service(access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client) -> None:
-    """Create the service whose SID `access` names, unless the server has it; as `http_client`."""
+    """Create the service with the SID in `access`, unless it exists; errors as `http_client`."""
     with http_client(access, make_client) as http:
         Services(http).make(access.service)
 
 
 class Services(Collection):
-    """All services of a server."""
+    """The services of a server."""
 
     def __init__(self, http: httpx2.Client) -> None:
         super().__init__(http, "v1/Services", "services")
 
     def make(self, sid: str) -> None:
-        """Create a service with this SID, unless there is one."""
+        """Create a service with this SID, unless it exists."""
         if self._exists(sid):
             return
         try:
             made = self._resource("POST", self._path, data={"Sid": sid})
         except Conflict:
             if self._exists(sid):
-                return  # an earlier attempt, whose answer was lost, or somebody else
+                return  # created by an earlier attempt whose answer was lost, or by somebody else
             raise
         if made["sid"] != sid:
             raise ConnectionLost(
@@ -67,23 +67,26 @@ class Services(Collection):
 
 
 class Documents(Collection):
-    """Each call returns the resource as the server tells it."""
+    """The documents of one service; each method returns the resource in the server's reply."""
 
     def __init__(self, http: httpx2.Client, service: str) -> None:
         super().__init__(http, f"v1/Services/{quote(service, safe='')}/Documents", "documents")
 
     def get(self, address: str) -> JsonObject:
-        """Read one; `address`, here and below, is a SID or a unique name."""
+        """Fetch a document; `address`, here and below, is a SID or a unique name."""
         return self._document("GET", address)
 
     def set(
         self, address: str, data: bytes | None, ttl: int | None, if_match: str | None
     ) -> JsonObject:
-        """Replace the data, the expiry, or both; None leaves one as it is, or sets no condition."""
+        """Replace the data, the expiry or both.
+
+        None leaves data or expiry unchanged; `if_match` None makes the write unconditional.
+        """
         return self._document("POST", address, data=_form(data, ttl), headers=_condition(if_match))
 
     def put(self, address: str, data: bytes, ttl: int | None) -> JsonObject:
-        """Replace the data, or create the document where there is none; a SID is never created."""
+        """Replace the data, or create the document; NotFound if `address` is an unknown SID."""
         while True:
             try:
                 return self.set(address, data, ttl, None)
@@ -93,7 +96,7 @@ class Documents(Collection):
             try:
                 return self.create(address, data, ttl)
             except Conflict:
-                continue  # somebody else created it meanwhile
+                continue  # somebody created it after `set` did not find it: set it again
 
     def update(
         self,
@@ -102,7 +105,7 @@ class Documents(Collection):
         ttl: int | None,
         if_match: str | None,
     ) -> JsonObject:
-        """Apply a JSON patch (RFC 6902), to the newest data if `if_match` is None."""
+        """Apply a JSON patch (RFC 6902); `if_match` None applies it to the newest data."""
         return self._document(
             "PATCH",
             address,
@@ -112,7 +115,7 @@ class Documents(Collection):
         )
 
     def remove(self, address: str, if_match: str | None) -> None:
-        """Remove it for everyone."""
+        """Remove a document for everyone."""
         self._call("DELETE", self._path_of(address), headers=_condition(if_match))
 
     def create(
@@ -124,9 +127,9 @@ class Documents(Collection):
         *,
         sid: str | None = None,
     ) -> JsonObject:
-        """Create a document; sent twice with the same operation id, it is created once.
+        """Create a document; two calls with the same operation id `op` create only one.
 
-        `sid`: what its SID is to be; None for one of the server's.
+        `sid`: the SID to give it; None lets the server choose.
         """
         form = {} if name is None else {"UniqueName": name}
         form |= {} if sid is None else {"Sid": sid}

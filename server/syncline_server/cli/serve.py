@@ -1,4 +1,4 @@
-"""`syncline serve`."""
+"""`syncline serve`: runs the server."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ logger = logging.getLogger("syncline.settings")
 def serve(**values: Any) -> None:
     """Serve documents until SIGTERM or Ctrl-C.
 
-    Nothing has to be set: without --redis-url an embedded Redis keeps the documents in the data
+    No option is required: without --redis-url an embedded Redis keeps the documents in the data
     directory, and credentials are generated there at the first start. To choose credentials, set
     SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, and SYNCLINE_API_KEY_SID with
-    SYNCLINE_API_KEY_SECRET (further keys: SYNCLINE_API_KEYS, as SK…:secret,SK…:secret). API keys
-    that come and go while servers run are made by `syncline keys`; SYNCLINE_MASTER_KEY (base64 of
-    32 bytes), or else master.key in the data directory, encrypts their secrets in Redis.
+    SYNCLINE_API_KEY_SECRET (further keys: SYNCLINE_API_KEYS, as SK…:secret,SK…:secret). `syncline
+    keys` adds and revokes API keys while servers run; SYNCLINE_MASTER_KEY (base64 of 32 bytes), or
+    else master.key in the data directory, encrypts their secrets in Redis.
 
-    The first line on stdout names the URL, once connections are accepted. Logs go to stderr.
+    When the server accepts connections, it prints one line with its URL on stdout. Logs go to
+    stderr.
     """
     settings = Settings(**values)
     _make_directory(settings.data_dir)
@@ -47,7 +48,7 @@ def serve(**values: Any) -> None:
         raise SettingError(
             f"the credentials cannot be written in {settings.data_dir}: {error.strerror}"
         ) from None
-    # Imported here, so that the other commands start without the whole server.
+    # Imported here, so that the other commands start without loading the server.
     from syncline_server.observability import logs
     from syncline_server.runtime.serve import serve as run_server
 

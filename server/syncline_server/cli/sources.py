@@ -1,4 +1,4 @@
-"""Where an import takes its documents from: a server's REST API, or the lines of an export."""
+"""Sources of an import: a server's REST API, or an exported file."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from .rest import Documents
 __all__ = ["Batch", "Lines", "Listing", "Source", "StalePosition"]
 
 BATCH_DOCUMENTS = 100
-"""Lines in a batch, at most."""
+"""Maximum number of documents in a batch."""
 
 BATCH_BYTES = 4 * 1024 * 1024
-"""Bytes of lines after which a batch ends, however few they are."""
+"""A batch ends when its lines reach this many bytes, even with few documents."""
 
 LINE_LIMIT = 8 * 1024 * 1024
-"""Bytes in a line; the largest document of the largest limit needs less, however it is escaped."""
+"""Maximum bytes in a line; the largest possible document needs less, even if fully escaped."""
 
 
 class StalePosition(Exception):
-    """The source has no such position any more."""
+    """The source changed, so the position of the earlier run is no longer valid."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """Some documents, of which no two are the same.
+    """Consecutive documents of a source that may be uploaded in parallel.
+
+    No two documents of a batch have the same SID or unique name.
 
     Attributes:
-        position: what comes after it, in the words of the source; None if there is no telling.
-        size: by how much it brings the source nearer to its `total`.
+        position: where the next batch begins, in the format of the source; None after the last
+            page, and if the source has no positions.
+        size: part of the source's `total` that this batch covers.
     """
 
     documents: list[Record | Unusable] = field(default_factory=list)
@@ -46,24 +49,24 @@ class Batch:
 
 
 class Source(Protocol):
-    """Documents in batches.
+    """A source of documents, which it returns in batches.
 
     Attributes:
-        total: the sum of the sizes of all batches; None if it is not known.
+        total: sum of the sizes of all batches; None if it is unknown.
     """
 
     total: int | None
 
     def batches(self, position: str | None) -> Iterator[Batch]:
-        """What comes after `position`; everything if it is None.
+        """The batches after `position`; all batches if it is None.
 
         Raises:
-            StalePosition: with the first batch.
+            StalePosition: `position` is not valid; raised instead of the first batch.
         """
 
 
 class Listing:
-    """The documents of a service, by its REST API; a page is a batch."""
+    """The documents of a service over REST; each page is a batch."""
 
     def __init__(self, documents: Documents, page_size: int) -> None:
         self.total: int | None = None
@@ -71,7 +74,7 @@ class Listing:
         self._first = {"PageSize": str(page_size)}
 
     def batches(self, position: str | None) -> Iterator[Batch]:
-        """As `Source`; raises also what `Documents` does."""
+        """As `Source.batches`; also raises what `Documents.page` raises."""
         query: dict[str, str] | None = self._first if position is None else orjson.loads(position)
         resumed = position is not None
         while query is not None:
@@ -91,32 +94,35 @@ class Listing:
 
 
 class Lines:
-    """The lines of an export; can be gone through once."""
+    """The lines of an exported file; they can be read once."""
 
     def __init__(self, file: BinaryIO, status: os.stat_result | None, partial: bool) -> None:
         """
         Args:
-            file: closed by the caller.
-            status: of the file, if it can be read again from the beginning; else None.
-            partial: True takes also what lacks the line that ends an export.
+            file: the caller closes it.
+            status: status of a regular file; None for a stream, in which no position is valid
+                later.
+            partial: True accepts an export whose last line is missing.
         """
         self.total = status.st_size if status else None
-        # A position in a file that was written anew since then means nothing.
+        # Identifies the content: a position is stale once the file was rewritten.
         self._version = f"{status.st_size} {status.st_mtime_ns}" if status else None
         self._file = file
         self._partial = partial
         self._line = 0
-        # Lines since the last one that ends an export; None right after it.
+        # Documents since the last `End` line; None right after an `End` line.
         self._unended: int | None = 0
 
     def batches(self, position: str | None) -> Iterator[Batch]:
-        """As `Source`."""
+        """As `Source.batches`."""
         if position is not None:
             self._go_to(position)
         batch, names = Batch(), set[str]()
         for document, size in self._documents():
             own = _names(document)
             full = len(batch.documents) == BATCH_DOCUMENTS or batch.size >= BATCH_BYTES
+            # A document that repeats a name starts a new batch: documents of one batch are uploaded
+            # in parallel, so their order would be lost.
             if full or names & own:
                 yield batch
                 batch, names = Batch(), set[str]()
@@ -128,7 +134,7 @@ class Lines:
             yield batch
 
     def _documents(self) -> Iterator[tuple[Record | Unusable, int]]:
-        """Each document, and the bytes of its line."""
+        """Each document, and the size of its line in bytes."""
         for line, size in self._lines():
             document = self._read(line, size)
             if document is not None:
@@ -153,7 +159,7 @@ class Lines:
         return Unusable(label, f"{read.documents} documents were exported, but {came} came.")
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
-        """Each line that is not blank, no longer than allowed, and its whole size in bytes."""
+        """Each line that is not blank, cut at the limit, and its full size in bytes."""
         while line := self._file.readline(LINE_LIMIT + 1):
             self._line += 1
             size, rest = len(line), line
@@ -179,7 +185,7 @@ class Lines:
 
 
 def _names(document: Record | Unusable) -> set[str]:
-    """By what it is told from others."""
+    """The SID and unique name of a document, those that it has."""
     if isinstance(document, Unusable):
         return set()
     return {name for name in (document.sid, document.unique_name) if name is not None}

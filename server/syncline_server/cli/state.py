@@ -1,4 +1,4 @@
-"""What an import remembers, so that a broken run goes on and a second one carries nothing twice."""
+"""State file of an import: an interrupted run can continue, and nothing is copied twice."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CREATE TABLE IF NOT EXISTS unnamed (source TEXT PRIMARY KEY, target TEXT NOT NUL
 
 @contextmanager
 def opened(path: Path | None, about: Mapping[str, str]) -> Iterator[State]:
-    """The state in a file, which is made where there is none.
+    """Open the state in a file, or create the file.
 
     Args:
-        path: None remembers nothing beyond this run.
-        about: which documents are carried, and where to; a file belongs to one such pair.
+        path: path of the file; None keeps the state in memory for this run only.
+        about: names of the source and of the target; a file belongs to one such pair.
 
     Raises:
         SettingError: the file cannot be used, is in use, or belongs to another import.
@@ -42,9 +42,10 @@ def opened(path: Path | None, about: Mapping[str, str]) -> Iterator[State]:
 def _prepared(
     database: sqlite3.Connection, path: Path | None, about: Mapping[str, str]
 ) -> sqlite3.Connection:
-    # Held from now on: two runs at once would carry documents twice.
+    # Keep the lock from now on: two runs at once would copy documents twice.
     database.execute("PRAGMA locking_mode = EXCLUSIVE")
-    # Survives the death of this process at once, and that of the machine without harm.
+    # A commit survives the death of this process. A crash of the machine may lose the last
+    # commits but does not corrupt the file; then some documents are sent again.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
     database.executescript(_TABLES)
@@ -62,51 +63,51 @@ def _prepared(
 
 
 class State:
-    """Used by one thread; every method is atomic."""
+    """The state of one import; only one thread uses it, and every method is atomic."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
     @property
     def run(self) -> UUID:
-        """Names this import, however many runs it takes."""
+        """Id of this import; it stays the same in all its runs."""
         run = self._get("run")
         assert run is not None
         return UUID(run)
 
     @property
     def position(self) -> str | None:
-        """Where a broken run had come to, in the words of its source; None at the beginning."""
+        """Position after the last batch of an interrupted run; None to start at the beginning."""
         return self._get("position")
 
     @property
     def counts(self) -> Counter[str]:
-        """What had become of the documents before `position`."""
+        """Number of documents before `position` with each outcome."""
         counts = self._get("counts")
         return Counter() if counts is None else Counter(orjson.loads(counts))
 
     def target_of(self, sid: str) -> str | None:
-        """The SID that a document without a name was given in the target; None if it is not there.
+        """The SID in the target of a document without a name; None if it was not copied.
 
         Args:
-            sid: of the document where it comes from.
+            sid: SID of the document in the source.
         """
         row = self._database.execute("SELECT target FROM unnamed WHERE source = ?", (sid,))
         return next((target for (target,) in row), None)
 
     def arrived(self, sid: str, target: str) -> None:
-        """Take note that a document without a name has arrived; arguments as in `target_of`."""
+        """Record the SIDs, in source and target, of a document without a name that was copied."""
         with self._database:
             self._database.execute("INSERT OR REPLACE INTO unnamed VALUES (?, ?)", (sid, target))
 
     def advance(self, position: str | None, counts: Mapping[str, int]) -> None:
-        """Take note how far this run has come, and of what has become of all before."""
+        """Record the position of this run, and the counts of all documents before it."""
         with self._database:
             self._put("position", position)
             self._put("counts", orjson.dumps(counts).decode())
 
     def begin(self) -> None:
-        """Begin at the beginning; which unnamed documents have arrived is not forgotten."""
+        """Forget position and counts, but not which documents without a name were copied."""
         with self._database:
             self._put("position", None)
             self._put("counts", None)

@@ -1,4 +1,4 @@
-"""`syncline token`."""
+"""`syncline token`: makes an access token."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ __all__ = ["token"]
 )
 @click.option("--key", type=KeySid(), show_default="the first one", help="Which key signs it.")
 def token(identity: str, ttl: int, service: str, key: str | None, data_dir: Path) -> None:
-    """Print an access token; stderr says which key signed it.
+    """Print an access token; stderr names the key that signed it.
 
-    The key is one of this installation's configuration: from the same variables as those of
-    `syncline serve`, else from its data directory. None is ever generated here. Keys that `syncline
-    keys` made are in Redis, which never gives a secret back: to sign with one, set
-    SYNCLINE_API_KEY_SID and SYNCLINE_API_KEY_SECRET to what was shown when it was made.
+    The key comes from the configuration of this installation: from the same variables as for
+    `syncline serve`, or else from the data directory. This command never generates a key. The
+    secrets of keys that `syncline keys` created cannot be read back from Redis: to sign with such a
+    key, set SYNCLINE_API_KEY_SID and SYNCLINE_API_KEY_SECRET to what was shown at its creation.
     """
     credentials = find_credentials(data_dir, os.environ)
     if credentials is None:

@@ -1,4 +1,4 @@
-"""An import from its first batch to its last."""
+"""The loop of an import: reads batches from a source, uploads them and records the progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Transfer"]
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Carries all that a source has.
+    """Copies all documents of a source.
 
     Attributes:
         verbose: True prints a line for each document.
@@ -30,10 +30,10 @@ class Transfer:
     verbose: bool
 
     def run(self) -> Mapping[str, int]:
-        """From where the state says that an earlier run was broken off, to the end.
+        """Copy the documents after the position in `state` of an interrupted run, or all of them.
 
         Returns:
-            how many documents met with each `Outcome`, in that run and in this one.
+            number of documents with each `Outcome`, those of the interrupted run included.
         """
         position = self.state.position
         try:
@@ -41,6 +41,7 @@ class Transfer:
         except StalePosition:
             self.progress.tell("the source is not what it was; beginning anew")
             counts = self._carry_all(None)
+        # The import is complete: the next run starts at the beginning, to find what is new.
         self.state.begin()
         return {outcome.value: counts[outcome] for outcome in Outcome}
 
@@ -50,6 +51,8 @@ class Transfer:
             for carried in self.carrier.carry(batch.documents):
                 counts[carried.outcome.value] += 1
                 self._tell(carried)
+            # Only when every document of the batch has its result: a run that is killed before
+            # repeats the batch, and never skips a document.
             self.state.advance(batch.position, counts)
             self.progress.advance(len(batch.documents), batch.size)
         return counts

@@ -1,4 +1,4 @@
-"""Variables of the environment that look like ours and are none."""
+"""Warnings about environment variables that begin with `SYNCLINE_` but that no command reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["unknown_variables"]
 
 _PREFIX = "SYNCLINE_"
 
-# What is read of the environment without being an option; the last is of compose.yaml.
+# Variables that are read but belong to no option; compose.yaml reads the last one.
 _OTHERS = (
     "SYNCLINE_ACCOUNT_SID",
     "SYNCLINE_AUTH_TOKEN",
@@ -27,9 +27,9 @@ _OTHERS = (
 
 
 def unknown_variables(names: Iterable[str], program: click.Command) -> list[str]:
-    """A sentence for each name that begins like ours but that no command reads.
+    """A warning for each name that begins with `SYNCLINE_` but that no command reads.
 
-    Values are never shown: they may be secrets.
+    The values of these variables are never shown: they may be secrets.
     """
     known = {*_OTHERS, *_variables(program)}
     return [
@@ -46,7 +46,7 @@ def _sentence(name: str, known: set[str]) -> str:
 
 
 def _variables(command: click.Command) -> Iterator[str]:
-    """Those that the options of a command, or of its subcommands, are taken from."""
+    """Names of the variables that set the options of a command and of its subcommands."""
     for parameter in command.params:
         if isinstance(parameter.envvar, str):
             yield parameter.envvar

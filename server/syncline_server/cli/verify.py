@@ -23,7 +23,7 @@ from syncline_tools.verify.report import render
 from syncline_tools.verify.run import Verification
 from syncline_tools.verify.shape import Shape
 from syncline_tools.verify.timeline import draw
-from syncline_tools.verify.verdict import Verdict, judge
+from syncline_tools.verify.verdict import Conclusion, Verdict, judge
 
 from .access import Access
 from .accessing import accessing
@@ -32,6 +32,12 @@ __all__ = ["verify"]
 
 RED = 1
 """The exit status where a promise was broken."""
+
+INCONCLUSIVE = 4
+"""The exit status where the run did not show enough."""
+
+COMMAND_FAILED = 5
+"""The exit status where a command of the user failed, and no promise was broken."""
 
 SEEDS = 1_000_000
 
@@ -61,10 +67,12 @@ class FaultKinds(click.ParamType[tuple[FaultKind, ...]]):
 @click.command(
     epilog="""\b
 Exit status:
-  0    green: every promise was kept
+  0    green: every promise was put to the test, and kept
   1    red: a promise was broken; or the server refused what a run needs
   2    wrong usage, or no credentials
   3    no connection, or the server did not come back
+  4    inconclusive: too little happened to judge every promise; run it for longer
+  5    inconclusive, since a COMMAND failed
   130  interrupted by Ctrl-C
 """
 )
@@ -82,7 +90,7 @@ Exit status:
     help=f"What happens to the clients' connections; {NO_FAULTS} for nothing.",
 )
 @click.option("--clients", type=click.IntRange(1, 200), default=2, help="Clients of each kind.")
-@click.option("--documents", type=click.IntRange(5, 500), default=10, help="Documents at a time.")
+@click.option("--documents", type=click.IntRange(7, 500), default=20, help="Documents at a time.")
 @click.option(
     "--follow",
     type=click.IntRange(1),
@@ -129,9 +137,10 @@ def verify(
 
     Clients of four kinds (the native protocol, REST with event streams, Twilsock, the Python
     client) write to documents of their own and follow them, over connections that break, stall and
-    repeat themselves. All that they are told is held against what is promised: no acknowledged
-    write is lost, counters are exact, revisions only grow, everybody is told each change once and
-    in order, and ends with the state that is stored.
+    repeat themselves. Others lose conditional writes on purpose. All that they receive is compared
+    with what is promised: no acknowledged write is lost, counters are exact, revisions only grow,
+    every subscriber that nothing disturbs receives each change, once, in order and in time, and all
+    end with the state that is stored.
 
     The documents are removed at the end. Nothing else of the server is touched, but for what
     COMMAND does. The right to it comes from where `syncline doc` takes it.
@@ -155,8 +164,16 @@ def verify(
     verdict = _verify(access, access.token, shape, _made(output))
     _save(verdict, output)
     _show(verdict, output)
-    if not verdict.green:
-        raise click.exceptions.Exit(RED)
+    if status := _status(verdict):
+        raise click.exceptions.Exit(status)
+
+
+def _status(verdict: Verdict) -> int:
+    if verdict.conclusion is Conclusion.RED:
+        return RED
+    if verdict.command_failed:
+        return COMMAND_FAILED
+    return 0 if verdict.green else INCONCLUSIVE
 
 
 def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path) -> Verdict:

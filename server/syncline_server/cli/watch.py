@@ -1,4 +1,4 @@
-"""`syncline doc watch`: a document's state, then each change of it."""
+"""`syncline doc watch`: prints a document, then each change."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .output import FIELDS, show_event
 __all__ = ["watch_document"]
 
 OPEN_TIMEOUT = 10
-"""Seconds for the first connection: a person waits for it."""
+"""Seconds for the first connection; short, because a person waits for it."""
 
 
 def watch_document(url: str, token: Token, address: str, tls: SSLContext | None = None) -> None:
-    """Print until the document is removed.
+    """Print a document and its changes until it is removed.
 
-    `tls`: how the server's certificate is checked; None is as usual.
+    `tls`: verifies the server's certificate; None trusts the authorities that the system trusts.
 
     Raises:
-        syncline.SynclineError: as `connect` and `Client.document`; and what ended the connection
-            for good.
+        syncline.SynclineError: as `connect` and `Client.document`, and the error that permanently
+            ended the connection.
     """
     asyncio.run(_watch(url, token, address, tls))
 
@@ -43,7 +43,7 @@ def watch_document(url: str, token: Token, address: str, tls: SSLContext | None 
 async def _watch(url: str, token: Token, address: str, tls: SSLContext | None) -> None:
     async with connect(url, token=token, ssl=tls, open_timeout=OPEN_TIMEOUT) as client:
         document = await client.document(address, mode="open_existing")
-        # Before anything is awaited, so that no event falls between.
+        # Subscribe before the next await: an event that arrives in between would be missed.
         events = document.events()
         client.on("state", _tell)
         show_event("state", _body(document))
@@ -52,7 +52,7 @@ async def _watch(url: str, token: Token, address: str, tls: SSLContext | None) -
 
 
 def _tell(change: StateChanged) -> None:
-    """Breaks go to stderr, so that stdout holds the document alone."""
+    """Report a lost connection on stderr, so that stdout holds only the document."""
     if change.state is ConnectionState.WAITING:
         reason = f" ({printable(str(change.error))})" if change.error else ""
         click.echo(f"connection lost{reason}; connecting again", err=True)

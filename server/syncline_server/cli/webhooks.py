@@ -1,4 +1,4 @@
-"""`syncline webhooks`: what could not be delivered."""
+"""`syncline webhooks`: lists, replays and deletes parked webhooks."""
 
 from __future__ import annotations
 
@@ -27,33 +27,34 @@ PAGE_SIZE = 100
 
 
 class ParkedWebhooks(Collection):
-    """Those of one service."""
+    """The parked webhooks of one service, over REST."""
 
     def __init__(self, http: httpx2.Client, service: str) -> None:
         path = f"v1/Services/{quote(service, safe='')}/ParkedWebhooks"
         super().__init__(http, path, "parked_webhooks")
 
     def replay(self, webhook: str) -> None:
-        """Queue one again."""
+        """Queue a parked webhook for delivery again."""
         self._call("POST", f"{self._path_of(webhook)}/Replay")
 
     def drop(self, webhook: str) -> None:
-        """Give one up for good."""
+        """Delete a parked webhook."""
         self._call("DELETE", self._path_of(webhook))
 
 
 @click.group()
 def webhooks() -> None:
-    """See, send again or drop the webhooks of a service that were given up.
+    """List, replay or delete the parked webhooks of a service.
 
-    The server, and the right to use it, are found as for `syncline doc`; a token does not do.
+    A webhook is parked when its delivery was given up. The server and the credentials are
+    found as for `syncline doc`; tokens are not accepted.
     """
 
 
 @webhooks.command("list")
 @administering
 def list_(access: Access) -> None:
-    """List them, the oldest first."""
+    """List parked webhooks, the oldest first."""
     with _parked(access) as parked:
         if sys.stdout.isatty():
             Console().print(_table(parked.pages(PAGE_SIZE)))
@@ -72,7 +73,7 @@ all_option = click.option("--all", "every", is_flag=True, help="All that there a
 @all_option
 @administering
 def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
-    """Send some again, behind what waits."""
+    """Queue parked webhooks for delivery again, after those that are already waiting."""
     with _parked(access) as parked:
         show_counts({"queued": _each(parked.replay, _chosen(parked, ids, every))})
 
@@ -82,7 +83,7 @@ def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
 @all_option
 @administering
 def drop(access: Access, ids: tuple[str, ...], every: bool) -> None:
-    """Give some up for good."""
+    """Delete parked webhooks permanently."""
     with _parked(access) as parked:
         show_counts({"dropped": _each(parked.drop, _chosen(parked, ids, every))})
 
@@ -94,7 +95,10 @@ def _parked(access: Access) -> Iterator[ParkedWebhooks]:
 
 
 def _chosen(parked: ParkedWebhooks, ids: tuple[str, ...], every: bool) -> list[str]:
-    """Read before any is changed: one that fails again is parked anew."""
+    """Ids of the chosen webhooks.
+
+    All ids are listed before any webhook is replayed, because one that fails is parked again.
+    """
     if bool(ids) is every:
         raise click.UsageError("name webhooks by their id, or all of them by --all.")
     return [w["id"] for page in parked.pages(PAGE_SIZE) for w in page] if every else list(ids)

@@ -1,1 +1,1 @@
-"""Settings, credentials and what else an operator configures."""
+"""Settings, credentials, secret files and networks: all that an operator configures."""

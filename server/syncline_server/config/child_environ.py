@@ -1,7 +1,7 @@
-"""What processes that a server starts find in their environment: none of its secrets.
+"""Environment of child processes, without the server's secrets.
 
-The environment of a process stays readable to its user for as long as it runs, and lands in crash
-reports. Workers get their settings and credentials over a pipe.
+The environment of a running process is readable by its user, and ends up in crash reports. Workers
+get their settings and credentials over a pipe instead.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ __all__ = ["redis_environ", "worker_environ"]
 _OWN = "SYNCLINE_"
 
 _NEEDED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_", "TZ", "LD_", "DYLD_", "FAKETIME", "MALLOC_")
-"""What the names begin with that a program in C may need."""
+"""Prefixes of the variables that a program in C may need."""
 
 
 def worker_environ() -> dict[str, str]:
-    """All but the settings and credentials of the server."""
+    """The environment of a worker: all but the server's settings and credentials."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
 
 
 def redis_environ() -> dict[str, str]:
-    """What finds libraries, times and languages, and nothing else."""
+    """The environment of the embedded Redis: only paths, libraries, time zone and language."""
     return {name: value for name, value in os.environ.items() if name.startswith(_NEEDED)}

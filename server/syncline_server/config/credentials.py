@@ -1,4 +1,4 @@
-"""The account, its token and its API keys: from the environment, else generated once and kept in
+"""The account's SID, auth token and API keys: from the environment, or generated once and kept in
 the data directory."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE_NAME = "credentials.json"
 KEY_SID = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 
 SECRET_LENGTH = 43
-"""Characters in a secret that is made here: of 62 each, they hold 256 random bits."""
+"""Characters in a generated secret: 43 characters, each one of 62, carry 256 random bits."""
 
 _SECRET_CHARACTERS = string.ascii_letters + string.digits
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
@@ -29,15 +29,15 @@ _ACCOUNT = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What callers may prove to be.
+    """The account's login and API keys.
 
     Attributes:
-        account_sid: `AC` and 32 hexadecimal digits; with `auth_token` it is the account's Basic
-            login.
-        api_keys: secret by SID (`SK…`): Basic logins too, and what signs access tokens. Never
-            empty. Those that are kept in Redis are not among them (`storage.api_keys`).
-        master_key: base64 of the 32 bytes under which secrets in Redis are encrypted; "" where
-            none are needed (`secret_cipher`).
+        account_sid: `AC` and 32 hexadecimal digits; user name of the account's Basic login.
+        auth_token: password of that login.
+        api_keys: secret by SID (`SK…`). A key is a Basic login and signs access tokens. Never
+            empty, and without the keys in Redis (`auth.api_keys`).
+        master_key: base64 of the 32 bytes that encrypt secrets in Redis (`config.encryption`); ""
+            if it is not needed.
     """
 
     account_sid: str
@@ -49,7 +49,7 @@ class Credentials:
 def make_secret() -> str:
     """A new secret of an API key.
 
-    Letters and digits only: the vendor's Go library sends no login whose secret has others.
+    Letters and digits only: the vendor's Go library rejects secrets with other characters.
     """
     return "".join(secrets.choice(_SECRET_CHARACTERS) for _ in range(SECRET_LENGTH))
 
@@ -57,14 +57,14 @@ def make_secret() -> str:
 def load_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials:
     """The credentials of this installation.
 
-    `SYNCLINE_ACCOUNT_SID` with `SYNCLINE_AUTH_TOKEN`, and `SYNCLINE_API_KEY_SID` with
-    `SYNCLINE_API_KEY_SECRET`, come first; further keys in `SYNCLINE_API_KEYS`
-    (`SK…:secret,SK…:secret`). What they leave open is read from `credentials.json` in `data_dir`,
-    which is written (mode 600) at the first start.
+    The environment comes first: `SYNCLINE_ACCOUNT_SID` with `SYNCLINE_AUTH_TOKEN`,
+    `SYNCLINE_API_KEY_SID` with `SYNCLINE_API_KEY_SECRET`, and further keys in `SYNCLINE_API_KEYS`
+    (`SK…:secret,SK…:secret`). An account or keys that it lacks come from `credentials.json` in
+    `data_dir`, which is written (mode 600) at the first start.
 
     Raises:
-        SettingError: half of a pair, or a SID of the wrong shape, or a file that cannot be read or
-            that others may read.
+        SettingError: half of a pair is missing, a SID is malformed, or the file cannot be read or
+            is readable by other users.
     """
     found = find_credentials(data_dir, environ)
     if found is not None:
@@ -74,7 +74,7 @@ def load_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials:
 
 
 def find_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials | None:
-    """As `load_credentials`, but None where that would generate some."""
+    """As `load_credentials`, but returns None where that would generate credentials."""
     account = _pair(environ, "SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN", _ACCOUNT)
     keys = _keys(environ)
     if account and keys:

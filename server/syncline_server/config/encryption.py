@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted under the master key of an installation."""
+"""Encryption of stored secrets under the master key of an installation."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ FILE_NAME = "master.key"
 KEY_BYTES = 32
 
 NONCE_BYTES = 12
-"""Random: one key may seal 2^32 secrets before two of them are likely to share a nonce."""
+"""Nonces are random: up to 2^32 secrets under one key, a repeated nonce is unlikely."""
 
 _PURPOSE = b"syncline API key "
 _FINGERPRINT = b"syncline master key"
 
 
 class Broken(Exception):
-    """What was sealed is not what is there now: another key, another owner, or altered."""
+    """A secret cannot be decrypted: another master key, another owner, or altered."""
 
 
 class SecretCipher:
-    """Seals secrets with AES-256-GCM, and opens them.
+    """Encrypts and decrypts secrets with AES-256-GCM.
 
     Attributes:
-        fingerprint: tells master keys apart, and nothing of them: 32 hexadecimal digits.
+        fingerprint: identifies the master key without revealing it; 32 hexadecimal digits.
     """
 
     def __init__(self, master_key: str) -> None:
-        """`master_key`: base64 of 32 bytes. Raises `ValueError`, which does not repeat it."""
+        """`master_key`: base64 of 32 bytes. Raises `ValueError`, whose text omits the key."""
         try:
             raw = base64.b64decode(master_key.strip(), validate=True)
         except (binascii.Error, ValueError):
@@ -56,13 +56,13 @@ class SecretCipher:
         self.fingerprint = hmac.digest(raw, _FINGERPRINT, hashlib.sha256).hex()[:32]
 
     def seal(self, owner: str, secret: str) -> str:
-        """`secret` as only this vault opens it, for that owner: nonce and ciphertext, base64."""
+        """Encrypt `secret` for `owner`; returns base64 of nonce and ciphertext."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, secret.encode(), _binding(owner))
         return base64.b64encode(sealed).decode()
 
     def open(self, owner: str, sealed: str) -> str:
-        """The secret that was sealed for `owner`; raises `Broken`."""
+        """Decrypt a secret that was sealed for `owner`. Raises `Broken`."""
         try:
             raw = base64.b64decode(sealed, validate=True)
             nonce, ciphertext = raw[:NONCE_BYTES], raw[NONCE_BYTES:]
@@ -72,23 +72,23 @@ class SecretCipher:
 
 
 def _binding(owner: str) -> bytes:
-    """What the ciphertext vouches for besides: it cannot be moved to another owner."""
+    """Associated data that binds a ciphertext to its owner."""
     return _PURPOSE + owner.encode()
 
 
 def make_master_key() -> str:
-    """A new one, base64."""
+    """A new random master key, base64."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 def load_master_key(data_dir: Path, environ: Mapping[str, str]) -> str:
     """The master key of this installation, base64.
 
-    `SYNCLINE_MASTER_KEY` comes first; without it, `master.key` in `data_dir`, which is written
+    Taken from `SYNCLINE_MASTER_KEY`, else from `master.key` in `data_dir`, which is written
     (mode 600) at the first start.
 
     Raises:
-        SettingError: it is no key, or others may read the file; one line.
+        SettingError: the value is not a key, or other users may read the file; one line.
     """
     given = environ.get(MASTER_KEY_VARIABLE)
     if given:

@@ -1,4 +1,4 @@
-"""Proxies that are believed: for whom they ask, and under which address they were asked."""
+"""Trusted proxies: the client, scheme and host that their `X-Forwarded-*` headers name."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ FORWARDING_HEADERS = (
     "forwarded",
     "via",
 )
-"""What tells that a proxy stands before a caller, in lower case; most of them are not believed."""
+"""Headers that show that a proxy forwarded a request, in lower case; most are not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """What proxies say of a request; None for what they do not say.
+    """What trusted proxies state about a request; None for each thing that they do not state.
 
     Attributes:
-        client: the address of the nearest one that is no proxy of ours.
+        client: the nearest address that is not a trusted proxy.
         scheme: `http` or `https`, as the client used it.
-        host: the `Host` that the client sent, in any form.
+        host: the `Host` that the client sent, unchecked.
     """
 
     client: str | None
@@ -41,20 +41,20 @@ class Forwarded:
 
 
 class Proxies:
-    """Those of `--trusted-proxies`.
+    """The proxies of `--trusted-proxies`.
 
-    Of the headers that a client could have sent itself nothing is believed but what one of these
-    added or passed on: `X-Forwarded-For` from its end to the first address that is not theirs, and
-    the last value of `X-Forwarded-Proto` and `X-Forwarded-Host`. `Forwarded` (RFC 7239) is not
-    read: a proxy that sets one kind of header mostly lets the other pass as the client sent it.
+    A client can send these headers itself, so only the parts that a trusted proxy added or passed
+    on count: `X-Forwarded-For` from its end back to the first address that is not a trusted proxy,
+    and the last value of `X-Forwarded-Proto` and `X-Forwarded-Host`. `Forwarded` (RFC 7239) is not
+    read: a proxy that sets one kind of header mostly passes on the other kind as the client sent.
     """
 
     def __init__(self, networks: Collection[Network]) -> None:
         self._networks = tuple(networks)
 
     def look(self, peer: str, values: HeaderValues) -> Forwarded | None:
-        """What the headers say of a request from the address `peer`; None where that is no proxy
-        of ours."""
+        """What the headers of a request from the address `peer` state; None if `peer` is not a
+        trusted proxy."""
         if not self._networks or not self._trusts(_parsed(peer)):
             return None
         scheme = _last(values("x-forwarded-proto")).lower()
@@ -65,12 +65,13 @@ class Proxies:
         )
 
     def _client(self, hops: Sequence[str]) -> str | None:
-        """Each proxy adds at the end from whom it got the request."""
+        """The nearest address that is not a trusted proxy. Each proxy appends the address from
+        which it received the request."""
         nearest: Address | None = None
         for hop in reversed(hops):
             address = _parsed(_without_port(hop))
             if address is None:
-                break  # `unknown`, or nonsense: whoever stands behind that is not known
+                break  # `unknown` or malformed: the addresses before it cannot be trusted
             nearest = address
             if not self._trusts(address):
                 break
@@ -85,13 +86,13 @@ def _parsed(text: str) -> Address | None:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    # How a socket for both families shows callers of the older one.
+    # A dual-stack socket shows IPv4 clients as IPv4-mapped IPv6 addresses.
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 
 
 def _without_port(hop: str) -> str:
-    """Some proxies add it."""
+    """`hop` without the port that some proxies append."""
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop

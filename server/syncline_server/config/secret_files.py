@@ -1,4 +1,4 @@
-"""Files that nobody but their owner may read: those that hold secrets."""
+"""Reading and writing of secret files, which only their owner may access."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["read_private", "write_private"]
 
 
 def read_private(path: Path) -> bytes:
-    """What the file holds.
+    """The content of the file.
 
     Raises:
-        FileNotFoundError: there is none.
-        SettingError: others may read or write it, or it cannot be read; one line.
+        FileNotFoundError: the file does not exist.
+        SettingError: other users may read or write the file, or it cannot be read; one line.
     """
     try:
         with path.open("rb") as file:
@@ -35,10 +35,11 @@ def read_private(path: Path) -> bytes:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Make the file, mode 600; where there is one already, that one stays.
+    """Create the file with mode 600; an existing file stays unchanged.
 
-    Written aside and linked, so that a crash leaves no half of it, and of two servers that start at
-    once the second takes what the first made. The mode is set before there is content.
+    The text is written to a temporary file, which is then linked to `path`. So a crash leaves no
+    partial file, and of two servers that start at once the second uses the file of the first. The
+    mode is set before there is content.
     """
     aside = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -48,12 +49,12 @@ def write_private(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError:
-        os.unlink(aside)  # the disk is full: nothing half-written stays
+        os.unlink(aside)  # the disk is full, for example: leave no partial file
         raise
     try:
         os.link(aside, path)
         os.unlink(aside)
     except FileExistsError:
         os.unlink(aside)
-    except OSError:  # this file system has no links
+    except OSError:  # this file system has no hard links
         os.replace(aside, path)

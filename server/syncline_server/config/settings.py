@@ -1,7 +1,7 @@
-"""Every setting of a server: its default, its unit, its range, and what happens at the limit.
+"""Every setting of a server, with its default, unit, range and the effect of its limit.
 
-A field is at once the option `--field-name` of `syncline serve` and the environment variable
-`SYNCLINE_FIELD_NAME`; the command line is made from this file.
+Each field is also the option `--field-name` of `syncline serve` and the environment variable
+`SYNCLINE_FIELD_NAME`; the command line is generated from this file.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ MAX_DATA_LIMIT = 1024 * 1024
 
 
 def _setting(default: Any, help: str, **bounds: Any) -> Any:
-    """A field; `bounds` are `least` and `most`, inclusive, or `choices`."""
+    """A field of `Settings`; `bounds`: `least` and `most`, inclusive, or `choices`."""
     return field(default=default, metadata={"help": help, **bounds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All fields are keyword-only; constructing checks them and raises `SettingError`."""
+    """The settings of a server. The constructor checks all values and raises `SettingError`."""
 
     host: str = _setting(
         "127.0.0.1",
@@ -513,63 +513,66 @@ class Settings:
 
     @property
     def hosts(self) -> list[str]:
-        """`host` taken apart."""
+        """The addresses in `host`."""
         return elements(self.host)
 
     @property
     def body_limit(self) -> int:
-        """Bytes in a request body; more is refused with 54006.
+        """Maximum bytes in a request body; more is refused with 54006.
 
-        Derived: a form may take eight bytes for one of the document (`%5Cu00e9` for the two bytes
-        of é, and so on).
+        Derived from `data_limit`: percent-encoding and JSON escapes may take eight bytes for one
+        of the document (`%5Cu00e9` for the two bytes of é, and so on).
         """
         return 8 * self.data_limit + 16_384
 
     @property
     def values_limit(self) -> int:
-        """Commas and opening brackets in a JSON text; more is refused with 54006.
+        """Maximum commas and opening brackets in a JSON text; more is refused with 54006.
 
-        Derived: no document of an allowed size has more, and a patch may have some beside it.
+        Derived from `data_limit`: no document of an allowed size has more, with some room for the
+        members of a patch.
         """
         return jsondata.values_limit(self.data_limit)
 
     @property
     def message_limit(self) -> int:
-        """Bytes in a WebSocket message; more is refused with 54006, up to `oversized_limit`.
+        """Maximum bytes in a WebSocket message; more is refused with 54006, up to
+        `oversized_limit`.
 
-        Derived: one message may hold a document, or a thousand subscriptions of a vendor's SDK.
+        Derived: one message may carry a document, or a thousand subscriptions of a vendor's SDK.
         """
         return max(self.body_limit, 262_144)
 
     @property
     def transport_limit(self) -> int:
-        """Connections of any kind that one process accepts; more are refused with 503.
+        """Maximum connections of any kind in one process; more are refused with 503.
 
-        Derived: those that stay, and as many as may have a request carried out.
+        Derived: `max_connections` sockets and event streams, and `max_requests` connections with a
+        running request.
         """
         return self.max_connections + self.max_requests
 
     @property
     def origins(self) -> list[str]:
-        """`cors_origins` taken apart."""
+        """The origins in `cors_origins`."""
         return elements(self.cors_origins)
 
     @property
     def socket_origins(self) -> list[str]:
-        """`ws_origins` taken apart, or what stands in for it."""
+        """The origins in `ws_origins`, or `origins` if it is None."""
         return self.origins if self.ws_origins is None else elements(self.ws_origins)
 
     @property
     def proxies(self) -> list[Network]:
-        """`trusted_proxies` taken apart."""
+        """The networks in `trusted_proxies`."""
         return networks("trusted-proxies", self.trusted_proxies)
 
     @property
     def demo_callers(self) -> list[Network]:
-        """`demo_networks` taken apart."""
+        """The networks in `demo_networks`."""
         return networks("demo-networks", self.demo_networks)
 
     @property
     def webhook_private_networks(self) -> list[Network]:
-        """`webhook_networks` taken apart."""
+        """The networks in `webhook_networks`."""
         return networks("webhook-networks", self.webhook_networks)

@@ -1,4 +1,4 @@
-"""URLs at which nobody on the way can answer instead."""
+"""Checks of URLs and hosts: loopback, and protection against interception."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["is_loopback", "is_secure"]
 
 
 def is_loopback(host: str) -> bool:
-    """True for a host, without a port, that is this machine."""
+    """True if `host`, without a port, is this machine."""
     try:
         address = ipaddress.ip_address(host)
-        # How a socket for both families shows callers of the older one.
+        # A dual-stack socket shows IPv4 clients as IPv4-mapped IPv6 addresses.
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
         return (mapped or address).is_loopback
     except ValueError:
@@ -20,10 +20,11 @@ def is_loopback(host: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """True for https, and for http to this machine; not with credentials in it, or for no URL."""
+    """True for https, and for http to this machine. False if the URL contains credentials or is
+    malformed."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where the port is no number
+        _ = parts.port  # raises if the port is not a number
     except ValueError:
         return False
     is_plain = url.isascii() and url.isprintable() and " " not in url

@@ -1,4 +1,4 @@
-"""What the values of settings must look like; who is wrong about one is told in a line."""
+"""Checks of settings; each error is one line that says what to change."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = [
     "networks",
 ]
 
-# The second form is that of pages within an app, as of capacitor://localhost.
+# The second form is for pages inside an app, like capacitor://localhost.
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+|(?!wss?:)[a-z][a-z0-9+.-]*://[a-z0-9.-]+", re.ASCII)
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used; the text is one line that says what to change."""
+    """A setting is invalid; the text is one line that says what to change."""
 
 
 def networks(option: str, text: str) -> list[Network]:
-    """The networks of a list with commas. Raises `SettingError`."""
+    """The networks in a comma-separated list. Raises `SettingError`."""
     try:
         return [ipaddress.ip_network(network) for network in elements(text)]
     except ValueError as error:
@@ -43,12 +43,12 @@ def networks(option: str, text: str) -> list[Network]:
 
 
 def elements(text: str) -> list[str]:
-    """The elements of a list with commas."""
+    """The elements of a comma-separated list."""
     return [element.strip() for element in text.split(",") if element.strip()]
 
 
 def check_origins(option: str, origins: list[str]) -> None:
-    """Origins as browsers tell them, or `*`."""
+    """Require origins as browsers send them, or `*`. Raises `SettingError`."""
     for origin in origins:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise SettingError(
@@ -57,7 +57,7 @@ def check_origins(option: str, origins: list[str]) -> None:
 
 
 def check_service_sid(option: str, sid: str) -> None:
-    """The SID of a service. Raises `SettingError`."""
+    """Require the SID of a service. Raises `SettingError`."""
     if not is_service_sid(sid):
         raise SettingError(
             f"{option} must be IS and 32 hexadecimal digits in lower case, not {sid!r}"
@@ -65,13 +65,14 @@ def check_service_sid(option: str, sid: str) -> None:
 
 
 def check_oidc(settings: Any) -> None:
-    """Those about a provider of identities, which need each other."""
+    """Check the settings of an OpenID provider, which depend on each other. Raises
+    `SettingError`."""
     for option, url in (
         ("--oidc-issuer", settings.oidc_issuer),
         ("--oidc-jwks-url", settings.oidc_jwks_url),
     ):
         if url is not None and not is_secure(url):
-            # It may hold a password, so it is not repeated.
+            # The message omits the URL: it may contain a password.
             raise SettingError(
                 f"{option} must be an https:// URL without credentials; http:// only for this "
                 "machine"
@@ -81,7 +82,7 @@ def check_oidc(settings: Any) -> None:
             raise SettingError(f"--oidc-{name.replace('_', '-')} must not be empty")
     if settings.oidc_issuer is None:
         others = ("audience", "jwks_url", "grants_claim", "service_claim")
-        # Whoever sets one of them relies on it.
+        # An operator who sets one of these expects an effect, so ignoring it would be unsafe.
         if any(getattr(settings, f"oidc_{name}") for name in others):
             raise SettingError(
                 "--oidc-audience, --oidc-jwks-url, --oidc-grants-claim and --oidc-service-claim "
@@ -94,7 +95,7 @@ def check_oidc(settings: Any) -> None:
 
 
 def check_range(name: str, value: Any, bounds: Any) -> None:
-    """`bounds`: `least` and `most`, or `choices`."""
+    """Check a value; `bounds`: `least` and `most`, or `choices`. Raises `SettingError`."""
     option = f"--{name.replace('_', '-')}"
     choices = bounds.get("choices")
     if choices is not None and value not in choices:
@@ -105,15 +106,15 @@ def check_range(name: str, value: Any, bounds: Any) -> None:
 
 
 def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    """A URL of one of the schemes, with a host or a path."""
+    """Require a URL of one of the schemes, with a host or a path. Raises `SettingError`."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in schemes and bool(parts.netloc or parts.path)
         if "," not in parts.netloc:
-            _ = parts.port  # raises where the port is no number
+            _ = parts.port  # raises if the port is not a number
     except ValueError:
         usable = False
     if not usable:
         allowed = " or ".join(f"{scheme}://" for scheme in schemes)
-        # The URL may hold a password, so it is not repeated.
+        # The message omits the URL: it may contain a password.
         raise SettingError(f"--{name.replace('_', '-')} must be a URL that begins with {allowed}")

@@ -1,4 +1,4 @@
-"""REST v1, the vendor's public API, and what else is served over plain HTTP.
+"""REST v1 (the vendor's public API), health, metrics and OpenAPI routes, and their middleware.
 
 To wire it:
 
@@ -9,8 +9,8 @@ To wire it:
     )
     uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters, audit))
 
-Other routes profit too: whatever they raise as `Refusal` is answered with the vendor's error body,
-and `Route` matches their paths undecoded, so that unique names may hold slashes.
+Routes of other packages benefit too: a `Refusal` that they raise is answered with the vendor's
+error body, and `Route` matches undecoded paths, so that unique names may contain slashes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ __all__ = [
 
 
 def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -> list[Route]:
-    """All paths of this package."""
+    """All routes of this package."""
     return [
         *services.routes(backend),
         *documents.routes(backend),
@@ -78,7 +78,12 @@ def middleware(
     work: WorkQueue,
     traces: Traces | None = None,
 ) -> list[Middleware]:
-    """What goes around all routes, outermost first."""
+    """The middleware around all routes, outermost first."""
+    # The order matters:
+    # 1. `Forwarding` first: all others see the real client and scheme.
+    # 2. `RequestIds` around all that log or refuse, so that each line and reply has the id.
+    # 3. `CrossOrigin` around `Crowd`: a page can read its 503, and preflights occupy no place.
+    # 4. `Recovery` last, so that its 500 gets the headers of all others.
     return [
         Middleware(Forwarding, proxies=Proxies(settings.proxies), notice=audit.forwarding),
         Middleware(Protection, hsts=settings.hsts),

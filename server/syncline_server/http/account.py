@@ -1,4 +1,4 @@
-"""What only the account may ask for, not the bearers of its tokens."""
+"""Checks for requests that only the account may make, not token holders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["require_account", "require_owner"]
 
 
 async def require_account(backend: Backend, request: Request) -> Principal:
-    """The caller, who holds the account or one of its keys.
+    """The caller, authenticated as the account or by one of its API keys.
 
     Raises:
         Refusal: as `caller_of`; `FORBIDDEN` for a token.
@@ -32,8 +32,9 @@ async def require_account(backend: Backend, request: Request) -> Principal:
 
 
 async def require_owner(backend: Backend, request: Request) -> Principal:
-    """The caller, who holds the account itself: a key must not be able to make keys, or whoever
-    stole one could stay after it is revoked.
+    """The caller, authenticated as the account itself.
+
+    API keys must not make API keys: a thief of one key could keep access after it is revoked.
 
     Raises:
         Refusal: as `require_account`; `FORBIDDEN` for an API key.

@@ -1,4 +1,4 @@
-"""Who asks."""
+"""Authentication of HTTP requests, and protection of Basic logins against cross-site forms."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from syncline_server.backend import Backend
 __all__ = ["caller_of"]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-"""Methods that change nothing; no page of elsewhere may read what is answered."""
+"""Methods that change nothing. CORS keeps foreign pages from reading their replies."""
 
 
 async def caller_of(backend: Backend, request: Request) -> Principal:
-    """The caller behind the `Authorization` header.
+    """The caller that the `Authorization` header authenticates.
 
     Raises:
-        Refusal: as `Authenticator.caller`; `FORBIDDEN` for a change by the account's login, or an
-            API key's, from a page of elsewhere.
+        Refusal: as `Authenticator.caller`; `FORBIDDEN` for a write with Basic credentials from a
+            page of another origin.
     """
     caller = await backend.authenticator.caller(request.headers.get("authorization"))
     if caller.is_account and request.method not in _SAFE:
@@ -29,10 +29,11 @@ async def caller_of(backend: Backend, request: Request) -> Principal:
 
 
 def _check_page(backend: Backend, request: Request) -> None:
-    """A browser adds a login that its user has typed to the forms of every page."""
+    """Refuse foreign pages: once its user has typed a Basic login, a browser sends it with the
+    forms of every page."""
     origins = request.headers.getlist("origin")
     if not origins:
-        return  # no browser
+        return  # not a browser
     settings = backend.settings
     trusted = Origins([each for each in settings.origins if each != "*"], settings.public_url)
     if not trusted.admit(origins, request.headers.get("host", "")):

@@ -1,4 +1,4 @@
-"""Request bodies: read within a bound, and taken apart by their content type."""
+"""Request bodies: read up to a limit, and parsed by their content type."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ _FORM_FIELD = re.compile(rb"\s*[A-Za-z_]+=")
 
 
 class Limits(Protocol):
-    """Of bodies, as `Settings` has them."""
+    """Limits of bodies, as `Settings` has them."""
 
     @property
     def body_limit(self) -> int:
-        """Bytes."""
+        """Maximum bytes of a body."""
 
     @property
     def values_limit(self) -> int:
-        """Commas and opening brackets of JSON."""
+        """Maximum commas and opening brackets in JSON."""
 
 
 Work = Callable[[int], Awaitable[None]]
-"""Waits until so many units of work (`objects.work`) may be done."""
+"""Waits until that many units of work (`objects.work`) may be done."""
 
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 
-# Longer than the length of any body; Python refuses to read a number of thousands of digits.
+# More digits than any body's length has; `int` raises for a number of thousands of digits.
 _LENGTH_DIGITS = 18
 
 
 async def read_parameters(request: Request, limits: Limits, work: Work) -> list[tuple[str, Any]]:
-    """The names and values that a form or a JSON object holds; a missing or empty body has none.
+    """The names and values in a form or a JSON object; none for a missing or empty body.
 
     Args:
-        work: waits until the work may be done; may raise `RATE_LIMITED`.
+        work: waits until the parsing may be done; may raise `RATE_LIMITED`.
 
     Raises:
         Refusal: `TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `BAD_REQUEST` for a malformed form,
-            `INVALID_JSON` for malformed JSON, `UNKNOWN_PARAMETER` for JSON that is called a form.
+            `INVALID_JSON` for malformed JSON, `UNKNOWN_PARAMETER` for JSON labelled as a form.
     """
     body = await _read(request, limits.body_limit)
     if not body:
@@ -68,7 +68,7 @@ async def read_parameters(request: Request, limits: Limits, work: Work) -> list[
     media_type = _media_type(request)
     if media_type == FORM:
         if body.lstrip()[:1] in (b"{", b"["):
-            # curl labels whatever it sends as a form. No parameter's name begins so.
+            # `curl -d` labels any body as a form. No parameter's name begins with a bracket.
             raise Refusal(
                 Code.UNKNOWN_PARAMETER,
                 f"The body looks like JSON, but Content-Type says {FORM}; JSON is sent with "
@@ -89,7 +89,7 @@ async def read_parameters(request: Request, limits: Limits, work: Work) -> list[
 
 
 def members(body: bytes, values_limit: int) -> list[tuple[str, Any]]:
-    """The members of the JSON object that a body is. Raises `INVALID_JSON`, `TOO_LARGE`."""
+    """The members of the JSON object in `body`. Raises `INVALID_JSON`, `TOO_LARGE`."""
     value = jsondata.parse(body, "The request body", values_limit)
     if not isinstance(value, dict):
         raise Refusal(
@@ -100,10 +100,10 @@ def members(body: bytes, values_limit: int) -> list[tuple[str, Any]]:
 
 
 async def read_patch(request: Request, limits: Limits, work: Work) -> PatchBody:
-    """The patch in a body; its content type tells the kind.
+    """The patch in a body; the content type decides its kind.
 
     Args:
-        work: as `read_parameters` has it.
+        work: as in `read_parameters`.
 
     Raises:
         Refusal: `TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`, `INVALID_JSON`, `INVALID_PARAMETER`.
@@ -119,8 +119,9 @@ async def read_patch(request: Request, limits: Limits, work: Work) -> PatchBody:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """Refuses by `Content-Length` before reading anything, and else once the limit is passed."""
-    # The HTTP parser lets through nothing but digits.
+    """The body. A `Content-Length` above `limit` is refused before anything is read; a chunked body
+    as soon as it passes `limit`."""
+    # The HTTP parser accepts only digits here.
     declared = request.headers.get("content-length", "0")
     if len(declared) > _LENGTH_DIGITS or int(declared) > limit:
         raise _too_large(limit)
@@ -134,7 +135,7 @@ async def _read(request: Request, limit: int) -> bytes:
 
 
 def _media_type(request: Request) -> str:
-    """The content type in lower case; "" where there is none."""
+    """The content type in lower case; "" without one."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(
             Code.UNSUPPORTED_MEDIA_TYPE,

@@ -1,4 +1,4 @@
-"""What goes wrong, in the vendor's error body: code, message, more_info, status and details."""
+"""Error replies in the vendor's form: code, message, more_info, status and details."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ __all__ = [
 REALM = "Syncline"
 
 RETRY_AFTER = 1
-"""Seconds after which a caller may try again what was refused with 429 or 503."""
+"""Seconds after which a client may retry a request that was refused with 429 or 503."""
 
 REFUSED = "refused"
-"""What the state of a request has: the code that it was refused with."""
+"""Key in a request's `state` under which the code of its refusal is kept."""
 
 _NOT_FOUND = (Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND)
 
 
 def error_body(code: int, status: int, message: str) -> dict[str, Any]:
-    """The body of every reply that is no success."""
+    """The body of every error reply."""
     return {
         "code": code,
         "message": message,
@@ -51,10 +51,10 @@ def error_body(code: int, status: int, message: str) -> dict[str, Any]:
 def refusal_reply(
     request: Request, refusal: Refusal, details: Mapping[str, Any] | None = None
 ) -> Response:
-    """The reply to a request that is not carried out.
+    """The reply to a refused request.
 
-    REST v1 has one code for all that is not there, 20404, where v3 and the native protocol tell
-    which address failed.
+    REST v1 has one code for everything that does not exist, 20404. v3 and the native protocol have
+    separate codes that say which address failed.
     """
     if refusal.code in _NOT_FOUND and not raw_path(request.scope).startswith(b"/v3/"):
         return _not_found(request)
@@ -73,7 +73,7 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What the router refuses: no such path, or no such method there."""
+    """Answer a refusal of the router: unknown path, or a method that the path does not have."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.NOT_FOUND:
         return _not_found(request)
@@ -91,7 +91,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:
-    """Nobody is left to read it."""
+    """A placeholder: the client has disconnected, so no reply reaches it."""
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
@@ -100,7 +100,7 @@ exception_handlers: dict[Any, ExceptionHandler] = {
     HTTPException: _on_http_exception,
     ClientDisconnect: _on_disconnect,
 }
-"""For Starlette: what turns an exception of any endpoint into a reply."""
+"""For Starlette: handlers that turn an exception of any endpoint into a reply."""
 
 
 def _note(request: Request, code: int) -> None:
@@ -131,7 +131,8 @@ def _headers(request: Request, code: Code) -> dict[str, str]:
 
 
 def _challenge(request: Request) -> str:
-    """In the scheme that was tried: at a Basic challenge, browsers ask users for a password."""
+    """A challenge in the scheme that the client tried. A Basic challenge makes a browser ask its
+    user for a password, which must not happen to a page that sent a token."""
     scheme = request.headers.get("authorization", "").partition(" ")[0]
     if scheme.lower() == "bearer":
         return f'Bearer realm="{REALM}", error="invalid_token"'

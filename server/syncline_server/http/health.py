@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can serve."""
+"""Health checks: `/healthz` (liveness) and `/readyz` (readiness)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ __all__ = ["routes"]
 
 
 def routes(backend: Backend) -> list[Route]:
-    """`/healthz` answers while the process does; `/readyz` only while Redis does too."""
+    """`/healthz` always succeeds; `/readyz` is 503 while the server has a problem, such as Redis
+    being away."""
 
     async def ready(request: Request) -> Response:
         problems = backend.problems()
@@ -34,7 +35,7 @@ def routes(backend: Backend) -> list[Route]:
 
 
 def _figures(backend: Backend) -> dict[str, Any]:
-    """Seconds, as the last probe of each had them."""
+    """The latest measurements of the probes, in seconds."""
     feed = backend.hub.feed
     return {
         "feed_lag": round(feed.lag, 6),

@@ -1,4 +1,4 @@
-"""Whether a caller is on this machine."""
+"""Check whether a request comes directly from this machine."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _NOBODY_ELSES = Origins([], None)
 
 
 def is_local(request: Request, networks: Collection[Network] = ()) -> bool:
-    """True for a caller on this machine, or in the networks, that no proxy stands before.
+    """True for a request from this machine, or from `networks`, that no proxy forwarded.
 
-    The `Host` must be local too: a page elsewhere must not get at anything by having its own name
-    point to this machine, nor by asking the browser of somebody who is on it.
+    The `Host` must be local too, and a request with an `Origin` must come from a page of this
+    server. Otherwise a foreign page could reach this server through a browser on this machine,
+    directly or by a DNS name of its own that points to this machine.
     """
     return (
         not _is_forwarded(request)
@@ -42,13 +43,15 @@ def _is_in(networks: Collection[Network], host: str) -> bool:
 
 
 def _is_forwarded(request: Request) -> bool:
-    """nginx adds no header unless it is told to, but speaks a version that nobody else does."""
+    """True if a proxy forwarded the request. By default nginx adds no header, but before its
+    version 1.29.7 it speaks HTTP/1.0, which no current client does."""
     is_old = request.scope.get("http_version") == "1.0"
     return is_old or any(name in request.headers for name in FORWARDING_HEADERS)
 
 
 def _host_name(request: Request) -> str:
-    """As the caller wrote it: Starlette puts this server's own address where it makes no sense."""
+    """Host name of the `Host` header; "" without exactly one valid header. Starlette's own parser
+    would substitute this server's address for a malformed one."""
     hosts = request.headers.getlist("host")
     try:
         return urlsplit(f"//{hosts[0]}").hostname or "" if len(hosts) == 1 else ""

@@ -1,4 +1,4 @@
-"""`/metrics`, for Prometheus."""
+"""The `/metrics` route for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["routes"]
 
 
 def routes(backend: Backend, worker_metrics: WorkerMetrics) -> list[Route]:
-    """For the account, and for callers on this machine unless the settings say otherwise."""
+    """The route: open to the account and, if `metrics_access` is `local`, to this machine."""
     for_anybody_here = backend.settings.metrics_access == "local"
 
     async def scrape(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The limit of open files: raised as far as the system lets us, and never quite reached."""
+"""The limit of open files: raised to the hard limit, with connections refused just below it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["OpenFiles", "raise_limit"]
 logger = logging.getLogger("syncline.files")
 
 RESERVE = 32
-"""File descriptors that connections leave free: for Redis, files, and callers of `/healthz`."""
+"""File descriptors that connections must leave free: for Redis, files and `/healthz`."""
 
 REPORT_INTERVAL = 10.0
-"""Seconds between lines that say that the limit is reached."""
+"""Seconds between log lines that say that the limit is reached."""
 
 HIGHEST = 1_048_576
-"""What is asked for where the system sets no limit."""
+"""Soft limit to set if the hard limit is infinite."""
 
 
 def raise_limit() -> None:
-    """Raise the soft limit of this process, and of those that it starts, to the hard one."""
+    """Raise the soft limit of this process, and of its children, to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = HIGHEST if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -33,15 +33,15 @@ def raise_limit() -> None:
 
 
 class OpenFiles:
-    """Says when there is no room for one more connection.
+    """Refuses connections when file descriptors run out.
 
-    The kernel gives the lowest number that is free, so the number of a new connection shows how
-    many are in use. Beyond the limit itself connections would end without a word: nobody could
-    accept them, and nothing would be logged.
+    The kernel assigns the lowest free descriptor, so the number of a new connection shows how many
+    are in use. At the limit itself `accept` would fail: such connections would get no reply and no
+    log line.
     """
 
     def __init__(self, meters: Meters) -> None:
-        """`meters`: counts those for which there was no room."""
+        """`meters`: counts the refused connections."""
         self._meters = meters
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._limit = HIGHEST if limit == resource.RLIM_INFINITY else limit
@@ -50,9 +50,11 @@ class OpenFiles:
         self._left_out = 0
 
     def are_exhausted(self, number: int, peer: str) -> bool:
-        """True if a connection with this file descriptor must go; counts it, and logs it.
+        """True if a connection with this file descriptor must be refused; counts and logs that.
 
-        `peer`: its address, for the log.
+        Args:
+            number: the file descriptor; -1 if it is unknown.
+            peer: the client's address, for the log.
         """
         if number < self._room:
             return False

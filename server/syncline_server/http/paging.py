@@ -1,4 +1,4 @@
-"""Pages of a listing: what a caller asks for, and the `meta` that leads to the next."""
+"""Pages of a listing: the query parameters, and the `meta` with the URLs of other pages."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .values import query_value
 __all__ = ["DEFAULT_SIZE", "LARGEST_PAGE", "LARGEST_SIZE", "PageRequest"]
 
 DEFAULT_SIZE = 50
-"""What is listed on a page, if the caller does not say."""
+"""Items on a page without a `PageSize`."""
 
 LARGEST_SIZE = 100
-"""What is listed on a page, at most (vendor's rule). A larger `PageSize` is taken as this one: the
-vendor's helpers send the `limit` of their caller as it is."""
+"""Maximum items on a page (vendor limit). A larger `PageSize` counts as this one: the vendor's
+helpers pass their own `limit` argument unchanged."""
 
 LARGEST_PAGE = 10**15 - 1
-"""The largest `Page`: the caller's own book-keeping."""
+"""Maximum `Page`, a number that only the client uses."""
 
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SIZE = re.compile(r"0*(?P<digits>[1-9][0-9]*)", re.ASCII)
@@ -35,12 +35,12 @@ _SIZE = re.compile(r"0*(?P<digits>[1-9][0-9]*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One page of a listing.
+    """A request for one page of a listing.
 
     Attributes:
-        size: what is listed on it, at most.
-        number: the caller's count of pages, from 0; nothing depends on it.
-        token: where it begins; None for the first page.
+        size: maximum items on the page.
+        number: the client's count of pages, from 0; nothing depends on it.
+        token: where the page begins; None for the first page.
     """
 
     size: int
@@ -49,7 +49,7 @@ class PageRequest:
 
     @classmethod
     def of(cls, query: bytes) -> PageRequest:
-        """The page that a query asks for; parameters of other names are ignored here.
+        """The page that a query asks for; other parameters are ignored here.
 
         Raises:
             Refusal: `INVALID_PAGE_SIZE`, `INVALID_PAGE_TOKEN` or, for `Page`, `INVALID_PARAMETER`.
@@ -70,10 +70,10 @@ class PageRequest:
         """The reply with a page.
 
         Args:
-            key: the name of what is listed.
-            url: of the whole list.
-            resources: what is on the page, as it is shown.
-            page: where it is.
+            key: the member that holds the items, like `documents`.
+            url: URL of the listing.
+            resources: the items as JSON values.
+            page: has the tokens of the previous and the next page.
         """
         return json_reply({key: resources, "meta": self.meta(key, url, page.previous, page.next)})
 
@@ -83,9 +83,9 @@ class PageRequest:
         """The `meta` of the reply.
 
         Args:
-            key: the name of what is listed.
-            url: of the whole list.
-            previous, following: tokens of those pages; None where there is none.
+            key: the member that holds the items, like `documents`.
+            url: URL of the listing.
+            previous, following: tokens of the adjacent pages; None without such a page.
         """
         return {
             "key": key,
@@ -116,7 +116,7 @@ def _size(text: str) -> int:
             f"PageSize must be a whole number from 1 on; above {LARGEST_SIZE} it is taken as "
             f"{LARGEST_SIZE}; {fields.show(text)} was given.",
         )
-    # By its length first: Python refuses to read a number of thousands of digits.
+    # Length first: `int` raises for a number of thousands of digits.
     digits = match["digits"]
     return LARGEST_SIZE if len(digits) > 3 else min(int(digits), LARGEST_SIZE)
 

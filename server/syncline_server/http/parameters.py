@@ -1,4 +1,4 @@
-"""The parameters of a create or an update, from whichever form they came in."""
+"""Parameters of a create or an update of a document, from a form or from JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SPELLINGS = {
     "Sid": "Sid",
     "sid": "Sid",
 }
-"""The vendor's parameters, and the names of the properties that they set."""
+"""Accepted spellings: the vendor's parameters, and the names of the properties that they set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Parameters:
     """Checked parameters; None for each that was not given.
 
     Attributes:
-        unique_name: what the new document is to be called.
+        unique_name: unique name of the new document.
         data: compact JSON within the limits.
-        ttl: seconds; 0 for "never expires".
-        sid: what the new document's SID is to be.
+        ttl: seconds; 0 means that the document never expires.
+        sid: SID of the new document.
     """
 
     unique_name: str | None
@@ -54,17 +54,17 @@ class Parameters:
     ) -> Parameters:
         """Check the fields of a form, or the members of a JSON object.
 
-        JSON null leaves `UniqueName` and `Ttl` out; for `Data` it is an error. An empty `Data` is
-        as if it were missing: that is what the vendor's helpers make of their language's null.
+        JSON null counts as missing for `UniqueName` and `Ttl`; for `Data` it is an error. An empty
+        `Data` counts as missing: the vendor's helpers send their language's null that way.
 
         Args:
             given: names and values, in their order.
-            data_limit: the largest document, in bytes.
-            is_strict: False ignores names that no parameter has.
+            data_limit: maximum bytes of a document.
+            is_strict: False ignores unknown names.
 
         Raises:
-            Refusal: with the code of the parameter that is wrong; `UNKNOWN_PARAMETER` for a name
-                that none has; `INVALID_PARAMETER` where one stands twice.
+            Refusal: with the code of the parameter that is wrong; `UNKNOWN_PARAMETER` for an
+                unknown name; `INVALID_PARAMETER` for a parameter given twice.
         """
         values = by_name(given, _SPELLINGS, is_strict=is_strict)
         name, ttl = values.get("UniqueName"), values.get("Ttl")
@@ -77,10 +77,10 @@ class Parameters:
         )
 
     def update(self, document: str, if_match: int | None, op: str | None) -> Set:
-        """The command that applies them to a document.
+        """The command that applies these parameters to a document.
 
         Raises:
-            Refusal: `NO_PARAMETERS`; `INVALID_PARAMETER` where they hold a SID.
+            Refusal: `NO_PARAMETERS`; `INVALID_PARAMETER` if a SID was given.
         """
         if self.sid is not None:
             raise Refusal(

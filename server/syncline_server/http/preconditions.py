@@ -1,4 +1,4 @@
-"""Headers that make a write conditional or repeatable."""
+"""Headers that make a request conditional (`If-Match`, `If-None-Match`) or safe to repeat."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .values import only
 
 __all__ = ["IfNoneMatch", "if_match", "if_none_match", "operation"]
 
-# RFC 9110, 8.8.3; the vendor's revisions stand bare.
+# RFC 9110, 8.8.3; the vendor sends revisions without quotes.
 _TAG = re.compile(r'[ \t]*(?:(?:W/)?"([^"]*)"|([0-9]+))[ \t]*')
 
 
 @dataclass(frozen=True, slots=True)
 class IfNoneMatch:
-    """What `If-None-Match` names: entity tags, weak ones too, or every one there is.
+    """The entity tags of `If-None-Match`, weak ones included, or `*`.
 
     Attributes:
         tags: without quotes; None for `*`.
@@ -30,15 +30,15 @@ class IfNoneMatch:
     tags: frozenset[str] | None
 
     def matches(self, tag: str) -> bool:
-        """True if what exists with this tag is among them."""
+        """True if `tag`, of an existing resource, is named."""
         return self.tags is None or tag in self.tags
 
 
 def if_match(headers: Headers) -> int | None:
-    """The revision that `If-Match` names; None without it, and for `*`, which every one matches.
+    """The revision that `If-Match` names; None without the header, and for `*`.
 
-    The vendor sends the revision bare; in the quotes of an entity tag it is the same. A list of
-    tags, or a weak one, does not name the one revision that a write can be conditional on.
+    The revision may stand in quotes, or without them as the vendor sends it. A list of tags and a
+    weak tag are refused: a write can be conditional on exactly one revision.
 
     Raises:
         Refusal: `INVALID_IF_MATCH`.
@@ -48,7 +48,7 @@ def if_match(headers: Headers) -> int | None:
 
 
 def if_none_match(headers: Headers) -> IfNoneMatch | None:
-    """What `If-None-Match` names, in one header or several; None without it.
+    """The tags of all `If-None-Match` headers; None without one.
 
     Raises:
         Refusal: `INVALID_IF_MATCH`.
@@ -75,6 +75,6 @@ def if_none_match(headers: Headers) -> IfNoneMatch | None:
 
 
 def operation(headers: Headers, name: str = "Idempotency-Key") -> str | None:
-    """The operation id in the header `name`, None without it. Raises `INVALID_PARAMETER`."""
+    """The operation id in the header `name`; None without it. Raises `INVALID_PARAMETER`."""
     value = only(headers.getlist(name), name, Code.INVALID_PARAMETER)
     return None if value is None else fields.operation(value, name)

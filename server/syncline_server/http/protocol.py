@@ -1,7 +1,8 @@
-"""HTTP under uvicorn: request heads bounded before they are buffered, bad ones answered in JSON.
+"""uvicorn's HTTP protocol with limits on heads and times, and refusals in JSON.
 
-Who sends a request too slowly is given up, and so is a reader that takes nothing: an event stream
-would wait for it for ever.
+Heads are counted while the parser reads them, before they are buffered. A client that sends a
+request too slowly is refused. A reader that takes nothing of a reply is disconnected: an event
+stream would wait for it permanently.
 """
 
 from __future__ import annotations
@@ -28,32 +29,32 @@ __all__ = ["BODY_PACE", "Limits", "http_protocol"]
 
 
 BODY_PACE = 16_384
-"""Bytes of a body that renew its time: who sends it byte by byte holds a request's place for ever,
-and a few hundred of that kind would keep everybody else out."""
+"""Bytes of a body that restart `body_timeout`. If one byte were enough, a few hundred clients that
+send byte by byte could occupy all of `max_requests` permanently."""
 
 
 class Alarm(Protocol):
-    """A call that is due."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """It is not made any more, and nothing of it stays."""
+        """Drop the call and every reference to its callback."""
 
 
 Timer = Callable[[float, Callable[[], None]], Alarm]
-"""Calls back in so many seconds."""
+"""Schedules a callback: seconds from now, callback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is given up beyond.
+    """Limits beyond which a request is refused or a connection closed.
 
     Attributes:
-        url: bytes in a URL, at most.
-        head: bytes in the URL and all headers, at most.
-        connections: those that a process may have, of any kind.
-        header_timeout: seconds until a head is complete; a new connection sends one at once.
-        body_timeout: seconds in which less than `BODY_PACE` of a body, and not its end, may come.
-        reader_timeout: seconds in which a reader may take nothing of a reply.
+        url: maximum bytes in a URL.
+        head: maximum bytes in the URL and all headers.
+        connections: maximum connections of one process, of any kind.
+        header_timeout: seconds for a complete head; for the first one, counted from the connect.
+        body_timeout: seconds in which `BODY_PACE` bytes of a body, or its end, must arrive.
+        reader_timeout: seconds after which a reader that took nothing of a reply is disconnected.
     """
 
     url: int
@@ -65,9 +66,10 @@ class Limits:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Refuses what no route can, and closes: the connection's next byte could mean anything.
+    """One HTTP connection. Refuses requests that the parser or a limit stops before any route.
 
-    Class attributes, set by `http_protocol`: as its arguments.
+    Each such refusal closes the connection: after an aborted parse nothing says where the next
+    request begins. `http_protocol` sets the class attributes.
     """
 
     limits: Limits
@@ -76,15 +78,16 @@ class HttpProtocol(HttpToolsProtocol):
     audit: Audit
     open_files: OpenFiles
 
-    # What is read at the moment, by the setting that bounds its time; None between requests.
+    # The setting that bounds the part being read, "header_timeout" or "body_timeout"; None between
+    # requests. `_since` is the loop time from which it counts.
     _reading: str | None = None
     _since = 0.0
     _alarm: Alarm | None = None
     _refusal: Refusal | None = None
     _head_size = 0
-    # What arrived since the parser last told of anything: it keeps a header until that is complete.
+    # Bytes fed since the parser's last callback: it buffers a header until that is complete.
     _kept_back = 0
-    # What came of the body since its time was last renewed.
+    # Bytes of the body since `_since`.
     _body_pace = 0
     _progress_check: asyncio.TimerHandle | None = None
 
@@ -121,7 +124,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn's, but without its lines: anybody can cause those, as often as he likes."""
+        """Feed the parser. Unlike uvicorn's version it logs nothing: any client could flood the log
+        with malformed requests."""
         self._kept_back += len(data)
         self._unset_keepalive_if_required()
         try:
@@ -132,19 +136,22 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
+        # A single endless header never reaches `on_header`, so `_count` does not see it.
         if self._kept_back > self.limits.head and not self.transport.is_closing():
             self._refusal = self._too_large()
             self.send_400_response(self._refusal.message)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand over the connection and the request; uvicorn's own way has it parsed again."""
+        """Hand the connection and the parsed request to the WebSocket protocol. uvicorn's version
+        writes the request out and has it parsed a second time."""
         self.connections.discard(self)
         make: Any = self.ws_protocol_class
         socket = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
         socket.connection_made(self.transport)
         socket.open(self.scope["method"], self.url, self.scope["http_version"], self.headers)
         self.transport.set_protocol(socket)
-        # Nothing of this protocol stays with the socket, nor waits for the collector of cycles.
+        # Free this protocol now: the timer and the parser refer to it, and the socket may stay open
+        # for days.
         self._end_watch()
         del self.parser
 
@@ -183,8 +190,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Of the head or, after a chunked body, of its trailer, which is dropped: a proxy that
-        takes care of the head passes whatever stands there."""
+        """Count a header, and keep it only if it belongs to the head.
+
+        Trailers of a chunked body are dropped: a proxy that filters the headers of the head passes
+        trailers unfiltered.
+        """
         self._count(len(name) + len(value) + len(b": \r\n"))
         if self._reading != "body_timeout":
             super().on_header(name, value)
@@ -197,7 +207,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer with the refusal that stopped the parser, or with the parser's complaint."""
+        """Answer with the refusal that stopped the parser, else with `msg`, and close."""
         refusal = self._refusal or Refusal(Code.BAD_REQUEST, msg)
         request_id = make_request_id()
         known = {
@@ -226,13 +236,15 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _should_upgrade(self) -> bool:
-        """Not while there are replies to come: they would go into the socket."""
+        """False while a pipelined request has no complete reply: its reply would be written into
+        the WebSocket."""
         is_idle = self.cycle is None or self.cycle.response_complete
         return is_idle and super()._should_upgrade()
 
     def _read(self, bound: str) -> None:
         self._reading, self._since, self._body_pace = bound, self.loop.time(), 0
-        # One alarm a connection at most, not one a request.
+        # One timer for the connection, not one for each request: `_check_reading` looks at
+        # `_since` when it fires, and schedules itself again for what is left.
         if self._alarm is None:
             self._watch_reading(self.limits.header_timeout)
 
@@ -249,6 +261,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._reading is None or self.transport.is_closing():
             return
         if self.flow.read_paused:
+            # We do not read now, so the client is not the slow side.
             self._since = self.loop.time()
         limit: float = getattr(self.limits, self._reading)
         left = self._since + limit - self.loop.time()
@@ -261,9 +274,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.meters.bounds[bound] += 1
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering and self.cycle.response_started:
-            self.transport.abort()
+            self.transport.abort()  # the reply has begun: a second one would land in its body
         elif self.scope is None:
-            self.transport.close()  # nothing was ever asked
+            self.transport.close()  # no request ever began
         else:
             self._refusal = Refusal(
                 Code.REQUEST_TIMEOUT, f"The request did not come within {limit:g} s."
@@ -271,7 +284,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.send_400_response(self._refusal.message)
 
     def _watch_progress(self) -> None:
-        """Until the reader has taken what waits; one that takes nothing of it is cut off."""
+        """Check after each `reader_timeout` that the write buffer shrank, until writing resumes;
+        abort the connection if it did not."""
         size = self.transport.get_write_buffer_size()
 
         def check() -> None:
@@ -294,12 +308,15 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(self._too_large())
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Stop the parser, which then asks for the reply."""
+        """Abort the parse from within a callback of the parser.
+
+        httptools turns the exception into `HttpParserError`; `data_received` then replies.
+        """
         self._refusal = refusal
         raise refusal
 
     def _too_large(self) -> Refusal:
-        """Counted as well."""
+        """Make the refusal and count it as a hit of `header_limit`."""
         self.meters.bounds["header_limit"] += 1
         return Refusal(
             Code.HEADERS_TOO_LARGE,
@@ -308,7 +325,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def http_protocol(limits: Limits, timer: Timer, meters: Meters, audit: Audit) -> type[HttpProtocol]:
-    """The class to give uvicorn as `http`."""
+    """The protocol class for uvicorn's `http` option."""
 
     class Bounded(HttpProtocol):
         pass

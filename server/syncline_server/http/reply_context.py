@@ -1,4 +1,4 @@
-"""Documents, services, permissions and API keys as REST v1 shows them."""
+"""JSON representations of documents, services, permissions and API keys in REST v1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ReplyContext:
-    """What the resources of one reply share: where they are, and whose."""
+    """The base URL, account and service that the resources of one reply share."""
 
     base_url: str
     account_sid: str
@@ -38,7 +38,7 @@ class ReplyContext:
 
     @classmethod
     def of(cls, request: Request, backend: Backend, workspace: Workspace) -> Self:
-        """Those of the reply to a request. Raises as `urls.base_url`."""
+        """The context of the reply to a request. Raises as `urls.base_url`."""
         return cls(
             urls.base_url(request, backend.settings.public_url),
             backend.authenticator.account_sid,
@@ -47,10 +47,9 @@ class ReplyContext:
 
 
 def document_resource(document: Document, where: ReplyContext) -> dict[str, Any]:
-    """The properties of the vendor's Document resource, and `updated_by`: who wrote last.
+    """The properties of the vendor's Document resource, and `updated_by`: the last writer.
 
-    `data` is left out where it is not known: in the answer to a repeated operation whose document
-    has moved on.
+    `data` is missing in the reply to a repeated operation if the document has changed since.
     """
     url = urls.document_url(where.base_url, where.service_sid, document.sid)
     resource: dict[str, Any] = {
@@ -98,9 +97,9 @@ def service_resource(service: Service, base_url: str, account_sid: str) -> dict[
 
 
 def key_resource(record: Record, base_url: str, account_sid: str) -> dict[str, Any]:
-    """The properties of an API key: never its secret.
+    """The properties of an API key, without its secret.
 
-    `configured` is true for a key of the server's own configuration, of which no more is known.
+    `configured` is true for a key of the server's configuration; it has no name and no date.
     """
     created = record.created_ms
     return {
@@ -117,7 +116,7 @@ def key_resource(record: Record, base_url: str, account_sid: str) -> dict[str, A
 def permission_resource(
     permission: Permission, where: ReplyContext, kind: str, object_url: str
 ) -> dict[str, Any]:
-    """The properties of the vendor's Permission resources; `kind` is that of the object."""
+    """The properties of the vendor's Permission resources; `kind` is the kind of the object."""
     return {
         "account_sid": where.account_sid,
         "service_sid": where.service_sid,

@@ -1,4 +1,4 @@
-"""JSON replies."""
+"""Replies in JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["json_reply"]
 def json_reply(
     content: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """`content` as JSON. Never cached: the next reader must see the next write."""
+    """`content` as JSON, marked `no-store`: a cached reply could hide a later write."""
     return Response(
         orjson.dumps(content),
         status,

@@ -1,6 +1,6 @@
-"""Paths as they were sent: a percent-encoded slash in a unique name stays within its segment.
+"""Routes that match the undecoded path, so that unique names may contain slashes.
 
-Starlette's own routes match the decoded path, where `a%2Fb` has become two segments.
+Starlette's own routes match the decoded path, in which `a%2Fb` has become two segments.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from .body import PATCH_TYPES
 __all__ = ["Endpoint", "Pattern", "Route", "decoded", "raw_path"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-"""What answers a request; the segments that the pattern names are in its `path_params`, decoded."""
+"""Answers a request; `path_params` has the decoded segments that the pattern names."""
 
 _LOGGED = {"service": "service", "document": "object"}
-"""Named segments, as logs call them."""
+"""Named segments that are logged, and their names in the log."""
 
 
 class Pattern:
-    """The form of a path, as in `/v1/Services/{service}`; a named segment is never empty."""
+    """A path pattern like `/v1/Services/{service}`; a named segment never matches ""."""
 
     def __init__(self, pattern: str) -> None:
         self._segments = [segment.encode() for segment in pattern.split("/")]
 
     def match(self, path: bytes) -> dict[str, bytes] | None:
-        """The segments that have names, as they were sent; None for a path of another form."""
+        """The named segments, still percent-encoded; None if the path does not match."""
         segments = path.split(b"/")
         if len(segments) != len(self._segments):
             return None
@@ -49,7 +49,7 @@ class Pattern:
 
 
 def decoded(named: Mapping[str, bytes]) -> dict[str, str]:
-    """Named segments without their percent-encoding; raises as `urlencoded.decode`."""
+    """Named segments, percent-decoded. Raises as `urlencoded.decode`."""
     return {
         name: urlencoded.decode(segment, f"The {name} in the path")
         for name, segment in named.items()
@@ -57,17 +57,17 @@ def decoded(named: Mapping[str, bytes]) -> dict[str, str]:
 
 
 class Route(BaseRoute):
-    """A path and what its methods do.
+    """A path with an endpoint for each method.
 
-    `HEAD` comes with `GET`, and `OPTIONS` with each; any other method is refused with 405 and the
-    `Allow` header.
+    `GET` also serves `HEAD`, and every route serves `OPTIONS`. Any other method is refused with 405
+    and the `Allow` header.
     """
 
     def __init__(self, pattern: str, endpoints: dict[str, Endpoint]) -> None:
         """
         Args:
-            pattern: as `Pattern` takes it.
-            endpoints: by method.
+            pattern: as for `Pattern`.
+            endpoints: the endpoint of each method.
         """
         self._pattern = Pattern(pattern)
         self._found = {"pattern": pattern}
@@ -104,6 +104,6 @@ class Route(BaseRoute):
 
 
 def raw_path(scope: Scope) -> bytes:
-    """The path as it was sent, without the query. (ASGI lets a server leave `raw_path` out.)"""
+    """The path as the client sent it, without the query. (`raw_path` is optional in ASGI.)"""
     raw: bytes | None = scope.get("raw_path")
     return raw if raw is not None else quote(scope["path"]).encode()

@@ -1,4 +1,4 @@
-"""Names that no parameter has: refused with the one that was meant, rather than ignored."""
+"""Refusals of unknown parameter names, with a suggestion of the parameter that was meant."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from . import urlencoded
 __all__ = ["PAGING", "check_query", "refuse_unknown"]
 
 PAGING = ("PageSize", "Page", "PageToken")
-"""Parameters of the query of a list."""
+"""Query parameters of a listing."""
 
 _IGNORED = ("HideExpired",)
-"""What helpers of the vendor have sent, and what changes nothing here."""
+"""Parameters that some of the vendor's helpers send and that have no effect here."""
 
 _LIKENESS = 0.75
-"""From 0 to 1: how much of a name must be that of a parameter, to be taken for it."""
+"""Similarity from 0 to 1 above which an unknown name counts as a misspelt parameter."""
 
 _SHOWN = 60
 
 
 def check_query(request: Request, known: Sequence[str] = ()) -> None:
-    """Refuse a query that means something else than it says.
+    """Refuse a query with misspelt or misplaced parameters.
 
-    A read ignores names that are like no parameter's, as a cache or a proxy may add them. A write
-    refuses them: they may have been meant for its body.
+    A read ignores names that resemble no parameter: a cache or a proxy may add them. A write
+    refuses every unknown name: it may have been meant for the body.
 
     Args:
-        known: the parameters that the query of a write may have.
+        known: query parameters that a write accepts.
 
     Raises:
         Refusal: `UNKNOWN_PARAMETER`; as `urlencoded.pairs`.
@@ -49,7 +49,7 @@ def check_query(request: Request, known: Sequence[str] = ()) -> None:
 
 
 def refuse_unknown(name: str, known: Iterable[str]) -> Refusal:
-    """The refusal of a name in a body; `known` are the parameters that it may hold."""
+    """The refusal of an unknown name in a body; `known`: the parameters that it accepts."""
     return _unknown(name, tuple(dict.fromkeys(known)), "the body", "")
 
 

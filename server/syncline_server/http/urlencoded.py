@@ -1,4 +1,4 @@
-"""Percent-encoded text of paths, queries and forms: what is malformed is refused, not guessed."""
+"""Decoding of percent-encoded paths, queries and forms; malformed text is refused, not guessed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from syncline_protocol.errors import Code, Refusal
 __all__ = ["FIELD_LIMIT", "decode", "pairs"]
 
 FIELD_LIMIT = 100
-"""Fields in a query or a form, at most; far more than any operation has."""
+"""Maximum fields in a query or a form; far more than any operation has."""
 
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def decode(encoded: bytes, what: str) -> str:
-    """The text behind percent-encoding; `what` names it in the error's sentence.
+    """The decoded text; `what` names it in error messages.
 
     Raises:
         Refusal: `BAD_REQUEST` where a percent sign is not followed by two hexadecimal digits, or
@@ -34,10 +34,10 @@ def decode(encoded: bytes, what: str) -> str:
 
 
 def pairs(encoded: bytes, what: str) -> list[tuple[str, str]]:
-    """The names and values of a query or a form, in their order; `+` is a blank.
+    """The names and values of a query or a form, in their order; `+` is a space.
 
     Raises:
-        Refusal: `BAD_REQUEST`, as `decode`, or for more than `FIELD_LIMIT` fields.
+        Refusal: `BAD_REQUEST` as `decode`, or for more than `FIELD_LIMIT` fields.
     """
     if encoded.count(b"&") >= FIELD_LIMIT:
         raise Refusal(Code.BAD_REQUEST, f"{what} has more than {FIELD_LIMIT} fields.")
@@ -45,10 +45,10 @@ def pairs(encoded: bytes, what: str) -> list[tuple[str, str]]:
 
 
 def _unquoted(encoded: bytes) -> bytes:
-    """Without percent-encoding, all of which is well-formed.
+    """`encoded` without percent-encoding, which must be well-formed.
 
-    Quoted-printable is the same with another sign, and is decoded in C: a Python loop over many
-    escapes would block the event loop.
+    Quoted-printable differs only in its escape sign, and Python decodes it in C: a Python loop over
+    many escapes would block the event loop.
     """
     if b"%" not in encoded:
         return encoded

@@ -1,4 +1,4 @@
-"""The absolute URLs in replies; the vendor's helpers follow them as they are."""
+"""The absolute URLs in replies; the vendor's helpers follow them unchanged."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = [
     "services_url",
 ]
 
-# A host name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port. A name may
-# have underscores, as those of containers do, and end with a dot.
+# A host name or an IPv4 address, or an IPv6 address in brackets; then an optional port. A name may
+# contain underscores, as container names do, and end with a dot.
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(
     rf"(?:(?P<name>{_LABEL}(?:\.{_LABEL})*\.?)|\[(?P<v6>[0-9A-Fa-f:.]{{2,45}})\])"
@@ -38,13 +38,13 @@ _LAST_PORT = 65_535
 
 
 def base_url(request: Request, public_url: str | None) -> str:
-    """Where callers reach this server, without a slash at the end.
+    """Base URL of this server, without a trailing slash.
 
     Args:
-        public_url: the setting; without it, what the request was addressed to.
+        public_url: the setting; if None, the scheme and `Host` of the request are used.
 
     Raises:
-        Refusal: `BAD_REQUEST` where that is needed and the `Host` header is missing or no host.
+        Refusal: `BAD_REQUEST` if `public_url` is None and the `Host` header is missing or invalid.
     """
     if public_url is not None:
         return public_url.rstrip("/")
@@ -52,7 +52,7 @@ def base_url(request: Request, public_url: str | None) -> str:
 
 
 def host_url(scheme: str, host: str) -> str:
-    """The URL of a host, with its port if it names one. Raises `BAD_REQUEST` for anything else."""
+    """The URL of a host with an optional port. Raises `BAD_REQUEST` if `host` is not valid."""
     if not _is_host(host):
         raise Refusal(
             Code.BAD_REQUEST,
@@ -69,7 +69,7 @@ def _is_host(host: str) -> bool:
     if match["v6"] is not None:
         return _is_address(match["v6"])
     name = match["name"].rstrip(".")
-    # What ends with a number is an address or, to a browser, no host at all.
+    # Browsers take a name whose last label is a number for an IPv4 address, or reject it.
     is_numeric = re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", name.rpartition(".")[2]) is not None
     return len(name) <= _NAME_LENGTH and (not is_numeric or _is_address(name))
 
@@ -83,45 +83,45 @@ def _is_address(text: str) -> bool:
 
 
 def keys_url(base: str) -> str:
-    """All API keys."""
+    """URL of all API keys."""
     return f"{base}/v1/Keys"
 
 
 def key_url(base: str, sid: str) -> str:
-    """One API key."""
+    """URL of one API key."""
     return f"{keys_url(base)}/{sid}"
 
 
 def services_url(base: str) -> str:
-    """All services."""
+    """URL of all services."""
     return f"{base}/v1/Services"
 
 
 def service_url(base: str, sid: str) -> str:
-    """One service."""
+    """URL of one service."""
     return f"{services_url(base)}/{sid}"
 
 
 def documents_url(base: str, service_sid: str) -> str:
-    """The documents of a service."""
+    """URL of the documents of a service."""
     return f"{service_url(base, service_sid)}/Documents"
 
 
 def document_url(base: str, service_sid: str, sid: str) -> str:
-    """One document."""
+    """URL of one document."""
     return f"{documents_url(base, service_sid)}/{sid}"
 
 
 def parked_webhooks_url(base: str, service_sid: str) -> str:
-    """The webhooks of a service that were given up."""
+    """URL of the parked webhooks of a service."""
     return f"{service_url(base, service_sid)}/ParkedWebhooks"
 
 
 def permissions_url(object_url: str) -> str:
-    """The permissions for an object."""
+    """URL of the permissions of an object."""
     return f"{object_url}/Permissions"
 
 
 def permission_url(object_url: str, identity: str) -> str:
-    """That of one identity."""
+    """URL of the permission of one identity."""
     return f"{permissions_url(object_url)}/{quote(identity, safe='@')}"

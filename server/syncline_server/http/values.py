@@ -1,4 +1,4 @@
-"""The values of parameters, where a caller could send several of one name."""
+"""Values of parameters and headers, with refusals of those that are given more than once."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ __all__ = ["by_name", "flag", "only", "query_value"]
 
 
 def only(values: Sequence[str], name: str, code: Code) -> str | None:
-    """The one value, None if there is none. Raises `code` for several: none is the right one."""
+    """The only value, or None without one. Raises `code` for several: no choice would be safe."""
     if len(values) > 1:
         raise Refusal(code, f"{name} must be given once; it was given {len(values)} times.")
     return values[0] if values else None
 
 
 def query_value(query: Sequence[tuple[str, str]], name: str, code: Code) -> str | None:
-    """The one value of a parameter of a query; as `only`."""
+    """The only value of a query parameter, as `only`."""
     return only([value for key, value in query if key == name], name, code)
 
 
 def by_name(
     given: Iterable[tuple[str, Any]], spellings: Mapping[str, str], *, is_strict: bool = True
 ) -> dict[str, Any]:
-    """Each parameter that was given, once.
+    """The given values by parameter.
 
     Args:
         given: names and values, in their order.
-        spellings: the parameter that each name means.
-        is_strict: False ignores names that no parameter has.
+        spellings: the parameter that each accepted name means.
+        is_strict: False ignores unknown names.
 
     Raises:
-        Refusal: `UNKNOWN_PARAMETER` for a name that no parameter has; `INVALID_PARAMETER` where
-            one stands twice.
+        Refusal: `UNKNOWN_PARAMETER` for an unknown name; `INVALID_PARAMETER` for a parameter given
+            twice.
     """
     values: dict[str, Any] = {}
     for spelling, value in given:
@@ -52,7 +52,7 @@ def by_name(
 
 
 def flag(value: Any, name: str) -> bool:
-    """A JSON boolean, or `true` or `false` as a form has it. Raises `INVALID_PARAMETER`."""
+    """A JSON boolean, or the text `true` or `false` of a form. Raises `INVALID_PARAMETER`."""
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     if not isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""What a caller may do with the objects of a service."""
+"""The objects of a service for one caller: rights, turns, patches and the work that they cost."""

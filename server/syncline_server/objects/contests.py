@@ -1,4 +1,7 @@
-"""Contests: clients that lost against each other, and whose turn it is (`turns`)."""
+"""Contests: the clients that contend for one object, and the state of the current turn (`turns`).
+
+`turns` describes how a turn moves from state to state.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ __all__ = ["Contender", "Contest"]
 
 @dataclass(slots=True, eq=False)
 class Contender:
-    """One that waits for a turn, or has it.
+    """A writer that waits for a turn or has it.
 
     Attributes:
-        client: None for a caller without a connection, who is known by the revision it was given.
-        identity: None for patches, which no identity's lapses concern.
+        client: None for a caller without a connection; only the revision that it was given
+            identifies it.
+        identity: None for a patch, which causes no lapses.
+        length: seconds that its turn lasts.
+        turn: True in its turn; False if it is answered without one (`Turns.hurry`).
     """
 
     client: object | None
@@ -31,21 +37,23 @@ class Contender:
 
 @dataclass(slots=True, eq=False)
 class Contest:
-    """Those who contend for one object.
+    """The writers that contend for one object.
 
     Attributes:
-        newest: the document as it was last seen.
-        holder: whose turn it is.
-        given: the revision that the holder was given: only a try with this one uses the turn.
-        is_given: True once the holder was answered in this turn; the turn is measured from there.
+        keys: service and address of the object, by SID and by unique name.
+        newest: the newest document that this process has seen.
+        holder: the contender that has the turn.
+        given: the revision that the holder received; only a write that names it uses the turn.
+        is_given: True once the holder received an answer in this turn; its time counts from there.
         is_used: True once the holder has tried with `given`.
-        is_trying: True while such a try is under way; the turn does not end meanwhile.
-        is_over: True if the time of the turn ran out during a try.
-        is_prolonged: True once the turn was made longer because the event loop was busy.
-        crowded: True once somebody had to wait, or the holder lost again: only then does the
-            turn keep other conditional writes waiting, so that a lone refusal costs nobody.
-        waiting: whose turn comes later.
-        divisor: of the length of turns: each that is not used halves the next one.
+        is_trying: True while such a try is under way; the timer does not end the turn meanwhile.
+        is_over: True if the turn's time ran out during a try.
+        is_prolonged: True once the turn was prolonged because the event loop was busy.
+        crowded: True once a second writer had to wait, or the holder lost again. Only then do other
+            conditional writes wait for the turn, so that a single refusal delays nobody.
+        waiting: the contenders that get the next turns, in order.
+        divisor: of a turn's length. Each unused turn doubles it, a success resets it.
+        timer: ends the turn; None in the contest's first turn until the holder has its answer.
     """
 
     keys: list[tuple[str, str]]
@@ -71,6 +79,6 @@ class Contest:
         return any(not each.turn.done() for each in self.waiting)
 
     def note_newest(self, seen: Document) -> None:
-        """Keep the document, if it is newer than what is known."""
+        """Keep the document if it is newer than `newest`, and not a write's answer without data."""
         if seen.data and seen.revision > self.newest.revision:
             self.newest = seen

@@ -1,4 +1,7 @@
-"""The documents of a service, in the hands of one caller: what every wire and route works with."""
+"""The documents of a service for one caller: the interface of every route and wire.
+
+It checks the caller's rights, grants and rate, and lets conditional writes take turns.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +44,21 @@ _Write = TypeVar("_Write", Set, Remove)
 
 
 class Workspace:
-    """One service's documents as one identity may use them.
+    """The documents of one service, for one identity.
 
-    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, and what it lists. `address`
-    is a SID or a unique name; a document that does not exist is `DOCUMENT_NOT_FOUND` or
-    `NAME_NOT_FOUND`, by the form of the address.
+    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, and the codes that it lists.
+    `address` is a SID or a unique name. A document that does not exist raises `DOCUMENT_NOT_FOUND`
+    or `NAME_NOT_FOUND`, by the form of the address.
 
-    Where the service has `acl_enabled` and the identity is limited, each method needs rights, which
-    the scripts in Redis check in the same step as they read or write: it raises `ACCESS_FORBIDDEN`.
-    So it does where there are grants and they do not give the right; both must allow.
+    Two checks can raise `ACCESS_FORBIDDEN`, and both must pass. Permissions: if the service has
+    `acl_enabled` and the caller is `limited`, the scripts in Redis check the identity's rights in
+    the same step as they read or write. Grants: if the token names any, they must include the
+    right.
 
     Attributes:
         allowance: the work that the caller may make the event loop do.
-        endpoint: names the connection that works with them; "" where there is none.
+        endpoint: name of the caller's connection, as webhooks report it; "" for none.
+        limited: True for a token holder, False for the account.
     """
 
     __slots__ = (
@@ -79,13 +84,14 @@ class Workspace:
         """The documents of the service with this SID or unique name, for this caller.
 
         Raises:
-            Refusal: there is no such service, or the caller's token is for another.
+            Refusal: no such service exists, or the caller's token is for another service.
         """
         about(identity=principal.identity, key=principal.key)
         found = await backend.services.find(service)
         own = (service,) if found is None else backend.services.addresses(found)
         if not principal.is_account and principal.service not in own:
-            # Whether there is such a service is nothing that the bearer may find out.
+            # Before the check that the service exists: a token holder must not be able to find out
+            # which other services exist.
             raise Refusal(
                 Code.SERVICE_FORBIDDEN, "The access token was issued for another service."
             )
@@ -111,8 +117,8 @@ class Workspace:
     ) -> None:
         """
         Args:
-            limited: True for the bearer of a token, False for who holds the account.
-            grants: what the token limits its bearer to; None where it names no limits.
+            limited: True for a token holder, False for the account.
+            grants: the limits that the token names; None if it names none.
         """
         self.service_sid = service_sid
         self.identity = identity
@@ -132,25 +138,28 @@ class Workspace:
         self.allowance = WorkAllowance(backend.work, pace, self._caller)
 
     def is_of(self, service: str) -> bool:
-        """Whether `service`, a SID or a unique name, means the service of these documents."""
+        """True if `service`, a SID or a unique name, means the service of these documents."""
         if service == self.service_sid:
             return True
         known = self._services.known(self.service_sid)
         return known is not None and service in self._services.addresses(known)
 
     def too_fast(self) -> Refusal | None:
-        """Count a request; why it is refused, if the identity makes too many. Not the account's."""
+        """Count a request. Returns the refusal if the identity makes too many, else None.
+
+        Requests of the account are not counted.
+        """
         return self._pace.refusal(self._caller) if self.limited else None
 
     @property
     def reader(self) -> str | None:
-        """The identity that needs the right to read what it hears of; None if it needs none."""
+        """The identity whose right to read is checked before it receives events; None for none."""
         service = self._services.known(self.service_sid) if self.limited else None
         return self.identity if service is not None and service.acl_enabled else None
 
     @property
     def _webhooks(self) -> str:
-        """What a write does to the queue of webhooks."""
+        """What a write adds to the queue of webhooks, for document.lua."""
         return hook(
             self._services.known(self.service_sid),
             self._settings.webhook_queue_limit,
@@ -160,22 +169,23 @@ class Workspace:
 
     @property
     def is_scoped(self) -> bool:
-        """True where grants limit the caller."""
+        """True if grants limit the caller."""
         return self._scope is not None
 
     def may_read(self, name: str | None) -> bool:
-        """Whether grants let the document of that unique name be read; None for one without."""
+        """True if grants allow reading the document with that unique name; None for no name."""
         return self._scope is None or self._scope.allows(name, Right.READ)
 
     async def get(self, address: str) -> Document:
-        """The newest state; needs the right to read."""
+        """The newest state; requires the right to read."""
         return await self._existing(address, await self._needs(Right.READ, address))
 
     async def page(self, size: int, token: str | None) -> Page[Document]:
         """At most `size` documents (`Listing.page`); raises `INVALID_PAGE_TOKEN`.
 
-        Nobody limited may list where permissions count: it would show what they may not read. Nor
-        may who is granted less than to read all, those without a name among them.
+        A list would show documents that the caller may not read. So a token holder may not list
+        where permissions are checked, nor with grants that do not include reading all documents,
+        those without a name among them.
         """
         if await self._needs(Right.READ, None) is not None:
             raise forbidden()
@@ -184,10 +194,13 @@ class Workspace:
     async def find_or_create(
         self, name: str | None, data: bytes, ttl: int | None, op: str | None
     ) -> tuple[Written, bool]:
-        """The document of that name, made if there was none; and whether it was made.
+        """Find the document with that name, or create it.
 
-        One that is found needs the right to read; making one needs none, and gives all. Grants must
-        let it be read in either case, and written to be made.
+        Finding requires the right to read. Creating requires no right, and gives the creator all.
+        Grants must allow reading in either case, and writing to create.
+
+        Returns:
+            the document, and True if it was created.
         """
         needs = await self._needs(Right.READ, name)
         if self._scope is not None and not self._scope.allows(name, Right.WRITE):
@@ -205,9 +218,10 @@ class Workspace:
         *,
         to_open: bool = False,
     ) -> Written:
-        """A new document; raises `NAME_TAKEN`. Needs no right, and gives all.
+        """Create a document; raises `NAME_TAKEN`. Requires no right, and gives the creator all.
 
-        Grants must let it be written, and read where it is `to_open`.
+        Args:
+            to_open: True if the caller opens it too. Grants must allow writing, and then reading.
         """
         granted = Right.READ | Right.WRITE if to_open else Right.WRITE
         needs = await self._needs(Right.NONE, name, granted)
@@ -221,10 +235,10 @@ class Workspace:
     async def create_as(
         self, sid: str, name: str | None, data: bytes, ttl: int | None, op: str | None
     ) -> Written:
-        """A new document under a SID that the caller chose; for the account alone.
+        """Create a document under a SID that the caller chose; only for the account.
 
         Raises:
-            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token.
+            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token holder.
         """
         if self.limited:
             raise sid_forbidden()
@@ -239,14 +253,16 @@ class Workspace:
         client: Client | None = None,
         writing: AbstractContextManager[None] | None = None,
     ) -> Written:
-        """Replace the data, the expiry or both, in turn with rivals; needs the right to write.
+        """Replace the data, the expiry or both, in turn with rivals; requires the right to write.
 
         Args:
-            client: stands for the caller in its turns (`Turns`); None for one without a connection.
-            writing: entered around the commit alone, and left with its refusal.
+            client: the caller's connection (`Turns`); None for a caller without one.
+            writing: a context that is entered for the commit only, not for the wait for a turn; its
+                exit sees the commit's refusal.
 
         Raises:
-            Refusal: `REVISION_MISMATCH`; without the document where the right to read is missing.
+            Refusal: `REVISION_MISMATCH`; without the document if the caller lacks the right to
+                read.
         """
         return await self._write(command, client, writing, self._set)
 
@@ -271,18 +287,19 @@ class Workspace:
         return await self._with_data(written)
 
     async def patch(self, command: Patch, client: Client | None = None) -> Written:
-        """Apply a patch to the newest data, again where another writer was quicker.
+        """Apply a patch to the newest data, and once more each time another writer was quicker.
 
-        Needs the rights to read and to write: whether a patch fits tells what the data is.
+        Requires the rights to read and to write: that a patch fits reveals what the data is.
 
         Raises:
-            Refusal: `CONFLICT` where it does not fit; `TOO_LARGE`; `REVISION_MISMATCH` with
-                `if_match`; `TOO_MANY_REQUESTS` where others were quicker every time.
+            Refusal: `CONFLICT` if the patch does not fit the data; `TOO_LARGE`;
+                `REVISION_MISMATCH` with `if_match`; `TOO_MANY_REQUESTS` if other writers were
+                quicker every time.
         """
         needs = await self._needs(Right.READ | Right.WRITE, command.document)
         check_size(command.body, self._settings.patch_steps)
         self.allowance.take(work_of_patch(command.body))
-        # A turn that the client has would only keep its own patch waiting.
+        # The patch would wait for the client's own turn, if it has one (`wait_to_patch`).
         self._turns.give_up(self.service_sid, command.document, client)
         written = await self._patch_batcher.patch(
             self.service_sid, command, self.identity, needs, self._webhooks
@@ -291,11 +308,12 @@ class Workspace:
         return await self._with_data(written)
 
     async def advance(self, sid: str, held: int) -> Document:
-        """The newest state, at a revision beyond the one that a client holds.
+        """The newest state, at a revision beyond `held`, the one that a client has.
 
-        A failover of Redis can lose the last writes; who was told of them must not take the stored
-        state for an old one. Revisions that no server can have given are ignored; so are all where
-        rights are checked, since it is a write that a mere reader could ask for.
+        A failover of Redis can lose the last writes. A client that received one of them would
+        ignore the stored state as older, so the stored state gets a newer revision. Revisions that
+        no server can have given are ignored. Where rights or grants are checked, `held` is ignored
+        altogether: advancing is a write, and a caller with the right to read could ask for it.
         """
         is_checked = await self._needs(Right.READ, sid) is not None or self.is_scoped
         if is_checked:
@@ -308,7 +326,7 @@ class Workspace:
         client: Client | None = None,
         writing: AbstractContextManager[None] | None = None,
     ) -> Written:
-        """End the document; needs the right to manage. Arguments and errors as of `set`."""
+        """Remove the document; requires the right to manage. Arguments and errors as of `set`."""
         return await self._write(command, client, writing, self._remove)
 
     async def _remove(self, command: Remove) -> Written:
@@ -346,25 +364,29 @@ class Workspace:
             except Refusal as refusal:
                 if refusal.document is None:
                     raise
+                # Blocks until the caller's turn, in which rivals write: `newest` may be another
+                # document than that of the refusal.
                 newest = await attempt.lost(refusal.document)
                 if newest is refusal.document:
                     raise
                 raise await self._mismatch(command, newest) from None
+            # Before the reply is sent: the next contender receives this document.
             attempt.won(written.document if isinstance(command, Set) else None)
         return written
 
     async def _mismatch(self, command: Set | Remove, newest: Document) -> Refusal:
-        """The refusal of a write that lost, with the document as it is when the turn has come."""
+        """The refusal of a write that lost, with the newest document in the caller's turn."""
         try:
             if self.reader is not None or self.is_scoped:
-                # The right to read may have gone meanwhile.
+                # Promise 6: `newest` was read for a rival, and the caller's right to read may have
+                # been revoked during the wait. Read it again with the caller's rights.
                 newest = await self.get(newest.sid)
         except Refusal as gone:
             return gone
         return mismatch(command.if_match, newest)
 
     async def _with_data(self, written: Written) -> Written:
-        """Fill in the data that only Redis knows, where it is still that revision's."""
+        """Fill in the data from Redis if the document is still at the revision of the write."""
         if written.document.data:
             return written
         try:
@@ -372,7 +394,7 @@ class Workspace:
         except Refusal as refusal:
             if refusal.code.retry:
                 raise
-            return written  # it is gone, or not for this identity to read
+            return written  # removed meanwhile, or this identity may not read it
         if newest.revision != written.document.revision:
             return written
         return replace(written, document=newest)
@@ -381,13 +403,16 @@ class Workspace:
         return self._scope is None or self._scope.shows(address)
 
     def _visible(self, refusal: Refusal, command: Set | Remove) -> Refusal:
-        """Without the newest document, where grants do not let it be read."""
+        """The refusal without the newest document, if grants do not allow reading it."""
         if refusal.document is None or self._shows(command.document):
             return refusal
         return mismatch(command.if_match, None)
 
     async def _found(self, name: str | None, needs: Right | None) -> Document:
-        """The document of that name; whoever may not make one is refused where there is none."""
+        """The document with that name, for a caller that may not create one.
+
+        Raises `ACCESS_FORBIDDEN` if there is none.
+        """
         document = None
         if name is not None:
             document = await self._documents.get(self.service_sid, name, self.identity, needs)
@@ -404,13 +429,18 @@ class Workspace:
     async def _needs(
         self, right: Right, address: str | None, granted: Right | None = None
     ) -> Right | None:
-        """What the scripts have to check; None where all may do all.
+        """Check the grants, and return the rights that the scripts must check.
 
-        `granted` is what grants must give, where that is not `right`.
+        Args:
+            address: the document; None for all documents, or one without a name.
+            granted: the rights that grants must include, if not `right`.
+
+        Returns:
+            `right`, or None where permissions are not checked.
 
         Raises:
-            Refusal: `SERVICE_NOT_FOUND`, once the service is deleted; `ACCESS_FORBIDDEN`, or
-                `DOCUMENT_NOT_FOUND`, by the grants.
+            Refusal: `SERVICE_NOT_FOUND` once the service is deleted; `ACCESS_FORBIDDEN` or
+                `DOCUMENT_NOT_FOUND` from the grants.
         """
         if not self.limited:
             return None

@@ -1,7 +1,7 @@
-"""JSON patches (RFC 6902), applied in place to a value that was parsed once.
+"""JSON patches (RFC 6902), applied in place to a parsed JSON value.
 
-An operation costs the steps of its pointers, and the size of what it brings or copies; nothing else
-of the value is looked at.
+The cost of an operation is the steps of its pointers and the size of the value that it adds or
+copies. It does not touch the rest of the data.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ MEMBERS = {
     "replace": ("value",),
     "test": ("value",),
 }
-"""The members that an operation needs beside `op` and `path` (section 4), by `op`."""
+"""The members that each operation needs besides `op` and `path` (section 4), by `op`."""
 
 POINTER_STEPS = 8
-"""Steps of a pointer beside one for each of its names: about what the two cost."""
+"""Fixed cost of a pointer, in steps; each of its names adds one step."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
-"""Of an array. No array has as many elements as an index with more digits names."""
+"""An array index. No array is so long that its indexes have more digits."""
 
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 
 _END = "-"
-"""The element after an array's last one."""
+"""The place after an array's last element."""
 
 Pointer = list[str]
-"""The names that lead to a place; none of them lead to the whole."""
+"""The names on the way to a place; an empty list means the whole value."""
 
 
 class Misfit(Exception):
@@ -57,7 +57,7 @@ class Misfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation; `source` is its `from`, `value` None where it has none."""
+    """One operation; `source` is its `from` (empty if it has none), `value` may be None."""
 
     verb: str
     path: Pointer
@@ -65,16 +65,19 @@ class Operation:
     value: Any
 
     def apply(self, root: Any) -> Any:
-        """The value from now on: `root`, which is changed, or another one.
+        """Apply the operation.
+
+        Returns:
+            the new value: `root`, changed in place, or another one that replaces it.
 
         Raises:
-            Misfit: it does not fit; `root` may have lost what was to be moved.
+            Misfit: the operation does not fit; a failed move may have removed its source already.
         """
         return _APPLY[self.verb](root, self)
 
 
 def parse_pointer(text: str) -> Pointer:
-    """The names in a JSON pointer (RFC 6901). Raises `ValueError` for what is none."""
+    """The names in a JSON pointer (RFC 6901). Raises `ValueError` for any other text."""
     first, *names = text.split("/")
     if first:
         raise ValueError("a pointer is empty, or begins with a slash")
@@ -86,7 +89,7 @@ def parse_pointer(text: str) -> Pointer:
 
 
 def parent_of(root: Any, pointer: Pointer) -> Any:
-    """The container of the place that a pointer with names leads to. Raises `Misfit`."""
+    """The container of the place that a non-empty pointer leads to. Raises `Misfit`."""
     target = root
     for name in pointer[:-1]:
         if isinstance(target, dict) and name in target:
@@ -99,14 +102,14 @@ def parent_of(root: Any, pointer: Pointer) -> Any:
 
 
 def index_of(name: str, length: int) -> int:
-    """The index that a name is, below `length`. Raises `Misfit`."""
+    """A pointer's name as an array index below `length`. Raises `Misfit`."""
     if not _INDEX.fullmatch(name) or int(name) >= length:
         raise Misfit
     return int(name)
 
 
 def copied(value: Any) -> Any:
-    """A copy that shares no container with the value. Raises `Misfit` for what is far too deep."""
+    """A copy that shares no container with the value. Raises `Misfit` if nested too deeply."""
     if not isinstance(value, dict | list):
         return value
     try:
@@ -116,7 +119,7 @@ def copied(value: Any) -> Any:
 
 
 def found(root: Any, pointer: Pointer) -> Any:
-    """What is at a place that must be there."""
+    """The value at a place. Raises `Misfit` if the place does not exist."""
     if not pointer:
         return root
     parent, last = parent_of(root, pointer), pointer[-1]
@@ -128,7 +131,7 @@ def found(root: Any, pointer: Pointer) -> Any:
 
 
 def _put(root: Any, pointer: Pointer, value: Any) -> Any:
-    """Add a value, as `add` does."""
+    """Add a value at a place, as the operation `add` does."""
     if not pointer:
         return value
     parent, last = parent_of(root, pointer), pointer[-1]
@@ -143,7 +146,7 @@ def _put(root: Any, pointer: Pointer, value: Any) -> Any:
 
 
 def _add(root: Any, operation: Operation) -> Any:
-    # A later operation may change the value, and the patch may be applied again.
+    # A copy: later operations may change the value, and the same patch may be applied again.
     return _put(root, operation.path, copied(operation.value))
 
 
@@ -205,9 +208,9 @@ _APPLY: dict[str, Callable[[Any, Operation], Any]] = {
 
 
 def _are_equal(first: Any, second: Any) -> bool:
-    """As section 4.6 has it: numbers by value, `true` and `false` to themselves alone."""
+    """Equality of section 4.6: numbers by value; `true` and `false` equal no number."""
     if first != second:
-        return False  # Python takes more for equal, and never less
+        return False  # what Python finds unequal is unequal in JSON; it finds True equal to 1
     try:
         texts = orjson.dumps(first), orjson.dumps(second)
     except orjson.JSONEncodeError:
@@ -218,7 +221,7 @@ def _are_equal(first: Any, second: Any) -> bool:
 
 
 def _are_strictly_equal(first: Any, second: Any) -> bool:
-    """Of two that Python takes for equal."""
+    """`_are_equal` for two values that Python finds equal."""
     if isinstance(first, dict):
         return all(_are_strictly_equal(value, second[key]) for key, value in first.items())
     if isinstance(first, list):

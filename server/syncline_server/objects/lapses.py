@@ -1,4 +1,4 @@
-"""Turns that identities let go by, which earns them no more turns for a while."""
+"""Lapses: turns that an identity did not use. After too many it earns no turns for a while."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from dataclasses import dataclass, field
 __all__ = ["LAPSES_LIMIT", "LAPSE_MEMORY", "Lapses"]
 
 LAPSES_LIMIT = 2
-"""Lapsed turns within `LAPSE_MEMORY` after which an identity earns no turn."""
+"""Lapses after which an identity earns no turn."""
 
 LAPSE_MEMORY = 60.0
 """Seconds from an identity's last lapse until its lapses are forgotten."""
 
 STALL = 0.25
-"""Seconds in which an identity's lapses count once: their machine may have paused."""
+"""Seconds within which several lapses of an identity count as one: its machine may have paused."""
 
 LATE = 1.0
-"""Seconds within which a client that missed its turn can come back without a lapse."""
+"""Seconds within which a client that missed its turn can still try and have the lapse removed."""
 
 POINTS = 4
-"""Points of a lapse. Each write that succeeds in a contest for the same object takes off one."""
+"""Points of a lapse. Each write that succeeds in a contest for the same object removes one."""
 
 IDENTITIES_LIMIT = 10_000
-"""Identities remembered; beyond, the one whose last lapse is oldest is forgotten."""
+"""Identities remembered; beyond that, the one whose last lapse is oldest is dropped."""
 
 
 @dataclass(slots=True)
 class _Record:
-    """An identity's lapses: points by object, and the last turn that it missed."""
+    """An identity's lapses.
+
+    Attributes:
+        points: by the SID of the object.
+        lapsed_at: time of the last lapse.
+        missed: object and revision of the last missed turn; None once the client came back.
+    """
 
     points: dict[str, int] = field(default_factory=dict)
     lapsed_at: float = float("-inf")
@@ -38,7 +44,7 @@ class _Record:
 
 
 class Lapses:
-    """The lapses of one process, by identity: a new connection does not shed them."""
+    """The lapses in one process, by identity, so that a new connection does not erase them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -48,9 +54,9 @@ class Lapses:
         return len(self._records)
 
     def add(self, identity: Hashable, sid: str, given: int) -> None:
-        """The identity let a turn at an object go by, for which others waited.
+        """Record that the identity did not use a turn while others waited for one.
 
-        `given` is the revision with which it could have tried.
+        `given` is the revision that its try should have named.
         """
         record = self._record(identity) or _Record()
         now = self._clock()
@@ -64,7 +70,7 @@ class Lapses:
                 self._records.popitem(last=False)
 
     def come_late(self, identity: Hashable, sid: str, if_match: int) -> None:
-        """The identity tries to write: perhaps what it should have tried in its turn."""
+        """Remove the last lapse if this write is the missed try, at most `LATE` seconds later."""
         record = self._record(identity)
         if record is not None and record.missed == (sid, if_match):
             record.missed = None
@@ -72,9 +78,9 @@ class Lapses:
                 self._forgive(identity, sid, POINTS)
 
     def forgive(self, identity: Hashable, sid: str) -> None:
-        """The identity has written an object in a contest.
+        """Remove one point, because the identity has written the object in a contest.
 
-        That makes up for lapses at the same object alone: a contest can be staged at another.
+        Only points of the same object: a client could stage a contest for an object of its own.
         """
         self._forgive(identity, sid, 1)
 

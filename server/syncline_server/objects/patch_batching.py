@@ -1,8 +1,8 @@
-"""Patches of one document that wait in this process, committed together.
+"""Batching of patches: the patches of one document that wait in this process share a commit.
 
-What was applied in turn is stored once, with one event; each writer gets its own answer, with the
-state that its patch made and a revision of its own. So a hot counter costs a commit for all that
-wait, not one for each.
+They are applied one after the other, and the result is stored once, with one event. Each writer
+gets an answer of its own: the state that its patch made, and a revision of its own. So a hot
+counter costs one commit for all waiting patches, not one for each.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["PatchBatcher"]
 
 STEPS_LIMIT = 256
-"""Patches that are committed together, at most; the rest go with the next commit."""
+"""Patches in one commit, at most; the rest go into the next commit."""
 
 STEPS_BYTES = 512 * 1024
-"""Bytes of the states that they make, at most, so that large documents hold up nobody else."""
+"""Bytes of all states that one batch makes, at most, so that large documents do not block the
+event loop."""
 
 NEVER = 0
 """A revision that no document has."""
@@ -44,7 +45,13 @@ NEVER = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PatchRequest:
-    """A patch that waits for its answer."""
+    """A patch that waits for its answer.
+
+    Attributes:
+        webhooks: as `webhooks.hook` returns it.
+        answer: receives the result; cancelled when its caller no longer waits.
+        cause: trace of the request; None without tracing.
+    """
 
     command: Patch
     who: str
@@ -55,19 +62,21 @@ class _PatchRequest:
     fingerprint: str
 
     def goes_with(self, other: _PatchRequest) -> bool:
-        """True if both can be in one commit."""
-        # The script checks the rights of one identity.
+        """True if both patches can be in one commit."""
+        # document.lua checks the rights of one identity, and queues one webhook, for all steps. A
+        # patch with a TTL or an If-Match must be committed alone: both are the commit's, not a
+        # step's.
         same = self.needs == other.needs and (self.needs is None or self.who == other.who)
         return same and self.is_plain and other.is_plain and self.is_told == other.is_told
 
     @property
     def operation(self) -> tuple[str, str | None]:
-        """What a repetition of it has too."""
+        """Identity and operation id: a repetition has the same."""
         return self.who, self.command.op
 
     @property
     def is_told(self) -> str:
-        """Whether webhooks tell of it; all but the endpoint."""
+        """`webhooks` without the endpoint: equal for requests that queue the same webhooks."""
         return self.webhooks.rpartition(" ")[0]
 
     @property
@@ -76,7 +85,7 @@ class _PatchRequest:
 
 
 class PatchBatcher:
-    """The patches of one process, in turn for each document."""
+    """The patches of one process: for each document one task, which commits them in batches."""
 
     def __init__(
         self,
@@ -102,15 +111,16 @@ class PatchBatcher:
         needs: Right | None,
         webhooks: str = "",
     ) -> Written:
-        """Apply a patch to the newest data, again where another writer was quicker.
+        """Apply a patch to the newest data, and once more each time another writer was quicker.
 
         Returns:
-            the document as the patch made it; its `data` is `b""` where the patch was applied
+            the document as the patch made it; its `data` is `b""` if the patch had been applied
             before.
 
         Raises:
-            Refusal: `CONFLICT` where it does not fit; `TOO_LARGE`; `REVISION_MISMATCH` with
-                `if_match`; `TOO_MANY_REQUESTS` where others were quicker every time.
+            Refusal: `CONFLICT` if the patch does not fit the data; `TOO_LARGE`;
+                `REVISION_MISMATCH` with `if_match`; `TOO_MANY_REQUESTS` if other writers were
+                quicker every time.
         """
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
@@ -121,14 +131,14 @@ class PatchBatcher:
             self._waiting[key].append(waiting)
         else:
             self._waiting[key] = deque([waiting])
-            # A task of its own: what waits must not end with the client that came first.
+            # A separate task: if the first client disconnects, the others' patches must go on.
             task = asyncio.create_task(self._work(key))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await waiting.answer
 
     async def _work(self, key: tuple[str, str]) -> None:
-        """Commit what waits until nothing does."""
+        """Commit the waiting patches of one document until none is left."""
         queue = self._waiting[key]
         worker = _DocumentBatch(
             self._documents, self._turns, self._work_queue, self._settings, *key
@@ -142,6 +152,8 @@ class PatchBatcher:
                     with self._traces.because_of([waiting.cause for waiting in group]):
                         await worker.carry_out(group)
         finally:
+            # No await lies between the empty queue above and this line, so `patch` cannot add a
+            # request to a queue that no task empties.
             del self._waiting[key]
             for waiting in queue:
                 waiting.answer.cancel()
@@ -152,17 +164,19 @@ def _next_group(queue: deque[_PatchRequest], limit: int) -> list[_PatchRequest]:
     operations = {group[0].operation}
     while queue and len(group) < limit and queue[0].goes_with(group[0]):
         if queue[0].operation in operations and queue[0].command.op is not None:
-            break  # a repetition, which must find the first one applied
+            # A repetition of a patch in this group. In a later commit, document.lua finds the
+            # operation id and repeats the first answer.
+            break
         group.append(queue.popleft())
         operations.add(group[-1].operation)
     return [waiting for waiting in group if not waiting.answer.done()]
 
 
 class _DocumentBatch:
-    """Commits the patches of one document while some wait.
+    """Commits batches of patches of one document while patches wait.
 
-    It remembers what it wrote, so that the next group needs no look first; that it is still the
-    newest is for the commit to find out.
+    `_newest` is the document after the last batch, so the next one needs no read first. If another
+    process has written meanwhile, the commit is refused with the newest state and tried again.
     """
 
     def __init__(
@@ -186,12 +200,13 @@ class _DocumentBatch:
 
     @property
     def steps_limit(self) -> int:
-        """How many patches may be committed together."""
+        """Patches that the next commit may hold, by the size of the document."""
         largest = self._limit if self._newest is None else len(self._newest.data)
         return max(1, min(STEPS_LIMIT, STEPS_BYTES // (largest + 1)))
 
     async def carry_out(self, group: list[_PatchRequest]) -> None:
-        """Answer each of a group, together where that can be."""
+        """Answer each request of a group: in one commit if possible, else one by one."""
+        # Before the document is read: a client in its turn writes first, so that neither loses.
         await self._turns.wait_to_patch(self._service_sid, self._address, self)
         try:
             left = await self._together(group) if len(group) > 1 else group
@@ -205,7 +220,12 @@ class _DocumentBatch:
             self._turns.end_patch(self._service_sid, self._address, self, self._newest)
 
     async def _together(self, group: list[_PatchRequest]) -> list[_PatchRequest]:
-        """Answer those whose patches fit in turn; returns the others."""
+        """Commit the patches that fit, in one commit, and answer them.
+
+        Returns:
+            the requests without an answer, to be carried out one by one. It is the whole group if
+            one operation id was committed before, or the document does not exist.
+        """
         for _ in range(self._attempts):
             try:
                 document = self._newest or await self._existing(group[0])
@@ -225,9 +245,12 @@ class _DocumentBatch:
             except Refusal as refusal:
                 self._newest = refusal.document
                 if refusal.code.retry:
-                    raise  # it may have been applied: trying again could apply it twice
+                    raise  # the commit may have been applied: a second one could apply it twice
                 if refusal.document is None:
-                    break  # each finds out for itself, and what its operation id says of it
+                    # Not a lost race. Each request must get its own error, or the first answer if
+                    # its operation id was applied before.
+                    break
+                # Lost the race: apply the patches to the newest state and commit once more.
             else:
                 self._newest = answers[-1].document
                 for waiting, written in zip(fitting, answers, strict=True):
@@ -239,7 +262,11 @@ class _DocumentBatch:
     async def _steps(
         self, data: bytes, group: list[_PatchRequest]
     ) -> tuple[list[Step], list[_PatchRequest], list[_PatchRequest]]:
-        """What a group makes of the data, whose patches that are, and whose do not fit."""
+        """Apply the patches of a group one after the other.
+
+        Returns:
+            the steps to commit, their requests, and the requests whose patches do not fit.
+        """
         steps: list[Step] = []
         fitting: list[_PatchRequest] = []
         others: list[_PatchRequest] = []
@@ -254,7 +281,7 @@ class _DocumentBatch:
         return steps, fitting, others
 
     async def _patched(self, data: bytes, command: Patch) -> bytes:
-        """The data as a patch makes it, once the event loop has time for that."""
+        """Apply a patch to the data, once the event loop has time for the work."""
         await self._work.turn(work_of_patch(command.body) + work_on_data(len(data)))
         return patched(data, command.body, self._limit, self._steps_limit)
 
@@ -262,7 +289,8 @@ class _DocumentBatch:
         try:
             written = await self._retry(waiting)
         except Refusal:
-            # What was applied before need not fit again, nor the document be there still.
+            # A repetition may be refused for what its first attempt did: the patch no longer fits
+            # the data, or the document is removed. Its operation id gives the first answer.
             first = await self._first_answer(waiting)
             if first is None:
                 raise
@@ -271,6 +299,8 @@ class _DocumentBatch:
         return written
 
     async def _retry(self, waiting: _PatchRequest) -> Written:
+        # Another process can write between the read and the commit. The commit's If-Match is the
+        # revision that was read, so a lost race is refused and cannot overwrite that write.
         document = await self._existing(waiting)
         for _ in range(self._attempts):
             try:
@@ -278,7 +308,8 @@ class _DocumentBatch:
             except Refusal as refusal:
                 if refusal.document is None or waiting.command.if_match is not None:
                     raise
-                # Tried again without a pause, in which the document would only become an old one.
+                # No pause: the document in the refusal is the newest now, and less so with each
+                # millisecond.
                 document = refusal.document
         raise Refusal(
             Code.TOO_MANY_REQUESTS,
@@ -302,14 +333,16 @@ class _DocumentBatch:
             waiting.fingerprint,
         )
         if written.repeated:
-            # The data that this attempt computed is not what the first one wrote.
+            # `set` filled in the data that this attempt computed; the first attempt's may differ.
             written = replace(written, document=replace(written.document, data=b""))
         return written
 
     async def _first_answer(self, waiting: _PatchRequest) -> Written | None:
-        """The answer to this operation when it was applied before; None if it was not."""
+        """The answer to this operation if it was applied before; None if it was not."""
         if waiting.command.op is None:
             return None
+        # document.lua looks up the operation id before it compares the revision. Without a record
+        # of it, the If-Match `NEVER` makes sure that nothing is written.
         try:
             return await self._documents.set(
                 self._service_sid,
@@ -325,7 +358,7 @@ class _DocumentBatch:
             )
         except Refusal as refusal:
             if refusal.code.retry or refusal.code is Code.CONFLICT:
-                raise  # CONFLICT: its operation id was used for another request
+                raise  # CONFLICT: the operation id was used for another request
             return None
 
     async def _existing(self, waiting: _PatchRequest) -> Document:

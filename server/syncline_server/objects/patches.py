@@ -1,6 +1,6 @@
-"""Patches: changes to a document's data by a rule (docs/protocol.md, section 3).
+"""Patches of a document's data: merge, JSON patch, increment (docs/protocol.md, section 3).
 
-Pure functions. Whatever a stranger's patch holds, it ends as new data or as a `Refusal`.
+Pure functions. Every patch, however malformed, ends as new data or as a `Refusal`.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ STEPS_LIMIT = 32_768
 """Default of `Settings.patch_steps`."""
 
 COPY_FACTOR = 4
-"""What the `copy` operations of one patch may copy in all, in largest documents.
+"""Bytes that all `copy` operations of one patch may copy, as a multiple of the largest document.
 
-Every other operation costs no more than its own text; a few copies of copies would grow without
-end, and a thousand of the whole document would hold up everyone else.
+Every other operation costs no more than its own text. Copies of copies grow exponentially, and a
+thousand copies of the whole document would block the event loop.
 """
 
 _FIELD = "The patched data"
 
 
 def check_size(body: PatchBody, steps_limit: int) -> None:
-    """Refuse a patch that is too much work for any data, before it is taken apart.
+    """Refuse a patch that is too much work whatever the data, before it is parsed.
 
     Raises:
         Refusal: `INVALID_PARAMETER` for too many operations, `TOO_LARGE` for too many steps.
@@ -75,21 +75,21 @@ def check_size(body: PatchBody, steps_limit: int) -> None:
 
 
 def patched(data: bytes, body: PatchBody, limit: int, steps_limit: int = STEPS_LIMIT) -> bytes:
-    """`data` changed by `body`, neither of which is altered.
+    """The data with a patch applied; neither argument is changed.
 
     Args:
         data: a JSON object as it is stored.
         body: as `native.patch_body` makes it, from JSON that `jsondata.parse` accepted.
-        limit: the largest result, in bytes.
-        steps_limit: how many steps the pointers of the patch may have in all.
+        limit: bytes that the result may have.
+        steps_limit: steps that all pointers of the patch together may have.
 
     Returns:
         The new JSON object, compact.
 
     Raises:
-        Refusal: as `check_size`; `INVALID_PARAMETER` for a patch that is none whatever the data,
-            `CONFLICT` for one that does not fit this data, `TOO_LARGE` and `INVALID_JSON` for a
-            result that no document may hold.
+        Refusal: as `check_size`; `INVALID_PARAMETER` for a patch that is malformed, `CONFLICT` for
+            one that does not fit this data, `TOO_LARGE` and `INVALID_JSON` for a result that no
+            document may hold.
     """
     check_size(body, steps_limit)
     value = orjson.loads(data)
@@ -108,7 +108,7 @@ def patched(data: bytes, body: PatchBody, limit: int, steps_limit: int = STEPS_L
 
 
 def _merged(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2. The result shares values with `patch`, which is why it is only read."""
+    """Merge as in RFC 7396, section 2. The result shares values with `patch`: only read it."""
     if not isinstance(patch, dict):
         return patch
     if not isinstance(target, dict):
@@ -135,13 +135,13 @@ def _operated(value: Any, operations: list[Any], limit: int) -> Any:
                         f"copy {COPY_FACTOR * limit} bytes in all.",
                     )
             value = operation.apply(value)
-        except (Misfit, RecursionError):  # of a test of what moves have made very deep
+        except (Misfit, RecursionError):  # a `test` of data that moves have nested very deeply
             raise Refusal(Code.CONFLICT, _misfit(index, operations[index])) from None
     return value
 
 
 def _operation(name: str, operation: Any) -> Operation:
-    """Refuses what is no operation; `name` says where it stands."""
+    """The parsed operation. Raises `INVALID_PARAMETER`; `name` is its place in the patch."""
     if not isinstance(operation, dict):
         raise Refusal(
             Code.INVALID_PARAMETER,
@@ -171,11 +171,11 @@ def _misfit(index: int, operation: dict[str, Any]) -> str:
 
 
 def _size(value: Any, operation: Operation) -> int:
-    """Bytes of what is copied, as compact JSON. Raises `Misfit` for what cannot be copied."""
+    """Bytes that an operation copies, as compact JSON. Raises `Misfit` if it cannot copy."""
     try:
         return len(orjson.dumps(found(value, operation.source)))
     except orjson.JSONEncodeError:
-        raise Misfit from None  # deeper than any document may be
+        raise Misfit from None  # nested deeper than any document may be
 
 
 def _incremented(value: Any, by: dict[str, int | float]) -> Any:
@@ -194,7 +194,7 @@ def _incremented(value: Any, by: dict[str, int | float]) -> Any:
 
 
 def _number_at(parent: Any, place: Any, text: str) -> int | float:
-    """The number to add to."""
+    """The number that an increment adds to: 0 for a missing member of an object."""
     if not isinstance(parent, dict | list):
         raise _not_a_number(text)
     number = parent.get(place, 0) if isinstance(parent, dict) else parent[place]
@@ -206,7 +206,7 @@ def _number_at(parent: Any, place: Any, text: str) -> int | float:
 def _sum(number: int | float, by: int | float, text: str) -> int | float:
     total = number + by
     if isinstance(total, int) and total not in INTEGERS:
-        total = float(total)  # as a literal of that size is read
+        total = float(total)  # the JSON parser, too, reads an integer of that size as a float
     if not math.isfinite(total):
         raise Refusal(
             Code.CONFLICT,
@@ -224,7 +224,7 @@ def _not_a_number(text: str) -> Refusal:
 
 
 def _pointer(text: Any, name: str) -> list[str]:
-    """The JSON pointer in `text`; `name` says where it stands."""
+    """The JSON pointer in `text`. Raises `INVALID_PARAMETER`; `name` is its place in the patch."""
     if isinstance(text, str):
         try:
             return parse_pointer(text)

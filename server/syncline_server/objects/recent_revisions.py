@@ -1,4 +1,4 @@
-"""Revisions that objects had lately: conditional writes that name others earn no turns."""
+"""Revisions that objects had lately; a conditional write that names any other earns no turn."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import OrderedDict, deque
 __all__ = ["OBJECTS_LIMIT", "REVISIONS_LIMIT", "RecentRevisions"]
 
 REVISIONS_LIMIT = 64
-"""Revisions remembered of one object; the oldest is forgotten first."""
+"""Revisions remembered for one object; the oldest is dropped first."""
 
 OBJECTS_LIMIT = 10_000
-"""Objects remembered; beyond, the one that was written conditionally longest ago is forgotten."""
+"""Objects remembered; beyond that, the one whose last conditional write is oldest is dropped."""
 
 
 class RecentRevisions:
@@ -26,7 +26,7 @@ class RecentRevisions:
         return len(self._revisions)
 
     def record(self, sid: str, *revisions: int) -> None:
-        """Remember revisions that a conditional write, or its refusal, has shown."""
+        """Remember revisions that a conditional write or its refusal showed."""
         known = self._revisions.get(sid)
         if known is None:
             known = self._revisions[sid] = deque(maxlen=REVISIONS_LIMIT)
@@ -37,7 +37,7 @@ class RecentRevisions:
         known.extend(each for each in revisions if each not in known)
 
     def extend(self, sid: str, revision: int) -> None:
-        """Remember a revision of an object that is known already; others are passed over."""
+        """Remember a revision of an object that `record` has added; ignore other objects."""
         known = self._revisions.get(sid)
         if known is not None and revision not in known:
             known.append(revision)

@@ -1,14 +1,25 @@
 """Turns: under contention, refused conditional writes are answered one at a time.
 
-The first try of a write is optimistic. The refusals of those that lost are blocked and released
-one after the other, each with the newest document: the client that gets one can try again without a
-rival in this process, so that all get through in the order in which they came. Clients need not
-know. Rivals in other processes are met by the optimistic path.
+The first try of a conditional write is optimistic. If it loses, its refusal is blocked and released
+in turn, with the newest document. The client that receives it can try again without a rival in this
+process, so all writers get through in the order in which they came. Clients need not know of turns.
+A rival in another process can still win; then the write loses again and keeps its turn.
 
-Unconditional writes never wait for a turn, and patches wait at most `PATCH_WAIT`. A turn lasts
-a few round trips of its client. One that is not used counts against the client's identity
-(`Lapses`), and a write that is conditional on a revision which the object did not have lately earns
-none (`RecentRevisions`).
+Unconditional writes never wait for a turn, and patches wait at most `PATCH_WAIT`. A turn lasts a
+few round trips of its client. A turn that is not used counts against the client's identity
+(`Lapses`). A write that names a revision which the object did not have lately earns no turn
+(`RecentRevisions`).
+
+A turn passes through these states, in the fields of `Contest`:
+
+    begun     `_pass_on` or `_open` made a contender the holder. Its client has no answer yet.
+    given     `_lose` answers the client with revision `given` (`is_given`). The turn's time starts.
+    trying    the client's next write names `given` (`is_used`, `is_trying`). The timer cannot end
+              the turn now; it only records that the time is over (`is_over`).
+    won       the write was applied: `_end` passes the turn on.
+    lost      another writer was quicker: given again, or passed on if `is_over`.
+    run out   the timer fired outside of a try: passed on. A lapse if the turn was never used while
+              others waited.
 """
 
 from __future__ import annotations
@@ -31,35 +42,36 @@ ROUND_TRIPS = 4
 """Round trips of its client that a turn lasts."""
 
 SHORTEST_TURN = 0.05
-"""Seconds that a turn lasts at least: an event loop may be busy."""
+"""Seconds that a turn lasts at least, because an event loop may be busy."""
 
 BUSY = 0.01
-"""Seconds by which a turn is longer, once, where its end comes late by as much."""
+"""Seconds that a turn is prolonged by, once, if its timer fires late by more than that."""
 
 LARGEST_DIVISOR = 2**16
-"""Turns in a row that nobody uses halve the next one, down to `SHORTEST_TURN`, from any setting."""
+"""Largest divisor of a turn's length. Each unused turn in a row doubles the divisor; this limit is
+large enough to bring any setting down to `SHORTEST_TURN`."""
 
 UNKNOWN_TURN = 0.1
-"""Seconds that a turn lasts where no round trip is known: of a client's first requests, and of a
-caller without a connection, which may come back by another one, or not at all."""
+"""Seconds that a turn lasts if no round trip is known: for a client's first requests, and for a
+caller without a connection, which may come back on another connection or not at all."""
 
 UNKNOWN_CALLERS_LIMIT = 128
-"""Callers without a connection that wait for turns in one process; more are answered at once, so
-that they cannot take up all requests that the process carries out (`Settings.max_requests`)."""
+"""Callers without a connection that may wait for turns in one process. Further ones are answered at
+once, so that waiting requests cannot use up `Settings.max_requests`."""
 
 PATCH_WAIT = 0.01
 """Seconds that a patch waits for a turn to be used, at most."""
 
 
 class Client(Protocol):
-    """One connected client through all its tries."""
+    """One connected client: the same object in all its tries."""
 
     @property
     def round_trip(self) -> float:
         """Smoothed seconds from a reply to the client's next request; 0 while not known."""
 
     def has_more(self, address: str) -> bool:
-        """True if commands wait for the end of the one that names this object."""
+        """True if further commands of the client wait for the one that writes this object."""
 
 
 class Turns:
@@ -76,7 +88,7 @@ class Turns:
         Args:
             turn_timeout: seconds that a turn lasts at most.
             wait_timeout: seconds that a refusal is blocked at most.
-            bounds: counts what the time-outs end.
+            bounds: counts the turns and the waits that the time-outs end.
         """
         self._turn_timeout = turn_timeout
         self._wait_timeout = wait_timeout
@@ -99,86 +111,98 @@ class Turns:
 
             async with turns.contend(…) as attempt:
                 written = …                              # perhaps refused:
-                newest = await attempt.lost(refused)     # when it is the client's turn
+                newest = await attempt.lost(refused)     # returns in the client's turn
                 attempt.won(written)
 
-        Left without either, the write failed for another reason.
+        A body that ends without `lost` or `won` means that the write failed for another reason.
 
         Args:
-            if_match: None for an unconditional write, which waits for nobody.
-            identity: whose lapses count.
+            if_match: None for an unconditional write, which never waits.
+            identity: the identity that lapses count against.
             client: None for a caller without a connection.
         """
         return Attempt(self, (service_sid, address), if_match, identity, client)
 
     def record_revision(self, sid: str, revision: int) -> None:
-        """An event came by: its revision was the object's."""
+        """Remember the revision of an event as one that the object had."""
         self._recent.extend(sid, revision)
 
     async def wait_to_patch(self, service_sid: str, address: str, patcher: object) -> None:
-        """Let a turn be used before a patch would spoil it, for `PATCH_WAIT` at most."""
+        """Wait until the current turn is used, for `PATCH_WAIT` at most: a patch would spoil it."""
         contest = self._contests.get((service_sid, address))
         if contest is None or not contest.crowded or contest.holder.client is None:
             return
         contender = Contender(patcher, None, SHORTEST_TURN)
+        # At the head of the queue: the patch waits for the current turn only.
         contest.waiting.appendleft(contender)
+        # If the wait is too long, the patch goes on without a turn.
         if await self._wait(contest, contender, PATCH_WAIT):
             contest.is_used = contest.is_trying = True
 
     def end_patch(
         self, service_sid: str, address: str, patcher: object, newest: Document | None
     ) -> None:
-        """The patch was carried out, or failed. `newest`: the document since then, if known."""
+        """End the turn of a patch that was applied or failed.
+
+        `newest` is the document after it; None if not known.
+        """
         self._end((service_sid, address), patcher, None, newest)
 
     def give_up(self, service_sid: str, address: str, client: object | None) -> None:
-        """The client does something else with the object: it needs its turn no more."""
+        """End the client's turn: it does something else with the object."""
         if client is not None:
             self._end((service_sid, address), client, None, None)
 
     def hurry(self, service_sid: str, address: str, client: object) -> None:
-        """Other commands of the client wait behind its refusal: answer it now, without a turn."""
+        """Release the client's blocked refusal now, without a turn: its other commands wait."""
         contest = self._contests.get((service_sid, address))
         for each in contest.waiting if contest is not None else ():
             if each.client is client and not each.turn.done():
                 each.turn.set_result(False)
 
     def forget(self, client: object) -> None:
-        """The client has gone."""
+        """End all turns of a client that has disconnected."""
         for contest in set(self._contests.values()):
             if contest.holder.client is client:
                 self._pass_on(contest)
 
     async def _approach(self, attempt: Attempt) -> None:
-        """Return when a write may be tried: at once, unless it would spoil another one's turn."""
+        """Return when a write may be tried: at once, unless it would spoil a rival's turn."""
         contest = self._contests.get(attempt.key)
         if attempt.if_match is None or contest is None:
             return
         self._lapses.come_late(attempt.identity, contest.newest.sid, attempt.if_match)
         if contest.is_turn_of(attempt.client, attempt.if_match):
+            # The holder's try. From here until `_lose` or `_end` the timer leaves the turn alone.
+            # A write that names another revision than `given` does not use the turn.
             if attempt.if_match == contest.given:
                 contest.is_used = contest.is_trying = True
             return
         if not contest.crowded or contest.holder.client is None:
-            # Others may have the revision that a caller without a connection was given: there is
-            # nothing to be kept for that one.
+            # A holder without a connection is known by its revision only. Other writers may have
+            # that revision too, so the turn cannot be kept for it.
             return
         sid, newest = contest.newest.sid, contest.newest.revision
         if attempt.if_match < newest or not self._recent.has(sid, attempt.if_match):
-            return  # it is sure to be refused, and spoils nothing
+            return  # certain to be refused, so it cannot spoil the turn
+        # This write could succeed, and the holder would lose in its own turn: let it go first.
         if await self._wait_in_turn(contest, attempt):
+            # `_pass_on` has set `given` to the newest revision, but this try names its own. If the
+            # holder wrote meanwhile, the try loses, and `_lose_in_turn` keeps the turn for it.
             contest.given = attempt.if_match
             contest.is_used = contest.is_trying = True
 
     async def _lose(self, attempt: Attempt, newest: Document) -> Document:
-        """Return when the refusal may be answered, with the document to answer."""
+        """Return when the refusal may be answered, with the document to send."""
         if attempt.if_match is None:
             return newest
-        # 1. Was it ever in the contest? Look before the newest revision is recorded.
+        # 1. Did the object have that revision lately? Only then was the write in the contest. Ask
+        #    before `record`, which may push the oldest revision out.
         is_recent = self._recent.has(newest.sid, attempt.if_match)
         self._recent.record(newest.sid, newest.revision)
         contest = self._contests.get((attempt.key[0], newest.sid))
-        # 2. Wait, unless the turn is the client's already. Meanwhile others write.
+        # 2. Wait for a turn, unless the client has it already. Rivals write during the wait, so
+        #    `newest` is out of date after it.
         if contest is not None:
             contest.note_newest(newest)
             if contest.is_turn_of(attempt.client, attempt.if_match):
@@ -189,7 +213,8 @@ class Turns:
             contest, has_turn = self._open(attempt, newest), True
         else:
             return newest
-        # 3. Answer with the newest that is known by now. The turn begins with the first answer.
+        # 3. Answer with the newest document that is known now. The first answer of a turn starts
+        #    its timer. After a loss within the turn the timer runs on, so losing cannot prolong it.
         if has_turn:
             contest.given = contest.newest.revision
             if not contest.is_given:
@@ -198,9 +223,11 @@ class Turns:
         return contest.newest
 
     def _lose_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
-        """The holder was refused. It keeps its turn to the end that this had, and no further."""
+        """True if the holder keeps its turn after a refusal: to the end of its time, no longer."""
+        # The holder named the revision that it was given and lost all the same: rivals do write.
         if attempt.if_match == contest.given:
             contest.crowded = True
+        # If `_approach` used the turn at once, no answer has started its time: it is not over.
         is_over = contest.is_over and contest.is_given
         contest.is_trying = contest.is_over = False
         if is_over:
@@ -225,11 +252,12 @@ class Turns:
         if_match: int | None,
         newest: Document | None,
     ) -> None:
-        """A write was carried out, or failed for good: a turn that it used is over."""
+        """End the turn that a write used, after it was applied or finally failed."""
         contest = self._contests.get(key)
         if contest is None:
             return
         is_over = contest.is_turn_of(client, if_match)
+        # Before `_pass_on`, so that the next holder is given the newest revision.
         if newest is not None:
             contest.note_newest(newest)
         if is_over:
@@ -249,14 +277,15 @@ class Turns:
         return contest
 
     async def _wait_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
-        """True once it is the client's turn; False where it is not to wait, or not any longer."""
+        """True once it is the client's turn; False if it may not wait, or waited too long."""
         client = attempt.client
         if self._lapses.exhausted(attempt.identity):
             return False
         contender = self._contender(attempt)
         contest.crowded = True
         if client is not None:
-            # What the client has sent since then must not wait for a turn.
+            # Commands that the client has sent after this one must not wait for a turn (`hurry` is
+            # for those that come later).
             if client.has_more(attempt.key[1]):
                 return False
             contest.waiting.append(contender)
@@ -271,19 +300,25 @@ class Turns:
             self._unknown_callers -= 1
 
     async def _wait(self, contest: Contest, contender: Contender, timeout: float) -> bool:
-        """True once the turn of one that waits has come; False if that takes too long."""
+        """True once it is the contender's turn; False after `timeout` seconds, or after `hurry`.
+
+        `_pass_on` makes a contender the holder and sets its future, but this coroutine only resumes
+        in a later step of the loop. The timeout or a cancellation can come in between. So both ask
+        whether `contender` is the holder by now: a turn must neither be lost nor be left without a
+        task that ends it.
+        """
         try:
             async with asyncio.timeout(timeout):
                 return await contender.turn
         except TimeoutError:
             if contest.holder is contender:
-                return True  # it came at the same time
+                return True
             if contender.identity is not None:
                 self._bounds["turn_wait"] += 1
             return False
         except asyncio.CancelledError:
             if contest.holder is contender:
-                self._pass_on(contest)  # the turn came too late
+                self._pass_on(contest)
             raise
         finally:
             if contender in contest.waiting:
@@ -297,14 +332,17 @@ class Turns:
         contest.timer = asyncio.get_running_loop().call_later(length, self._run_out, contest)
 
     def _run_out(self, contest: Contest) -> None:
-        """The time of a turn has run out."""
+        """End a turn whose time has run out."""
         if contest.is_trying:
-            contest.is_over = True  # for its try to find out
+            # The holder's write is in Redis' hands. `_end` or `_lose_in_turn` ends the turn when
+            # its result is known.
+            contest.is_over = True
             return
         loop = asyncio.get_running_loop()
         is_late = contest.timer is not None and loop.time() - contest.timer.when() > BUSY
         if is_late and not contest.is_prolonged:
-            # The loop was busy. The try may have come, and has not been read yet.
+            # The loop was busy, so the holder's try may be in the socket and not read yet. Give the
+            # loop time to read it before this counts as a lapse.
             contest.is_prolonged = True
             contest.timer = loop.call_later(BUSY, self._run_out, contest)
             return
@@ -315,9 +353,10 @@ class Turns:
         self._pass_on(contest)
 
     def _pass_on(self, contest: Contest) -> None:
-        """The next one's turn; without one, the contest is over."""
+        """Give the turn to the next contender; without one, the contest ends."""
         while contest.waiting:
             contender = contest.waiting.popleft()
+            # Done: `hurry` released it, or it timed out or was cancelled and is still in the queue.
             if not contender.turn.done():
                 contest.holder, contest.given = contender, contest.newest.revision
                 contest.is_given = contest.is_used = contest.is_trying = contest.is_over = False
@@ -328,6 +367,7 @@ class Turns:
         if contest.timer is not None:
             contest.timer.cancel()
         for key in contest.keys:
+            # A document that was created later may have taken over the name, with its own contest.
             if self._contests.get(key) is contest:
                 del self._contests[key]
 
@@ -364,15 +404,15 @@ class Attempt:
             self._turns._end(self.key, self.client, self.if_match, None)
 
     async def lost(self, newest: Document) -> Document:
-        """The write was refused because the object is at another revision.
+        """Report that the write was refused because the object is at another revision.
 
         Returns:
-            the newest document, once it is the client's turn to receive it.
+            the newest document, in the client's turn, or without a turn if it earns none.
         """
         self._is_settled = True
         return await self._turns._lose(self, newest)
 
     def won(self, newest: Document | None) -> None:
-        """The write was carried out; `newest` is the document since then, None if removed."""
+        """Report that the write was applied; `newest` is the document now, None if removed."""
         self._is_settled = True
         self._turns._win(self, newest)

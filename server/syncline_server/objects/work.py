@@ -1,8 +1,9 @@
-"""Work of the event loop, in slices: what requests make a process compute, and in which order.
+"""Queue of the event loop's work: requests are computed in slices, in the order of their arrival.
 
-A unit is about a microsecond. Work is estimated before it is done, by counting what it will touch;
-no clock is asked. What fits into the slice of this turn of the loop is done at once. The rest waits
-in line, so that sockets are read and timers run between two slices, however much comes at once.
+A unit is about a microsecond. Work is estimated before it is done, by counting the values it will
+touch; no clock is read. Work that fits into the slice of this loop turn is done at once. The rest
+waits in a queue, so that the loop reads sockets and runs timers between two slices, however many
+requests come at once.
 """
 
 from __future__ import annotations
@@ -31,24 +32,24 @@ __all__ = [
 ]
 
 SLICE = 3_000
-"""Units of one turn of the loop; a single piece of work may be longer."""
+"""Units in one turn of the loop; a single piece of work may exceed it."""
 
 SMALL_MESSAGE = 2_048
-"""Bytes of a message that is parsed without being counted: at most some 0.2 ms."""
+"""Bytes up to which a message is parsed without counting its work: at most about 0.2 ms."""
 
 
 def work_of_json(text: str | bytes) -> int:
-    """Units of parsing a text that a stranger sent."""
+    """Units of parsing JSON that a client sent."""
     return 1 + jsondata.values_in(text) // 4 + (len(text) >> 8)
 
 
 def work_of_form(body: bytes) -> int:
-    """Units of taking a form apart, and of parsing the JSON in it."""
+    """Units of parsing a form and the JSON in it."""
     return 1 + (len(body) >> 5)
 
 
 def work_of_patch(body: PatchBody) -> int:
-    """Units of applying a patch, without those of the data that it is applied to."""
+    """Units of applying a patch, without the units of its data (`work_on_data`)."""
     match body:
         case OperationsPatch(operations):
             names = sum(str(each.get("path")).count("/") for each in operations if _is_object(each))
@@ -60,7 +61,7 @@ def work_of_patch(body: PatchBody) -> int:
 
 
 def work_on_data(size: int) -> int:
-    """Units of parsing, writing and checking the data of a document."""
+    """Units of parsing, checking and encoding the data of a document of `size` bytes."""
     return 1 + (size >> 8)
 
 
@@ -77,6 +78,7 @@ class WorkQueue:
 
     def spend(self, units: int) -> bool:
         """True if the work may be done at once; False if it has to wait for a slice."""
+        # While others wait, new work queues behind them, even if it would fit.
         if self._waiting or (self._spent and self._spent + units > self._slice):
             return False
         if not self._spent:
@@ -93,7 +95,7 @@ class WorkQueue:
         await future
 
     def _begin_slice(self) -> None:
-        """Another turn of the loop: who waits longest comes first."""
+        """Start the slice of another loop turn, with the work that has waited longest."""
         self._spent = 0
         while self._waiting:
             units, future = self._waiting[0]
@@ -115,23 +117,26 @@ class WorkAllowance:
     __slots__ = ("_caller", "_pace", "_queue")
 
     def __init__(self, queue: WorkQueue, pace: FixedWindow | None, caller: Hashable) -> None:
-        """`pace` counts the caller's work; None for one that may make any."""
+        """
+        Args:
+            pace: counts the caller's work in units; None for a caller without a limit.
+        """
         self._queue = queue
         self._pace = pace
         self._caller = caller
 
     def charge(self, units: int) -> Refusal | None:
-        """Count work; why it is refused, if the caller makes too much."""
+        """Count work. Returns the refusal if the caller makes too much, else None."""
         return None if self._pace is None else self._pace.charge(self._caller, units)
 
     def take(self, units: int) -> None:
-        """Count work. Raises `RATE_LIMITED` where the caller makes too much."""
+        """Count work. Raises `RATE_LIMITED` if the caller makes too much."""
         refusal = self.charge(units)
         if refusal is not None:
             raise refusal
 
     async def wait(self, units: int) -> None:
-        """Return when so much work may be done. Raises as `take`."""
+        """Count work, and return when it may be done. Raises as `take`."""
         self.take(units)
         await self._queue.turn(units)
 
@@ -139,7 +144,7 @@ class WorkAllowance:
         """As `wait`, but a caller that makes too much waits for its next second.
 
         Returns:
-            None if the work may be done at once, else what to wait for.
+            None if the work may be done at once, else a coroutine that returns when it may.
         """
         if self.charge(units) is not None:
             return self._wait_in_time(units)

@@ -1,8 +1,8 @@
-"""Who administered what, and who was refused: one line each in the log.
+"""Audit log: a line for each administrative action and each refusal.
 
-The lines are of the logger `syncline.audit` and come at every `--log-level`. A line tells `outcome`
-(`done` or `refused`) and, as far as they are known, `identity`, `key`, `object`, `code`, `wire`,
-`peer` and `request`; most of these are the task's own (`logs.about`). No secret is among them.
+The logger is `syncline.audit`; its lines appear at every `--log-level`. A line has `outcome`
+(`done` or `refused`) and, if known, `identity`, `key`, `object`, `code`, `wire`, `peer` and
+`request`, most of them from the context of the task (`logs.about`). It contains no secrets.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ logger = logging.getLogger("syncline.audit")
 logger.setLevel(logging.INFO)
 
 PERIOD = 1.0
-"""Seconds for which the allowance is."""
+"""Seconds of one period of the rate limit."""
 
 OBJECT_LENGTH = 200
-"""Characters of an object that are told: the caller chose them."""
+"""Maximum characters of a text in a line: the client chooses some of them."""
 
 _STATUSES = {
     HTTPStatus.UNAUTHORIZED,
@@ -39,30 +39,30 @@ _STATUSES = {
 }
 
 _CODES = frozenset(
-    # Without 54009: it says that others were quicker.
+    # Without 54009, which only reports a conflict with other writers.
     {code for code in Code if code.status in _STATUSES} - {Code.TOO_MANY_REQUESTS}
     | {Code.TOO_MANY_SUBSCRIPTIONS}
 )
-"""What is a refusal to look after; the others only say that a request made no sense."""
+"""Codes that are audited; other refusals only mean that a request was malformed or failed."""
 
 Known = Mapping[str, object]
 
 
 class Audit:
-    """One for a process.
+    """The audit log of one process.
 
-    Everything that is done gets its line. Refusals are for anybody to provoke, so that only so many
-    in a second do; the others are counted in one line.
+    Every action gets a line. Any client can provoke refusals, so their lines are limited per
+    second; one line counts the others.
 
     Attributes:
-        forwarding: for headers of proxies that are not trusted.
+        forwarding: log of headers from untrusted proxies.
     """
 
     def __init__(self, rate: int, bounds: Counter[str]) -> None:
         """
         Args:
-            rate: refusals in a second that get a line each.
-            bounds: counts those that do not, as `audit_rate`.
+            rate: refusals per second that get their own line.
+            bounds: counts the others, as `audit_rate`.
         """
         self._rate = rate
         self._bounds = bounds
@@ -72,21 +72,22 @@ class Audit:
         self._period: asyncio.TimerHandle | None = None
 
     def done(self, action: str, **known: object) -> None:
-        """Something was administered: `action` is a noun and what happened to it."""
+        """Log an administrative action: a noun and a participle, like "key added"."""
         logger.info(action, extra={**_shortened(known), "outcome": "done"})
 
     def refused(self, code: int, action: str, known: Callable[[], Known]) -> None:
-        """Something was refused, with that code; nothing happens for codes of other kinds.
+        """Log a refusal, if its code is audited.
 
-        `known`: gives what is known of it; called only where that is told.
+        `known`: returns the fields of the line; called only if a line is written.
         """
         if code in _CODES:
             self.turned_away(code, action, known)
 
     def turned_away(self, code: int, action: str, known: Callable[[], Known]) -> None:
-        """As `refused`, whatever the code."""
+        """As `refused`, for any code."""
         if self._period is None:
-            # Not in the context of this caller, of which the summary would tell.
+            # In an empty context: the summary is about many clients, and would otherwise carry the
+            # `logs.about` fields of this one.
             self._period = asyncio.get_running_loop().call_later(
                 PERIOD, self._begin_anew, context=Context()
             )
@@ -99,7 +100,7 @@ class Audit:
         logger.warning(action, extra=extra)
 
     def close(self) -> None:
-        """Tell what was not told yet."""
+        """Write the summary of the current period."""
         if self._period is not None:
             self._period.cancel()
             self._begin_anew()

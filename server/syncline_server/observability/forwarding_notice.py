@@ -1,4 +1,4 @@
-"""Headers of a proxy that is not trusted: said once, because they change nothing."""
+"""One-time warning about `X-Forwarded-*` headers from an untrusted proxy, which are ignored."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ __all__ = ["HEADERS", "ForwardingNotice"]
 logger = logging.getLogger("syncline.proxies")
 
 PEERS = 8
-"""Addresses that get a line: anybody can send such headers."""
+"""Maximum addresses that get a line: any client can send such headers."""
 
 HEADERS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
-"""What trusted proxies are believed."""
+"""Headers that are used from trusted proxies."""
 
 
 class ForwardingNotice:
-    """One for a process."""
+    """The warnings of one process, one for each address."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def give(self, address: str, header: str) -> None:
-        """A header came from an address, without a port, that is no trusted proxy."""
+        """Warn that `header` came from `address` (without a port), which is not a trusted proxy."""
         if address in self._seen or len(self._seen) >= PEERS:
             return
         self._seen.add(address)

@@ -1,7 +1,7 @@
-"""Logs: one line an event, on stderr, as text or JSON, with what is known of who and what.
+"""Logs on stderr: one line per event, as text or JSON, with fields of its context.
 
-`about` names them for everything that is logged in the same task from then on; `extra` of a single
-call adds to that or stands in its place. Whatever they hold, an event stays one line.
+`about` sets fields for everything that the task logs afterwards; `extra` of a single call adds to
+them or overrides them. An event stays one line, whatever the values contain.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from syncline_server.config.settings import Settings
 __all__ = ["LineLimit", "about", "configure", "known"]
 
 LINES = 20
-"""Lines of one logger in `PERIOD`, where anybody may be able to cause them."""
+"""Maximum lines per `PERIOD` of a logger whose lines clients may be able to cause."""
 
 PERIOD = 10.0
-"""Seconds for which `LINES` are."""
+"""Seconds in which at most `LINES` lines are written."""
 
 _BOUNDED = (
     "asyncio",
@@ -36,16 +36,16 @@ _BOUNDED = (
     "syncline_server.realtime.native",
     "syncline_server.realtime.twilsock.connection",
 )
-"""Loggers that say of single requests and connections what nobody expected."""
+"""Loggers of unexpected errors of single requests and connections; their lines are limited."""
 
 _TEXT = "%(asctime)s %(process)d %(levelname)-7s %(name)s: %(message)s"
 
 _about: ContextVar[Mapping[str, str | None]] = ContextVar("about", default=MappingProxyType({}))
 
-# What `logging` itself knows of an event; `color_message` is uvicorn's, for terminals.
+# Attributes that `logging` itself sets on a record; `color_message` is uvicorn's, for terminals.
 _STANDARD = {*vars(logging.makeLogRecord({})), "asctime", "color_message", "message", "taskName"}
 
-# What would break a line, move a terminal's cursor or turn text around, and halves of characters.
+# Characters that would break a line, control a terminal or reverse text, and lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -53,21 +53,21 @@ _BARE = re.compile(r'[^\s"=\\]+')
 
 
 def about(**known: str | None) -> None:
-    """Name what the task at hand is about, beside what was named before.
+    """Add fields to the log lines of the current task.
 
-    The names in use: `request` (its id), `wire`, `peer`, `identity`, `key` (that vouches for it),
-    `service`, `object`. None is not told.
+    Fields in use: `request` (its id), `wire`, `peer`, `identity`, `key` (the API key that
+    authenticated it), `service`, `object`. A field that is None is not logged.
     """
     _about.set({**_about.get(), **known})
 
 
 def known() -> Mapping[str, str | None]:
-    """What was named for the task at hand."""
+    """The fields that `about` set in the current task."""
     return _about.get()
 
 
 def configure(settings: Settings) -> None:
-    """Send everything that is logged in this process to stderr, as the settings say."""
+    """Send all logs of this process to stderr, in the format and level of the settings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if settings.log_format == "json" else _Text(_TEXT))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
@@ -75,19 +75,20 @@ def configure(settings: Settings) -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(each, LineLimit) for each in logger.filters):
             logger.addFilter(LineLimit())
-    # These say what our own lines say too, or tell of each connection.
+    # Below `warning`, these repeat our own lines or log each connection.
     for name in ("uvicorn", "syncline.socket"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 
 class LineLimit(logging.Filter):
-    """Lets so many lines pass in a time; the next one has the number of the others as `left_out`.
+    """Passes at most `LINES` lines per `PERIOD`; the first line of a later period has the number of
+    dropped ones as `left_out`.
 
-    Only of level `warning` and above: the others are for who looks for something.
+    Lines below `warning` always pass: an operator who enabled them wants them all.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock`: the time in seconds, from any beginning."""
+        """`clock`: time in seconds, with any zero point."""
         super().__init__()
         self._clock = clock
         self._ends_at = 0.0
@@ -110,7 +111,7 @@ class LineLimit(logging.Filter):
 
 
 class _Text(logging.Formatter):
-    """The event, then `name=value` for all that is known; `error` is a traceback, if any."""
+    """The message, then `name=value` for each field; `error` is a traceback, if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
@@ -123,9 +124,9 @@ class _Text(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """`{"time", "process", "level", "logger", "message"}` and all that is known.
+    """An object with `time`, `process`, `level`, `logger`, `message` and all fields.
 
-    The time is UTC, as in RFC 3339; `error` holds a traceback, if any.
+    The time is UTC, as in RFC 3339; `error` is a traceback, if any.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -138,18 +139,18 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        # An event says by itself what it is, whatever the others are called.
+        # `line` first for the order of members, and last so that no field can override it.
         return _one_line(_encode({**line, **_fields(record), **line}))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What the task is about and what this call adds to that, without what is None."""
+    """The fields of `about` and of this call's `extra`, without those that are None."""
     extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
     return {k: value for k, value in {**known(), **extra}.items() if value is not None}
 
 
 def _word(value: object) -> str:
-    """As it stands where that is plain, else as JSON."""
+    """The value unquoted if it is plain, else as JSON."""
     text = value if isinstance(value, str) else _encode(value)
     return text if _BARE.fullmatch(text) else _encode(value)
 
@@ -159,5 +160,5 @@ def _encode(value: object) -> str:
 
 
 def _one_line(line: str) -> str:
-    """With escapes, which JSON knows, in the place of what is no text."""
+    """`line` with JSON escapes in place of unsafe characters."""
     return _UNSAFE.sub(lambda match: _SHORT.get(match[0]) or f"\\u{ord(match[0]):04x}", line)

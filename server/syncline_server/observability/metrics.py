@@ -1,6 +1,6 @@
-"""What a process counts of itself (`telemetry` has the names under which Prometheus gets it).
+"""Counters and gauges of one process (`prometheus` has their names for Prometheus).
 
-The hot paths add to plain numbers, which are made into samples only when somebody asks.
+Hot paths only add to plain numbers; samples are made at a scrape.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["BOUNDS", "WIRES", "Gauges", "Histogram", "Load", "Meters", "Tally"]
 WIRES = ("native", "twilsock", "sse", "rest")
 
 WEBHOOK_OUTCOMES = ("delivered", "failed", "parked", "dropped", "discarded")
-"""What becomes of webhooks, and of attempts: only `failed` counts these."""
+"""Outcomes that are counted: `failed` counts attempts, the others count webhooks."""
 
 BOUNDS = (
     "max_connections",
@@ -56,14 +56,14 @@ BOUNDS = (
     "webhook_retry_time",
     "webhook_parked_limit",
 )
-"""The settings whose limits are counted when they are hit."""
+"""Settings whose limits are counted when they are hit."""
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper ends of the ranges that times are sorted into; the last one is open."""
+"""Upper bounds of the histogram buckets in seconds; one more bucket has no upper bound."""
 
 
 class Histogram:
-    """How often something took how long."""
+    """Histogram of durations."""
 
     __slots__ = ("_counts", "_sum")
 
@@ -72,17 +72,17 @@ class Histogram:
         self._sum = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration."""
         self._counts[bisect_left(SECONDS, seconds)] += 1
         self._sum += seconds
 
     @property
     def count(self) -> int:
-        """How often it was."""
+        """Number of observed durations."""
         return sum(self._counts)
 
     def family(self, name: str, help: str) -> HistogramMetricFamily:
-        """As Prometheus has it: each range counts those below it too."""
+        """As a Prometheus family, whose buckets are cumulative."""
         buckets, below = list[tuple[str, float]](), 0
         for end, count in zip((*SECONDS, float("inf")), self._counts, strict=True):
             below += count
@@ -92,15 +92,15 @@ class Histogram:
 
 @dataclass(slots=True)
 class Tally:
-    """What one wire has done since the process began.
+    """Counters of one wire protocol since the start of the process.
 
     Attributes:
-        connections: that were let in.
-        requests: that came, also those that were refused.
-        refused: how many of them, by `Code`.
-        events: that were handed to a connection.
-        conflated: events that gave way to a newer one of their document before they were sent.
-        deltas: events that told only what has changed.
+        connections: admitted connections.
+        requests: received requests, including refused ones.
+        refused: refused requests, by `Code`.
+        events: events given to a connection.
+        conflated: events that a newer one of the same document replaced before they were sent.
+        deltas: events sent as deltas.
     """
 
     connections: int = 0
@@ -112,20 +112,20 @@ class Tally:
 
 
 class Meters:
-    """All that one process counts.
+    """All counters of one process.
 
     Attributes:
-        wires: by name, each of `WIRES`.
+        wires: counters of each of `WIRES`.
         bounds: how often each of `BOUNDS` was hit.
-        commits: seconds until Redis had answered a write, durability included.
-        fan_out: seconds from a commit until its event was handed to all connections here.
+        commits: seconds until Redis acknowledged a write, durability included.
+        fan_out: seconds from a commit until all connections here were given its event.
         requests: HTTP requests whose reply has not begun.
-        webhooks: how often which of `WEBHOOK_OUTCOMES` came about.
-        webhooks_waiting: those that this process has to deliver.
-        webhooks_parked: those of all services that were given up, at the last look.
-        compared: documents that were read again because events of theirs may have been missed.
-        refused_for_files: connections for which no file descriptor was left.
-        worker_restarts: how often the worker of this number was replaced, by the reason.
+        webhooks: how often each of `WEBHOOK_OUTCOMES` occurred.
+        webhooks_waiting: webhooks that this process has to deliver.
+        webhooks_parked: parked webhooks of all services, at the last inspection.
+        compared: documents that were read again because events may have been missed.
+        refused_for_files: connections refused because file descriptors ran out.
+        worker_restarts: how often the worker of this number was replaced, by reason.
     """
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ class Meters:
 
 
 class Load(NamedTuple):
-    """What one connection holds at the moment; `waiting` are bytes that it has not taken."""
+    """Current load of one connection; `waiting`: bytes queued for it."""
 
     wire: str
     subscriptions: int
@@ -153,7 +153,7 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """What is looked at rather than counted; times are in seconds."""
+    """Values read at a scrape, not counted; times are in seconds."""
 
     loads: Sequence[Load]
     redis_connected: bool

@@ -1,4 +1,4 @@
-"""The names under which Prometheus gets what a process counts."""
+"""Prometheus metrics: their names, and the text formats."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _PYTHON = platform.python_version()
 
 
 class Telemetry:
-    """Everything that one process counts and looks at, by the names that Prometheus gets.
+    """All counters and gauges of one process as Prometheus metrics.
 
     Attributes:
-        worker: the number of this process among those that serve together.
+        worker: number of this process among the workers, from 0.
     """
 
     def __init__(self, meters: Meters, worker: int, look: Callable[[], Awaitable[Gauges]]) -> None:
@@ -43,7 +43,7 @@ class Telemetry:
         self._process = ProcessCollector(registry=None)
 
     async def collect(self) -> list[Metric]:
-        """All families; each sample says which process it is of."""
+        """All families, each sample with the label `worker`."""
         families = list(self._families(await self._look()))
         for family in families:
             family.samples = [
@@ -136,9 +136,13 @@ class Telemetry:
 
 
 def encode(families: Iterable[Metric], accept: str | None) -> tuple[bytes, str]:
-    """As a scrape wants it: the text format of Prometheus, or OpenMetrics; and its media type.
+    """Encode as OpenMetrics if `accept` names it, else in Prometheus' text format.
 
-    `accept`: what the header of that name says; None if there is none.
+    Args:
+        accept: the `Accept` header; None without one.
+
+    Returns:
+        the text and its media type.
     """
     registry = CollectorRegistry()
     registry.register(_Collected(families))
@@ -149,7 +153,7 @@ def encode(families: Iterable[Metric], accept: str | None) -> tuple[bytes, str]:
 
 
 class _Collected(Collector):
-    """Families that are there already, as the encoders take them."""
+    """Wraps finished families as the collector that the encoders expect."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families

@@ -1,4 +1,4 @@
-"""What keeps a server from doing its work: named problems, for `/readyz` and for the log."""
+"""Readiness of a process: the named problems behind `/readyz`, and their log lines."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ __all__ = ["REPORT_INTERVAL", "Readiness"]
 logger = logging.getLogger("syncline.readiness")
 
 REPORT_INTERVAL = 10.0
-"""Seconds between log lines about one problem, at least."""
+"""Minimum seconds between log lines with the same text about a problem."""
 
 
 REMEMBERED = 8
-"""Sentences about one problem whose lines are bounded one by one; of further ones there are none
-until the oldest line is `REPORT_INTERVAL` ago."""
+"""Maximum different texts about one problem within `REPORT_INTERVAL`; further texts are not logged
+until the oldest of these lines is that old."""
 
 
 @dataclass(slots=True)
 class _State:
-    """One name.
+    """State of one named problem.
 
     Attributes:
-        logged_at: when the log last got each sentence.
-        is_announced: the log has said that the problem is there, and not yet its end.
+        problem: the problem now; None if all is well.
+        logged_at: when each text was last logged.
+        is_announced: the log has the beginning of the problem, and not yet its end.
     """
 
     problem: str | None = None
@@ -35,29 +36,29 @@ class _State:
 
 
 class Readiness:
-    """The problems of one process. It is ready while there are none."""
+    """The problems of one process, which is ready if it has none."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock`: the time in seconds, from any beginning."""
+        """`clock`: time in seconds, with any zero point."""
         self._clock = clock
         self._states: dict[str, _State] = {}
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong now: a sentence by the name of the problem."""
+        """The current problems: a sentence by the name of the problem."""
         return {
             name: state.problem for name, state in self._states.items() if state.problem is not None
         }
 
     def report(self, name: str, problem: str | None) -> None:
-        """Say what is wrong, or with None that all is well; cheap enough for every probe.
+        """Set or clear a problem; cheap enough to call at every probe.
 
-        The log gets a line when the problem begins, another one each `REPORT_INTERVAL` while it is
-        reported, and one when it is over.
+        Logs a line when the problem begins, one each `REPORT_INTERVAL` while it is reported, and
+        one when it ends.
 
         Args:
             name: one word, as `/readyz` lists it.
-            problem: a sentence for operators, without secrets.
+            problem: a sentence for operators, without secrets; None if all is well.
         """
         state = self._states.setdefault(name, _State())
         state.problem = problem
@@ -72,7 +73,7 @@ class Readiness:
 
     def _may_log(self, state: _State, problem: str) -> bool:
         now = self._clock()
-        # Kept when a problem ends: one that comes and goes is bounded too.
+        # `logged_at` survives the end of a problem, so that a flapping problem is limited too.
         state.logged_at = {
             text: at for text, at in state.logged_at.items() if now - at < REPORT_INTERVAL
         }

@@ -1,7 +1,7 @@
-"""Traces of writes, from the request to the fan-out in each process, sent by OTLP over HTTP.
+"""OpenTelemetry traces of writes, from the request to the fan-out in each process (OTLP over HTTP).
 
-Only what is sampled carries its trace with it, in the event that it publishes; what is not costs no
-more than the decision. This module needs the packages of the extra `otel`.
+Only a sampled write puts its trace into the event that it publishes; any other costs no more than
+the sampling decision. This module needs the packages of the extra `otel`.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ from .metrics import Meters
 __all__ = ["Cause", "Traces"]
 
 Cause = Span
-"""What makes others wait for it, or do something."""
+"""The span that caused work which another task does."""
 
 EXPORT_TIMEOUT = 5.0
-"""Seconds that the collector may take for a batch."""
+"""Seconds for the collector to accept a batch."""
 
 FAREWELL_TIMEOUT = 2.0
-"""Seconds that a stopping server waits for the last spans to be taken."""
+"""Seconds that a stopping server waits until the last spans are sent."""
 
 _W3C = TraceContextTextMapPropagator()
 
 
 class Traces:
-    """Makes the spans of one process; what is under way in a task is the parent of what it does."""
+    """Makes the spans of one process. The current span of a task is the parent of new ones."""
 
     def __init__(self, settings: Settings, meters: Meters, worker: int) -> None:
-        """Begin to send, in a thread of its own; `settings.otlp_endpoint` must be given.
+        """Start a thread that exports spans; `settings.otlp_endpoint` must be set.
 
-        `worker`: the number of this process among those that serve together.
+        `worker`: number of this process among the workers, from 0.
         """
         resource = Resource.create(
             {
@@ -75,27 +75,27 @@ class Traces:
             resource=resource,
             shutdown_on_exit=False,
         )
-        # Its queue is bounded; what does not fit is dropped.
+        # The processor's queue is bounded; it drops spans that do not fit.
         self._provider.add_span_processor(
             BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_TIMEOUT))
         )
         self._tracer = self._provider.get_tracer("syncline", __version__)
-        # One line for a batch that was not taken, none for each attempt.
+        # Log one line for each lost batch, not one for each attempt.
         logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
 
     async def stop(self) -> None:
-        """Send what is left, for a short time."""
-        # Not one of the loop's own threads, for whose end it would wait.
+        """Send the remaining spans for at most `FAREWELL_TIMEOUT` seconds."""
+        # A daemon thread, not the loop's executor: the loop waits for its executor when it closes.
         sending = threading.Thread(target=self._provider.shutdown, daemon=True)
         sending.start()
         await asyncio.to_thread(sending.join, FAREWELL_TIMEOUT)
 
     @contextmanager
     def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Span]:
-        """Around an HTTP request; continues the trace that the headers name, if they name one.
+        """Span around an HTTP request; continues the trace named in the headers, if any.
 
         Yields:
-            the span, which may be ended before.
+            the span, which the block may end early.
         """
         attributes = {"http.request.method": method}
         span = self._tracer.start_span(method, _W3C.extract(headers), SpanKind.SERVER, attributes)
@@ -112,9 +112,9 @@ class Traces:
         """End the span of a request.
 
         Args:
-            pattern: of its path; None where there is no such path.
-            status: of the reply.
-            code: with which the request was refused; None if it was not.
+            pattern: pattern of the route; None if no route matched.
+            status: HTTP status of the reply.
+            code: code of the refusal; None if the request succeeded.
         """
         span.set_attributes({f"syncline.{k}": v for k, v in known().items() if v is not None})
         span.set_attribute("http.response.status_code", status)
@@ -128,16 +128,16 @@ class Traces:
         span.end()
 
     def command(self, verb: str, document: str | None) -> AbstractContextManager[Span]:
-        """Around a command that came over a socket."""
+        """Span around a command from a socket."""
         attributes = {} if document is None else {"syncline.object": document}
         return self._span(verb, SpanKind.SERVER, attributes)
 
     @contextmanager
     def commit(self, verb: str, document: str) -> Iterator[str]:
-        """Around a commit.
+        """Span around a commit.
 
         Yields:
-            what the event has to carry: a `traceparent`; "" where the commit is not sampled.
+            the `traceparent` to put into the event; "" if the commit is not sampled.
         """
         attributes = {
             "db.system.name": "redis",
@@ -151,10 +151,11 @@ class Traces:
             yield carrier.get("traceparent", "")
 
     def fan_out(self, traceparent: str, document: str) -> AbstractContextManager[Span]:
-        """Around the handing on of an event, from when it was received; of what `commit` gave."""
+        """Span around the fan-out of a received event; `traceparent` as `commit` yielded it."""
         told = trace.get_current_span(_W3C.extract({"traceparent": traceparent}))
         context = told.get_span_context()
-        # As if it had begun here: whether it is sampled has been decided.
+        # Mark the parent as local, not remote: the sampler then keeps the commit's decision, and
+        # does not count it against `trace_limit` again.
         parent = SpanContext(context.trace_id, context.span_id, False, context.trace_flags)
         return self._span(
             "fan-out",
@@ -164,11 +165,12 @@ class Traces:
         )
 
     def cause(self) -> Cause:
-        """What is under way, for work that another task will do."""
+        """The current span, to be passed to work that another task does."""
         return trace.get_current_span()
 
     def because_of(self, causes: Sequence[Cause | None]) -> AbstractContextManager[object]:
-        """Around work that one task does for several; it counts as that of one that is sampled."""
+        """Context of work that one task does for several causes; its spans become children of the
+        first sampled cause."""
         sampled = (cause for cause in causes if cause is not None and cause.is_recording())
         cause = next(sampled, trace.INVALID_SPAN)
         return trace.use_span(cause, record_exception=False, set_status_on_exception=False)
@@ -198,9 +200,8 @@ class Traces:
 
 
 def _sampler(ratio: float, limit: int, meters: Meters) -> Sampler:
-    """Follows the caller's decision, else takes a share; either way not too many.
-
-    Whoever may send a request may ask for it to be sampled.
+    """A sampler that follows the caller's decision, else takes the share `ratio`; both up to
+    `limit` traces per second, because any client can ask for its request to be sampled.
     """
     admit = _limiter(limit, meters)
     return ParentBased(
@@ -210,7 +211,7 @@ def _sampler(ratio: float, limit: int, meters: Meters) -> Sampler:
 
 
 def _limiter(limit: int, meters: Meters) -> Callable[[], bool]:
-    """Says yes so often in a second."""
+    """A function that returns True at most `limit` times per second."""
     ends_at, count = 0.0, 0
 
     def admit() -> bool:
@@ -228,7 +229,7 @@ def _limiter(limit: int, meters: Meters) -> Callable[[], bool]:
 
 
 class _Limited(Sampler):
-    """Another sampler, as long as it does not take too many."""
+    """Wraps a sampler; drops traces beyond the rate limit."""
 
     def __init__(self, sampler: Sampler, admit: Callable[[], bool]) -> None:
         self._sampler = sampler

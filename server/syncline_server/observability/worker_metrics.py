@@ -1,7 +1,7 @@
-"""One look at all processes of a server: each answers the others on a Unix socket of its own.
+"""Metrics of all worker processes in one scrape; each serves its own on a Unix socket.
 
-Whoever is asked by Prometheus asks the others, at once and for a bounded time. One that does not
-answer is left out, and said to be down.
+The worker that Prometheus scrapes queries the others concurrently, with a timeout. A worker that
+does not answer is reported as down, without metrics.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from .prometheus import Telemetry
 __all__ = ["WorkerMetrics"]
 
 PATIENCE = 1.0
-"""Seconds that the others have to answer; scrapes usually give up after ten."""
+"""Seconds for the other workers to answer; scrapes usually time out after ten."""
 
 
 class WorkerMetrics:
-    """What the processes of a server count, each sample with the label `worker`."""
+    """The metrics of all workers, each sample with the label `worker`."""
 
     def __init__(self, own: Telemetry, count: int, directory: Path | None) -> None:
         """
         Args:
-            own: what this process counts; its `worker` is from 0 to `count` - 1.
-            count: how many processes there are.
-            directory: where they have their sockets, accessible to nobody else; None for one that
-                serves alone.
+            own: metrics of this process; its `worker` is from 0 to `count` - 1.
+            count: number of workers.
+            directory: directory of the workers' sockets, accessible only to this user; None for a
+                single process.
         """
         self._own = own
         everybody = range(0 if directory is None else count)
@@ -43,19 +43,19 @@ class WorkerMetrics:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Answer the others, in the place of a process that had the same number before."""
+        """Begin to answer the others, replacing an earlier process with the same number."""
         if self._directory is not None:
             listener = _listen(self._socket_of(self._directory, self._own.worker))
             self._server = await asyncio.start_unix_server(self._answer, sock=listener)
 
     async def stop(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
 
     async def families(self) -> list[Metric]:
-        """Those of all who answer, and who does."""
+        """The metrics of all workers that answer, and `syncline_worker_up` for each worker."""
         own = await self._own.collect()
         told = await asyncio.gather(*map(self._ask, self._others))
         up = GaugeMetricFamily(
@@ -67,7 +67,7 @@ class WorkerMetrics:
         return [*_merged(own, *(families for families in told if families)), up]
 
     async def _ask(self, number: int) -> list[Metric] | None:
-        """What another process counts; None if it does not say so in time."""
+        """The metrics of another worker; None if it does not answer within `PATIENCE` seconds."""
         assert self._directory is not None
         try:
             async with asyncio.timeout(PATIENCE):
@@ -90,7 +90,8 @@ class WorkerMetrics:
 
 
 def _listen(path: str) -> socket.socket:
-    """A socket at that path, which leads from one that listened there to the new one at once."""
+    """Listen at `path`. The rename replaces an existing socket atomically, so that a query always
+    finds a listener."""
     listener = socket.socket(socket.AF_UNIX)
     beside = f"{path}.new"
     Path(beside).unlink(missing_ok=True)
@@ -111,7 +112,7 @@ def _encode(families: Iterable[Metric]) -> bytes:
 
 
 def _decode(told: bytes) -> list[Metric]:
-    """Raises `ValueError` where a process ended midway."""
+    """Parse the result of `_encode`. Raises `ValueError` for a reply that was cut off."""
     families = []
     for name, documentation, kind, samples in orjson.loads(told):
         family = Metric(name, documentation, kind)
@@ -121,7 +122,7 @@ def _decode(told: bytes) -> list[Metric]:
 
 
 def _merged(*processes: list[Metric]) -> list[Metric]:
-    """One family of each name: the text formats allow no second."""
+    """Merge families with the same name: the text formats allow each name only once."""
     merged: dict[str, Metric] = {}
     for family in chain(*processes):
         if family.name in merged:

@@ -1,1 +1,1 @@
-"""From a commit in Redis to the subscribers of this process."""
+"""Delivery of events from Redis to the subscribers of this process."""

@@ -1,7 +1,7 @@
-"""What is written to a client in one turn of the loop leaves in one write.
+"""Write coalescing: the frames for one client in one turn of the event loop leave in one write.
 
-The loop's transports write at once, which is right for a frame that comes alone: under load, frames
-come in bursts, and a write costs more than all else that is done for a frame.
+The loop's transports write at once, which is best for a single frame. Under load, frames come in
+bursts, and a write costs more than everything else that is done for a frame.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ logger = logging.getLogger("syncline.cork")
 
 
 FRAMES_LIMIT = 32
-"""Frames that are held back for one client; then they are written before the turn ends."""
+"""Frames that wait for one client, at most; at this number they are written at once."""
 
 
 class Outlet(Protocol):
-    """The way to one client.
+    """The sending end of one client's connection.
 
     Attributes:
-        write: takes bytes for the client; must not block.
-        corked: the frames of this turn; None if there are none.
+        write: sends bytes to the client; must not block.
+        corked: the frames that wait for the end of this turn; None if there are none.
     """
 
     write: Callable[[bytes], None]
@@ -33,7 +33,7 @@ class Outlet(Protocol):
 
 
 class Cork:
-    """Holds frames back until the turn has ended. Needs a running loop."""
+    """Collects frames until the turn of the loop ends. Needs a running loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ class Cork:
         self._is_busy = False
 
     def put(self, outlet: Outlet, frame: bytes) -> None:
-        """Write a frame with the others of this turn."""
+        """Write a frame together with the client's others of this turn."""
         if outlet.corked is None:
             outlet.corked = [frame]
             self._outlets.append(outlet)
@@ -52,25 +52,27 @@ class Cork:
                 self.pull(outlet)
 
     def put_all(self, outlets: Iterable[Outlet], frame: bytes) -> None:
-        """Write a frame to many: at once, unless it is not the first of this turn."""
+        """Write a frame to many clients: at once if it is the first of this turn."""
         if self._is_busy:
-            for outlet in outlets:
-                self.put(outlet, frame)
+            self._for_each(outlets, lambda outlet: self.put(outlet, frame))
         else:
+            # No outlet has a frame that waits, so this one overtakes none. Later frames of the turn
+            # are corked.
             self._begin()
+            # Not by `_for_each`: a call more for each subscriber would show.
             left = iter(outlets)
             while True:
                 try:
                     for outlet in left:
                         outlet.write(frame)
-                except Exception:
-                    # One that fails must not keep the frame from the others.
-                    logger.exception("a frame could not be written")
+                except Exception as error:
+                    _report(error)
                 else:
                     return
 
     def pull(self, outlet: Outlet) -> None:
-        """Write what is held back for a client now."""
+        """Write the frames that wait for a client now."""
+        # Clear `corked` first: `write` may find the socket full, and call back.
         frames, outlet.corked = outlet.corked, None
         if frames is not None:
             outlet.write(frames[0] if len(frames) == 1 else b"".join(frames))
@@ -83,8 +85,25 @@ class Cork:
     def _end(self) -> None:
         self._is_busy = False
         outlets, self._outlets = self._outlets, []
-        for outlet in outlets:
+        self._for_each(outlets, self.pull)
+
+    def _for_each(self, outlets: Iterable[Outlet], write: Callable[[Outlet], None]) -> None:
+        """Call `write` with each; one that fails must not keep the frame from the others."""
+        left = iter(outlets)
+        while True:
             try:
-                self.pull(outlet)
-            except Exception:
-                logger.exception("frames could not be written")
+                for outlet in left:
+                    write(outlet)
+            except Exception as error:
+                _report(error)
+            else:
+                return
+
+
+def _report(error: Exception) -> None:
+    """Log a write that failed; called while `error` is handled."""
+    if isinstance(error, RuntimeError):
+        # uvloop's word for a transport whose connection has ended, which the loop will report.
+        logger.debug("a frame was not written: %s", error)
+    else:
+        logger.exception("a frame could not be written")

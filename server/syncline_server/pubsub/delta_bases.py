@@ -1,4 +1,4 @@
-"""What deltas begin from: the newest data of each document that a reader of deltas has open."""
+"""Bases of deltas: the newest data of each document that a client which reads deltas has open."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from syncline_protocol.documents import Base, Event, Updated
 __all__ = ["Bases", "FixedWindow"]
 
 LONGEST_PAUSE = 64
-"""Events of a document from one attempt at a delta to the next, at most, while they are in vain."""
+"""Events of a document between two attempts to make a delta, at most, while attempts fail."""
 
 
 @dataclass(slots=True)
 class _Newest:
-    """The newest data of one document, and whether deltas of it are worth their making.
+    """The newest data of one document, and whether deltas of it are worth the work.
 
     Attributes:
-        pause: how many events the attempts are apart; 0 while they succeed.
-        rest: how many of them are still to come before the next attempt.
+        pause: events between two attempts to make a delta; 0 while attempts succeed.
+        rest: events still to come before the next attempt.
     """
 
     revision: int = 0
@@ -31,17 +31,17 @@ class _Newest:
     rest: int = 0
 
     def is_due(self) -> bool:
-        """False for an event that is to go without a delta, because the last attempts failed."""
+        """Count an event; False if it goes without a delta, because the last attempts failed."""
         self.rest = max(0, self.rest - 1)
         return not self.rest
 
     def note(self, is_gain: bool) -> None:
-        """Take the outcome of an attempt."""
+        """Record the outcome of an attempt: `is_gain` if the delta was worth sending."""
         self.pause = self.rest = 0 if is_gain else min(2 * self.pause or 2, LONGEST_PAUSE)
 
 
 class FixedWindow:
-    """So many bytes in each second."""
+    """A limit on the bytes in each second."""
 
     def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
@@ -50,19 +50,19 @@ class FixedWindow:
         self._taken = 0
 
     def has(self, size: int) -> bool:
-        """True if so many bytes are left in this second."""
+        """True if `size` bytes are left in this second."""
         now = self._clock()
         if now >= self._ends_at:
             self._ends_at, self._taken = now + 1.0, 0
         return self._taken + size <= self._rate
 
     def take(self, size: int) -> None:
-        """Count them."""
+        """Count `size` bytes."""
         self._taken += size
 
 
 class Bases:
-    """Data by document. Beyond the limit, what was noted longest ago is forgotten."""
+    """The newest data by document; above the limit, the data that was kept first is dropped."""
 
     def __init__(
         self, limit: int, bounds: Counter[str], may_compare: Callable[[int], bool] | None = None
@@ -70,9 +70,9 @@ class Bases:
         """
         Args:
             limit: bytes of data in all; 0 keeps none.
-            bounds: counts under `delta_memory` what was forgotten for it.
-            may_compare: False where there is no time now to compare so many bytes: then the event
-                goes without a delta.
+            bounds: counts under `delta_memory` the documents that were dropped at the limit.
+            may_compare: returns False if there is no time now to compare so many bytes: then the
+                event is sent without a delta.
         """
         self._may_compare = may_compare
         self._limit = limit
@@ -81,7 +81,7 @@ class Bases:
         self._newest: OrderedDict[str, _Newest] = OrderedDict()
 
     def note(self, sid: str, revision: int, data: bytes) -> None:
-        """Keep the data of a document, if it is newer and so large that a delta can be a gain."""
+        """Keep the data of a document, if it is newer and large enough for deltas to be a gain."""
         known = self._newest.get(sid) or _Newest()
         if known.revision >= revision:
             return
@@ -95,7 +95,7 @@ class Bases:
             self.drop(next(iter(self._newest)))
 
     def follow(self, event: Event) -> None:
-        """Give an event its base, and keep its data for the next one."""
+        """Set the base of an event, and keep the event's data for the next one."""
         if not isinstance(event, Updated):
             return self.drop(event.sid)
         known = self._newest.get(event.sid)
@@ -109,7 +109,7 @@ class Bases:
         self.note(event.sid, event.revision, event.data)
 
     def drop(self, sid: str) -> None:
-        """Keep nothing of a document."""
+        """Drop the data of a document."""
         known = self._newest.pop(sid, None)
         if known is not None:
             self._size -= len(known.data)

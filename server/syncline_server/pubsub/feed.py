@@ -1,4 +1,4 @@
-"""Brings the events of open documents from Redis: one subscriber connection to each shard."""
+"""The feed of events from Redis: one pub/sub connection to each shard."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from .shard_subscriber import ShardSubscriber
 __all__ = ["Feed"]
 
 REPLACING_PAUSE = 0.25
-"""Seconds before a channel that a shard has dropped is placed anew, if no map told where before."""
+"""Seconds before a channel that a shard has dropped is subscribed again, unless a new slot map
+places the channel earlier."""
 
 
 class Feed:
-    """Channels that somebody here listens to."""
+    """The channels that this process is subscribed to, each at the shard that serves it."""
 
     def __init__(
         self,
@@ -31,18 +32,20 @@ class Feed:
         """
         Args:
             timeout: seconds that a connection, or a subscription, may take.
-            on_event: takes each event, in the order of its channel.
-            on_gap: takes the channels whose events may have been missed, once they come again.
+            on_event: receives each event; those of one channel come in order.
+            on_gap: receives the channels that may have missed events, once they are subscribed
+                again.
         """
         self.on_event = on_event
         self.on_gap = on_gap
         self._redis = redis
         self._timeout = timeout
         self._subscribers: dict[str, ShardSubscriber] = {}
+        # By channel; done once Redis has confirmed it for the first time.
         self._confirmed: dict[str, asyncio.Future[None]] = {}
-        # Where each channel is listened to; None where no shard serves it at the moment.
+        # The shard at which each channel is subscribed; None while no shard serves it.
         self._places: dict[str, str | None] = {}
-        # Those that are on the way to another shard, and may miss events meanwhile.
+        # Channels that wait for a confirmation from a new shard, and may miss events meanwhile.
         self._moving: set[str] = set()
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -55,18 +58,18 @@ class Feed:
 
     @property
     def lag(self) -> float:
-        """Seconds that a message to oneself took the last time, at the slowest shard."""
+        """Seconds that the last probe took to come back, at the slowest shard."""
         return max((subscriber.lag for subscriber in self._subscribers.values()), default=0.0)
 
     @property
     def round_trip(self) -> float:
-        """Seconds that Redis took to answer the last time, at the slowest shard."""
+        """Seconds that Redis took to answer the last probe, at the slowest shard."""
         return max(
             (subscriber.round_trip for subscriber in self._subscribers.values()), default=0.0
         )
 
     def start(self) -> None:
-        """Connect, and stay connected."""
+        """Connect to every shard, and stay connected."""
         self._redis.engine.on_change(self._follow)
         self._redis.data_set.on_change(self._on_other_data_set)
         self._follow()
@@ -78,7 +81,7 @@ class Feed:
         )
 
     async def subscribe(self, channel: str) -> None:
-        """Return when every later event of the channel will come, or `on_gap` will be called.
+        """Return when every later event of the channel is received, or reported by `on_gap`.
 
         Raises:
             Refusal: `UNAVAILABLE`, if that takes too long.
@@ -90,6 +93,7 @@ class Feed:
             self._place(channel)
         try:
             async with asyncio.timeout(self._timeout):
+                # Several callers may wait for one channel: a time-out ends only its own wait.
                 await asyncio.shield(confirmed)
         except TimeoutError:
             raise Refusal(
@@ -97,7 +101,7 @@ class Feed:
             ) from None
 
     def unsubscribe(self, channel: str) -> None:
-        """No event of the channel is wanted any more."""
+        """Unsubscribe from a channel."""
         subscriber = self._subscribers.get(self._places.pop(channel, None) or "")
         self._confirmed.pop(channel, None)
         self._moving.discard(channel)
@@ -105,11 +109,12 @@ class Feed:
             subscriber.unsubscribe(channel)
 
     def on_confirmed(self, channel: str) -> None:
-        """A subscriber listens to the channel."""
+        """Redis has confirmed the channel at its shard."""
         confirmed = self._confirmed.get(channel)
         if confirmed is None:
-            return
+            return  # unsubscribed while the confirmation was under way
         if not confirmed.done():
+            # The first confirmation is no gap: the callers of `subscribe` read the state after it.
             self._moving.discard(channel)
             confirmed.set_result(None)
         elif channel in self._moving:
@@ -117,40 +122,45 @@ class Feed:
             self.on_gap([channel])
 
     def on_lost(self, channel: str) -> None:
-        """A subscriber listens to the channel no more, because its slot has moved."""
+        """A shard has ended the subscription, because the channel's slot has moved."""
         if channel in self._places:
             self._places[channel] = None
             asyncio.get_running_loop().call_later(REPLACING_PAUSE, self._place, channel)
 
     def _on_other_data_set(self) -> None:
-        """Channels have other names now, and other data may be behind them."""
+        """Subscribe again under the new data set's channel names, and compare all documents."""
         for subscriber in self._subscribers.values():
             subscriber.reset()
 
     def _follow(self) -> None:
-        """Have a subscriber at each shard that there is now, and each channel at its shard."""
+        """Connect to the shards of the new slot map, and move each channel to its shard."""
         shards = set(self._redis.engine.shards())
+        # 1. Connect to new shards, because channels can only move to a shard that is known.
         for shard in shards - self._subscribers.keys():
             subscriber = self._subscribers[shard] = ShardSubscriber(
                 self._redis, shard, self._timeout, self
             )
             subscriber.start()
+        # 2. Move the channels while the old connections still exist.
         for channel in list(self._places):
             self._place(channel)
+        # 3. End the connections that no channel uses any more.
         for shard in self._subscribers.keys() - shards:
             task = asyncio.create_task(self._subscribers.pop(shard).stop())
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
 
     def _place(self, channel: str) -> None:
-        """Listen to a channel where it is published now."""
+        """Subscribe to a channel at the shard that serves it now."""
         try:
             shard: str | None = self._redis.engine.shard_of(channel)
         except LookupError:
             shard = None
         before = self._places.get(channel)
+        # `on_lost` calls this later: the channel may be unsubscribed or placed by then.
         if channel not in self._places or shard == before:
             return
+        # Events between the old and the new subscription are lost: `on_confirmed` reports the gap.
         self._places[channel] = shard
         self._moving.add(channel)
         if before in self._subscribers:

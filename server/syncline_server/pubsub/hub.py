@@ -1,6 +1,6 @@
-"""Who has which document open in this process, and the way of each event to them.
+"""The hub: the subscribers of each open document, and the delivery of events to them.
 
-An event is handed to every subscriber by a plain call: no task, no await, no copy of its frame.
+An event is delivered to every subscriber by a plain call: no task, no await, no copy of its frame.
 """
 
 from __future__ import annotations
@@ -36,47 +36,49 @@ __all__ = ["Format", "Hub", "Subscriber", "Topic"]
 logger = logging.getLogger("syncline.hub")
 
 LINGER = 1.0
-"""Seconds for which a channel outlives its last subscriber, so that one who flaps costs nothing."""
+"""Seconds to stay subscribed in Redis after the last local subscriber left, so that a client that
+reconnects at once costs no UNSUBSCRIBE and SUBSCRIBE."""
 
 DELTA_SIZE_LIMIT = 131_072
-"""Bytes of data above which no delta is made: comparing them would block the event loop."""
+"""Bytes of data above which no delta is made: the comparison would block the event loop."""
 
 BYTES_PER_UNIT = 8
-"""Bytes that are compared in about a microsecond."""
+"""Bytes that a comparison gets through in about a microsecond."""
 
 COMPARED_AT_ONCE = 500
-"""Documents that are read from Redis at a time after a gap."""
+"""Documents that `_compare_all` reads from Redis at a time."""
 
 
 class Subscriber(Protocol):
-    """Somebody who has documents open."""
+    """A client that has documents open."""
 
     @property
     def reader(self) -> str | None:
-        """The identity that needs the right to read; None while this one needs no right."""
+        """The identity that needs the right to read; None if the client needs no right."""
 
     @property
     def takes_deltas(self) -> bool:
-        """True if events are to have a base where they can; the same as long as it subscribes."""
+        """True if the client reads deltas. Must not change while the client has documents open."""
 
     def on_event(self, event: Event) -> None:
-        """Take an event. Must not block; revisions of one document grow.
+        """Receive an event. Must not block. Events of one document come in revision order.
 
-        Not called for updates while the subscriber is in step (`Hub.join_fast_path`).
+        Not called for updates while the subscriber is on the fast path (`Hub.join_fast_path`).
         """
 
     def on_revoked(self, sid: str) -> None:
-        """The right to read a document is gone, and so is the subscription. Must not block."""
+        """The right to read a document was revoked: end the subscription. Must not block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Format:
-    """How a wire tells of updates, in frames that all its sockets share.
+    """How a protocol encodes events, in frames that all its sockets share.
 
     Attributes:
-        whole: makes the frame of an event.
-        brief: makes that for a client that has the data of `base`; None where there is none such.
-        tally: counts what is told.
+        whole: encodes an event with all its data.
+        brief: encodes an event as a delta, for clients that have the data of `base`; None if the
+            format has no deltas.
+        tally: counts the events and deltas that are sent.
     """
 
     whole: Callable[[Event], bytes]
@@ -89,13 +91,15 @@ class Topic:
     """One open document.
 
     Attributes:
-        aside: those of them who are not in step.
-        crowds: those who are, and how they are written to.
-        revision: the newest that came by; 0 if none did.
-        held: the newest that a subscriber was told otherwise, by the answer to a request.
-        unique_name, expires_ms: of the newest state that came by in either way (`learn`).
-        live_since: loop time from which on no event is missed; None before.
-        rights_changed_at: loop time before which who was found to have a right may have lost it.
+        aside: the subscribers that are not on the fast path; each gets `on_event`.
+        crowds: the subscribers on the fast path, by format, each with its outlet.
+        revision: the newest revision that was delivered as an event; 0 before the first.
+        held: the newest revision that a reply to a subscriber named.
+        unique_name, expires_ms: of the newest state in any event or reply (`learn`).
+        learned: the revision of that state.
+        live_since: loop time since when no event is missed; None before.
+        rights_changed_at: loop time of the last change of rights: a check that was made earlier may
+            be out of date.
         delta_readers: how many subscribers take deltas.
     """
 
@@ -114,14 +118,14 @@ class Topic:
     delta_readers: int = 0
 
     def learn(self, state: Document | Updated) -> None:
-        """Remember the name and the expiry, for a removal that only a comparison finds."""
+        """Remember the name and the expiry, for a removal that only `Hub._compare` finds."""
         if state.revision >= self.learned:
             self.learned = state.revision
             self.unique_name, self.expires_ms = state.unique_name, state.expires_ms
 
 
 class Hub:
-    """All topics of this process."""
+    """All open documents of this process, and their subscribers."""
 
     def __init__(
         self,
@@ -137,10 +141,10 @@ class Hub:
         """
         Args:
             timeout: seconds that a subscription in Redis may take.
-            meters: counts events, and how long each takes from its commit to all subscribers.
-            delta_memory: bytes of data that deltas begin from, in all.
-            cork: through which updates are written.
-            delta_rate: bytes of data that are compared in a second to make deltas.
+            meters: counts events, and measures the time from a commit to its last subscriber.
+            delta_memory: bytes of data that are kept to make deltas from, in all.
+            cork: joins the frames that one socket gets in one turn of the loop.
+            delta_rate: bytes of data that are compared in a second to make deltas, at most.
         """
         self._redis = redis
         self._documents = documents
@@ -163,26 +167,27 @@ class Hub:
 
     @property
     def feed(self) -> Feed:
-        """Where the events come from."""
+        """The source of the events."""
         return self._feed
 
     def now_ms(self) -> int:
-        """Redis' time, by which events are dated."""
+        """The time of Redis, in milliseconds since the epoch; events have this time."""
         return self._redis.now_ms()
 
     def on_update(self, callback: Callable[[str, int], None]) -> None:
-        """Have `callback` called with the SID and the revision of each update of what is open."""
+        """Call `callback` with the SID and the revision of each update of an open document."""
         self._on_update = callback
 
     def limit_work(self, spend: Callable[[int], bool]) -> None:
-        """Make deltas only while `spend` has time left in this turn of the loop.
+        """Make deltas only while `spend` grants time in this turn of the loop.
 
-        `spend` takes units of about a microsecond.
+        `spend` takes units of about a microsecond, and returns False if none are left.
         """
         self._spend = spend
 
     def _may_compare(self, size: int) -> bool:
-        """Whether there is time to make a delta of so many bytes; else the event goes whole."""
+        """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
+        # Take from `_delta_budget` last: a delta that is not made must not use it up.
         if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
             self._meters.bounds["delta_rate"] += 1
             return False
@@ -192,54 +197,57 @@ class Hub:
         return True
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Connect to Redis and deliver events."""
         self._feed.start()
 
     async def stop(self) -> None:
-        """Hear nothing any more."""
+        """Stop delivering events."""
         for comparison in self._comparisons:
             comparison.cancel()
         await self._feed.stop()
 
     def join(self, service_sid: str, sid: str, subscriber: Subscriber) -> Topic:
-        """Add a subscriber; `make_live` tells when it will miss nothing."""
+        """Add a subscriber. It may miss events until `make_live` returns."""
         topic = self._topics.get(sid)
         if topic is None:
             topic = self._topics[sid] = Topic(service_sid, sid)
         if subscriber not in topic.subscribers:
             topic.subscribers.add(subscriber)
+            # Not on the fast path yet: it must receive the state by the reply to `Open` first.
             topic.aside.add(subscriber)
             topic.delta_readers += subscriber.takes_deltas
         return topic
 
     def told(self, topic: Topic, document: Document) -> None:
-        """A subscriber that takes deltas was told this state: the next event's may begin there."""
+        """Keep the state that a reply gave to a subscriber that takes deltas, as a delta base."""
+        # A newer event has come already: no later event begins from this older state.
         if document.revision >= topic.revision:
             self._bases.note(topic.sid, document.revision, document.data)
 
     async def make_live(self, topic: Topic) -> None:
-        """Return when no later event of the topic will be missed.
+        """Subscribe in Redis; return when no later event of the topic will be missed.
 
         Raises:
             Refusal: `UNAVAILABLE`, if that takes too long.
         """
         if topic.live_since is None:
             await self._feed.subscribe(channel(topic.service_sid, topic.sid))
+            # Several subscribers may wait here: `live_since` keeps the earliest time.
             topic.live_since = topic.live_since or asyncio.get_running_loop().time()
 
     def join_fast_path(
         self, topic: Topic, subscriber: Subscriber, form: Format, outlet: Outlet
     ) -> None:
-        """Until `leave_fast_path`, updates are written past the subscriber.
+        """Write updates to `outlet` without calling the subscriber, until `leave_fast_path`.
 
-        It must have been told all up to the topic's revision and nothing beyond. Most are most of
-        the time, and so an update costs each of them one call.
+        The subscriber must have received exactly the state of `topic.revision`. Nearly all
+        subscribers are in this state nearly all the time, so an update costs each of them one call.
         """
         topic.aside.discard(subscriber)
         topic.crowds.setdefault(form, {})[subscriber] = outlet
 
     def leave_fast_path(self, topic: Topic, subscriber: Subscriber, form: Format) -> None:
-        """The subscriber takes each event itself again; it was told all up to the revision."""
+        """Call the subscriber for each event again. It has received all up to `topic.revision`."""
         crowd = topic.crowds[form]
         del crowd[subscriber]
         if not crowd:
@@ -247,7 +255,7 @@ class Hub:
         topic.aside.add(subscriber)
 
     def leave(self, topic: Topic, subscriber: Subscriber) -> None:
-        """Take a subscriber away; safe to repeat."""
+        """Remove a subscriber that has left the fast path; safe to repeat."""
         if subscriber in topic.subscribers:
             topic.subscribers.discard(subscriber)
             topic.aside.discard(subscriber)
@@ -258,14 +266,16 @@ class Hub:
             asyncio.get_running_loop().call_later(LINGER, self._drop_if_empty, topic)
 
     def _drop_if_empty(self, topic: Topic) -> None:
+        # A subscriber may have joined again during LINGER, or an earlier timer dropped the topic.
         if not topic.subscribers and self._topics.get(topic.sid) is topic:
             del self._topics[topic.sid]
             self._feed.unsubscribe(channel(topic.service_sid, topic.sid))
 
     def on_service_change(self, before: Service, after: Service | None) -> None:
-        """Where permissions begin to count, look who has the right to what is open."""
+        """When a service turns permissions on, check the rights of all its subscribers."""
         if after is not None and after.acl_enabled and not before.acl_enabled:
             topics = [t for t in self._topics.values() if t.service_sid == after.sid]
+            # An `Open` under way may have checked its right before this: it checks again.
             for topic in topics:
                 topic.rights_changed_at = asyncio.get_running_loop().time()
             self._spawn(self._compare_all(topics))
@@ -274,8 +284,10 @@ class Hub:
         topic = self._topics.get(change.sid)
         if topic is None:
             return
+        # An `Open` under way may have checked its right before this: it checks again.
         topic.rights_changed_at = asyncio.get_running_loop().time()
         if Right.READ not in change.rights:
+            # A copy: `on_revoked` leaves the topic.
             for subscriber in list(topic.subscribers):
                 if subscriber.reader == change.identity:
                     subscriber.on_revoked(topic.sid)
@@ -288,13 +300,19 @@ class Hub:
         else:
             with self._traces.fan_out(event.trace, event.sid):
                 self._on_event(event)
+        # Our estimate of the time of Redis may be a little behind `at_ms`.
         self._meters.fan_out.observe(max(0, self._redis.now_ms() - event.at_ms) / 1000)
 
     def _on_event(self, event: Event) -> None:
         topic = self._topics.get(event.sid)
+        # The feed and `_compare` may deliver the same state, in either order: promise 4.
         if topic is None or event.revision <= topic.revision:
             return
+        # Set `revision` first: a write below can fill a socket, which then leaves the fast path
+        # within this call. Its session takes `topic.revision` as received, and so does not send
+        # this event a second time from `aside`.
         before, topic.revision = topic.revision, event.revision
+        # Set the base before any frame is encoded, because all subscribers share the frames.
         if topic.delta_readers:
             self._bases.follow(event)
         listening = topic.subscribers
@@ -303,26 +321,30 @@ class Hub:
             if self._on_update is not None:
                 self._on_update(event.sid, event.revision)
             listening = topic.aside
+            # Copies: a full socket leaves the fast path, and so changes `crowds`, during a write.
             for form, crowd in list(topic.crowds.items()):
+                # After a gap the crowd has the data of `before`, not of `event.previous`.
                 is_next = event.base is not None and event.previous == before
                 encode = form.brief if is_next and form.brief is not None else form.whole
                 frame = event.encoded(encode)
                 form.tally.events += len(crowd)
                 form.tally.deltas += len(crowd) if event.has_delta and encode is form.brief else 0
                 self._cork.put_all(list(crowd.values()), frame)
+        # A copy: `on_event` may move the subscriber to the fast path, or end its subscription.
         for subscriber in list(listening):
             try:
                 subscriber.on_event(event)
             except Exception:
-                # One that fails must not keep the event from the others, nor end the feed.
+                # One failing subscriber must not keep the event from the others, nor end the feed.
                 logger.exception("an event of %s could not be handed on", event.sid)
 
     def _on_trouble(self, service_sid: str, sid: str) -> None:
-        """A document was written here, and its event perhaps not published."""
+        """A document was written here, but its event may not have been published."""
         self._on_gap([channel(service_sid, sid)])
 
     def _on_gap(self, channels: list[str]) -> None:
         self._meters.compared += len(channels)
+        # The last subscriber may have left while the channel was still subscribed.
         topics = (self._topics.get(sid_of_channel(channel)) for channel in channels)
         self._spawn(self._compare_all([topic for topic in topics if topic is not None]))
 
@@ -336,21 +358,30 @@ class Hub:
         task.add_done_callback(self._comparisons.discard)
 
     async def _compare(self, topic: Topic) -> None:
-        """Read the document, and tell what the feed did not, to those who may still read it."""
+        """Read the document, and deliver the state that the feed may have missed."""
         while topic.subscribers:
             try:
+                # Rights first: a `RightsChanged` may have been missed too, and an identity that
+                # lost the right must not receive the state (promise 6).
                 await self._end_unentitled(topic)
                 document = await self._documents.get(topic.service_sid, topic.sid)
+                # A reply or an event may have raised this after the read. `advance` then finds the
+                # stored state new enough, and changes nothing.
                 held = max(topic.held, topic.revision)
+                # A failover lost writes that subscribers have seen. Write the stored state at a
+                # newer revision, else they would take it for an old one (promise 2).
                 if document is not None and document.revision < held:
                     document = await self._documents.advance(topic.service_sid, topic.sid, held)
             except (Refusal, ReplyError) as error:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
+                # Try again until it works: no later event may come to show the gap (promise 3).
                 await asyncio.sleep(PAUSE_LIMIT)
                 continue
+            # Events that came during the reads may be newer: `_on_event` drops an older state.
             return self._on_event(_difference(topic, document, self._redis.now_ms()))
 
     async def _end_unentitled(self, topic: Topic) -> None:
+        """End the subscriptions of identities that have lost the right to read."""
         reading = {subscriber.reader for subscriber in topic.subscribers}
         identities = [reader for reader in reading if reader is not None]
         entitled = await self._documents.readers(topic.service_sid, topic.sid, identities)
@@ -361,8 +392,9 @@ class Hub:
 
 
 def _difference(topic: Topic, document: Document | None, now: int) -> Event:
+    """The event that brings the topic's subscribers to the state that was read."""
     if document is None:
-        # Nobody is left who could say when and by whom.
+        # The time and the author of the removal are not known: date it now, by the system.
         held = max(topic.revision, topic.held)
         revision = max(held + 1, now * REVISION_RANDOM)
         expired = topic.expires_ms is not None and topic.expires_ms <= now

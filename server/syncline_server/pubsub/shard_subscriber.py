@@ -1,8 +1,9 @@
-"""The events of one shard: a supervised pub/sub connection.
+"""The pub/sub connection to one shard, supervised.
 
-It is never trusted blindly. A PING of its own tells that it is alive, and a probe, published the
-way that commits are, that it hears what they publish: it could hang on a server that is no master
-any more. After any break it subscribes anew, and tells that events may have been missed.
+The connection is never trusted blindly. PINGs on the connection show that it is alive. Probes,
+published the way that commits publish, show that events arrive: the connection could be to a server
+that is no longer the master. After any break `ShardSubscriber` subscribes again, and reports to
+`Listener.on_gap` that events may have been missed.
 """
 
 from __future__ import annotations
@@ -32,35 +33,35 @@ HEARTBEAT = 0.4
 """Seconds between PINGs, and between probes."""
 
 SILENT_BEATS = 2
-"""PINGs in a row without an answer after which the connection is given up. Not a time: after a
-pause of this process, the answers are there but not read yet."""
+"""PINGs in a row without an answer after which the connection is closed. A count, not a time: after
+a pause of this process, the answers have arrived but are not read yet."""
 
 _RESUBSCRIBED = b"resubscribed"
 
 
 class Listener(Protocol):
-    """Who wants to hear. Every method must not block."""
+    """The receiver of a shard's events. No method may block."""
 
     def on_event(self, event: Event | RightsChanged) -> None:
-        """Take an event; those of a channel come in order."""
+        """Receive an event; those of one channel come in order."""
 
     def on_confirmed(self, channel: str) -> None:
-        """Every later event of the channel comes, or `on_gap` is called."""
+        """The channel is subscribed: every later event is received, or reported by `on_gap`."""
 
     def on_lost(self, channel: str) -> None:
-        """The channel is not listened to here any more."""
+        """The shard has ended the subscription to the channel."""
 
     def on_gap(self, channels: list[str]) -> None:
-        """Events of these channels may have been missed; they come again."""
+        """Events of these channels may have been missed; the channels are subscribed again."""
 
 
 class ShardSubscriber:
-    """The channels of one shard that somebody here listens to.
+    """The subscriptions of this process at one shard.
 
     Attributes:
-        channels: those that are wanted.
-        lag: seconds that the last probe took to come back.
-        round_trip: seconds until Redis had answered that it took the last probe.
+        channels: the channels to be subscribed to; Redis may not have confirmed all.
+        lag: seconds that the last probe took to come back through pub/sub.
+        round_trip: seconds that Redis took to answer the PUBLISH of the last probe.
     """
 
     def __init__(self, redis: Redis, shard: str, timeout: float, listener: Listener) -> None:
@@ -74,13 +75,14 @@ class ShardSubscriber:
         self._timeout = timeout
         self._listener = listener
         self._connection: Connection | None = None
-        # Subscriptions that Redis has not confirmed: after an `unsubscribe` only the last counts.
+        # SUBSCRIBEs per channel that Redis has not confirmed. A channel that was unsubscribed and
+        # subscribed again has two, and is confirmed by the second.
         self._outstanding: Counter[str] = Counter()
         self._unanswered = 0
         self._probe, self._probe_name = "", b""
-        # Redis has confirmed every channel.
+        # True once Redis has confirmed every channel.
         self._is_confirmed = False
-        # The Redis user may not subscribe, or could not publish a while ago.
+        # True while the Redis user may not subscribe; true if it could not publish the last probe.
         self._is_denied = self._could_not_publish = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._supervisor: asyncio.Task[None] | None = None
@@ -96,6 +98,7 @@ class ShardSubscriber:
 
     async def stop(self) -> None:
         """End the connection."""
+        # The supervisor first, because it would connect again.
         if self._supervisor is not None:
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError):
@@ -111,13 +114,13 @@ class ShardSubscriber:
             self._connection.abort()
 
     def subscribe(self, channel: str) -> None:
-        """Listen to a channel; the listener is told when that is confirmed."""
+        """Subscribe to a channel; `Listener.on_confirmed` reports when Redis has confirmed it."""
         if channel not in self.channels:
             self.channels.add(channel)
             self._send_subscribe([channel])
 
     def unsubscribe(self, channel: str) -> None:
-        """No event of the channel is wanted any more."""
+        """Unsubscribe from a channel."""
         if channel in self.channels:
             self.channels.discard(channel)
             if self._connection is not None:
@@ -133,6 +136,7 @@ class ShardSubscriber:
         trouble = partial(self._engine.suspect, self._shard)
         while True:
             self._connection = await reconnect(self._connect, trouble)
+            # All of `channels`, also those that were added while there was no connection.
             self._subscribe_all(self._connection)
             await self._watch(self._connection)
             self._connection = None
@@ -155,11 +159,11 @@ class ShardSubscriber:
         size = self._engine.channels_at_once
         for start in range(0, len(channels), size):
             self._send_subscribe(channels[start : start + size])
-        # Answered in order: when this comes back, the subscriptions stand.
+        # Redis answers in order: when this PING is answered, all channels are subscribed.
         connection.send("PING", _RESUBSCRIBED)
 
     async def _watch(self, connection: Connection) -> None:
-        """Until the connection ends, or has been silent for too long and is ended."""
+        """Send PINGs and probes until the connection ends; abort it after a long silence."""
         self._unanswered = 0
         while not connection.ended.done():
             if self._unanswered >= SILENT_BEATS:
@@ -167,6 +171,7 @@ class ShardSubscriber:
                 logger.warning("the feed from Redis has been silent for %g s", silence)
                 return connection.abort()
             self._unanswered += 1
+            # The Redis user may have been given the right in the meantime.
             if self._is_denied:
                 self._subscribe_all(connection)
             connection.send("PING", "")
@@ -176,12 +181,12 @@ class ShardSubscriber:
             await asyncio.wait([connection.ended], timeout=HEARTBEAT)
 
     async def _send_probe(self, connection: Connection) -> None:
-        """Publish to ourselves by the way of commits, and end a connection that cannot hear it."""
+        """Publish a probe as commits publish; abort a connection that cannot receive it."""
         if self._outstanding[self._probe]:
-            return  # Redis may take this before the subscription, which is on the other connection
+            return  # PUBLISH goes by another connection, and may overtake this SUBSCRIBE
         clock = asyncio.get_running_loop().time
         sent_at = clock()
-        # While Redis refuses, this says nothing about the feed.
+        # A refused PUBLISH says nothing about the subscriber connection.
         with suppress(Refusal, ReplyError):
             name = self._redis.wire_channel(self._probe)
             try:
@@ -190,16 +195,17 @@ class ShardSubscriber:
                 self._could_not_publish = True
                 return
             if self._could_not_publish:
-                # Events of commits were refused too, and nobody knows which.
+                # Redis refused to publish events of commits too, and it is not known which.
                 self._could_not_publish = False
                 return self.reset()
             self.round_trip = clock() - sent_at
+            # During the PUBLISH the connection may have been replaced: then this proves nothing.
             if not receivers and connection is self._connection:
                 logger.warning("the feed hangs on a server that commits do not go to")
                 connection.abort()
 
     def _on_push(self, push: Any) -> None:
-        self._unanswered = 0
+        self._unanswered = 0  # any message shows that the connection is alive
         match push:
             case [b"message" | b"smessage", channel, payload]:
                 if channel == self._probe_name:
@@ -212,11 +218,14 @@ class ShardSubscriber:
             case [b"sunsubscribe", channel, _] if (
                 name := self._redis.channel(channel.decode())
             ) in self.channels:
-                # Unasked: the slot has moved. Its new place is found, or it is taken up again here.
+                # `unsubscribe` removes the name first, so this was not asked for: the slot has
+                # moved. `Feed` subscribes at the new shard, or here again.
                 self.channels.discard(name)
                 self._engine.suspect(self._shard)
                 self._listener.on_lost(name)
             case [b"pong", payload] | bytes(payload) if payload == _RESUBSCRIBED:
+                # Events between the break and this answer are lost: report a gap for all channels.
+                # A denial would have come before this answer: then nothing is subscribed.
                 if not self._is_denied:
                     self._is_confirmed = True
                     self._redis.report(self._shard, "channels", None)
@@ -230,14 +239,14 @@ class ShardSubscriber:
         try:
             event = parse_event(payload)
         except (LookupError, TypeError, ValueError):
-            # Of a later version, perhaps: then a comparison shows what it told.
+            # A later version may have published it: a comparison shows the new state.
             logger.warning("a message on %s cannot be read", channel)
             self._listener.on_gap([channel])
         else:
             self._listener.on_event(event)
 
     def _on_denied(self, error: ReplyError) -> None:
-        """The Redis user may not subscribe; `_watch` tries again."""
+        """Report that the Redis user may not subscribe; `_watch` tries again."""
         self._is_denied, self._is_confirmed = True, False
         words = str(error).removeprefix("NOPERM ")
         self._redis.report(
@@ -248,6 +257,7 @@ class ShardSubscriber:
         )
 
     def _on_confirmation(self, channel: str) -> None:
+        # Only the last SUBSCRIBE of a channel counts: an UNSUBSCRIBE followed each earlier one.
         self._outstanding[channel] -= 1
         if self._outstanding[channel] <= 0:
             del self._outstanding[channel]
@@ -255,6 +265,6 @@ class ShardSubscriber:
                 self._listener.on_confirmed(channel)
 
     def _choose_probe(self) -> str:
-        """A channel of our own that the shard serves."""
+        """The name of a new channel that this shard serves and only this process uses."""
         tag = self._redis.probe_tag(self._shard) or "{probe}"
         return f"{tag}:event:{uuid4().hex}"

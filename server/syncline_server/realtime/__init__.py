@@ -1,1 +1,1 @@
-"""The ways in for clients that stay: the native protocol, Twilsock, and server-sent events."""
+"""Connections that stay open: the native protocol, Twilsock, and server-sent events."""

@@ -1,4 +1,4 @@
-"""Who may come in: how many stay, and how fast they come."""
+"""Admission of new connections: a limit on their number and on their rate."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .connections import ConnectionRegistry
 __all__ = ["Admission"]
 
 RECENT = 5.0
-"""Seconds for which a refusal counts for who asks whether there is room."""
+"""Seconds for which `recent_refusal` reports the last refusal."""
 
 
 class Admission:
-    """One for all sockets and event streams of a process."""
+    """The limits that all sockets and event streams of a process share."""
 
     def __init__(
         self,
@@ -33,8 +33,8 @@ class Admission:
     ) -> None:
         """
         Args:
-            departures: knows all who are in.
-            clock: the time in seconds, from any beginning.
+            connections: the connections that are open.
+            clock: returns the time in seconds, from any starting point.
         """
         self._limit = settings.max_connections
         self._connections = connections
@@ -46,17 +46,17 @@ class Admission:
         self._last: tuple[Refusal, float] | None = None
 
     def refusal(self) -> Refusal | None:
-        """Why one more cannot come in now; None lets it in."""
+        """Count a new connection. Returns why it is refused; None admits it."""
         refusal = self.full() or self.hurried()
         if refusal is not None:
             self._last = refusal, self._clock()
         return refusal
 
     def recent_refusal(self) -> Refusal | None:
-        """Why somebody was refused a moment ago, or would be now; counts nothing.
+        """Why a connection was refused within the last `RECENT` seconds, or would be now.
 
-        The gate itself cannot say: it opens again within milliseconds, and whoever asks why a
-        handshake was refused comes after that.
+        Counts nothing. The token bucket cannot answer this: it admits again within milliseconds,
+        before a client can ask why its handshake was refused.
         """
         if self._last is None or self._clock() - self._last[1] > RECENT:
             return self._room()
@@ -68,14 +68,14 @@ class Admission:
         return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
 
     def full(self) -> Refusal | None:
-        """Only whether there is room."""
+        """Check the limit on the number of connections only; None if there is room."""
         refusal = self._room()
         if refusal is not None:
             self._bounds["max_connections"] += 1
         return refusal
 
     def hurried(self) -> Refusal | None:
-        """Only whether too many come at once; counts this one."""
+        """Count a new connection, and check the limit on the rate only; None admits it."""
         if self._gate.admit():
             return None
         self._bounds["connect_rate"] += 1
@@ -84,11 +84,11 @@ class Admission:
         )
 
     def note_forwarding(self, peer: str, names: Iterable[str]) -> None:
-        """Headers came from an address, without a port, that is no trusted proxy."""
+        """Report forwarding headers from `peer`, an address without a port, not a trusted proxy."""
         for name in names:
             if name.lower() in HEADERS:
                 self._audit.forwarding.give(peer, name.lower())
 
     def turned_away(self, code: int, path: str, peer: str, **known: object) -> None:
-        """Let the audit tell of a client, at the address `peer`, that was not let in."""
+        """Record in the audit log that a client at the address `peer` was not admitted."""
         self._audit.turned_away(code, path, partial(dict[str, object], peer=peer, **known))

@@ -1,4 +1,4 @@
-"""Who is on the other side of a socket."""
+"""The client of a socket: its token and its session."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["Client"]
 
 
 class Client:
-    """The token in force, and the session that the first one opened.
+    """The token in force, and the session that the first accepted token opened.
 
     Attributes:
         session: None until a token was accepted.
-        key: the API key that signed the token in force; None where none did.
+        key: the API key that signed the token in force; None if no API key did.
     """
 
     __slots__ = (
@@ -56,14 +56,14 @@ class Client:
         on_notice: Callable[[int], None],
         on_expiry: Callable[[], None],
     ) -> None:
-        """All callbacks are plain calls.
+        """No callback may block.
 
         Args:
-            wire: its name in the log.
-            on_event: takes the events of what the session has open.
-            on_late: no token was accepted within `Settings.auth_timeout`.
-            on_notice: the token runs out in so many seconds.
-            on_expiry: the token has run out.
+            wire: the name of the protocol in logs.
+            on_event: receives the events of the documents that the session has open.
+            on_late: called if no token was accepted within `Settings.auth_timeout`.
+            on_notice: receives the seconds until the token expires, some time before.
+            on_expiry: called when the token has expired.
         """
         self.session: Session | None = None
         self.key: str | None = None
@@ -79,28 +79,28 @@ class Client:
         self._life = TokenTimer(wheel, backend.settings.token_leeway, on_notice, on_expiry)
 
     def flow(self, form: Format) -> None:
-        """Let events be written past the session, once there is one and while the socket is free.
+        """Let the hub write updates to the socket, if there is a session and the socket is free.
 
-        `form` is how the wire tells of them.
+        `form`: the format of the protocol.
         """
         if self.session is not None and self._socket.is_free:
             self.session.flow(form, self._socket)
 
     def stop_flow(self) -> None:
-        """Have every event go by the session."""
+        """Have every event pass through the session."""
         if self.session is not None:
             self.session.stop_flow()
 
     @property
     def subscriptions(self) -> int:
-        """How many documents are open."""
+        """Number of open documents."""
         return 0 if self.session is None else self.session.subscriptions
 
     async def present(self, token: str) -> tuple[Principal, Session]:
-        """Put a token in force, in place of the one before.
+        """Put a token in force, in place of the previous one.
 
         Raises:
-            Refusal: it is not acceptable, or for another identity or service than the first.
+            Refusal: the token is invalid, or for another identity or service than the first.
         """
         try:
             return await self._present(token)
@@ -110,7 +110,7 @@ class Client:
             raise
 
     def note(self, refusal: Refusal, command: Command | None) -> None:
-        """Let the audit tell of a refusal; `command` None for a request that was none yet."""
+        """Record a refusal in the audit log. `command`: None if the request was no command."""
         action = "request" if command is None else type(command).__name__.lower()
         known = {"object": None if command is None else command.document}
         self._audit.refused(refusal.code, action, partial(self._known, known))
@@ -129,6 +129,8 @@ class Client:
         workspace = await Workspace.enter(
             self._backend, principal, principal.service or DEFAULT_NAME
         )
+        # The key may have been revoked during the awaits above. From here on there is none, and
+        # `evict` finds this connection by its `key`.
         self._backend.authenticator.confirm(principal)
         workspace.endpoint = self._endpoint
         if self.session is None:
@@ -149,7 +151,7 @@ class Client:
         return principal, self.session
 
     def silence(self) -> None:
-        """Nothing of what is open is told any more, and nothing is answered."""
+        """Send no more events and replies of the session."""
         if self.session is not None:
             self.session.close()
 
@@ -158,7 +160,7 @@ class Client:
         self._on_late()
 
     def end(self) -> None:
-        """Nothing is called any more, and nothing stays open."""
+        """End the timers and the session; no callback is called any more."""
         self._deadline.cancel()
         self._life.end()
         if self.session is not None:

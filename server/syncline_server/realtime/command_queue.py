@@ -1,4 +1,4 @@
-"""The order of one client's commands: those that name one document are carried out in turn."""
+"""Queues of one client's commands: those that name one document are carried out in order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class CommandQueue:
     """Commands that name one document; the first of them is being carried out.
 
     Attributes:
-        addresses: those by which the document is known to be meant. They stay as long as the lane,
-            also when the session forgets that they are the same document's.
+        commands: each with the callback for its reply.
+        addresses: the SID and names that are known to mean the document. They stay until the queue
+            ends, even if the document is closed and the session forgets that they belong together.
     """
 
     commands: deque[tuple[Command, Answer]] = field(default_factory=deque)
@@ -27,21 +28,21 @@ class CommandQueue:
 
 
 class CommandQueues(dict[str, CommandQueue]):
-    """By each of their addresses; `addresses` are all that are known to mean one document."""
+    """The queues that have commands, by each of their addresses."""
 
     __slots__ = ()
 
     def of(self, addresses: Iterable[str]) -> CommandQueue:
-        """The lane of a document; a new one if it has none."""
+        """The queue of the document that `addresses` mean; a new queue if it has none."""
         return next((self[each] for each in addresses if each in self), None) or CommandQueue()
 
     def claim(self, lane: CommandQueue, addresses: Iterable[str]) -> None:
-        """Let all of them lead to the lane."""
+        """Lead `addresses` to the queue, except those that lead to another queue."""
         for address in addresses:
             if self.setdefault(address, lane) is lane:
                 lane.addresses.add(address)
 
     def end(self, lane: CommandQueue) -> None:
-        """Nothing is left in it."""
+        """Remove an empty queue."""
         for address in lane.addresses:
             del self[address]

@@ -1,5 +1,7 @@
-"""Everybody who stays connected: whom a stopping server takes its leave of, and who must go when
-the API key that vouches for them is revoked."""
+"""The registry of open connections.
+
+A server that stops drains all connections. The revocation of an API key evicts its clients.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +17,28 @@ __all__ = ["ConnectionRegistry", "LiveConnection"]
 logger = logging.getLogger("syncline.keys")
 
 LOOKED_AT_ONCE = 1000
-"""Guests that are looked at without a pause for others."""
+"""Connections that `loads` visits before it yields to the event loop."""
 
 
 class LiveConnection(Protocol):
-    """A connection that stays."""
+    """A connection that stays open: a socket or an event stream."""
 
     @property
     def key(self) -> str | None:
-        """The API key that vouches for the client; None if none does."""
+        """The API key of the client's login, or that signed its token; None if there is none."""
 
     def evict(self) -> None:
-        """The key is no more: end now, with the word for a refused token; must not block."""
+        """The key was revoked: close now, as for a refused token. Must not block."""
 
     def drain(self) -> None:
-        """Tell the client to connect again elsewhere, and end; must not block."""
+        """The server stops: close so that the client connects again. Must not block."""
 
     def load(self) -> Load:
-        """What it holds at the moment."""
+        """The connection's current use of resources."""
 
 
 class ConnectionRegistry:
-    """The guests of one server."""
+    """The open connections of one process."""
 
     def __init__(self) -> None:
         self._guests: set[LiveConnection] = set()
@@ -45,13 +47,14 @@ class ConnectionRegistry:
 
     @property
     def guests(self) -> Collection[LiveConnection]:
-        """Those who are here."""
+        """The open connections."""
         return self._guests
 
     async def loads(self) -> list[Load]:
-        """What each of them holds; with pauses, since they may be very many."""
+        """The load of each connection; yields now and then, because there may be very many."""
         loads = []
         for number, guest in enumerate(list(self._guests), start=1):
+            # It may have closed during a `sleep` below.
             if guest in self._guests:
                 loads.append(guest.load())
             if number % LOOKED_AT_ONCE == 0:
@@ -59,30 +62,30 @@ class ConnectionRegistry:
         return loads
 
     def arrive(self, guest: LiveConnection) -> None:
-        """Note a guest; one who comes while the server leaves is sent on at once."""
+        """Add a connection; one that opens while the server stops is drained at once."""
         self._guests.add(guest)
         if self._leaving:
             guest.drain()
 
     def depart(self, guest: LiveConnection) -> None:
-        """The guest has gone."""
+        """Remove a connection that has closed."""
         self._guests.discard(guest)
         if not self._guests:
             self._empty.set()
 
     def evict(self, key: str) -> None:
-        """End all for whom that API key vouches."""
+        """Close all connections of a revoked API key."""
         vouched = [guest for guest in self._guests if guest.key == key]
         logger.info("API key %s is valid no more; %d clients have to go", key, len(vouched))
         for guest in vouched:
             try:
                 guest.evict()
             except Exception:
-                # The others must go all the same.
+                # One failure must not keep the others connected (promise 6).
                 logger.exception("a client could not be turned out")
 
     async def drain_all(self) -> None:
-        """Take leave of all that are here and all that come; return when all have gone."""
+        """Drain all open connections and all later ones; return when all have closed."""
         self._leaving = True
         for guest in list(self._guests):
             guest.drain()

@@ -1,4 +1,4 @@
-"""The requests of one socket that are under way."""
+"""The requests of one socket that are not answered yet."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .websocket.socket import Socket
 __all__ = ["InFlight"]
 
 FAREWELL_TIMEOUT = 2.0
-"""Seconds that a farewell waits for them."""
+"""Seconds that `leave` waits for the replies, at most."""
 
 
 class InFlight:
-    """Counts them: at the limit no more is read, and the farewell comes when all are answered."""
+    """Counts the requests under way, to stop reading at the limit and to close after the last."""
 
     __slots__ = (
         "_count",
@@ -42,18 +42,19 @@ class InFlight:
 
     @property
     def count(self) -> int:
-        """How many are under way."""
+        """Number of requests under way."""
         return self._count
 
     def begin(self) -> None:
-        """One more is under way."""
+        """Count a request that begins."""
         self._count += 1
+        # Once, not at each further one: a Twilsock request may begin many commands above the limit.
         if self._count == self._limit:
             self._socket.meters.bounds["max_in_flight"] += 1
             self._socket.pause_reading()
 
     def end(self) -> None:
-        """One has been answered."""
+        """Count a request that was answered."""
         self._count -= 1
         if self._leaving:
             if not self._count:
@@ -62,9 +63,9 @@ class InFlight:
             self._socket.resume_reading()
 
     def leave(self, farewell: Callable[[], None]) -> None:
-        """Read no more; call `farewell` once all are answered, or are too slow to wait for.
+        """Read no more, and call `farewell` once all requests are answered.
 
-        The first farewell is the one that counts.
+        It is called after `FAREWELL_TIMEOUT` at the latest. Later calls of `leave` are ignored.
         """
         if not self._leaving:
             self._leaving, self._farewell = True, farewell
@@ -75,6 +76,7 @@ class InFlight:
                 self._part()
 
     def _part(self) -> None:
+        # The last reply and the timer may both call this: only the first call counts.
         farewell, self._farewell = self._farewell, None
         if farewell is not None:
             farewell()

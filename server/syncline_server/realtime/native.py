@@ -42,7 +42,7 @@ PATH = "/v1/ws"
 
 
 def endpoint(backend: Backend, connections: ConnectionRegistry) -> WebSocketRoute:
-    """The native protocol for `socket_protocol`."""
+    """The route of the native protocol, for `socket_protocol`."""
     tally = backend.meters.wires["native"]
     whole, brief = _encode_event, _encode_delta
     forms = _Forms(
@@ -57,15 +57,17 @@ def endpoint(backend: Backend, connections: ConnectionRegistry) -> WebSocketRout
 
 
 class _Forms(NamedTuple):
-    """How events are told to clients that take whole ones only, and to those that take deltas; of
-    each, the second is for those that take compressed frames."""
+    """The formats of events: `whole` for clients that take no deltas, `brief` for those that do.
+
+    Of each pair, the second is for clients that take compressed frames.
+    """
 
     whole: tuple[Format, Format]
     brief: tuple[Format, Format]
 
 
 class _Native:
-    """One client: its requests to the session, its replies and events to the socket."""
+    """One client: passes its requests to the session, and replies and events to the socket."""
 
     __slots__ = (
         "_authenticating",
@@ -104,7 +106,7 @@ class _Native:
         connections.arrive(self)
 
     def on_message(self, message: str | bytes) -> None:
-        """Take a request."""
+        """Carry out a request, later if it is large and the event loop is busy."""
         if len(message) > SMALL_MESSAGE and self._is_deferred(message):
             return
         self._take_message(message)
@@ -125,7 +127,10 @@ class _Native:
             self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
 
     def _is_deferred(self, message: str | bytes) -> bool:
-        """True if the message is to wait for a slice of the event loop; none is read meanwhile."""
+        """True if a large message must wait, for the event loop or the identity's limit on work.
+
+        Until it is carried out, no message is read.
+        """
         session = self._caller.session
         if session is None:
             return False
@@ -140,16 +145,18 @@ class _Native:
         await waiting
         self._deferred = None
         try:
+            # The server may have begun to drain, or the token may have expired, during the wait.
             if not self._backlog.leaving:
                 self._take_message(message)
         except Exception:
             logger.exception("a message could not be taken")
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        # Each of these two resumes reading by itself when it ends.
         if self._authenticating is None and self._backlog.may_read:
             self._socket.resume_reading()
 
     def on_oversized(self, message: OversizedMessage) -> None:
-        """Refuse the request that the message begins with, if it begins with its id."""
+        """Refuse the request that the message begins with; close if its id cannot be read."""
         request_id = native.leading_id(message.head) if message.is_text else None
         if request_id is None or self._caller.session is None:
             return self._socket.close(CloseCode.MESSAGE_TOO_BIG, "the message is too large")
@@ -159,19 +166,19 @@ class _Native:
         self._refuse(request_id, refusal)
 
     def on_congestion(self) -> None:
-        """Hold events back."""
+        """Take the session off the fast path: the socket conflates events from here on."""
         self._caller.stop_flow()
 
     def on_relief(self) -> None:
-        """Let events flow, once the client is known."""
+        """Put the session on the fast path, once the client has authenticated."""
         self._caller.flow(self._form)
 
     def on_slow(self) -> None:
-        """Give the client up."""
+        """Close the connection of a client that does not read."""
         self._socket.close(Close.TOO_SLOW, "the client does not read")
 
     def on_end(self) -> None:
-        """Nothing of the client stays."""
+        """End the session and all tasks of the client."""
         if self._authenticating is not None:
             self._authenticating.cancel()
         if self._deferred is not None:
@@ -181,20 +188,21 @@ class _Native:
 
     @property
     def key(self) -> str | None:
-        """As `Guest` has it."""
+        """As in `LiveConnection`."""
         return self._caller.key
 
     def evict(self) -> None:
-        """The token in force is none any more."""
+        """Close with `TOKEN_REFUSED`: the key of the token in force was revoked."""
+        # First end the session: `close` still sends what is queued, but nothing newer (promise 6).
         self._caller.silence()
         self._socket.close(Close.TOKEN_REFUSED, revoked(login=False).message)
 
     def drain(self) -> None:
-        """Send the client to another server, or to this one once it runs again."""
+        """Close with `GOING_AWAY` after the replies under way; the client then reconnects."""
         self._leave(Close.GOING_AWAY, "the server is shutting down")
 
     def load(self) -> Load:
-        """What the client holds at the moment."""
+        """The client's current use of resources."""
         return Load("native", self._caller.subscriptions, self._backlog.count, self._socket.waiting)
 
     def _take(self, session: Session, request_id: int, command: Command | Ping | Refusal) -> None:
@@ -216,6 +224,7 @@ class _Native:
         self._backlog.end()
 
     def _begin_authentication(self, request_id: int, request: Authenticate) -> None:
+        # No request is read until the token is accepted: it would run under the old rights.
         self._socket.pause_reading()
         self._authenticating = asyncio.create_task(self._authenticate(request_id, request))
 
@@ -235,12 +244,14 @@ class _Native:
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
             self._socket.trust()
+            # Choose the format first: `on_relief` joins the fast path with it.
             if is_first and request.deltas:
                 session.take_deltas(self._send_brief)
                 self._form = self._forms.brief[self._socket.deflates]
             self.on_relief()
             self._welcome(request_id, principal, session)
         self._authenticating = None
+        # `_leave` may have been called during the await.
         if not self._backlog.leaving:
             self._socket.resume_reading()
 
@@ -281,7 +292,7 @@ class _Native:
         self._socket.close(Close.NOT_AUTHENTICATED_IN_TIME, f"no auth within {seconds:g} s")
 
     def _leave(self, code: int, reason: str) -> None:
-        """Close once the requests under way are answered."""
+        """Close once the requests under way are answered (`InFlight.leave`)."""
         self._backlog.leave(partial(self._socket.close, code, reason))
 
 
@@ -290,24 +301,24 @@ def _encode_event(event: Event) -> bytes:
 
 
 def _encode_delta(event: Event) -> bytes:
-    """For who has the data before the event: what changed, or else the whole."""
+    """The frame for a client that has the data of `base`: a delta, or the whole event."""
     payload = None
     if isinstance(event, Updated):
         try:
             payload = native.encode_delta(event)
         except Exception:
-            # What it would have told goes out all the same.
+            # Send the whole event instead.
             logger.exception("a delta of %s could not be made", event.sid)
     return event.encoded(_encode_event) if payload is None else text_frame(payload)
 
 
 def _encode_bare(event: Event) -> bytes:
-    """For who has the data of the event."""
+    """The frame for a client that has the data of the event already."""
     return text_frame(native.encode_event(event, {}))
 
 
 def _body(command: Command, result: Result) -> dict[str, Any]:
-    """The `ok` of a reply (section 3)."""
+    """The `ok` member of a reply (docs/protocol.md, section 3)."""
     match result:
         case Opened(document, created, known):
             return {

@@ -1,4 +1,4 @@
-"""What a session answers to commands."""
+"""The replies of a session to commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "oversized",
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The answer to `Open`; `known` if the client has this revision already."""
+    """The reply to `Open`; `known` if the client has this revision already."""
 
     document: Document
     created: bool
@@ -24,31 +24,31 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The answer to `Get`."""
+    """The reply to `Get`."""
 
     document: Document
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """The answer to `Unsubscribe`."""
+    """The reply to `Unsubscribe`."""
 
 
 Result = Opened | Fetched | Written | Unsubscribed
 
 Answer = Callable[[Result | Refusal], None]
-"""Takes the answer to a command; must not block."""
+"""Receives the reply to a command; must not block."""
 
 
 def oversized(size: int, limit: int) -> Refusal:
-    """A request is larger than a message may be."""
+    """The refusal of a request that is larger than a message may be; sizes in bytes."""
     return Refusal(
         Code.TOO_LARGE, f"The request has {size} bytes; at most {limit} are allowed in a message."
     )
 
 
 def tells_data(command: Command, written: Written) -> bool:
-    """True if whoever asked has the data since then, from the request or from the answer."""
+    """True if the client has the data of this revision, from its request or from the reply."""
     match command:
         case Set(data=data):
             return data is not None and not written.repeated

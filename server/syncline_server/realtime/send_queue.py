@@ -1,4 +1,4 @@
-"""What waits for one reader."""
+"""The send queue of one connection, which conflates updates."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ __all__ = ["SendQueue"]
 
 
 class SendQueue:
-    """Frames in the order in which they were put, for one reader.
+    """Frames for one client, in the order in which they were put.
 
-    Above the mark, an update takes the place of those of the same document that still wait: a slow
-    reader gets the newest state rather than a queue of old ones. Replies and removals always stay;
-    a socket whose reader is slow reads no requests, which bounds the replies.
+    Above the mark, an update replaces the waiting updates of its document: a slow client gets the
+    newest state, not a queue of old states (promise 5). Replies and removals are never replaced. A
+    socket whose client is slow reads no requests, and this bounds the replies.
     """
 
     def __init__(self, mark: int) -> None:
-        """`mark`: in bytes."""
+        """`mark`: bytes in the queue above which updates are conflated."""
         self._mark = mark
         self._size = 0
         self._places = itertools.count()
-        # By place in the queue: the frame, and for an update the SID of its document.
+        # By place in the queue: the frame, and the SID of its document; None if it is no update.
         self._frames: OrderedDict[int, tuple[bytes, str | None]] = OrderedDict()
+        # By SID: the places of its updates, oldest first.
         self._updates: dict[str, list[int]] = {}
         self._filled = asyncio.Event()
 
     @property
     def empty(self) -> bool:
-        """True while nothing waits."""
+        """True while no frame waits."""
         return not self._frames
 
     @property
@@ -41,17 +42,18 @@ class SendQueue:
         return self._size
 
     def put(self, frame: bytes) -> None:
-        """Add what must not be left out."""
+        """Add a frame that must not be replaced."""
         self._add(frame, None)
 
     def put_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
     ) -> int:
-        """Add an event; returns how many others gave way to it.
+        """Add an event; returns the number of updates that it replaced.
 
         Args:
             frame: the event, encoded.
-            whole: encodes it for a reader who was not told of those; None if `frame` is for any.
+            whole: encodes the event with all its data, for use if it replaces others: a delta in
+                `frame` would not fit then. None if `frame` has all data.
         """
         if isinstance(event, Removed):
             self._add(frame, None)
@@ -67,14 +69,14 @@ class SendQueue:
         return len(given_way)
 
     async def get(self) -> bytes:
-        """The next frame, once there is one. Safe to cancel."""
+        """Wait for the next frame, and remove it. Safe to cancel."""
         while not self._frames:
             self._filled.clear()
             await self._filled.wait()
         return self.take()
 
     def take(self) -> bytes:
-        """The next frame; there must be one."""
+        """Remove and return the next frame; the queue must not be empty."""
         _, (frame, sid) = self._frames.popitem(last=False)
         if sid is not None:
             places = self._updates[sid]

@@ -37,7 +37,7 @@ PATH = "/v1/Services/{service}/Documents/{document}/Events"
 
 _HEADERS = {
     "Cache-Control": "no-store",
-    # Asks nginx not to collect the stream before it passes it on.
+    # Asks nginx not to buffer the stream.
     "X-Accel-Buffering": "no",
 }
 
@@ -68,7 +68,10 @@ def routes(
 
 
 class _Stream(StreamingResponse):
-    """What one reader gets, until the document, the token or the server comes to its end."""
+    """The response with the events of one document.
+
+    It ends when the document is removed, the token expires or the server stops.
+    """
 
     def __init__(
         self,
@@ -93,11 +96,12 @@ class _Stream(StreamingResponse):
         """Subscribe.
 
         Raises:
-            Refusal: there is no such document, or Redis is away, or the key was revoked meanwhile.
+            Refusal: there is no such document, Redis is away, or the key was revoked meanwhile.
         """
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def answer(outcome: Result | Refusal) -> None:
+            # The state is queued here, within the reply, so that no event gets ahead of it.
             if isinstance(outcome, Refusal):
                 opened.set_exception(outcome)
             elif isinstance(outcome, Opened):
@@ -108,6 +112,8 @@ class _Stream(StreamingResponse):
         self._session.submit(command, answer)
         try:
             await opened
+            # The key may have been revoked during the awaits. From here to `arrive` there is none,
+            # and then `evict` ends the stream of a revoked key.
             self._confirm()
         except BaseException:
             self._session.close()
@@ -117,7 +123,7 @@ class _Stream(StreamingResponse):
         self._connections.arrive(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; however it ends, nothing of it stays."""
+        """Send the stream, and end the session when it ends in any way."""
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -127,19 +133,19 @@ class _Stream(StreamingResponse):
 
     @property
     def key(self) -> str | None:
-        """As `Guest` has it."""
+        """As in `LiveConnection`."""
         return self._principal.key
 
     def evict(self) -> None:
-        """What vouched for the reader does not any more."""
+        """End the stream: the API key of the client was revoked."""
         self._close(revoked(login=self._principal.is_account))
 
     def drain(self) -> None:
-        """Send the client to another server, or to this one once it runs again."""
+        """End the stream with `UNAVAILABLE`; the client then reconnects."""
         self._close(Refusal(Code.UNAVAILABLE, "The server is shutting down."))
 
     def load(self) -> Load:
-        """What the client holds at the moment; what uvicorn holds for it is not seen from here."""
+        """The client's current use of resources, without the buffers of uvicorn."""
         return Load("sse", self._session.subscriptions, 0, self._send_queue.size)
 
     async def _chunks(self) -> AsyncIterator[bytes]:
@@ -162,7 +168,7 @@ class _Stream(StreamingResponse):
     def _close(self, refusal: Refusal) -> None:
         if not self._ended:
             self._ended = True
-            # A reader that is slow must not hear of what happens after this.
+            # A slow client reads on for a while, but must get no event from after this (promise 6).
             self._session.close()
             body = native.error_body(refusal)
             self._send_queue.put(
@@ -179,6 +185,6 @@ def _encode(event: Event) -> bytes:
 
 
 def _chunk(name: str, body: dict[str, Any], revision: int | None = None) -> bytes:
-    """One event (WHATWG HTML, 9.2.5); JSON holds no line break, so `data` is one line."""
+    """One event (WHATWG HTML, 9.2.5). This JSON has no line breaks, so `data` is one line."""
     identifier = b"" if revision is None else b"id: %d\n" % revision
     return b"event: %b\n%bdata: %b\n\n" % (name.encode(), identifier, orjson.dumps(body))

@@ -1,4 +1,4 @@
-"""Coarse timers for very many sockets: one timer of the loop serves them all."""
+"""A timer wheel: coarse timers for very many sockets, driven by one timer of the event loop."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 __all__ = ["Timer", "TimerWheel"]
 
 RESOLUTION = 0.1
-"""Seconds between looks: an alarm comes at most so much late."""
+"""Seconds between two ticks; also about how late a callback may be."""
 
 
 class Timer:
-    """One call that is due."""
+    """One scheduled call."""
 
     __slots__ = ("_due", "_wheel", "callback")
 
@@ -22,22 +22,22 @@ class Timer:
         self.callback = callback
 
     def cancel(self) -> None:
-        """It is not called any more, and nothing of it stays; safe to repeat."""
+        """Cancel the call and forget the timer; safe to repeat."""
         self._wheel.drop(self._due, self)
 
 
 class TimerWheel:
-    """Alarms, by the slice of time in which they are due. An empty wheel does not turn."""
+    """Timers by the slice of time in which they are due. An empty wheel does not tick."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        # The alarms of a slice in the order in which they were set.
+        # The timers of each slice, in the order in which they were set.
         self._slices: dict[int, dict[Timer, None]] = {}
         self._turned_to = 0
         self._turning = False
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Call `callback`, which must not block, in about so many seconds."""
+        """Call `callback`, which must not block, in about `seconds`."""
         due = int((self._loop.time() + max(seconds, 0)) / RESOLUTION) + 1
         alarm = Timer(self, due, callback)
         self._slices.setdefault(due, {})[alarm] = None
@@ -49,7 +49,7 @@ class TimerWheel:
         return alarm
 
     def drop(self, due: int, alarm: Timer) -> None:
-        """Forget an alarm; a token's is due in a day, and its connection may end in a second."""
+        """Forget a timer. One may be due in a day, while its connection ends within a second."""
         alarms = self._slices.get(due)
         if alarms is not None:
             alarms.pop(alarm, None)
@@ -61,7 +61,7 @@ class TimerWheel:
         while self._turned_to < now:
             self._turned_to += 1
             for alarm in list(self._slices.get(self._turned_to, ())):
-                # Not called here: one that fails must not stop the wheel.
+                # Not called here, because an exception would stop the wheel.
                 self._loop.call_soon(self._ring, self._turned_to, alarm)
         if self._slices:
             self._loop.call_later(RESOLUTION, self._turn)
@@ -69,7 +69,7 @@ class TimerWheel:
             self._turning = False
 
     def _ring(self, due: int, alarm: Timer) -> None:
-        """Make the call, unless it was cancelled a moment ago."""
+        """Make the call, unless it was cancelled since `_turn` scheduled it."""
         if alarm in self._slices.get(due, ()):
             self.drop(due, alarm)
             alarm.callback()

@@ -1,4 +1,4 @@
-"""How long a token lets its bearer stay."""
+"""The expiry of the token of one connection: a notice before, then the end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .timer_wheel import Timer, TimerWheel
 __all__ = ["TokenTimer"]
 
 NOTICE = 180
-"""Seconds before the end at which the client is told (docs/protocol.md, section 1)."""
+"""Seconds between the notice and the expiry (docs/protocol.md, section 1)."""
 
 SHORT_LIFE = 1800
-"""Seconds: one that has less left when it is presented is told of when a tenth of that is left."""
+"""Seconds: if a token has less left when it is presented, the notice comes at a tenth of that."""
 
 
 class TokenTimer:
-    """Timers for the token in force; both callbacks are plain calls."""
+    """The timers of the token in force; the callbacks must not block."""
 
     __slots__ = (
         "_alarm",
@@ -37,20 +37,20 @@ class TokenTimer:
     ) -> None:
         """
         Args:
-            leeway: seconds by which clocks may differ: the end comes so much later.
-            on_notice: takes the seconds that are left.
-            on_end: the token has run out.
+            leeway: seconds by which clocks may differ, added to the time of the expiry.
+            on_notice: receives the seconds that are left.
+            on_end: called when the token has expired.
         """
         self._wheel = wheel
         self._leeway = leeway
         self._on_notice = on_notice
         self._on_end = on_end
-        # Seconds before the end at which the client is told.
+        # Seconds between the notice and the expiry of this token.
         self._notice = 0.0
         self._alarm: Timer | None = None
 
     def begin(self, expires_at: float | None) -> None:
-        """A token is in force until `expires_at`, in seconds since the epoch; None for ever."""
+        """Start the timers. `expires_at`: seconds since the epoch; None if it never expires."""
         self.end()
         if expires_at is None:
             return
@@ -59,7 +59,7 @@ class TokenTimer:
         self._alarm = self._wheel.call_later(left - self._notice, self._tell)
 
     def end(self) -> None:
-        """Nothing is told any more."""
+        """Stop the timers; no callback is called any more."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

@@ -1,4 +1,4 @@
-"""The wiring: settings and credentials in, a running server out."""
+"""Wiring: makes the application from settings, credentials and a Redis engine."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ __all__ = ["Application", "create_app"]
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A server's parts for uvicorn.
+    """The parts of a server that `Server` needs.
 
     Attributes:
-        http: for requests.
-        socket: the protocol class for WebSockets, which go past ASGI.
-        departures: everybody who stays connected.
-        wheel: for timers.
-        meters: what is counted.
-        audit: who is refused.
-        problems: what keeps the server from its work now, by name.
+        http: ASGI application for HTTP requests.
+        socket: protocol class for WebSockets, which bypass ASGI.
+        connections: the open sockets and event streams.
+        wheel: timers.
+        meters: counters.
+        audit: audit log.
+        problems: returns the current problems by name; empty if the server is ready.
     """
 
     http: Starlette
@@ -86,11 +86,11 @@ def create_app(
     worker: int = 0,
     run_dir: Path | None = None,
 ) -> Application:
-    """A server on a Redis; needs a running loop.
+    """Make an application; needs a running event loop.
 
     Args:
-        worker: the number of this process among those that serve together.
-        run_dir: where these have sockets for each other; None for one that serves alone.
+        worker: number of this process among the workers, from 0.
+        run_dir: directory of the workers' sockets for each other; None for a single process.
     """
     meters, cork, readiness = Meters(), Cork(), Readiness()
     keyring = Keyring(credentials.api_keys)
@@ -169,6 +169,8 @@ def create_app(
                 foreign.start()
             yield
         finally:
+            # Each part stops before the parts that it uses: reachability queues webhooks that the
+            # dispatcher delivers, and nearly all parts use Redis.
             if foreign is not None:
                 await foreign.stop()
             await backend.reachability.stop()
@@ -219,7 +221,7 @@ def _durability(settings: Settings) -> Durability:
 def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     if settings.otlp_endpoint is None:
         return None
-    # Of packages that are not everywhere.
+    # Imported late: it needs packages that are optional.
     from syncline_server.observability.tracing import Traces
 
     return Traces(settings, meters, worker)

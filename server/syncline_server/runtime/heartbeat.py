@@ -1,4 +1,4 @@
-"""What a worker says to its supervisor, once a second: that it lives, and what it lacks."""
+"""Heartbeats of a worker to its supervisor, once a second, with the worker's problems."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ INTERVAL = 1.0
 """Seconds between heartbeats of a worker."""
 
 WAITING_INTERVAL = 0.05
-"""The same while it lacks something, so that its supervisor knows at once when it is ready."""
+"""Seconds between heartbeats of a worker with problems, so that the supervisor soon learns that it
+is ready."""
 
 PROBLEM_LENGTH = 300
-"""Characters of a problem that are sent: a line must fit a pipe's buffer whole."""
+"""Maximum characters of a problem: a whole line must fit into a pipe's buffer."""
 
 
 async def send_heartbeats(output: int, problems: Callable[[], Mapping[str, str]]) -> None:
-    """Write a line each `INTERVAL` to a pipe, until the task is cancelled.
+    """Write a line to a pipe each `INTERVAL`, until the task is cancelled.
 
-    A task of the event loop that serves: where that hangs, no line comes.
+    It runs in the event loop that serves: if that loop hangs, the heartbeats stop.
     """
     os.set_blocking(output, False)
     while True:
         lacking = problems()
         line = orjson.dumps({name: text[:PROBLEM_LENGTH] for name, text in lacking.items()})
-        # A supervisor that is stopped does not read: its worker must not wait for it.
+        # A suspended supervisor does not read; the worker must not block on the full pipe.
         with suppress(BlockingIOError, BrokenPipeError):
             os.write(output, line + b"\n")
         await asyncio.sleep(WAITING_INTERVAL if lacking else INTERVAL)
 
 
 def decode(line: bytes) -> dict[str, str]:
-    """The problems in a heartbeat; none in a line that was cut short."""
+    """The problems in a heartbeat; none for a truncated line."""
     try:
         problems: dict[str, str] = orjson.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The socket that clients connect to, and the line that says where it is."""
+"""Listening sockets, and the line on stdout with the server's URL."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from syncline_server.config.validation import SettingError
 __all__ = ["announce", "listen"]
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted."""
+"""Maximum connections in the accept queue."""
 
 
 def listen(
     settings: Settings, *, shared: bool = False, port: int | None = None
 ) -> list[socket.socket]:
-    """Sockets that listen where the settings say, all on one port.
+    """Listening sockets on the addresses of the settings, all on one port.
 
     Args:
-        shared: lets several sockets listen there; the kernel spreads connections over them.
-        port: in the place of that of the settings.
+        shared: allow several sockets on the port (SO_REUSEPORT); the kernel spreads connections
+            over them.
+        port: port to use instead of the one in the settings; None for that one.
 
     Raises:
-        SettingError: that is not possible.
+        SettingError: the server cannot listen on an address.
     """
     port = settings.port if port is None else port
     listeners: list[socket.socket] = []
     try:
         for host in settings.hosts:
-            # Port 0 takes a free one for the first address, and the others take the same.
+            # With port 0 the first address gets a free port, which the others then use too.
             listeners.append(_listen_on(host, port, shared))
             port = listeners[0].getsockname()[1]
     except SettingError:
@@ -48,7 +49,7 @@ def _listen_on(host: str, port: int, shared: bool) -> socket.socket:
             family=family,
             backlog=BACKLOG,
             reuse_port=shared,
-            # "All addresses" means both families where the system can.
+            # `::` means IPv4 too, if the system supports dual-stack sockets.
             dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
     except OSError as error:
@@ -61,7 +62,7 @@ def _listen_on(host: str, port: int, shared: bool) -> socket.socket:
 
 
 def announce(settings: Settings, listener: socket.socket) -> None:
-    """Say on stdout that connections are accepted, and where."""
+    """Print the line that says that the server accepts connections, with its URL."""
     url = _url(settings, listener.getsockname()[1])
     print(f"Syncline {__version__} is ready at {url}", flush=True)
     if settings.demo:
@@ -69,7 +70,7 @@ def announce(settings: Settings, listener: socket.socket) -> None:
 
 
 def _url(settings: Settings, port: int) -> str:
-    """What to open on this machine: an address that means "all" is none that a browser takes."""
+    """URL for a browser on this machine: loopback instead of an address that means "all"."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.hosts[0], settings.hosts[0])
     scheme = "http" if settings.tls_cert is None else "https"
     return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"

@@ -1,4 +1,4 @@
-"""`serve`: from the settings to the last farewell, in this process or by workers."""
+"""`serve`: runs the server until it is stopped, in this process or in workers."""
 
 from __future__ import annotations
 
@@ -31,20 +31,18 @@ from .tls import Certificate, KeyPair, read_key_pair
 __all__ = ["serve"]
 
 PRIVATE = 0o077
-"""The umask of the server and of all that it starts: its files are its owner's alone."""
+"""Umask of the server and its children: only the owner may access their files."""
 
 
 def serve(settings: Settings, credentials: Credentials) -> None:
-    """Serve until SIGTERM or SIGINT.
-
-    When connections are accepted, stdout gets a line with the URL.
+    """Serve until SIGTERM or SIGINT. Prints a line with the URL once the server is ready.
 
     Raises:
-        SettingError: the address cannot be listened on, or there can be no Redis, or the
-            certificate cannot be used, or packages are missing; one line.
+        SettingError: the server cannot listen on the address, Redis or the certificate is unusable,
+            or packages are missing; one line.
     """
     _check_packages(settings)
-    # Before anything is made: every file and child has it from here.
+    # First: every file and child process created from here on has this umask.
     os.umask(PRIVATE)
     raise_limit()
     logs.configure(settings)
@@ -85,7 +83,8 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
 
 
 async def _check_stored(engine: Engine, settings: Settings, credentials: Credentials) -> None:
-    """Refuse to serve data that do not belong with the settings. Raises `SettingError`."""
+    """Refuse to serve data that do not match the settings and credentials. Raises
+    `SettingError`."""
     await check_data_set(
         engine, settings, credentials.account_sid, SecretCipher(credentials.master_key)
     )
@@ -101,8 +100,8 @@ async def _run_workers(
         await start_engine(engine, settings)
         await _check_stored(engine, settings, credentials)
         if embedded is None:
-            await engine.stop()  # it is for the workers alone to connect to
-        # Not in the data directory: addresses of sockets are short.
+            await engine.stop()  # only the workers connect to an external Redis
+        # Not in the data directory: the path of a Unix socket is limited to about 100 bytes.
         with TemporaryDirectory(prefix="syncline-") as run_dir:
             await Workers(settings, credentials, embedded, key_pair, run_dir).run()
     finally:

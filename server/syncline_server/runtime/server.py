@@ -1,4 +1,4 @@
-"""One event loop's server: uvicorn, with a way to say farewell."""
+"""uvicorn server of one process, which reports readiness and drains connections."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ __all__ = ["READY_CHECK_INTERVAL", "Server"]
 logger = logging.getLogger("syncline")
 
 READY_CHECK_INTERVAL = 0.02
-"""Seconds between looks whether a server that was started has all it needs."""
+"""Seconds between checks whether a started server is ready."""
 
 SHUTDOWN_TIMEOUT = 2.0
-"""Seconds for the other side's part of a farewell in TLS; then the connection is cut."""
+"""Seconds to wait for the client's part of a TLS shutdown; then the connection is cut."""
 
 
 class Server(uvicorn.Server):
-    """Tells when it is ready, and takes its leave of those who stay connected."""
+    """Calls back when it is ready, and drains sockets and event streams at shutdown."""
 
     def __init__(
         self,
@@ -47,10 +47,10 @@ class Server(uvicorn.Server):
     ) -> None:
         """
         Args:
-            on_ready: called once connections are accepted and nothing is missing: Redis answers.
-            on_accepting: called once connections are accepted, whatever is missing.
-            certificate: for TLS; without it, connections are plain.
-            on_hangup: called at SIGHUP; without it, that ends the process, as by default.
+            on_ready: called once connections are accepted and there are no problems.
+            on_accepting: called once connections are accepted, even with problems.
+            certificate: for TLS; None for plain connections.
+            on_hangup: called at SIGHUP; if None, SIGHUP ends the process, as by default.
         """
         self._settings = settings
         self._certificate = certificate
@@ -80,9 +80,9 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT; the latter raises `KeyboardInterrupt` when all is done.
+        """Shut down at SIGTERM or SIGINT; after SIGINT raise `KeyboardInterrupt` at the end.
 
-        uvicorn raises either signal once more, which ends the process before it can clean up.
+        uvicorn's version raises the signal again, which ends the process before it can clean up.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -96,7 +96,7 @@ class Server(uvicorn.Server):
             raise KeyboardInterrupt
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept connections. uvicorn's own bounds no time of TLS."""
+        """Start to accept connections. uvicorn's version sets no timeouts for TLS."""
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
@@ -117,13 +117,18 @@ class Server(uvicorn.Server):
         self._waiting = asyncio.create_task(self._wait_until_ready())
 
     async def _wait_until_ready(self) -> None:
-        """The readiness of this process says meanwhile, in the log, what it waits for."""
+        """Call `on_ready` once there are no problems; `Readiness` logs them meanwhile."""
         while self._problems():
             await asyncio.sleep(READY_CHECK_INTERVAL)
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, send those who stay elsewhere, finish what is under way."""
+        """Shut down in order.
+
+        1. Stop accepting, so that clients which reconnect reach another server.
+        2. Drain sockets and event streams within `drain_timeout`.
+        3. Let uvicorn finish the HTTP requests under way.
+        """
         logger.info("shutting down")
         if self._waiting is not None:
             self._waiting.cancel()

@@ -1,7 +1,7 @@
-"""Several processes on one port: the parent, which serves nothing itself.
+"""Supervisor of worker processes that share one port; it serves nothing itself.
 
-Each worker has a listening socket of its own on the shared port. The parent holds all of them open,
-so that connections which wait for a worker that died are accepted by the one that takes its place.
+Each worker has its own listening sockets on the shared port. The parent keeps them all open, so
+that connections in the accept queue of a dead worker are accepted by its replacement.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ __all__ = ["ACCEPTING", "Orders", "Workers"]
 logger = logging.getLogger("syncline.workers")
 
 ACCEPTING = b"accepting\n"
-"""What a worker writes to stdout once it accepts connections; then come its heartbeats."""
+"""First line of a worker on stdout, once it accepts connections; heartbeats follow."""
 
 START_TIMEOUT = 30.0
-"""Seconds until a new worker must accept connections; then it is killed and another is tried."""
+"""Seconds for a new worker to accept connections; then it is killed, and another is started."""
 
 NOTICE_AFTER = 2.0
-"""Seconds that workers may lack something at the start before the log says what."""
+"""Seconds at the start after which the log says what a worker that is not ready lacks."""
 
 REDIS_CHECK_INTERVAL = 0.1
-"""Seconds between looks whether the embedded Redis lives."""
+"""Seconds between checks that the embedded Redis runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a worker is to do, on stdin: neither its arguments nor its environment hold secrets
-    (`worker_environ`).
+    """Configuration of a worker, passed on stdin: secrets must not be in its arguments or its
+    environment (`worker_environ`).
 
     Attributes:
-        number: of this worker, from 0; the one in its place has the same.
-        listeners: the numbers of the file descriptors to accept connections on.
-        run_dir: where the workers have sockets for each other.
-        redis_path: the socket of the parent's Redis; None where the settings have a URL.
-        key_pair: for TLS, as the parent last read it; what the files hold now may be of no use.
-        restarts: how often a worker of that number was replaced, by the reason.
+        number: number of the worker, from 0; its replacement has the same number.
+        listeners: file descriptors to accept connections on.
+        run_dir: directory of the workers' sockets for each other.
+        redis_path: socket of the parent's Redis; None if the settings have a URL.
+        key_pair: for TLS, as the parent last read it; the files may be unusable by now.
+        restarts: how often a worker of that number was replaced, by reason.
     """
 
     settings: Settings
@@ -73,12 +73,12 @@ class Orders:
     restarts: dict[str, int] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """One line of JSON."""
+        """The orders as one line of JSON."""
         return orjson.dumps(asdict(self), default=str) + b"\n"
 
     @classmethod
     def decode(cls, line: bytes) -> Orders:
-        """What `encode` made."""
+        """Parse the result of `encode`."""
         orders = orjson.loads(line)
         return cls(
             Settings.of(orders["settings"]),
@@ -93,7 +93,7 @@ class Orders:
 
 
 class Workers:
-    """Keeps as many workers running as the settings say."""
+    """Keeps `settings.workers` workers running."""
 
     def __init__(
         self,
@@ -105,9 +105,9 @@ class Workers:
     ) -> None:
         """
         Args:
-            embedded: the Redis that all share; None where the settings have a URL.
-            key_pair: for TLS; None where there is none.
-            run_dir: where the workers may have sockets, which nobody else gets at.
+            embedded: the Redis that all workers share; None if the settings have a URL.
+            key_pair: for TLS; None without TLS.
+            run_dir: directory for the workers' sockets, accessible only to this user.
         """
         self._settings = settings
         self._credentials = credentials
@@ -117,18 +117,18 @@ class Workers:
         self._readiness = Readiness()
         self._stopping = asyncio.Event()
         self._interrupted = False
-        # Beyond what a worker allows itself, because it is ended for good then.
+        # Seconds until a retiring worker is killed: more than the worker allows its own drain.
         self.patience = settings.drain_timeout + 5.0
         self.hang_timeout = settings.worker_timeout
 
     async def run(self) -> None:
-        """Serve until SIGTERM, or SIGINT, which then raises `KeyboardInterrupt`.
+        """Serve until SIGTERM or SIGINT; after SIGINT raises `KeyboardInterrupt`.
 
-        SIGHUP puts new workers in the place of the old, one after the other; nothing happens if
-        the certificate to be used from then on cannot be.
+        SIGHUP replaces the workers, one after the other, and reads the certificate again. If the
+        new certificate is unusable, SIGHUP does nothing.
 
         Raises:
-            SettingError: the address cannot be listened on.
+            SettingError: the server cannot listen on the address.
         """
         slots = [_Slot(self, *numbered) for numbered in enumerate(self._listen())]
         self._handle_signals(slots)
@@ -150,7 +150,7 @@ class Workers:
             raise KeyboardInterrupt
 
     async def orders(self, slot: _Slot) -> bytes:
-        """What a new worker of a slot is to do."""
+        """The encoded `Orders` of a new worker of a slot."""
         embedded = self._embedded
         path = None if embedded is None else (await embedded.address(SHARD)).path
         orders = Orders(
@@ -166,7 +166,7 @@ class Workers:
         return orders.encode()
 
     async def _announce(self, slots: list[_Slot]) -> None:
-        """Once every worker has all it needs; until then, say what they wait for."""
+        """Announce the server once every worker is ready; until then log what they lack."""
         began = asyncio.get_running_loop().time()
         while waiting := [slot for slot in slots if not slot.is_ready]:
             problems = waiting[0].problems
@@ -202,7 +202,7 @@ class Workers:
         self._stopping.set()
 
     async def _guard_redis(self) -> None:
-        """Workers only connect to the embedded Redis; its parent starts it again."""
+        """Restart the embedded Redis when it ends: workers only connect to it."""
         backoff = Backoff()
         while self._embedded is not None:
             try:
@@ -217,11 +217,11 @@ class Workers:
 
 
 class _Stopped(Exception):
-    """Ends the tasks that keep workers running."""
+    """Raised in `Workers.run` to cancel its tasks at shutdown."""
 
 
 class _Rolling:
-    """New workers for old, without a moment in which nobody accepts."""
+    """Rolling restart: each old worker stops only after its replacement accepts connections."""
 
     def __init__(self, slots: list[_Slot]) -> None:
         self._slots = slots
@@ -229,7 +229,8 @@ class _Rolling:
         self._wanted = False
 
     def begin(self) -> None:
-        """Renew all; while that is under way, all once more after it."""
+        """Replace all workers. During a rolling restart, start another one after it: workers that
+        were already replaced do not have the newest certificate."""
         self._wanted = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._renew_all())
@@ -245,9 +246,9 @@ class _Slot:
     """The listening sockets of one worker, and the worker that accepts from them.
 
     Attributes:
-        number: of the worker, from 0.
-        problems: what the worker lacks, as its last heartbeat said; None before there was one.
-        restarts: how often a worker here was replaced: because it `hung`, or had `ended`.
+        number: number of the worker, from 0.
+        problems: what the worker lacks, from its last heartbeat; None before the first one.
+        restarts: how often a worker of this slot was replaced because it `hung` or had `ended`.
     """
 
     def __init__(self, workers: Workers, number: int, sockets: list[socket.socket]) -> None:
@@ -261,7 +262,7 @@ class _Slot:
 
     @property
     def is_ready(self) -> bool:
-        """True while the worker lacks nothing."""
+        """True if the last heartbeat reported no problems."""
         return self.problems == {}
 
     @property
@@ -280,7 +281,7 @@ class _Slot:
             each.close()
 
     async def keep(self) -> None:
-        """Start a worker, and another whenever it ends or hangs."""
+        """Keep one worker running: start another whenever it ends or hangs."""
         clock = asyncio.get_running_loop().time
         backoff = Backoff()
         while True:
@@ -292,15 +293,18 @@ class _Slot:
                     status = await process.wait()
                     logger.warning("worker %d ended with status %d", process.pid, status)
                     break
-                process = self._process  # renewed meanwhile
+                process = self._process  # `renew` put another worker here meanwhile
             self.problems = None
             await asyncio.sleep(backoff.pause(after=clock() - began))
 
     async def _watch(self, process: Process) -> None:
-        """Return when a worker has ended, was renewed, or hangs: then it is killed first.
+        """Return when a worker has ended, was replaced, or hangs. A worker that hangs is killed.
 
-        Silence is counted in rounds of this loop, not by the clock: a machine that was suspended,
-        or so busy that this process did not run either, has had one round and kills nobody.
+        Silence is counted in rounds of this loop, not by the clock: after a suspend of the machine,
+        or a time in which this process did not run either, only one round has passed.
+
+        `renew` may replace the worker during each await here, so each branch checks that `process`
+        is still the current one.
         """
         assert process.stdout is not None
         silent = 0.0
@@ -322,7 +326,7 @@ class _Slot:
                     return
                 continue
             if not line:
-                # Its end of the pipe is closed: it has ended, or is about to.
+                # The worker closed its end of the pipe: it has ended, or is about to.
                 await process.wait()
                 if process is self._process:
                     self.restarts["ended"] += 1
@@ -330,7 +334,7 @@ class _Slot:
             silent, self.problems = 0.0, heartbeat.decode(line)
 
     async def renew(self) -> None:
-        """Put a new worker in the place of this one, which then takes its leave."""
+        """Start a new worker; once it accepts connections, drain and end the old one."""
         old, new = self._process, await self._start()
         if new is None:
             logger.error("the new worker did not start; the old one stays")
@@ -341,14 +345,14 @@ class _Slot:
             task.add_done_callback(self._retiring.discard)
 
     async def stop(self) -> None:
-        """End the worker, in order if it can."""
+        """End the worker, and wait for workers that are still draining."""
         if self._process is not None:
             await _retire(self._process, self._workers.patience)
         if self._retiring:
             await asyncio.wait(self._retiring)
 
     async def _start(self) -> Process | None:
-        """A worker that accepts connections; None if it does not come so far."""
+        """Start a worker; returns it once it accepts connections, None if it does not."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -357,7 +361,7 @@ class _Slot:
             stdout=PIPE,
             pass_fds=self.listeners,
             env=worker_environ(),
-            # Ctrl-C in a terminal reaches the parent only, which then ends its workers in order.
+            # Ctrl-C in a terminal then reaches only the parent, which drains its workers.
             start_new_session=True,
         )
         assert process.stdin is not None and process.stdout is not None
@@ -374,7 +378,7 @@ class _Slot:
 
 
 async def _retire(process: Process, patience: float) -> None:
-    """End a worker: it gets so many seconds to take its leave."""
+    """End a worker: SIGTERM, and SIGKILL if it has not ended after `patience` seconds."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.terminate()

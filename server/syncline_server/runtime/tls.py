@@ -1,4 +1,4 @@
-"""TLS: a certificate and its key, read whole and shown until others take their place."""
+"""TLS certificates: reading and checking the PEM files, and replacing them while running."""
 
 from __future__ import annotations
 
@@ -20,37 +20,38 @@ __all__ = ["Certificate", "KeyPair", "read_key_pair", "reread_key_pair"]
 logger = logging.getLogger("syncline.tls")
 
 FILE_LIMIT = 1024 * 1024
-"""Bytes of a PEM file, at most: a chain of certificates has some thousands."""
+"""Maximum bytes of a PEM file; a chain of certificates has some thousands."""
 
-# Bytes that are no ASCII may stand in comments between the blocks of a PEM file.
+# Comments between the blocks of a PEM file may contain bytes that are not ASCII.
 _ENCODING = "latin-1"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """PEM texts: a certificate, with those that vouch for it after it, and its private key."""
+    """PEM texts of a certificate, followed by its chain, and of its private key."""
 
     certificate: str
     key: str = field(repr=False)
 
     def context(self) -> ssl.SSLContext:
-        """What a server needs for its handshakes, with Python's defaults for ciphers and curves.
+        """The SSL context of a server, with Python's defaults for ciphers and curves.
 
         Raises:
-            ssl.SSLError: the two do not belong together, or OpenSSL finds them too weak.
+            ssl.SSLError: certificate and key do not match, or OpenSSL considers them too weak.
         """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # A renegotiation costs the server more than the client that asks for it.
+        # A renegotiation costs the server more than the client, which makes it an attack.
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.set_alpn_protocols(["http/1.1"])
-        # Python can load them from named files only, and those on disk may be others by now.
+        # Python loads certificates only from named files. The files on disk may have changed since
+        # they were read, so use temporary ones.
         with _held(self.certificate) as certificate, _held(self.key) as key:
             context.load_cert_chain(_name_of(certificate), _name_of(key))
         return context
 
     def describe(self) -> str:
-        """Whom the certificate names, and until when it is good."""
+        """One line for the log: the names in the certificate, and when it expires."""
         from cryptography import x509
 
         certificate = x509.load_pem_x509_certificates(self.certificate.encode(_ENCODING))[0]
@@ -65,20 +66,21 @@ class KeyPair:
 
 
 class Certificate:
-    """The certificate that clients are shown.
+    """The certificate that the server presents, replaceable while it runs.
 
     Attributes:
-        context: for the loop, which keeps it for good: each handshake asks it for the newest.
+        context: SSL context of the listening sockets, fixed for their life. Its SNI callback gives
+            each handshake the newest context.
     """
 
     def __init__(self, key_pair: KeyPair) -> None:
         self.context = self._current = key_pair.context()
-        # It is called for clients that name no server, too.
+        # OpenSSL calls it also for clients that send no server name.
         self.context.sni_callback = self._choose
 
     def renew(self, settings: Settings) -> None:
-        """Show what the files hold now from the next handshake on; connections that stand are left
-        alone. Files that cannot be used change nothing."""
+        """Read the files again for the next handshakes; existing connections are not affected.
+        Unusable files change nothing."""
         key_pair = reread_key_pair(settings)
         if key_pair is not None:
             self._current = key_pair.context()
@@ -88,10 +90,10 @@ class Certificate:
 
 
 def read_key_pair(settings: Settings) -> KeyPair | None:
-    """What the files of the settings hold now; None where there is to be no TLS.
+    """Read and check the files of the settings; None if the settings name none.
 
     Raises:
-        SettingError: they cannot be used; one line that says why.
+        SettingError: the files are unusable; one line that says why.
     """
     if settings.tls_cert is None or settings.tls_key is None:
         if settings.tls_cert == settings.tls_key:
@@ -115,7 +117,7 @@ def read_key_pair(settings: Settings) -> KeyPair | None:
 
 
 def reread_key_pair(settings: Settings) -> KeyPair | None:
-    """As `read_key_pair`, but None, and a line in the log, for files that cannot be used."""
+    """As `read_key_pair`, but logs a line and returns None if the files are unusable."""
     try:
         return read_key_pair(settings)
     except SettingError as error:
@@ -133,7 +135,7 @@ def _read(option: str, path: str) -> str:
         raise SettingError(f"{option} {path} cannot be read: {reason}") from None
     if not content:
         raise SettingError(f"{option} {path} must be a file that is not empty")
-    # One file may hold both.
+    # One file may contain both certificate and key, so check either for a private key.
     if b"PRIVATE KEY" in content and status.st_mode & stat.S_IRWXO:
         raise SettingError(
             f"{option} {path} is open to every user of this machine; chmod o-rwx keeps it secret"
@@ -142,7 +144,7 @@ def _read(option: str, path: str) -> str:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Not waiting for the other end of a pipe."""
+    """Open without blocking, as a named pipe without a writer would."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -168,7 +170,7 @@ def _check_key(path: str, text: str) -> None:
 
 
 def _held(text: str) -> IO[bytes]:
-    """A file without a name in any directory; in memory where that can be."""
+    """A temporary file without a name in any directory; on Linux in memory."""
     if sys.platform == "linux":
         file: IO[bytes] = os.fdopen(os.memfd_create("pem"), "w+b")
     else:

@@ -1,4 +1,4 @@
-"""One of several processes: `python -m syncline_server.runtime.worker`, started by `supervisor`."""
+"""Worker process: `python -m syncline_server.runtime.worker`, started by `supervisor`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Do as the line on stdin says, until SIGTERM or until the parent is gone."""
+    """Serve with the `Orders` from stdin until SIGTERM or the end of the parent."""
     orders = Orders.decode(sys.stdin.buffer.readline())
     logs.configure(orders.settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -39,7 +39,8 @@ async def _run(orders: Orders) -> None:
     engine = _engine(orders)
     await engine.start()
     listeners = [socket.socket(fileno=number) for number in orders.listeners]
-    # Nothing more is written there: that it can be read means that the parent has ended.
+    # The parent writes nothing after the orders: stdin becomes readable when the parent has ended
+    # and the pipe is closed.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _orphaned)
     try:
         app = create_app(settings, orders.credentials, engine, orders.number, Path(orders.run_dir))
@@ -59,7 +60,7 @@ async def _serve(
     beating: list[asyncio.Task[None]] = []
 
     def accepting() -> None:
-        # Before any heartbeat, and in one write with none of them.
+        # In its own write before the first heartbeat: the supervisor expects it as the first line.
         os.write(sys.stdout.fileno(), ACCEPTING)
         beats = send_heartbeats(sys.stdout.fileno(), app.problems)
         beating.append(asyncio.create_task(beats))

@@ -1,1 +1,1 @@
-"""Redis: the only store and the only authority; no state that matters lives in a server process."""
+"""Storage in Redis, the only authority: no state that matters lives in a server process."""

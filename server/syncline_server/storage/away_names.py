@@ -1,9 +1,10 @@
-"""Unique names of documents that live in another bucket than their name's.
+"""Unique names whose document lives in another bucket.
 
-A SID names its bucket, and so does a name. Where whoever created the document chose its SID, the
-two can differ; the name's bucket then holds a pointer (name.lua). Buckets can be in different
-shards of a Cluster, so a pointer and its document do not change in one step: a pointer may lead to
-nothing. That counts as no document, and the next reader releases the name.
+The SID of a document decides its bucket, and so does its name. If the caller chose the SID, the two
+buckets can differ; the name's bucket then holds a pointer to the SID (name.lua). The two buckets
+can be on different shards of a Cluster, so no script changes a pointer and its document in one
+step: a pointer may lead to no document. Then the name counts as free, and the next reader releases
+it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from .scripts import FETCH, NAME
 __all__ = ["SID_LENGTH", "AwayNames", "is_away", "sid_of"]
 
 SID_LENGTH = 34
-"""Characters in a SID; a pointer begins with one and has more."""
+"""Characters in a SID; a pointer begins with a SID and is longer."""
 
 TAG_BYTES = 8
-"""Random bytes that tell two pointers to one SID apart."""
+"""Random bytes that distinguish two pointers to one SID."""
 
 
 def is_away(name: str | None, sid: str) -> bool:
-    """True where a document with this name and SID lives in another bucket than the name's."""
+    """True if this name and this SID belong to different buckets."""
     return name is not None and bucket_of_name(name) != bucket_of_sid(sid)
 
 
@@ -47,25 +48,31 @@ class AwayNames:
         self._redis = redis
 
     async def claim(self, service_sid: str, name: str, sid: str) -> tuple[bool, str]:
-        """Reserve a name for a document that is about to be created in another bucket.
+        """Claim a name for a document that is about to be created in another bucket.
 
         Returns:
-            whether that was done; and the pointer, or the SID or the pointer that has the name.
+            True and the new pointer; or False and the SID or pointer that has the name.
         """
         status, value = await self._run(service_sid, "claim", name, sid, _tag())
         return status == b"ok", value.decode()
 
     async def confirm(self, service_sid: str, name: str, pointer: str) -> bool:
-        """The document is there. False where the name has gone to another one meanwhile."""
+        """Confirm a claim: its document was created. False if another document took the name."""
         [status] = await self._run(service_sid, "confirm", name, pointer, _tag())
         return bool(status == b"ok")
 
     async def release(
         self, service_sid: str, name: str, pointer: str, *, is_own: bool = False
     ) -> bool:
-        """Free a name whose pointer led to nothing; nothing happens if it has another one now.
+        """Free a name whose pointer leads to no document.
 
-        `is_own`: the claim is the caller's. False where it is not, and may still become a document.
+        Changes nothing if the name has another pointer by now.
+
+        Args:
+            is_own: True if the caller made the claim and knows that its document does not exist.
+
+        Returns:
+            False if the pointer is another caller's young claim, whose document may still come.
         """
         own = "1" if is_own else ""
         [status] = await self._run(service_sid, "release", name, pointer, own)
@@ -74,9 +81,9 @@ class AwayNames:
     async def follow(
         self, service_sid: str, name: str, pointer: str, who: str, needs: Right | None
     ) -> list[Any]:
-        """The reply of `fetch.lua` at the end of a pointer; one that leads to nothing is released.
+        """The reply of fetch.lua for the document that a pointer leads to.
 
-        `who` and `needs` as in `Documents`.
+        Releases the name if the document does not exist. `who` and `needs` as in `Documents`.
         """
         sid = sid_of(pointer)
         reply: list[Any] = await self._redis.run(
@@ -88,7 +95,7 @@ class AwayNames:
         return reply
 
     async def forget(self, service_sid: str, name: str, sid: str) -> None:
-        """Free the name of a document that is gone. Should that fail, the next reader does it."""
+        """Free the name of a removed document. If that fails, the next reader frees it."""
         with suppress(Refusal):
             [found] = await self._run(service_sid, "look", name)
             pointer: str = found.decode()

@@ -1,8 +1,8 @@
-"""How a process notices what another one changed in a set of records that all of them keep.
+"""Change watcher: notices that another process changed a set of records which this process caches.
 
-Each change gives the set another version, a short random string in Redis. Every process looks at it
-twice a second, and reads the records again when it is another one: whatever was missed while Redis
-was away shows at the next look.
+Each change writes a new version of the set, a short random string, to Redis. Every process polls
+the version and reads the records again when it has changed. Changes that were missed while Redis
+was away show at the next poll.
 """
 
 from __future__ import annotations
@@ -24,69 +24,81 @@ __all__ = ["LOOK_INTERVAL", "STALE_AFTER", "ChangeWatcher", "make_version"]
 logger = logging.getLogger("syncline.lookout")
 
 LOOK_INTERVAL = 0.5
-"""Seconds between looks for what other processes changed."""
+"""Seconds between polls of the version."""
 
 STALE_AFTER = 2.0
-"""Seconds after which what is kept may not be what there is."""
+"""Seconds after the last poll from which the cached records may be out of date."""
 
 VERSION_BYTES = 8
-"""Random bytes that name a state of a set."""
+"""Random bytes of a version."""
 
 
 def make_version() -> bytes:
-    """A version that no other change gives."""
+    """A new random version."""
     return secrets.token_bytes(VERSION_BYTES)
 
 
 class ChangeWatcher:
-    """Looks at one set.
+    """Watches one set of records.
 
     Attributes:
-        lock: held while the records are read again.
+        lock: locked while the version is polled and the records are read again.
     """
 
     def __init__(
         self, redis: Redis, version_key: str, read_again: Callable[[], Awaitable[None]]
     ) -> None:
-        """`read_again`: brings what is kept to the newest state."""
+        """
+        Args:
+            version_key: key of the version in Redis.
+            read_again: reads the cached records again.
+        """
         self.lock = asyncio.Lock()
         self._redis = redis
         self._key = version_key
         self._read_again = read_again
-        # None is the version of a set in which nothing was ever changed.
+        # None is the version of a set that was never changed, so it cannot mean "not polled yet".
         self._version: bytes | None | object = _NONE_SEEN
         self._looked_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     @property
     def is_current(self) -> bool:
-        """True while what is kept was looked after a moment ago."""
+        """True if the version was polled within the last `STALE_AFTER` seconds."""
         return time.monotonic() - self._looked_at <= STALE_AFTER
 
     def start(self) -> None:
-        """Look for changes from now on."""
+        """Start polling."""
         self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
     async def look(self, *, unless_current: bool = False) -> None:
-        """Take note of what has changed; `unless_current` leaves it out where that was just done.
+        """Poll the version, and read the records again if it has changed.
+
+        Args:
+            unless_current: do nothing if another task has just done so.
 
         Raises:
             Refusal: `UNAVAILABLE` while Redis is away.
         """
         async with self.lock:
+            # A task that waited for the lock may find that the one before it did the work.
             if unless_current and self.is_current:
                 return
+            # Taken before the reply: from this moment on changes may be missing.
             now = time.monotonic()
+            # The version first, the records second: a change in between is in the records, and its
+            # version shows at the next poll. The other way round it would be missed.
             version = await self._redis.execute("GET", self._key)
             if version != self._version:
                 await self._read_again()
+                # Only after success: a failed read must be tried again at the next poll.
                 self._version = version
             self._looked_at = now
 
@@ -97,7 +109,7 @@ class ChangeWatcher:
             except (Refusal, ReplyError) as error:
                 logger.debug("%s cannot be looked at: %s", self._key, error)
             except Exception:
-                # Who stopped to look would never hear of a right that was taken away.
+                # Promise 6: a watcher that stopped would never notice a revoked right. Go on.
                 logger.exception("%s could not be followed", self._key)
             await asyncio.sleep(LOOK_INTERVAL)
 

@@ -1,4 +1,4 @@
-"""Documents whose SID is chosen by who creates them, as an import does to keep the SIDs."""
+"""Documents whose SID the caller chooses, as an import does to keep the SIDs of its source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .results import Written, name_taken
 __all__ = ["ChosenSids"]
 
 CLAIM_ATTEMPTS = 16
-"""Tries to claim a name that others claim and give up at the same time."""
+"""Tries to claim a name that other callers claim and release at the same time."""
 
 
 class ChosenSids:
@@ -26,30 +26,35 @@ class ChosenSids:
         self._names = AwayNames(redis)
 
     async def create(self, service_sid: str, sid: str, new: NewDocument) -> Written:
-        """A new document.
+        """Create a document.
 
         Raises:
-            Refusal: `NAME_TAKEN`; `CONFLICT` where a document has that SID, or one with another
-                name had it lately; `UNAVAILABLE`, after which it may have been created.
+            Refusal: `NAME_TAKEN`; `CONFLICT` if a document has that SID, or one with another name
+                had it lately; `UNAVAILABLE`, after which the document may have been created.
         """
         if not is_away(new.name, sid):
+            # The name and the SID share a bucket: one script checks and writes both.
             return _created(sid, *await self._documents.create_as(service_sid, sid, new))
         assert new.name is not None
-        # 1. Claim the name in its bucket, so that nobody else takes it from here on.
+        # The name and the SID are in two buckets, which no script can change in one step.
+        # 1. Claim the name in its bucket: other creations are refused from here on.
         pointer = await self._claim(service_sid, new.name, sid)
-        # 2. Create the document in the bucket that its SID names.
+        # 2. Create the document in the bucket of its SID.
         try:
             status, written = await self._documents.create_as(service_sid, sid, new, is_away=True)
         except Refusal as refusal:
+            # After a retryable error the document may exist: keep the claim for it. A claim without
+            # a document runs out by itself.
             if not refusal.code.retry:
                 await self._give_back(service_sid, new.name, pointer)
             raise
         if written.document.unique_name != new.name:
             await self._give_back(service_sid, new.name, pointer)
             raise _sid_taken(sid)
-        # 3. Confirm the claim: who found nothing at its end before step 2 does not release it now.
+        # 3. Confirm the claim. That changes the pointer, so a reader that followed it before step 2
+        #    and found no document cannot release it now.
         if not await self._names.confirm(service_sid, new.name, pointer):
-            # Step 2 took so long that the claim was given up, and the name has another document.
+            # Step 2 took longer than a claim lasts, and another document has taken the name.
             await self._documents.remove(service_sid, sid, None, new.who, None)
             raise name_taken(new.name)
         return _created(sid, status, written)
@@ -62,14 +67,15 @@ class ChosenSids:
             if await self._exists(service_sid, name):
                 break
             if len(found) == SID_LENGTH:
-                # Past its expiry, and not swept yet.
+                # The document that has the name is past its expiry, but not swept yet.
                 await self._documents.expire(service_sid, found)
             elif not await self._names.release(service_sid, name, found):
+                # Another creation has claimed the name and may still succeed.
                 break
         raise name_taken(name)
 
     async def _give_back(self, service_sid: str, name: str, pointer: str) -> None:
-        """End a claim for which nothing was created; the document may have been there before."""
+        """Release a claim after a failed creation; confirm it if the document existed before."""
         if await self._exists(service_sid, name):
             await self._names.confirm(service_sid, name, pointer)
         else:

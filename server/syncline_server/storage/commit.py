@@ -1,4 +1,8 @@
-"""One run of document.lua, and how to tell afterwards what became of it."""
+"""A commit: the arguments of one run of document.lua, and how to find out whether it was applied.
+
+The second is needed when the connection breaks between the command and its reply: then the commit
+may or may not have been applied.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +34,26 @@ __all__ = [
 ]
 
 MARK_BITS = 64
-"""Random bits that name a write."""
+"""Random bits in the mark of a write."""
 
 REPLY_LENGTH = 11
-"""Elements of a reply of document.lua; one more says what Redis refused after the write."""
+"""Elements in a reply of document.lua; one more names what Redis refused after the write."""
 
 REVISION_RANDOM = 1024
-"""Low bits of a revision that are random, as a count of values (see document.lua)."""
+"""Values that the random low bits of a revision can have (see document.lua)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDocument:
-    """A document that is to be created: its members, who creates it, and as which operation."""
+    """A document to create.
+
+    Attributes:
+        name: its unique name; None for none.
+        ttl: seconds until it expires; None for never.
+        who: identity of the creator.
+        op: operation id; None for none.
+        webhooks: as `webhooks.hook` returns it.
+    """
 
     name: str | None
     data: bytes
@@ -53,9 +65,13 @@ class NewDocument:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of several writes that are committed together: who makes it, and the data from then on.
+    """One of several writes that are committed together.
 
-    `op` is an operation id or None, `fingerprint` that of the request.
+    Attributes:
+        who: identity of the writer.
+        data: the document's data after this step.
+        op: operation id; None for none.
+        fingerprint: of the request.
     """
 
     who: str
@@ -65,25 +81,26 @@ class Step:
 
 
 class StepRepeated(Exception):
-    """One of several steps was committed before, so that none is now."""
+    """One of several steps was committed before, so the script has committed none of them."""
 
 
-# Not frozen, which makes each one several times as expensive.
+# Not frozen: creating a frozen one takes several times as long.
 @dataclass(slots=True)
 class Commit:
-    """One run of document.lua, and how to tell afterwards what became of it.
+    """One run of document.lua.
 
     Attributes:
-        earlier: who made the steps that are committed with this one, their operation ids and
-            fingerprints.
-        webhooks: what it does to the queue of webhooks, as `webhooks.hook` says; "" for nothing.
-        fingerprint: tells the request from others with its operation id.
-        operations: what the keys of operation ids begin with.
-        trace: what its event carries, as `Traces.commit` gives it; "" for nothing.
-        at_ms: this machine's clock when it was first sent.
-        not_before_ms: what Redis' clock showed then at the least: this write gives no revision
-            before that. It does not depend on this machine's clock, which may be wrong.
-        mark: names this write in the document.
+        earlier: identity, operation id and fingerprint of each step that is committed with this
+            one.
+        webhooks: what the write adds to the queue of webhooks, as `webhooks.hook` returns it; ""
+            for nothing.
+        fingerprint: distinguishes the request from another one with the same operation id.
+        operations: first part of the keys of operation ids.
+        trace: what the event carries, as `Traces.commit` gives it; "" for nothing.
+        at_ms: this machine's clock when the commit was made.
+        not_before_ms: lower bound of Redis' clock at that time. This write gets no revision below
+            it. It does not depend on this machine's clock, which may be wrong.
+        mark: random name of this write. document.lua stores it with the document.
     """
 
     tag: str
@@ -107,11 +124,16 @@ class Commit:
 
     @property
     def bucket(self) -> str:
-        """Two hexadecimal digits."""
+        """The bucket, as two hexadecimal digits."""
         return self.tag[-3:-1]
 
     def arguments(self, operation_ms: int, publishing: str) -> tuple[Argument, ...]:
-        """ARGV of the script; `publishing` is what `Redis.publishing` gives."""
+        """ARGV of document.lua, in its order.
+
+        Args:
+            operation_ms: milliseconds for which the operation id is remembered.
+            publishing: `Redis.publishing`.
+        """
         return (
             self.verb,
             self.sid,
@@ -138,35 +160,42 @@ class Commit:
 
     @property
     def is_repeatable(self) -> bool:
-        """True if Redis tells by itself that it was applied before."""
+        """True if the same commit can be sent twice: its operation id lets it take effect once."""
         return self.op is not None and not self.earlier
 
     def was_applied(self, newest: list[Any]) -> bool:
-        """True if the document, as `fetch.lua` gives it, shows this write."""
+        """True if the document, as fetch.lua returned it, shows that this write was applied."""
         if newest[0] != b"ok":
             return False
+        # The mark is only there while no later write has replaced it. A SID is made for one
+        # "create", so the document's existence proves that one even after later writes.
         return newest[-1] == self.mark.encode() or (
             self.verb == "create" and newest[1] == self.sid.encode()
         )
 
     def cannot_have_been_applied(self, newest: list[Any]) -> bool:
-        """True if the document shows that this write has not happened."""
+        """True if the document shows that this write was not applied.
+
+        `was_applied` must be False. If both are False, nobody can say: another write came after.
+        """
         if newest[0] != b"ok":
             return self.verb != "remove"
-        # This write would have given a later revision, and it would still be the last or before it.
+        # Revisions only move forward, and this write's would be above `if_match` and at least
+        # `not_before_ms`. A document that is still below has not seen it.
         revision = int(newest[3])
         return revision == self.if_match or revision < self.not_before_ms * REVISION_RANDOM
 
     def anew(self) -> Commit:
-        """The same write under another mark, for when this one must not take effect any more."""
+        """The same write under another mark: the void key of the old mark would stop it."""
         return replace(self, mark=_mark())
 
 
 async def claim_all(redis: Redis, service_sid: str, commit: Commit, memory: int) -> None:
-    """On a Cluster: see that no operation of a commit writes to two buckets (see `operations`).
+    """Bind each operation id of a commit to its bucket; on a Cluster only (see `operations`).
 
     Raises:
-        StepRepeated: one of several steps was refused.
+        StepRepeated: the commit has several steps, and the operation id of one is bound elsewhere.
+        Refusal: `CONFLICT` if the commit has one step, and its operation id is bound elsewhere.
     """
     pairs = [(commit.who, commit.op), *((who, op) for who, op, _ in commit.earlier)]
     ids = [operation_id(who, op) for who, op in pairs if op is not None]
@@ -180,7 +209,7 @@ async def claim_all(redis: Redis, service_sid: str, commit: Commit, memory: int)
 
 
 def _mark() -> str:
-    # No secret: nobody gains anything by guessing it.
+    # Not a secret, so a fast generator will do.
     return f"{getrandbits(MARK_BITS):x}"
 
 

@@ -1,7 +1,8 @@
-"""Deleted services: what they held is removed in the background, so that subscribers hear of it.
+"""Deletions of services: removes their documents in the background, and notifies subscribers.
 
-`Services.delete` records the order in the same step that makes the service unknown. Some process
-takes it up, bucket by bucket, and records how far it is: should it die, another one goes on there.
+`Services.delete` records the order in the same step that makes the service unknown. One process at
+a time carries it out, bucket by bucket, and records its progress. If it dies, another process goes
+on from there.
 """
 
 from __future__ import annotations
@@ -30,30 +31,30 @@ __all__ = ["Deletion", "Deletions"]
 logger = logging.getLogger("syncline.deletions")
 
 LOOK_INTERVAL = 1.0
-"""Seconds between looks for services to be deleted."""
+"""Seconds between looks for services to delete."""
 
 BATCH = 256
-"""Documents that are removed before the next are looked at."""
+"""Documents that are read from an index and removed at once."""
 
 RECORD_INTERVAL = 1.0
-"""Seconds between records, and log lines, of how far a deletion is."""
+"""Seconds between records, and log lines, of a deletion's progress."""
 
 LEASE_MS = 3000
-"""Milliseconds for which a process is alone with a deletion, unless it renews that."""
+"""Milliseconds for which a lease lasts, unless its process renews it."""
 
 GRACE = 2 * STALE_AFTER + 1.0
-"""Seconds after which no process takes the service for known any more, and creates in it."""
+"""Seconds after which no process has the service in its cache and can create documents in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """How far the deletion of a service is.
+    """The progress of the deletion of a service.
 
     Attributes:
         sid: of the service.
-        bucket: the first one that is not known to be empty; `BUCKETS` once all were emptied, and
-            only what was created meanwhile can be left.
-        removed: documents so far.
+        bucket: the first bucket that is not known to be empty; `BUCKETS` once all were emptied.
+            Documents that were created meanwhile can be left then.
+        removed: documents removed so far.
     """
 
     sid: str
@@ -62,12 +63,12 @@ class Deletion:
 
     @property
     def record(self) -> bytes:
-        """As it is stored."""
+        """The JSON that is stored."""
         return orjson.dumps({"bucket": self.bucket, "removed": self.removed})
 
 
 class Deletions:
-    """Goes on with them, one after the other, until it is stopped."""
+    """Carries out the deletions, one after the other, until it is stopped."""
 
     def __init__(self, redis: Redis, documents: Documents) -> None:
         self._redis = redis
@@ -79,18 +80,18 @@ class Deletions:
         self._ordered = asyncio.Event()
 
     def start(self) -> None:
-        """Begin."""
+        """Start the background task."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End; another process goes on, or this one after its next start."""
+        """Stop; another process goes on, or this one after its next start."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
     def on_service_change(self, _: Service, after: Service | None) -> None:
-        """Begin at once with a service that was deleted here."""
+        """Carry out a deletion at once that this process has ordered or noticed."""
         if after is None:
             self._ordered.set()
 
@@ -116,15 +117,21 @@ class Deletions:
         return [Deletion(sid.decode(), **orjson.loads(record)) for sid, record in pairs]
 
     async def _lease(self, deletion: Deletion) -> bool:
-        """Whether this process may go on with it now; two at once would only do work twice."""
+        """True if this process has the lease of a deletion now.
+
+        Two processes at once would be safe, but do the work twice.
+        """
         lease = keys.deletion_lease(deletion.sid)
         free = await self._redis.execute("SET", lease, self._name, "NX", "PX", LEASE_MS)
         return free is not None or await self._redis.execute("GET", lease) == self._name.encode()
 
     async def _go_on(self, deletion: Deletion) -> None:
+        # 1. Empty all buckets.
         if deletion.bucket < BUCKETS:
             deletion = replace(await self._empty(deletion), bucket=BUCKETS)
             await self._record(deletion)
+        # 2. Until `GRACE` has passed, another process may still have the service in its cache and
+        #    create documents. Empty all buckets once more after that, then remove the order.
         if asyncio.get_running_loop().time() - self._seen[deletion.sid] >= GRACE:
             await self._finish(await self._empty(replace(deletion, bucket=0)))
 
@@ -138,14 +145,14 @@ class Deletions:
                     await self._record(deletion)
                     recorded_at = clock()
             queue = keys.webhook_queue(keys.bucket_tag(deletion.sid, bucket))
-            # Names of this bucket can be of documents in others.
+            # Pointers to documents in other buckets are not removed with a document of this bucket.
             names = keys.names(keys.bucket_tag(deletion.sid, bucket))
             for key in (queue, f"{queue}:dropped", names):
                 await self._redis.execute("DEL", key)
         return deletion
 
     async def _remove_some(self, service_sid: str, bucket: int) -> int:
-        """Remove a batch, and return how many there were."""
+        """Remove a batch of documents, and return their number."""
         index = keys.listing(keys.bucket_tag(service_sid, bucket))
         sids = [sid.decode() for sid in await self._redis.execute("ZRANGE", index, 0, BATCH - 1)]
         await asyncio.gather(*(self._remove(service_sid, sid) for sid in sids))
@@ -156,7 +163,7 @@ class Deletions:
             await self._documents.remove(service_sid, sid, None, SYSTEM, None)
         except Refusal as refusal:
             if refusal.code is not Code.DOCUMENT_NOT_FOUND:
-                raise  # else it had expired, and is removed now
+                raise  # absent: it had expired, and the script has removed it
 
     async def _record(self, deletion: Deletion) -> None:
         lease = keys.deletion_lease(deletion.sid)

@@ -1,4 +1,4 @@
-"""Documents in Redis: every read and every commit."""
+"""Documents in Redis: every read and every commit of a document."""
 
 from __future__ import annotations
 
@@ -41,20 +41,27 @@ __all__ = ["Documents"]
 logger = logging.getLogger("syncline.documents")
 
 READERS_AT_ONCE = 500
-"""Identities whose rights are read in one command."""
+"""Identities whose rights one command reads, at most."""
 
 
 class Documents:
     """The documents of all services.
 
     Every method raises `Refusal` with `UNAVAILABLE` while Redis is away. `address` is a SID or a
-    unique name, `who` an identity, `op` an operation id or None. `needs` are the rights without
-    which `who` is refused with `ACCESS_FORBIDDEN`; None where permissions do not count. `webhooks`
-    is what `webhooks.hook` gives.
+    unique name, `who` an identity, `op` an operation id or None. `needs` are the rights that `who`
+    must have, else the method raises `ACCESS_FORBIDDEN`; None where permissions are not checked.
+    `webhooks` is what `webhooks.hook` returns.
+
+    Attributes:
+        on_trouble: called with the SIDs of the service and the document when a write was applied
+            but Redis refused what follows it, perhaps the event.
     """
 
     def __init__(self, redis: Redis, operation_memory: int, traces: Traces | None = None) -> None:
-        """`operation_memory`: seconds for which an operation id is remembered."""
+        """
+        Args:
+            operation_memory: seconds for which an operation id is remembered.
+        """
         self._redis = redis
         self._traces = traces
         self._operation_ms = operation_memory * 1000
@@ -64,7 +71,7 @@ class Documents:
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
-        """A write was applied, but Redis refused what belongs to it: its event, perhaps."""
+        """Report that a write was applied, but Redis refused what follows it, as `words` say."""
         logger.error("%s was written, but not all that follows: %s", sid, words.decode())
         self._redis.inspect(keys.tag_of(service_sid, sid))
         self.on_trouble(service_sid, sid)
@@ -72,7 +79,7 @@ class Documents:
     async def get(
         self, service_sid: str, address: str, who: str = "", needs: Right | None = None
     ) -> Document | None:
-        """The newest state; None if there is no such document, or it is past its expiry."""
+        """The newest state; None if no such document exists or it is past its expiry."""
         sid, name = _sid_and_name(address)
         reply = await self._fetch(keys.tag_of(service_sid, address), sid, name, who, needs)
         if reply[0] == b"moved":
@@ -82,7 +89,7 @@ class Documents:
         return _document(reply) if reply[0] == b"ok" else None
 
     async def readers(self, service_sid: str, sid: str, identities: Sequence[str]) -> set[str]:
-        """Those of the identities that have the right to read a document."""
+        """The identities among these that have the right to read a document."""
         found = set()
         for start in range(0, len(identities), READERS_AT_ONCE):
             asked = identities[start : start + READERS_AT_ONCE]
@@ -101,14 +108,17 @@ class Documents:
         needs: Right | None = None,
         webhooks: str = "",
     ) -> tuple[Written, bool]:
-        """Create a document, or find the one that has the name; only that one needs rights.
+        """Create a document, or find the one that has the name.
 
-        Where permissions count, who creates it gets all of them.
+        Creating needs no rights; finding needs `needs`. Where permissions are checked, the creator
+        gets all rights.
 
         Returns:
-            it, and whether it was created.
+            the document, and True if it was created.
         """
         bucket = _bucket_of_new(name, op)
+        # On a Cluster document.lua cannot reach the index of buckets. Write it before the commit: a
+        # bucket without documents may be on it, a bucket with documents must be.
         if not self._redis.engine.is_whole:
             await self._filled.note(service_sid, f"{bucket:02x}")
         sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
@@ -131,13 +141,15 @@ class Documents:
     ) -> tuple[bytes, Written]:
         """Create a document under a SID that the caller chose (`ChosenSids`).
 
-        `is_away`: its name is of another bucket, and claimed there.
+        Args:
+            is_away: True if the name belongs to another bucket, where the caller has claimed it.
 
         Returns:
-            `exists` where there is one with the SID or the name, and that one.
+            the script's status and the document. Status `exists` means that a document with the
+            SID or the name was there already, and comes with it.
 
         Raises:
-            Refusal: `CONFLICT` where one with another name had that SID lately.
+            Refusal: `CONFLICT` if a document with another name had that SID lately.
         """
         if not self._redis.engine.is_whole:
             await self._filled.note(service_sid, f"{bucket_of_sid(sid):02x}")
@@ -168,10 +180,14 @@ class Documents:
     ) -> Written:
         """Replace the data, the expiry or both; None leaves either as it is.
 
-        `fingerprint` is that of the request, where it asked for something else than this.
+        Args:
+            ttl: seconds until the document expires; 0 for never.
+            if_match: the revision that the document must be at; None for any.
+            fingerprint: of the request, if that was not a `set` (a patch); None computes it from
+                these arguments.
 
         Raises:
-            Refusal: there is no such document, or it is at another revision than `if_match`.
+            Refusal: no such document exists, or it is at another revision than `if_match`.
         """
         sid, name = _sid_and_name(address)
         _, written = await self._commit(
@@ -199,17 +215,18 @@ class Documents:
         needs: Right | None,
         webhooks: str = "",
     ) -> list[Written]:
-        """Replace the data several times at once: only the last state is ever seen.
+        """Replace the data several times in one commit: readers only see the last state.
 
-        Each step gets its own revision and answer. `needs` are the rights of the last one's
-        identity; where permissions count, all steps must be of the same.
+        Each step gets a revision and an answer of its own. `needs` are the rights that the last
+        step's identity must have; where permissions are checked, all steps must have that identity.
 
         Returns:
-            an answer to each step.
+            the answer to each step.
 
         Raises:
             Refusal: as `set`.
-            StepRepeated: the steps must be made one by one.
+            StepRepeated: one step was committed before; nothing was committed now. Commit the
+                steps one by one.
         """
         *earlier, last = steps
         _, written = await self._commit(
@@ -225,6 +242,7 @@ class Documents:
             earlier=[(step.who, step.op, step.fingerprint) for step in earlier],
             fingerprint=last.fingerprint,
         )
+        # document.lua gives the steps consecutive revisions that end with the document's.
         first = written.document.revision - len(earlier)
         return [
             replace(
@@ -246,7 +264,7 @@ class Documents:
         needs: Right | None = None,
         webhooks: str = "",
     ) -> Written:
-        """End a document; raises as `set`."""
+        """Remove a document; raises as `set`."""
         sid, name = _sid_and_name(address)
         _, written = await self._commit(
             service_sid,
@@ -262,15 +280,15 @@ class Documents:
         return written
 
     async def advance(self, service_sid: str, sid: str, held: int) -> Document:
-        """Give a document a revision beyond `held`, which somebody was told and a failover lost.
+        """Give a document a revision beyond `held`, which a client received and a failover lost.
 
-        Nothing happens if it has one. Raises as `set`.
+        Changes nothing if the document's revision is beyond `held` already. Raises as `set`.
         """
         _, written = await self._commit(service_sid, "advance", sid, if_match=held, who="")
         return written.document
 
     async def expire(self, service_sid: str, sid: str, webhooks: str = "") -> None:
-        """Remove a document if it is past its expiry, and tell its subscribers."""
+        """Remove a document if it is past its expiry, and notify its subscribers."""
         try:
             await self._commit(service_sid, "expire", sid, who="", webhooks=webhooks)
         except Refusal as refusal:
@@ -297,6 +315,7 @@ class Documents:
         tag = keys.tag_of(service_sid, sid or name)
         if fingerprint is None:
             fingerprint = "" if op is None else operations.fingerprint(verb, data, ttl, if_match)
+        # First part of the keys of operation ids (see `operations`).
         home = self._redis.prefixed(
             keys.service_tag(service_sid) if self._redis.engine.is_whole else tag
         )
@@ -322,12 +341,14 @@ class Documents:
 
     async def _apply(self, service_sid: str, commit: Commit) -> tuple[bytes, Written]:
         verb, sid, name, needs = commit.verb, commit.sid, commit.name, commit.needs
+        # Read before the commit is sent: its revision is not below this time.
         commit.not_before_ms = self._redis.now_ms(commit.tag)
         if commit.webhooks:
             self._notes.note(commit.tag[1:-1])
         if commit.ttl:
             due = keys.due(service_sid)
-            # Sent before the commit: should this process die between, the sweeper looks in vain.
+            # Sent before the commit. If this process dies in between, the sweeper finds nothing due
+            # in the bucket; sent after it, the sweeper would miss the document's expiry.
             moment_ms = self._redis.now_ms(commit.tag) + commit.ttl * 1000
             noted = self._note(due, moment_ms, commit.bucket)
             _, reply = await asyncio.gather(noted, self._run(commit))
@@ -337,6 +358,7 @@ class Documents:
         if status == b"moved":
             return await self._elsewhere(service_sid, commit, reply[1].decode())
         if status == b"absent":
+            # The script dropped an expired document whose name is a pointer in another bucket.
             if orphan := reply[1].decode():
                 await self._names.forget(service_sid, orphan, sid)
             raise absent(sid or name)
@@ -353,12 +375,13 @@ class Documents:
         document = _document(reply)
         if len(reply) > REPLY_LENGTH:
             self.note_trouble(service_sid, document.sid, reply[-1])
+        # The fingerprint does not cover the address: the id was used for another object.
         if status == b"repeated" and not _is_addressed(document, verb, sid, name):
             raise operations.reused()
         if verb == "remove" and is_away(document.unique_name, document.sid):
             await self._names.forget(service_sid, document.unique_name or "", document.sid)
         if document.data and needs is not None and verb == "update":
-            # Who may write may not read for that: nothing comes back but what was given.
+            # The right to write does not include the right to read: return only the caller's data.
             document = replace(document, data=b"")
         if not document.data and commit.data:
             document = replace(document, data=commit.data)
@@ -367,12 +390,12 @@ class Documents:
     async def _elsewhere(
         self, service_sid: str, commit: Commit, pointer: str
     ) -> tuple[bytes, Written]:
-        """Carry out a commit whose document lives in another bucket than its name's."""
+        """Carry out a commit whose name is a pointer: the document lives in another bucket."""
         sid, name = sid_of(pointer), commit.name
         if commit.verb not in ("create", "create_as"):
             tag = keys.tag_of(service_sid, sid)
-            # On a Cluster the operation id stays claimed for the bucket of the name: a repetition
-            # comes by that name too, and is led here again.
+            # On a Cluster the operation id stays claimed for the bucket of the name. A repetition
+            # has the same name, so it passes that claim and is led here too.
             home = commit.operations if self._redis.engine.is_whole else self._redis.prefixed(tag)
             moved = replace(commit, tag=tag, sid=sid, operations=home)
             try:
@@ -384,14 +407,17 @@ class Documents:
             raise forbidden()
         if found[0] == b"ok":
             return b"exists", Written(_document(found), repeated=False)
+        # The pointer leads to no document. A claim that is still young may become one.
         if not await self._names.release(service_sid, name, pointer):
-            raise name_taken(name)  # by a document that is being created
+            raise name_taken(name)
+        # The name is free now, unless another creation was quicker: the script decides.
         return await self._apply(service_sid, commit)
 
     async def _note(self, due: str, moment_ms: int, bucket: str) -> None:
-        """Have the sweeper look at a bucket in time.
+        """Put a bucket on the index of due buckets, so that the sweeper looks at it in time.
 
-        It says nothing about the commit if that fails; the sweeper's inspections make up for it.
+        A failure is ignored: it says nothing about the commit, and the sweeper's inspections find
+        the bucket.
         """
         command = ("ZADD", due, "LT", moment_ms, bucket)
         with suppress(Refusal):
@@ -415,24 +441,33 @@ class Documents:
             try:
                 return await self._settle(commit, unanswered)
             except Refusal as refusal:
-                # Whatever that one says of a repetition, the first attempt is not known.
+                # The retry failed too: report the first attempt's error, because that write may
+                # have been applied.
                 raise unanswered if refusal.code is Code.UNAVAILABLE else refusal from None
         return reply
 
     async def _settle(self, commit: Commit, unanswered: Unanswered) -> list[Any]:
-        """The reply that was lost, or that of a repetition where that changes nothing twice."""
+        """The reply of a commit whose first reply was lost, without applying it twice.
+
+        Raises:
+            Unanswered: the document does not show whether the first attempt was applied.
+        """
+        # Promise 1: a write that was applied is never answered with an error that says otherwise.
+        # 1. Wait for a connection.
         await self._redis.reconnected(commit.tag)
         if not commit.is_repeatable:
-            # The first attempt may still be on its way: from here on it does nothing.
+            # 2. Void the first attempt: it may still be on its way, and could arrive after step 3.
             await self._redis.execute(
                 "SET", keys.void(commit.tag, commit.mark), "", "PX", self._operation_ms
             )
+            # 3. Read the document. What it shows now about the first attempt stays true.
             newest = await self._fetch(commit.tag, commit.sid, commit.name)
             if commit.was_applied(newest):
                 return newest
             if not commit.cannot_have_been_applied(newest):
                 raise unanswered
             commit = commit.anew()
+        # 4. Repeat. With an operation id, Redis answers a second attempt as the first.
         arguments = commit.arguments(self._operation_ms, self._redis.publishing)
         reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)
         return reply
@@ -447,7 +482,7 @@ class Documents:
 def _bucket_of_new(name: str | None, op: str | None) -> int:
     if name is not None:
         return bucket_of_name(name)
-    # A repeated operation must come to the bucket that remembers it.
+    # A repetition must reach the bucket that remembers the operation id, so that decides.
     return secrets.randbelow(BUCKETS) if op is None else bucket_of_name(op)
 
 
@@ -456,7 +491,7 @@ def _may_read(stored: bytes | None) -> bool:
 
 
 def _is_addressed(document: Document, verb: str, sid: str, name: str) -> bool:
-    """True if the answer to an operation can be to this one."""
+    """True if the document of a repeated answer is the one that this commit addresses."""
     if verb == "create":
         return document.unique_name == (name or None)
     return document.sid == sid if sid else document.unique_name == name

@@ -1,4 +1,4 @@
-"""What the scripts publish on the channel of a document, read back."""
+"""Parses the events that the scripts publish on the channel of a document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def parse_event(payload: bytes) -> Event | RightsChanged:
     """The event in a message: one line of JSON, then the data as it is stored.
 
     Raises:
-        LookupError, TypeError, ValueError: it is none that this version knows.
+        LookupError, TypeError, ValueError: this version does not know such an event.
     """
     line, _, data = payload.partition(b"\n")
     head = orjson.loads(line)

@@ -1,7 +1,7 @@
-"""The sweeper: removes what is past its expiry, so that subscribers hear of it.
+"""The sweeper: removes documents that are past their expiry, and so notifies their subscribers.
 
-Readers do not wait for it; a document past its expiry is absent to them at once. Sweeping at the
-same time from several processes is safe, since the removal is one atomic script.
+Readers do not depend on it: a document past its expiry is absent to them at once. Several processes
+may sweep at the same time, since each removal is one atomic script.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ __all__ = ["Sweeper"]
 logger = logging.getLogger("syncline.expiry")
 
 BATCH = 256
-"""Documents of one bucket that are removed at once."""
+"""Documents of one bucket that are removed at once, at most."""
 
 INSPECTION_INTERVAL = 60.0
-"""Seconds between looks at every bucket, for what a crash or a failover kept off the index; after
-an error that is made up for at once."""
+"""Seconds between inspections of all buckets, which find those that a crash or a failover kept off
+the index. After an error the next round inspects at once."""
 
 
 class Sweeper:
-    """Sweeps the services it is told of, until it is stopped."""
+    """Sweeps all services, until it is stopped."""
 
     def __init__(
         self,
@@ -46,7 +46,8 @@ class Sweeper:
         """
         Args:
             interval: seconds between sweeps.
-            webhooks: what a removal in a service does to the queue of webhooks; None for nothing.
+            webhooks: returns the webhook argument of document.lua for a service; None for no
+                webhooks.
         """
         self._redis = redis
         self._documents = documents
@@ -56,11 +57,11 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the background task."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End; what is not swept yet is swept after the next start."""
+        """Stop; the remaining documents are swept after the next start."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -75,7 +76,8 @@ class Sweeper:
                     for service_sid in await self._services():
                         await self._index(service_sid, await self._filled.inspect(service_sid))
                     inspected = clock()
-                # What one service's sweep took off the index may not have come back if it failed.
+                # A sweep takes due buckets off the index first. If it fails, it may not have put
+                # them back: inspect all buckets in the next round.
                 outcomes = [await self._try_sweep(sid) for sid in await self._services()]
                 if not all(outcomes):
                     inspected = -INSPECTION_INTERVAL
@@ -87,7 +89,7 @@ class Sweeper:
         return [sid.decode() for sid in await self._redis.execute("HKEYS", keys.SERVICES)]
 
     async def _try_sweep(self, service_sid: str) -> bool:
-        """False if it failed, which must not keep the other services from theirs."""
+        """Sweep a service. False if it failed; the other services are swept all the same."""
         try:
             await self._sweep(service_sid)
         except (Refusal, ReplyError) as error:
@@ -96,7 +98,8 @@ class Sweeper:
         return True
 
     async def _sweep(self, service_sid: str) -> None:
-        # By the latest clock of all masters: a document expires by that of its own.
+        # A document expires by the clock of its own master, which may be ahead of the index's
+        # master: look with the latest clock of all.
         latest = self._redis.now_ms()
         moment, *due = await self._redis.run(DUE, keys.due(service_sid), latest, BUCKETS)
         buckets = [int(bucket, 16) for bucket in due]
@@ -108,7 +111,8 @@ class Sweeper:
         command = ("ZRANGEBYSCORE", index, "-inf", moment, "LIMIT", 0, BATCH)
         webhooks = "" if self._webhooks is None else await self._webhooks(service_sid)
         swept: list[bytes] = []
-        # Until nothing is left, or the same is: then this shard's clock is behind.
+        # Stop when a pass returns what the last pass did: the shard's clock is behind `moment`, so
+        # the script still sees these documents as alive.
         while (sids := await self._redis.execute(*command)) != swept:
             await asyncio.gather(
                 *(self._documents.expire(service_sid, sid.decode(), webhooks) for sid in sids)
@@ -116,7 +120,7 @@ class Sweeper:
             swept = sids
 
     async def _index(self, service_sid: str, buckets: list[int]) -> None:
-        """Put each bucket on the index of due times, by its earliest expiry."""
+        """Put each bucket back on the index of due buckets, by its earliest expiry."""
         tags = [keys.bucket_tag(service_sid, bucket) for bucket in buckets]
         firsts = await asyncio.gather(
             *(self._redis.execute("ZRANGE", keys.expiries(t), 0, 0, "WITHSCORES") for t in tags)

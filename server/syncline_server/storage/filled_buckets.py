@@ -1,9 +1,9 @@
-"""Which buckets of a service may hold documents, so that a list looks at no others.
+"""The index of filled buckets: those of a service that may hold documents. A list reads no others.
 
-An index of 256 fields in one key of the service. It may name buckets that are empty, but none that
-holds something is missing: a bucket is noted before, or in the same step as, the first document
-that is created in it. What was stored before there was an index, and what a failover of a Cluster
-takes off it, the inspections of the sweeper put back.
+The index is one key of the service with up to 256 fields. It may name empty buckets, but no bucket
+with documents is missing: a bucket is noted before the first document in it is created, or in the
+same step. A bucket can still be missing if its documents are older than the index, or if a failover
+of a Cluster lost the note; the sweeper's inspections note it then.
 """
 
 from __future__ import annotations
@@ -23,30 +23,33 @@ from .scripts import PRUNE
 __all__ = ["FilledBuckets"]
 
 _COMPLETE = b"all"
-"""The field that says that everything stored before is noted."""
+"""Field of the index: every bucket that was filled before the index existed is noted."""
 
 NOTED_LIMIT = 65_536
-"""Buckets that a process remembers to have noted; then it forgets them all and notes them again."""
+"""Noted buckets that a process remembers; beyond that it forgets all and notes them again."""
 
 
 class FilledBuckets:
-    """Those of every service. Raises as `Redis.execute`."""
+    """The index of each service. Methods raise as `Redis.execute`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._noted: set[tuple[str, str]] = set()
 
     async def begin(self, service_sid: str) -> None:
-        """Note that nothing was stored before; for a service that was made a moment ago.
+        """Mark the index of a new service as complete: it has no older documents.
 
-        Where that fails, the first list or inspection finds out.
+        If that fails, the first list or inspection inspects all buckets.
         """
         with suppress(Refusal, ReplyError):
             await self._redis.execute("HSET", keys.filled(service_sid), _COMPLETE, 1)
 
     async def note(self, service_sid: str, bucket: str) -> None:
-        """Before something is created in a bucket; needed on a Cluster alone, where document.lua
-        cannot do it. Raises `Refusal`: nothing was created then."""
+        """Note a bucket before a document is created in it.
+
+        Only needed on a Cluster, where document.lua cannot write the index. Raises `Refusal`; then
+        nothing may be created.
+        """
         if (service_sid, bucket) in self._noted:
             return
         index = keys.filled(service_sid)
@@ -64,7 +67,7 @@ class FilledBuckets:
         self._noted.add((service_sid, bucket))
 
     async def of(self, service_sid: str) -> list[int]:
-        """In their order."""
+        """The buckets that may hold documents, in ascending order."""
         noted = set(await self._redis.execute("HKEYS", keys.filled(service_sid)))
         if _COMPLETE not in noted:
             return await self.inspect(service_sid)
@@ -72,10 +75,10 @@ class FilledBuckets:
         return sorted(int(bucket, 16) for bucket in noted)
 
     async def inspect(self, service_sid: str) -> list[int]:
-        """Look at every bucket that is not noted, and note it if it holds something.
+        """Look at every bucket that is not noted, and note it if it holds documents.
 
         Returns:
-            all that are noted then.
+            all noted buckets, in ascending order.
         """
         index = keys.filled(service_sid)
         noted = set(await self._redis.execute("HKEYS", index))
@@ -93,8 +96,11 @@ class FilledBuckets:
         return [bucket for bucket in range(BUCKETS) if _field(bucket) in noted or bucket in found]
 
     async def prune(self, service_sid: str, empty: list[int]) -> None:
-        """Take buckets off that a list found empty; not on a Cluster, where no script could see
-        that they still are. Where that fails, they cost the next list a command each."""
+        """Remove buckets from the index that a list found empty.
+
+        Not on a Cluster: no script there can check in the same step that they are still empty. If
+        it fails, the next list reads them again.
+        """
         if empty and self._redis.engine.is_whole:
             tag = keys.service_tag(service_sid)
             with suppress(Refusal, ReplyError):

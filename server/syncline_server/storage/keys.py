@@ -1,48 +1,49 @@
-"""The names of everything that is kept in Redis; `Redis` puts `--redis-prefix` before each.
+"""The names of all keys and channels in Redis; `Redis` puts `--redis-prefix` before each.
 
-All keys of one bucket begin with its hash tag, so that a cluster keeps them in one slot (the
-scripts append the rest):
+All keys of one bucket begin with its hash tag, so that a Cluster keeps them in one slot. The
+scripts make the same names from the tag.
 
     {IS…:3f}:document:ET…   hash   one document: n(ame) r(evision) d(ata) c(reated) u(pdated)
                                    (e)x(pires) (created) b(y) w(riter) m(ark of the last write)
                                    k(ept: its SID was chosen)
     {IS…:3f}:names          hash   unique name -> SID, or pointer to one elsewhere (name.lua)
-    {IS…:3f}:ended:ET…      string last revision and name of a document whose SID was chosen and may
-                                   come again, for a bounded time
+    {IS…:3f}:ended:ET…      string last revision and name of a removed document whose SID was chosen
+                                   and may be used again, for a bounded time
     {IS…:3f}:documents      zset   every SID, for listing in the order of SIDs
     {IS…:3f}:expiries       zset   SID by the moment of its expiry, in ms
-    {IS…:3f}:permissions:ET… hash  identity -> what it may do with the document, as bits (`Right`)
-    {IS…:3f}:identities:ET… zset   the same identities, for listing in their order
+    {IS…:3f}:permissions:ET… hash  identity -> its rights for the document, as bits (`Right`)
+    {IS…:3f}:identities:ET… zset   identities with a permission, for listing in their order
     {IS…:3f}:operation:…    string the first answer to an operation id, and the fingerprint of its
-                                   request, for a bounded time; on a Cluster
-    {IS…:3f}:claim:…        string bucket that an operation id writes to, likewise; on a Cluster
-    {IS…:3f}:void:…         string marks a write that must not take effect any more, likewise
-    {IS…:3f}:webhooks       stream webhooks that wait, and as `…:dropped` how many gave way
+                                   request, for a bounded time; on a Cluster only
+    {IS…:3f}:claim:…        string bucket that an operation id writes to, for a bounded time; on a
+                                   Cluster only
+    {IS…:3f}:void:…         string mark of a write that must no longer take effect, for a bounded
+                                   time
+    {IS…:3f}:webhooks       stream webhooks that wait; `…:dropped` counts those that were dropped
     {IS…:3f}:endpoints:…    set    endpoints of an identity that are connected
-    {IS…:3f}:event:ET…      channel; in Redis with the database and the id of the data set before
-                                   the SID (`wire_channel`)
+    {IS…:3f}:event:ET…      channel of a document's events; in Redis with the database and the id of
+                                   the data set before the SID (`wire_channel`)
 
-    {IS…}:operation:…       string as in a bucket; anywhere but on a Cluster
+    {IS…}:operation:…       string as in a bucket; not on a Cluster
     {IS…}:filled            hash   buckets that may hold documents; `all` once none can be missing
-    {IS…}:due               zset   buckets by a moment at which something in them expires
-    {IS…}:webhooks:lease    string who delivers the webhooks of the service, for a bounded time
-    {IS…}:webhooks:parked   hash   webhooks that were given up, JSON by id; with `:index` the ids,
-                                   zset
-    {syncline}:data-set     hash   the id of the data set, and the account whose it is
+    {IS…}:due               zset   buckets by the earliest known time at which a document expires
+    {IS…}:webhooks:lease    string process that delivers the service's webhooks, for a bounded time
+    {IS…}:webhooks:parked   hash   parked webhooks, JSON by id; `:index` is a zset of the ids
+    {syncline}:data-set     hash   id of the data set, and the account that owns it
     {syncline}:services     hash   SID of a service -> its record, JSON
     {syncline}:names        hash   unique name of a service -> SID
     {syncline}:index        zset   SIDs of services, for listing in their order
-    {syncline}:version      string random, another one after each change to a service
-    {syncline}:deletions    hash   SID of a service that is being deleted -> how far that is, JSON
-    {syncline}:deletion:IS… string who goes on with that deletion, for a bounded time
+    {syncline}:version      string random; replaced at each change to a service
+    {syncline}:deletions    hash   SID of a service that is being deleted -> its progress, JSON
+    {syncline}:deletion:IS… string process that carries out the deletion, for a bounded time
     {syncline}:webhooks     zset   buckets (IS…:3f) that may hold webhooks, by when noted, in µs
-    {syncline}:inspection   string marks that these were looked for lately
-    {syncline}:endpoints    set    processes that hold endpoints; with the name of one a set of
-                                   these, JSON, and with `:alive` a string while it lives
+    {syncline}:inspection   string exists while the last search for such buckets is recent
+    {syncline}:endpoints    set    processes that have endpoints; with a process' name a set of its
+                                   endpoints, JSON; with `:alive` too, a string while it runs
     {syncline}:keys         hash   SID of an API key -> its record, JSON, the secret encrypted
-    {syncline}:revoked      zset   SIDs of revoked API keys, by the moment of that, in ms
-    {syncline}:keys-version string random, another one after each change to an API key
-    {syncline}:master       string tells which master key those secrets are encrypted under
+    {syncline}:revoked      zset   SIDs of revoked API keys, by the time of revocation, in ms
+    {syncline}:keys-version string random; replaced at each change to an API key
+    {syncline}:master       string fingerprint of the master key that encrypts those secrets
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ __all__ = [
 ]
 
 ALL_SERVICES = "{syncline}"
-"""The hash tag that begins every key about services as such, and about API keys."""
+"""The hash tag that begins every key of the data set as a whole: services, API keys and others."""
 
 DATA_SET = f"{ALL_SERVICES}:data-set"
 SERVICES = f"{ALL_SERVICES}:services"
@@ -111,58 +112,58 @@ def service_tag(service_sid: str) -> str:
 
 
 def claim_tag(service_sid: str, operation: str) -> str:
-    """The tag of the bucket that holds the claim of an operation id."""
+    """The hash tag of the bucket that holds the claim of an operation id."""
     return bucket_tag(service_sid, bucket_of_name(operation))
 
 
 def tag_of(service_sid: str, address: str) -> str:
-    """The tag of the bucket that holds the document with this SID or unique name."""
+    """The hash tag of the bucket of this SID or unique name."""
     by_sid = is_document_sid(address)
     return bucket_tag(service_sid, bucket_of_sid(address) if by_sid else bucket_of_name(address))
 
 
 def channel(service_sid: str, sid: str) -> str:
-    """The channel on which a document's events are published; document.lua makes the same."""
+    """The channel of a document's events; document.lua makes the same name."""
     return f"{tag_of(service_sid, sid)}:event:{sid}"
 
 
 def void(tag: str, mark: str) -> str:
-    """What keeps the write with this mark from taking effect; document.lua looks at the same."""
+    """The key that keeps the write with this mark from taking effect; document.lua checks it."""
     return f"{tag}:void:{mark}"
 
 
 def sid_of_channel(name: str) -> str:
-    """The document whose events are published there."""
+    """The SID of the document whose events a channel carries."""
     return name.rpartition(":")[2]
 
 
 def listing(tag: str) -> str:
-    """The index of every document in a bucket."""
+    """The index of all documents in a bucket."""
     return f"{tag}:documents"
 
 
 def names(tag: str) -> str:
-    """The unique names of a bucket; the scripts make the same."""
+    """The unique names of a bucket; the scripts make the same name."""
     return f"{tag}:names"
 
 
 def expiries(tag: str) -> str:
-    """The index of the documents in a bucket that expire."""
+    """The index of a bucket's documents by the time of their expiry."""
     return f"{tag}:expiries"
 
 
 def due(service_sid: str) -> str:
-    """The index of the buckets in which something expires, by the earliest moment known."""
+    """The index of due buckets: those with documents that expire, by the earliest known time."""
     return f"{{{service_sid}}}:due"
 
 
 def filled(service_sid: str) -> str:
-    """The index of the buckets that may hold documents; document.lua makes the same."""
+    """The index of the buckets that may hold documents; document.lua makes the same name."""
     return f"{service_tag(service_sid)}:filled"
 
 
 def permissions(service_sid: str, sid: str) -> str:
-    """What each identity may do with a document; the scripts make the same."""
+    """The rights of each identity for a document; the scripts make the same name."""
     return f"{tag_of(service_sid, sid)}:permissions:{sid}"
 
 
@@ -172,25 +173,25 @@ def identities(service_sid: str, sid: str) -> str:
 
 
 def deletion_lease(service_sid: str) -> str:
-    """Who goes on with the deletion of a service."""
+    """The lease of the process that carries out the deletion of a service."""
     return f"{ALL_SERVICES}:deletion:{service_sid}"
 
 
 def webhook_queue(tag: str) -> str:
-    """The webhooks of a bucket that wait; the scripts make the same."""
+    """The queue of a bucket's webhooks; the scripts make the same name."""
     return f"{tag}:webhooks"
 
 
 def webhook_lease(service_sid: str) -> str:
-    """Who delivers the webhooks of a service."""
+    """The lease of the process that delivers the webhooks of a service."""
     return f"{{{service_sid}}}:webhooks:lease"
 
 
 def webhooks_parked(service_sid: str) -> str:
-    """The webhooks of a service that were given up; with `:index`, their ids in order."""
+    """The parked webhooks of a service; with `:index`, their ids in order."""
     return f"{{{service_sid}}}:webhooks:parked"
 
 
 def endpoints(process: str) -> str:
-    """The endpoints that a process holds."""
+    """The endpoints that are connected to a process."""
     return f"{ENDPOINTS}:{process}"

@@ -1,8 +1,8 @@
-"""Documents of a service, page by page.
+"""Lists the documents of a service, page by page.
 
-The order is that of SIDs: it never changes, so a document that exists throughout is listed exactly
-once, whatever comes and goes meanwhile. SIDs begin with their bucket, so it is the order of the
-buckets' indexes, one after the other. Only buckets that may hold something are looked at.
+The order is that of SIDs. It never changes, so a document that exists during the whole listing is
+listed exactly once, whatever is created or removed meanwhile. SIDs begin with their bucket, so this
+is the order of the buckets' indexes, one after the other. Only filled buckets are read.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .redis.client import Redis
 __all__ = ["Listing"]
 
 NARROWEST = 4
-"""Buckets that are looked at in the first round trip; a service with few documents in each of them
-widens it."""
+"""Buckets that the first round trip reads. Each round trip that finds too few documents multiplies
+the number by this."""
 
 LISTS_AT_ONCE = 8
-"""Lists that a process reads at once. The commands of so many delay a write by some milliseconds at
-most, and are far from what may wait for Redis (`PENDING_LIMIT`)."""
+"""Lists that a process reads at once. The commands of that many delay a write by a few milliseconds
+at most, and stay far below the limit of pending commands (`PENDING_LIMIT`)."""
 
 
 class Listing:
@@ -43,8 +43,8 @@ class Listing:
     ) -> None:
         """
         Args:
-            limit: lists that may be read, or wait for that, at once.
-            bounds: counts those that are refused.
+            limit: lists that may be read or wait to be read at once.
+            bounds: counts the lists that are refused.
         """
         self._redis = redis
         self._documents = documents
@@ -55,10 +55,10 @@ class Listing:
         self._reading = asyncio.Semaphore(LISTS_AT_ONCE)
 
     async def page(self, service_sid: str, size: int, token: str | None) -> Page[Document]:
-        """At most `size` documents: the first ones, or those where `token` says.
+        """At most `size` documents: the page that `token` names, or the first page if None.
 
         Raises:
-            Refusal: `INVALID_PAGE_TOKEN`, `UNAVAILABLE`, or `TOO_MANY_REQUESTS` where too many ask.
+            Refusal: `INVALID_PAGE_TOKEN`, `UNAVAILABLE`, or `TOO_MANY_REQUESTS` beyond `limit`.
         """
         cursor = Cursor.parse(token)
         if cursor.key and not is_document_sid(cursor.key):
@@ -72,7 +72,7 @@ class Listing:
         self._asked += 1
         try:
             async with self._reading:
-                # One more than asked tells whether there is a further page.
+                # One more than the page holds shows whether there is another page.
                 found = await self._collect(service_sid, cursor, size + 1)
         finally:
             self._asked -= 1
@@ -109,10 +109,13 @@ class Listing:
 
 
 class _Walk:
-    """A way through the buckets, which widens where they turn out to be empty."""
+    """The way of one list through the filled buckets: it reads more at once if they are empty."""
 
     def __init__(self, cursor: Cursor, filled: list[int]) -> None:
-        """`filled`: the buckets that may hold something, in their order."""
+        """
+        Args:
+            filled: the buckets that may hold documents, in ascending order.
+        """
         self.backwards = cursor.backwards
         self.unbounded = "+" if self.backwards else "-"
         self.start = cursor.key
@@ -123,17 +126,19 @@ class _Walk:
 
     @property
     def start_bucket(self) -> int | None:
-        """The bucket in which `start` bounds the index."""
+        """The bucket of the SID `start`, whose index is read from there; None from the start."""
         return bucket_of_sid(self.start) if self.start else None
 
     def buckets(self, missing: int) -> list[int]:
-        """Those to look at now: one for each document that is missing, more where they turn out to
-        be empty. Empty at the end."""
+        """The buckets to read next; an empty list at the end.
+
+        At most one for each missing document; more only after buckets with too few documents.
+        """
         self._looked_at = self._left[: min(self._width, max(missing, self._width // NARROWEST))]
         return self._looked_at
 
     def advance(self, last: str | None) -> None:
-        """Go on behind the SID `last`, or behind all of `buckets` if None."""
+        """Go on after the SID `last`; if None, after all buckets that `buckets` returned."""
         if last is None:
             del self._left[: len(self._looked_at)]
             self._width *= NARROWEST

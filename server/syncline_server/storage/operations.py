@@ -1,12 +1,15 @@
-"""Operation ids (`op`, `Idempotency-Key`): what is kept of each, so that a repetition is known from
-another request with the same id.
+"""Operation ids (`op`, `Idempotency-Key`): a request repeated under its id takes effect once.
 
-On one server the record of an id is a key of its service, whichever object the first request wrote:
-document.lua finds it in the same step, so an id that is used for anything else is always refused.
-On a Cluster a script reaches only the keys of its own slot. There the record is a key of the
-object's bucket, and a claim says which bucket that is; it lies where the id alone says, and is made
-before the commit. A process that dies between the two leaves a claim that only a repetition of the
-same request can go on with, or one that writes another object of that bucket.
+Redis keeps a record of each id with a fingerprint of its request. Another request with the same id
+is refused.
+
+On a single server the record is a key of the service, whichever object the first request wrote.
+document.lua reads it in the same step as it writes, so every other use of the id is refused.
+
+On a Cluster a script reaches only the keys of its own slot, so the record is a key of the object's
+bucket. A claim says which bucket that is: its own bucket follows from the id alone, and it is made
+before the commit. If a process dies between the claim and the commit, the claim stays: the id can
+then only be used by a repetition of the request, or by a request for another object of that bucket.
 """
 
 from __future__ import annotations
@@ -25,26 +28,26 @@ from .scripts import CLAIM
 __all__ = ["claim", "fingerprint", "operation_id", "patch_fingerprint", "reused"]
 
 FINGERPRINT_BYTES = 8
-"""Enough against accidents; who looks for two requests with one fingerprint harms only himself."""
+"""Enough against accidents. A client that constructs a collision only harms its own requests."""
 
 
 def operation_id(who: str, op: str | None) -> str:
-    """What names an operation of an identity; "" for none."""
-    # The length keeps apart the identity "a:b" with "c" and "a" with "b:c".
+    """Name of an identity's operation in Redis' keys; "" for none."""
+    # The length distinguishes identity "a:b" with id "c" from identity "a" with id "b:c".
     return "" if op is None else f"{len(who)}:{who}:{op}"
 
 
 def fingerprint(verb: str, data: bytes | None, ttl: int | None, if_match: int | None) -> str:
-    """Tells a request from another one for the same object.
+    """Digest that distinguishes a request from other requests for the same object.
 
-    `data` is compact JSON; the order of its members counts.
+    `data` is compact JSON. The same members in another order give another fingerprint.
     """
     content = b"%b\n%b" % (f"{verb}\n{ttl}\n{if_match}".encode(), data or b"")
     return blake2b(content, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
 def patch_fingerprint(command: Patch) -> str:
-    """That of a patch, whatever it makes of the data. Raises `INVALID_JSON`, as `compact`."""
+    """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`."""
     match command.body:
         case MergePatch(merge=value):
             verb = "merge"
@@ -57,7 +60,7 @@ def patch_fingerprint(command: Patch) -> str:
 
 
 def reused() -> Refusal:
-    """The id was used for another request."""
+    """The error for an operation id that was used for another request."""
     return Refusal(
         Code.CONFLICT,
         "The operation id (op, Idempotency-Key) was used for another request: for another object, "
@@ -67,10 +70,10 @@ def reused() -> Refusal:
 
 
 async def claim(redis: Redis, service_sid: str, operation: str, bucket: str, memory: int) -> None:
-    """Bind an operation to the bucket of the object that it writes, for `memory` ms.
+    """Bind an operation id to the bucket of the object that it writes, for `memory` ms.
 
     Raises:
-        Refusal: `CONFLICT` where it is bound to another one; `UNAVAILABLE`.
+        Refusal: `CONFLICT` if the id is bound to another bucket; `UNAVAILABLE`.
     """
     tag = keys.claim_tag(service_sid, operation)
     try:
@@ -80,7 +83,7 @@ async def claim(redis: Redis, service_sid: str, operation: str, bucket: str, mem
             await redis.reconnected(tag)
             claimed = await redis.run(CLAIM, tag, operation, bucket, memory)
     except Unanswered:
-        # Only the claim may have been made, and a repetition of the request makes the same one.
+        # At most the claim was made. That is harmless: a repetition of the request makes it again.
         raise Refusal(
             Code.UNAVAILABLE, "The store went away; nothing was changed. Try again."
         ) from None

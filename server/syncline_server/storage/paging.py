@@ -1,4 +1,4 @@
-"""Pages of an index, by cursors that stay right while what is listed comes and goes."""
+"""Pages of an index. A cursor names a key, so it stays valid while items are added and removed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some of what is listed, in its order.
+    """One page of a list.
 
     Attributes:
-        previous, next: tokens of the pages before and after; None where there is none.
+        previous, next: tokens of the pages before and after; None if there is no such page.
     """
 
     items: list[T]
@@ -35,8 +35,8 @@ class Cursor:
     """Where a page begins.
 
     Attributes:
-        backwards: True for the page that ends before `key`, rather than begins after it.
-        key: by which the list is ordered; "" for its first page.
+        backwards: True for the page that ends before `key`, False for the one that begins after it.
+        key: a key in the order of the list; "" for the first page.
     """
 
     backwards: bool
@@ -52,7 +52,7 @@ class Cursor:
             key = base64.urlsafe_b64decode(token[2:] + padding).decode()
         except ValueError:
             key = ""
-        # Nothing but what `cut` makes: the decoder passes over characters that it does not know.
+        # The decoder skips characters outside its alphabet: only accept what `cut` makes.
         if not key or token not in (_token_before(key), _token_after(key)):
             raise invalid_token(token)
         return cls(token == _token_before(key), key)
@@ -61,7 +61,7 @@ class Cursor:
         """The page of at most `size` items.
 
         Args:
-            found: one more than fit, where there are as many; backwards, the last one first.
+            found: up to `size` + 1 items from the cursor on; with `backwards`, in reverse order.
         """
         more, items = len(found) > size, found[:size]
         if self.backwards:
@@ -76,7 +76,7 @@ class Cursor:
 
 
 def invalid_token(token: str | None) -> Refusal:
-    """This is no token that a page gave."""
+    """The error for a page token that no page contained."""
     return Refusal(
         Code.INVALID_PAGE_TOKEN,
         f"PageToken must be one that a page's meta gave; {show(token)} was given.",

@@ -1,4 +1,4 @@
-"""Permissions: what each identity may do with one object, where the service asks for them."""
+"""Permissions: the rights of each identity for one object, where the service checks them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Permission", "Permissions"]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What an identity may do with an object; `sid` is the object's."""
+    """The rights of one identity for the object with this SID."""
 
     sid: str
     identity: str
@@ -29,11 +29,11 @@ class Permission:
 
 
 class Permissions:
-    """Those of all objects of all services.
+    """The permissions of all objects of all services.
 
-    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, and what it lists. `address`
-    is a SID or a unique name; an object that does not exist is `DOCUMENT_NOT_FOUND` or
-    `NAME_NOT_FOUND`, by the form of the address.
+    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, and the codes that it lists.
+    `address` is a SID or a unique name. An object that does not exist raises `DOCUMENT_NOT_FOUND`
+    or `NAME_NOT_FOUND`, by the form of the address.
     """
 
     def __init__(self, redis: Redis, documents: Documents) -> None:
@@ -67,13 +67,13 @@ class Permissions:
         return sid, Page(found, page.previous, page.next)
 
     async def put(self, service_sid: str, address: str, identity: str, rights: Right) -> Permission:
-        """Let an identity do just this, from now on."""
+        """Set the rights of an identity, in place of those that it had."""
         sid = await self._sid(service_sid, address)
         await self._permit(service_sid, sid, identity, int(rights))
         return Permission(sid, identity, rights)
 
     async def remove(self, service_sid: str, address: str, identity: str) -> None:
-        """Take a permission away; raises `PERMISSION_NOT_FOUND`."""
+        """Remove a permission; raises `PERMISSION_NOT_FOUND`."""
         sid = await self._sid(service_sid, address)
         if await self._permit(service_sid, sid, identity, "") == b"none":
             raise _no_permission(identity)

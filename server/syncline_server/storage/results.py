@@ -1,4 +1,4 @@
-"""What becomes of a write: it was applied, or why it was not."""
+"""Results of a write: `Written`, and the errors that refuse it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Written:
     """A write that was applied.
 
     Attributes:
-        document: as it is since then; for a removal, as it last was, at the removal's revision.
-            Its `data` is `b""` where the answer is a repeated one and the data not known any more.
-        repeated: True if an operation id showed that it had been applied before.
+        document: the document after the write; for a removal, its last state at the removal's
+            revision. Its `data` is `b""` if the write is a repetition and the data no longer known.
+        repeated: True if the operation id showed that the write had been applied before.
     """
 
     document: Document
@@ -27,26 +27,26 @@ class Written:
 
 
 def absent(address: str) -> Refusal:
-    """There is no document with this SID or unique name."""
+    """The error for an address (SID or unique name) without a document."""
     if is_document_sid(address):
         return Refusal(Code.DOCUMENT_NOT_FOUND, f"There is no document with the SID {address}.")
     return Refusal(Code.NAME_NOT_FOUND, f"Unique name not found: no document is named {address!r}.")
 
 
 def forbidden() -> Refusal:
-    """The document exists, but not for this identity; the sentence tells nothing of it."""
+    """The error for a missing right. Its message reveals nothing about the document."""
     return Refusal(
         Code.ACCESS_FORBIDDEN, "Access forbidden for identity: it lacks the right to do this."
     )
 
 
 def name_taken(name: str | None) -> Refusal:
-    """Another document has this unique name."""
+    """The error for a unique name that another document has."""
     return Refusal(Code.NAME_TAKEN, f"A document with the unique name {show(name)} already exists.")
 
 
 def sid_ended(sid: str, name: str) -> Refusal:
-    """A document with another name, "" for none, had this SID lately."""
+    """The error for a SID that a document with another name (`name`, "" for none) had lately."""
     named = f"the unique name {show(name)}" if name else "no unique name"
     return Refusal(
         Code.CONFLICT,
@@ -56,16 +56,16 @@ def sid_ended(sid: str, name: str) -> Refusal:
 
 
 def sid_forbidden() -> Refusal:
-    """Only the account chooses SIDs."""
+    """The error for a token holder that chooses a SID: only the account may."""
     return Refusal(
         Code.FORBIDDEN, "The Sid of a document is chosen with Basic credentials, over REST v1."
     )
 
 
 def mismatch(expected: int | None, newest: Document | None) -> Refusal:
-    """The document is at another revision than the write was meant for.
+    """The error for a document that is at another revision than the write expected.
 
-    `newest` is None for a writer who may not read it.
+    `newest` is None for a writer without the right to read.
     """
     is_at = "" if newest is None else f", it is at {newest.revision}"
     return Refusal(

@@ -1,4 +1,4 @@
-"""What an identity may do with an object of a service."""
+"""Rights: what an identity may do with an object of a service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Right", "RightsChanged"]
 
 
 class Right(IntFlag):
-    """The vendor's three, as they are stored."""
+    """The three rights of the vendor's permissions, as bits, as they are stored."""
 
     NONE = 0
     READ = 1
@@ -19,11 +19,11 @@ class Right(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class RightsChanged:
-    """What is published when a permission is set or taken away.
+    """The event of a permission that was set or removed.
 
     Attributes:
         sid: of the object.
-        rights: all that the identity has from now on.
+        rights: all rights that the identity now has.
     """
 
     sid: str

@@ -1,7 +1,7 @@
-"""Services: each a namespace of documents. `default` is made when it is first asked for.
+"""Services: the namespaces of documents. The service `default` is created when it is first used.
 
-What is read of them is kept, since every request needs it. Each process looks whether another one
-changed a service (`change_watcher`); nothing is trusted that was not looked after for two seconds.
+Every request needs its service, so each process caches the services that it has read. A
+`ChangeWatcher` notices what other processes change; the cache is only used while it is current.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ DEFAULT_NAME = "default"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service; all but the first four members can be set.
+    """One service; clients can set all but the first four members.
 
     Attributes:
         unique_name: `default`, or None.
         created_ms, updated_ms: milliseconds since the epoch.
         webhook_url: None for no webhooks.
-        acl_enabled: True where the bearers of tokens need permissions.
+        acl_enabled: True if token holders need permissions.
         reachability_debouncing_window: in milliseconds.
     """
 
@@ -58,7 +58,8 @@ class Service:
 
 
 Changed = Callable[[Service, Service | None], None]
-"""Takes a service as it was, and as it is: None once it is deleted. Must not block."""
+"""Receives a service before and after a change; the second is None if it was deleted. Must not
+block."""
 
 
 class Services:
@@ -67,8 +68,8 @@ class Services:
     def __init__(self, redis: Redis, default_sid: str | None = None) -> None:
         """
         Args:
-            default_sid: the SID that the default service is made with, and that it answers to where
-                it was made with another; None for a random one.
+            default_sid: the SID for creating the default service; None for a random one. If that
+                service has another SID already, this one is a second address of it.
         """
         self._redis = redis
         self._configured_sid = default_sid
@@ -79,36 +80,36 @@ class Services:
         self._change_watcher = ChangeWatcher(redis, keys.SERVICE_VERSION, self._read_again)
 
     def start(self) -> None:
-        """Look for changes from now on."""
+        """Start watching for changes by other processes."""
         self._change_watcher.start()
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         await self._change_watcher.stop()
 
     def on_change(self, listener: Changed) -> None:
-        """Call `listener` when a service that is known here has changed, here or elsewhere."""
+        """Call `listener` when a cached service was changed, by this or another process."""
         self._listeners.append(listener)
 
     def known(self, sid: str) -> Service | None:
-        """The service as it was last seen; None if it is not known here."""
+        """The cached service, which may be out of date; None if this process has not read it."""
         return self._known.get(sid)
 
     def addresses(self, service: Service) -> tuple[str | None, ...]:
-        """All that mean this service, in paths and in tokens."""
+        """All addresses of this service, in paths and in tokens."""
         if service.unique_name != DEFAULT_NAME:
             return (service.sid,)
         return (service.sid, DEFAULT_NAME, self._configured_sid)
 
     async def find(self, address: str) -> Service | None:
-        """The service with that SID, or the one named `default`; None if there is none."""
+        """The service with that SID or the name `default`; None if there is none."""
         if not self._change_watcher.is_current:
             await self._change_watcher.look(unless_current=True)
         found = self._known.get(self._sid(address))
         return found or await self._load(address)
 
     async def all(self) -> list[Service]:
-        """All of them, in no order."""
+        """All services, in no order."""
         records = await self._redis.execute("HVALS", keys.SERVICES)
         return [_decode(record) for record in records]
 
@@ -122,13 +123,14 @@ class Services:
     async def create(
         self, members: Mapping[str, Any], limit: int, sid: str | None = None
     ) -> Service:
-        """A new service.
+        """Create a service.
 
         Args:
+            limit: services that may exist.
             sid: None for a random one.
 
         Raises:
-            Refusal: `CONFLICT` where there are `limit` of them already, or one with that SID.
+            Refusal: `CONFLICT` if `limit` services exist already, or one with that SID.
         """
         made = _make(sid, None, self._redis.now_ms(), members)
         if sid is not None and sid == self._configured_sid:
@@ -150,7 +152,7 @@ class Services:
         return _decode(reply[1])
 
     async def delete(self, address: str) -> None:
-        """Make a service unknown, and order the removal of what it holds (see `deletions`).
+        """Make a service unknown, and order the removal of its documents (see `deletions`).
 
         Raises:
             Refusal: `SERVICE_NOT_FOUND`; `FORBIDDEN` for the default service.
@@ -162,7 +164,7 @@ class Services:
             raise Refusal(Code.FORBIDDEN, "The default service cannot be deleted.")
 
     async def look(self) -> None:
-        """Take note of what has changed."""
+        """Read the services again if they have changed."""
         await self._change_watcher.look()
 
     async def _read_again(self) -> None:
@@ -178,8 +180,9 @@ class Services:
                     listener(before, record)
 
     async def _load(self, address: str) -> Service | None:
-        """Read what is not known yet."""
-        # Not while the others are read again: this one would be left out.
+        """Read a service that is not cached yet."""
+        # Not during `_read_again`: it would not include this service, whose record could be older
+        # than the version that the watcher then stores.
         async with self._change_watcher.lock:
             if self._is_default(address):
                 record = await self._default()
@@ -193,8 +196,10 @@ class Services:
             return service
 
     async def _default(self) -> bytes:
-        """The default service, made only where there is none: reads go on while writes are
-        refused."""
+        """The record of the default service, which is created if there is none.
+
+        Read first, so that an existing service can be used while writes are refused.
+        """
         sid = await self._redis.execute("HGET", keys.SERVICE_NAMES, DEFAULT_NAME)
         found: bytes | None = sid and await self._redis.execute("HGET", keys.SERVICES, sid)
         if not found:
@@ -220,7 +225,7 @@ class Services:
         return service.sid
 
     async def _run(self, verb: str, sid: str, *arguments: Argument) -> list[Any]:
-        """A change, which this process takes note of at once."""
+        """Apply a change, and update this process' cache at once."""
         reply = await self._script(verb, sid, *arguments)
         await self.look()
         return reply
@@ -239,15 +244,15 @@ class Services:
 
 
 def unknown_service(address: str) -> Refusal:
-    """There is no service with this SID or unique name."""
+    """The error for an address (SID or unique name) without a service."""
     return Refusal(Code.SERVICE_NOT_FOUND, f"There is no service {show(address)}.")
 
 
 async def check_default_service(engine: Engine, settings: Settings) -> None:
-    """Before anything is served; a Redis that is away is checked by the first request.
+    """Check the setting `default_service_sid` at start; if Redis is away, the first use checks it.
 
     Raises:
-        SettingError: the SID that is set for the default service is another one's.
+        SettingError: another service has that SID.
     """
     sid = settings.default_service_sid
     if sid is None:

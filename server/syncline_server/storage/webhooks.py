@@ -1,4 +1,4 @@
-"""What a commit does to the queue of webhooks, in the same step, and how that is found."""
+"""Webhooks of commits: what document.lua queues, and the index of buckets that hold webhooks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ logger = logging.getLogger("syncline.webhooks")
 
 
 def hook(service: Service | None, limit: int, *, from_rest: bool, endpoint: str = "") -> str:
-    """For document.lua; "" where the service has no webhooks.
+    """The webhook argument of document.lua; "" if the service has no webhooks.
 
-    What expires is told of whoever comes across it; a write itself not, if it is made with the
-    account's credentials and `webhooks_from_rest_enabled` is off.
+    A write with the account's credentials queues no webhook while `webhooks_from_rest_enabled` is
+    off. An expiry that such a write comes across always queues one.
 
     Args:
         limit: webhooks that may wait in one bucket.
-        from_rest: the write is made with the account's credentials.
-        endpoint: the one that makes it; "" for none.
+        from_rest: True if the write is made with the account's credentials.
+        endpoint: the endpoint that makes the write; "" for none.
     """
     if service is None or service.webhook_url is None:
         return ""
@@ -38,10 +38,10 @@ def hook(service: Service | None, limit: int, *, from_rest: bool, endpoint: str 
 
 
 class Notes:
-    """Says which buckets may hold webhooks: in one command for all commits of a loop turn.
+    """Notes which buckets may hold webhooks, with one command for all commits of a loop turn.
 
-    It leaves in the same write as these, where one Redis has all. Should it not arrive, whoever
-    delivers finds out by an inspection.
+    On a single Redis the command leaves in the same socket write as the commits. If it is lost, the
+    process that delivers webhooks finds the bucket by an inspection.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -50,7 +50,7 @@ class Notes:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def note(self, bucket: str) -> None:
-        """Note one, as `IS…:3f`; before the commit is sent."""
+        """Note a bucket (`IS…:3f`), before the commit is sent."""
         if not self._buckets:
             task = asyncio.create_task(self._flush())
             self._tasks.add(task)
@@ -69,7 +69,7 @@ class Notes:
             logger.debug("webhooks were not noted: %s", error)
 
     async def write(self, buckets: Iterable[str]) -> None:
-        """Note some at once; each has another score then. Raises as `Redis.execute`."""
+        """Note buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""
         moment = time.time_ns() // 1000
         words = [word for bucket in buckets for word in (moment, bucket)]
         await self._redis.execute("ZADD", keys.WEBHOOKS, *words)

@@ -1,7 +1,7 @@
-"""Webhooks: what happens in a service, told to the URL that it names (docs/guide.md, "Webhooks").
+"""Webhooks: events of a service, sent to the URL that it names (docs/guide.md, "Webhooks").
 
-document.lua -> queue -> courier (one for each service, in the process that has its lease)
-    -> sender -> the receiver; or, after a bounded time, -> parking
+document.lua -> queue -> consumer (one for each service, in the process that has its lease)
+    -> delivery -> sender -> the receiver; or, after a bounded time, -> dead letters
 """
 
 from __future__ import annotations

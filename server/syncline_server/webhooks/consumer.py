@@ -1,4 +1,4 @@
-"""Carries the webhooks of one service from their queues, in order for each object."""
+"""Consumer of one service's webhook queues, which delivers the events of each object in order."""
 
 from __future__ import annotations
 
@@ -23,36 +23,37 @@ __all__ = ["Consumer"]
 logger = logging.getLogger("syncline.webhooks")
 
 BUCKET_LOAD = 64
-"""Events of one bucket that are held at once; the others wait in Redis."""
+"""Maximum events of one bucket in memory; the others wait in Redis."""
 
 LOAD_LIMIT = 2048
 LOAD_BYTES = 32 * 1024 * 1024
-"""Events of the service that are held at once, and the bytes that they may have."""
+"""Maximum events of the service in memory, and maximum bytes of them."""
 
 LANE_LOAD = 4
-"""Events of one object that are held whole: of others that wait for it only the mark is kept, so
-that an object that fails takes no room from the others."""
+"""Maximum events of one object that are kept whole. Of further ones only a mark (the event without
+its data) is kept, so that an object whose deliveries fail takes no room from other objects."""
 
 MARKS_LIMIT = 16_384
-"""Events of the service of which only the mark is kept; beyond, they take room."""
+"""Maximum marks of the service; beyond, waiting events are kept whole and take room."""
 
 QUIET_LOOKS = 32
-"""Looks without news after which a bucket is taken for empty. What was noted is queued meanwhile,
-or never."""
+"""Looks in a row with an unchanged score after which an empty bucket is removed from the index. The
+note of a bucket precedes its commit, so an event may still follow a note; by then it has come, or
+its commit failed."""
 
 
 @dataclass(slots=True)
 class _Bucket:
-    """What is known of one bucket.
+    """State of one bucket.
 
     Attributes:
-        score: of its note, as last seen.
-        quiet: looks since that changed.
-        cursor: where to go on in its queue.
-        held, marked: its events that are here, whole or but as a mark.
-        waiting: those in its queue, these included.
-        is_due: there may be more.
-        is_busy: it is being looked at.
+        score: score of its note in the index, as last seen.
+        quiet: looks since the score changed.
+        cursor: position in its queue from which to read on.
+        held, marked: its events in memory, whole or as a mark.
+        waiting: events in its queue in Redis, including `held` and `marked`.
+        is_due: the queue must be read, because it may have new events.
+        is_busy: a task reads or settles it now; at most one does.
     """
 
     name: str
@@ -67,18 +68,18 @@ class _Bucket:
 
     @property
     def has_more(self) -> bool:
-        """True while events of it are in Redis alone."""
+        """True if some of its events are only in Redis."""
         return self.waiting > self.held + self.marked
 
     @property
     def is_empty(self) -> bool:
-        """True while nothing of it is here, on its way, or known to be in Redis."""
+        """True if none of its events is in memory, being read, or known to be in Redis."""
         return not (self.held or self.marked or self.waiting or self.is_due or self.is_busy)
 
 
 @dataclass(slots=True)
 class _Item:
-    """An event that waits for its turn; one that is not whole lacks its data."""
+    """An event in a lane; `is_whole` is False for a mark, which lacks the data."""
 
     event: QueuedEvent
     bucket: _Bucket
@@ -86,10 +87,10 @@ class _Item:
 
 
 class Consumer:
-    """One for each service whose lease this process has.
+    """Consumer of one service whose lease this process has.
 
     Attributes:
-        delivery: what it brings events to.
+        delivery: sends the events.
     """
 
     def __init__(self, service_sid: str, context: DeliveryContext, holds_until: float) -> None:
@@ -99,38 +100,45 @@ class Consumer:
         self._meters = context.meters
         settings = context.settings
         by_bytes = min(LOAD_LIMIT, LOAD_BYTES // settings.data_limit)
-        # No less than what keeps all places busy, however the events are spread over objects.
+        # At least enough to keep `webhook_concurrency` attempts busy if each object has
+        # `LANE_LOAD` events.
         self._load_limit = max(by_bytes, settings.webhook_concurrency * LANE_LOAD)
         self._buckets: dict[str, _Bucket] = {}
-        # Those of one object; the first is being delivered.
+        # Events by object (`subject`), in order; the first is being delivered.
         self._lanes: dict[str, deque[_Item]] = {}
-        # Events of all buckets; those that were asked for, at most; and whether there was no room
-        # for others.
+        # Whole events and marks of all buckets; room reserved for running reads; and whether a read
+        # was put off for lack of room (`_go_on` resumes it).
         self._held = self._marked = self._expected = 0
         self._is_short = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
-        """Events that are not delivered, as far as was seen."""
+        """Undelivered events, as of the last reads."""
         return sum(bucket.waiting for bucket in self._buckets.values())
 
     @property
     def is_idle(self) -> bool:
-        """True while there is nothing to do."""
+        """True if there is nothing to do."""
         return not self._buckets and not self._tasks
 
     def look(self, noted: Mapping[str, bytes]) -> None:
-        """Take note of the buckets that may hold something; called again and again."""
+        """Read the buckets that may have events. The dispatcher calls this at each look.
+
+        `noted`: the service's buckets in the index, with their scores.
+        """
         for name, score in noted.items():
             bucket = self._buckets.setdefault(name, _Bucket(name))
             bucket.quiet = bucket.quiet + 1 if bucket.score == score else 0
             bucket.score = score
-            # Less and less often; so what failed is tried again, too.
+            # Read after 0, 1, 2, 4, 8 … quiet looks: the commit may come after its note, and a read
+            # may have failed.
             bucket.is_due |= bucket.quiet & (bucket.quiet - 1) == 0
             if bucket.is_due or bucket.has_more:
                 self._begin_to_take(bucket)
             elif bucket.quiet >= QUIET_LOOKS and bucket.is_empty:
+                # `settle` removes the note only if its score is still this one: a note that comes
+                # meanwhile stays.
                 bucket.is_busy = True
                 self._spawn(self._settle(bucket))
         for name in self._buckets.keys() - noted.keys():
@@ -138,12 +146,13 @@ class Consumer:
                 del self._buckets[name]
 
     def stop(self) -> None:
-        """End at once; what was not delivered is delivered by whoever has the lease next."""
+        """Stop at once. Undelivered events stay pending in Redis for the next holder of the
+        lease."""
         for task in self._tasks:
             task.cancel()
 
     async def leave(self, patience: float) -> None:
-        """End once the attempts under way have ended, at the latest after so many seconds."""
+        """Stop when the running attempts have ended, at the latest after `patience` seconds."""
         await self.delivery.leave(patience)
         self.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -154,7 +163,11 @@ class Consumer:
             self._spawn(self._take(bucket, room))
 
     def _reserve(self, bucket: _Bucket) -> int:
-        """How many more of a bucket are to be held; 0 where there is no room."""
+        """Reserve room for events of a bucket; returns how many, 0 if there is no room.
+
+        The reservation counts in `_expected` until the read ends: reads of several buckets run at
+        once, and together must not exceed `_load_limit`.
+        """
         free = self._load_limit - self._held - self._expected
         self._is_short |= free <= 0
         room = max(0, min(BUCKET_LOAD - bucket.held, free))
@@ -162,7 +175,7 @@ class Consumer:
         return room
 
     def _go_on(self) -> None:
-        """Take what there was no room for."""
+        """Resume the reads that were put off for lack of room."""
         if not self._is_short or self._load_limit <= self._held + self._expected:
             return
         self._is_short = False
@@ -184,7 +197,9 @@ class Consumer:
         self._go_on()
 
     async def _take_some(self, bucket: _Bucket, room: int) -> bool:
-        """Take as many as were reserved; False if there are no more."""
+        """Read up to `room` events; False if there are no more."""
+        # Clear `is_due` before the await: a look meanwhile may set it for an event that this read
+        # does not see.
         cursor, bucket.is_due = bucket.cursor, False
         try:
             taken = await self._queue.take(self._service_sid, bucket.name, cursor, room)
@@ -195,6 +210,8 @@ class Consumer:
         self._meters.bounds["webhook_queue_limit"] += taken.dropped
         for event in taken.events:
             self._enqueue(event, bucket)
+        # First all events that were read before and are pending, by this process or an earlier
+        # holder of the lease; then new ones. Otherwise a new event could overtake a pending one.
         if cursor != NEW:
             bucket.cursor = taken.last or NEW
         return cursor != NEW or taken.last != ""
@@ -226,7 +243,7 @@ class Consumer:
         self._marked += marked
 
     async def _work(self, subject: str, lane: deque[_Item]) -> None:
-        """Deliver what happened to one object, one after the other."""
+        """Deliver the events of one object, one after the other."""
         try:
             while lane:
                 await self._carry(lane[0])
@@ -239,6 +256,7 @@ class Consumer:
         except Leaving:
             pass
         finally:
+            # No await since `lane` was found empty, so no event was added that nobody delivers.
             del self._lanes[subject]
 
     async def _carry(self, item: _Item) -> None:
@@ -246,7 +264,7 @@ class Consumer:
         if not item.is_whole:
             event = await until_done(lambda: self._queue.read(self._service_sid, item.event))
             self._count(item.bucket, held=1, marked=-1)
-        if event is not None:  # else it has given way to newer ones
+        if event is not None:  # else newer events displaced it from the full queue
             await self.delivery.deliver(event)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

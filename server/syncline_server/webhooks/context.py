@@ -1,4 +1,4 @@
-"""What the deliveries of all services share in one process."""
+"""Parts that the deliveries of all services share in one process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from .signature import HEADER, requested_url, signature
 __all__ = ["TOKEN_HEADER", "DeliveryContext"]
 
 TOKEN_HEADER = "I-Twilio-Idempotency-Token"
-"""The same for each attempt to deliver an event, and another for each event (vendor's word)."""
+"""Header that is equal for all attempts to deliver one event, and differs between events (vendor's
+name)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """The parts that a courier works with."""
+    """The parts that consumers and deliveries use."""
 
     settings: Settings
     credentials: Credentials
@@ -40,7 +41,7 @@ class DeliveryContext:
         object.__setattr__(self, "sender", sender)
 
     async def send(self, service_sid: str, url: str, event: QueuedEvent) -> Outcome:
-        """One attempt to deliver an event."""
+        """Make one attempt to deliver an event."""
         form = parameters(event, self.credentials.account_sid, service_sid)
         headers = {
             HEADER: signature(self.credentials.auth_token, requested_url(url), form),

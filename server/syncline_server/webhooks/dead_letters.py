@@ -1,4 +1,4 @@
-"""Webhooks that were given up, kept until somebody has them sent again or drops them."""
+"""Dead letters ("parked webhooks"): undeliverable webhooks, kept to be replayed or deleted."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["Parked", "DeadLetters"]
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A webhook that was given up.
+    """A parked webhook.
 
     Attributes:
-        parked_ms: when, in milliseconds since the epoch.
-        attempts: since the last start of the server that gave it up.
-        status: of the last reply; None if there was none.
-        reason: why it was given up, in a sentence.
+        parked_ms: when it was parked, in milliseconds since the epoch.
+        attempts: attempts of the process that parked it, since it read the event.
+        status: HTTP status of the last reply; None without a reply.
+        reason: why it was parked, in a sentence.
     """
 
     event: QueuedEvent
@@ -40,12 +40,12 @@ class Parked:
 
     @property
     def id(self) -> str:
-        """Names it within its service; in the order of time."""
+        """Unique within its service; sorts by time."""
         return self.event.key
 
     @property
     def record(self) -> bytes:
-        """As it is stored."""
+        """The stored form, JSON."""
         members = {
             "id": self.event.id,
             "bucket": self.event.bucket,
@@ -59,20 +59,21 @@ class Parked:
 
     @classmethod
     def parse(cls, record: bytes) -> Parked:
-        """What `record` made."""
+        """Parse a `record`."""
         members: dict[str, Any] = orjson.loads(record)
         event = QueuedEvent.of(members.pop("bucket"), members.pop("id"), members.pop("event"))
         return cls(event, **members)
 
 
 class DeadLetters:
-    """The parked webhooks of all services. Every method raises `UNAVAILABLE` without Redis."""
+    """The parked webhooks of all services. Every method raises `Refusal` with `UNAVAILABLE` while
+    Redis is away."""
 
     def __init__(self, redis: Redis, queue: Queue, limit: int, queue_limit: int) -> None:
         """
         Args:
-            limit: webhooks of one service, at most; beyond, the oldest give way.
-            queue_limit: those that may wait in one bucket.
+            limit: maximum parked webhooks of one service; beyond, the oldest are deleted.
+            queue_limit: maximum queued webhooks of one bucket.
         """
         self._redis = redis
         self._queue = queue
@@ -82,18 +83,18 @@ class DeadLetters:
     async def park(
         self, service_sid: str, event: QueuedEvent, attempts: int, outcome: Outcome
     ) -> int:
-        """Keep an event; returns how many gave way. Safe to repeat."""
+        """Park an event; returns how many older ones were deleted. Safe to repeat."""
         parked = Parked(event, self._redis.now_ms(), attempts, outcome.status, outcome.reason)
         key = keys.webhooks_parked(service_sid)
         gone = await self._redis.run(PARKING, key, "park", parked.id, parked.record, self._limit)
         return int(gone)
 
     async def count(self, service_sid: str) -> int:
-        """How many there are."""
+        """Number of parked webhooks of a service."""
         return int(await self._redis.execute("HLEN", keys.webhooks_parked(service_sid)))
 
     async def page(self, service_sid: str, size: int, token: str | None) -> Page[Parked]:
-        """At most `size`, the oldest first; raises `INVALID_PAGE_TOKEN`."""
+        """At most `size` parked webhooks, the oldest first. Raises `INVALID_PAGE_TOKEN`."""
         key = keys.webhooks_parked(service_sid)
         page = await read_page(self._redis, f"{key}:index", size, token)
         records = await self._redis.execute("HMGET", key, *page.items) if page.items else []
@@ -101,16 +102,17 @@ class DeadLetters:
         return Page(found, page.previous, page.next)
 
     async def get(self, service_sid: str, id: str) -> Parked:
-        """The one with that id; raises `NOT_FOUND`."""
+        """The parked webhook with that id. Raises `NOT_FOUND`."""
         record = await self._redis.execute("HGET", keys.webhooks_parked(service_sid), id)
         if record is None:
             raise _absent(id)
         return Parked.parse(record)
 
     async def replay(self, service_sid: str, id: str) -> Parked:
-        """Queue one again, behind what waits; raises `NOT_FOUND`.
+        """Queue a parked webhook again, behind all waiting events. Raises `NOT_FOUND`.
 
-        Should this process die in between, it is queued and parked.
+        First queue it, then delete it: if this process dies in between, it is both queued and
+        parked, but not lost.
         """
         parked = await self.get(service_sid, id)
         await self._queue.append(service_sid, parked.event, self._queue_limit)
@@ -118,7 +120,7 @@ class DeadLetters:
         return parked
 
     async def drop(self, service_sid: str, id: str) -> None:
-        """Give one up for good; raises `NOT_FOUND`."""
+        """Delete a parked webhook. Raises `NOT_FOUND`."""
         if not await self._drop(service_sid, id):
             raise _absent(id)
 

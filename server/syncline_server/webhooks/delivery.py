@@ -1,4 +1,4 @@
-"""One event after the other, each until its receiver has taken it or it is given up."""
+"""Delivery of one service's events: attempts, pauses and giving up."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ logger = logging.getLogger("syncline.webhooks")
 
 FIRST_PAUSE = 1.0
 PAUSE_LIMIT = 60.0
-"""Seconds: the ceiling of the random pause after a first failure, and the greatest."""
+"""Maximum seconds of the random pause after the first failure, and after any failure."""
 
 REPORT_INTERVAL = 10.0
-"""Seconds between lines that say that attempts fail, and between those that events are parked."""
+"""Seconds between log lines about failed attempts, and between those about parked events."""
 
 
 class Leaving(Exception):
-    """No attempt is begun any more."""
+    """This process leaves; it begins no more attempts."""
 
 
 class Delivery:
-    """The attempts for one service: so many at once, as long as the lease lasts.
+    """The attempts for one service: at most `webhook_concurrency` at once, and only while this
+    process has the lease.
 
     Attributes:
-        holds_until: loop time until which nobody else can have the lease.
+        holds_until: loop time until which no other process can have the lease.
     """
 
     def __init__(self, service_sid: str, context: DeliveryContext, holds_until: float) -> None:
@@ -45,15 +46,16 @@ class Delivery:
         self._clock = asyncio.get_running_loop().time
         self._slots = asyncio.Semaphore(self._settings.webhook_concurrency)
         self._held_back_until = 0.0
-        # Loop time before which a failure, or a parked event, gets no line.
+        # Loop time until which no failure, and no parked event, is logged.
         self._quiet_until = self._parking_quiet_until = 0.0
         self._untold = 0
         self._leaving = False
 
     async def leave(self, patience: float) -> None:
-        """Begin no attempt any more; return when those under way have ended, or after so many
-        seconds."""
+        """Begin no more attempts; return when the running ones have ended, at the latest after
+        `patience` seconds."""
         self._leaving = True
+        # Each attempt has a slot: once we have them all, none is running.
         try:
             async with asyncio.timeout(patience):
                 for _ in range(self._settings.webhook_concurrency):
@@ -62,10 +64,10 @@ class Delivery:
             logger.info("attempts for %s are broken off", self._service_sid)
 
     async def deliver(self, event: QueuedEvent) -> None:
-        """Try until it is taken or given up; nothing is left in the queue then.
+        """Try until the receiver accepts the event or it is parked, then remove it from the queue.
 
         Raises:
-            Leaving: it is for another process to go on.
+            Leaving: this process leaves; the event stays in the queue for another one.
         """
         backoff, attempts = Backoff(FIRST_PAUSE, PAUSE_LIMIT), 0
         while True:
@@ -84,15 +86,22 @@ class Delivery:
                 self._note_failure(outcome)
                 if outcome.is_final or self._is_past(event, "webhook_retry_time"):
                     return await self._park(event, attempts, outcome)
+            # Sleep without the slot, so that failing objects do not block the others.
             await asyncio.sleep(max(backoff.pause(), outcome.retry_after))
 
     async def _url(self) -> str | None:
-        """Where the service has its webhooks sent; None if it has none sent any more."""
+        """The service's webhook URL; None if it has none now."""
         service = await until_done(lambda: self._context.services.find(self._service_sid))
         return None if service is None else service.webhook_url
 
     async def _until_it_may(self) -> None:
-        """Until the receiver may be asked again, and the lease outlasts another attempt."""
+        """Wait until the receiver's `Retry-After` has passed and the lease outlasts an attempt.
+
+        An attempt that outlived the lease could run beside one of another process.
+
+        Raises:
+            Leaving: this process leaves.
+        """
         while True:
             if self._leaving:
                 raise Leaving
@@ -101,11 +110,11 @@ class Delivery:
             pause = self._held_back_until - now
             if pause <= 0 and needed <= self.holds_until:
                 return
-            # Short: the lease may be renewed, or this process told to leave.
+            # A short sleep: the lease may be renewed, or `leave` called, meanwhile.
             await asyncio.sleep(min(max(pause, 0.1), 0.5))
 
     def _is_past(self, event: QueuedEvent, bound: str) -> bool:
-        """Whether an event is older than a setting says; counts it."""
+        """True if an event is older than the setting `bound` allows; counts that."""
         age = (self._context.queue.now_ms() - event.at_ms) / 1000
         is_past: bool = age > getattr(self._settings, bound)
         self._bounds[bound] += is_past

@@ -1,7 +1,8 @@
-"""Finds the services that have webhooks to deliver, and has one courier for each.
+"""Dispatcher: finds services with webhooks to deliver, and runs a consumer for each.
 
-Whoever queues a webhook notes the bucket first. All processes look at the notes; the one that takes
-the lease of a service delivers, until nothing is left or another one had to take the lease over.
+A writer notes the bucket in an index before it queues a webhook. All processes poll the index. The
+process that gets the lease of a service delivers its webhooks, until none is left or it loses the
+lease.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ __all__ = ["Dispatcher"]
 logger = logging.getLogger("syncline.webhooks")
 
 LOOK_INTERVAL = 0.2
-"""Seconds between looks at the notes."""
+"""Seconds between reads of the index."""
 
 RENEWAL_INTERVAL = 1.0
-"""Seconds between renewals of a lease, and between attempts to take one."""
+"""Seconds between renewals of a lease, and between attempts to acquire one."""
 
 LEASE_MARGIN = 5.0
-"""Seconds for which a lease outlasts an attempt that begins right after it was renewed."""
+"""Seconds by which a renewed lease outlasts an attempt that begins at once."""
 
 LEAVE_PATIENCE = 3.0
-"""Seconds that a stopping process leaves the attempts under way."""
+"""Seconds that a stopping process waits for running attempts."""
 
 INSPECTION_INTERVAL = 60.0
-"""Seconds between looks at every queue, for what a crash or a failover kept off the notes."""
+"""Seconds between checks of every queue: a crash or a failover may have lost a note."""
 
 
 class Dispatcher:
-    """The couriers of one process."""
+    """The consumers of one process."""
 
     def __init__(self, redis: Redis, context: DeliveryContext) -> None:
         self._redis = redis
@@ -49,17 +50,17 @@ class Dispatcher:
         self._queue = context.queue
         self._lease = context.settings.webhook_timeout + LEASE_MARGIN
         self._consumers: dict[str, Consumer] = {}
-        # Loop time at which a lease is renewed, or asked for again.
+        # Loop time at which the lease of each service is renewed, or requested again.
         self._next_renewal: dict[str, float] = {}
         self._inspected = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to deliver."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Finish the attempts under way; what is left is for whoever comes next."""
+        """Finish the running attempts, and give the leases back to other processes."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -91,7 +92,9 @@ class Dispatcher:
         self._forget(noted)
 
     async def _hold(self, sid: str) -> None:
-        """Take the lease of a service, or keep it."""
+        """Acquire or renew the lease of a service."""
+        # Taken before the request: Redis counts the lease from a later moment, so it cannot expire
+        # there before `holds_until`.
         asked = asyncio.get_running_loop().time()
         if asked < self._next_renewal.get(sid, 0.0):
             return
@@ -118,7 +121,7 @@ class Dispatcher:
             del self._next_renewal[sid]
 
     async def _inspect(self) -> None:
-        """Note what holds webhooks and is not noted; count what is parked."""
+        """Note the buckets that have a queue but may have no note, and count parked webhooks."""
         services = [s.sid for s in await self._context.services.all() if s.webhook_url is not None]
         self._context.meters.webhooks_parked = sum(
             await asyncio.gather(*(self._context.parking.count(sid) for sid in services))
@@ -126,7 +129,7 @@ class Dispatcher:
         interval_ms = int(INSPECTION_INTERVAL * 900)
         command = ("SET", keys.WEBHOOK_INSPECTION, "", "NX", "PX", interval_ms)
         if await self._redis.execute(*command) is None:
-            return  # another process has just done that
+            return  # another process has checked the queues in this interval
         for sid in services:
             await asyncio.gather(*(self._inspect_bucket(sid, f"{b:02x}") for b in range(BUCKETS)))
 

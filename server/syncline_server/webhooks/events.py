@@ -1,4 +1,4 @@
-"""What is told of, as it waits in the queue."""
+"""Events in the webhook queue."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class QueuedEvent:
     """One event of a service.
 
     Attributes:
-        id: of its entry in the queue of its bucket: `<ms since the epoch>-<number>`.
+        id: id of its entry in the queue of its bucket: `<ms since the epoch>-<number>`.
         bucket: two hexadecimal digits.
-        kind: as the receiver is told: `document_created`, `endpoint_connected` …
-        subject: what it happened to, a SID or, for an endpoint, the identity. Events of one are
-            delivered in order.
-        identity: who did it.
-        endpoint: with which connection; None for none.
-        name, revision, data: of the object; None where there is none.
+        kind: event type as the receiver gets it: `document_created`, `endpoint_connected` …
+        subject: SID of the object or, for an endpoint, the identity. Events with the same subject
+            are delivered in order.
+        identity: author of the change.
+        endpoint: connection that made the change; None without one.
+        name, revision, data: of the object; None if it has none.
     """
 
     id: str
@@ -36,13 +36,13 @@ class QueuedEvent:
 
     @classmethod
     def parse(cls, bucket: str, id: bytes, fields: Sequence[bytes]) -> Self:
-        """An entry of a queue. Raises `KeyError` where it lacks something."""
+        """Parse an entry of a queue. Raises `KeyError` if a field is missing."""
         pairs = zip(fields[::2], fields[1::2], strict=True)
         return cls.of(bucket, id.decode(), {n.decode(): v.decode() for n, v in pairs})
 
     @classmethod
     def of(cls, bucket: str, id: str, fields: Mapping[str, str]) -> Self:
-        """As `fields` gave it. Raises `KeyError` where that lacks something."""
+        """The event with these `fields`. Raises `KeyError` if one is missing."""
         return cls(
             id,
             bucket,
@@ -54,7 +54,7 @@ class QueuedEvent:
 
     @property
     def fields(self) -> dict[str, str]:
-        """As lib/webhooks.lua has it."""
+        """The field names and values of lib/webhooks.lua, without those that are None."""
         named = {
             "k": self.kind,
             "o": self.subject,
@@ -73,6 +73,6 @@ class QueuedEvent:
 
     @property
     def key(self) -> str:
-        """Names it within its service, where keys are in the order of time."""
+        """Unique within its service; keys sort by time."""
         ms, _, number = self.id.partition("-")
         return f"{int(ms):015d}-{int(number):06d}-{self.bucket}"

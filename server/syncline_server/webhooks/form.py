@@ -1,4 +1,4 @@
-"""The form that tells a receiver of an event."""
+"""The form fields of a webhook request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["parameters"]
 
 
 def parameters(event: QueuedEvent, account_sid: str, service_sid: str) -> dict[str, str]:
-    """Names and values as the vendor has them; what there is none of is left out."""
+    """Names and values of the vendor's form, without those that are None."""
     given = {
         "AccountSid": account_sid,
         "ServiceSid": service_sid,

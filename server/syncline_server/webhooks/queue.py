@@ -1,4 +1,4 @@
-"""The queues of webhooks in Redis: one for each bucket, and one lease for each service."""
+"""Webhook queues in Redis: a stream for each bucket, a lease for each service, and the index."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .events import QueuedEvent
 __all__ = ["BEGINNING", "NEW", "Queue", "Taken"]
 
 BEGINNING = "0"
-"""The cursor of what was taken before, by whoever, and is not done yet."""
+"""Cursor of the pending events: read before, by any process, and not done yet."""
 
 NEW = ">"
-"""The cursor of what was not taken before."""
+"""Cursor of events that no process has read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Some of a queue, in its order.
+    """Events read from a queue, in its order.
 
     Attributes:
-        waiting: how many there are, these and the others that are not done included.
-        dropped: how many gave way to newer ones since the last look.
-        last: the cursor that leads on; "" where there were none.
+        waiting: events in the queue that are not done, including these.
+        dropped: events that newer ones displaced since the last read.
+        last: cursor to read on from; "" if nothing was read.
     """
 
     waiting: int
@@ -46,11 +46,11 @@ class Queue:
         self._name = secrets.token_hex(8)
 
     def now_ms(self) -> int:
-        """Redis' time, by which events are dated."""
+        """Redis' time in milliseconds since the epoch; events are dated by it."""
         return self._redis.now_ms()
 
     async def noted(self) -> dict[str, dict[str, bytes]]:
-        """The buckets that may hold webhooks, by service; each with its score."""
+        """The index: buckets that may have webhooks, by service, each with its score."""
         found = await self._redis.execute("ZRANGE", keys.WEBHOOKS, 0, -1, "WITHSCORES")
         noted: dict[str, dict[str, bytes]] = {}
         for member, score in zip(found[::2], found[1::2], strict=True):
@@ -59,21 +59,25 @@ class Queue:
         return noted
 
     async def note(self, service_sid: str, bucket: str) -> None:
-        """Have somebody look at a bucket."""
+        """Note a bucket in the index, so that a consumer reads it."""
         await self._notes.write([f"{service_sid}:{bucket}"])
 
     async def settle(self, service_sid: str, bucket: str, score: bytes) -> None:
-        """Nothing is in a bucket: it need not be looked at, unless it was noted since then."""
+        """Remove an empty bucket from the index, and its queue if it is empty.
+
+        The note stays if its score is not `score` any more: it was written again since.
+        """
         await self._redis.run(SETTLE, keys.WEBHOOKS, f"{service_sid}:{bucket}", score)
         await self._redis.run(WEBHOOKS, _tag(service_sid, bucket), "tidy")
 
     async def exists(self, service_sid: str, bucket: str) -> bool:
-        """Whether a bucket has a queue."""
+        """True if a bucket has a queue."""
         queue = keys.webhook_queue(_tag(service_sid, bucket))
         return bool(await self._redis.execute("EXISTS", queue))
 
     async def take(self, service_sid: str, bucket: str, cursor: str, count: int) -> Taken:
-        """At most `count` events; `BEGINNING` and what follows must come before `NEW`."""
+        """Read at most `count` events. Read from `BEGINNING` through the last pending event before
+        `NEW`, else new events overtake pending ones."""
         tag = _tag(service_sid, bucket)
         reply = await self._redis.run(WEBHOOKS, tag, "take", cursor, count)
         waiting, dropped, last, entries = reply
@@ -81,29 +85,29 @@ class Queue:
         return Taken(waiting, dropped, events, last.decode())
 
     async def read(self, service_sid: str, event: QueuedEvent) -> QueuedEvent | None:
-        """An event of which only a part is known; None if it has given way to newer ones."""
+        """The whole of a partly known event; None if newer events displaced it."""
         queue = keys.webhook_queue(_tag(service_sid, event.bucket))
         found = await self._redis.execute("XRANGE", queue, event.id, event.id)
         return QueuedEvent.parse(event.bucket, *found[0]) if found else None
 
     async def done(self, service_sid: str, event: QueuedEvent) -> None:
-        """Nothing is left to do for an event."""
+        """Remove an event that was delivered, parked or discarded."""
         await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "done", event.id)
 
     async def append(self, service_sid: str, event: QueuedEvent, limit: int) -> None:
-        """Queue an event again, behind all that wait."""
+        """Queue an event again, behind all waiting events."""
         words = [word for pair in event.fields.items() for word in pair]
         await self.note(service_sid, event.bucket)
         await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "append", limit, *words)
 
     async def acquire(self, service_sid: str, lease_ms: int) -> bool:
-        """Take the lease of a service; False while another process has it."""
+        """Acquire the lease of a service for `lease_ms`; False if another process has it."""
         lease = keys.webhook_lease(service_sid)
         command = ("SET", lease, self._name, "NX", "PX", lease_ms)
         return await self._redis.execute(*command) is not None
 
     async def renew(self, service_sid: str, lease_ms: int) -> bool:
-        """Keep the lease from now on; 0 gives it back. False if it is another process' now."""
+        """Renew the lease for `lease_ms` from now; 0 gives it back. False if it was lost."""
         lease = keys.webhook_lease(service_sid)
         return bool(await self._redis.run(LEASE, lease, self._name, lease_ms))
 

@@ -1,11 +1,12 @@
-"""Who is connected, told by webhooks.
+"""Reachability webhooks, which report that clients connect and disconnect.
 
-An endpoint is one socket's session. With debouncing, it is the identity that comes and goes: it
-has come with its first endpoint, and has gone once none was connected for a while, to whichever
-process. So an endpoint is kept in Redis for that while after its connection has ended.
+An endpoint is one socket's session. Without debouncing, each endpoint is reported. With debouncing,
+the identity is: as connected with its first endpoint, and as disconnected once it had no endpoint
+in any process for the debouncing window. For this an endpoint stays in Redis for the window after
+its connection has ended.
 
-Each process keeps a list of its endpoints in Redis. Those of one that died are taken over by
-another, or by the one that starts next, as if their connections had just ended.
+Each process keeps a list of its endpoints in Redis. If a process dies, another one takes its list
+over, or the next one to start, as if these connections had just ended.
 """
 
 from __future__ import annotations
@@ -37,19 +38,20 @@ __all__ = ["Reachability", "make_endpoint_id"]
 logger = logging.getLogger("syncline.webhooks")
 
 LOOK_INTERVAL = 2.0
-"""Seconds between signs of life, and between looks for processes that gave none."""
+"""Seconds between signs of life of this process, and between checks of the others."""
 
 LIFE_MS = 10_000
-"""Milliseconds for which a sign of life holds."""
+"""Milliseconds after which a sign of life expires."""
 
 TAKEN_AT_ONCE = 256
-"""Endpoints of a dead process that are taken over at a time."""
+"""Endpoints of a dead process that are read at a time."""
 
 LOOKS_UNTIL_DEAD = 3
-"""Looks in a row that find no sign of life: after Redis was away, all have to give one first."""
+"""Checks in a row without a sign of life after which a process counts as dead. More than one: after
+an outage of Redis all signs have expired, and each process must first write its own again."""
 
 STOP_TIMEOUT = 2.0
-"""Seconds that a stopping process takes to tell of those who left with it."""
+"""Seconds that a stopping process takes to report its disconnected clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,15 @@ class _Endpoint:
 
     @property
     def record(self) -> bytes:
-        """As the list of a process has it."""
+        """The form in the list of a process, JSON."""
         return orjson.dumps([self.service_sid, self.identity, self.id])
 
 
 class Reachability:
-    """The endpoints of one process, in services that have this told."""
+    """The endpoints of one process, in services with reachability webhooks."""
 
     def __init__(self, redis: Redis, services: Services, queue: Queue, queue_limit: int) -> None:
-        """`queue_limit`: webhooks that may wait in one bucket."""
+        """`queue_limit`: maximum queued webhooks of one bucket."""
         self._redis = redis
         self._services = services
         self._queue = queue
@@ -79,16 +81,17 @@ class Reachability:
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
         self._is_listed = False
-        # Looks at each process that found no sign of life.
+        # Checks in a row without a sign of life, by process.
         self._silent: Counter[str] = Counter()
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Look for what dead processes left, from now on."""
+        """Begin to give signs of life and to watch the other processes."""
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Tell of those who have gone; who is waited for is left to others."""
+        """Report the clients that have left. An endpoint within its debouncing window stays in the
+        list, for another process to take over: its client may reconnect elsewhere."""
         if self._watching is not None:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -103,19 +106,19 @@ class Reachability:
                 await self._redis.execute("DEL", _alive(self._name))
 
     def arrive(self, service_sid: str, identity: str, endpoint: str) -> None:
-        """A client has connected."""
+        """Record that a client has connected."""
         if _tells(self._services.known(service_sid)):
             made = _Endpoint(service_sid, identity, endpoint)
             self._present[endpoint] = made, self._spawn(self._tell_of_arrival(made))
 
     def leave(self, endpoint: str) -> None:
-        """Its connection has ended; whoever did not arrive may leave too."""
+        """Record that a connection has ended; safe for an endpoint that did not arrive."""
         made = self._present.pop(endpoint, None)
         if made is not None:
             self._see_off(*made)
 
     def _see_off(self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None = None) -> None:
-        """Tell of a departure, at once or after a while."""
+        """Report a departure, at once or after the debouncing window."""
         service, window = self._services.known(endpoint.service_sid), 0.0
         if service is not None and service.reachability_debouncing_enabled:
             window = service.reachability_debouncing_window / 1000
@@ -127,13 +130,15 @@ class Reachability:
     async def _tell_of_arrival(self, endpoint: _Endpoint) -> None:
         if not self._is_listed:
             await until_done(self._list)
-        # On the list first: should this process die in between, whoever takes it over finds out.
+        # 1. List the endpoint, so that another process finds it if this one dies.
+        # 2. Report it. In the other order, a death in between would leave it connected permanently.
         await until_done(lambda: self._redis.execute("SADD", self._own, endpoint.record))
         await until_done(lambda: self._change("arrive", endpoint))
 
     async def _tell_of_departure(
         self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None, window: float
     ) -> None:
+        # The arrival may still wait for Redis: the departure must not overtake it.
         if arrival is not None:
             await asyncio.wait([arrival])
         await asyncio.sleep(window)
@@ -156,7 +161,10 @@ class Reachability:
         )
 
     async def _list(self) -> None:
-        """Have this process known, before it has endpoints, and give a sign of life."""
+        """Give a sign of life and register this process; done before it lists endpoints.
+
+        The sign of life comes first: a registered process without one counts as dead.
+        """
         await self._redis.execute("SET", _alive(self._name), "", "PX", LIFE_MS)
         await self._redis.execute("SADD", keys.ENDPOINTS, self._name)
         self._is_listed = True
@@ -182,14 +190,15 @@ class Reachability:
                 await self._inherit(name)
 
     async def _inherit(self, name: str) -> None:
-        """Take over the endpoints of a process that has died."""
+        """Take over the endpoints of a dead process."""
         theirs, own = keys.endpoints(name), self._redis.prefixed(self._own)
         await self._list()
         while records := await self._redis.execute("SRANDMEMBER", theirs, TAKEN_AT_ONCE):
             for record in records:
                 endpoint = _Endpoint(*orjson.loads(record))
-                await self._services.find(endpoint.service_sid)  # from here on it is known
-                # Only one of those who try gets it.
+                # Load the service: `_see_off` uses `Services.known`, which does not wait.
+                await self._services.find(endpoint.service_sid)
+                # Several processes may try this; SMOVE succeeds for only one.
                 if await self._redis.execute("SMOVE", theirs, own, record):
                     self._see_off(endpoint)
         await self._redis.execute("SREM", keys.ENDPOINTS, name)
@@ -203,12 +212,12 @@ class Reachability:
 
 
 def make_endpoint_id() -> str:
-    """The name of a connection."""
+    """A new id of a connection: `EP` and 32 hexadecimal digits."""
     return f"EP{secrets.token_hex(16)}"
 
 
 def _alive(process: str) -> str:
-    """The key that is there while a process lives."""
+    """The key of a process' sign of life."""
     return f"{keys.endpoints(process)}:alive"
 
 

@@ -1,4 +1,4 @@
-"""What must be done in Redis, whenever that can be."""
+"""Retries of a Redis command until it succeeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 async def until_done(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until there is an answer; what is asked must be safe to repeat."""
+    """Call `ask` until it succeeds, with growing pauses; it must be safe to repeat."""
     backoff = Backoff()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""One attempt to deliver."""
+"""HTTP client of webhooks: one POST for each attempt, with its outcome."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ __all__ = ["Outcome", "Sender"]
 logger = logging.getLogger("syncline.webhooks")
 
 REPLY_LIMIT = 16_384
-"""Bytes of a reply that are read, so that the connection can be used again; none is looked at."""
+"""Maximum bytes of a reply that are read, so that the connection can be reused; the content is
+ignored."""
 
 KEPT_CONNECTIONS = 64
-"""Connections without a request that are kept, at most."""
+"""Maximum idle connections that are kept."""
 
 KEPT_FOR = 5.0
-"""Seconds for which they are."""
+"""Seconds for which an idle connection is kept."""
 
 RETRY_AFTER_LIMIT = 300.0
-"""Seconds that a receiver may have us wait, at most."""
+"""Maximum seconds of a receiver's `Retry-After`."""
 
 GONE = 410
 
@@ -45,12 +46,12 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an attempt.
+    """Outcome of an attempt.
 
     Attributes:
-        status: of the reply; None if there was none.
-        reason: why it failed, in a sentence; "" if it did not.
-        retry_after: seconds that the receiver asks for; 0 if it asks for none.
+        status: HTTP status of the reply; None without a reply.
+        reason: why the attempt failed, in a sentence; "" if it succeeded.
+        retry_after: seconds from the receiver's `Retry-After`; 0 without one.
     """
 
     status: int | None
@@ -59,23 +60,23 @@ class Outcome:
 
     @property
     def is_delivered(self) -> bool:
-        """The receiver has taken it."""
+        """True if the receiver accepted the event."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
     def is_final(self) -> bool:
-        """The receiver says that it never will."""
+        """True if the receiver asks for no more attempts (410)."""
         return self.status == GONE
 
 
 class Sender:
-    """Sends forms. No redirect is followed, no proxy is used."""
+    """Sends forms; follows no redirects and uses no proxy."""
 
     def __init__(self, timeout: float, allowed: Sequence[Network]) -> None:
         """
         Args:
-            timeout: seconds for an attempt as a whole.
-            allowed: networks that it may reach besides the public ones.
+            timeout: seconds for a whole attempt.
+            allowed: private networks that it may reach.
         """
         self._timeout = timeout
         self._allowed = allowed
@@ -83,7 +84,7 @@ class Sender:
 
     @cached_property
     def _pool(self) -> httpcore2.AsyncConnectionPool:
-        # Made when it is first needed: the authorities' certificates take time and memory.
+        # Created at the first use: loading the CA certificates takes time and memory.
         return httpcore2.AsyncConnectionPool(
             ssl_context=httpcore2.default_ssl_context(),
             max_connections=None,
@@ -93,13 +94,13 @@ class Sender:
         )
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         if "_pool" in vars(self):
             await self._pool.aclose()
         self._resolver.close()
 
     async def send(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Outcome:
-        """POST a form; whatever happens is an `Outcome`."""
+        """POST a form. A failure is returned as an `Outcome`, not raised."""
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._post(url, urlencode(form).encode(), headers)
@@ -136,7 +137,7 @@ _FAILURES = (
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> float:
-    """Seconds, from either form of the header; 0 for what is none."""
+    """Seconds from either form of `Retry-After`; 0 if it is missing or malformed."""
     values = [value for name, value in headers if name.lower() == b"retry-after"]
     text = values[0].decode("latin-1").strip() if values else ""
     if text.isascii() and text.isdigit():

@@ -1,4 +1,4 @@
-"""The vendor's signature, by which a receiver knows that a webhook is ours."""
+"""The vendor's signature of webhooks, by which a receiver verifies the sender."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HEADER = "X-Twilio-Signature"
 
 
 def requested_url(url: str) -> str:
-    """`url` as a receiver sees that it was asked for: with a path, and without a fragment."""
+    """`url` as the receiver sees it in the request: with a path and without a fragment."""
     parts = urlsplit(url)
     return parts._replace(path=parts.path or "/", fragment="").geturl()
 
 
 def signature(auth_token: str, url: str, form: Mapping[str, str]) -> str:
-    """The value of `HEADER`; `url` is the requested one."""
+    """The value of `HEADER`; `url` as `requested_url` returns it."""
     signed = url + "".join(name + form[name] for name in sorted(form))
     digest = hmac.digest(auth_token.encode(), signed.encode(), "sha1")
     return base64.b64encode(digest).decode()

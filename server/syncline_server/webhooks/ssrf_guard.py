@@ -1,7 +1,7 @@
-"""No webhook goes to a network that only this server can reach.
+"""SSRF guard: webhooks must not reach private networks.
 
-A name is looked up once, when a connection is made, and the connection goes to the very address
-that was looked at: a name that changes meanwhile gains nothing.
+A host name is resolved once for each connection, and the connection goes to the address that was
+checked. So a DNS record that changes between check and connect gains an attacker nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["AddressRefused", "GuardedBackend", "Resolver", "is_allowed"]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 LOOKUPS = 32
-"""Names that are looked up at once; more wait."""
+"""Maximum concurrent DNS lookups; further ones wait."""
 
-# IANA's registries of special addresses, and multicast. Listed here, since what Python calls
-# private differs between its releases.
+# IANA's registries of special-purpose addresses, and multicast. Listed here because `is_private`
+# differs between Python releases.
 _NOT_PUBLIC_4 = [
     ipaddress.IPv4Network(network)
     for network in (
@@ -53,33 +53,35 @@ _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(httpcore2.ConnectError):
-    """The name leads nowhere but to networks that webhooks must not reach."""
+    """All addresses of a host are in networks that webhooks must not reach."""
 
 
 class Resolver:
-    """Looks names up, each at most once at a time: a slow one takes one thread."""
+    """Resolves host names. Concurrent lookups of a name share one, so that a slow name server
+    occupies only one thread for each name."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="webhook-names")
         self._under_way: dict[str, asyncio.Future[list[Address]]] = {}
 
     async def addresses(self, host: str) -> list[Address]:
-        """All of a name, or the one that is written out. Raises `OSError`."""
+        """All addresses of a host name, or the IP address in `host`. Raises `OSError`."""
         found = self._under_way.get(host)
         if found is None:
             loop = asyncio.get_running_loop()
             found = loop.run_in_executor(self._executor, _look_up, host)
             self._under_way[host] = found
             found.add_done_callback(lambda _: self._under_way.pop(host, None))
+        # Shielded: a caller that times out must not cancel the lookup of the others.
         return await asyncio.shield(found)
 
     def close(self) -> None:
-        """Look nothing up any more."""
+        """Stop all lookups."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to public addresses, and to the networks that are allowed beside them."""
+    """Network backend that connects only to public addresses and `allowed` networks."""
 
     def __init__(self, resolver: Resolver, allowed: Sequence[Network]) -> None:
         self._resolver = resolver
@@ -94,7 +96,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """As the base class; raises `AddressRefused` too."""
+        """As in the base class; also raises `AddressRefused`."""
         try:
             found = await self._resolver.addresses(host)
         except OSError as error:
@@ -115,7 +117,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 def is_allowed(address: Address, allowed: Sequence[Network] = ()) -> bool:
-    """True for a public address, and for one in `allowed`, whatever form it is given in."""
+    """True for a public address, and for one in `allowed`. An IPv6 address that embeds an IPv4
+    address is public if the latter is, and may be in `allowed` as either."""
     inner = _inner(address)
     if any(each in network for network in allowed for each in (address, inner)):
         return True
@@ -125,7 +128,7 @@ def is_allowed(address: Address, allowed: Sequence[Network] = ()) -> bool:
 
 
 def _inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, where it does."""
+    """The IPv4 address that a mapped or NAT64 IPv6 address embeds, else `address`."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -137,7 +140,7 @@ def _inner(address: Address) -> Address:
 def _look_up(host: str) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # a label is too long
+    except UnicodeError as error:  # raised for a label that is too long
         raise OSError(str(error)) from None
-    # Without the interface that a link-local address may name.
+    # Drop the interface (`%eth0`) of a link-local address.
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

@@ -25,7 +25,14 @@ class Broken(Client):
         self.write = self.fail
 
     def fail(self, data: bytes) -> None:
-        raise RuntimeError("broken")
+        raise ValueError("broken")
+
+
+class Ended(Broken):
+    """One whose connection has ended, as uvloop says it."""
+
+    def fail(self, data: bytes) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
 
 
 @pytest.fixture
@@ -103,3 +110,30 @@ async def test_one_that_fails_keeps_nothing_from_the_others(
         await end_turn()
     assert [client.written for client in clients] == [[b"a", b"b"], [], [b"a", b"b"]]
     assert len(caplog.records) == 2
+
+
+async def test_a_connection_that_has_ended_is_no_error(
+    cork: Cork, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = [Client(), Ended(), Client()]
+    with caplog.at_level(logging.INFO):
+        cork.put_all(clients, b"a")
+        cork.put_all(clients, b"b")
+        await end_turn()
+    assert [client.written for client in clients] == [[b"a", b"b"], [], [b"a", b"b"]]
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("failing", [Broken, Ended])
+async def test_one_that_fails_where_frames_are_many_keeps_none_from_the_others(
+    cork: Cork, failing: type[Client]
+) -> None:
+    clients = [Client(), failing(), Client()]
+    for _ in range(FRAMES_LIMIT + 2):
+        cork.put_all(clients, b"x")
+    await end_turn()
+    assert [b"".join(client.written) for client in clients] == [
+        b"x" * (FRAMES_LIMIT + 2),
+        b"",
+        b"x" * (FRAMES_LIMIT + 2),
+    ]

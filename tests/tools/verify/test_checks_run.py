@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from syncline_tools.verify.checks_run import CLOCK_TOLERANCE, TOLD_WITHIN, check_expiry
+from syncline_tools.verify.checks_run import (
+    CLOCK_TOLERANCE,
+    CLOCKS_APART,
+    TOLD_WITHIN,
+    check_clocks,
+    check_commands,
+    check_expiry,
+)
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.records import (
     Answered,
+    Clocked,
     Connected,
     Created,
     Ended,
@@ -122,11 +130,23 @@ def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
     [
         Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),
         Injected(at=EXPIRY, client=CLIENT, fault="delay", seconds=1, detail=""),
-        Injected(at=0, client=None, fault="command", seconds=1, detail=""),
+        Injected(at=EXPIRY - 1, client=None, fault="command", seconds=2, detail=""),
     ],
 )
 def test_a_subscriber_that_had_a_fault_may_be_told_later(excuse: Record) -> None:
     assert findings(*prolonged(), excuse, removed(EXPIRY + TOLD_WITHIN + 1)) == []
+
+
+def test_what_expires_while_a_fault_is_on_is_told_after_it() -> None:
+    fault = Injected(at=EXPIRY - 1, client=CLIENT, fault="blackhole", seconds=2, detail="")
+    again = [
+        Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),
+        Connected(at=EXPIRY + 2, client=CLIENT, connection=2),
+    ]
+    missing = Missing(at=EXPIRY + 3, client=CLIENT, document=DOCUMENT, connection=2)
+
+    assert findings(*prolonged(), fault, *again, missing) == []
+    assert findings(*prolonged(), fault, *again) == ["its expiry was not told"]
 
 
 def test_a_refused_write_prolongs_nothing() -> None:
@@ -145,3 +165,31 @@ def test_the_life_is_counted_from_any_moment_of_the_write() -> None:
 
     assert findings(*slow, removed(EXPIRY)) == []
     assert findings(*slow, read(EXPIRY + 3, 2), removed(EXPIRY + 3)) == []
+
+
+class TestClocks:
+    def test_the_clocks_of_server_and_store_are_compared(self) -> None:
+        good = Clocked(at=1, server=1000.0, store=1000.0 + CLOCKS_APART, here=0)
+        bad = Clocked(at=2, server=1000.0, store=1001.0 + CLOCKS_APART, here=0)
+
+        check = check_clocks(Evidence.of([good, bad]))
+
+        assert [finding.text for finding in check.findings] == [
+            f"the server's clock was -{CLOCKS_APART + 1:.0f} s off the store's"
+        ]
+
+    def test_replies_without_a_date_show_nothing(self) -> None:
+        check = check_clocks(Evidence.of([Clocked(at=1, server=None, store=1, here=0)]))
+
+        assert (check.examined, check.findings) == (0, ())
+
+
+def test_a_command_that_failed_breaks_no_promise() -> None:
+    command = Injected(
+        at=1, client=None, fault="command", seconds=1, detail="exit 3 (status 3)", failed=True
+    )
+
+    check = check_commands(Evidence.of([command]))
+
+    assert [finding.text for finding in check.findings] == ["a command failed: exit 3 (status 3)"]
+    assert not check.broken

@@ -6,7 +6,15 @@ import pytest
 
 from support.verify import Outcome
 from syncline_tools.verify.history import History, read_history
-from syncline_tools.verify.records import Ended, Joined, Missing, content_of, decode, encode
+from syncline_tools.verify.records import (
+    Ended,
+    Joined,
+    Missing,
+    Stalled,
+    content_of,
+    decode,
+    encode,
+)
 
 
 def test_what_is_added_is_read_back(tmp_path: Path) -> None:
@@ -29,9 +37,11 @@ def test_time_grows_and_writes_are_numbered_from_one(tmp_path: Path) -> None:
 
 def test_every_record_of_a_run_is_the_same_after_another_writing(recorded: Outcome) -> None:
     # Whether a client asks for what is gone already is a matter of chance.
-    records = [*recorded.records, Missing(at=1, client="c", document="d", connection=1)]
+    missing = Missing(at=1, client="c", document="d", connection=1)
+    # So is whether the machine is busy.
+    records = [*recorded.records, missing, Stalled(at=1, seconds=1)]
 
-    assert len({type(record) for record in records}) == 14
+    assert len({type(record) for record in records}) == 17
     for record in records:
         assert decode(encode(record)) == record
 

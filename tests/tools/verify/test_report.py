@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from support.verify import Outcome
-from syncline_tools.verify.records import Record, Updated
+from syncline_tools.verify.records import Injected, Record, Updated
 from syncline_tools.verify.report import FINDINGS_SHOWN, render
 from syncline_tools.verify.verdict import judge
 
@@ -41,4 +41,16 @@ def test_a_red_run_shows_the_first_findings_and_how_many_more_there_are(
     assert text.count("✘") == 1
     assert text.count(" was told with content ") == FINDINGS_SHOWN
     assert "more" in text
-    assert "1 of 9 promises broken" in text
+    assert "1 of 14 promises broken" in text
+
+
+def test_a_run_that_shows_too_little_is_neither_green_nor_red(recorded: Outcome) -> None:
+    failed = Injected(
+        at=1, client=None, fault="command", seconds=0, detail="x (status 1)", failed=True
+    )
+
+    text = rendered([failed, *recorded.records])
+
+    assert "?  Every command succeeded" in text
+    assert "a command failed: x (status 1)" in text
+    assert "inconclusive  no promise was seen broken" in text

@@ -54,7 +54,8 @@ class TestGreen:
         assert (recorded.status, recorded.verdict["verdict"]) == (0, "green")
 
     def test_every_promise_was_put_to_the_test(self, recorded: Outcome) -> None:
-        assert all(check["examined"] > 0 for check in recorded.verdict["checks"])
+        examined = {check["name"]: check["examined"] for check in recorded.verdict["checks"]}
+        assert [name for name, count in examined.items() if not count] == ["commands"]
         figures = recorded.verdict["figures"]
         assert set(figures["faults"]) == set(FaultKind)
         assert set(figures["delay"]) == set(WIRES)
@@ -72,10 +73,32 @@ class TestGreen:
             assert {documents.call("GET", sid).status_code for sid in made} == {404}
 
 
+class TestInconclusive:
+    def test_a_run_that_is_too_short(self, server: RunningServer, tmp_path: Path) -> None:
+        outcome = run_verify(server, tmp_path, "--duration=1", "--rate=1", "--faults=none")
+
+        assert (outcome.status, outcome.verdict["verdict"]) == (4, "inconclusive")
+        assert (outcome.broken, outcome.doubts) == (set(), {"effect"})
+
+    def test_a_command_that_failed(self, server: RunningServer, tmp_path: Path) -> None:
+        outcome = run_verify(server, tmp_path, *SHORT, "--during=exit 3")
+
+        assert (outcome.status, outcome.verdict["verdict"]) == (5, "inconclusive")
+        assert "commands" in outcome.doubts
+
+
 class TestRed:
-    async def test_one_dropped_event(self, server: RunningServer, tmp_path: Path) -> None:
+    async def test_one_event_on_the_way_to_one_subscriber(
+        self, server: RunningServer, tmp_path: Path
+    ) -> None:
+        # Others follow, so that it neither stays stale nor differs at the end.
+        drop = _first(b"/counter-", lambda message: None)
+        outcome = await _meddled(server, tmp_path, drop, "--duration=3", "--rate=100")
+        assert outcome.broken == {"complete"}
+
+    async def test_one_dropped_end(self, server: RunningServer, tmp_path: Path) -> None:
         outcome = await _meddled(server, tmp_path, _first(b'"removed"', lambda message: None))
-        assert outcome.broken == {"removals"}
+        assert outcome.broken == {"fresh", "removals"}
 
     async def test_a_revision_with_other_content(
         self, server: RunningServer, tmp_path: Path
@@ -90,14 +113,17 @@ class TestRed:
     def test_lost_writes(self, server: RunningServer, tmp_path: Path) -> None:
         redis = server.data_dir / "redis/redis.sock"
         command = shlex.join([sys.executable, "-c", TAMPER, str(redis)])
-        outcome = run_verify(server, tmp_path, *SHORT, f"--during={command}")
+        longer = ("--duration=3", "--rate=100")
+        outcome = run_verify(server, tmp_path, *SHORT, *longer, f"--during={command}")
         assert (outcome.status, outcome.verdict["verdict"]) == (1, "red")
         assert "counters" in outcome.broken
 
 
-async def _meddled(server: RunningServer, directory: Path, meddle: Meddle) -> Outcome:
+async def _meddled(
+    server: RunningServer, directory: Path, meddle: Meddle, *options: str
+) -> Outcome:
     async with meddler(server, meddle) as url:
-        outcome = await asyncio.to_thread(run_verify, server, directory, *SHORT, url=url)
+        outcome = await asyncio.to_thread(run_verify, server, directory, *SHORT, *options, url=url)
     assert (outcome.status, outcome.verdict["verdict"]) == (1, "red")
     return outcome
 

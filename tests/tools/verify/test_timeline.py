@@ -67,7 +67,7 @@ def test_of_many_clients_those_that_were_stale_for_longest_are_drawn(recorded: O
     lanes = [text for text in texts(picture) if text.startswith(("idle-", "native-"))]
     assert "native-1" in lanes
     assert len(lanes) < LANES_LIMIT
-    assert any(f"the {LANES_LIMIT} worst of 108" in text for text in texts(picture))
+    assert any(f"the {LANES_LIMIT} worst of 111" in text for text in texts(picture))
 
 
 def test_a_run_in_which_nothing_happened_can_be_drawn() -> None:

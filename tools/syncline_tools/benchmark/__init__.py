@@ -1,7 +1,7 @@
-"""`syncline bench`: subscribers and writers of the native protocol, and how much of them fits.
+"""Load test behind `syncline bench`: measures a server with clients of the native protocol.
 
-- `socket`: a connection that costs little.
-- `crowd`: documents, their writers and their subscribers.
-- `run`: what they do, one after the other.
-- `figures`, `report`: what came of it.
+- `socket`: a lightweight client connection.
+- `crowd`: a document with its writer and its subscribers.
+- `run`: the stages of a run.
+- `figures`, `report`: the results, and how a terminal shows them.
 """

@@ -1,4 +1,4 @@
-"""Documents, each with a writer and subscribers, and what the subscribers see."""
+"""Documents with a writer and subscribers, and counts of the events that subscribers receive."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _STAMP = re.compile(rb'"number":(\d+),"at":(\d+)')
 
 @dataclass(slots=True)
 class Count:
-    """What subscribers saw, of all documents.
+    """Events that the subscribers of all documents received.
 
     Attributes:
-        deliveries: events that came.
-        merged: events that gave way to a newer one of their document.
-        delays: seconds from sending a write to seeing it.
+        deliveries: number of events received.
+        merged: number of events not received because a newer one of the document replaced them.
+        delays: seconds from sending a write to receiving its event.
     """
 
     deliveries: int = 0
@@ -34,20 +34,20 @@ class Count:
     delays: list[float] = field(default_factory=list)
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Set all counts to zero."""
         self.deliveries = self.merged = 0
         self.delays.clear()
 
 
 class Topic:
-    """One document."""
+    """A document with its writer and its subscribers."""
 
     def __init__(self, name: str, writer: Socket, count: Count, size: int) -> None:
         """
         Args:
             name: unique name of the document.
-            count: where is noted what its subscribers see.
-            size: of its data, in bytes, about.
+            count: counts the events that its subscribers receive.
+            size: approximate size of its data in bytes.
         """
         self.name = name
         self.writer = writer
@@ -59,17 +59,17 @@ class Topic:
         self._arrived = asyncio.Event()
 
     async def create(self, ttl: int) -> None:
-        """Make the document, for so many seconds at most; raises `RequestError`."""
+        """Create the document with a TTL in seconds; raises `RequestError`."""
         create = {"do": "open", "mode": "create_new", "document": self.name, "ttl": ttl}
         await self.writer.ask(create)
         await self.writer.ask({"do": "unsubscribe", "document": self.name})
 
     async def remove(self) -> None:
-        """Remove it; raises `RequestError`."""
+        """Remove the document; raises `RequestError`."""
         await self.writer.ask({"do": "remove", "document": self.name})
 
     async def follow(self, place: Place) -> Socket:
-        """A new connection that is subscribed; raises as `Socket.dial` and `ask`."""
+        """Open a connection that subscribes to the document; raises as `Socket.dial` and `ask`."""
         subscriber = len(self._seen)
         self._seen.append(0)
         socket = await Socket.dial(place, partial(self._hear, subscriber))
@@ -81,7 +81,7 @@ class Topic:
         return socket
 
     def write(self) -> asyncio.Future[object]:
-        """Write the document; ends with the reply, or `RequestError`."""
+        """Write the document; the future ends with the reply or with `RequestError`."""
         self._newest += 1
         self._behind = set(range(len(self._seen)))
         if self._behind:
@@ -90,11 +90,11 @@ class Topic:
         return self.writer.ask(set_data)
 
     async def arrived(self) -> None:
-        """Wait until all subscribers have seen the newest write."""
+        """Wait until all subscribers have received the newest write."""
         await self._arrived.wait()
 
     def forget(self) -> None:
-        """The newest write will not arrive: it was refused."""
+        """Let `arrived` return: the newest write was refused, so its event will not arrive."""
         self._arrived.set()
 
     def _stamped(self, padding: str) -> JsonObject:
@@ -110,6 +110,7 @@ class Topic:
         count.merged += max(0, number - self._seen[subscriber] - 1)
         count.delays.append((time.monotonic_ns() - int(stamp[2])) / 1e9)
         self._seen[subscriber] = number
+        # An older event does not count: `write` has already reset `_behind` for a newer one.
         if number >= self._newest:
             self._behind.discard(subscriber)
             if not self._behind:

@@ -1,4 +1,4 @@
-"""The numbers of a run."""
+"""Results of a run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from statistics import median
 __all__ = ["BUSY", "HEADROOM", "Capacity", "Delay", "Figures"]
 
 HEADROOM = 0.7
-"""The share of what was measured that is to be planned with."""
+"""Share of the measured deliveries per second that a capacity uses; the rest is a reserve."""
 
 RATES = (1, 10, 100)
-"""Events a second that a capacity is told for."""
+"""Events per second for which a capacity is reported."""
 
 BUSY = 0.9
-"""The share of the time from which on the clients themselves may have been what was slow."""
+"""CPU share of the clients above which they, not the server, may have been the bottleneck."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """From a write's sending to a subscriber's sight, in seconds."""
+    """Seconds from sending a write to receiving its event."""
 
     median: float
     p99: float
@@ -28,7 +28,7 @@ class Delay:
 
     @classmethod
     def of(cls, delays: Sequence[float]) -> Delay | None:
-        """None where there is none."""
+        """Summarize delays in seconds; None if there are none."""
         if not delays:
             return None
         ordered = sorted(delays)
@@ -38,7 +38,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """So many subscribers of one document can be told so many events a second."""
+    """Number of subscribers of one document that can receive this many events per second."""
 
     events_per_second: int
     subscribers: int
@@ -46,19 +46,19 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a run gave.
+    """Results of a run.
 
     Attributes:
-        connections_per_second: of subscribers, until each had its document open.
-        delay: at the wanted rate; None if nothing came.
-        rate: events a second that there were in truth, when there was to be that rate.
-        events_per_second: as fast as every subscriber gets one before the next is written.
-        deliveries_per_second: the same at all subscribers together.
-        writes_per_second: to documents without subscribers.
-        merged: events that gave way to newer ones.
-        refused: writes that were refused, as too many for instance.
-        client_share: of the time in which events were as fast as can be, the share in which the
-            clients here used a processor.
+        connections_per_second: subscribers connected and subscribed per second.
+        rate: events per second that were achieved in the fixed-rate stage.
+        delay: delay in the fixed-rate stage; None if no event arrived.
+        events_per_second: events per second in the fan-out stage, in which a document is written
+            again as soon as all its subscribers have the previous event.
+        deliveries_per_second: deliveries per second in the fan-out stage, of all subscribers.
+        writes_per_second: writes per second to documents without subscribers.
+        merged: events in the fan-out stage that newer events replaced.
+        refused: writes that the server refused, for instance because of a rate limit.
+        client_share: CPU time of the clients in the fan-out stage, divided by its duration.
     """
 
     subscribers: int
@@ -75,11 +75,11 @@ class Figures:
 
     @property
     def capacity(self) -> list[Capacity]:
-        """What this machine can be planned for."""
+        """Estimated capacity of the server, with a reserve (`HEADROOM`)."""
         planned = self.deliveries_per_second * HEADROOM
         return [Capacity(rate, int(planned / rate)) for rate in RATES]
 
     @property
     def is_lower_bound(self) -> bool:
-        """True if the clients were too busy to tell how much the server can do."""
+        """True if the clients were so busy that the server may be able to do more."""
         return self.client_share >= BUSY

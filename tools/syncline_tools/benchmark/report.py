@@ -1,4 +1,4 @@
-"""The figures for people: what a terminal shows."""
+"""Formats the results of a run for a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["render"]
 
 
 def render(figures: Figures) -> RenderableType:
-    """All of them, and what they mean."""
+    """A table of all figures, and the capacity that follows from them."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     for name, value in _rows(figures):

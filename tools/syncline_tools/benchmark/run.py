@@ -1,4 +1,4 @@
-"""A run: clients come, hear events at a rate and then as many as can be, and writers write."""
+"""A run of the load test, stage by stage: connect, fixed rate, maximum fan-out, writes."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from .socket import Place, Socket
 __all__ = ["Benchmark", "Shape"]
 
 CONNECTING = 50
-"""Connections that are made at once."""
+"""Connections that are opened at the same time."""
 
 CONNECT_ATTEMPTS = 30
 CONNECT_PAUSE = 1.0
-"""Seconds before a connection for which there was no room is tried again."""
+"""Seconds before a connection that the server had no room for is tried again."""
 
 IN_FLIGHT = 16
-"""Writes of each writer that wait for their answer, when there are as many as can be."""
+"""Unanswered writes of each writer in the last stage."""
 
 REFUSAL_PAUSE = 0.05
-"""Seconds before a writer that was refused goes on."""
+"""Seconds that a writer pauses after a refused write."""
 
 PATIENCE = 30.0
-"""Seconds beyond its own that a stage may take."""
+"""Seconds that a stage may take beyond its share of the duration."""
 
 TTL = 3600
-"""Seconds after which documents are gone that a broken run left behind."""
+"""TTL of the documents in seconds, in case an interrupted run does not remove them."""
 
 STAGES = 3
-"""That share the duration."""
+"""Number of stages that share the duration."""
 
 
 _Result = TypeVar("_Result")
@@ -46,13 +46,13 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large a run is.
+    """Size of a run.
 
     Attributes:
-        writers: and documents, one for each.
-        duration: seconds of all stages, without connecting.
-        rate: events a second, in the first stage.
-        size: bytes of data.
+        writers: number of writers; each has one document.
+        duration: seconds of all stages together, without connecting.
+        rate: events per second in the first stage.
+        size: bytes of data in a document.
     """
 
     subscribers: int
@@ -63,10 +63,10 @@ class Shape:
 
 
 class Benchmark:
-    """One run against a server."""
+    """A run of all stages against one server."""
 
     def __init__(self, place: Place, shape: Shape, tell: Callable[[str], None]) -> None:
-        """`tell`: takes a line for each stage that begins."""
+        """`tell`: called with a line of text when a stage begins."""
         self._place = place
         self._shape = shape
         self._tell = tell
@@ -77,11 +77,11 @@ class Benchmark:
         self._seconds = shape.duration / STAGES
 
     async def run(self) -> Figures:
-        """Carry it out, and remove its documents.
+        """Run all stages, and remove the documents.
 
         Raises:
-            RequestError: the server refused what a run needs.
-            ConnectionLost: there is no connection, or it was lost.
+            RequestError: the server refused a request that the run needs.
+            ConnectionLost: a connection failed or was lost.
             RequestTimeout: the server did not answer.
         """
         try:
@@ -128,7 +128,7 @@ class Benchmark:
             self._topics.append(topic)
 
     async def _connect(self) -> float:
-        """Connections made a second."""
+        """Connect all subscribers; return connections per second."""
         count = self._shape.subscribers
         self._tell(f"connecting {count} subscribers")
         began = time.monotonic()
@@ -156,7 +156,7 @@ class Benchmark:
         raise AssertionError("unreachable")
 
     async def _keep_rate(self) -> tuple[float, Delay | None]:
-        """Events a second that there were, and how long they took."""
+        """Write at the fixed rate; return the achieved events per second and the delay."""
         rate = self._shape.rate
         self._tell(f"{rate:g} events a second")
         began = time.monotonic()
@@ -165,14 +165,18 @@ class Benchmark:
             await asyncio.sleep(began + number / rate - time.monotonic())
             topic = self._topics[number % len(self._topics)]
             replies.append((topic, topic.write()))
-        # The last one's time counts too.
+        # Add the interval that follows the last event: N events at rate R take N / R seconds.
         took = time.monotonic() - began + 1 / rate
         written = sum([await self._settle(topic, reply) for topic, reply in replies])
         await asyncio.gather(*(topic.arrived() for topic in self._topics))
         return written / took, Delay.of(self._count.delays)
 
     async def _fan_out(self) -> tuple[float, float, float]:
-        """Events and deliveries a second, and the share of a processor that they took here."""
+        """Write as fast as all subscribers receive.
+
+        Returns:
+            events per second, deliveries per second, and CPU share of the clients.
+        """
         self._tell("as many events as every subscriber can get")
         began, cpu = time.monotonic(), time.process_time()
 
@@ -189,7 +193,7 @@ class Benchmark:
         return written / took, self._count.deliveries / took, share
 
     async def _write(self) -> float:
-        """Writes a second, to documents that nobody follows."""
+        """Write to documents without subscribers; return writes per second."""
         self._tell("as many writes as can be")
         topics = [await self._unfollowed(topic) for topic in self._topics]
         began = time.monotonic()
@@ -212,7 +216,7 @@ class Benchmark:
         return made
 
     async def _settle(self, topic: Topic, reply: Awaitable[object]) -> bool:
-        """Await the reply to a write; False if the server has too much to do, and refused it."""
+        """Await the reply to a write; False if the server refused it for now (`retry`)."""
         try:
             await reply
         except RequestError as error:
@@ -226,4 +230,4 @@ class Benchmark:
 
 
 def _ignore(_: bytes) -> None:
-    """A writer hears nothing."""
+    """Ignore an event: a writer is not subscribed."""

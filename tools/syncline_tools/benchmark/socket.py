@@ -1,6 +1,6 @@
-"""A connection of the native protocol that costs little, so that the server is what is measured.
+"""A lightweight client of the native protocol, so that the server is the bottleneck of a test.
 
-It never connects again, checks nothing of what it is sent, and hands events over as bytes.
+It never reconnects, does not validate messages, and passes events on as bytes.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ PATH = "/v1/ws"
 SUBPROTOCOL = "syncline.v1"
 
 EVENT = b'{"event":"updated"'
-"""How the events begin that are handed over; other messages without an id are thrown away."""
+"""Prefix of the events that are passed on; other messages without an id are dropped."""
 
 DIAL_TIMEOUT = 10.0
-"""Seconds for a connection, its handshake and its authentication."""
+"""Seconds to connect, complete the handshake and authenticate."""
 
 _SWITCHING = b"HTTP/1.1 101 "
 _BUSY = (b"429", b"503")
 
 _EXTENDED = {126: 2, 127: 8}
-"""Bytes of a frame's length, where the first byte for it does not do."""
+"""Bytes of the extended payload length, by the 7-bit length (RFC 6455, section 5.2)."""
 
 OnEvent = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A server, and the right to use it.
+    """A server and the credentials to use it.
 
     Attributes:
         url: base URL.
-        token: gives an access token.
-        tls: what certificates are checked against; None is what the system trusts.
+        token: returns an access token.
+        tls: verifies the server's certificate; None trusts the authorities that the system trusts.
     """
 
     url: str
@@ -55,10 +55,10 @@ class Place:
 
 
 class Socket(asyncio.Protocol):
-    """From a handshake on; made by `dial`."""
+    """One connection; `dial` makes it."""
 
     def __init__(self, head: bytes, on_event: OnEvent) -> None:
-        """`head`: the request of the handshake."""
+        """`head`: the request of the WebSocket handshake."""
         self._head = head
         self._on_event = on_event
         self._upgraded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -71,10 +71,10 @@ class Socket(asyncio.Protocol):
 
     @classmethod
     async def dial(cls, place: Place, on_event: OnEvent) -> Socket:
-        """Connect and authenticate; `on_event` takes each message of an update.
+        """Connect and authenticate; `on_event` is called with each `updated` event.
 
         Raises:
-            ConnectionLost: there is no connection; with `retry` where the server had no room.
+            ConnectionLost: the connection failed; `retry` is True if the server had no room.
             RequestError: the token was refused.
         """
         try:
@@ -108,7 +108,7 @@ class Socket(asyncio.Protocol):
         return socket
 
     def ask(self, request: JsonObject) -> asyncio.Future[Any]:
-        """Send a request; its reply's `ok`, or `RequestError`, or `ConnectionLost`."""
+        """Send a request; the future ends with `ok`, `RequestError` or `ConnectionLost`."""
         future = asyncio.get_running_loop().create_future()
         if self._end is not None:
             _reject(future, self._end)
@@ -134,7 +134,7 @@ class Socket(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         position = 0 if self._upgraded.done() else self._upgrade(data)
-        # Before the handshake has ended, nothing is a frame.
+        # Until the handshake has succeeded, the data are not frames.
         while self._upgraded.done() and (found := _payload(data, position)) is not None:
             begin, end = found
             self._take(data[position], data[begin:end])
@@ -142,7 +142,7 @@ class Socket(asyncio.Protocol):
         self._rest = data[position:]
 
     def _upgrade(self, data: bytes) -> int:
-        """Where the frames begin; the beginning, as long as there are none."""
+        """Read the reply to the handshake; return where the frames begin, 0 if incomplete."""
         end = data.find(b"\r\n\r\n")
         if end < 0:
             return 0
@@ -199,7 +199,8 @@ class Socket(asyncio.Protocol):
 
 def _reject(future: asyncio.Future[Any], error: Exception) -> None:
     future.set_exception(error)
-    # Or the loop complains of those that nobody awaits any more, once a run has failed.
+    # Mark the exception as retrieved: after a failed run nobody awaits the other futures, and
+    # asyncio would log each of them.
     future.exception()
 
 
@@ -213,7 +214,7 @@ def _handshake(host: str, path: str) -> bytes:
 
 
 def _payload(data: bytes, position: int) -> tuple[int, int] | None:
-    """Where the payload of the frame begins and ends; None while it is incomplete."""
+    """Start and end of the payload of the frame at `position`; None if it is incomplete."""
     begin = position + 2
     if len(data) < begin:
         return None

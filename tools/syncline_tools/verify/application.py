@@ -95,6 +95,9 @@ class Application:
             events = handle.events()
             self._documents[document] = handle
             self.sight.open(document, int(handle.revision), handle.data)
+            if handle.removed:
+                # Its end came before anybody could listen; the handle says so.
+                return self.sight.remove(document, None, None)
             task = asyncio.create_task(self._listen(document, events))
             self._listening.add(task)
             return task.add_done_callback(self._listening.discard)

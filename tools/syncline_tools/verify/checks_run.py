@@ -1,22 +1,29 @@
-"""Whether what expires does so in time, and whether the run put anything to the test."""
+"""Whether what expires does so in time, clocks agree, and the run put everything to the test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
-from .evidence import Evidence
+from .calm import Calm
+from .evidence import Evidence, Seen
 from .faults import COMMAND
 from .findings import Check, Finding
 from .records import Connected, Created, Kind, Missing, Opened, Outcome, Removed, Updated
 
-__all__ = ["check_effect", "check_expiry"]
+__all__ = ["CLOCKS_APART", "check_clocks", "check_commands", "check_effect", "check_expiry"]
 
 CLOCK_TOLERANCE = 0.25
 """Seconds by which the clocks of the server and of Redis may differ."""
 
+CLOCKS_APART = 5.0
+"""Seconds by which the `Date` of a server may differ from the time of its store: a server that
+knows its clock to be wrong is not ready, from 3 s on by default; both times are in whole seconds.
+"""
+
 TOLD_WITHIN = 3.0
-"""Seconds after its expiry within which a subscriber that stayed connected is told.
+"""Seconds after its expiry, or after what disturbed it, within which a subscriber is told.
 
 The promise is one second; the rest is for a machine that is busy with the run itself.
 """
@@ -24,28 +31,63 @@ The promise is one second; the rest is for a machine that is busy with the run i
 
 def check_expiry(evidence: Evidence) -> Check:
     """What lives for so long lives neither shorter nor longer."""
+    calm = Calm(evidence)
     expiring = [created for created in evidence.created.values() if created.kind is Kind.EXPIRING]
     return Check.of(
         "expiry",
         "What expires was there until then, and gone after",
         len(expiring),
         "documents",
-        chain.from_iterable(_untimely(evidence, created) for created in expiring),
+        chain.from_iterable(_untimely(evidence, calm, created) for created in expiring),
     )
 
 
-def check_effect(evidence: Evidence) -> Check:
-    """A run in which nothing happened proves nothing."""
+def check_clocks(evidence: Evidence) -> Check:
+    """The clock of a server that takes requests is about that of its store."""
+    readings = [each for each in evidence.clocks if each.server is not None]
     return Check.of(
+        "clocks",
+        f"The clocks of server and store agreed within {CLOCKS_APART:g} s",
+        len(readings),
+        "readings",
+        (
+            Finding(at=each.at, text=f"the server's clock was {apart:+.0f} s off the store's")
+            for each in readings
+            if each.server is not None and abs(apart := each.server - each.store) > CLOCKS_APART
+        ),
+    )
+
+
+def check_commands(evidence: Evidence) -> Check:
+    """A command that failed did not do what it should; this breaks no promise of the server."""
+    commands = [fault for fault in evidence.faults if fault.fault == COMMAND]
+    check = Check.of(
+        "commands",
+        "Every command succeeded",
+        len(commands),
+        "commands",
+        (
+            Finding(at=each.at, text=f"a command failed: {each.detail}")
+            for each in commands
+            if each.failed
+        ),
+    )
+    return replace(check, is_promise=False)
+
+
+def check_effect(evidence: Evidence, checks: Iterable[Check]) -> Check:
+    """A run that put too little to the test shows nothing, good or bad; `checks` are the others."""
+    check = Check.of(
         "effect",
         "The run put all of this to the test",
         len(evidence.wires) + len(evidence.faults),
         "clients and faults",
-        _untested(evidence),
+        chain(_untested(evidence), _unexamined(checks)),
     )
+    return replace(check, is_promise=False)
 
 
-def _untimely(evidence: Evidence, created: Created) -> Iterator[Finding]:
+def _untimely(evidence: Evidence, calm: Calm, created: Created) -> Iterator[Finding]:
     earliest, latest = _span_of_expiry(evidence, created)
     for read in chain(evidence.reads, evidence.final.values()):
         if read.document == created.document:
@@ -55,24 +97,28 @@ def _untimely(evidence: Evidence, created: Created) -> Iterator[Finding]:
                 if read.revision is not None:
                     yield _late(created, None, read.at, latest)
     for client in evidence.wires:
-        yield from _told_untimely(evidence, created, client, earliest, latest)
+        seen = evidence.seen.get((created.document, client), [])
+        yield from _told_early(created, client, seen, earliest)
+        if latest is not None and any(isinstance(each, Opened) for each in seen):
+            yield from _told_late(calm, created, seen, latest)
 
 
-def _told_untimely(
-    evidence: Evidence, created: Created, client: str, earliest: float, latest: float | None
+def _told_early(
+    created: Created, client: str, seen: list[Seen], earliest: float
 ) -> Iterator[Finding]:
-    seen = evidence.seen.get((created.document, client), [])
     for each in seen:
         if isinstance(each, Removed | Missing) and each.at < earliest - CLOCK_TOLERANCE:
             yield _early(created, client, each.at, earliest)
-    if latest is None or any(fault.fault == COMMAND for fault in evidence.faults):
-        return
-    opened = [each.at for each in seen if isinstance(each, Opened)]
+
+
+def _told_late(calm: Calm, created: Created, seen: list[Seen], latest: float) -> Iterator[Finding]:
+    """Whoever had it open before is told in time, or once nothing disturbs it any more."""
+    client = seen[0].client
     told = [each.at for each in seen if isinstance(each, Removed | Missing)]
-    if not opened or not _stood(evidence, client, opened[-1], latest + TOLD_WITHIN):
-        return
-    if opened[-1] < latest and not (told and told[0] <= latest + TOLD_WITHIN):
-        yield _late(created, client, told[0] if told else None, latest)
+    if seen[0].at < latest and not (told and told[0] <= latest + TOLD_WITHIN):
+        due = calm.due(client, latest, TOLD_WITHIN)
+        if due is not None and not (told and told[0] <= due):
+            yield _late(created, client, told[0] if told else None, latest)
 
 
 def _span_of_expiry(evidence: Evidence, created: Created) -> tuple[float, float | None]:
@@ -93,17 +139,6 @@ def _span_of_expiry(evidence: Evidence, created: Created) -> tuple[float, float 
     return earliest, latest
 
 
-def _stood(evidence: Evidence, client: str, since: float, until: float) -> bool:
-    """True if a client was connected, and free of faults, all that time."""
-    ended = evidence.ended.at if evidence.ended else 0.0
-    changed = any(since < each.at < until for each in evidence.connections[client])
-    hit = any(
-        fault.client == client and fault.at < until and fault.at + fault.seconds > since
-        for fault in evidence.faults
-    )
-    return until < ended and not changed and not hit
-
-
 def _untested(evidence: Evidence) -> Iterator[Finding]:
     if evidence.ended is None:
         yield Finding(text="the history breaks off")
@@ -118,13 +153,16 @@ def _untested(evidence: Evidence) -> Iterator[Finding]:
             if of == client
             for each in seen
         ):
-            yield Finding(client=client, text="it never heard of a change")
+            yield Finding(client=client, text="it never received a change")
         last = evidence.connections[client][-1:]
         if not (last and isinstance(last[0], Connected)):
             yield Finding(client=client, text="it had no connection at the end")
-    for fault in evidence.faults:
-        if fault.failed:
-            yield Finding(at=fault.at, text=f"a command failed: {fault.detail}")
+
+
+def _unexamined(checks: Iterable[Check]) -> Iterator[Finding]:
+    for check in checks:
+        if not check.examined and check.name not in ("clocks", "commands"):
+            yield Finding(text=f"too little happened to judge {check.name}")
 
 
 def _early(created: Created, client: str | None, at: float, earliest: float) -> Finding:

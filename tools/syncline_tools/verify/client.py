@@ -22,7 +22,7 @@ from syncline.options import Options, Server, TransportChoice
 from syncline.token import TokenSource
 
 from .history import History
-from .records import Answered, Invoked, Outcome, content_of
+from .records import Answered, Invoked, Outcome, Repeated, content_of
 from .sight import Sight
 
 __all__ = [
@@ -66,6 +66,7 @@ class WireClient:
     what was not answered; all else that it does for an application is left out.
 
     Attributes:
+        transport: what it speaks.
         sight: what it sees.
         held: the newest of each document that is open.
     """
@@ -81,6 +82,7 @@ class WireClient:
     ) -> None:
         """`url`: of the link."""
         self.name = name
+        self.transport = transport
         self.sight = Sight(name, history, on_change)
         self.held: dict[str, Held] = {}
         self._history = history
@@ -156,6 +158,32 @@ class WireClient:
         assert writing.outcome is not None
         return writing.outcome
 
+    async def repeat(self, number: int, op: str, do: str, document: str, **members: Any) -> None:
+        """Send an acknowledged write once more; what comes of it goes into the history."""
+
+        def take(ok: JsonObject) -> None:
+            revision = ok.get("document", {}).get("revision")
+            self._repeated(number, document, None if revision is None else int(revision), None)
+
+        try:
+            await self._connection.request(do, take, document=document, op=op, **members)
+        except RequestError as error:
+            self._repeated(number, document, None, error.code)
+        except SynclineError:
+            pass  # no answer came
+
+    def _repeated(self, number: int, document: str, revision: int | None, code: int | None) -> None:
+        self._history.add(
+            Repeated(
+                at=self._history.now(),
+                write=number,
+                client=self.name,
+                document=document,
+                revision=revision,
+                code=code,
+            )
+        )
+
     async def _try(
         self, writing: _Writing, op: str, do: str, document: str, members: JsonObject
     ) -> None:
@@ -206,12 +234,16 @@ class WireClient:
         if document not in self.held:
             return  # the answer to `open` was lost: it will be asked again
         revision = int(body["revision"])
+        # Without one it is the state with which another event stream begins.
+        previous = int(body["previous_revision"]) if "previous_revision" in body else None
         if message["event"] == "removed":
             del self.held[document]
-            self.sight.remove(document, revision, body["expired"])
+            self.sight.remove(document, revision, body["expired"], previous)
         elif message["event"] == "updated":
             self.adopt(document, revision, body["data"])
-            self.sight.update(document, revision, body["data"])
+            if previous is None:
+                return self.sight.open(document, revision, body["data"])
+            self.sight.update(document, revision, body["data"], previous)
 
     def _on_state(self, state: ConnectionState, error: Exception | None) -> None:
         if state is ConnectionState.CONNECTED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ssl import SSLContext
 from types import TracebackType
@@ -36,6 +37,9 @@ class Direct:
 
     All methods but `check` wait for a server that is away. They raise `RequestError` for what it
     refuses, and `ConnectionLost` when it does not come back.
+
+    Attributes:
+        server_time: the `Date` of the last reply, in seconds since 1970; None without one.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Direct:
         tls: SSLContext | None = None,
     ) -> None:
         """`tls`: how the server's certificate is checked; None is as usual."""
+        self.server_time: float | None = None
         self._token = token
         self._path = f"v1/Services/{quote(service, safe='')}/Documents"
         self._http = httpx2.AsyncClient(
@@ -112,6 +117,14 @@ class Direct:
     async def _call(self, method: str, path: str, **request: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._token()}"} | request.pop("headers", {})
         reply = await self._http.request(method, path, headers=headers, **request)
+        self.server_time = _date(reply)
         if not reply.is_success:
             raise refusal(reply)
         return orjson.loads(reply.content) if reply.status_code != HTTPStatus.NO_CONTENT else None
+
+
+def _date(reply: httpx2.Response) -> float | None:
+    try:
+        return parsedate_to_datetime(reply.headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return None

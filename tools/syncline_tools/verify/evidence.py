@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from .records import (
     Answered,
+    Clocked,
     Connected,
     Created,
     Ended,
@@ -21,6 +22,8 @@ from .records import (
     Read,
     Record,
     Removed,
+    Repeated,
+    Stalled,
     Started,
     Updated,
 )
@@ -73,6 +76,9 @@ class Evidence:
         final: the last reading of each document.
         faults: in order.
         connections: by client, in order.
+        repeats: writes that were sent again after their answer.
+        stalls: of the verifying process.
+        clocks: readings of them.
     """
 
     started: Started | None = None
@@ -88,6 +94,9 @@ class Evidence:
     connections: dict[str, list[Connected | Lost]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    repeats: list[Repeated] = field(default_factory=list)
+    stalls: list[Stalled] = field(default_factory=list)
+    clocks: list[Clocked] = field(default_factory=list)
 
     @classmethod
     def of(cls, history: Iterable[Record]) -> Evidence:
@@ -125,6 +134,12 @@ class Evidence:
                 self.connections[record.client].append(record)
             case Injected():
                 self.faults.append(record)
+            case Repeated():
+                self.repeats.append(record)
+            case Stalled():
+                self.stalls.append(record)
+            case Clocked():
+                self.clocks.append(record)
             case Joined():
                 self.wires[record.client] = record.wire
             case Started():

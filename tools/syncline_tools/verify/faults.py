@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -27,8 +27,15 @@ class Faults:
     """All that goes wrong in one run; used as `async with`."""
 
     def __init__(
-        self, history: History, links: Mapping[str, Link], plan: Sequence[Fault], shape: Shape
+        self,
+        history: History,
+        links: Mapping[str, Link],
+        plan: Sequence[Fault],
+        shape: Shape,
+        on_command: Callable[[bool], None] = lambda _: None,
     ) -> None:
+        """`on_command` is called as a command begins, with True, and as it ends."""
+        self._on_command = on_command
         self._history = history
         self._links = links
         self._plan = plan
@@ -94,7 +101,9 @@ class Faults:
     async def _run(self, command: str, at: float) -> None:
         await self._sleep_until(at)
         began = self._history.now()
+        self._on_command(True)
         status = await _run_in_shell(command)
+        self._on_command(False)
         now = self._history.now()
         self._history.add(
             Injected(

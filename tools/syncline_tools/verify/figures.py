@@ -47,6 +47,8 @@ class Figures:
         recovery: by kind of fault, from its end until a subscriber that it hit had seen all that
             had been acknowledged by then.
         convergence: seconds from the end of the last fault until everybody had seen everything.
+        clocks: of the server and of its store, the seconds by which they are ahead of this
+            machine's; they tell whole seconds only.
     """
 
     seconds: float
@@ -59,6 +61,7 @@ class Figures:
     delay: dict[str, Spread]
     recovery: dict[str, Spread]
     convergence: float
+    clocks: dict[str, float]
 
     @classmethod
     def of(cls, evidence: Evidence, sightings: Mapping[str, Sightings]) -> Figures:
@@ -79,7 +82,17 @@ class Figures:
             convergence=round(
                 max((each.recoveries([healed])[0] for each in sightings.values()), default=0.0), 4
             ),
+            clocks=_clocks(evidence),
         )
+
+
+def _clocks(evidence: Evidence) -> dict[str, float]:
+    ahead = {
+        "server": [c.server - c.here for c in evidence.clocks if c.server is not None],
+        "store": [c.store - c.here for c in evidence.clocks],
+    }
+    # What is cut off to whole seconds is half a second more in the mean.
+    return {name: round(median(each) + 0.5, 1) for name, each in ahead.items() if each}
 
 
 def _delays(evidence: Evidence, sightings: Mapping[str, Sightings]) -> dict[str, Spread]:

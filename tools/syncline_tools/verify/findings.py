@@ -36,6 +36,7 @@ class Check:
         name: one word.
         promise: a sentence.
         examined: how many things were looked at; `unit` says of what.
+        is_promise: False where findings only tell that the run could not show what it should.
         findings: at most so many as are worth to be told; none is good.
     """
 
@@ -44,6 +45,7 @@ class Check:
     examined: int
     unit: str
     findings: tuple[Finding, ...] = field(default=())
+    is_promise: bool = True
 
     @classmethod
     def of(
@@ -51,3 +53,8 @@ class Check:
     ) -> Check:
         """A check with the first of the findings."""
         return cls(name, promise, examined, unit, tuple(islice(findings, FINDINGS_LIMIT)))
+
+    @property
+    def broken(self) -> bool:
+        """True if a promise was broken."""
+        return self.is_promise and bool(self.findings)

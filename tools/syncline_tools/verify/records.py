@@ -18,6 +18,7 @@ from syncline import JsonObject
 
 __all__ = [
     "Answered",
+    "Clocked",
     "Connected",
     "Created",
     "Ended",
@@ -32,6 +33,8 @@ __all__ = [
     "Read",
     "Record",
     "Removed",
+    "Repeated",
+    "Stalled",
     "Started",
     "Updated",
     "content_of",
@@ -60,6 +63,12 @@ class Kind(StrEnum):
 
     REMOVED = "removed"
     """Is removed by a client."""
+
+    QUIET = "quiet"
+    """Written a few times, then left alone: a lost last event stays visible."""
+
+    CONTENDED = "contended"
+    """Written plainly, while other clients lose conditional writes to it on purpose."""
 
 
 class Outcome(StrEnum):
@@ -180,24 +189,74 @@ class Missing(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updated(Record):
-    """A subscriber was told a change."""
+    """A subscriber received a change.
+
+    Attributes:
+        previous: the revision before it, where the wire names that.
+    """
 
     client: str
     document: str
     connection: int
     revision: int
     content: str
+    previous: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed(Record):
-    """A subscriber was told the end; `revision` is None where a client found it out by itself."""
+    """A subscriber received the end.
+
+    Attributes:
+        revision: None where a client found it out by itself.
+        previous: the revision before it, where the wire names that.
+    """
 
     client: str
     document: str
     connection: int
     revision: int | None
     expired: bool | None
+    previous: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated(Record):
+    """A client sent an acknowledged write again, with its operation id, and got this answer.
+
+    Attributes:
+        write: the number of the first one.
+        revision: None if the answer has none.
+        code: of a refusal.
+    """
+
+    write: int
+    client: str
+    document: str
+    revision: int | None = None
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stalled(Record):
+    """The verifying process itself did nothing for so many seconds, until `at`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocked(Record):
+    """What the clocks showed at a creation, in seconds since 1970.
+
+    Attributes:
+        server: the `Date` header of the reply; None without one.
+        store: when the document was created, by the store's clock.
+        here: this machine's clock.
+    """
+
+    server: float | None
+    store: float
+    here: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +323,7 @@ _KINDS: dict[str, type[Record]] = {
     kind.__name__.lower(): kind
     for kind in (
         Answered,
+        Clocked,
         Connected,
         Created,
         Ended,
@@ -275,6 +335,8 @@ _KINDS: dict[str, type[Record]] = {
         Opened,
         Read,
         Removed,
+        Repeated,
+        Stalled,
         Started,
         Updated,
     )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from .figures import Figures, Spread
 from .findings import Check, Finding
-from .verdict import Verdict
+from .verdict import Conclusion, Verdict
 
 __all__ = ["render"]
 
@@ -33,16 +33,23 @@ def render(verdict: Verdict) -> RenderableType:
 def _checks(checks: tuple[Check, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
     for check in checks:
-        good = not check.findings
-        mark = Text("✔", "bold green") if good else Text("✘", "bold red")
+        mark, colour = _mark(check)
         examined = Text(f"{check.examined} {check.unit}", "dim")
-        table.add_row(mark, Text(check.promise, "" if good else "bold red"), examined)
+        style = f"bold {colour}" if check.findings else ""
+        table.add_row(Text(mark, f"bold {colour}"), Text(check.promise, style), examined)
         for finding in check.findings[:FINDINGS_SHOWN]:
             table.add_row("", Padding(_finding(finding), (0, 0, 0, 2)))
         if len(check.findings) > FINDINGS_SHOWN:
             more = f"and {len(check.findings) - FINDINGS_SHOWN} more"
             table.add_row("", Padding(Text(more, "dim"), (0, 0, 0, 2)))
     return table
+
+
+def _mark(check: Check) -> tuple[str, str]:
+    """A sign, and its colour."""
+    if check.broken:
+        return "✘", "red"
+    return ("?", "yellow") if check.findings else ("✔", "green")
 
 
 def _finding(finding: Finding) -> Text:
@@ -66,6 +73,9 @@ def _counts(figures: Figures) -> Table:
     table.add_row("events", f"{figures.events} at {figures.clients} subscribers")
     table.add_row("documents", str(figures.documents))
     table.add_row("faults", faults)
+    clocks = [f"{name} {ahead:+.1f} s" for name, ahead in figures.clocks.items()]
+    if clocks:
+        table.add_row("clocks", f"{', '.join(clocks)}, compared with this machine's")
     return table
 
 
@@ -83,7 +93,11 @@ def _sentence(verdict: Verdict) -> Text:
     if verdict.green:
         said = f"all had seen everything {verdict.figures.convergence:.2f} s after the last fault"
         return Text.assemble(("green", "bold white on green"), f"  every promise was kept; {said}")
-    broken = sum(1 for check in verdict.checks if check.findings)
-    return Text.assemble(
-        ("red", "bold white on red"), f"  {broken} of {len(verdict.checks)} promises broken"
-    )
+    if verdict.conclusion is Conclusion.INCONCLUSIVE:
+        return Text.assemble(
+            ("inconclusive", "bold black on yellow"),
+            "  no promise was seen broken, and the run did not show enough",
+        )
+    broken = sum(check.broken for check in verdict.checks)
+    promises = sum(check.is_promise for check in verdict.checks)
+    return Text.assemble(("red", "bold white on red"), f"  {broken} of {promises} promises broken")

@@ -21,14 +21,16 @@ from .faults import Faults
 from .history import History
 from .plan import make_plan
 from .proxy import Link, Target
-from .records import Ended, Joined, Read, Started
+from .records import Ended, Joined, Read, Stalled, Started
 from .shape import Shape
+from .slots import Subscriber
 from .twilsock import TwilsockSubscriber
-from .workload import Subscriber, Workload
+from .workload import Workload
 
 __all__ = ["WIRES", "Verification"]
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Subscriber)
 
 WIRES: dict[str, Callable[..., Subscriber]] = {
     "native": partial(WireClient, "websocket"),
@@ -37,6 +39,14 @@ WIRES: dict[str, Callable[..., Subscriber]] = {
     "python": Application,
 }
 """The kinds of clients: two that speak a bare wire, an SDK of the vendor, and the Python client."""
+
+LOSERS = ("loser-1", "loser-2", "loser-3")
+"""Clients that lose conditional writes on purpose, with the native protocol, over links to which
+nothing happens."""
+
+WATCH_INTERVAL = 0.05
+STALL = 0.2
+"""Seconds between looks at the event loop, and its delay that the history names."""
 
 REQUESTS_AT_ONCE = 16
 
@@ -75,6 +85,7 @@ class Verification:
         self._changed = asyncio.Event()
         self._links: dict[str, Link] = {}
         self._subscribers: list[Subscriber] = []
+        self._losers: list[WireClient] = []
 
     async def run(self) -> None:
         """Carry it out; the documents that it made are removed.
@@ -91,28 +102,44 @@ class Verification:
             await direct.check()
             self._note_start()
             target = Target.parse(self._url, self._tls)
-            for name in self._names():
+            for name in [*self._names(), *LOSERS]:
                 self._links[name] = await stack.enter_async_context(Link(target))
-                await self._join(name, stack)
-            workload = Workload(self._shape, self._history, direct, self._subscribers)
+            for name in self._names():
+                wire = name.rpartition("-")[0]
+                self._subscribers.append(await self._join(name, wire, WIRES[wire], stack))
+            native = partial(WireClient, "websocket")
+            for name in LOSERS:
+                self._losers.append(await self._join(name, "native", native, stack))
+            workload = Workload(self._shape, self._history, direct, self._subscribers, self._losers)
             stack.push_async_callback(self._clean_up, workload, direct)
+            watching = asyncio.create_task(self._watch_loop())
+            stack.callback(watching.cancel)
             await workload.prepare()
             await self._carry_out(workload)
 
     def _names(self) -> list[str]:
-        """Of all clients; each begins with its wire."""
+        """Of all clients that have faults; each begins with its wire."""
         numbers = range(1, self._shape.clients + 1)
         return [f"{wire}-{number}" for wire in WIRES for number in numbers]
 
-    async def _join(self, name: str, stack: AsyncExitStack) -> None:
+    async def _join(self, name: str, wire: str, make: Callable[..., C], stack: AsyncExitStack) -> C:
         """Connect a client over its link."""
-        wire = name.rpartition("-")[0]
         parts = name, self._links[name].url, self._token, self._history, self._changed.set
         self._history.add(Joined(at=self._history.now(), client=name, wire=wire))
-        subscriber = WIRES[wire](*parts)
-        await subscriber.open()
-        stack.push_async_callback(subscriber.close)
-        self._subscribers.append(subscriber)
+        client = make(*parts)
+        await client.open()
+        stack.push_async_callback(client.close)
+        return client
+
+    async def _watch_loop(self) -> None:
+        """Put into the history where this process itself was late."""
+        while True:
+            before = self._history.now()
+            await asyncio.sleep(WATCH_INTERVAL)
+            now = self._history.now()
+            late = now - before - WATCH_INTERVAL
+            if late > STALL:
+                self._history.add(Stalled(at=now, seconds=late))
 
     async def _clean_up(self, workload: Workload, direct: Direct) -> None:
         await workload.end()
@@ -137,8 +164,8 @@ class Verification:
 
     async def _carry_out(self, workload: Workload) -> None:
         shape = self._shape
-        plan = make_plan(shape.seed, shape.duration, shape.faults, list(self._links))
-        async with Faults(self._history, self._links, plan, shape) as faults:
+        plan = make_plan(shape.seed, shape.duration, shape.faults, self._names())
+        async with Faults(self._history, self._links, plan, shape, workload.note_command) as faults:
             workload.start()
             faults.start()
             await asyncio.sleep(shape.duration)

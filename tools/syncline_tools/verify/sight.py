@@ -72,8 +72,10 @@ class Sight:
             )
         )
 
-    def update(self, document: str, revision: int, data: JsonObject) -> None:
-        """An event told this state."""
+    def update(
+        self, document: str, revision: int, data: JsonObject, previous: int | None = None
+    ) -> None:
+        """An event told this state; `previous` is the revision before it, if the event names it."""
         self._saw(document, revision)
         self._history.add(
             Updated(
@@ -83,11 +85,18 @@ class Sight:
                 connection=self.connection,
                 revision=revision,
                 content=content_of(data),
+                previous=previous,
             )
         )
 
-    def remove(self, document: str, revision: int | None, expired: bool | None) -> None:
-        """An event told the end."""
+    def remove(
+        self,
+        document: str,
+        revision: int | None,
+        expired: bool | None,
+        previous: int | None = None,
+    ) -> None:
+        """An event told the end; `previous` as in `update`."""
         self._saw(document, None)
         self._history.add(
             Removed(
@@ -97,6 +106,7 @@ class Sight:
                 connection=self.connection,
                 revision=revision,
                 expired=expired,
+                previous=previous,
             )
         )
 

@@ -9,7 +9,7 @@ from .faults import COMMAND
 from .plan import FaultKind
 from .records import Injected
 from .svg import Picture, area
-from .verdict import Verdict
+from .verdict import Conclusion, Verdict
 
 __all__ = ["draw"]
 
@@ -43,6 +43,14 @@ LANE = "#f8fafc"
 STALE = "#0e7490"
 GREEN = "#15803d"
 RED = "#b91c1c"
+
+YELLOW = "#a16207"
+
+_CONCLUSIONS = {
+    Conclusion.GREEN: (GREEN, "every promise kept"),
+    Conclusion.RED: (RED, "a promise was broken"),
+    Conclusion.INCONCLUSIVE: (YELLOW, "inconclusive"),
+}
 
 WRITES = {
     "acknowledged": "#2563eb",
@@ -100,8 +108,7 @@ def _worst(verdict: Verdict) -> list[str]:
 
 def _draw_head(picture: Picture, verdict: Verdict) -> None:
     started, figures = verdict.evidence.started, verdict.figures
-    colour = GREEN if verdict.green else RED
-    word = "every promise kept" if verdict.green else "a promise was broken"
+    colour, word = _CONCLUSIONS[verdict.conclusion]
     picture.rectangle(LEFT, 24.0, 12.0, 12.0, colour, rx=6)
     picture.text(LEFT + 22, 36.0, f"syncline verify: {word}", INK, 20, font_weight=600)
     if started is not None:
@@ -201,7 +208,7 @@ def _draw_marks(picture: Picture, scale: _Scale, verdict: Verdict, bottom: float
         picture.add("line", x1=x, y1=TOP, x2=x, y2=bottom, stroke=INK, stroke_dasharray="3 3")
         picture.text(x, TOP - 8, "faults over", INK, 11, text_anchor="middle")
     for check in verdict.checks:
-        for finding in check.findings:
+        for finding in check.findings if check.broken else ():
             if finding.at is not None:
                 x, tip = scale.x(finding.at), f"{check.name}: {finding.text}"
                 picture.rectangle(x - 1, TOP - 4, 2.0, bottom - TOP + 4, RED, tip)
@@ -225,7 +232,7 @@ def _draw_legend(picture: Picture, verdict: Verdict, y: float, drawn: int) -> No
     x = LEFT
     for kind in verdict.figures.faults:
         x = _draw_key(picture, x, y + 22, kind, FAULTS[kind])
-    if not verdict.green:
+    if verdict.conclusion is not Conclusion.GREEN:
         _draw_key(picture, x, y + 22, "where a promise was broken (point at it)", RED)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 
 from syncline import JsonObject
 
+from .checks_contention import check_conditions, check_repeats, check_turns
+from .checks_delivery import check_complete, check_fresh
 from .checks_events import check_converged, check_order, check_removals, check_replies
-from .checks_run import check_effect, check_expiry
+from .checks_run import check_clocks, check_commands, check_effect, check_expiry
 from .checks_writes import check_counters, check_kept, check_revisions
 from .evidence import Evidence
 from .figures import Figures
@@ -16,19 +19,38 @@ from .findings import Check
 from .records import Record
 from .sightings import Sightings
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Conclusion", "Verdict", "judge"]
 
 _CHECKS = (
     check_kept,
     check_counters,
     check_revisions,
+    check_conditions,
+    check_repeats,
     check_order,
+    check_complete,
+    check_fresh,
     check_replies,
     check_converged,
     check_removals,
     check_expiry,
-    check_effect,
+    check_turns,
+    check_clocks,
+    check_commands,
 )
+
+
+class Conclusion(StrEnum):
+    """Of a run."""
+
+    GREEN = "green"
+    """Everything was put to the test, and every promise was kept."""
+
+    RED = "red"
+    """A promise was broken."""
+
+    INCONCLUSIVE = "inconclusive"
+    """No promise was broken as far as the run shows, and it does not show enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +67,30 @@ class Verdict:
     sightings: dict[str, Sightings]
 
     @property
+    def conclusion(self) -> Conclusion:
+        """All checks together."""
+        if any(check.broken for check in self.checks):
+            return Conclusion.RED
+        if any(check.findings for check in self.checks):
+            return Conclusion.INCONCLUSIVE
+        return Conclusion.GREEN
+
+    @property
     def green(self) -> bool:
-        """True if no promise was broken."""
-        return not any(check.findings for check in self.checks)
+        """True if every promise was put to the test, and kept."""
+        return self.conclusion is Conclusion.GREEN
+
+    @property
+    def command_failed(self) -> bool:
+        """True if one of the user's commands failed."""
+        return any(check.name == "commands" and check.findings for check in self.checks)
 
     @property
     def body(self) -> JsonObject:
         """All but the evidence, as JSON has it."""
         started = self.evidence.started
         return {
-            "verdict": "green" if self.green else "red",
+            "verdict": self.conclusion.value,
             "run": None if started is None else asdict(started),
             "checks": [asdict(check) for check in self.checks],
             "figures": asdict(self.figures),
@@ -65,9 +101,10 @@ def judge(history: Iterable[Record]) -> Verdict:
     """Hold a history against every promise."""
     evidence = Evidence.of(history)
     sightings = {client: Sightings.of(evidence, client) for client in evidence.wires}
+    checks = [check(evidence) for check in _CHECKS]
     return Verdict(
         evidence,
-        tuple(check(evidence) for check in _CHECKS),
+        (*checks, check_effect(evidence, checks)),
         Figures.of(evidence, sightings),
         sightings,
     )

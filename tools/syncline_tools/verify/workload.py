@@ -6,20 +6,21 @@ import asyncio
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from time import time
 from typing import Any
 
 from syncline import JsonObject
+from syncline_protocol import dates
 
 from .application import Application
 from .client import WireClient
 from .direct import Direct
 from .history import History
-from .records import Created, Kind, Outcome, Read, content_of
+from .records import Clocked, Created, Kind, Outcome, Read, content_of
 from .shape import Shape
-from .twilsock import TwilsockSubscriber
+from .slots import Slot, Subscriber, make_slots
 
-__all__ = ["TRAIL_LIMIT", "Subscriber", "Workload"]
+__all__ = ["TRAIL_LIMIT", "Workload"]
 
 TRAIL_LIMIT = 200
 """Writes that the data of a register names, at most."""
@@ -36,22 +37,34 @@ EXPIRY_MARGIN = 0.3
 LEFTOVER_LIFE = 3600
 """Seconds that documents outlive a run that cannot clean up."""
 
+BURST = 3
+BURST_PAUSE = 0.3
+"""Writes to a quiet document in a row, at most, and the seconds between them, at most."""
+
+STILLNESS = 5.0
+"""Seconds for which a quiet document is left alone: longer than a subscriber may be behind."""
+
+COMMAND_PAUSE = 0.25
+"""Seconds after the beginning and the end of a command, at most, to a write of a quiet document."""
+
+AFTER_COMMAND = 0.03
+"""Seconds after the end of a command, at most, to the writes that are to be right behind it."""
+
+COMMAND_INTERVAL = 4.0
+"""Seconds between writes to a quiet document while a command runs, at most."""
+
+RACE_EVERY = 25
+"""Writes of all clients for which there is one race: all write one register at the same moment."""
+
+REPEAT_SHARE = 0.2
+REPEATED_WITHIN = 2.0
+"""The part of acknowledged writes that are sent again, and within how many seconds."""
+
+LOSING_INTERVAL = 0.3
+"""Seconds between the attempts of one client that loses on purpose, about."""
+
 IN_FLIGHT = 4
 """Writes of one client under way at a time; beyond, it waits for one of them."""
-
-
-Subscriber = WireClient | TwilsockSubscriber | Application
-"""A client, whichever way it is connected."""
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A place for one document after the other; `document` is the one that is written to now."""
-
-    kind: Kind
-    number: int
-    followers: list[Subscriber] = field(default_factory=list)
-    document: str | None = None
 
 
 class Workload:
@@ -67,24 +80,34 @@ class Workload:
         history: History,
         direct: Direct,
         subscribers: Sequence[Subscriber],
+        losers: Sequence[WireClient] = (),
     ) -> None:
-        """`subscribers` follow documents; those that can write do."""
+        """
+        Args:
+            subscribers: follow documents; those that can write do.
+            losers: do nothing but lose conditional writes on purpose.
+        """
         self.documents: dict[str, list[Subscriber]] = {}
         self._history = history
         self._direct = direct
         self._writers = [each for each in subscribers if isinstance(each, WireClient)]
         self._applications = [each for each in subscribers if isinstance(each, Application)]
+        self._losers = losers
         self._seed = shape.seed
+        self._race_interval = RACE_EVERY / shape.rate
         self._interval = (len(self._writers) + len(self._applications)) / shape.rate
+        self._chance = random.Random(f"{self._seed}:workload")
         self._run_id = secrets.token_hex(4)
-        self._slots = _make_slots(shape, subscribers)
+        self._slots = make_slots(shape, subscribers, losers)
+        self._commands = 0
+        self._still_until = 0.0
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
 
     async def prepare(self) -> None:
         """Make the documents that stay, and have everybody follow them."""
-        staying = [slot for slot in self._slots if slot.kind not in (Kind.EXPIRING, Kind.REMOVED)]
+        staying = [slot for slot in self._slots if slot.lasts]
         await asyncio.gather(*(self._fill(slot, LEFTOVER_LIFE) for slot in staying))
         await asyncio.gather(
             *(
@@ -102,10 +125,26 @@ class Workload:
                 self._spawn(self._expire_again_and_again(slot))
             elif slot.kind is Kind.REMOVED:
                 self._spawn(self._remove_again_and_again(slot))
+            elif slot.kind is Kind.QUIET and not slot.is_spare:
+                self._spawn(self._leave_alone(slot))
+        self._spawn(self._race())
+        for loser in self._losers:
+            self._spawn(self._lose_on(loser))
         for writer in self._writers:
             self._spawn(self._write_on(writer))
         for application in self._applications:
             self._spawn(self._mutate_on(application))
+
+    def note_command(self, begins: bool) -> None:
+        """A command begins, or ends."""
+        self._commands += 1 if begins else -1
+        for slot in self._slots:
+            # What a command breaks, it often breaks last: every second spare one waits for that.
+            is_late = slot.is_spare and slot.number % 2 == 1
+            if slot.kind is Kind.QUIET and begins and self._commands == 1 and not is_late:
+                self._spawn(self._write_through_command(slot))
+            elif is_late and not begins:
+                self._spawn(self._write_after_command(slot))
 
     async def stop(self, patience: float) -> None:
         """Begin nothing more, and wait for what is under way.
@@ -135,7 +174,9 @@ class Workload:
     async def _write_on(self, writer: WireClient) -> None:
         chance = random.Random(f"{self._seed}:{writer.name}")
         slots = [
-            slot for slot in self._slots if slot.kind is not Kind.TALLY and writer in slot.followers
+            slot
+            for slot in self._slots
+            if slot.kind not in (Kind.TALLY, Kind.QUIET) and writer in slot.followers
         ]
         room = asyncio.Semaphore(IN_FLIGHT)
         while slots and not await self._stops_within(chance.uniform(0, 2 * self._interval)):
@@ -172,15 +213,84 @@ class Workload:
         number = self._history.number_write()
         op = self._op(number)
         held = writer.held.get(document)
-        if kind is Kind.COUNTER:
-            await writer.write(number, op, "patch", document, increment={"/n": 1})
-        elif kind is not Kind.REGISTER:
-            await writer.write(number, op, "set", document, data={"last": number})
-        elif held is not None:
-            data = {"trail": [*held.data["trail"], number][-TRAIL_LIMIT:]}
-            await writer.write(number, op, "set", document, data=data, if_match=str(held.revision))
+        do, members = "set", JsonObject(data={"last": number})
+        if kind is Kind.COUNTER or (kind is Kind.CONTENDED and number % 2):
+            do, members = "patch", {"increment": {"/n": 1}}
+        elif kind is Kind.REGISTER:
+            if held is None:
+                return
+            trail = [*held.data["trail"], number][-TRAIL_LIMIT:]
+            members = {"data": {"trail": trail}, "if_match": str(held.revision)}
+        outcome = await writer.write(number, op, do, document, **members)
+        if outcome is Outcome.ACKNOWLEDGED and self._chance.random() < REPEAT_SHARE:
+            self._spawn(self._repeat(writer, number, do, document, members))
 
-    async def _expire_again_and_again(self, slot: _Slot) -> None:
+    async def _repeat(
+        self, writer: WireClient, number: int, do: str, document: str, members: JsonObject
+    ) -> None:
+        await self._stops_within(self._chance.uniform(0, REPEATED_WITHIN))
+        # An operation id counts for the identity, on any connection.
+        alike = [each for each in self._writers if each.transport == writer.transport]
+        await self._chance.choice(alike).repeat(number, self._op(number), do, document, **members)
+
+    async def _race(self) -> None:
+        """Have all writers write one register at once, each on the state that it has."""
+        registers = [slot for slot in self._slots if slot.kind is Kind.REGISTER]
+        while not await self._stops_within(self._race_interval):
+            slot = self._chance.choice(registers)
+            for writer in self._writers:
+                if slot.document is not None and writer in slot.followers:
+                    self._spawn(self._write(writer, slot.kind, slot.document))
+
+    async def _leave_alone(self, slot: Slot) -> None:
+        """Write a few times, and then nothing for long enough that a lost last event shows."""
+        chance = random.Random(f"{self._seed}:{slot.number}")
+        stopped = await self._stops_within(chance.uniform(0, STILLNESS))
+        while not stopped:
+            for _ in range(chance.randint(1, BURST)):
+                if not self._commands and self._history.now() >= self._still_until:
+                    self._write_quiet(slot)
+                stopped = await self._stops_within(chance.uniform(0, BURST_PAUSE))
+            stopped = stopped or await self._stops_within(STILLNESS)
+
+    async def _write_through_command(self, slot: Slot) -> None:
+        """Write until a command has ended, and leave the document alone then."""
+        pause = COMMAND_PAUSE
+        while not await self._stops_within(self._chance.uniform(0, pause)):
+            self._write_quiet(slot)
+            self._still_until = self._history.now() + STILLNESS
+            if not self._commands and self._chance.random() < 0.5:
+                return
+            pause = COMMAND_INTERVAL if self._commands else COMMAND_PAUSE
+
+    async def _write_after_command(self, slot: Slot) -> None:
+        if not await self._stops_within(self._chance.uniform(0, AFTER_COMMAND)):
+            self._write_quiet(slot)
+
+    def _write_quiet(self, slot: Slot) -> None:
+        if slot.document is not None:
+            self._spawn(self._write(self._chance.choice(self._writers), slot.kind, slot.document))
+
+    async def _lose_on(self, loser: WireClient) -> None:
+        """Write on the condition of a revision that is known to be superseded, again and again."""
+        chance = random.Random(f"{self._seed}:{loser.name}")
+        slots = [slot for slot in self._slots if slot.kind is Kind.CONTENDED]
+        before: dict[str, int] = {}
+        while not await self._stops_within(chance.uniform(0, 2 * LOSING_INTERVAL)):
+            document = chance.choice(slots).document
+            held = loser.held.get(document or "")
+            if document is None or held is None:
+                continue
+            stale = before.get(document, held.revision)
+            before[document] = held.revision
+            if stale < held.revision:
+                number = self._history.number_write()
+                data = {"lost": number}
+                await loser.write(
+                    number, self._op(number), "set", document, data=data, if_match=str(stale)
+                )
+
+    async def _expire_again_and_again(self, slot: Slot) -> None:
         chance = random.Random(f"{self._seed}:{slot.number}")
         while not self._stopping.is_set():
             document = await self._fill(slot, LIFE)
@@ -196,7 +306,7 @@ class Workload:
             await asyncio.sleep(max(0.0, gone_by + EXPIRY_MARGIN - self._history.now()))
             await self.read(document, final=False)
 
-    async def _remove_again_and_again(self, slot: _Slot) -> None:
+    async def _remove_again_and_again(self, slot: Slot) -> None:
         chance = random.Random(f"{self._seed}:{slot.number}")
         while not self._stopping.is_set():
             document = await self._fill(slot, LEFTOVER_LIFE)
@@ -207,12 +317,13 @@ class Workload:
             writer = chance.choice(self._writers)
             await writer.write(number, self._op(number), "remove", document)
 
-    async def _fill(self, slot: _Slot, ttl: int) -> str:
+    async def _fill(self, slot: Slot, ttl: int) -> str:
         """Make the slot's next document."""
-        data: JsonObject = {"n": 0} if slot.kind in (Kind.COUNTER, Kind.TALLY) else {"trail": []}
+        data: JsonObject = {"trail": []} if slot.kind is Kind.REGISTER else {"n": 0}
         name = f"verify/{self._run_id}/{slot.kind}-{slot.number}.{len(self.documents)}"
         began = self._history.now()
         created = await self._direct.create(name, data, ttl)
+        self._read_clocks(created)
         document: str = created["sid"]
         self._history.add(
             Created(
@@ -230,6 +341,16 @@ class Workload:
         slot.document = document
         return document
 
+    def _read_clocks(self, created: JsonObject) -> None:
+        self._history.add(
+            Clocked(
+                at=self._history.now(),
+                server=self._direct.server_time,
+                store=dates.parse(created["date_created"]).timestamp(),
+                here=round(time(), 3),
+            )
+        )
+
     async def read(self, document: str, final: bool) -> Read:
         """Read past all faults, and into the history."""
         began = self._history.now()
@@ -246,7 +367,7 @@ class Workload:
         self._history.add(read)
         return read
 
-    def _follow(self, slot: _Slot, document: str) -> None:
+    def _follow(self, slot: Slot, document: str) -> None:
         for follower in slot.followers:
             self._spawn(follower.follow(document))
 
@@ -271,14 +392,3 @@ class Workload:
         self._tasks.discard(task)
         if not task.cancelled() and self._failure is None:
             self._failure = task.exception()
-
-
-def _make_slots(shape: Shape, subscribers: Sequence[Subscriber]) -> list[_Slot]:
-    """Slots of all kinds, and their followers: each client has neighbouring slots, of all kinds."""
-    kinds = list(Kind)
-    slots = [_Slot(kinds[i % len(kinds)], i + 1) for i in range(shape.documents)]
-    follow = min(shape.follow, len(slots))
-    for number, subscriber in enumerate(subscribers):
-        for i in range(follow):
-            slots[(number * follow + i) % len(slots)].followers.append(subscriber)
-    return slots

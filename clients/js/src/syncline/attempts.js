@@ -1,42 +1,43 @@
-/** What has become of one request, on all the connections that it was sent on. */
+/** The attempts at one request, over several connections, and its error when time is up. */
 
 import { SynclineError } from "./errors.js";
 
 /** @import { Request } from "./transport.js" */
 
 /**
- * Time after which a request that writes is not sent again: the server remembers its `op` for 120 s
- * (docs/protocol.md, section 3), and would then apply it a second time.
+ * Time after which a write is not sent again. The server remembers an `op` for 120 s
+ * (docs/protocol.md, section 3); after that it would apply the write a second time.
  */
 const RESEND_LIMIT = 100_000;
 
 export class Attempts {
   #request;
   #time;
-  /** @type {number | null} since 1970; null while nothing of it can have been applied */
+  /** @type {number | null} since 1970; null while the request cannot have been applied */
   #firstSent = null;
-  /** @type {SynclineError | null} the last one that was worth another attempt */
+  /** @type {SynclineError | null} the last refusal after which to try again */
   #refusal = null;
 
   /**
    * @param {Request} request
-   * @param {number} time that all of them may take
+   * @param {number} time limit for all attempts together
    */
   constructor(request, time) {
     this.#request = request;
     this.#time = time;
   }
 
-  /** The request is about to be sent. @returns {boolean} false if it is too late for that */
+  /** Call before each send. @returns {boolean} false if it is too late to send again */
   begin() {
-    // The clock on the wall: it goes on while the machine sleeps.
+    // `Date.now`, not `performance.now`: the server's 120 s go on while the machine sleeps.
     this.#firstSent ??= Date.now();
     return !("op" in this.#request) || Date.now() - this.#firstSent <= RESEND_LIMIT;
   }
 
   /**
-   * Take a refusal, and say whether to wait and ask again: the server has no room for now, and
-   * nothing depends on when a document is opened. Whoever writes gets the refusal, and decides.
+   * Decide whether to wait and send the request again after a refusal. Only an `open` that was
+   * refused with 429 or 503 is repeated, because a document may as well be opened later. A refused
+   * write is rejected instead: the application decides whether to repeat it.
    *
    * @param {unknown} error
    * @returns {error is SynclineError}
@@ -44,13 +45,14 @@ export class Attempts {
   takeRefusal(error) {
     if (this.#request.do !== "open" || !(error instanceof SynclineError)) return false;
     if (!error.retry || error.status === 0) return false;
+    // Refused, so not applied: the outcome is known again.
     this.#firstSent = null;
     this.#refusal = error;
     return true;
   }
 
   /**
-   * The error when time is up.
+   * Make the error for when time is up.
    *
    * @param {SynclineError | null} lastBreak why there is no connection
    */

@@ -1,15 +1,15 @@
-/** The pauses between attempts. */
+/** Exponential back-off with random pauses. */
 
 import { randomBelow } from "./timing.js";
 
 /**
  * Random pauses below a ceiling that doubles with each failure (docs/protocol.md, section 8).
  *
- * The ceiling goes back only after a connection has stood for a while; otherwise a server that
- * accepts and drops at once would be dialled without pause.
+ * The ceiling resets only after a connection has lasted for `STABLE_AFTER`. Otherwise a server that
+ * accepts and drops at once would be dialled without a pause.
  */
 export class Backoff {
-  /** After this a connection counts as good. */
+  /** Time that a connection must last before the ceiling resets. */
   static STABLE_AFTER = 5_000;
 
   #initial;
@@ -18,7 +18,7 @@ export class Backoff {
 
   /**
    * @param {number} initial the first ceiling
-   * @param {number} limit the greatest ceiling
+   * @param {number} limit the maximum ceiling
    */
   constructor(initial, limit) {
     this.#initial = initial;
@@ -26,14 +26,14 @@ export class Backoff {
     this.#ceiling = initial;
   }
 
-  /** The next pause; raises the ceiling. */
+  /** Return the next pause and double the ceiling. */
   pause() {
     const pause = randomBelow(this.#ceiling);
     this.#ceiling = Math.min(this.#ceiling * 2, this.#limit);
     return pause;
   }
 
-  /** @param {number} time that a connection stood */
+  /** @param {number} time for which the connection that just ended had lasted */
   connectionStood(time) {
     if (time >= Backoff.STABLE_AFTER) this.#ceiling = this.#initial;
   }

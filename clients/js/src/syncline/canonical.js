@@ -1,8 +1,8 @@
-/** JSON in one form, whoever writes it: RFC 8785. And its hash. */
+/** Canonical JSON (RFC 8785) and its digest. */
 
 const utf8 = new TextEncoder();
 
-/** By one byte: the remainder of the polynomial of CRC-32. */
+/** CRC-32 table: the remainder for each byte. */
 const REMAINDERS = Int32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;
   for (let bit = 0; bit < 8; bit += 1) {
@@ -12,9 +12,9 @@ const REMAINDERS = Int32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * CRC-32 of the canonical form, as eight hexadecimal digits.
+ * Return the CRC-32 of the canonical form, as eight hexadecimal digits.
  *
- * @param {unknown} value as `JSON.parse` makes it
+ * @param {unknown} value as `JSON.parse` returns it
  */
 export function digest(value) {
   const bytes = utf8.encode(canonical(value));
@@ -26,10 +26,10 @@ export function digest(value) {
 }
 
 /**
- * Numbers and strings are what `JSON.stringify` writes; members stand in the order of their keys'
- * UTF-16 code units, which is that of `sort`.
+ * Encode in the form of RFC 8785. Numbers and strings are as `JSON.stringify` writes them. Members
+ * are in the order of their keys' UTF-16 code units, which is the order of `sort`.
  *
- * @param {any} value as `JSON.parse` makes it
+ * @param {any} value as `JSON.parse` returns it
  * @returns {string}
  */
 export function canonical(value) {

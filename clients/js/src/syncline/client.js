@@ -1,4 +1,4 @@
-/** A client: where an application begins. */
+/** Client of one server: the entry point for applications. */
 
 import { Connection } from "./connection.js";
 import { SyncDocument } from "./document.js";
@@ -18,27 +18,27 @@ import { TokenSource } from "./token.js";
 
 /**
  * @typedef {object} OpenDocumentOptions
- * @property {string} [id] SID or unique name; left out, a document without a name is created
+ * @property {string} [id] SID or unique name; without it, a document without a name is created
  * @property {"open_or_create" | "open_existing" | "create_new"} [mode] by default
  *   `open_or_create`, or `create_new` without `id`
- * @property {JsonObject} [data] of a document that is created
- * @property {number} [ttl] seconds to live, of a document that is created; 0: it does not expire
- * @property {AbortSignal} [signal] gives up when it is aborted, with its reason; the subscription
- *   is taken back, but a document that was created stays
+ * @property {JsonObject} [data] initial data if the document is created
+ * @property {number} [ttl] time to live in seconds if the document is created; 0: never expires
+ * @property {AbortSignal} [signal] aborting it cancels the call, which is rejected with its reason;
+ *   the client unsubscribes, but a document that was created stays
  */
 
 /**
- * Why a connection ended, or could not be made.
+ * Why the connection ended, or could not be opened.
  *
  * @typedef {object} ConnectionError
- * @property {boolean} terminal true if no other will be made by itself
+ * @property {boolean} terminal true if the client will not reconnect by itself
  * @property {string} message
  * @property {number} [httpStatusCode]
  * @property {number} [errorCode]
  */
 
 /**
- * A connection to a server, through every break, and the documents that are open on it.
+ * A connection to a server that reconnects after each break, and the open documents.
  *
  * @extends {Emitter<{
  *   connectionStateChanged: ConnectionState,
@@ -58,12 +58,12 @@ export class Client extends Emitter {
   #documents;
 
   /**
-   * Connects at once, and again after each break, with random, growing pauses.
+   * Connects at once, and reconnects after each break, with random, growing pauses.
    *
-   * @param {Token} token an access token, or a function, sync or async, that returns a fresh one:
-   *   it is asked on each connect, and when the token is about to expire
+   * @param {Token} token an access token, or a function, sync or async, that returns a fresh one;
+   *   the client calls it on each connect, and when the token is about to expire
    * @param {ClientOptions} [options]
-   * @throws {TypeError} `token` or `url` cannot be one
+   * @throws {TypeError} `token` or `url` is invalid
    */
   constructor(token, options = {}) {
     super();
@@ -78,7 +78,7 @@ export class Client extends Emitter {
     this.#connection.start();
   }
 
-  /** Of this module. */
+  /** Version of this module. */
   static get version() {
     return "0.1.0";
   }
@@ -93,7 +93,7 @@ export class Client extends Emitter {
     return this.#connection.transport?.name ?? null;
   }
 
-  /** Bytes in a document as compact UTF-8 JSON, at most; null if the server has not told. */
+  /** Maximum size of a document in bytes of compact UTF-8 JSON; null if not known. */
   get dataLimit() {
     return this.#documents.dataLimit;
   }
@@ -101,11 +101,11 @@ export class Client extends Emitter {
   /**
    * Open a document: fetch or create it, and subscribe to it.
    *
-   * @param {string | OpenDocumentOptions} [document] its SID or unique name; left out, a document
-   *   without a name is created
-   * @returns {Promise<SyncDocument>} rejected with a `SynclineError`: 404 it does not exist and
-   *   must not be created, 409 the name is taken, and as in `SyncDocument`. A server that has no
-   *   room (429, 503) is waited for, up to `requestTimeout`
+   * @param {string | OpenDocumentOptions} [document] SID or unique name, or options; without it, a
+   *   document without a name is created
+   * @returns {Promise<SyncDocument>} rejected with a `SynclineError`: 404 the document does not
+   *   exist and must not be created, 409 the name is taken, and as in `SyncDocument`. On 429 and
+   *   503 the client tries again, up to `requestTimeout`
    */
   async document(document) {
     if (!["undefined", "string", "object"].includes(typeof document)) {
@@ -130,16 +130,16 @@ export class Client extends Emitter {
   }
 
   /**
-   * Go on with another token, for the same identity.
+   * Replace the token; the new one must be for the same identity.
    *
    * @param {Token} token
-   * @returns {Promise<void>} rejected if the server refuses it: then the old one stays in force
+   * @returns {Promise<void>} rejected if the server refuses the new token; the old one stays in use
    */
   async updateToken(token) {
     await this.#connection.updateToken(token);
   }
 
-  /** End the connection and all handles; documents stay as they are. Safe to repeat. */
+  /** Close the connection and all handles; the documents stay. Safe to repeat. */
   async shutdown() {
     this.#connection.shutdown();
     this.#documents.end(null);

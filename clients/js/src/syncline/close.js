@@ -1,4 +1,4 @@
-/** Why a WebSocket was closed. */
+/** WebSocket close codes, and the errors for them. */
 
 import { SynclineError, connectionLost, tokenExpired } from "./errors.js";
 import { Code } from "./protocol.js";
@@ -15,8 +15,9 @@ export const FIRST_PRIVATE_CLOSE_CODE = 4000;
 const FIRST_FINAL_CLOSE_CODE = 4500;
 
 /**
- * Only the server's own codes are final. Those of RFC 6455 may come from whatever stands between:
- * a proxy that garbles a frame makes the server close with 1002 or 1007.
+ * Make the error for a close code. Only the server's own codes can be final. The codes of RFC 6455
+ * may be caused by something in between: if a proxy garbles a frame, the server closes with 1002 or
+ * 1007.
  *
  * @param {number} code
  * @param {string} reason

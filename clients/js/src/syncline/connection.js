@@ -1,4 +1,4 @@
-/** The connection, through every break. */
+/** Connection of a client: one transport at a time, with reconnects and back-off. */
 
 import { Attempts } from "./attempts.js";
 import { Backoff } from "./backoff.js";
@@ -24,36 +24,37 @@ import { watchWakeups } from "./wakeups.js";
 /** @import { Exit, ObserverOfEvents, Receive, Request, Transport } from "./transport.js" */
 
 /**
- * As the vendor's SDK names them.
+ * State of the connection, with the names of the vendor's SDK.
  *
- * - `connecting`: there is no connection, and one is being made, now or after a pause.
+ * - `connecting`: not connected; the client dials now or after a pause.
  * - `connected`
- * - `denied`: the token was refused or has expired, or the token function threw `TokenDenied`; `updateToken`
- *   connects again.
- * - `error`: the server has ended the connection for good; make another client.
- * - `disconnecting`, `disconnected`: by `shutdown`.
+ * - `denied`: the token was refused or has expired, or the token function threw `TokenDenied`;
+ *   `updateToken` connects again.
+ * - `error`: the server has ended the connection permanently; make another client.
+ * - `disconnecting`, `disconnected`: `shutdown` was called.
  *
  * @typedef {"connecting" | "connected" | "denied" | "error" | "disconnecting" | "disconnected"}
  *   ConnectionState
  */
 
 /**
- * Who is told of a connection.
+ * Callbacks of a connection.
  *
  * @typedef {object} Observer
- * @property {ObserverOfEvents} onEvent takes each event of the server, in order
- * @property {() => void} onConnected there is a new transport
- * @property {(state: ConnectionState) => void} onState
- * @property {(error: SynclineError, isTerminal: boolean) => void} onBroken takes why the
- *   connection ended, or could not be made; terminal if no other will be made by itself
+ * @property {ObserverOfEvents} onEvent called with each event of the server, in order
+ * @property {() => void} onConnected called when a new transport is in use
+ * @property {(state: ConnectionState) => void} onState called with each new state
+ * @property {(error: SynclineError, isTerminal: boolean) => void} onBroken called with the reason
+ *   when the connection ended or could not be opened; terminal if the client will not reconnect by
+ *   itself
  */
 
 /**
- * One transport at a time, kept open: dial, fall back, back off, dial again.
+ * Keeps one transport open: dials, falls back to REST, backs off, dials again.
  *
- * A request waits for a transport, and is sent again with the same members when the transport ends
- * before the reply: whoever makes a request that writes gives it an `op`, so that it is applied
- * once.
+ * A request waits for a transport. If the transport ends before the reply, the request is sent
+ * again with the same members. The caller gives every write an `op`, so that the server applies it
+ * once even if it receives it twice.
  */
 export class Connection {
   /** @type {ConnectionState} */
@@ -65,16 +66,16 @@ export class Connection {
   #backoff;
   /** @type {Transport | null} */
   #transport = null;
-  /** @type {SynclineError | null} why there is no connection and, for now, none will be made */
+  /** @type {SynclineError | null} while set, requests are rejected with it and do not wait */
   #failure = null;
-  /** @type {TokenSource | null} that the last attempt was made with */
+  /** @type {TokenSource | null} used for the last attempt to connect */
   #tried = null;
-  /** @type {Deferred<void>} resolved, and replaced, when a request may go on */
+  /** @type {Deferred<void>} resolved and replaced when `#transport` or `#failure` changes */
   #changed = new Deferred();
   #stop = new AbortController();
   #wake = ignore;
   #outstanding = 0;
-  /** @type {SynclineError | null} why there is no connection, or was none the last time */
+  /** @type {SynclineError | null} reason of the last break or failed attempt */
   #break = null;
 
   /**
@@ -95,7 +96,7 @@ export class Connection {
     return this.#transport?.isOpen ? this.#transport : null;
   }
 
-  /** Why there is no connection; null while there is one. */
+  /** The reason of the break; null while connected. */
   get #lastBreak() {
     return this.transport ? null : this.#break;
   }
@@ -104,10 +105,10 @@ export class Connection {
     return this.#dialer.token;
   }
 
-  /** Connect, and keep connected. */
+  /** Connect, and reconnect after each break. */
   start() {
     watchWakeups(this.#stop.signal, (isNewNetwork) => {
-      // A pause has no point any more; the one of a client that is denied has.
+      // Skip the back-off. A `denied` client waits for `updateToken`, not for the network.
       if (!this.#failure) this.#wake();
       this.transport?.probe(isNewNetwork);
     });
@@ -115,11 +116,11 @@ export class Connection {
   }
 
   /**
-   * Ask the server, once it can be asked.
+   * Wait for a transport, send a request and return the result of its reply.
    *
    * @template T
    * @param {string} verb
-   * @param {JsonObject} members those that are undefined or null are left out
+   * @param {JsonObject} members members that are undefined or null are not sent
    * @param {Receive<T>} receive
    * @param {Partial<Exit>} [exit]
    * @returns {Promise<T>}
@@ -144,7 +145,7 @@ export class Connection {
   }
 
   /**
-   * Go on with another token; rejected if the server refuses it: then the old one stays in force.
+   * Replace the token; rejected if the server refuses the new one, and the old one stays in use.
    *
    * @param {Token} token
    */
@@ -152,22 +153,24 @@ export class Connection {
     if (this.#failure && this.state !== "denied") throw this.#failure;
     const previous = this.#token;
     const replacement = new TokenSource(token);
+    // Set before the first await: a reconnect that starts meanwhile uses the new token.
     this.#dialer.token = replacement;
     if (!this.transport) {
-      this.#failure = null; // what is asked from here on waits for the new connection
+      this.#failure = null; // requests from now on wait for the new connection
       this.#wake();
       return;
     }
     try {
       await this.#authenticate();
     } catch (error) {
-      if (error === INTERRUPTED) return; // the next connection takes it anyway
+      if (error === INTERRUPTED) return; // the next connection uses the new token anyway
+      // Not if a later `updateToken` has replaced it again during the await.
       if (this.#token === replacement) this.#dialer.token = previous;
       throw error;
     }
   }
 
-  /** Give the server a fresh token, if there is one; a failure is left to the expiry. */
+  /** Send a fresh token if it is a function; on failure the old token stays until it expires. */
   async renewToken() {
     if (!this.transport || !this.#token.isRenewable) return;
     try {
@@ -179,10 +182,11 @@ export class Connection {
     }
   }
 
-  /** End the connection for good. */
+  /** Close the connection permanently. */
   shutdown() {
     if (this.state === "disconnected") return;
     this.#become("disconnecting");
+    // Set before `#change` wakes the requests: they are rejected with it and do not wait again.
     this.#failure = clientClosed();
     this.#stop.abort(this.#failure);
     this.#transport?.close();
@@ -209,6 +213,7 @@ export class Connection {
       try {
         return await transport.request(request, receive, exit);
       } catch (error) {
+        // Perhaps applied, perhaps not: send the same `op` on the next transport.
         if (error === INTERRUPTED) continue;
         if (!attempts.takeRefusal(error)) throw error;
         await sleep(Math.min(error.retryAfter ?? 0, backoffLimit) + backoff.pause(), exit.signal);
@@ -224,6 +229,7 @@ export class Connection {
     for (;;) {
       if (this.#failure) throw this.#failure;
       if (this.transport) return this.transport;
+      // A closed transport may still be set here: `#connect` replaces it, and then calls `#change`.
       await orAborted(this.#changed.promise, signal);
     }
   }
@@ -233,6 +239,7 @@ export class Connection {
     const token = await this.#dialer.getToken(stop);
     const { requestTimeout } = this.#options;
     const late = () => new Attempts({ do: "auth" }, requestTimeout).late(this.#lastBreak);
+    // The transport may have ended, or been replaced, while the token function ran.
     await within(requestTimeout, late, stop, async (signal) => {
       if (!this.transport) throw INTERRUPTED;
       await this.transport.authenticate(token, signal);
@@ -247,7 +254,7 @@ export class Connection {
     }
   }
 
-  /** Connect, and stay connected as long as it goes. @returns {Promise<unknown>} why it ended */
+  /** Connect, and wait for the end of the connection. @returns {Promise<unknown>} the reason */
   async #connect() {
     try {
       this.#tried = this.#token;
@@ -260,8 +267,10 @@ export class Connection {
   }
 
   /**
+   * Use a transport until it ends, or until a better one is found.
+   *
    * @param {Transport} transport
-   * @returns {Promise<Transport>} what takes its place; rejected with why it ended
+   * @returns {Promise<Transport>} the better transport; rejected with the reason of the end
    */
   async #stand(transport) {
     const since = performance.now();
@@ -280,6 +289,7 @@ export class Connection {
       return found;
     } finally {
       this.#backoff.connectionStood(performance.now() - since);
+      // `transport.ended` may win the race although `probe` is about to resolve: close that one.
       probing.abort(INTERRUPTED);
       probe.then((late) => late !== found && late.close(), ignore);
       transport.close();
@@ -287,10 +297,10 @@ export class Connection {
   }
 
   /**
-   * Tell of a break, and wait until it makes sense to connect again.
+   * Report a break, and wait until the client should connect again.
    *
    * @param {unknown} reason
-   * @returns {Promise<boolean>} false if there will be no connection any more
+   * @returns {Promise<boolean>} false if the client must not reconnect
    */
   async #recover(reason) {
     const error =
@@ -298,47 +308,53 @@ export class Connection {
         ? reason
         : connectionLost(`the connection failed: ${messageOf(reason)}`, { cause: reason });
     this.#break = error;
+    // 1. Decide, and set `#failure` before `#change` wakes the requests: if the client is `denied`
+    //    or the error is final they are rejected, otherwise they wait for the next transport.
     const isDenied = this.#isDenied(error);
     const isFinal = !error.status && !error.retry && !(error instanceof TokenDenied);
     this.#failure = isDenied || isFinal ? error : null;
     this.#change();
+    // 2. Notify listeners. A listener may call `updateToken` or `shutdown`.
     this.#become(isDenied ? "denied" : isFinal ? "error" : "connecting");
     this.#observer.onBroken(error, isDenied || isFinal);
     if (isFinal) return false;
-    // A listener may have brought a new token, or ended it all, just now.
+    // 3. Pause; a `denied` client until `updateToken`. If a listener has just called `updateToken`,
+    //    its `#wake` came before this pause and would be lost: check again and skip the pause.
     const isToWait = this.#isDenied(error) || !isDenied;
     if (isToWait && !this.#stop.signal.aborted) {
       await this.#pause(isDenied ? null : this.#pauseAfter(error));
     }
+    // 4. Let requests wait again, except after `shutdown`, whose error must stay.
     if (!this.#stop.signal.aborted) this.#failure = null;
     this.#become("connecting");
     return true;
   }
 
   /**
-   * True if another attempt needs another token, and nobody is there to give it. Where the server
-   * refuses a connection, it is for the token: its signature, its end, its service.
+   * True if the client must wait for `updateToken`. If the server itself refuses a connection
+   * (4xx), the cause is the token: its signature, its expiry, its service.
    *
    * @param {SynclineError} error
    */
   #isDenied(error) {
+    // `updateToken` was called since the attempt: try the new token first.
     if (this.#token !== this.#tried) return false;
     if (error instanceof TokenDenied) return true;
-    // A defect of the server (500) says nothing of the token.
+    // A 5xx of the server says nothing about the token.
     if (error.retry || error.status < 400 || error.status > 499) return false;
     return error.code !== Code.TOKEN_EXPIRED || !this.#token.isRenewable;
   }
 
   /** @param {SynclineError} error */
   #pauseAfter(error) {
-    // Finding it half-open took seconds: that was pause enough.
+    // It took seconds to find out that the connection was half-open: no further pause.
     if (error instanceof HalfOpen) return 0;
     const wanted = Math.min(error.retryAfter ?? 0, this.#options.backoffLimit);
     return wanted + this.#backoff.pause();
   }
 
   /**
-   * @param {number | null} time null for until somebody wakes it
+   * @param {number | null} time null: until `#wake` is called
    * @returns {Promise<void>}
    */
   #pause(time) {

@@ -1,21 +1,21 @@
-/** What changed between two revisions of a document, as a JSON patch (RFC 6902). */
+/** Deltas between two revisions of a document, as JSON patches (RFC 6902). */
 
 import { digest } from "./canonical.js";
 
 /** @import { JsonObject } from "./protocol.js" */
 
-/** Operations in one delta, at most. */
+/** Maximum number of operations in one delta. */
 const OPERATIONS_LIMIT = 256;
 
-/** A delta that does not lead from the state that is held to the one that was meant. */
+/** The delta does not fit the data, or does not lead to the data that the server meant. */
 export class Inapplicable extends Error {}
 
 /**
- * Change `value` by the operations of a delta; members of them become part of it.
+ * Apply a delta to `value` in place; `value` then shares members with the operations.
  *
- * @param {JsonObject} value changed in part where the delta does not fit
- * @param {any} delta as it came: `operations`, and the `digest` of what they lead to
- * @throws {Inapplicable} it does not fit `value`, or the digest is another one
+ * @param {JsonObject} value if the delta does not fit, some operations may have been applied
+ * @param {any} delta unchecked: `operations`, and the `digest` of their result
+ * @throws {Inapplicable} the delta does not fit `value`, or the result has another digest
  */
 export function apply(value, delta) {
   const operations = delta?.operations;
@@ -33,7 +33,7 @@ export function apply(value, delta) {
  */
 function applyOne(value, operation) {
   if (typeof operation?.path !== "string") throw misfit();
-  // A path of no member at all means the data as a whole, which no delta replaces.
+  // An empty path means the whole data, which no delta replaces.
   const [root, ...names] = operation.path.split("/").map(unescape);
   const last = names.pop();
   if (root !== "" || last === undefined) throw misfit();
@@ -50,7 +50,7 @@ function applyOne(value, operation) {
 }
 
 /**
- * The key of a member, or the index of an element, that is there.
+ * Return the key of an existing member, or the index of an existing element.
  *
  * @param {any} target
  * @param {string} name
@@ -78,7 +78,7 @@ function index(name, limit) {
  */
 function put(target, place, value) {
   if (!isObject(target)) throw misfit();
-  // An assignment to `__proto__` would not make a member.
+  // Assigning to `__proto__` would set the prototype, not a member.
   const member = { value, writable: true, enumerable: true, configurable: true };
   if (place === "__proto__") Object.defineProperty(target, place, member);
   else target[place] = value;

@@ -1,4 +1,4 @@
-/** How a connection is made. */
+/** Opens transports: a WebSocket, or REST where WebSockets are blocked. */
 
 import { Backoff } from "./backoff.js";
 import { INTERRUPTED, WebSocketBlocked, connectionLost } from "./errors.js";
@@ -12,15 +12,15 @@ import { WebSocketTransport } from "./websocket.js";
 /** @import { TokenSource } from "./token.js" */
 /** @import { ObserverOfEvents, Transport } from "./transport.js" */
 
-/** In the fallback, the longest pause before the first attempt at a WebSocket. */
+/** In the fallback, maximum pause before the first WebSocket attempt. */
 const FIRST_PROBE = 1_000;
 
-/** Makes transports: a WebSocket, or else its replacement. */
+/** Opens the transport that the options and the network allow. */
 export class Dialer {
   #server;
   #options;
   #onEvent;
-  /** True while no WebSocket has passed since one was found blocked. */
+  /** True from the fallback to REST until a WebSocket connects. */
   #isBlocked = false;
 
   /**
@@ -33,7 +33,7 @@ export class Dialer {
     this.#server = server;
     this.#options = options;
     this.#onEvent = onEvent;
-    /** Asked for each transport; may be replaced. */
+    /** Called for each transport; `Connection.updateToken` replaces it. */
     this.token = token;
   }
 
@@ -50,9 +50,9 @@ export class Dialer {
   }
 
   /**
-   * In the fallback, try again and again whether WebSockets pass now.
+   * In the fallback, retry until a WebSocket connects; otherwise stay pending.
    *
-   * @param {Transport} transport the one in use
+   * @param {Transport} transport the transport in use
    * @param {AbortSignal} signal
    * @returns {Promise<Transport>}
    */
@@ -68,7 +68,7 @@ export class Dialer {
         this.#isBlocked = false;
         return found;
       } catch {
-        // Still none.
+        // Still blocked: pause and try again.
       }
     }
   }
@@ -82,9 +82,13 @@ export class Dialer {
   }
 
   /**
-   * A WebSocket, or REST where WebSockets are blocked. Some proxies refuse a handshake, which tells
-   * at once; others swallow it: so REST is tried beside it after a while. Where WebSockets were
-   * blocked the last time, that is at once: `findBetter` looks for them later.
+   * Open a WebSocket, or REST where WebSockets are blocked.
+   *
+   * 1. Dial a WebSocket. Some proxies refuse the handshake, which shows at once.
+   * 2. Dial REST too when the WebSocket is refused, or after `fallbackAfter`: other proxies never
+   *    answer a handshake. If WebSockets were blocked last time, dial REST at once; `findBetter`
+   *    looks for a WebSocket later.
+   * 3. The first transport wins; the other attempt is aborted, and closed if it opens all the same.
    *
    * @param {string} token
    * @param {AbortSignal} outer
@@ -104,9 +108,9 @@ export class Dialer {
     let found = null;
     const socket = this.#dialWebSocket(token, signal).catch(async (error) => {
       if (!(error instanceof WebSocketBlocked)) throw error;
-      // A server that has no room refuses too: then REST would not help, and is not needed.
+      // A server that is full refuses too. Then REST would be refused as well: report the refusal.
       if (!this.#isBlocked) checking = this.#checkAdmission(signal);
-      blocked.resolve(); // beside the question: a network that breaks all the time leaves no time
+      blocked.resolve(); // in parallel with the check: an unstable network leaves little time
       await checking;
       return rest;
     });
@@ -115,7 +119,7 @@ export class Dialer {
       this.#dialRest(token, signal),
     );
     try {
-      // REST may fail where a WebSocket passes, but not the other way: the socket has the last word.
+      // If REST fails, the WebSocket may still succeed, so wait for it. Its error decides.
       const admitted = rest.then((transport) => checking.then(() => transport));
       found = await Promise.race([socket, admitted.catch(() => socket)]);
       this.#isBlocked = found.name === "rest";
@@ -129,10 +133,10 @@ export class Dialer {
   }
 
   /**
-   * A page does not see why a handshake was refused: ask the same path without one.
+   * Find out why a handshake was refused. A browser hides the reply: request the path with `fetch`.
    *
    * @param {AbortSignal} signal
-   * @throws {SynclineError} the server itself has no room for now
+   * @throws {SynclineError} the server refuses connections for now (429 or 503)
    */
   async #checkAdmission(signal) {
     const { fetch, probeTimeout } = this.#options;
@@ -152,7 +156,7 @@ export class Dialer {
         return reply;
       });
     } catch {
-      return; // For REST to find out.
+      return; // Not known: the REST attempt will show it.
     }
     if (response.ok) return;
     const refusal = refusalIn(response, text);

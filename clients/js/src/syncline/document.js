@@ -1,4 +1,4 @@
-/** A document, as an application has it. */
+/** Handle of an open document: reads, writes and change events. */
 
 import { Emitter } from "./emitter.js";
 import { SynclineError, statusOf } from "./errors.js";
@@ -13,16 +13,16 @@ import { randomBelow, sleep } from "./timing.js";
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Listener, Subscription } from "./subscription.js" */
 
-/** Operations in one JSON patch, at most (docs/protocol.md, section 3). */
+/** Maximum number of operations in one JSON patch (docs/protocol.md, section 3). */
 const OPERATIONS_LIMIT = 1_000;
 
-/** The ceiling of the first random pause between attempts of `mutate`, and the greatest. */
+/** First and largest ceiling of the random pause between attempts of `mutate`. */
 const MUTATE_PAUSE = 10;
 const MUTATE_PAUSE_LIMIT = 500;
 
 /**
- * Takes the data, which it may change, and returns the new data; or null or undefined to leave the
- * document as it is.
+ * Called with the data, which it may change. Returns the new data, or null or undefined to write
+ * nothing.
  *
  * @callback Mutator
  * @param {any} data
@@ -31,7 +31,8 @@ const MUTATE_PAUSE_LIMIT = 500;
 
 /**
  * @typedef {object} WriteOptions
- * @property {number} [ttl] seconds to live from now on, 0: it does not expire; without it, the expiry stays
+ * @property {number} [ttl] time to live in seconds from now; 0: never expires; default: keep the
+ *   expiry
  * @property {string} [ifMatch] write only if the document is at this revision
  */
 
@@ -41,17 +42,18 @@ const MUTATE_PAUSE_LIMIT = 500;
  * @typedef {{ merge: JsonObject }
  *   | { operations: JsonObject[] }
  *   | { increment: Record<string, number> }} Patch
- *   a JSON merge patch (RFC 7396); a JSON patch (RFC 6902), applied whole or not at all; or
+ *   a JSON merge patch (RFC 7396); a JSON patch (RFC 6902), applied completely or not at all; or
  *   numbers to add, by JSON pointer (RFC 6901)
  */
 
 /**
- * One document, subscribed to until `close()`; made by `Client.document`.
+ * One document, subscribed until `close()`; made by `Client.document`.
  *
- * Handles of one document share one subscription. All writes survive a break of the connection:
- * they are settled on the next one, and applied once. Every promise may be rejected with a
- * `SynclineError`: 404 the document is gone, 413 the data is too large, 412 `ifMatch` is not the
- * newest revision, 503 or 429 not now, 400 a value is not allowed, 0 no answer.
+ * Handles of one document share one subscription. Writes survive a break: the client sends them
+ * again on the next connection, and the server applies each of them once. Every promise may be
+ * rejected with a `SynclineError`: 404 the document was removed, 413 the data is too large, 412
+ * `ifMatch` is not the newest revision, 503 or 429 try again later, 400 a value is not allowed, 0
+ * no reply.
  *
  * @extends {Emitter<{ updated: UpdatedEvent, removed: RemovedEvent }>}
  */
@@ -63,7 +65,7 @@ export class SyncDocument extends Emitter {
   #documents;
   #subscription;
   #isClosed = false;
-  /** @type {{ error: Error | null } | null} why no event follows; null while some may */
+  /** @type {{ error: Error | null } | null} set once no event will follow */
   #end = null;
   /** @type {Set<EventQueue>} */
   #queues = new Set();
@@ -99,17 +101,17 @@ export class SyncDocument extends Emitter {
     return this.#subscription.sid;
   }
 
-  /** null if it has none. */
+  /** Unique name of the document; null if it has none. */
   get uniqueName() {
     return this.#subscription.current.uniqueName;
   }
 
-  /** The newest data known; a copy, which the caller may change. */
+  /** Newest known data; a copy that the caller may change. */
   get data() {
     return this.#subscription.current.data;
   }
 
-  /** The same as `data`. */
+  /** Alias of `data`. */
   get value() {
     return this.data;
   }
@@ -128,22 +130,22 @@ export class SyncDocument extends Emitter {
     return new Date(this.#subscription.current.dateUpdated);
   }
 
-  /** When the document will expire; ISO 8601, UTC; null if never. */
+  /** When the document expires; ISO 8601, UTC; null if never. */
   get dateExpires() {
     return this.#subscription.current.dateExpires;
   }
 
-  /** An identity, or `system`. */
+  /** Identity of the creator, or `system`. */
   get createdBy() {
     return this.#subscription.current.createdBy;
   }
 
-  /** The identity that wrote this revision, or `system`; null if it is not known. */
+  /** Identity that wrote this revision, or `system`; null if not known. */
   get updatedBy() {
     return this.#subscription.current.updatedBy;
   }
 
-  /** True once the document is known to be gone; after an own removal, before the event. */
+  /** True once the client knows that the document was removed; may be true before the event. */
   get removed() {
     return this.#subscription.removed;
   }
@@ -161,8 +163,8 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * Set some top-level keys and leave the others as they are; done by the server, so that it does
-   * not conflict. The merge is shallow: a value replaces what was there.
+   * Set some top-level keys and leave the others as they are. The server merges, so there is no
+   * conflict with other writers. The merge is shallow: each value replaces the one of its key.
    *
    * @param {JsonObject} changes new values by key
    * @param {{ ttl?: number }} [options] as in `set`
@@ -173,7 +175,7 @@ export class SyncDocument extends Emitter {
     const entries = Object.entries(changes);
     const isPlain = entries.every(([, value]) => JSON.stringify(value) !== undefined);
     if (!isPlain || entries.length > OPERATIONS_LIMIT) {
-      // What JSON cannot write, as undefined, takes its key away; a patch cannot say that.
+      // A value that JSON cannot write, such as undefined, removes its key; a patch cannot do that.
       return this.mutate((data) => Object.assign(data, changes), { ttl });
     }
     const operations = entries.map(([key, value]) => ({ op: "add", path: pointerTo(key), value }));
@@ -181,23 +183,24 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * Compute new data from the newest and write it, again if somebody else was quicker.
+   * Compute new data from the newest data and write it; retry if another writer was first.
    *
-   * @param {Mutator} mutator may be called again, with newer data; a `mutate` of this document in
-   *   it is rejected
+   * @param {Mutator} mutator may be called several times, with newer data; if it calls `mutate` on
+   *   this document, that call is rejected
    * @param {{ ttl?: number }} [options] as in `set`
-   * @returns {Promise<JsonObject>} the data as written; the newest data if the mutator cancelled
+   * @returns {Promise<JsonObject>} the data as written; the newest data if `mutator` returned none
    */
   async mutate(mutator, { ttl } = {}) {
     this.#checkOpen();
     const deadline = performance.now() + this.#documents.options.mutateTimeout;
     const { mutations } = this.#subscription;
     return mutations.run(this.#documents.options.mutateWait, async (calling) => {
-      // The refusal brings the newest state: the first attempt after it needs no pause.
+      // A refusal carries the newest state: the first retry needs no pause.
       for (let ceiling = 0; ; ceiling = Math.min(ceiling * 2 || MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)) {
         const newest = this.#subscription.current;
         const data = await calling(() => mutator(newest.data));
         if (data === null || data === undefined) return this.data;
+        // The revision that the mutator saw. `current` may have changed during its await.
         try {
           return await this.set(data, { ttl, ifMatch: newest.revision });
         } catch (error) {
@@ -211,9 +214,9 @@ export class SyncDocument extends Emitter {
   /**
    * Let the server change the newest data by one rule.
    *
-   * @param {Patch} patch a rule that does not fit the data is refused with 409
-   * @param {WriteOptions} [options] without `ifMatch`, the server applies the patch again when
-   *   another writer was quicker
+   * @param {Patch} patch rejected with 409 if it does not fit the data
+   * @param {WriteOptions} [options] without `ifMatch`, the server retries the patch when another
+   *   writer was first
    * @returns {Promise<JsonObject>} the whole data as it is then
    */
   async patch(patch, { ttl, ifMatch } = {}) {
@@ -226,9 +229,9 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * Add to a number; one that is missing counts as 0.
+   * Add to a number; a missing number counts as 0.
    *
-   * @param {string} pointer a JSON pointer (RFC 6901), as `/likes`
+   * @param {string} pointer a JSON pointer (RFC 6901), such as `/likes`
    * @param {number} [by]
    * @returns {Promise<JsonObject>} the whole data as it is then
    */
@@ -237,9 +240,9 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * Set the expiry alone; the data stays.
+   * Change the expiry and keep the data.
    *
-   * @param {number} ttl seconds to live from now on; 0 for ever
+   * @param {number} ttl time to live in seconds from now; 0: never expires
    * @param {{ ifMatch?: string }} [options]
    * @returns {Promise<void>}
    */
@@ -248,7 +251,7 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * Remove the document, for everyone.
+   * Remove the document for all clients.
    *
    * @param {{ ifMatch?: string }} [options]
    * @returns {Promise<void>}
@@ -260,7 +263,7 @@ export class SyncDocument extends Emitter {
     await this.#subscription.writing(() => this.#documents.request("remove", members, receive));
   }
 
-  /** Drop this handle and its listeners; the last one ends the subscription. Safe to repeat. */
+  /** Close this handle and its listeners; the last handle unsubscribes. Safe to repeat. */
   close() {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -272,8 +275,9 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * What happens from this call on, for `for await`. It ends after `removed`, or when the handle or
-   * the client is closed; it throws what ended the connection for good.
+   * Return an iterator over the events from this call on, for `for await`. It ends after `removed`,
+   * or when the handle or the client is closed. If the server ended the connection permanently, it
+   * throws the reason.
    */
   events() {
     const { eventQueue } = this.#documents.options;
@@ -294,12 +298,12 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * Carry out a write.
+   * Send a write and return the data after it.
    *
    * @param {string} verb
    * @param {JsonObject} members
-   * @param {string | null} [json] the data after it, if that is known before
-   * @returns {Promise<JsonObject>} the data after it
+   * @param {string | null} [json] the data after the write; null if not known before the reply
+   * @returns {Promise<JsonObject>}
    */
   async #write(verb, members, json = null) {
     this.#checkUsable();
@@ -319,15 +323,16 @@ export class SyncDocument extends Emitter {
   }
 
   /**
-   * Take the state that came with the refusal of a conditional write.
+   * Process the state that a refused conditional write carries.
    *
    * @param {Snapshot} newest
-   * @param {string} ifMatch the revision that was asked for
+   * @param {string} ifMatch the revision in the request
    */
   #takeNewest(newest, ifMatch) {
     const asked = Number(ifMatch);
-    // Older than a revision that was here: the revision is gone. (A refusal that was overtaken by
-    // events is older than `current`, but not than what it refused.)
+    // `newest` is older than the revision `asked`, which this client had received. So that revision
+    // no longer exists: the server's data set was restored, or lost writes in a failover. A refusal
+    // that events overtook may be older than `current`, but not older than `asked`.
     const isGone = newest.order < asked && asked <= this.#subscription.current.order;
     if (isGone && newest.order < this.#subscription.current.order) {
       this.#subscription.restore(newest);
@@ -341,7 +346,8 @@ export class SyncDocument extends Emitter {
    * @param {string | null} json
    */
   #takeWrite(body, json) {
-    // A repeated answer, and that of `ttl`, may lack the data: only the server knows it.
+    // The reply to a repeated `op`, or to `ttl`, may lack the data. `current` may be another
+    // revision by now, so its data must not be used: `#write` reads the document instead.
     const isKnown = json !== null || "data" in body;
     const snapshot = isKnown ? Snapshot.parse(body, this.#subscription.current, json) : null;
     this.#subscription.wrote(Number(checkRevision(body.revision)), snapshot);

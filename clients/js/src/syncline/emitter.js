@@ -1,10 +1,10 @@
-/** Events by listeners. */
+/** Event emitter with listeners. */
 
 /**
- * The listeners of one source. The failure of a listener, be it thrown or a promise that is
- * rejected, is logged, and disturbs nobody else.
+ * Listeners of one source of events. If a listener throws, or returns a promise that is rejected,
+ * the error is logged, and the other listeners are still called.
  *
- * @template {Record<string, any>} Events what a listener gets, by the event's name
+ * @template {Record<string, any>} Events type of each event, by name
  */
 export class Emitter {
   /** @type {Map<keyof Events, { listener: (event: any) => unknown, once: boolean }[]>} */
@@ -20,7 +20,7 @@ export class Emitter {
   }
 
   /**
-   * The same as `on`.
+   * Alias of `on`.
    *
    * @template {keyof Events} Name
    * @param {Name} name
@@ -31,7 +31,7 @@ export class Emitter {
   }
 
   /**
-   * Listen to the next event of that name only.
+   * Add a listener for the next event of that name only.
    *
    * @template {keyof Events} Name
    * @param {Name} name
@@ -54,7 +54,7 @@ export class Emitter {
   }
 
   /**
-   * The same as `off`.
+   * Alias of `off`.
    *
    * @template {keyof Events} Name
    * @param {Name} name
@@ -64,7 +64,7 @@ export class Emitter {
     return this.off(name, listener);
   }
 
-  /** @param {keyof Events} [name] all of them, if left out */
+  /** @param {keyof Events} [name] default: all events */
   removeAllListeners(name) {
     if (name === undefined) this.#listeners.clear();
     else this.#listeners.delete(name);
@@ -82,7 +82,7 @@ export class Emitter {
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {Events[Name]} event
-   * @returns {boolean} false if there was none
+   * @returns {boolean} false if there was no listener
    */
   emit(name, event) {
     const listeners = this.#listeners.get(name) ?? [];
@@ -94,7 +94,7 @@ export class Emitter {
       };
       try {
         const result = /** @type {any} */ (listener.call(this, event));
-        // An async listener: nobody else sees its rejection. (A thenable need not be a Promise.)
+        // Nothing else handles the rejection of an async listener. A thenable may have no `catch`.
         if (typeof result?.then === "function") result.then(undefined, report);
       } catch (error) {
         report(error);
@@ -110,7 +110,7 @@ export class Emitter {
    */
   #add(name, listener, once) {
     if (typeof listener !== "function") throw new TypeError("a listener must be a function");
-    // A new array each time: whoever is being called keeps the old one.
+    // A new array each time: `emit` may be iterating over the old one.
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), { listener, once }]);
     return this;
   }

@@ -1,4 +1,4 @@
-/** What can go wrong, and what it is told with. */
+/** Errors of the client. */
 
 import { Code } from "./protocol.js";
 import { Snapshot } from "./snapshot.js";
@@ -6,14 +6,14 @@ import { Snapshot } from "./snapshot.js";
 /** @import { JsonObject } from "./protocol.js" */
 
 /**
- * What every promise of this module is rejected with.
+ * Every promise of this module is rejected with a `SynclineError`.
  *
- * - `status` 400 to 503: the server refused, and changed nothing; or it was not even asked.
- * - `status` 0: there was no answer. `retry` tells whether one may come later.
+ * - `status` 400 to 503: the server, or the client itself, refused the request and changed nothing.
+ * - `status` 0: there was no reply. `retry` says whether the same call may succeed later.
  */
 export class SynclineError extends Error {
   /**
-   * @param {string} message a sentence for a person
+   * @param {string} message a sentence for a human reader
    * @param {{
    *   code?: number,
    *   status?: number,
@@ -27,31 +27,31 @@ export class SynclineError extends Error {
   constructor(message, details = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined);
     this.name = "SynclineError";
-    /** The code, as in the REST API (54103 for a revision mismatch); 0 if there was no answer. */
+    /** The code, as in the REST API (54103 for a revision mismatch); 0 if there was no reply. */
     this.code = details.code ?? 0;
-    /** The HTTP status that goes with the code; 0 if there was no answer. */
+    /** The HTTP status for the code; 0 if there was no reply. */
     this.status = details.status ?? 0;
-    /** True if the same call may succeed later as it is. */
+    /** True if the same call may succeed later without a change. */
     this.retry = details.retry ?? false;
-    /** The pause that the server asks for before another attempt; null if it asks for none. */
+    /** The pause that the server asks for before the next attempt; null for none. */
     this.retryAfter = details.retryAfter ?? null;
-    /** The close code of the WebSocket that ended; null if that is not the reason. */
+    /** The close code of the WebSocket; null if no close was the reason. */
     this.closeCode = details.closeCode ?? null;
-    /** The newest state of the document, with a revision mismatch (status 412); else null. */
+    /** The newest state of the document on a revision mismatch (status 412); otherwise null. */
     this.document = details.document ?? null;
   }
 }
 
-/** Something answers, but no WebSocket can be made: REST may do. */
+/** The host may answer, but no WebSocket opens: REST may work. */
 export class WebSocketBlocked extends SynclineError {}
 
-/** The connection is half-open: it looks alive, but nothing comes through. Dial again at once. */
+/** The connection is half-open: it looks open, but carries no data. Dial again at once. */
 export class HalfOpen extends SynclineError {}
 
 /**
- * There will be no token: thrown by the application's token function, when the user is signed out
- * for example. The client is `denied` then, until `updateToken`; after every other error it asks
- * again.
+ * Thrown by the application's token function to say that there will be no token, when the user is
+ * signed out for example. The client is then `denied` until `updateToken`. After every other error
+ * the client calls the token function again.
  */
 export class TokenDenied extends SynclineError {
   /** @param {string} [message] */
@@ -61,7 +61,7 @@ export class TokenDenied extends SynclineError {
   }
 }
 
-/** A transport ended before the reply; the request may be sent again with the same `op`. */
+/** The transport ended before the reply; the request can be sent again with the same `op`. */
 export const INTERRUPTED = new SynclineError("the connection was interrupted", { retry: true });
 
 /**
@@ -101,11 +101,11 @@ export function tooLarge(size, limit) {
 }
 
 /**
- * The `error` of a reply.
+ * Make the error for the `error` member of a reply.
  *
  * @param {JsonObject} body
  * @param {number | null} [retryAfter]
- * @throws {TypeError} it is not one
+ * @throws {TypeError} `body` has no code or no status
  */
 export function refusalOf(body, retryAfter = null) {
   const { code, status, message, retry, document } = body;

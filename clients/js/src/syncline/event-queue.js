@@ -1,4 +1,4 @@
-/** Events by iteration. */
+/** Queue of events, read by iteration. */
 
 import { Updated } from "./events.js";
 import { Deferred } from "./timing.js";
@@ -6,10 +6,10 @@ import { Deferred } from "./timing.js";
 /** @import { DocumentEvent, Removed } from "./events.js" */
 
 /**
- * An asynchronous iterator over a document's events, with room for so many.
+ * Asynchronous iterator over a document's events, with a bounded queue.
  *
- * When it is full, the newest `updated` is joined with the last one in the queue: a slow reader
- * gets the newest state rather than every state between.
+ * When the queue is full, a new `updated` event is merged with the last one in it. So a slow reader
+ * gets the oldest queued events as they were, and then the newest state.
  *
  * @implements {AsyncIterableIterator<DocumentEvent>}
  */
@@ -18,7 +18,7 @@ export class EventQueue {
   #onReturn;
   /** @type {(Updated | Removed)[]} */
   #events = [];
-  /** @type {Deferred<void>} resolved, and replaced, when something happens */
+  /** @type {Deferred<void>} resolved and replaced on each event and at the end */
   #changed = new Deferred();
   #ended = false;
   /** @type {Error | null} */
@@ -47,7 +47,7 @@ export class EventQueue {
   }
 
   /**
-   * What is queued can still be read; then the iteration stops, or throws `error`.
+   * End the iteration once the queue is empty; throw `error` then if it is not null.
    *
    * @internal
    * @param {Error | null} error
@@ -64,11 +64,12 @@ export class EventQueue {
       const event = this.#events.shift();
       if (event !== undefined) return { done: false, value: event.describe() };
       if (this.#ended) return this.#stop();
+      // No await since `shift`, so no `put` is missed.
       await this.#changed.promise;
     }
   }
 
-  /** Stop; drops what is queued. @returns {Promise<IteratorResult<DocumentEvent, undefined>>} */
+  /** Stop; drop queued events. @returns {Promise<IteratorResult<DocumentEvent, undefined>>} */
   async return() {
     this.#events = [];
     this.end(null);

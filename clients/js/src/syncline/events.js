@@ -1,4 +1,4 @@
-/** What is told of a document: its changes, and its end. */
+/** Events of a document. */
 
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Snapshot } from "./snapshot.js" */
@@ -7,29 +7,31 @@
  * @typedef {object} UpdatedEvent the document has a new revision: new data, or a new expiry
  * @property {"updated"} type
  * @property {JsonObject} data the new data
- * @property {JsonObject} previousData the data before, as the last event told it
- * @property {boolean} isLocal true if this client wrote it, through whichever handle
+ * @property {JsonObject} previousData the data at the event before this one, or as it was opened
+ * @property {boolean} isLocal true if this client wrote the revision, through any of its handles
  * @property {string} revision
- * @property {string | null} updatedBy the identity that wrote, or `system`; null if not known
+ * @property {string | null} updatedBy identity that wrote the revision, or `system`; null if not
+ *   known
  * @property {Date} dateUpdated
  * @property {string | null} dateExpires ISO 8601, UTC; null if never
  */
 
 /**
- * @typedef {object} RemovedEvent the document is gone; no event follows
+ * @typedef {object} RemovedEvent the document was removed; no event follows
  * @property {"removed"} type
- * @property {JsonObject} previousData the last data that was told
- * @property {boolean} isLocal true if this client removed it
- * @property {string | null} revision of the removal; null if there was no connection then
- * @property {string | null} removedBy the identity, `system` for an expiry; null as above
- * @property {boolean | null} expired true if its time to live ran out; null as above, unless the
- *   known expiry has passed
- * @property {Date | null} dateRemoved null as above
+ * @property {JsonObject} previousData the data at the event before this one
+ * @property {boolean} isLocal true if this client removed the document
+ * @property {string | null} revision revision of the removal; null if not connected then
+ * @property {string | null} removedBy identity that removed it, `system` for an expiry; null as for
+ *   `revision`
+ * @property {boolean | null} expired true if the document expired; null as for `revision`, unless
+ *   the last known expiry has passed (then true)
+ * @property {Date | null} dateRemoved null as for `revision`
  */
 
 /** @typedef {UpdatedEvent | RemovedEvent} DocumentEvent */
 
-/** An `updated` event, before it is written out for a listener. */
+/** An `updated` event, shared by all listeners. */
 export class Updated {
   /** @type {"updated"} */
   name = "updated";
@@ -46,7 +48,7 @@ export class Updated {
   }
 
   /**
-   * This event and an earlier one as one.
+   * Merge this event with an earlier one.
    *
    * @param {Updated} earlier
    */
@@ -54,7 +56,7 @@ export class Updated {
     return new Updated(this.snapshot, earlier.previous, this.isLocal);
   }
 
-  /** For one listener, who may change it. @returns {UpdatedEvent} */
+  /** Make a copy for one listener, which may change it. @returns {UpdatedEvent} */
   describe() {
     const { snapshot, previous, isLocal } = this;
     return {
@@ -70,13 +72,13 @@ export class Updated {
   }
 }
 
-/** A `removed` event, before it is written out for a listener. */
+/** A `removed` event, shared by all listeners. */
 export class Removed {
   /** @type {"removed"} */
   name = "removed";
 
   /**
-   * @param {JsonObject} body the event's `document`; empty if the document was found missing
+   * @param {JsonObject} body the `document` of the event; empty if the document was not found
    * @param {Snapshot} previous
    * @param {boolean} isLocal
    */

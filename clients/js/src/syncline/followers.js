@@ -1,4 +1,4 @@
-/** Documents that are followed over HTTP. */
+/** Events of documents over REST: event streams, and polling beyond their limit. */
 
 import { Backoff } from "./backoff.js";
 import { HalfOpen, INTERRUPTED, SynclineError, connectionLost, statusOf } from "./errors.js";
@@ -11,22 +11,22 @@ import { Deferred, sleep } from "./timing.js";
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { EventHandler, Receive } from "./transport.js" */
 
-/** Between two looks at a document that has no stream of its own. */
+/** Time between two polls of a document that has no stream of its own. */
 const POLL_INTERVAL = 2_000;
 
-/** A stream that ends sooner is opened again after a pause. */
+/** A stream that ends sooner than this is reopened after a pause. */
 const QUICK_END = 1_000;
 
 const REOPENED = connectionLost("an event stream is opened again");
 
-/** Each document's events: some documents have a stream of their own, the others are looked at. */
+/** Follows documents: `eventStreams` of them have a stream of their own, the others are polled. */
 export class Followers {
   #http;
   #options;
   #onEvent;
-  /** @type {Map<AbortController, () => number>} streams, and when something came on each */
+  /** @type {Map<AbortController, () => number>} open streams, and when each last received data */
   #readings = new Map();
-  /** @type {Map<string, AbortController>} of what follows a document, by its SID */
+  /** @type {Map<string, AbortController>} by SID; aborting one unfollows the document */
   #followers = new Map();
 
   /**
@@ -41,7 +41,7 @@ export class Followers {
   }
 
   /**
-   * Open the event stream; its first event is the reply to `open`.
+   * Follow a document; the first event of its stream serves as the reply to `open`.
    *
    * @template T
    * @param {string} address
@@ -58,6 +58,7 @@ export class Followers {
     /** @param {JsonObject} document */
     const onFirstState = (document) => {
       sid = document.sid;
+      // The address may be a name: only now is the SID known, and whether it is followed already.
       this.unfollow(sid);
       this.#followers.set(sid, controller);
       opened.resolve(receive({ created, document }));
@@ -66,6 +67,7 @@ export class Followers {
       .catch((error) => opened.reject(this.#http.failed(error, controller.signal)))
       .finally(() => {
         this.#http.done(controller);
+        // A later `follow` of the same document may have replaced the entry.
         if (this.#followers.get(sid) === controller) this.#followers.delete(sid);
       });
     return opened.promise;
@@ -78,10 +80,10 @@ export class Followers {
   }
 
   /**
-   * Open the streams again, each after the last event that came: where the network has changed, or
-   * the machine slept, theirs may be dead connections.
+   * Reopen the streams, each after its last event. After a change of network, or sleep, their
+   * connections may be dead.
    *
-   * @param {number} silence only those that have been silent for this time
+   * @param {number} silence reopen only streams without data for this time
    */
   reopen(silence) {
     const since = performance.now() - silence;
@@ -91,7 +93,7 @@ export class Followers {
   }
 
   /**
-   * Hand on what happens to a document, until it is removed.
+   * Deliver the events of a document until it is removed.
    *
    * @param {string} address
    * @param {AbortController} controller
@@ -99,13 +101,13 @@ export class Followers {
    */
   async #watch(address, controller, onFirstState) {
     const { signal } = controller;
-    /** @type {string | null} null until it is open */
+    /** @type {string | null} null until the first state */
     let sid = null;
     /** @type {string | null} */
     let revision = null;
     /** @param {string} name @param {JsonObject} data */
     const take = (name, data) => {
-      // The rest of what came with the event that made somebody end this.
+      // A listener of an earlier event in the same chunk may have ended this stream.
       signal.throwIfAborted();
       if (name !== "state") this.#onEvent({ event: name, document: data });
       else if (sid === null) onFirstState(data);
@@ -122,15 +124,15 @@ export class Followers {
         const end = await this.#look(sid ?? address, revision, controller, take);
         const stood = performance.now() - since;
         if (end === "removed") return;
-        // 1. Without an event there is nothing to go on from: the request fails.
+        // 1. No first state, so there is nothing to continue from: the `open` fails.
         if (sid === null) throw connectionLost("an event stream ended before its first event");
-        // 2. Looked at only: look again later.
+        // 2. Polled: poll again later.
         if (end === "seen") await sleep(POLL_INTERVAL, signal);
-        // 3. Proxies cut responses after some time: go on at once. One that cuts all at once is
-        //    not to be asked without a pause.
+        // 3. Cut by a proxy after some time: continue at once. A proxy that cuts every response
+        //    immediately must not be asked without a pause.
         if (end === "ended" && stood < QUICK_END) await sleep(pauses.pause(), signal);
-        // 4. It could not be opened again. Too many come at once: the server says when. The network:
-        //    what cut the stream may have cut the next connection too, so there is one more try.
+        // 4. Not reopened. If the server refused for now (429, 503), wait as it asks. If the
+        //    network failed, try once more: the same cause may have cut the new connection too.
         failures = end instanceof Error && !isBusy(end) ? failures + 1 : 0;
         if (failures > 1) throw end;
         if (end instanceof Error) await sleep(pauses.pause() + waitOf(end), signal);
@@ -138,22 +140,22 @@ export class Followers {
       }
     } catch (error) {
       if (sid === null || signal.aborted) throw error;
-      // Between two looks it was removed, or the right to read it: there is no event any more.
+      // Removed, or the right to read was revoked, between two polls or streams: no event comes.
       if (![403, 404].includes(statusOf(error))) throw this.#http.lost(error);
       this.#onEvent({ event: "removed", document: { sid } });
     }
   }
 
   /**
-   * Read a document's stream: to its end, or only what it is now if enough others are held open.
+   * Read a document's stream to its end, or only its state if `eventStreams` others are open.
    *
    * @param {string} address
-   * @param {string | null} revision that the client has; null if none
+   * @param {string | null} revision the revision that the client has; null if none
    * @param {AbortController} controller
-   * @param {(name: string, data: JsonObject) => boolean} take returns whether it was removed
-   * @returns {Promise<"removed" | "seen" | "ended" | "reopened" | Error>} `ended` if something
-   *   in between ended it; an error if it could not be opened again; rejected with why it cannot be
-   *   followed
+   * @param {(name: string, data: JsonObject) => boolean} take returns true if it was removed
+   * @returns {Promise<"removed" | "seen" | "ended" | "reopened" | Error>} `seen`: polled; `ended`:
+   *   something in between cut the stream; an error: it could not be reopened, worth another try;
+   *   rejected if the document cannot be followed
    */
   async #look(address, revision, controller, take) {
     const isHeld = this.#streams < this.#options.eventStreams;
@@ -177,6 +179,8 @@ export class Followers {
       }
       return "ended";
     } catch (error) {
+      // 1. The caller has ended it. 2. `reopen`. 3. No first state yet: the caller must know why.
+      // 4. Cut while open: continue. 5. Not opened because of the network or a busy server: retry.
       if (controller.signal.aborted) throw error;
       if (reading.signal.reason === REOPENED) return "reopened";
       if (!isBegun) throw error;

@@ -1,4 +1,4 @@
-/** HTTP requests under one token, which end together. */
+/** HTTP requests of one REST transport. */
 
 import {
   INTERRUPTED,
@@ -16,27 +16,27 @@ import { Deferred, within } from "./timing.js";
 
 /** @typedef {{ body?: BodyInit, headers?: Record<string, string> }} Call */
 
-/** A request got no reply, though the server answers others: its own connection is dead. */
+/** A request got no reply although the server answers others: its TCP connection is dead. */
 const UNANSWERED = connectionLost("a request got no reply");
 
-/** By the time after which a request is probed for; the server may keep a 412 back for 5 s. */
+/** Times `probeAfter`: limit for a reply. The server may delay a 412 for 5 s. */
 const UNANSWERED_FACTOR = 2;
 
-/** The path to a document, below the service's documents. @param {string} address */
+/** Return the path of a document, below the service's documents. @param {string} address */
 export function pathTo(address) {
   return `/${encodeURIComponent(address)}`;
 }
 
 /**
- * Requests to the documents of one service, until the network fails one, or the token is refused:
- * then all of them end, and are rejected with `INTERRUPTED`.
+ * Requests to the documents of one service, under one token. If the network fails for one of them,
+ * or the server refuses the token, all end together and are rejected with `INTERRUPTED`.
  */
 export class Http {
   isOpen = true;
 
-  /** When something came of the server the last time. */
+  /** When data last came from the server. */
   lastHeard = performance.now();
-  /** Called when a request's own connection was dead: those of the streams may be dead too. */
+  /** Called when the connection of a request was dead: those of the streams may be dead too. */
   onDeadConnection = () => {};
 
   #url;
@@ -45,7 +45,7 @@ export class Http {
   #documents = "";
   /** @type {Deferred<SynclineError>} */
   #end = new Deferred();
-  /** @type {Map<AbortController, () => void>} of what is under way, with what unlinks each */
+  /** @type {Map<AbortController, () => void>} requests in flight, and how to unlink each */
   #running = new Map();
 
   /**
@@ -57,7 +57,7 @@ export class Http {
     this.#options = options;
   }
 
-  /** Resolved to why they ended. */
+  /** Resolved to the reason when the requests have ended. */
   get ended() {
     return this.#end.promise;
   }
@@ -72,7 +72,7 @@ export class Http {
   }
 
   /**
-   * Ask for what costs the server nothing but the check of the token.
+   * Send a cheap request: it costs the server only the check of the token.
    *
    * @param {AbortSignal} signal
    */
@@ -82,10 +82,10 @@ export class Http {
 
   /**
    * @param {string} method
-   * @param {string} path below the documents, empty or with its own slash
+   * @param {string} path below the documents; empty, or with a leading slash
    * @param {Call} call
    * @param {AbortSignal} signal
-   * @returns {Promise<JsonObject>} the resource; empty where the server sends none
+   * @returns {Promise<JsonObject>} the resource; empty for a removal
    */
   async call(method, path, call, signal) {
     return this.#ask(this.#documents + path, { method, ...call }, signal);
@@ -102,7 +102,7 @@ export class Http {
       return await this.#insist(signal, async (controller) => {
         const response = await this.#send(url, init, controller);
         const text = await response.text();
-        // A portal may answer anything with an empty 200; the server does a removal with a 204.
+        // The server answers a removal with 204 only; an empty 200 comes from a captive portal.
         if (response.status === 204) return {};
         if (init.method === "DELETE") throw notOurs(response);
         return JSON.parse(text);
@@ -116,7 +116,7 @@ export class Http {
    * @param {string} path
    * @param {string | null} lastEventId
    * @param {AbortController} controller of `start`
-   * @returns {Promise<ReadableStream<Uint8Array>>} rejected with what is to be given to `failed`
+   * @returns {Promise<ReadableStream<Uint8Array>>} rejected with an error to pass to `failed`
    */
   async stream(path, lastEventId, controller) {
     const headers = {
@@ -127,15 +127,15 @@ export class Http {
       const response = await this.#send(this.#documents + path, { headers }, attempt);
       const type = response.headers.get("Content-Type") ?? "";
       if (!response.body || !type.startsWith("text/event-stream")) throw notOurs(response);
-      // It stays linked to the caller's controller, which ends the body.
+      // `done` must not unlink it: the caller's controller still has to abort the body.
       this.#running.delete(attempt);
       return response.body;
     });
   }
 
   /**
-   * Ask for a sign of life; without one in time, all ends. Any answer is one, and a failure is for
-   * the requests to find: silence is not.
+   * Ask for a sign of life; if none comes in time, end all requests. Any reply is a sign of life. A
+   * probe that fails ends nothing, because the requests will fail too. Only silence does.
    */
   async probe() {
     const { fetch, probeTimeout } = this.#options;
@@ -143,7 +143,7 @@ export class Http {
     const controller = this.start(null);
     const late = () => halfOpen("the server is silent");
     try {
-      // Of other origins too, where a gateway's answer could not be read.
+      // `no-cors`: a reply that a page may not read, such as a gateway's error, still counts.
       const init = /** @type {const} */ ({ mode: "no-cors", cache: "no-store", credentials: "omit" });
       await within(probeTimeout, late, controller.signal, (signal) =>
         fetch(`${this.#url}/v1/ws`, { ...init, signal }),
@@ -157,20 +157,20 @@ export class Http {
     }
   }
 
-  /** Something came of the server. */
+  /** Record that data came from the server. */
   heard() {
     this.lastHeard = performance.now();
   }
 
   /**
-   * What is aborted with `signal`, and with these requests' end.
+   * Make a controller that is aborted with `signal`, and when these requests end.
    *
    * @param {AbortSignal | null} signal
    */
   start(signal) {
     const controller = new AbortController();
     const abort = () => controller.abort(signal?.reason);
-    // Taken away when it is done: a document's signal outlives many requests.
+    // `done` removes the listener: a document's signal outlives many requests.
     this.#running.set(controller, () => signal?.removeEventListener("abort", abort));
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) controller.abort(signal.reason);
@@ -185,7 +185,7 @@ export class Http {
   }
 
   /**
-   * What to throw; a refused token or a lost server ends it all.
+   * The error to throw; a refused token or a lost connection also ends all requests.
    *
    * @param {unknown} error
    * @param {AbortSignal} signal
@@ -206,14 +206,15 @@ export class Http {
 
   /** @param {SynclineError} reason */
   finish(reason) {
+    // From now on `failed` returns INTERRUPTED for every request, so that each is sent again.
     this.isOpen = false;
     this.#end.resolve(reason);
     for (const controller of this.#running.keys()) controller.abort(INTERRUPTED);
   }
 
   /**
-   * Carry out `attempt`; again, on another TCP connection, when nothing comes of it. A write has an
-   * `op`, so that it is applied once.
+   * Run `attempt`, and run it again on another TCP connection if it gets no reply. The server
+   * applies a write once, because of its `op`.
    *
    * @template T
    * @param {AbortSignal} signal
@@ -222,7 +223,7 @@ export class Http {
    */
   async #insist(signal, attempt) {
     const { probeAfter } = this.#options;
-    // Longer each time: on a slow link, sending alone takes its time.
+    // The limit doubles: on a slow link, sending alone may take longer than the first limit.
     for (let limit = UNANSWERED_FACTOR * probeAfter; ; limit *= 2) {
       const controller = this.start(signal);
       const probing = setTimeout(() => void this.probe(), probeAfter);
@@ -247,13 +248,13 @@ export class Http {
    * @returns {Promise<Response>} a success
    */
   async #send(url, init, controller) {
-    const { fetch } = this.#options; // not called on this object: a browser's must not be
+    const { fetch } = this.#options; // a browser's `fetch` must not be called as a method of ours
     const response = await fetch(url, {
       ...init,
       headers: { ...init.headers, Authorization: `Bearer ${this.#token}` },
       cache: "no-store",
       credentials: "omit",
-      // The token goes to the host that the application named, or nowhere.
+      // The token must only go to the host that the application named.
       redirect: "error",
       signal: controller.signal,
     });
@@ -264,8 +265,9 @@ export class Http {
 }
 
 /**
- * The error in a reply that is no success. One without the server's own error body comes from
- * something in between, a gateway during a restart or a captive portal: that passes.
+ * Make the error for a reply that is not a success. A reply without the server's own error body
+ * comes from something in between, such as a gateway during a restart or a captive portal. It
+ * counts as a lost connection, and the client tries again (promise 7).
  *
  * @param {Response} response
  * @param {string} text
@@ -284,7 +286,7 @@ export function refusalIn(response, text) {
 }
 
 /**
- * The error body, if it is the server's own (docs/protocol.md, section 7).
+ * Return the error body if it is the server's own (docs/protocol.md, section 7), else null.
  *
  * @param {number} status of the reply
  * @param {string} text

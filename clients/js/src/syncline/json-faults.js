@@ -1,20 +1,20 @@
-/** Where a value stops being JSON, and why: for the sentence of an error. */
+/** Search for the part of a value that is not valid JSON, for error messages. */
 
-/** Characters of a path in a sentence, at most. */
+/** Maximum number of characters of a path in an error message. */
 const PATH_SHOWN = 100;
 
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
 
-/** What `JSON.stringify` writes as `{}`: a promise is most often one that was not awaited. */
+/** Types that `JSON.stringify` writes as `{}`. A promise usually means a missing `await`. */
 const WRITTEN_AS_EMPTY = [Map, Set, WeakMap, WeakSet, Promise, RegExp, ArrayBuffer];
 
 /** @typedef {{ place: string, reason: string }} Fault */
 
 /**
- * The first part of a value that JSON cannot carry; null if there is none.
+ * Find the first part of a value that is not valid JSON; null if the value is valid.
  *
- * Follows objects within each other without recursion. Slow and thorough: called once a value was
- * refused.
+ * Traverses nested containers without recursion. Slow, and used only after a value was refused or
+ * looks suspicious.
  *
  * @param {unknown} root
  * @returns {Fault | null}
@@ -49,7 +49,7 @@ export function findFault(root) {
 }
 
 /**
- * Says which lone surrogate a text holds, and where; null if it holds none.
+ * Describe the first lone surrogate in a text and its place; null if there is none.
  *
  * @param {string} text
  */
@@ -61,7 +61,7 @@ export function halfIn(text) {
 }
 
 /**
- * What `JSON.stringify` would write in the place of a value.
+ * Return the value that `JSON.stringify` writes for a value.
  *
  * @param {any} value
  * @param {string} key
@@ -85,10 +85,10 @@ function isContainer(value) {
 }
 
 /**
- * Of the value itself, not of what it contains.
+ * Check the value itself, not what it contains.
  *
  * @param {unknown} value
- * @param {boolean} [isElement] of an array
+ * @param {boolean} [isElement] true for an element of an array
  */
 function faultOf(value, isElement = false) {
   if (typeof value === "bigint") return "a BigInt is not a JSON value; give a number or a string";
@@ -100,7 +100,7 @@ function faultOf(value, isElement = false) {
 }
 
 /**
- * Keys and indexes as a JSON pointer (RFC 6901), short and printable whatever they hold.
+ * Format keys and indexes as a JSON pointer (RFC 6901), shortened, with unprintable text escaped.
  *
  * @param {string[]} path
  */
@@ -111,10 +111,10 @@ function shownPath(path) {
 }
 
 /**
- * Says what a value is that JSON has no form for; null if it has.
+ * Describe a value that JSON cannot represent; null if JSON can.
  *
  * @param {unknown} value
- * @param {boolean} isElement of an array, where undefined would become null
+ * @param {boolean} isElement true for an element of an array, where undefined would become null
  * @returns {string | null}
  */
 export function kindOf(value, isElement) {

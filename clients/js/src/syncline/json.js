@@ -1,4 +1,4 @@
-/** JSON as text, checked and encoded once. */
+/** Encoding of the application's values as JSON text, with errors that name the place. */
 
 import { SynclineError, messageOf, tooLarge } from "./errors.js";
 import { findFault, kindOf } from "./json-faults.js";
@@ -8,21 +8,21 @@ import { Code } from "./protocol.js";
 
 const utf8 = new TextEncoder();
 
-/** `JSON.stringify` writes a lone surrogate, and only that, as such an escape. */
+/** `JSON.stringify` writes only a lone surrogate as such an escape. */
 const MAY_BE_HALF = /\\ud[89a-f]/;
 
 /**
  * @param {string} text
  * @param {number} limit in bytes
- * @throws {SynclineError} it is longer
+ * @throws {SynclineError} `text` is longer as UTF-8
  */
 export function checkSize(text, limit) {
-  if (text.length * 3 <= limit) return; // a UTF-16 unit becomes three bytes at most
+  if (text.length * 3 <= limit) return; // a UTF-16 unit takes at most three bytes in UTF-8
   const size = utf8.encode(text).length;
   if (size > limit) throw tooLarge(size, limit);
 }
 
-/** A JSON value in text form; a message takes it over as it is, so that it is encoded once. */
+/** A JSON value as text; `encodeMessage` copies the text, so that the value is encoded once. */
 export class Json {
   /** @param {string} text */
   constructor(text) {
@@ -31,9 +31,9 @@ export class Json {
 
   /**
    * @param {unknown} value
-   * @param {string} [name] of what it is, for the error's sentence
-   * @throws {SynclineError} it cannot be written, or would be written as something else: NaN or
-   *   Infinity, a BigInt, half of an emoji, a circle, a Map; the sentence says which, and where
+   * @param {string} [name] name of the value in error messages
+   * @throws {SynclineError} JSON cannot represent the value, or would change it: NaN or Infinity, a
+   *   BigInt, a lone surrogate, a circular reference, a Map; the message says which, and where
    */
   static of(value, name = "This") {
     let text;
@@ -43,7 +43,7 @@ export class Json {
     } catch (error) {
       throw notJson(value, name, error);
     }
-    // A backslash of the application's own before "ud800" matches too: only the value can tell.
+    // A literal backslash before "ud800" in a string matches too: check the value itself.
     if (MAY_BE_HALF.test(text) && findFault(value) !== null) {
       throw notJson(value, name, undefined);
     }
@@ -51,11 +51,11 @@ export class Json {
   }
 
   /**
-   * A document's data.
+   * Encode a document's data.
    *
    * @param {unknown} data
-   * @param {number | null} limit in bytes; null leaves it to the server
-   * @throws {SynclineError} as `of`, and for what is no object, and for what is too large
+   * @param {number | null} limit in bytes; null for no check
+   * @throws {SynclineError} as in `of`; also if `data` is not an object or is too large
    */
   static data(data, limit) {
     if (data === null) throw notData("null", Code.INVALID_DATA);
@@ -78,14 +78,13 @@ function notData(given, code) {
 }
 
 /**
-/**
  * @param {unknown} value
  * @param {string} name
  * @param {unknown} cause
  */
 function notJson(value, name, cause) {
   const fault = findFault(value);
-  // What V8 says of a value goes on for lines.
+  // V8's messages about circular references have several lines: use the first.
   const [line] = messageOf(cause).split("\n");
   const reason = fault === null ? line : `at ${fault.place} ${fault.reason}`;
   const message = `${name} is no JSON value: ${reason}.`;
@@ -93,10 +92,10 @@ function notJson(value, name, cause) {
 }
 
 /**
- * Refuse what JSON would leave out, or write as another value. A member that is undefined is left
- * out as usual.
+ * Replacer of `JSON.stringify`: refuses values that JSON would omit or change. Members that are
+ * undefined are omitted as usual.
  *
- * @this {unknown} what holds the value
+ * @this {unknown} the object or array that contains the value
  * @param {string} key
  * @param {unknown} value
  */
@@ -107,7 +106,7 @@ function refuseOthers(key, value) {
 }
 
 /**
- * A JSON object as text, with members that may be `Json`.
+ * Encode a JSON object; its members may be `Json`.
  *
  * @param {JsonObject} members
  */

@@ -1,11 +1,11 @@
-/** The calls of `mutate` of one document. */
+/** Queue of the `mutate` calls of one document. */
 
 import { SynclineError } from "./errors.js";
 import { Queue } from "./queue.js";
 import { Deferred, ignore } from "./timing.js";
 
 /**
- * Node's, which follows a call through its `await`s; browsers have nothing like it yet.
+ * Node's `AsyncLocalStorage`, which follows a call through its `await`s; null in browsers.
  *
  * @type {{ run: (store: object, work: () => any) => any, getStore: () => any } | null}
  */
@@ -16,24 +16,24 @@ const callers = (() => {
 })();
 
 /**
- * Mutations of one document, one at a time, so that they do not refuse each other.
+ * Runs the mutations of one document one at a time, so that they do not conflict with each other.
  *
- * A mutator that waits for another mutation of the same document would wait for itself. The call is
- * refused at once where it can be recognised: before the first `await` of the mutator, and in Node
- * after it too. Elsewhere it is refused when the mutator has not returned for a while.
+ * A mutator that awaits another mutation of the same document would wait for itself. Such a nested
+ * call is refused at once if it can be recognised: before the mutator's first `await`, and in Node
+ * after it too. In a browser it is refused once the running mutator has taken too long.
  */
 export class MutationQueue {
   #queue = new Queue();
   /** True while the synchronous part of a mutator runs. */
   #isCalling = false;
-  /** When the mutator that runs was called; null if none does. @type {number | null} */
+  /** When the running mutator was called; null if none is running. @type {number | null} */
   #calledAt = null;
 
   /**
    * @template T
-   * @param {number} wait the longest time to wait for another's mutator
-   * @param {(calling: <R>(mutator: () => R) => Promise<Awaited<R>>) => Promise<T>} work is given
-   *   what it has to call the mutator with
+   * @param {number} wait maximum time to wait for the mutator of another call
+   * @param {(calling: <R>(mutator: () => R) => Promise<Awaited<R>>) => Promise<T>} work must call
+   *   the mutator through `calling`
    * @returns {Promise<T>}
    */
   async run(wait, work) {
@@ -42,6 +42,7 @@ export class MutationQueue {
     /** @type {Deferred<never>} */
     const refused = new Deferred();
     refused.promise.catch(ignore);
+    // While this call waits, check whether the running mutator is stuck: it may wait for this call.
     const timer = setInterval(() => {
       const isStuck = this.#calledAt !== null && performance.now() - this.#calledAt >= wait;
       if (!hasBegun && isStuck) refused.reject(nested());
@@ -49,7 +50,7 @@ export class MutationQueue {
     const result = this.#queue.run(async () => {
       hasBegun = true;
       clearInterval(timer);
-      // Refused while it waited: what was reported as not done must not happen.
+      // If the call was refused while it waited, its promise is rejected already: do not write.
       await Promise.race([refused.promise, Promise.resolve()]);
       return work((mutator) => this.#call(mutator));
     });
@@ -81,7 +82,7 @@ export class MutationQueue {
       }
       return await result;
     } finally {
-      running.clear(); // what the mutator has left behind, a timer for example, may mutate
+      running.clear(); // code that outlives the mutator, such as a timer, may call `mutate`
       this.#calledAt = null;
     }
   }

@@ -1,4 +1,4 @@
-/** The documents that are open on a connection. */
+/** Registry of the open documents of a client, and their subscriptions. */
 
 import { Backoff } from "./backoff.js";
 import { INTERRUPTED, statusOf } from "./errors.js";
@@ -11,21 +11,21 @@ import { ignore, sleep } from "./timing.js";
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Exit, Receive } from "./transport.js" */
 
-/** Documents that are opened at a time after a break. */
+/** Maximum number of `open` requests in flight while resubscribing after a reconnect. */
 const RESUBSCRIBING_AT_ONCE = 64;
 
-/** The documents that are open on one connection, through every break. */
+/** The open documents of one client; subscribes again after each reconnect. */
 export class OpenDocuments {
   #options;
   #connection;
   /** @type {Map<string, Subscription>} by SID */
   #subscriptions = new Map();
   #unsubscriptions = 0;
-  /** @type {Subscription[]} to open again on this connection */
+  /** @type {Subscription[]} not yet opened again on this connection */
   #waiting = [];
-  /** @type {Set<Subscription>} whose whole state is asked for: a delta could not be applied */
+  /** @type {Set<Subscription>} whose whole state is being fetched: a delta could not be applied */
   #finding = new Set();
-  /** @type {Set<AbortController>} one for each document: a signal should have few listeners */
+  /** @type {Set<AbortController>} one per document: a signal should have few listeners */
   #resubscribing = new Set();
 
   /**
@@ -46,7 +46,7 @@ export class OpenDocuments {
   }
 
   /**
-   * Ask the server (docs/protocol.md, section 3).
+   * Send a request (docs/protocol.md, section 3).
    *
    * @template T
    * @param {string} verb
@@ -62,9 +62,9 @@ export class OpenDocuments {
    * Fetch or create a document and subscribe to it.
    *
    * @template Handle
-   * @param {JsonObject} members of `open`
-   * @param {(subscription: Subscription) => Handle} attach called as the reply comes: no event, no
-   *   `close` can fall in between
+   * @param {JsonObject} members members of the `open` request
+   * @param {(subscription: Subscription) => Handle} attach called synchronously with the reply, so
+   *   that no event and no `close` can come in between
    * @param {AbortSignal} [signal]
    * @returns {Promise<Handle>}
    */
@@ -75,12 +75,13 @@ export class OpenDocuments {
       const subscription = this.#opened(ok);
       return { sid: subscription.sid, handle: attach(subscription) };
     };
-    // A reply that comes after the caller has given up has subscribed this connection all the same.
+    // If the reply comes after the caller has aborted, this connection is subscribed all the same.
     const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(ok.document.sid);
     const { sid, handle } = await this.request("open", members, receive, { signal, undo });
     const subscription = this.#subscriptions.get(sid);
     if (this.#unsubscriptions !== before && subscription) {
-      // An `unsubscribe` was under way, maybe of this document, and may have been carried out last.
+      // An `unsubscribe`, perhaps of this document, was in flight during our `open`. The server may
+      // have executed `open` first and `unsubscribe` last: subscribe again.
       await this.#resubscribe(subscription);
     }
     return handle;
@@ -99,11 +100,11 @@ export class OpenDocuments {
   }
 
   /**
-   * Take an event of the server.
+   * Process an event of the server.
    *
    * @param {string} name
-   * @param {JsonObject} body its `document`
-   * @param {boolean} mayBeEarly true if it can have overtaken the reply to a write
+   * @param {JsonObject} body the `document` of the event
+   * @param {boolean} mayBeEarly true if the event may have overtaken the reply to its write
    */
   take(name, body, mayBeEarly) {
     const subscription = this.#subscriptions.get(body.sid);
@@ -116,12 +117,13 @@ export class OpenDocuments {
     }
   }
 
-  /** Open them all again, on a new connection, and catch up. */
+  /** Open all documents again on a new connection, and catch up. */
   resubscribe() {
     this.#stopResubscribing();
     const waiting = [...this.#subscriptions.values()];
     for (const subscription of waiting) subscription.reconnected();
     this.#waiting = waiting;
+    // `waiting` is shared by the workers. `#stopResubscribing` empties it, which ends them all.
     const work = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         await this.#resubscribe(next);
@@ -132,9 +134,9 @@ export class OpenDocuments {
   }
 
   /**
-   * There will be no connection any more.
+   * End all handles: the client is permanently disconnected.
    *
-   * @param {Error | null} error null if the application wanted it
+   * @param {Error | null} error null if the application shut the client down
    */
   end(error) {
     this.#stopResubscribing();
@@ -147,30 +149,33 @@ export class OpenDocuments {
     const held = this.#subscriptions.get(ok.document.sid);
     const snapshot = Snapshot.parse(ok.document);
     const subscription = held ?? new Subscription(snapshot, this.#options.eventQueue);
-    // The server does not tell this state again: the handles that there are hear of it here.
+    // The server sends no event for the state that it replied with, so the handles that already
+    // exist are notified here.
     if (held) held.receive(snapshot, true);
     else this.#subscriptions.set(snapshot.sid, subscription);
     return subscription;
   }
 
   /**
-   * Tell the server that nobody here has a document open.
+   * Unsubscribe on the server, unless a handle has the document open.
    *
    * @param {string} sid
    */
   async #unsubscribe(sid) {
-    if (this.#subscriptions.has(sid)) return; // another handle has it
-    if (!this.#connection.transport) return; // the next connection does not open it
+    if (this.#subscriptions.has(sid)) return; // a handle has the document open
+    if (!this.#connection.transport) return; // the next connection does not subscribe to it
+    // Counted twice, so that an `open` that is in flight when this begins or ends sees a change. An
+    // `open` that begins and ends in between is covered by `again` below.
     this.#unsubscriptions += 1;
     await this.request("unsubscribe", { document: sid }, ignore).catch(ignore);
     this.#unsubscriptions += 1;
     const again = this.#subscriptions.get(sid);
-    // Opened meanwhile, and the server may have carried out the `unsubscribe` after that.
+    // Opened again during the await: the server may have executed our `unsubscribe` after it.
     if (again) await this.#resubscribe(again);
   }
 
   /**
-   * Ask for the whole document, once at a time.
+   * Fetch the whole document, with at most one call per subscription.
    *
    * @param {Subscription} subscription
    */
@@ -193,7 +198,7 @@ export class OpenDocuments {
   }
 
   /**
-   * Open again by SID, and catch up; until it is done, or the document is found missing.
+   * Open a document again by SID and catch up; retry until done or not found.
    *
    * @param {Subscription} subscription
    */
@@ -202,12 +207,13 @@ export class OpenDocuments {
     const { signal } = controller;
     const backoff = new Backoff(this.#options.backoffInitial, this.#options.backoffLimit);
     this.#resubscribing.add(controller);
+    // The second condition ends the loop if the document was closed, or removed, during an await.
     while (!signal.aborted && this.#subscriptions.get(subscription.sid) === subscription) {
       try {
         await this.#reopen(subscription, signal);
         if (!subscription.isLost) break;
       } catch (error) {
-        // 403: the right to read was taken away meanwhile.
+        // 403: the right to read was revoked. To this client the document is gone: emit `removed`.
         if ([403, 404].includes(statusOf(error))) {
           this.#removed(subscription, new Removal(), true);
           break;
@@ -233,7 +239,9 @@ export class OpenDocuments {
     const members = { document: held.sid, mode: "open_existing", revision };
     /** @param {JsonObject} ok */
     const receive = (ok) => {
-      // Without `data` the document is at the revision held, whatever became current since.
+      // A reply without `data` means that the document is at the revision we sent, so the data is
+      // that of `held`. `current` may be newer: events came while we waited. A reply that is older
+      // than `held`, which the server had committed, comes from a data set that went back.
       const snapshot = Snapshot.parse(ok.document, held);
       if (snapshot.order < held.order) subscription.restore(snapshot);
       else subscription.receive(snapshot, true);

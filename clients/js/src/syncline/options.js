@@ -1,38 +1,38 @@
-/** What an application may choose, and where the server is. */
+/** Options of a client, and the addresses of the server. */
 
 /**
  * @typedef {object} ClientOptions
- * @property {string} [url] base URL of the server, `http(s)://` or `ws(s)://`, with the path prefix
- *   that a proxy may serve it under; by default where this module was loaded from, and in a bundle
- *   the origin of the bundle, else that of the page
+ * @property {string} [url] base URL of the server, `http(s)://` or `ws(s)://`, including a path
+ *   prefix if a proxy adds one; default: where this module was loaded from, and in a bundle the
+ *   origin of the bundle, else of the page
  * @property {"auto" | "websocket" | "rest"} [transport] `rest` is REST and server-sent events;
- *   `auto`, the default, takes it where WebSockets are blocked
- * @property {typeof globalThis.WebSocket} [WebSocket] the constructor, where it is not global
- * @property {typeof globalThis.fetch} [fetch] the function, if not the global one
- * @property {number} [openTimeout] for one attempt to connect and authenticate
- * @property {number} [tokenTimeout] for one call of the token function
- * @property {number} [fallbackAfter] time without a WebSocket after which REST is tried beside it
- * @property {number} [requestTimeout] for one request, waiting for a connection included
- * @property {number} [mutateTimeout] after which `mutate` tries no more
- * @property {number} [mutateWait] after which a `mutate` waits no more for the mutator of another
- *   one of the same document: most likely that one waits for this one
- * @property {number} [backoffInitial] the longest first pause before connecting again
- * @property {number} [backoffLimit] the longest pause
- * @property {number} [pingInterval] silence after which the server is asked for a sign of life
- * @property {number} [pingTimeout] after which, without one, the connection counts as broken
- * @property {number} [probeAfter] time that a request may wait for its reply in silence, before the
- *   server is asked for a sign of life
- * @property {number} [probeTimeout] after which, without one, the connection is given up: the
- *   client dials again at once, and sends again what was not answered
- * @property {number} [websocketRetry] in the fallback, the longest time between attempts at a
- *   WebSocket
- * @property {number} [eventStreams] in the fallback, documents that have an event stream of their
- *   own; others are read every two seconds. Browsers allow a host six connections over HTTP/1.1,
- *   shared by all tabs
- * @property {number} [eventQueue] events that may wait for one reader; beyond, the newest are
- *   joined to one
- * @property {boolean} [deltas] let the server tell what has changed in a document, where that is
- *   shorter than the document, which is the default; false saves the time to put the two together
+ *   `auto`, the default, falls back to it where WebSockets are blocked
+ * @property {typeof globalThis.WebSocket} [WebSocket] the constructor, if there is no global one
+ * @property {typeof globalThis.fetch} [fetch] default: the global function
+ * @property {number} [openTimeout] limit for one attempt to connect and authenticate
+ * @property {number} [tokenTimeout] limit for one call of the token function
+ * @property {number} [fallbackAfter] time to wait for a WebSocket before REST is tried in parallel
+ * @property {number} [requestTimeout] limit for one request, including the wait for a connection
+ * @property {number} [mutateTimeout] time after which `mutate` stops retrying
+ * @property {number} [mutateWait] maximum time that a `mutate` waits for the mutator of another
+ *   call for the same document; after that, the other mutator is assumed to wait for this call
+ * @property {number} [backoffInitial] maximum of the first random pause before a reconnect
+ * @property {number} [backoffLimit] maximum of every later pause
+ * @property {number} [pingInterval] silence after which the client asks for a sign of life
+ * @property {number} [pingTimeout] time to wait for it; then the connection counts as broken
+ * @property {number} [probeAfter] time that a request may wait for its reply while nothing comes
+ *   from the server; then the client asks for a sign of life
+ * @property {number} [probeTimeout] time to wait for it; then the client drops the connection,
+ *   dials again at once, and sends the requests without a reply again
+ * @property {number} [websocketRetry] in the fallback, maximum time between WebSocket attempts
+ * @property {number} [eventStreams] in the fallback, number of documents with an event stream of
+ *   their own; others are polled every two seconds. Over HTTP/1.1 browsers allow six connections
+ *   per host, shared by all tabs
+ * @property {number} [eventQueue] events that may wait for one reader; beyond that, the newest are
+ *   merged into one
+ * @property {boolean} [deltas] let the server send only the changes of a document where that is
+ *   shorter, which is the default; false always asks for whole documents and saves the time to
+ *   apply the changes
  */
 
 /**
@@ -49,7 +49,7 @@ export function withDefaults(options) {
   return {
     transport: options.transport ?? "auto",
     WebSocket: options.WebSocket ?? globalThis.WebSocket,
-    // A browser's `fetch` must be called on its window.
+    // A browser's `fetch` must be called as a method of its window.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     openTimeout: options.openTimeout ?? 10_000,
     tokenTimeout: options.tokenTimeout ?? 10_000,
@@ -70,12 +70,12 @@ export function withDefaults(options) {
   };
 }
 
-/** @typedef {{ httpUrl: string, websocketUrl: string }} Server `httpUrl` has no slash at its end */
+/** @typedef {{ httpUrl: string, websocketUrl: string }} Server `httpUrl` has no trailing slash */
 
 /**
  * @param {string | undefined} given
  * @returns {Server}
- * @throws {TypeError} the URL cannot be a server's
+ * @throws {TypeError} the URL is not a server URL
  */
 export function parseServer(given) {
   const text = given ?? defaultUrl(import.meta.url);
@@ -100,11 +100,11 @@ function parse(text) {
   }
 }
 
-/** Where a server has this file, below the path prefix that it may be served under. */
+/** Path of this file on a server, after any path prefix. */
 const THIS_FILE = "/syncline/options.js";
 
 /**
- * @param {string | undefined} here the URL of this module; a bundle that is no module has none
+ * @param {string | undefined} here URL of this module; undefined in a bundle that is not a module
  * @returns {string}
  */
 function defaultUrl(here) {

@@ -1,18 +1,18 @@
-/** What the native protocol fixes (docs/protocol.md), on every transport. */
+/** Constants of the native protocol (docs/protocol.md), for every transport. */
 
 /** @typedef {Record<string, any>} JsonObject a parsed JSON object */
 
 export const SUBPROTOCOL = "syncline.v1";
 
-/** UTF-16 units in a message of the server, at most: the largest document four times. */
+/** Maximum size in UTF-16 units of a message from the server: four times the largest document. */
 export const MESSAGE_LIMIT = 4 * 2 ** 20;
 
-/** A client that waits for more replies than this is refused more requests. */
+/** Maximum number of requests that wait for replies; further ones are rejected. */
 export const OUTSTANDING_LIMIT = 10_000;
 
 /**
- * The codes of the server's error bodies (docs/guide.md, "Errors"). An error body with another code
- * counts as the server's only if it names its code in `more_info` too.
+ * Error codes of the server (docs/guide.md, "Errors"). An error body with any other code counts as
+ * the server's only if `more_info` names the code too.
  */
 export const DOCUMENTED_CODES = new Set([
   20001, 20003, 20004, 20101, 20102, 20103, 20104, 20105, 20106, 20107, 20157, 20400, 20403, 20404,
@@ -21,7 +21,7 @@ export const DOCUMENTED_CODES = new Set([
   54354, 54419, 54453, 54454,
 ]);
 
-/** Codes that the client gives or acts on itself. */
+/** Error codes that the client itself uses. */
 export const Code = Object.freeze({
   TOKEN_INVALID: 20101,
   TOKEN_EXPIRED: 20104,
@@ -34,16 +34,16 @@ export const Code = Object.freeze({
   INVALID_NAME: 54302,
 });
 
-/** The media types of patches, by their kinds. @type {Record<string, string>} */
+/** Media types of patches, by kind. @type {Record<string, string>} */
 export const PATCH_TYPES = {
   merge: "application/merge-patch+json",
   operations: "application/json-patch+json",
   increment: "application/vnd.syncline.increment+json",
 };
 
-/** A new operation id (docs/protocol.md, section 3). */
+/** Make an operation id (docs/protocol.md, section 3). */
 export function makeOp() {
-  // `crypto.randomUUID` is missing where a page was loaded over plain HTTP.
+  // `crypto.randomUUID` does not exist in a page that was loaded over plain HTTP.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,15 +1,15 @@
-/** Turns: one thing after the other. */
+/** Queue of asynchronous tasks. */
 
 import { tooManyRequests } from "./errors.js";
 import { OUTSTANDING_LIMIT } from "./protocol.js";
 import { ignore } from "./timing.js";
 
-/** Work that is done one after the other, in the order in which it came. */
+/** Runs asynchronous tasks one at a time, in the order of the calls. */
 export class Queue {
   #last = Promise.resolve();
   #length = 0;
 
-  /** True if nothing is under way or waits. */
+  /** True if no task is running or waiting. */
   get isIdle() {
     return this.#length === 0;
   }

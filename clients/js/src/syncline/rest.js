@@ -1,4 +1,4 @@
-/** The transport for where WebSockets are blocked: REST and server-sent events. */
+/** Transport over REST and server-sent events, for networks that block WebSockets. */
 
 import { INTERRUPTED, SynclineError, clientClosed, connectionLost, statusOf } from "./errors.js";
 import { Followers } from "./followers.js";
@@ -12,17 +12,17 @@ import { claimsOf, renewalOf } from "./token.js";
 /** @import { Options } from "./options.js" */
 /** @import { EventHandler, Exit, Receive, Request, Transport } from "./transport.js" */
 
-/** Silence after which a stream has missed a heartbeat of the server. */
+/** Silence on a stream that is longer than the server's heartbeat interval. */
 const STREAM_DOUBTFUL_AFTER = 20_000;
 
-/** To find, or else create, a document that others create and remove at the same time. */
+/** Attempts to fetch or create a document that other clients create and remove meanwhile. */
 const OPEN_ATTEMPTS = 5;
 
 /**
- * Plain HTTP requests, and one event stream a document, in the place of a WebSocket.
+ * Plain HTTP requests and one event stream per document, instead of a WebSocket.
  *
- * It ends, as a connection does, with the first request or stream that the network fails, or when
- * the token has run out: the client then connects again, and sends again what was not answered.
+ * Like a connection it ends: when the network fails for a request or a stream, or when the token
+ * has expired. The client then dials again and sends again the requests that have no reply.
  *
  * @implements {Transport}
  */
@@ -42,7 +42,7 @@ export class RestTransport {
   #identity = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #renewal;
-  /** @type {Map<string, Queue>} requests that name one document go in turn, as on a socket */
+  /** @type {Map<string, Queue>} requests for one document run in order, as on a WebSocket */
   #turns = new Map();
 
   /**
@@ -71,14 +71,14 @@ export class RestTransport {
   }
 
   /**
-   * Make sure that the server answers and takes the token, within `openTimeout`.
+   * Check that the server answers and accepts the token, within `openTimeout`.
    *
    * @param {string} url
    * @param {string} token
    * @param {Options} options
    * @param {EventHandler} onEvent
    * @param {AbortSignal} signal
-   * @returns {Promise<RestTransport>} rejected with why it cannot be used
+   * @returns {Promise<RestTransport>} rejected if the server cannot be used
    */
   static async open(url, token, options, onEvent, signal) {
     const late = () => connectionLost(`no answer from ${url} in time`);
@@ -105,21 +105,23 @@ export class RestTransport {
     if (address !== undefined) this.#turns.set(address, turn);
     try {
       return await turn.run(async () => {
+        // Both may have happened while this request waited for its turn.
         signal.throwIfAborted();
         if (!this.isOpen) throw INTERRUPTED;
         return await this.#carryOut(request, receive, signal);
       });
     } catch (error) {
-      // What `receive` cannot make sense of is not the server's: a portal's JSON, for example.
+      // `receive` could not parse the reply: it is not the server's, but a portal's JSON, say.
       const isMeant = error instanceof SynclineError || signal.aborted;
       throw isMeant ? error : this.#http.lost(error);
     } finally {
+      // If not idle, later requests for this document are in the same queue.
       if (turn.isIdle) this.#turns.delete(address);
     }
   }
 
   /**
-   * Streams that are open keep the old token, and end with it.
+   * Replace the token. Streams that are open keep the old token and end when it expires.
    *
    * @param {string} token
    * @param {AbortSignal} signal
@@ -127,10 +129,11 @@ export class RestTransport {
   async authenticate(token, signal) {
     const trial = await RestTransport.open(this.#url, token, this.#options, ignore, signal);
     trial.close();
+    // This transport may have ended during the await.
     if (this.isOpen) this.#use(token);
   }
 
-  /** @param {boolean} isNewNetwork true if connections from before may be dead */
+  /** @param {boolean} isNewNetwork true if existing TCP connections may be dead */
   probe(isNewNetwork) {
     void this.#http.probe();
     this.#followers.reopen(isNewNetwork ? 0 : STREAM_DOUBTFUL_AFTER);
@@ -147,7 +150,7 @@ export class RestTransport {
     this.#http.use(token, serviceSid);
     clearTimeout(this.#renewal);
     if (expires === Infinity) return;
-    // Without a socket no notice comes: make it.
+    // Without a WebSocket the server sends no notice: make it here.
     const { after, left } = renewalOf(issued, expires);
     const notice = { event: "token_about_to_expire", expires_in: left / 1_000 };
     this.#renewal = setTimeout(() => this.#onEvent(notice), after);
@@ -158,7 +161,7 @@ export class RestTransport {
     try {
       await this.#http.check(signal);
     } catch (error) {
-      // Another refusal than the token's: it answers, and that is enough.
+      // Any refusal but 401 shows that the server answers and accepts the token.
       if (error === INTERRUPTED || !(error instanceof SynclineError) || !error.status) throw error;
     }
   }
@@ -216,7 +219,7 @@ export class RestTransport {
         const created = await this.#http.call("POST", "", init, signal);
         return await this.#followers.follow(created.sid, true, receive, signal);
       } catch (error) {
-        // Otherwise another client has created it meanwhile.
+        // Name taken: another client has created the document since our 404. Try to follow it.
         const isLast = mode === "create_new" || attempt === OPEN_ATTEMPTS;
         const isTaken = error instanceof SynclineError && error.code === Code.NAME_TAKEN;
         if (!isTaken || isLast) throw error;
@@ -236,7 +239,7 @@ export class RestTransport {
   }
 
   /**
-   * Call, and put the resource of the reply in the form of a native reply.
+   * Call, and convert the resource in the reply to the form of a native reply.
    *
    * @param {string} method
    * @param {Request} request
@@ -252,7 +255,7 @@ export class RestTransport {
 }
 
 /**
- * A SID is never created.
+ * The address and mode of an `open`. A SID is never created, in any mode.
  *
  * @param {Request} request
  * @returns {{ document: string | undefined, mode: string }}
@@ -262,7 +265,7 @@ function openingOf({ document, mode = "open_or_create" }) {
 }
 
 /**
- * The parameters of a create or an update, as the REST API names them.
+ * Form parameters for a create or an update.
  *
  * @param {Request} request
  */

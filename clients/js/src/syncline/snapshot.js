@@ -1,12 +1,12 @@
-/** A document at one revision. */
+/** Snapshot of a document at one revision. */
 
 /** @import { JsonObject } from "./protocol.js" */
 
-/** One state of a document (docs/protocol.md, section 2). It does not change. */
+/** One state of a document (docs/protocol.md, section 2); immutable. */
 export class Snapshot {
   /** @type {string | null} */
   #json;
-  /** @type {JsonObject | null} parsed, until somebody needs it; never handed out */
+  /** @type {JsonObject | null} the parsed data until `json` is read; never returned to a caller */
   #parsed;
 
   /**
@@ -16,12 +16,12 @@ export class Snapshot {
    *   json: string | null, parsed: JsonObject | null,
    *   dateCreated: string, dateUpdated: string, dateExpires: string | null,
    *   createdBy: string, updatedBy: string | null,
-   * }} state with the data as `json` or as `parsed`
+   * }} state the data is in `json` or in `parsed`
    */
   constructor(state) {
     /** `ET` and 32 hexadecimal digits. */
     this.sid = state.sid;
-    /** null if the document has none. */
+    /** Unique name; null if the document has none. */
     this.uniqueName = state.uniqueName;
     /** Opaque; changes with each write. */
     this.revision = state.revision;
@@ -29,17 +29,17 @@ export class Snapshot {
     this.dateCreated = state.dateCreated;
     /** When this revision was written; ISO 8601, UTC. */
     this.dateUpdated = state.dateUpdated;
-    /** When the document will expire; ISO 8601, UTC; null if never. */
+    /** When the document expires; ISO 8601, UTC; null if never. */
     this.dateExpires = state.dateExpires;
-    /** An identity, or `system`. */
+    /** Identity of the creator, or `system`. */
     this.createdBy = state.createdBy;
-    /** The identity that wrote this revision, or `system`; null if it is not known. */
+    /** Identity that wrote this revision, or `system`; null if not known. */
     this.updatedBy = state.updatedBy;
     this.#json = state.json;
     this.#parsed = state.parsed;
   }
 
-  /** The data, parsed anew at each access: the caller may change it. @returns {JsonObject} */
+  /** The data, parsed again at each access: the caller may change it. @returns {JsonObject} */
   get data() {
     return JSON.parse(this.json);
   }
@@ -51,18 +51,18 @@ export class Snapshot {
     return this.#json;
   }
 
-  /** The revision as a number: of two, the later one is greater. */
+  /** The revision as a number, which increases with every write. */
   get order() {
     return Number(this.revision);
   }
 
   /**
-   * The state that a message tells.
+   * Parse the state in a message.
    *
    * @internal
    * @param {JsonObject} body the `document` of a reply or an event, or a REST resource
-   * @param {Snapshot | null} [base] an earlier state, for the members that `body` leaves out
-   * @param {string | null} [json] the data, where the receiver knows it and `body` leaves it out
+   * @param {Snapshot | null} [base] an earlier state, for the members that `body` omits
+   * @param {string | null} [json] the data if the caller knows it; null: from `body` or `base`
    * @throws {TypeError} a member is missing and there is no `base` to take it from
    */
   static parse(body, base = null, json = null) {

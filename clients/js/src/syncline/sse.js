@@ -1,4 +1,4 @@
-/** A stream of server-sent events. */
+/** Reader of server-sent events. */
 
 import { SynclineError, connectionLost, halfOpen, messageOf, tokenExpired } from "./errors.js";
 import { Code, MESSAGE_LIMIT } from "./protocol.js";
@@ -6,10 +6,10 @@ import { ignore, within } from "./timing.js";
 
 /** @import { JsonObject } from "./protocol.js" */
 
-/** Silence after which a stream counts as broken: more than two heartbeats. */
+/** Silence after which a stream counts as broken: longer than two heartbeats. */
 const STREAM_SILENCE_LIMIT = 40_000;
 
-/** A `text/event-stream`, in pieces as they come, to events (the HTML standard's rules). */
+/** Incremental parser of a `text/event-stream`, by the rules of the HTML standard. */
 class EventStreamParser {
   #rest = "";
   #name = "";
@@ -23,7 +23,7 @@ class EventStreamParser {
   *push(chunk) {
     const text = this.#rest + chunk;
     let start = 0;
-    // A carriage return at the very end may be half of a line's end.
+    // A final carriage return may be the first half of CRLF: leave it for the next chunk.
     for (const end of text.matchAll(/\r\n|\n|\r(?!$)/g)) {
       yield* this.#line(text.slice(start, end.index));
       start = end.index + end[0].length;
@@ -51,10 +51,10 @@ class EventStreamParser {
 /**
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
- * @param {() => void} [onPart] called whenever something comes, be it a comment
- * @returns {AsyncGenerator<{ name: string, data: JsonObject }>} it ends where the network ends it;
- *   throws a `HalfOpen` for one that is silent, and another `SynclineError` for what the server says
- *   or cannot have said
+ * @param {() => void} [onPart] called whenever data comes, even a comment
+ * @returns {AsyncGenerator<{ name: string, data: JsonObject }>} ends when the network ends the
+ *   stream; throws `HalfOpen` if the stream is silent, and another `SynclineError` for the server's
+ *   `closing` event or an unreadable event
  */
 export async function* readEvents(body, signal, onPart = ignore) {
   const late = () => halfOpen("an event stream is silent");
@@ -99,7 +99,7 @@ function readNext(parsed) {
 /**
  * @param {string} name
  * @param {JsonObject} data
- * @throws {SynclineError} it is the stream's announcement of its end
+ * @throws {SynclineError} the event is `closing`: the server ends the stream
  */
 function checkClosing(name, data) {
   if (name !== "closing") return data;

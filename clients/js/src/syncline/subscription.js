@@ -1,4 +1,4 @@
-/** One open document: what it is, and what its handles know of it. */
+/** State of one open document, shared by its handles, and the order of its events. */
 
 import { Inapplicable, apply } from "./deltas.js";
 import { Removed, Updated } from "./events.js";
@@ -7,7 +7,7 @@ import { Snapshot, checkRevision } from "./snapshot.js";
 
 /** @import { JsonObject } from "./protocol.js" */
 
-/** The end of a document; `body` is the event's, empty if the document was only found missing. */
+/** The end of a document; `body` is that of the event, empty if the document was not found. */
 export class Removal {
   /** @param {JsonObject} [body] */
   constructor(body = {}) {
@@ -16,53 +16,55 @@ export class Removal {
 }
 
 /**
- * Whoever is told of a subscription: one handle of the document.
+ * Callbacks of one handle of the document.
  *
  * @typedef {object} Listener
- * @property {(event: Updated | Removed) => void} tell
- * @property {(error: Error | null) => void} end no event follows
+ * @property {(event: Updated | Removed) => void} tell called with each event
+ * @property {(error: Error | null) => void} end called when no event follows
  */
 
 /**
- * What the client knows of one open document, shared by its handles, and what it has told of it.
+ * State of one document: what the client knows, and what it has announced to the handles.
  *
- * The two differ: a reply tells at once what the document is (`current`), but events are told in
- * the order of their revisions, each own write once as `isLocal`. Hence three rules:
+ * The two differ. A reply changes `current` at once. Events are announced in revision order, and
+ * each own write exactly once, with `isLocal`. Three rules follow (promise 4):
  *
- * - An own write is announced when its event comes; or, if the event was lost in a break or joined
- *   with a later one, just before the next later state.
- * - Where events can overtake replies (the fallback, and the state after a break), one waits until
- *   the writes that were under way when it came are settled: it may be theirs.
- * - What is not newer than the last announcement is not told again.
+ * - An own write is announced when its event comes. If that event was lost in a break, or merged
+ *   into a later one, the write is announced just before the next later state.
+ * - Where events can overtake replies (on REST, and for the state after a break), an event waits
+ *   until the writes that were in flight when it came have finished: it may be the event of one of
+ *   them. A *ticket* numbers each write; an event waits for all tickets up to its own.
+ * - A state that is not newer than the last announced one is not announced.
  */
 export class Subscription {
   /** @type {Set<Listener>} */
   handles = new Set();
-  /** The calls of `mutate`, one at a time. */
+  /** Runs the `mutate` calls one at a time. */
   mutations = new MutationQueue();
 
   #bound;
   /** @type {Snapshot} */
   #announced;
-  /** @type {Snapshot} the last by the server itself, not by a write's reply: deltas begin there */
+  /** @type {Snapshot} the last state not from the reply to a write: deltas begin there */
   #told;
-  /** The newest revision whose event could not be understood. */
+  /** Newest revision whose delta could not be applied. */
   #missed = 0;
-  /** @type {Map<number, Snapshot | null>} own writes to announce, by revision; null: no data */
+  /** @type {Map<number, Snapshot | null>} unannounced own writes, by revision; null: no data */
   #own = new Map();
   #isRemovedHere = false;
   #isRemovalTold = false;
   #lastTicket = 0;
-  /** @type {Set<number>} */
+  /** @type {Set<number>} tickets of the writes in flight */
   #underWay = new Set();
-  /** The last write that may have been sent on an earlier connection. */
+  /** Ticket of the last write that may have been sent on an earlier connection. */
   #lastCarriedOver = 0;
-  /** @type {{ ticket: number, news: Snapshot | Removal }[]} */
+  /** @type {{ ticket: number, news: Snapshot | Removal }[]} events to announce, oldest first */
   #waiting = [];
 
   /**
-   * @param {Snapshot} snapshot the state that the reply to `open` told
-   * @param {number} bound events that may wait for writes; beyond, the oldest state gives way
+   * @param {Snapshot} snapshot the state in the reply to `open`
+   * @param {number} bound maximum number of events that wait for writes; beyond it the oldest is
+   *   dropped
    */
   constructor(snapshot, bound) {
     this.current = snapshot;
@@ -75,18 +77,18 @@ export class Subscription {
     return this.current.sid;
   }
 
-  /** True once the document is known to be gone; after an own removal, before that is told. */
+  /** True once the client knows that the document was removed; may be true before the event. */
   get removed() {
     return this.#isRemovedHere || this.#isRemovalTold;
   }
 
-  /** True while there is a newer state that only a reply to `open` can tell. */
+  /** True while a newer state exists that the client can only get by `open`. */
   get isLost() {
     return this.#missed > this.#told.order;
   }
 
   /**
-   * Take a state that a reply told, if it is newer.
+   * Make the state in a reply the current one if it is newer.
    *
    * @param {Snapshot} snapshot
    */
@@ -95,7 +97,7 @@ export class Subscription {
   }
 
   /**
-   * Surrounds each own write, from before it is sent until its reply is taken.
+   * Wrap an own write, from before it is sent until its reply is processed.
    *
    * @template T
    * @param {() => Promise<T>} write
@@ -113,9 +115,9 @@ export class Subscription {
   }
 
   /**
-   * An own write was applied.
+   * Record that an own write was applied.
    *
-   * @param {number} order of its revision
+   * @param {number} order its revision as a number
    * @param {Snapshot | null} snapshot null if its data is not known
    */
   wrote(order, snapshot) {
@@ -124,17 +126,17 @@ export class Subscription {
   }
 
   /**
-   * There is another connection. Writes that are under way may have been sent on the one before,
-   * and be applied at any moment: on this one their events can come before their replies.
+   * Prepare for a new connection. A write in flight may have been sent on the one before, where the
+   * server may still apply it. Its event can therefore come on the new connection before its reply.
    */
   reconnected() {
     this.#lastCarriedOver = this.#lastTicket;
   }
 
   /**
-   * Take an older state than the one held, which the server says is the newest: its data set was
-   * restored from a backup, or lost writes in a failover. Without this the client would stay at a
-   * revision that no longer exists.
+   * Go back to an older state, which is now the newest on the server: its data set was restored
+   * from a backup, or lost writes in a failover. Otherwise the client would stay at a revision that
+   * no longer exists.
    *
    * @param {Snapshot} snapshot
    */
@@ -144,19 +146,21 @@ export class Subscription {
     this.#announced = snapshot;
     this.#told = snapshot;
     this.#missed = 0;
+    // Own writes and waiting events belong to the data set that was lost: drop them.
     this.#own.clear();
     this.#waiting.length = 0;
     this.#emit(new Updated(snapshot, previous, false));
   }
 
-  /** An own removal was carried out. */
+  /** Record that this client removed the document. */
   wroteRemoval() {
     this.#isRemovedHere = true;
   }
 
   /**
-   * Take the `document` of an `updated` event, which may tell only what has changed. If it tells
-   * nothing because another state is held than it begins from, the subscription is lost.
+   * Process the `document` of an `updated` event, which may carry a delta instead of data. If the
+   * delta does not apply to the state that the client has, `isLost` becomes true and the caller
+   * fetches the whole document.
    *
    * @param {JsonObject} body
    * @param {boolean} mayBeEarly as in `receive`
@@ -172,23 +176,25 @@ export class Subscription {
   }
 
   /**
-   * Take news of the server.
+   * Process a state or removal from the server.
    *
    * @param {Snapshot | Removal} news
-   * @param {boolean} mayBeEarly true if it can have overtaken the reply to a write
+   * @param {boolean} mayBeEarly true if it may come before the reply to its write
    */
   receive(news, mayBeEarly) {
     if (news instanceof Snapshot) {
       this.adopt(news);
       if (news.order > this.#told.order) this.#told = news;
     }
+    // If events can overtake replies, wait for every write that has a ticket by now. Otherwise only
+    // for writes that may have been sent on an earlier connection.
     this.#waiting.push({ ticket: mayBeEarly ? this.#lastTicket : this.#lastCarriedOver, news });
     if (this.#waiting.length > this.#bound) this.#waiting.shift();
     this.#release();
   }
 
   /**
-   * No news will come; tell the handles why.
+   * End all handles: no event follows, because of `error` if it is not null.
    *
    * @param {Error | null} error
    */
@@ -197,7 +203,7 @@ export class Subscription {
   }
 
   /**
-   * The data that an event without it means (docs/protocol.md, section 5).
+   * Compute the data of an event that does not carry it (docs/protocol.md, section 5).
    *
    * @param {JsonObject} body
    * @returns {JsonObject}
@@ -206,6 +212,7 @@ export class Subscription {
   #dataOf(body) {
     const revision = checkRevision(body.revision);
     const isCurrent = this.current.revision === revision;
+    // The event of an own write may have neither data nor delta, because the client has the data.
     const known = isCurrent ? this.current : this.#own.get(Number(revision));
     if (known) return known.data;
     if (body.previous_revision !== this.#told.revision) {
@@ -216,6 +223,7 @@ export class Subscription {
     return data;
   }
 
+  /** Announce waiting events, in order, up to the first that still waits for a write. */
   #release() {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const { ticket, news } = next;
@@ -233,12 +241,17 @@ export class Subscription {
     this.#tell(snapshot, isLocal);
   }
 
-  /** @param {number} order */
+  /**
+   * Announce own writes whose events were lost or merged into that of a later revision.
+   *
+   * @param {number} order
+   */
   #announceOwnBefore(order) {
     const earlier = [...this.#own.keys()].filter((own) => own < order).sort((a, b) => a - b);
     for (const own of earlier) {
       const snapshot = this.#own.get(own);
       this.#own.delete(own);
+      // Without data there is nothing to announce; the later state includes the write.
       if (snapshot) this.#tell(snapshot, true);
     }
   }
@@ -248,6 +261,7 @@ export class Subscription {
    * @param {boolean} isLocal
    */
   #tell(snapshot, isLocal) {
+    // Announced already: after a reconnect, for example, `open` may return a known state.
     if (snapshot.order <= this.#announced.order) return;
     const event = new Updated(snapshot, this.#announced, isLocal);
     this.#announced = snapshot;
@@ -256,6 +270,7 @@ export class Subscription {
 
   /** @param {Removal} removal */
   #announceRemoval(removal) {
+    // A removal may come twice: by its event, and as the 404 to an `open` in flight.
     if (this.#isRemovalTold) return;
     this.#announceOwnBefore(Infinity);
     this.#isRemovalTold = true;

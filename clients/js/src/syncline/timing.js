@@ -1,9 +1,9 @@
-/** Promises that are settled from outside, end early or take their time. */
+/** Promise helpers: deferreds, timeouts, abort signals and pauses. */
 
 export function ignore() {}
 
 /**
- * A promise with its two ends in reach.
+ * A promise with its `resolve` and `reject` functions.
  *
  * @template T
  */
@@ -22,7 +22,7 @@ export class Deferred {
 }
 
 /**
- * The outcome of `promise`, or the reason of `signal` if that is aborted first.
+ * Settle like `promise`, or reject with the reason of `signal` if `signal` is aborted first.
  *
  * @template T
  * @param {Promise<T>} promise
@@ -38,19 +38,19 @@ export function orAborted(promise, signal) {
   });
 }
 
-/** A timer that fires later than this was asleep, with its process or with the machine. */
+/** If a timer fires later than this, the process or the machine was asleep. */
 export const ASLEEP_AFTER = 1_000;
 
-/** What is waited for gets this much more, or its whole time if that is less, after a sleep. */
+/** Extra time that `within` allows after a sleep, or its whole time if that is less. */
 const AFTER_SLEEP = 10_000;
 
 /**
- * Carry out `work`, which is given a signal, within a time and until `outer` is aborted. The time
- * that the machine sleeps does not count.
+ * Run `work` with a signal that is aborted when `time` is over or `outer` is aborted. Time during
+ * which the machine sleeps does not count.
  *
  * @template T
  * @param {number} time
- * @param {() => Error} late makes the error for when the time is over
+ * @param {() => Error} late makes the error when the time is over
  * @param {AbortSignal | null} outer
  * @param {(signal: AbortSignal) => Promise<T>} work
  * @returns {Promise<T>}
@@ -60,7 +60,7 @@ export async function within(time, late, outer, work) {
   const due = Date.now() + time;
   let timer = setTimeout(() => {
     if (Date.now() - due > ASLEEP_AFTER) {
-      // The reply may be here already, but timers come first: give it a chance to be read.
+      // After a sleep timers fire first. The reply may have arrived: allow time to read it.
       timer = setTimeout(() => controller.abort(late()), Math.min(time, AFTER_SLEEP));
     } else {
       controller.abort(late());
@@ -79,7 +79,7 @@ export async function within(time, late, outer, work) {
 
 /**
  * @param {number} time
- * @param {AbortSignal} [signal] ends it early, with its reason
+ * @param {AbortSignal} [signal] rejects the promise with its reason when aborted
  * @returns {Promise<void>}
  */
 export function sleep(time, signal) {

@@ -1,29 +1,29 @@
-/** The access token. */
+/** Access tokens: the application's token or token function, and the claims of a JWT. */
 
 import { TokenDenied, connectionLost, messageOf } from "./errors.js";
 
-/** How long before its end a token is renewed: this long, or this part of its life if less. */
+/** Time before its expiry at which a token is renewed, or this part of its lifetime if less. */
 const RENEW_BEFORE = 180_000;
 const RENEW_PART = 0.1;
 
-/** Where the clock is wrong, every token may seem to end at once. */
+/** Minimum time until a renewal: if the clock is wrong, every token may seem to be expired. */
 const RENEW_AT_LEAST_AFTER = 10_000;
 
-/** A longer timer would go off at once. */
+/** Maximum delay of `setTimeout`; a longer timer would fire at once. */
 const TIMER_LIMIT = 2 ** 31 - 1;
 
 /**
- * A JWT, or a function that gets one. What the function returns must be a JWT, so look at
- * `response.ok` before the body. When it fails, returns anything else, or takes longer than
- * `tokenTimeout`, it is called again after a pause; it throws `TokenDenied` to end that.
+ * A JWT, or a function that returns one; check `response.ok` before you return a body. If the
+ * function throws, returns anything else, or takes longer than `tokenTimeout`, the client calls it
+ * again after a pause. If it throws `TokenDenied`, the client stops.
  *
  * @typedef {string | (() => string | Promise<string>)} Token
  */
 
-/** Three base64url parts; whether they hold anything is for the server to say. */
+/** Three base64url parts; only the server checks their content. */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** The application's token, asked for at each use. */
+/** The application's token; a token function is called at each use. */
 export class TokenSource {
   #token;
 
@@ -35,18 +35,18 @@ export class TokenSource {
     this.#token = token;
   }
 
-  /** True if asking again may give another token. */
+  /** True if `get` may return another token next time. */
   get isRenewable() {
     return typeof this.#token === "function";
   }
 
   /**
-   * @returns {Promise<string>} rejected with `TokenDenied` if the application says that there will be
-   *   no token, and with an error that is worth another attempt for all else
+   * @returns {Promise<string>} rejected with `TokenDenied` if the token function threw it, and with
+   *   an error that has `retry` in all other cases
    */
   async get() {
     if (typeof this.#token === "string") return this.#token.trim();
-    await undefined; // The constructor of the client returns first: the function may use the client.
+    await undefined; // The client's constructor returns first: the function may use the client.
     try {
       const given = await this.#token();
       const token = typeof given === "string" ? given.trim() : "";
@@ -60,7 +60,7 @@ export class TokenSource {
 }
 
 /**
- * What came in the place of a token, without its content, which may be a secret.
+ * Describe a value that is not a token, without its content, which may be a secret.
  *
  * @param {any} given
  */
@@ -78,11 +78,12 @@ function kindOf(given) {
 }
 
 /**
- * What the client reads from its own token; only the server checks it.
+ * Read claims from the client's own token, unverified: only the server verifies it.
  *
  * @param {string} token
  * @returns {{ identity: string | null, serviceSid: string, issued: number, expires: number }}
- *   `default` names the first service; times since 1970, 0 and Infinity if the token does not say
+ *   `serviceSid` is `default` if the token names no service; times since 1970, 0 and Infinity if
+ *   the token has none
  */
 export function claimsOf(token) {
   try {
@@ -101,11 +102,11 @@ export function claimsOf(token) {
 }
 
 /**
- * When a token is to be renewed.
+ * Compute when to renew a token.
  *
  * @param {number} issued since 1970
  * @param {number} expires since 1970
- * @returns {{ after: number, left: number }} the time from now on; what the token has left then
+ * @returns {{ after: number, left: number }} time until the renewal; remaining lifetime then
  */
 export function renewalOf(issued, expires) {
   const left = Math.min(RENEW_BEFORE, (expires - issued) * RENEW_PART);

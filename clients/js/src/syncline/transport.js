@@ -1,49 +1,48 @@
-/** What a connection to the server can do, whichever way it is made; types only. */
+/** Interface of a transport, over a WebSocket or REST; types only. */
 
 /** @import { SynclineError } from "./errors.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
 /**
- * What a connection to the server can do, whichever way it is made. Requests and events are the
- * native protocol's (docs/protocol.md, sections 3 and 5) on every transport.
+ * One connection to the server; it does not reconnect. On every transport, requests and events have
+ * the form of the native protocol (docs/protocol.md, sections 3 and 5).
  *
  * @typedef {object} Transport
  * @property {"websocket" | "rest"} name
- * @property {boolean} ordered true if the reply to a write comes before the event that it causes
- * @property {number | null} dataLimit bytes in a document; null if the server has not told
+ * @property {boolean} ordered true if the reply to a write comes before the event of that write
+ * @property {number | null} dataLimit maximum size of a document in bytes; null if not known
  * @property {boolean} isOpen
- * @property {Promise<SynclineError>} ended resolved when the connection has ended; to why
+ * @property {Promise<SynclineError>} ended resolved with the reason when the connection has ended
  * @property {<T>(request: Request, receive: Receive<T>, exit: Exit) => Promise<T>} request
- *   rejected with `INTERRUPTED` if the connection ends first
- * @property {(isNewNetwork: boolean) => void} probe make sure, within `probeTimeout`, that the
- *   connection is alive; true if connections from before may be dead
- * @property {(token: string, signal: AbortSignal) => Promise<void>} authenticate go on with another
- *   token
- * @property {() => void} close pending requests are interrupted
+ *   rejected with `INTERRUPTED` if the connection ends before the reply
+ * @property {(isNewNetwork: boolean) => void} probe check within `probeTimeout` that the connection
+ *   is alive; `isNewNetwork`: existing TCP connections may be dead
+ * @property {(token: string, signal: AbortSignal) => Promise<void>} authenticate replace the token
+ * @property {() => void} close end the connection; pending requests are rejected with `INTERRUPTED`
  */
 
 /** @typedef {JsonObject & { do: string }} Request a verb and its members, without the id */
 
 /**
- * Takes the `ok` of a reply. Called before any later event is handed on, so that what it registers
- * is there when the event comes; its result is the result of the request.
+ * Called with the `ok` of a reply, before any later event is delivered. What it registers is
+ * therefore in place when the event comes. Its result is the result of the request.
  *
  * @template T
  * @typedef {(ok: JsonObject) => T} Receive
  */
 
 /**
- * How a request is given up.
+ * How a request is cancelled.
  *
  * @typedef {object} Exit
  * @property {AbortSignal} signal
- * @property {(ok: JsonObject) => void} [undo] takes the reply, if it comes after that
+ * @property {(ok: JsonObject) => void} [undo] called with the reply if it comes after the abort
  */
 
-/** @typedef {(message: JsonObject) => void} EventHandler takes an event or a notice */
+/** @typedef {(message: JsonObject) => void} EventHandler called with an event or a notice */
 
 /**
- * Takes an event or a notice, and whether it may have overtaken the reply to a write.
+ * Called with an event or a notice, and whether it may come before the reply to its write.
  *
  * @typedef {(message: JsonObject, mayBeEarly: boolean) => void} ObserverOfEvents
  */

@@ -1,16 +1,16 @@
-/** Signs that the network, the page or the machine is back. */
+/** Detects that the network, the page or the machine has come back. */
 
 import { ASLEEP_AFTER } from "./timing.js";
 
-/** Between two looks at the clock. */
+/** Time between two checks of the clock. */
 const TICK = 2_000;
 
 /**
- * Call `onWakeup` when the network is back, the page is shown again, or a timer fires so late that
- * the machine must have slept. Node and workers lack some of these events, and need none.
+ * Call `onWakeup` when the network is back, when the page is shown again, or when a timer fires so
+ * late that the machine must have slept. Node and workers lack some of these events.
  *
- * @param {AbortSignal} signal ends it
- * @param {(isNewNetwork: boolean) => void} onWakeup true if connections may have died meanwhile
+ * @param {AbortSignal} signal stops the detection when aborted
+ * @param {(isNewNetwork: boolean) => void} onWakeup `isNewNetwork`: connections may be dead
  */
 export function watchWakeups(signal, onWakeup) {
   const { document } = globalThis;
@@ -23,7 +23,7 @@ export function watchWakeups(signal, onWakeup) {
     if (Date.now() - due > ASLEEP_AFTER) onWakeup(true);
     due = Date.now() + TICK;
   }, TICK);
-  // A client alone must not keep a Node process alive.
+  // This timer must not keep a Node process alive.
   /** @type {any} */ (timer).unref?.();
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }

@@ -1,4 +1,4 @@
-/** The transport that is wanted: the native protocol over a WebSocket. */
+/** Transport that speaks the native protocol over a WebSocket. */
 
 import { Close, FIRST_PRIVATE_CLOSE_CODE, whyClosed } from "./close.js";
 import {
@@ -21,13 +21,13 @@ import { Deferred, ignore, sleep, within } from "./timing.js";
 /** @import { EventHandler, Exit, Receive, Request, Transport } from "./transport.js" */
 
 /**
- * Bytes in a message to the server, at most, by the document's limit, where the server has not said:
- * it takes no less.
+ * Maximum size of a message to the server, as a multiple of `dataLimit`, if the server has sent no
+ * `message_limit`: no server accepts less.
  */
 const FRAME_FACTOR = 8;
 
 /**
- * The native protocol over one WebSocket.
+ * A `Transport` over one WebSocket.
  *
  * @implements {Transport}
  */
@@ -48,9 +48,9 @@ export class WebSocketTransport {
   #opened = new Deferred();
   /** @type {Deferred<SynclineError>} */
   #end = new Deferred();
-  /** Aborted with the transport's end. */
+  /** Aborted when the transport ends. */
   #life = new AbortController();
-  /** True once authenticated; before, nothing else may be asked. */
+  /** True once authenticated; before that, no other request is allowed. */
   #isJoined = false;
   #lastId = 0;
   #messagesHeard = 0;
@@ -59,12 +59,12 @@ export class WebSocketTransport {
    * @type {Map<number, {
    *   since: number, receive: Receive<any>,
    *   resolve: (result: any) => void, reject: (error: unknown) => void,
-   * }>} in the order in which they were sent
+   * }>} requests without a reply, oldest first
    */
   #pending = new Map();
-  /** @type {Map<number, (ok: JsonObject) => void>} what undoes requests that were given up */
+  /** @type {Map<number, (ok: JsonObject) => void>} `undo` of each aborted request, by id */
   #givenUp = new Map();
-  /** @type {ReturnType<typeof setTimeout> | undefined} when a reply is overdue */
+  /** @type {ReturnType<typeof setTimeout> | undefined} fires when a reply may be overdue */
   #overdue;
 
   /**
@@ -79,7 +79,7 @@ export class WebSocketTransport {
     socket.addEventListener("open", () => this.#onOpen());
     socket.addEventListener("message", (event) => this.#onMessage(event.data));
     socket.addEventListener("close", (event) => this.#onClose(event.code, event.reason));
-    // It says nothing, and "close" follows; but some implementations throw what nobody listens to.
+    // "close" follows, with the reason. Without a listener some implementations throw the error.
     socket.addEventListener("error", ignore);
   }
 
@@ -96,7 +96,7 @@ export class WebSocketTransport {
    * @param {EventHandler} onEvent
    * @param {AbortSignal} signal
    * @returns {Promise<WebSocketTransport>} rejected with `WebSocketBlocked` if no Syncline server
-   *   answers: a page is not told whether the host refused, or is not there
+   *   answers: a browser does not show whether the host refused or does not exist
    */
   static async open(url, token, options, onEvent, signal) {
     const late = () => new WebSocketBlocked(`no WebSocket at ${url} in time`, { retry: true });
@@ -125,9 +125,9 @@ export class WebSocketTransport {
     if (!this.isOpen) throw INTERRUPTED;
     this.#lastId += 1;
     const id = this.#lastId;
-    // The id comes first, so that the server can answer what it cannot parse.
+    // The id comes first, so that the server can reply even to a message it cannot parse.
     const message = encodeMessage({ id, ...request });
-    // A message that is larger than a frame may be would end the connection.
+    // The server would close the connection if a message exceeds its limit: reject it here.
     const limit = this.#messageLimit ?? (this.dataLimit ?? Infinity) * FRAME_FACTOR;
     checkSize(message, limit);
     return new Promise((resolve, reject) => {
@@ -138,7 +138,7 @@ export class WebSocketTransport {
     });
   }
 
-  /** Ask for a sign of life now. */
+  /** Ask the server for a sign of life now. */
   probe() {
     void this.#probe(this.#options.probeTimeout);
   }
@@ -168,7 +168,7 @@ export class WebSocketTransport {
       if (error !== INTERRUPTED) throw error;
       const reason = await this.ended;
       if ((reason.closeCode ?? 0) >= FIRST_PRIVATE_CLOSE_CODE || reason.status) throw reason;
-      // Some proxies let the handshake pass and then cut the connection.
+      // No close frame of the server: some proxies pass the handshake and then cut the connection.
       throw new WebSocketBlocked(reason.message, { retry: true });
     }
   }
@@ -205,7 +205,7 @@ export class WebSocketTransport {
       this.#take(JSON.parse(text));
     } catch (cause) {
       const message = `the server does not speak ${SUBPROTOCOL}: ${messageOf(cause)}`;
-      // Whatever garbled it, a proxy or a server that is being replaced, may be gone next time.
+      // A proxy, or a server that is being replaced, may have garbled the message: reconnect.
       this.#finish(connectionLost(message, { cause }), Close.VIOLATION);
     }
   }
@@ -217,6 +217,7 @@ export class WebSocketTransport {
       return;
     }
     const pending = this.#pending.get(message.id);
+    // The caller has aborted the request: only `undo` wants the reply.
     if (pending === undefined) {
       const undo = this.#givenUp.get(message.id);
       this.#givenUp.delete(message.id);
@@ -226,8 +227,11 @@ export class WebSocketTransport {
     this.#pending.delete(message.id);
     try {
       if ("error" in message) pending.reject(refusalOf(message.error));
+      // `receive` runs before the next message is processed: a write is registered before its event
+      // comes (promise 4).
       else pending.resolve(pending.receive(message.ok));
     } catch (error) {
+      // Not a reply of this protocol: the request is sent again on the next transport.
       pending.reject(INTERRUPTED);
       throw error;
     }
@@ -238,6 +242,7 @@ export class WebSocketTransport {
    * @param {((ok: JsonObject) => void) | undefined} undo
    */
   #giveUp(id, undo) {
+    // Not pending: the reply came before the abort.
     if (!this.#pending.delete(id) || !undo) return;
     this.#givenUp.set(id, undo);
     if (this.#givenUp.size > OUTSTANDING_LIMIT) {
@@ -255,7 +260,7 @@ export class WebSocketTransport {
 
   /**
    * @param {SynclineError} reason
-   * @param {number | null} closeCode to close the socket with; null if it is closed
+   * @param {number | null} closeCode code to close the socket with; null if it is closed already
    */
   #finish(reason, closeCode) {
     this.isOpen = false;
@@ -268,13 +273,14 @@ export class WebSocketTransport {
     this.#givenUp.clear();
     clearTimeout(this.#overdue);
     if (closeCode === null) return;
-    // Nothing answers the closing handshake there: `ws` would keep its process alive for it.
+    // A half-open connection never answers the close handshake, and `ws` would wait for it and keep
+    // the Node process alive.
     const { terminate } = /** @type {{ terminate?: () => void }} */ (this.#socket);
     if (terminate && reason instanceof HalfOpen) terminate.call(this.#socket);
     else this.#socket.close(closeCode);
   }
 
-  /** A page cannot see pings: ask for a sign of life after a silence. */
+  /** Probe after each silence of `pingInterval`: a browser does not show the server's pings. */
   async #watch() {
     const { pingInterval, pingTimeout } = this.#options;
     while (this.isOpen) {
@@ -284,7 +290,7 @@ export class WebSocketTransport {
     }
   }
 
-  /** Probe when a request waits for its reply, and nothing else came for a while either. */
+  /** Probe when a request has no reply and nothing else came for `probeAfter` either. */
   #watchRequests() {
     if (this.#overdue !== undefined) return;
     const { probeAfter } = this.#options;
@@ -300,8 +306,8 @@ export class WebSocketTransport {
   }
 
   /**
-   * Without a sign of life in time, give the connection up, and do not wait for it to close: a
-   * half-open one would take minutes.
+   * Ask for a sign of life. If none comes in time, drop the connection without waiting for its
+   * close handshake, which would take minutes on a half-open connection.
    *
    * @param {number} time
    */
@@ -314,7 +320,7 @@ export class WebSocketTransport {
         this.request({ do: "ping" }, ignore, { signal }),
       );
     } catch (error) {
-      // Whatever was heard is a sign of life; its own answer may come after a lot of events.
+      // Any message is a sign of life: the reply to the ping may be queued behind many events.
       const isSilent = error instanceof SynclineError && this.#messagesHeard === heard;
       if (isSilent && this.isOpen) this.#finish(error, Close.NORMAL);
     }
@@ -330,7 +336,7 @@ function dial(url, options) {
   try {
     return new options.WebSocket(url, [SUBPROTOCOL]);
   } catch (cause) {
-    // A page that was loaded over HTTPS may not make a plain one.
+    // A page that was loaded over HTTPS may not open a `ws:` URL.
     throw new WebSocketBlocked(`no WebSocket at ${url}: ${messageOf(cause)}`, { cause });
   }
 }

@@ -1,4 +1,4 @@
-"""Access tokens that an OpenID provider issues, checked with the keys that it publishes.
+"""Verification of access tokens of an OpenID provider, with the keys that it publishes.
 
 Dependencies point down: tokens -> key_cache -> provider -> keys.
 """

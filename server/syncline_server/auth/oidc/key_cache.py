@@ -1,4 +1,4 @@
-"""A provider's keys, kept fresh: asked for in the background, and once more for one not known."""
+"""Cache of a provider's keys: refreshed in the background, and for a token with an unknown key."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ __all__ = ["KeyCache", "FetchRate"]
 logger = logging.getLogger("syncline.identity")
 
 FIRST_PAUSE = 1.0
-"""Seconds: the ceiling of the pause after a first failure."""
+"""Maximum seconds of the pause after a first failure."""
 
 LAST_WAIT = 1.0
-"""Seconds that a fetch has to come to its end when the server stops."""
+"""Seconds that a stopping server waits for a running fetch."""
 
 JITTER = 0.25
-"""By which part an interval varies, so that servers that started together ask apart."""
+"""Fraction by which an interval varies, so that servers that started together spread out."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchRate:
-    """How long keys are good, and how often the provider is asked; all in seconds.
+    """How long fetched keys are valid, and how often the provider is asked; all in seconds.
 
     Attributes:
-        age: after which they are fetched anew.
-        grace: for which they are used beyond that, while no others can be had.
-        interval: between two looks for a key that is not known; also the longest pause after a
+        age: time after which the keys are fetched again.
+        grace: further time for which the keys are used while the provider is unreachable.
+        interval: minimum between two fetches for an unknown key; also the maximum pause after a
             failure.
     """
 
@@ -47,24 +47,25 @@ class FetchRate:
 
 
 class Source(Protocol):
-    """Where keys come from."""
+    """Provider of keys."""
 
     async def keys(self) -> Keys:
-        """The keys at the moment. Raises `Unusable`."""
+        """Fetch the current keys. Raises `Unusable`."""
 
     async def close(self) -> None:
-        """No more are wanted."""
+        """Close connections; no fetch follows."""
 
 
 class KeyCache:
-    """The newest keys that came.
+    """The last keys that were fetched.
 
-    A name that is not among them is not refused on the word of an old set: the provider is asked,
-    and where that may not be yet, the caller is told to come again.
+    An unknown key name is not refused because of an old key set: the provider may have new keys.
+    It is asked again, at most once each `interval`; in between such tokens get `UNAVAILABLE`, so
+    that the client retries.
     """
 
     def __init__(self, source: Source, pace: FetchRate, bounds: Counter[str]) -> None:
-        """`bounds` counts the limits that are hit, by their settings."""
+        """`bounds` counts hits of limits, by setting."""
         self._source = source
         self._pace = pace
         self._bounds = bounds
@@ -75,16 +76,16 @@ class KeyCache:
         self._keeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to fetch; nobody waits for it but those who bring tokens."""
-        self._fetched()  # at once, for those who come before the other task runs
+        """Begin to fetch the keys, without waiting for them."""
+        self._fetched()  # here, so that a token checked before `_keeping` runs finds a fetch
         self._keeping = asyncio.create_task(self._keep_fresh())
 
     async def stop(self) -> None:
-        """Fetch nothing any more; takes a second at most."""
+        """Stop all fetches; takes at most about `LAST_WAIT` seconds."""
         if self._keeping is not None:
             self._keeping.cancel()
         if self._fetching is not None:
-            # What is cut off just as it connects leaves its connection behind.
+            # A fetch that is cancelled while it connects would leak its connection.
             await asyncio.wait({self._fetching}, timeout=LAST_WAIT)
         for task in (self._keeping, self._fetching):
             if task is not None:
@@ -94,16 +95,16 @@ class KeyCache:
         await self._source.close()
 
     async def find(self, kid: str, algorithm: str) -> PublicKey | None:
-        """The key of that name for that algorithm; None if the provider says that it has none.
+        """The key of that name for that algorithm; None if a fresh key set does not contain it.
 
         Raises:
-            Refusal: `UNAVAILABLE`, where the provider has not been heard for too long, or cannot be
-                asked for a key that is not known.
+            Refusal: `UNAVAILABLE` if the last fetch is too long ago, or if the provider cannot be
+                asked for an unknown key now.
         """
         name = kid, algorithm
         if self._fetching is not None and (name not in self._keys or not self._is_usable()):
-            # As when the server has just started. It may bring what was asked for earlier than the
-            # provider had this key, so it is not the last word.
+            # A fetch is under way, as after the start: wait for it. It may have begun before the
+            # provider had this key, so an unknown name still leads to `_look_again` below.
             await asyncio.shield(self._fetching)
         if not self._is_usable():
             self._bounds["oidc_key_grace"] += 1
@@ -144,7 +145,11 @@ class KeyCache:
                 await asyncio.sleep(self._pace.age * random.uniform(1 - JITTER, 1))
 
     def _fetched(self) -> asyncio.Task[None]:
-        """The fetch that is under way, or a new one; it raises nothing."""
+        """The running fetch, or a new one. It does not raise.
+
+        Await it through `shield`: several callers share it, and one that is cancelled must not
+        cancel the fetch of the others.
+        """
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._renew())
         return self._fetching

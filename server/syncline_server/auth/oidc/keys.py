@@ -1,4 +1,4 @@
-"""The keys in a JSON Web Key Set (RFC 7517), those of them that may sign access tokens."""
+"""Parser of JSON Web Key Sets (RFC 7517): the keys that may sign access tokens."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ __all__ = ["ALGORITHMS", "KEYS_LIMIT", "KID_LENGTH", "Keys", "PublicKey", "read_
 logger = logging.getLogger("syncline.identity")
 
 KEYS_LIMIT = 64
-"""Keys in a set, at most; a larger set is not taken."""
+"""Maximum keys in a set; a larger set is refused."""
 
 KID_LENGTH = 256
-"""Characters in the name of a key, at most."""
+"""Maximum characters in the name of a key."""
 
 LEAST_MODULUS, GREATEST_MODULUS = 2048, 8192
-"""Bits of an RSA key: a shorter one is weak, a longer one takes too long to check with."""
+"""Allowed bits of an RSA key: a shorter key is weak, a longer one makes verification slow."""
 
 GREATEST_EXPONENT = 32
-"""Bits of an RSA key's public exponent, at most; for the same reason."""
+"""Maximum bits of an RSA key's public exponent; a longer one makes verification slow."""
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey
 
 Keys = Mapping[tuple[str, str], PublicKey]
-"""By their names (`kid`) and the algorithm that each is for."""
+"""Keys by name (`kid`) and algorithm."""
 
 _KINDS = {"RSA": "RS256", "EC": "ES256"}
-"""The algorithm by the type of the key: none can be used with another's."""
+"""The only algorithm allowed for each key type (`kty`)."""
 
 ALGORITHMS = tuple(_KINDS.values())
 
 
 def read_keys(document: Mapping[str, Any]) -> Keys:
-    """The usable keys of a set, of which there may be none.
+    """The usable keys of a set; there may be none.
 
-    A key is passed over if it has no name, is for something else (`use`, `key_ops`, `alg`), of a
-    type or curve that is not used here, weak, or malformed. Of two with one name the first counts.
+    A key is skipped if it has no name, is for another use (`use`, `key_ops`, `alg`), has another
+    type or curve, is weak, or is malformed. Of two keys with the same name the first counts.
 
     Raises:
-        ValueError: it is no key set, or too large.
+        ValueError: `document` is not a key set, or too large.
     """
     given = document.get("keys")
     if not isinstance(given, list) or len(given) > KEYS_LIMIT:
@@ -79,7 +79,7 @@ def _is_to_verify_with(jwk: Mapping[str, Any]) -> bool:
 
 
 def _public_key(jwk: Mapping[str, Any]) -> PublicKey:
-    # Only the public members are handed on, so that a private key cannot come back.
+    # Pass only the public members: from all members PyJWT could make a private key.
     if jwk["kty"] == "RSA":
         key = RSAAlgorithm.from_jwk({name: jwk[name] for name in ("kty", "n", "e") if name in jwk})
         assert isinstance(key, RSAPublicKey)

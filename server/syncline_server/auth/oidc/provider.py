@@ -1,4 +1,4 @@
-"""An OpenID provider, as far as it is asked: for its configuration, and for its keys."""
+"""HTTP client of an OpenID provider: fetches its configuration and its keys."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .keys import Keys, read_keys
 __all__ = ["BODY_LIMIT", "Provider", "Unusable"]
 
 BODY_LIMIT = 262_144
-"""Bytes in an answer, at most; one that is longer is not read to its end."""
+"""Maximum bytes in a reply; reading stops beyond."""
 
 CONFIGURATION = "/.well-known/openid-configuration"
 
 _HEADERS = {
     "Accept": "application/json",
-    # Nothing is unpacked, so that what is counted is what is kept.
+    # Without compression `BODY_LIMIT` bounds the memory too.
     "Accept-Encoding": "identity",
     "User-Agent": "syncline",
 }
@@ -34,17 +34,17 @@ class Unusable(Exception):
 
 
 class Provider:
-    """Asks over HTTPS, or HTTP on this machine; follows no redirect."""
+    """One provider. Uses HTTPS, or HTTP on this machine, and follows no redirect."""
 
     def __init__(
         self, issuer: str, jwks_url: str | None, timeout: float, bounds: Counter[str]
     ) -> None:
         """
         Args:
-            issuer: its URL, as in its tokens.
-            jwks_url: where its keys are; None to have its configuration say so.
-            timeout: seconds that it may take for an answer.
-            bounds: counts the limits that are hit, by their settings.
+            issuer: the provider's URL, as in its tokens.
+            jwks_url: URL of the keys; None to take it from the provider's configuration.
+            timeout: seconds for one reply.
+            bounds: counts hits of limits, by setting.
         """
         self._issuer = issuer
         self._jwks_url = jwks_url
@@ -54,12 +54,12 @@ class Provider:
             headers=_HEADERS,
             timeout=timeout,
             verify=httpx2.create_ssl_context(),
-            # A proxy that the environment names is for the world outside.
+            # A proxy named in the environment cannot reach this machine's loopback.
             trust_env=not _is_here(issuer),
         )
 
     async def keys(self) -> Keys:
-        """Those that it publishes at the moment. Raises `Unusable`."""
+        """Fetch the keys that the provider publishes now. Raises `Unusable`."""
         url = self._jwks_url or await self._discover()
         try:
             return read_keys(await self._get(url))
@@ -67,7 +67,7 @@ class Provider:
             raise Unusable(f"{url} holds no key set: {error}") from None
 
     async def close(self) -> None:
-        """Ask nothing any more."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def _discover(self) -> str:

@@ -1,4 +1,4 @@
-"""Access tokens of an OpenID provider: which are taken, and who is behind them."""
+"""Checks of an OpenID provider's access tokens, and the callers that they authenticate."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .provider import Provider
 __all__ = ["ProviderTokens"]
 
 _TYPES = (None, "JWT", "AT+JWT", "APPLICATION/AT+JWT")
-"""Values of `typ`, in capitals. Others name tokens that the same provider signs for other uses."""
+"""Accepted `typ`, in capitals. Others mark tokens that the provider signs for other uses."""
 
 _CHECKS: Any = {
-    # First come the claims, so that only a token which is right but for its signature makes the
-    # provider be asked for a key.
+    # `principal` checks the claims before the signature: a token with wrong claims then cannot make
+    # us ask the provider for a key.
     "verify_signature": False,
     "verify_exp": True,
     "verify_nbf": True,
@@ -45,7 +45,7 @@ _CHECKS: Any = {
 
 
 class ProviderTokens:
-    """Those of one issuer; an `auth.ForeignTokens`."""
+    """Tokens of one issuer; implements `ForeignTokens`."""
 
     def __init__(self, settings: Settings, keys: KeyCache) -> None:
         self._settings = settings
@@ -53,7 +53,7 @@ class ProviderTokens:
 
     @classmethod
     def of(cls, settings: Settings, bounds: Counter[str]) -> Self | None:
-        """Those of the issuer that the settings name; None if they name none."""
+        """The tokens of the issuer in the settings; None without an issuer."""
         if settings.oidc_issuer is None:
             return None
         provider = Provider(
@@ -65,17 +65,18 @@ class ProviderTokens:
         return cls(settings, KeyCache(provider, pace, bounds))
 
     def start(self) -> None:
-        """Begin to fetch the keys; the server does not wait for them."""
+        """Begin to fetch the keys, without waiting for them."""
         self._keys.start()
 
     async def stop(self) -> None:
-        """Ask the provider nothing any more."""
+        """Stop all requests to the provider."""
         await self._keys.stop()
 
     async def principal(
         self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
     ) -> Principal:
-        """As `ForeignTokens` has it; nothing of `header` names the key but `kid`."""
+        """As in `ForeignTokens`. Only `kid` selects the key: `jwk`, `jku` and `x5u` in `header`,
+        which an attacker could choose, are ignored."""
         algorithm, kid = _key_of(header)
         self._check_claims(token)
         key = await self._keys.find(kid, algorithm)

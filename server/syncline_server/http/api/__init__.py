@@ -1,1 +1,1 @@
-"""The resources of REST v1."""
+"""Routes of REST v1, one module for each resource."""

@@ -1,4 +1,4 @@
-"""REST v1 for API keys: make, read, revoke and list; for the account itself alone."""
+"""REST v1 for API keys: create, read, revoke and list. Only the account itself may."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SPELLINGS = {
 
 
 def routes(backend: Backend, api_keys: ApiKeys) -> list[Route]:
-    """The paths of API keys."""
+    """The routes of API keys."""
     endpoints = _Endpoints(backend, api_keys)
     return [
         Route(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
@@ -43,7 +43,7 @@ def routes(backend: Backend, api_keys: ApiKeys) -> list[Route]:
 
 
 class _Endpoints:
-    """Each checks who asks, then what; all raise `Refusal`."""
+    """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
     def __init__(self, backend: Backend, api_keys: ApiKeys) -> None:
         self._backend = backend
@@ -78,7 +78,11 @@ class _Endpoints:
         return Response(status_code=204)
 
     async def _check(self, request: Request) -> str:
-        """Before anything is done: who asks, and what the resources in the reply will be called."""
+        """Authenticate, check the query, and return the base URL.
+
+        All of it comes before any change: a bad `Host` must not turn a write that was applied into
+        an error.
+        """
         await require_owner(self._backend, request)
         check_query(request)
         return urls.base_url(request, self._backend.settings.public_url)
@@ -88,7 +92,7 @@ class _Endpoints:
 
 
 def _parameters(given: Iterable[tuple[str, Any]]) -> tuple[str | None, bool]:
-    """Raises as `service_members`."""
+    """Friendly name and `login_only`. Raises as `service_members`."""
     values = by_name(given, _SPELLINGS)
     return (
         friendly_name(values.get("FriendlyName"), "FriendlyName"),

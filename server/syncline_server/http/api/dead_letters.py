@@ -1,6 +1,6 @@
-"""Webhooks that were given up, for the account to read, send again and drop.
+"""REST for parked webhooks, whose delivery was given up: list, read, replay and delete.
 
-This is not of the vendor's API: there they are lost.
+The vendor's API has no such thing: there, these webhooks are lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLLECTION = "/v1/Services/{service}/ParkedWebhooks"
 
 
 def routes(backend: Backend) -> list[Route]:
-    """The paths of parked webhooks."""
+    """The routes of parked webhooks."""
     endpoints = _Endpoints(backend)
     one = COLLECTION + "/{webhook}"
     return [
@@ -40,7 +40,7 @@ def routes(backend: Backend) -> list[Route]:
 
 
 class _Endpoints:
-    """Each checks who asks, then what; all raise `Refusal`."""
+    """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -79,7 +79,7 @@ class _Endpoints:
 
 
 def _resource(parked: Parked, where: ReplyContext) -> dict[str, Any]:
-    """`parameters` is what the receiver was to be told."""
+    """A parked webhook as JSON; `parameters` is the form for the receiver."""
     collection = urls.parked_webhooks_url(where.base_url, where.service_sid)
     return {
         "id": parked.id,

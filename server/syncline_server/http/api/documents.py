@@ -29,7 +29,7 @@ DOCUMENT = COLLECTION + "/{document}"
 
 
 def routes(backend: Backend) -> list[Route]:
-    """The paths of documents."""
+    """The routes of documents."""
     endpoints = _Endpoints(backend)
     return [
         Route(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
@@ -46,7 +46,8 @@ def routes(backend: Backend) -> list[Route]:
 
 
 class _Endpoints:
-    """Each checks who asks, then what, then hands it to the workspace; all raise `Refusal`."""
+    """Endpoints: each authenticates the caller, checks the request, then calls the workspace. All
+    raise `Refusal`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -108,7 +109,8 @@ class _Endpoints:
         return _reply(await workspace.patch(command), where, 200)
 
     async def remove(self, request: Request) -> Response:
-        """The vendor's delete takes no condition; Syncline's own clients send `If-Match`."""
+        """Delete a document. The vendor's delete has no condition; Syncline's own clients send
+        `If-Match`."""
         workspace = await self._workspace(request)
         revision, op = await _condition(request, workspace), operation(request.headers)
         command = commands.Remove(request.path_params["document"], revision, op)
@@ -131,10 +133,12 @@ class _Endpoints:
 
 
 async def _condition(request: Request, workspace: Workspace) -> int | None:
-    """The one revision that a write is conditional on; None for every one.
+    """The revision that a write is conditional on; None for an unconditional write.
 
-    With `If-None-Match` it is the newest there is, unless that is among those named: then, and for
-    `*`, the write is refused with 412.
+    With `If-None-Match` the document is read first. If its revision is named, or for `*`, the write
+    is refused with 412. Otherwise the write is conditional on the revision that was read: another
+    write may come in between and give the document a named one. If `If-Match` is given too, its
+    revision is the condition.
     """
     revision, unless = if_match(request.headers), if_none_match(request.headers)
     if unless is None:
@@ -154,7 +158,8 @@ def _exists(address: str) -> Refusal:
 
 
 def _reply(written: Written, where: ReplyContext, status: int) -> Response:
-    """A document, with its revision as `ETag`: bare, as the vendor's `If-Match` takes it."""
+    """The reply with a document. Its `ETag` is the revision without quotes, as the vendor's
+    `If-Match` expects it."""
     headers = {"ETag": str(written.document.revision)}
     if written.repeated:
         headers["Idempotency-Replayed"] = "true"

@@ -1,4 +1,4 @@
-"""REST v1 for the permissions of objects: read, set, remove and list; for the account alone."""
+"""REST v1 for permissions of objects: read, set, remove and list. Only the account may."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _SPELLINGS = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What differs between the kinds of objects that have permissions.
+    """One kind of object that has permissions.
 
     Attributes:
-        name: as it stands in the properties of a permission.
-        path: of one object; it names `service` and `object`.
-        url: of one object, from the base URL, the service's SID and its own.
-        permissions: of all objects of this kind.
+        name: the kind in the properties of a permission, as in `document_sid`.
+        path: path pattern of one object, with the segments `service` and `object`.
+        url: makes the URL of one object from the base URL, the service's SID and the object's SID.
+        permissions: store of the permissions of this kind.
     """
 
     name: str
@@ -50,7 +50,7 @@ class _Kind:
 
 
 def routes(backend: Backend) -> list[Route]:
-    """The paths of permissions, of every kind of object that has them."""
+    """The routes of permissions, for every kind of object that has them."""
     document = _Kind(
         "document",
         "/v1/Services/{service}/Documents/{object}",
@@ -73,7 +73,7 @@ def _routes(backend: Backend, kind: _Kind) -> list[Route]:
 
 
 class _Endpoints:
-    """Each checks who asks, then what; all raise `Refusal`."""
+    """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
     def __init__(self, backend: Backend, kind: _Kind) -> None:
         self._backend = backend
@@ -138,7 +138,7 @@ class _Endpoints:
 
 
 def _rights(given: list[tuple[str, object]]) -> Right:
-    """What is not given is false, as long as something is. Raises `NO_PARAMETERS`."""
+    """The rights; missing parameters count as false. Raises `NO_PARAMETERS` if all are missing."""
     values = by_name(given, _SPELLINGS)
     if not values:
         raise Refusal(

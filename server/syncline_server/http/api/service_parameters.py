@@ -1,4 +1,4 @@
-"""The parameters of a service, from whichever form they came in."""
+"""Parameters of a service, from a form or from JSON."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = [
 ]
 
 FRIENDLY_NAME_LENGTH = 255
-"""Characters in a friendly name, at most (vendor limit)."""
+"""Maximum characters in a friendly name (vendor limit)."""
 
 WEBHOOK_URL_LENGTH = 512
-"""Characters in the URL of webhooks, at most (vendor limit)."""
+"""Maximum characters in a webhook URL (vendor limit)."""
 
 SHORTEST_WINDOW = 1000
-"""Milliseconds in a `ReachabilityDebouncingWindow`, at least (vendor limit)."""
+"""Minimum `ReachabilityDebouncingWindow` in milliseconds (vendor limit)."""
 
 LONGEST_WINDOW = 30_000
-"""The same, at most (vendor limit)."""
+"""Maximum `ReachabilityDebouncingWindow` in milliseconds (vendor limit)."""
 
 _WINDOW = re.compile(r"[0-9]{1,6}", re.ASCII)
 _CREDENTIALS = re.compile(r"[a-z]+://[^/?#]*@", re.ASCII | re.IGNORECASE)
@@ -41,8 +41,8 @@ _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII | 
 def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The members of `Service` that a request sets.
 
-    An empty value is what the vendor's helpers make of their language's null. It clears what can be
-    null, and is as if it were missing for the rest. `sid` is for the creation of a service alone.
+    The vendor's helpers send their language's null as an empty value. It clears members that can be
+    null, and counts as missing for all others. `sid` is only for the creation of a service.
 
     Raises:
         Refusal: with the code of the parameter that is wrong; as `by_name`.
@@ -56,7 +56,7 @@ def service_members(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def friendly_name(value: Any, name: str) -> str | None:
-    """The parameter `name` as a name for people. Raises `INVALID_FRIENDLY_NAME`."""
+    """The value of the parameter `name`; None if it is empty. Raises `INVALID_FRIENDLY_NAME`."""
     if value is None or value == "":
         return None
     text = _text(value, name, Code.INVALID_FRIENDLY_NAME)
@@ -84,7 +84,7 @@ def _webhook_url(value: Any, name: str) -> str | None:
         return None
     url = _text(value, name, Code.INVALID_WEBHOOK_URL)
     if _CREDENTIALS.match(url):
-        # It is not repeated: what stands there may be a password.
+        # The message omits the URL: it may contain a password.
         raise Refusal(
             Code.INVALID_WEBHOOK_URL,
             f"{name} must hold no user and no password; receivers check the signature instead.",
@@ -101,7 +101,7 @@ def _webhook_url(value: Any, name: str) -> str | None:
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        _ = parts.port  # raises where the port is no number
+        _ = parts.port  # raises if the port is not a number
     except ValueError:
         return False
     return _URL.fullmatch(text) is not None and bool(parts.hostname)
@@ -137,7 +137,7 @@ _PARAMETERS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "ReachabilityDebouncingEnabled": ("reachability_debouncing_enabled", flag),
     "ReachabilityDebouncingWindow": ("reachability_debouncing_window", _window),
 }
-"""By the vendor's name: the member that it sets, and what checks it."""
+"""By the vendor's name: the member that the parameter sets, and its check."""
 
 _OPTIONAL = {name for name, (_, read) in _PARAMETERS.items() if read in (flag, _window)}
 

@@ -1,4 +1,4 @@
-"""REST v1 for services: create, read, update, delete and list; for the account alone."""
+"""REST v1 for services: create, read, update, delete and list. Only the account may."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERVICE = COLLECTION + "/{service}"
 
 
 def routes(backend: Backend) -> list[Route]:
-    """The paths of services."""
+    """The routes of services."""
     endpoints = _Endpoints(backend)
     return [
         Route(COLLECTION, {"GET": endpoints.list, "POST": endpoints.create}),
@@ -40,7 +40,7 @@ def routes(backend: Backend) -> list[Route]:
 
 
 class _Endpoints:
-    """Each checks who asks, then what; all raise `Refusal`."""
+    """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -93,7 +93,11 @@ class _Endpoints:
         return Response(status_code=204)
 
     async def _check(self, request: Request) -> None:
-        """Before anything is done: who asks, and what the resources in the reply will be called."""
+        """Authenticate, check the query, and check the `Host` that the reply's URLs need.
+
+        All of it comes before any change: a bad `Host` must not turn a write that was applied into
+        an error.
+        """
         await require_account(self._backend, request)
         check_query(request)
         self._base_url(request)

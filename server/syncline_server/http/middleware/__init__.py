@@ -1,1 +1,1 @@
-"""What every HTTP exchange passes through."""
+"""ASGI middleware around all HTTP routes."""

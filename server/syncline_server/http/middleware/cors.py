@@ -1,4 +1,4 @@
-"""Cross-origin calls from browsers: the CORS protocol of the Fetch standard."""
+"""CORS (Fetch standard): which origins' pages may call the REST API from a browser."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ REQUEST_HEADERS = (
     "If-Modified-Since, If-None-Match, If-Unmodified-Since, Last-Event-ID, Traceparent, "
     f"Tracestate, User-Agent, {REQUEST_ID}, X-Twilio-Client"
 )
-"""What Syncline's clients send, and what the vendor's API lets pages send. A browser refuses a
-whole request for one header that is not named here, whether or not the server looks at it."""
+"""Headers that Syncline's clients send, and those that the vendor's API allows. A browser blocks a
+whole request for one header that is missing here, even if the server would ignore that header."""
 
 EXPOSED_HEADERS = (
     f"Accept-Patch, Allow, ETag, Idempotency-Replayed, {REQUEST_ID}, Retry-After, WWW-Authenticate"
 )
-"""Those of our replies that pages may read beside what the Fetch standard lets them read."""
+"""Reply headers that pages may read, in addition to those that the Fetch standard allows."""
 
 PREFLIGHT_AGE = 7200
-"""Seconds for which a browser may remember the answer to a preflight; Chromium caps it there."""
+"""Seconds for which a browser may cache a preflight; 7200 is Chromium's maximum."""
 
 
 class CrossOrigin:
-    """Marks replies as readable from the origins of the settings, and answers preflights.
+    """Lets pages of the configured origins read replies, and answers preflights.
 
-    With `*` the wildcard is sent rather than the caller's origin: browsers then let no page read
-    what they asked for with credentials that they remember. (What pages change with these without
-    reading, by forms, is for `caller` to refuse.) The header that would allow them, which the
-    vendor's API has, is left out: together the two mean nothing.
+    For `*` the reply carries the wildcard, not the caller's origin: with a wildcard, a browser lets
+    no page read a reply to a request that used credentials remembered by the browser. (A form can
+    still change data with them unread; `http.authentication` refuses that.) The vendor's API also
+    sends `Access-Control-Allow-Credentials`. It is omitted here: browsers ignore it beside `*`.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
-        """`origins`: as browsers send them, or `*` for every one."""
+        """`origins`: as browsers send them, or `*` for all."""
         self._app = app
         self._origins = frozenset(origins)
 

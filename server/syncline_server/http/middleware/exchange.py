@@ -1,6 +1,6 @@
-"""What every HTTP exchange goes through, whichever route answers it; WebSockets pass untouched.
+"""Request ids, the limit of concurrent requests, and replies to unexpected exceptions.
 
-Plain ASGI, so that event streams pass unbuffered.
+These are plain ASGI middleware, so that event streams pass unbuffered. WebSockets pass untouched.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ __all__ = [
 REQUEST_ID = "X-Request-Id"
 
 ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
-"""Paths that are served in any crowd: who looks after the server must see what is going on."""
+"""Paths that are exempt from `max_requests`: probes and scrapes must work on a busy server."""
 
 REQUEST_WORK = 700
-"""Units of work of a request (`objects.work`) beside what its body and its objects cost."""
+"""Fixed cost of a request in units of work (`objects.work`); its body and objects come on top."""
 
 logger = logging.getLogger(__name__)
 
 requests_logger = logging.getLogger("syncline.requests")
-"""Tells of each request, at the level `debug`."""
+"""Logs each request at level `debug`."""
 
 PATH_LENGTH = 200
-"""Characters of a path in a line about a refusal."""
+"""Maximum characters of a path in an audit line."""
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 
 
 class RequestIds:
-    """Gives each exchange an id, in its `X-Request-Id` and in what is logged of it.
+    """Gives each request an id, in the `X-Request-Id` of its reply and in its log lines.
 
-    One that the caller, or a proxy, has given it stays, if it is well formed.
+    A well-formed `X-Request-Id` of the request, from the client or a proxy, is kept.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,13 +77,13 @@ class RequestIds:
 
 
 class Crowd:
-    """Carries out so many requests at once, and counts them all; one that has begun its reply, as
-    an event stream does, is under way no more."""
+    """Limits and counts concurrent requests. A request stops counting when its reply begins, so an
+    open event stream does not occupy a place."""
 
     def __init__(
         self, app: ASGIApp, limit: int, meters: Meters, audit: Audit, work: WorkQueue
     ) -> None:
-        """`limit`: more requests are refused."""
+        """`limit`: concurrent requests; further ones are refused with 503."""
         self._app = app
         self._limit = limit
         self._work = work
@@ -110,6 +110,8 @@ class Crowd:
         under_way = 1
 
         async def leaving_send(message: Message) -> None:
+            # Only the first message frees the place: afterwards `under_way` is 0, also for the
+            # `finally` below, which covers requests that end without a reply.
             nonlocal under_way
             self._meters.requests -= under_way
             under_way = 0
@@ -117,7 +119,8 @@ class Crowd:
 
         try:
             if scope["path"] not in ALWAYS_ANSWERED:
-                # Many that come at once begin a few at a time: sockets are read in between.
+                # A burst of requests begins a few per turn of the loop, so that sockets are read in
+                # between.
                 await self._work.turn(REQUEST_WORK)
             await self._app(scope, receive, leaving_send)
         finally:
@@ -132,10 +135,9 @@ class Crowd:
 
 
 class Recovery:
-    """Answers what nobody expected with 500: the log gets the traceback, the caller does not.
+    """Answers unexpected exceptions with 500. The traceback goes to the log, not to the client.
 
-    Starlette's own handler of this kind stands outside of all other middleware, so that its reply
-    would lack their headers.
+    Starlette's own handler runs outside all other middleware: its reply would lack their headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -156,7 +158,7 @@ class Recovery:
             await self._app(scope, receive, noting_send)
         except Exception:
             if started:
-                raise  # too late for another reply; the server breaks the connection
+                raise  # too late for another reply: uvicorn closes the connection
             request_id = scope["state"]["request_id"]
             logger.exception("%s %s failed (%s)", scope["method"], scope["path"], request_id)
             reply = refusal_reply(
@@ -174,23 +176,23 @@ def _given_id(scope: Scope) -> str | None:
 
 
 def _asked(scope: Scope) -> str:
-    """What was asked for; never the query, which may hold what is nobody's business."""
+    """Method and path for the audit log, without the query, which may hold private data."""
     return f"{scope['method']} {raw_path(scope).decode('latin-1')[:PATH_LENGTH]}"
 
 
 def _claims(scope: Scope) -> dict[str, object]:
-    """Who a caller says that it is; all that is known of one that proved nothing."""
+    """The account or API key that the request names, unverified, for the audit log."""
     return {"key": claimed(Headers(scope=scope).get("authorization"))}
 
 
 def peer_of(client: tuple[str, int] | None) -> str:
-    """The address of a client, for logs; proxies tell no port."""
+    """The address of a client, for logs. Without a port if a proxy named the client."""
     host, port = client or ("unknown", 0)
     return f"{host}:{port}" if port else host
 
 
 def _logging(scope: Scope, send: Send) -> Send:
-    """`send`, with a line for the reply that begins."""
+    """A `send` that logs the request when its reply begins."""
     began = time.monotonic()
 
     async def sending(message: Message) -> None:
@@ -212,12 +214,12 @@ def _logging(scope: Scope, send: Send) -> Send:
 
 def make_request_id() -> str:
     """`RQ` and 32 hexadecimal digits."""
-    # No secret, but made for each request.
+    # Not a secret, so the fast generator will do.
     return f"RQ{getrandbits(128):032x}"
 
 
 def with_headers(send: Send, headers: Iterable[tuple[str, str]]) -> Send:
-    """`send`, with these headers on the reply."""
+    """A `send` that adds these headers to the reply."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

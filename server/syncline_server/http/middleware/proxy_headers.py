@@ -1,4 +1,4 @@
-"""What trusted proxies say of a request takes the place of what the connection says."""
+"""`X-Forwarded-*` headers of trusted proxies, applied to the request."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _HEADERS = frozenset(name.encode() for name in HEADERS)
 class Forwarding:
     """Sets the client, the scheme and the `Host` of requests that come from trusted proxies.
 
-    A client that they do not name is unknown: it is not the proxy. The same headers of others are
-    ignored, and said so once.
+    If the proxy names no client, the client is None: it is not the proxy. From any other address
+    these headers are ignored, with one log line for each address.
     """
 
     def __init__(self, app: ASGIApp, proxies: Proxies, notice: ForwardingNotice) -> None:

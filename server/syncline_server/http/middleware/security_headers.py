@@ -1,4 +1,4 @@
-"""Headers that tell browsers what not to do with a reply."""
+"""Security headers of replies: CSP, CORP, Referrer-Policy and HSTS."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["NO_SNIFFING", "Protection"]
 
 NO_SNIFFING = ("x-content-type-options", "nosniff")
-"""For every reply, those included that no application makes."""
+"""For every reply, including those that uvicorn makes itself."""
 
 _PROTECTION = (
     (b"content-security-policy", b"frame-ancestors 'none'"),
-    # Pages of other origins read replies by CORS, to which this does not apply, or not at all.
+    # No loss for pages of other origins: they read replies by CORS, to which CORP does not apply.
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
 )
 
 
 class Protection:
-    """Adds what a reply does not bring itself, as pages and scripts do."""
+    """Adds security headers. A header that the reply already has, as the demo page does, stays."""
 
     def __init__(self, app: ASGIApp, hsts: int) -> None:
-        """`hsts`: seconds for which browsers are to use nothing but HTTPS here; 0 says nothing."""
+        """`hsts`: seconds for which browsers must use only HTTPS here; 0 sends no header."""
         self._app = app
         self._hsts = (b"strict-transport-security", b"max-age=%d" % hsts) if hsts else None
 
@@ -29,7 +29,7 @@ class Protection:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # Over plain HTTP it must not be sent (RFC 6797, 7.2).
+        # RFC 6797, 7.2: must not be sent over plain HTTP.
         hsts = self._hsts if scope["scheme"] == "https" else None
 
         async def protecting_send(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""A span around each HTTP request; part of the middleware only where traces are on."""
+"""Trace spans of HTTP requests; installed only if traces are on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ __all__ = ["Traced"]
 
 
 class Traced:
-    """From the request's head to the head of its reply: an event stream may last for days."""
+    """A span for each request, which ends at the head of its reply: an event stream may last for
+    days."""
 
     def __init__(self, app: ASGIApp, traces: Traces) -> None:
         self._app = app

@@ -1,1 +1,1 @@
-"""The OpenAPI document of the REST API."""
+"""The OpenAPI description of the REST API."""

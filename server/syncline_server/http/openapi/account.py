@@ -1,4 +1,4 @@
-"""Services and permissions in the API's description."""
+"""OpenAPI paths and schemas of services and permissions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WINDOW: JsonObject = {"type": "integer", "minimum": SHORTEST_WINDOW, "maximum":
 
 
 def account_paths() -> JsonObject:
-    """Their `paths`."""
+    """The `paths` of services and permissions."""
     return {
         SERVICES: _services(),
         f"{SERVICES}/{{service}}": _service(),
@@ -48,7 +48,7 @@ def account_paths() -> JsonObject:
 
 
 def account_schemas(date: JsonObject) -> JsonObject:
-    """Their `schemas`; `date` is that of a moment."""
+    """The `schemas` of services and permissions; `date`: schema of a point in time."""
     rights = dict.fromkeys(("Read", "Write", "Manage"), FLAG)
     return {
         "Service": _service_schema(date),
@@ -59,7 +59,7 @@ def account_schemas(date: JsonObject) -> JsonObject:
         "UpdateServiceJson": at_least_one(_parameters(form=False)),
         "Permission": _permission_schema(),
         "PermissionPage": page("permissions", "Permission"),
-        # What is left out is false.
+        # A missing right counts as false.
         "UpdatePermissionForm": at_least_one(rights),
         "UpdatePermissionJson": at_least_one(rights),
     }

@@ -1,4 +1,4 @@
-"""API keys in the API's description."""
+"""OpenAPI paths and schemas of API keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["key_paths", "key_schemas"]
 
 
 def key_paths() -> JsonObject:
-    """Their `paths`."""
+    """The `paths` of API keys."""
     return {
         COLLECTION: {
             "post": {
@@ -63,7 +63,7 @@ def key_paths() -> JsonObject:
 
 
 def key_schemas(date: JsonObject) -> JsonObject:
-    """Their `schemas`; `date` is that of a moment."""
+    """The `schemas` of API keys; `date`: schema of a point in time."""
     name: JsonObject = {"maxLength": FRIENDLY_NAME_LENGTH}
     login_only = {**FLAG, "description": "It signs no tokens.", "default": False}
     properties: JsonObject = {

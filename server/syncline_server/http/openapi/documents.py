@@ -1,4 +1,4 @@
-"""`/openapi.json`: the description of this API, with the limits that are set."""
+"""`/openapi.json`: the OpenAPI description, with the limits of the settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLLECTION = "/v1/Services/{service}/Documents"
 
 
 def routes(settings: Settings) -> list[Route]:
-    """The path of the description."""
+    """The route of the description."""
     described = description(settings)
 
     async def describe(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the parts of the API's description are made of."""
+"""Building blocks of the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -39,36 +39,36 @@ URL_OR_NULL: JsonObject = {"type": ["string", "null"], "format": "uri"}
 FLAG: JsonObject = {"type": "boolean"}
 
 BASIC = [{"basic": list[str]()}]
-"""The `security` of what an access token does not do for."""
+"""The `security` of operations that do not accept an access token."""
 
 
 def ref(kind: str, name: str) -> JsonObject:
-    """A component; `kind` as in `components`."""
+    """A reference to a component; `kind` as in `components`."""
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
 def schema(name: str) -> JsonObject:
-    """Something that has that schema."""
+    """A media type with that schema."""
     return {"schema": ref("schemas", name)}
 
 
 def json_content(name: str) -> JsonObject:
-    """JSON of that schema."""
+    """Content in JSON with that schema."""
     return {JSON: schema(name)}
 
 
 def reply(text: str, name: str) -> JsonObject:
-    """A reply with JSON of that schema."""
+    """A reply in JSON with that schema."""
     return {"description": text, "content": json_content(name)}
 
 
 def parameters(name: str) -> JsonObject:
-    """The body of a create or an update; the schemas are `name` with `Form` and with `Json`."""
+    """The body of a create or an update; its schemas are `<name>Form` and `<name>Json`."""
     return {"content": {FORM: schema(f"{name}Form"), JSON: schema(f"{name}Json")}}
 
 
 def refusals(*statuses: int) -> JsonObject:
-    """The refusals of an operation: its own, and those of all of them."""
+    """The refusals of an operation: its own, and those that every operation has."""
     return {
         str(status): ref("responses", str(status))
         for status in sorted({*statuses, 401, 403, 404, 503})
@@ -76,12 +76,12 @@ def refusals(*statuses: int) -> JsonObject:
 
 
 def query(name: str, text: str, schema: JsonObject) -> JsonObject:
-    """A parameter in the query that may be left out."""
+    """An optional query parameter."""
     return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
 def paging() -> list[JsonObject]:
-    """The parameters of a list."""
+    """The query parameters of a listing."""
     return [
         query(
             "PageSize",
@@ -102,7 +102,7 @@ def paging() -> list[JsonObject]:
 
 
 def page(key: str, item: str) -> JsonObject:
-    """The schema of a page; `item` is the schema of what is listed."""
+    """The schema of a page; `item`: name of the schema of its items."""
     meta = object_schema(
         {
             "key": {"const": key},
@@ -118,7 +118,7 @@ def page(key: str, item: str) -> JsonObject:
 
 
 def object_schema(properties: JsonObject, required: tuple[str, ...] | None = None) -> JsonObject:
-    """`required` None requires every property."""
+    """The schema of an object; `required` None requires every property."""
     return {
         "type": "object",
         "properties": properties,
@@ -127,16 +127,16 @@ def object_schema(properties: JsonObject, required: tuple[str, ...] | None = Non
 
 
 def parameters_schema(properties: JsonObject) -> JsonObject:
-    """The parameters of a request: none must be there, and no others may."""
+    """The schema of a request's parameters: all optional, and no others allowed."""
     return object_schema(properties, ()) | {"additionalProperties": False}
 
 
 def at_least_one(properties: JsonObject) -> JsonObject:
-    """The same, one of which must be there."""
+    """As `parameters_schema`, with at least one parameter required."""
     required = [{"required": [name]} for name in properties]
     return parameters_schema(properties) | {"anyOf": required}
 
 
 def sid(kind: str) -> JsonObject:
-    """The SID of something of that kind."""
+    """The schema of a SID that begins with `kind`."""
     return {"type": "string", "pattern": f"^{kind}[0-9a-f]{{32}}$"}

@@ -1,4 +1,4 @@
-"""The components of the API's description: what requests and replies hold."""
+"""OpenAPI components: schemas of requests and replies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DATE: JsonObject = {
 _DIGITS = "(0|[1-9][0-9]{0,15})"
 _REVISION: JsonObject = {"type": "string", "pattern": f"^{_DIGITS}$"}
 _TAG = r'((W/)?"[^"]*"|[0-9]+)'
-"""An entity tag; the vendor's revisions stand bare."""
+"""An entity tag; the vendor sends revisions without quotes."""
 
 _CONDITION: JsonObject = {"type": "string", "pattern": rf'^(\*|{_DIGITS}|"{_DIGITS}")$'}
 _POINTER: JsonObject = {"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"}
@@ -122,7 +122,7 @@ def _schemas(settings: Settings) -> JsonObject:
         "type": "string",
         "minLength": 1,
         "maxLength": NAME_LENGTH,
-        # Neither what no URL can carry nor the shape of a SID.
+        # Excludes `.` and `..`, which no URL path can carry, and names that look like a SID.
         "pattern": r"^(?!\.{1,2}$)(?![A-Z]{2}[0-9a-f]{32}$)",
     }
     text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
@@ -176,13 +176,14 @@ def _document(data: JsonObject) -> JsonObject:
 
 
 def _written_document(data: JsonObject) -> JsonObject:
-    """Not everybody who may write may read, and who repeats a patch is told of the first."""
+    """A document in the reply to a write. `data` is optional: a caller may be allowed to write but
+    not to read, and the reply to a repeated operation may lack it."""
     document = _document(data)
     return document | {"required": [name for name in document["required"] if name != "data"]}
 
 
 def _native_document(data: JsonObject) -> JsonObject:
-    """As the native protocol shows it, with milliseconds: in `details` of 412."""
+    """A document as in the native protocol, with milliseconds; in the `details` of 412."""
     date = {"type": "string", "format": "date-time"}
     return object_schema(
         {
@@ -221,7 +222,7 @@ _PATCH_OPERATIONS: list[tuple[list[str], JsonObject]] = [
     (["move", "copy"], {"from": _POINTER}),
     (["remove"], {}),
 ]
-"""Which operations need which member beside `op` and `path`."""
+"""The operations of JSON Patch, and the member that each needs besides `op` and `path`."""
 
 
 def _patch_operation(names: list[str], member: JsonObject) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Webhooks in the API's description: what receivers get, and those that were given up."""
+"""OpenAPI description of webhooks: the requests to receivers, and parked webhooks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DATE: JsonObject = {"type": "string", "format": "date-time"}
 
 
 def webhook_paths() -> JsonObject:
-    """Their `paths`."""
+    """The `paths` of parked webhooks."""
     return {
         COLLECTION: {
             "parameters": [ref("parameters", "service")],
@@ -74,7 +74,7 @@ def webhook_paths() -> JsonObject:
 
 
 def webhook_requests() -> JsonObject:
-    """What is sent to the URL of a service."""
+    """The request to the webhook URL of a service."""
     signature = {
         "name": "X-Twilio-Signature",
         "in": "header",
@@ -94,7 +94,7 @@ def webhook_requests() -> JsonObject:
 
 
 def webhook_schemas() -> JsonObject:
-    """Their `schemas`."""
+    """The `schemas` of webhooks."""
     return {
         "WebhookForm": object_schema(
             {

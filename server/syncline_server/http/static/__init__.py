@@ -1,4 +1,4 @@
-"""What browsers load: the client, and with `--demo` the demo page and tokens for it."""
+"""Static files for browsers: the client and, with `--demo`, the demo page and its tokens."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from syncline_server.http.loopback import is_local
 __all__ = ["routes"]
 
 DEMO_TOKEN_TTL = 3600
-"""Seconds that the token of a demo page lives; the page asks for the next one in time."""
+"""Lifetime of a demo token in seconds; the page fetches the next one in time."""
 
 _CLIENT_HEADERS = {
     "Cache-Control": "no-cache",
-    # The machine's own table of types may say something else.
+    # Set here because the machine's table of media types may say something else.
     "Content-Type": "text/javascript; charset=utf-8",
     # Pages of every origin may load it.
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -48,15 +48,15 @@ _DEMO_HEADERS = {
 def routes(
     credentials: Credentials, demo: bool, demo_callers: Collection[Network] = ()
 ) -> list[BaseRoute]:
-    """The paths of static files, and of the demo if it is wanted.
+    """The routes of static files and, if `demo`, of the demo.
 
-    `demo_callers`: who gets tokens of the demo, besides callers on this machine.
+    `demo_callers`: networks that get demo tokens, in addition to this machine.
     """
     return [*_client_routes(), *(_demo_routes(credentials, demo_callers) if demo else [])]
 
 
 def _client_routes() -> list[BaseRoute]:
-    """The module that pages import, and beside it the parts that it imports."""
+    """Routes of the module that pages import, and of the modules that it imports."""
     directory = _client_directory()
     entry = _Files(directory, _CLIENT_HEADERS)
 
@@ -96,7 +96,7 @@ def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list
 
 
 class _Files(StaticFiles):
-    """The files of one directory, and nothing outside it; each with the same headers."""
+    """The files of one directory, all with the same extra headers."""
 
     def __init__(self, directory: Path, headers: dict[str, str]) -> None:
         super().__init__(directory=directory)
@@ -109,7 +109,7 @@ class _Files(StaticFiles):
 
 
 def _client_directory() -> Path:
-    """In a wheel the client lies beside this file, in the sources where it is developed."""
+    """Directory of the client: beside this file in a wheel, `clients/js/src` in the sources."""
     packaged = Path(__file__).parent / "_js"
     if packaged.exists():
         return packaged

@@ -1,8 +1,8 @@
-"""Twilsock V3: the vendor's own SDKs, unmodified, over their socket.
+"""Twilsock V3: the WebSocket protocol of the vendor's unmodified SDKs.
 
-The codec is `syncline_protocol.twilsock`. Requests come in `message` packets that hold an HTTP
-request of the vendor's v3 API; plain HTTP serves the same API. One module for each kind of object
-has its routes and its part of the dialect (`documents`); `api` lists them.
+The codec is `syncline_protocol.twilsock`. A `message` packet contains an HTTP request of the
+vendor's v3 API; `http` serves this API over plain HTTP too. Each type of object has a module with
+its routes and its part of the dialect (`documents`); `router` lists them.
 """
 
 from .connection import PATH, endpoint

@@ -1,4 +1,4 @@
-"""A request of the vendor's v3 API, whichever transport brought it: which command, which reply."""
+"""Routes of the vendor's v3 API, over either transport: from a request to a command to a reply."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from syncline_server.realtime.results import Result
 __all__ = ["REQUEST_ID", "VERSION", "Action", "Call", "Reply", "Route"]
 
 VERSION = "/v3"
-"""What the paths of the API begin with."""
+"""The prefix of all paths of the API."""
 
 REQUEST_ID = "Twilio-Request-Id"
-"""The SDKs repeat a request under the same id, so it serves as the operation id."""
+"""The header with the request's id. An SDK repeats a request with its id: an operation id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Call:
     """A request.
 
     Attributes:
-        names: the segments of its path that the route names.
-        headers: those that it has.
-        members: names and values in the JSON object that is its body; none without a body.
+        names: the path parameters of the route.
+        headers: headers of the request.
+        members: names and values in the JSON object of the body; empty without a body.
         data_limit: bytes in a document, at most.
     """
 
@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered; `body` None for nothing."""
+    """A reply; `body` is None for a reply without a body."""
 
     status: int
     body: Mapping[str, Any] | None = None
@@ -51,10 +51,10 @@ class Action:
     """What one method does to the resources of a route.
 
     Attributes:
-        command: reads the call; raises `Refusal` where something is wrong with it.
-        reply: what the command's result is as a reply, in these surroundings.
-        has_body: False where the body is not to be looked at: the JavaScript SDK sends with
-            DELETE what it labels as JSON and is none.
+        command: makes the command from the call; raises `Refusal` if the call is invalid.
+        reply: makes the reply from the command's result.
+        has_body: False if the body is ignored: the JavaScript SDK sends with DELETE a body that it
+            labels as JSON but that is not JSON.
     """
 
     command: Callable[[Call], Command]
@@ -64,7 +64,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Resources whose paths have one form; `pattern` is what follows `VERSION` or the service."""
+    """Resources of one path pattern; `pattern` follows `VERSION` or the service (`SCOPES`)."""
 
     pattern: str
     actions: Mapping[str, Action]

@@ -1,4 +1,4 @@
-"""`/v3/Configuration`: the addresses that the Kotlin and iOS SDK asks for first of all."""
+"""`/v3/Configuration`: the URLs that the Kotlin and iOS SDK fetches first."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PATH = f"{VERSION}/Configuration"
 def configuration(where: ReplyContext) -> dict[str, Any]:
     """The body of the reply.
 
-    The SDK demands every link, also those of objects that are not served, and takes the templates
-    of items apart to address the objects that hold them.
+    The SDK requires every link, also those of objects that are not served. It derives the URLs of
+    lists, maps and streams from the templates of their items.
     """
     base = f"{where.base_url}{VERSION}/Services/{where.service_sid}"
     return {

@@ -1,4 +1,4 @@
-"""One connection of an SDK."""
+"""One Twilsock connection of an SDK."""
 
 from __future__ import annotations
 
@@ -53,15 +53,16 @@ PRODUCT = "data_sync"
 CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1", "account_descriptor")
 
 PING_LIMIT = 20.0
-"""Seconds between pings, at most: the Kotlin and iOS SDK gives up after 45 s of silence."""
+"""Seconds between pings, at most: the Kotlin and iOS SDK disconnects after 45 s of silence."""
 
 _PING = binary_frame(twilsock.encode_ping("ping"))
 
 
 def endpoint(backend: Backend, connections: ConnectionRegistry, door: Admission) -> WebSocketRoute:
-    """Twilsock for `socket_protocol`.
+    """The route of Twilsock, for `socket_protocol`.
 
-    Who comes too fast is told so after the handshake, which shows the SDKs no reason and no time.
+    The rate of new connections is checked at `init`, because a refused handshake gives the SDKs
+    neither a reason nor a time to wait.
     """
     tally = backend.meters.wires["twilsock"]
     forms = {version: _formats(version, tally) for version in VERSIONS}
@@ -73,7 +74,7 @@ def endpoint(backend: Backend, connections: ConnectionRegistry, door: Admission)
 
 
 _Formats = tuple[Format, Format]
-"""For clients that take no compressed frames, and for those that do."""
+"""The formats for clients that take no compressed frames, and for those that do."""
 
 
 def _formats(version: int, tally: Tally) -> _Formats:
@@ -82,7 +83,7 @@ def _formats(version: int, tally: Tally) -> _Formats:
 
 
 class _Twilsock:
-    """One client: packets in, replies and notifications out."""
+    """One client: receives packets, sends replies and notifications."""
 
     __slots__ = (
         "_alarm",
@@ -110,7 +111,7 @@ class _Twilsock:
         forms: Mapping[int, _Formats],
         socket: Socket,
     ) -> None:
-        """`forms` are the formats of events, by the version that the client asks for."""
+        """`forms`: the formats of events, by the version that a client asks for."""
         self._backend = backend
         self._connections = connections
         self._door = door
@@ -137,7 +138,7 @@ class _Twilsock:
         connections.arrive(self)
 
     def on_message(self, message: str | bytes) -> None:
-        """Take a packet."""
+        """Carry out a packet, later if it is large and the event loop is busy."""
         if len(message) > SMALL_MESSAGE and self._is_deferred(message):
             return
         self._take_message(message)
@@ -172,7 +173,10 @@ class _Twilsock:
                 self._send(twilsock.encode_reply(packet.id, status))
 
     def _is_deferred(self, message: str | bytes) -> bool:
-        """True if the message is to wait for a slice of the event loop; none is read meanwhile."""
+        """True if a large message must wait, for the event loop or the identity's limit on work.
+
+        Until it is carried out, no message is read.
+        """
         session = self._caller.session
         if session is None:
             return False
@@ -187,11 +191,13 @@ class _Twilsock:
         await waiting
         self._deferred = None
         try:
+            # The server may have begun to drain, or the token may have expired, during the wait.
             if not self._backlog.leaving:
                 self._take_message(message)
         except Exception:
             logger.exception("a message could not be taken")
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        # Each of these two resumes reading by itself when it ends.
         if self._presenting is None and self._backlog.may_read:
             self._socket.resume_reading()
 
@@ -201,19 +207,19 @@ class _Twilsock:
         self._refuse_oversized(message.head, oversized(message.size, limit))
 
     def on_congestion(self) -> None:
-        """Hold events back."""
+        """Take the session off the fast path: the socket conflates events from here on."""
         self._caller.stop_flow()
 
     def on_relief(self) -> None:
-        """Let events flow, once the client is known."""
+        """Put the session on the fast path, once the client has authenticated."""
         self._caller.flow(self._form)
 
     def on_slow(self) -> None:
-        """Give the client up."""
+        """Close the connection of a client that does not read."""
         self._socket.close(CloseCode.TRY_AGAIN_LATER, "the client does not read")
 
     def on_end(self) -> None:
-        """Nothing of the client stays."""
+        """End the session, the timer and all tasks of the client."""
         self._alarm.cancel()
         if self._presenting is not None:
             self._presenting.cancel()
@@ -224,20 +230,21 @@ class _Twilsock:
 
     @property
     def key(self) -> str | None:
-        """As `Guest` has it."""
+        """As in `LiveConnection`."""
         return self._caller.key
 
     def evict(self) -> None:
-        """The token in force is none any more."""
+        """Disconnect: the key of the token in force was revoked."""
+        # First end the session: queued frames are still sent, but nothing newer (promise 6).
         self._caller.silence()
         self._disconnect(revoked(login=False).message)
 
     def drain(self) -> None:
-        """Send the client to another server, or to this one once it runs again."""
+        """Close after the replies under way; the client reconnects after its random `backoff`."""
         self._leave(statuses.GOING_AWAY, statuses.backoff())
 
     def load(self) -> Load:
-        """What the client holds at the moment."""
+        """The client's current use of resources."""
         return Load(
             "twilsock", self._caller.subscriptions, self._backlog.count, self._socket.waiting
         )
@@ -263,6 +270,7 @@ class _Twilsock:
             self._socket.close(CloseCode.TRY_AGAIN_LATER, "too many connections")
 
     def _present(self, packet: Packet) -> None:
+        # No request is read until the token is accepted: it would run under the old rights.
         self._socket.pause_reading()
         self._presenting = asyncio.create_task(self._check_token(packet))
 
@@ -289,6 +297,7 @@ class _Twilsock:
             else:
                 self._send(twilsock.encode_reply(packet.id))
         self._presenting = None
+        # `_leave` or `_expire` may have been called during the await.
         if not self._backlog.leaving:
             self._socket.resume_reading()
 
@@ -317,7 +326,7 @@ class _Twilsock:
         """Send events in the version that the newest request to subscribe asked for."""
         form = self._forms[version][self._socket.deflates]
         if form is not self._form:
-            # Subscribers on the fast path stand in the hub under their format: leave it first.
+            # The hub keeps the fast path's subscribers by format: leave under the old format first.
             self._caller.stop_flow()
             self._form = form
             self.on_relief()
@@ -345,7 +354,7 @@ class _Twilsock:
         self._socket.close(CloseCode.NORMAL_CLOSURE, reason)
 
     def _leave(self, status: Status, payload: bytes = b"") -> None:
-        """Say so and close, once the requests under way are answered."""
+        """Send a `close` packet and close, once the requests under way are answered."""
         self._backlog.leave(partial(self._close, status, payload))
 
     def _close(self, status: Status, payload: bytes) -> None:
@@ -356,7 +365,7 @@ class _Twilsock:
 def _introduction(
     packet: Packet, account_sid: str, service_sid: str, identity: str
 ) -> dict[str, Any]:
-    """What the reply to `init` tells beside its status."""
+    """The header of the reply to `init`, without its status."""
     asked = packet.header.get("capabilities")
     continuation = _stable_id("continuation", service_sid, identity)
     held = packet.header.get("continuation_token")
@@ -382,6 +391,6 @@ def _introduction(
 
 
 def _stable_id(purpose: str, service_sid: str, identity: str) -> str:
-    """The same for each connection of one identity; it names what the client keeps, no more."""
+    """An id that is equal for all connections of one identity; it names the client's storage."""
     text = f"{purpose}\n{service_sid}\n{identity}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]

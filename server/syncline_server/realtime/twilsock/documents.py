@@ -44,7 +44,7 @@ def _operation(call: Call) -> str | None:
 
 
 def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], Reply]:
-    """Replies with a document. Writes are answered without `data`: an SDK refuses such a reply."""
+    """Makes replies with a document; for writes without `data`, which an SDK would refuse."""
 
     def reply(result: Result, where: ReplyContext) -> Reply:
         assert isinstance(result, Fetched | Written)

@@ -1,8 +1,8 @@
-"""What happens to open objects, as the payloads of notifications.
+"""Encoding of events, and of the outcomes of subscriptions, as notifications.
 
-A client names the `event_protocol_version` that it reads when it subscribes. The SDK before 3.1.0
-names 3 and reads the outcome of a subscription from `event`, an object; the later SDKs name 4 and
-read it from `events`, an array. Events of objects stand in `event` in both versions.
+A client names its `event_protocol_version` when it subscribes. SDKs before 3.1.0 name 3, and read
+the outcome of a subscription from `event`, an object. Later SDKs name 4, and read it from `events`,
+an array. Events of objects are in `event` in both versions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from syncline_server.realtime.websocket.frames import binary_frame
 __all__ = ["NEWEST_VERSION", "VERSIONS", "encoder", "encode_replay", "encode_subscription"]
 
 MESSAGE_TYPE = "twilio.sync.event"
-"""The SDKs take notifications of this type as strictly ordered."""
+"""The SDKs process notifications of this type strictly in order."""
 
 OLDEST_VERSION = 3
 
@@ -31,7 +31,7 @@ VERSIONS = (OLDEST_VERSION, NEWEST_VERSION)
 
 
 def encoder(version: int) -> Callable[[Event], bytes]:
-    """Makes the frame of an event that every subscriber of this version receives."""
+    """Returns the encoder of events for clients of this version; they share its frames."""
 
     def encode(event: Event) -> bytes:
         packet_id = f"{event.sid}-{event.revision}"
@@ -48,7 +48,7 @@ def encoder(version: int) -> Callable[[Event], bytes]:
 
 
 def encode_replay(version: int, correlation_id: int, document: Document) -> bytes:
-    """The frame that brings one subscriber to the newest state of a document.
+    """The frame that brings one subscriber to the newest state of a document, as an update.
 
     Args:
         version, correlation_id: of the request to subscribe.
@@ -69,12 +69,12 @@ def encode_replay(version: int, correlation_id: int, document: Document) -> byte
 
 
 def encode_subscription(version: int, outcome: str, correlation_id: int, **details: Any) -> bytes:
-    """The frame that tells what became of a request to subscribe to one object, or to cease.
+    """The frame with the outcome of a request to subscribe to one object, or to unsubscribe.
 
     Args:
         version, correlation_id: of that request.
         outcome: `established`, `failed` or `canceled`.
-        details: `object_sid`, `object_type`, and what goes with the outcome.
+        details: `object_sid`, `object_type`, and the members of this outcome.
     """
     packet_id = f"{details['object_sid']}-{outcome}-{correlation_id}"
     head = (version, packet_id, f"subscription_{outcome}", correlation_id)
@@ -84,7 +84,7 @@ def encode_subscription(version: int, outcome: str, correlation_id: int, **detai
 
 
 def _updated(event: Updated) -> dict[str, Any]:
-    """The name and the expiry are never left out: the SDKs overwrite with what is there."""
+    """The payload of an update, always with name and expiry: the SDKs overwrite theirs."""
     return {
         "id": event.revision,
         "document_sid": event.sid,

@@ -30,7 +30,7 @@ __all__ = ["routes"]
 
 
 def routes(backend: Backend) -> list[Route]:
-    """All paths of the API but `/v4/Subscriptions`, which needs a socket."""
+    """All routes of the API except `/v4/Subscriptions`, which needs a socket."""
     server = _Plain(backend)
     return [
         Route(configuration.PATH, {"GET": server.configure}),
@@ -55,7 +55,7 @@ class _Plain:
         return json_reply(configuration.configuration(where))
 
     def endpoint(self, action: Action) -> Endpoint:
-        """What answers requests for this action."""
+        """The endpoint that answers requests for an action."""
 
         async def answer(request: Request) -> Response:
             workspace = await self._workspace(request)
@@ -76,7 +76,7 @@ class _Plain:
         return Call(request.path_params, request.headers, given, settings.data_limit)
 
     async def _result(self, workspace: Workspace, command: Command) -> Result:
-        """Carried out as for a client that stays, though this one has nothing open."""
+        """Carry out a command in a session of its own, which has nothing open."""
         answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
         session = Session(self._backend, workspace, _ignore, is_lasting=False)
         try:
@@ -95,4 +95,4 @@ class _Plain:
 
 
 def _ignore(_: Event) -> None:
-    """Nothing is open, so there are no events."""
+    """Ignore an event; a session without subscriptions has none."""

@@ -31,7 +31,7 @@ __all__ = ["Upstream"]
 
 
 class Upstream:
-    """Those of one client: each is answered once, with the id of its packet."""
+    """The requests of one client: each gets one reply, with the id of its packet."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class Upstream:
     ) -> None:
         """
         Args:
-            backlog: counts what is under way.
-            note: takes each refusal, and the command that is refused if it came so far.
-            send: takes a packet's bytes.
-            send_frame: takes the bytes of a whole frame.
-            use_version: takes the version in which the client wants events from now on.
+            backlog: counts the commands under way.
+            note: records each refusal, with the refused command; None if there was none yet.
+            send: sends the bytes of a packet.
+            send_frame: sends the bytes of a whole frame.
+            use_version: receives the version of events that the client reads from now on.
         """
         self._settings = backend.settings
         self._tally = backend.meters.wires["twilsock"]
@@ -70,7 +70,7 @@ class Upstream:
             self.refuse(packet, refusal)
 
     def refuse(self, packet: Packet, refusal: Refusal) -> None:
-        """Answer a `message` that is not carried out."""
+        """Answer a `message` that is not carried out with its refusal."""
         self._note(refusal, None)
         self._refuse(packet.id, refusal)
 
@@ -130,8 +130,8 @@ class Upstream:
         self._send(twilsock.encode_reply(packet_id, payload=payload, http_status=status))
 
     def _surroundings(self, request: HttpRequest) -> ReplyContext:
-        """Addresses are below the host that the client believes to talk to, and no deeper: the
-        Kotlin and iOS SDK cannot do with a prefix."""
+        """The context of a reply. Its URLs begin with the host that the client uses, without the
+        path of `public_url`: the Kotlin and iOS SDK does not accept a prefix."""
         if self._settings.public_url is None:
             base_url = urls.host_url("http", request.host)
         else:
@@ -146,13 +146,13 @@ def _failure(refusal: Refusal) -> Reply:
 
 
 def _below_prefix(path: str) -> str:
-    """Without the prefix that the application may have in its `cdsUri`; no name holds a slash."""
+    """The path without the prefix of the application's `cdsUri`; no name has a slash."""
     start = max(path.find("/v3/"), path.find("/v4/"))
     return path[start:] if start > 0 else path
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> Headers:
-    """Values that HTTP could not carry are spoiled: none that is looked at has any."""
+    """The headers; characters outside Latin-1 become `?`, and no header that is read has any."""
     raw = [
         (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
         for name, value in pairs

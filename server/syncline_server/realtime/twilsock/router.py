@@ -1,4 +1,4 @@
-"""Which action a path and a method name."""
+"""The router of the v3 API: from a method and a path to an action."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .api import VERSION, Action
 __all__ = ["ROUTES", "SCOPES", "find"]
 
 ROUTES = (*documents.ROUTES,)
-"""Those of all kinds of objects."""
+"""The routes of all types of objects."""
 
 SCOPES = (VERSION, f"{VERSION}/Services/{{service}}")
-"""What stands before the pattern of a route; without a service it is the token's."""
+"""The prefixes of a route's pattern; without a service, the service is the token's."""
 
 _TABLE = tuple(
     (Pattern(scope + route.pattern), route.actions) for route in ROUTES for scope in SCOPES
@@ -23,7 +23,7 @@ _TABLE = tuple(
 
 
 def find(method: str, path: str) -> tuple[Action, dict[str, str]]:
-    """The action, and the segments that its route names, decoded.
+    """The action, and the path parameters of its route, decoded.
 
     Raises:
         Refusal: `NOT_FOUND`; `METHOD_NOT_ALLOWED`; `BAD_REQUEST` for a malformed path.

@@ -1,4 +1,4 @@
-"""Why the server refuses a packet, or ends a connection, in the vendor's codes."""
+"""Statuses in the vendor's codes: why a packet is refused, or a connection is closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "too_large",
 ]
 
-# With an error code of its own the Kotlin and iOS SDK would not connect again.
+# Without an error code, because with one the Kotlin and iOS SDK would not reconnect.
 GOING_AWAY = Status(308, "PERMANENT_REDIRECT", None, "The server is shutting down")
 
 TOO_LATE = Status(408, "REQUEST_TIMEOUT", None, "There was no init in time")
@@ -28,18 +28,20 @@ TOO_LATE = Status(408, "REQUEST_TIMEOUT", None, "There was no init in time")
 TOO_MANY = Status(429, "TOO_MANY_REQUESTS", 51202, "Too many requests")
 
 BACKOFF_LEAST, BACKOFF_SPAN = 500, 3000
-"""Milliseconds: clients that are sent away at once come back over so long a time."""
+"""Milliseconds: the shortest wait of a client before it reconnects, and the span over which the
+reconnections are spread."""
 
 
 def not_acceptable(reason: str) -> Status:
-    """A packet that this server does not understand."""
+    """The status for a packet that this server does not understand."""
     return Status(406, "NOT_ACCEPTABLE_MESSAGE", 51214, reason)
 
 
 def refused(refusal: Refusal) -> Status:
-    """A token that is not accepted.
+    """The status for a token that is not accepted.
 
-    The SDKs know three codes: of an expired token, of one for somebody else, and of any other.
+    The SDKs know three codes: for an expired token, for a token of another identity, and for any
+    other invalid token.
     """
     code = refusal.code
     if code.retry:
@@ -50,12 +52,12 @@ def refused(refusal: Refusal) -> Status:
 
 
 def too_large(refusal: Refusal) -> Status:
-    """A packet that is larger than a message may be, and is no request to an object."""
+    """The status for a packet that is too large, and is not a `message`."""
     return Status(refusal.code.status, "PAYLOAD_TOO_LARGE", int(refusal.code), refusal.message)
 
 
 def backoff() -> bytes:
-    """The payload that tells one client when to come back."""
+    """The payload with the random time after which one client is to reconnect."""
     least = BACKOFF_LEAST + random.randrange(BACKOFF_SPAN)
     return orjson.dumps(
         {"backoff_policy": {"reconnect_min_ms": least, "reconnect_max_ms": least + BACKOFF_SPAN}}

@@ -1,4 +1,4 @@
-"""`/v4/Subscriptions`: what a client wants to hear of, asked for in batches."""
+"""`/v4/Subscriptions`: batches of requests to subscribe to objects, or to unsubscribe."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ __all__ = ["PATH", "RECEIPT", "Batch", "Subscriptions"]
 PATH = "/v4/Subscriptions"
 
 NAME_LIMIT = 64
-"""Characters in what names an object or its kind, at most; it is sent back as it came."""
+"""Characters in the SID or type of an object, at most; the outcome repeats both as received."""
 
 BATCH_LIMIT = 1000
-"""Objects in one request, at most: the first of the Kotlin and iOS SDK may have as many."""
+"""Objects in one batch, at most: the first batch of the Kotlin and iOS SDK may have as many."""
 
 RECEIPT = {
-    # Milliseconds after which an SDK asks again for what has had no outcome.
+    # Milliseconds after which an SDK repeats a request that has had no outcome.
     "estimated_delivery_in_ms": 5000,
-    # Objects in the requests that follow.
+    # Objects in later batches, at most.
     "max_batch_size": 100,
     # Seconds; a subscription lasts as long as its connection.
     "ttl_in_s": -1,
 }
-"""The reply to a request; the outcome for each object follows as a notification."""
+"""The reply to a batch; the outcome for each object follows as a notification."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One object of a request; `last_event_id` is the newest the client knows of, None for none."""
+    """One object of a batch. `last_event_id`: the client's newest revision; None if it has none."""
 
     sid: str
     kind: str
@@ -50,12 +50,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One request.
+    """One request to subscribe to objects, or to unsubscribe.
 
     Attributes:
-        action: `establish` or `cancel`.
         version: `event_protocol_version`, in which the client reads outcomes and events.
-        correlation_id: the client's number for it, which every outcome carries.
+        action: `establish` or `cancel`.
+        correlation_id: the client's number for the batch; every outcome has it.
+        wanted: the objects.
     """
 
     version: int
@@ -65,9 +66,9 @@ class Batch:
 
     @classmethod
     def parse(cls, body: bytes, values_limit: int) -> Batch:
-        """The request in a body. Raises `INVALID_JSON`, `INVALID_PARAMETER`."""
+        """Parse the body of a request. Raises `INVALID_JSON`, `INVALID_PARAMETER`."""
         given = dict(members(body, values_limit))
-        # Without a version the client gets the oldest: every SDK reads that one.
+        # Without a version use the oldest, which every SDK reads.
         version = given.get("event_protocol_version")
         version = VERSIONS[0] if version is None else version
         if not isinstance(version, int) or version not in VERSIONS:
@@ -85,21 +86,21 @@ class Batch:
 
 
 class Subscriptions:
-    """Those of one connection; the session keeps them."""
+    """Carries out the batches of one connection; the session keeps the subscriptions."""
 
     def __init__(
         self, submit: Callable[[Command, Answer], None], send: Callable[[bytes], None]
     ) -> None:
         """
         Args:
-            submit: hands a command to the session.
-            send: takes the frame of an outcome.
+            submit: passes a command to the session.
+            send: sends the frame of an outcome.
         """
         self._submit = submit
         self._send = send
 
     def carry_out(self, batch: Batch) -> None:
-        """Begin; the outcomes are sent as they come."""
+        """Begin all requests of a batch; each outcome is sent when it is known."""
         for wanted in batch.wanted:
             if batch.action == "cancel":
                 self._submit(Unsubscribe(wanted.sid), partial(self._canceled, batch, wanted))
@@ -125,12 +126,12 @@ class Subscriptions:
                 last_event_id=outcome.document.revision,
             )
         elif isinstance(outcome, Refusal) and outcome.code is Code.ACCESS_FORBIDDEN:
-            # The client had the right to read when it fetched the object. On 403 an SDK keeps the
-            # object with its old data, and opens it from its cache again; 404 removes it.
+            # The client could read the object when it fetched it. On 403 an SDK keeps the object
+            # with its old data, and opens it from its cache again; on 404 it removes the object.
             self._failed(batch, wanted, absent(wanted.sid))
         elif isinstance(outcome, Refusal) and not _may_succeed_later(outcome.code):
             self._failed(batch, wanted, outcome)
-        # An SDK never repeats what has failed, but it repeats what has had no outcome.
+        # Else send no outcome: an SDK repeats a request without an outcome, never a failed one.
 
     def _failed(self, batch: Batch, wanted: Wanted, refusal: Refusal) -> None:
         code = refusal.code

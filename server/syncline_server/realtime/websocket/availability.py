@@ -1,4 +1,4 @@
-"""Whether a WebSocket can be opened, for pages, which do not see why a handshake was refused."""
+"""Whether a WebSocket can be opened: for web pages, which cannot see why a handshake failed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["routes"]
 
 
 def routes(path: str, door: Admission) -> list[Route]:
-    """The path of a WebSocket, for plain requests (docs/protocol.md, section 1).
+    """GET on the path of a WebSocket (docs/protocol.md, section 1).
 
-    No token, no Redis: it is the cheapest answer that there is, and a sign of life too.
+    It needs no token and no Redis, so it is cheap. It also shows that the server is alive.
     """
 
     async def available(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What is spoken over a socket, where, and in what frames."""
+"""The routes of WebSockets, and the interface of the protocols behind them."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ __all__ = ["WebSocketRoute", "MessageHandler"]
 
 
 class MessageHandler(Protocol):
-    """What is spoken over a socket. Every method must not block."""
+    """A protocol over one socket. No method may block."""
 
     def on_message(self, message: str | bytes) -> None:
-        """Take a whole message: of a text frame as str, of a binary one as bytes."""
+        """Receive a whole message: a text message as str, a binary message as bytes."""
 
     def on_oversized(self, message: OversizedMessage) -> None:
-        """Refuse a message above the limit, of which only the beginning is known."""
+        """Refuse a message above the size limit, of which only the beginning was kept."""
 
     def on_congestion(self) -> None:
-        """Frames must go by `Socket.send` and `send_event`, which hold them back."""
+        """The socket is full or closing: send by `Socket.send` and `send_event` only."""
 
     def on_relief(self) -> None:
-        """Frames may be written by `Socket.write` again."""
+        """The socket is free again: frames may go to the cork or to `Socket.write`."""
 
     def on_slow(self) -> None:
-        """The client has taken nothing of what waits for it for too long."""
+        """The client has read nothing for `Settings.slow_reader_timeout`."""
 
     def on_end(self) -> None:
-        """Nothing comes any more, and nothing can be sent. Called once."""
+        """The connection has ended: nothing more is received or sent. Called once."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebSocketRoute:
-    """What answers at a path.
+    """A path at which WebSockets are opened.
 
     Attributes:
-        make: the wire of a new socket.
-        subprotocol: a client that offers others only is refused; None ignores what is offered.
-        tally: counts what goes by this way.
-        is_paced: False where the wire itself asks the door whether too many come at once.
+        make: makes the message handler of a new socket.
+        subprotocol: a client that offers only other sub-protocols is refused; None ignores offers.
+        tally: counts the traffic of this route.
+        is_paced: True if the handshake checks the rate of new connections; False if the message
+            handler does.
     """
 
     make: Callable[[Socket], MessageHandler]

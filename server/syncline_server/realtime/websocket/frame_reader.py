@@ -1,8 +1,8 @@
-"""The frames of one WebSocket, read into messages.
+"""Reads the frames of one WebSocket, and puts messages together.
 
-They are parsed by `websockets`' Sans-I/O protocol, but for two kinds. Nearly all messages are plain
-and need no parser. A message above the limit is read and discarded (`OversizedMessage`): where a
-frame begins, its header tells which it is.
+The Sans-I/O parser of `websockets` reads all frames but two kinds. Plain messages, which are nearly
+all, need no parser (`plain_messages`). Messages above the limit are read and discarded
+(`OversizedMessage`): the header of each frame shows whether it belongs to one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .parser_pool import ParserPool, is_exceeded, plain_messages
 __all__ = ["FrameReader", "Message"]
 
 Message = str | bytes | OversizedMessage
-"""A text message, a binary one, or the beginning of either where it is above the limit."""
+"""A text message, a binary message, or the beginning of either if it is above the limit."""
 
 _PROTOCOL_ERROR, _INVALID_DATA, _TOO_BIG = 1002, 1007, 1009
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
@@ -33,8 +33,8 @@ class FrameReader(asyncio.Protocol):
     """The reading half of a socket.
 
     Attributes:
-        wary, trusting: parsers for clients that have not authenticated, and for those that have;
-            of each, the second is for messages that may be compressed.
+        wary, trusting: parsers for clients that have not authenticated, and for those that have.
+            Of each pair, the second is for messages that may be compressed.
         deflates: True if messages may be compressed either way.
     """
 
@@ -57,14 +57,15 @@ class FrameReader(asyncio.Protocol):
     )
 
     def __init__(self) -> None:
-        # Lent while there is a part of a frame or a message, or of a closure.
+        # Borrowed from `_parsers` while a frame, a message or the closing handshake is incomplete.
         self._parsers = self.wary[False]
         self._parser: Protocol | None = None
-        # Where in the stream of frames the next byte stands: bytes that the current frame still
-        # lacks, and what has come of a header that is not complete.
+        # The position in the stream: bytes of the current frame that are still to come, and the
+        # received part of an incomplete header.
         self._frame_left = 0
         self._header_part = b""
-        # What has come of a message in several frames: its bytes, because frames could be empty.
+        # The received part of a message in several frames. Its bytes, not a list of its frames: any
+        # number of frames could be empty.
         self._opcode = Opcode.TEXT
         self._partial: bytearray | None = None
         self._is_compressed = False
@@ -74,36 +75,36 @@ class FrameReader(asyncio.Protocol):
 
     @abstractmethod
     def close(self, code: int, reason: str = "") -> None:
-        """Send what waits, then close; safe to repeat. Later messages are not read."""
+        """Send the queued frames, then close; safe to repeat. Later messages are not read."""
 
     @abstractmethod
     def _keep_or_hand_on(self, message: Message) -> None:
-        """Take a whole message."""
+        """Receive a whole message."""
 
     @abstractmethod
     def _count_frame(self) -> None:
-        """Take note of a frame that does not end a message."""
+        """Count a frame that does not end a message."""
 
     @abstractmethod
     def _send_parsers(self) -> None:
-        """Send what the parser has to say: pongs, and its part of a closure."""
+        """Send the output of the parser: pongs, and its part of the closing handshake."""
 
     def _read(self, data: bytes) -> None:
-        """Read what has come from the network."""
+        """Read the bytes that were received."""
         if self._header_part:
             data, self._header_part = self._header_part + data, b""
         if self._parser is None and self._oversized is None:
             messages, data = plain_messages(data, self._parsers.message_limit)
             for opcode, message in messages:
                 self._deliver(opcode, message)
-        unread = memoryview(data)  # so that many small frames are not copied again for each
+        unread = memoryview(data)  # so that the rest is not copied for each of many small frames
         while unread:
             unread = self._read_frame(unread)
 
     def _read_frame(self, data: memoryview) -> memoryview:
-        """Read at most one frame, or a part of one; returns what follows."""
+        """Read at most one frame, or a part of one; returns the bytes after it."""
         if self._closing is not None and self._oversized is None:
-            self._parse(data)  # all of it: the parser may discard what is no frame any more
+            self._parse(data)  # all of it: the parser discards bytes after a failure
             return data[:0]
         if not self._frame_left:
             header = read_header(data)
@@ -126,11 +127,12 @@ class FrameReader(asyncio.Protocol):
 
     def _parse(self, data: memoryview) -> None:
         parser = self._borrow()
-        parser.receive_data(cast(bytes, data))  # it copies from whatever holds bytes
+        parser.receive_data(cast(bytes, data))  # it copies from any buffer
         for frame in parser.events_received():
             assert isinstance(frame, Frame)
             self._take(frame)
         self._send_parsers()
+        # Give the parser back between two messages only: it keeps state within one.
         is_between = not self._frame_left and self._partial is None and self._closing is None
         if is_between and self._parser is parser:
             self._parser = None
@@ -140,8 +142,8 @@ class FrameReader(asyncio.Protocol):
     def _belongs_to_oversized(self, header: FrameHeader) -> bool:
         """True for a data frame that is not parsed but discarded.
 
-        A client that has not authenticated is not read on from: the parser refuses its message. So
-        it does where a frame is out of order or compressed without agreement.
+        The parser, not this, refuses the frame where that closes the connection: if the client has
+        not authenticated, and if the frame is out of order or compressed without agreement.
         """
         if self._oversized is not None:
             return True
@@ -153,7 +155,7 @@ class FrameReader(asyncio.Protocol):
         return is_regular and begun + header.length > self._parsers.message_limit
 
     def _begin_discarding(self, header: FrameHeader, data: memoryview) -> memoryview:
-        """Begin to discard a frame; returns what follows its header."""
+        """Begin to discard a frame; returns the bytes after its header."""
         message = self._oversized
         if message is not None and header.opcode != Opcode.CONT:
             self._fail(_PROTOCOL_ERROR, "expected a continuation frame")
@@ -170,10 +172,10 @@ class FrameReader(asyncio.Protocol):
         return data[header.size :]
 
     def _begin_oversized(self, begun: bytes) -> OversizedMessage:
-        """Discard the message of which a part has come, `begun` the last of it."""
+        """Discard a message from here on; `begun` is the last part of it that was parsed."""
         begun = bytes(self._partial or b"") + begun
         self._partial = None
-        self._parser = None  # it waits for the rest of the message, which it will not get
+        self._parser = None  # not given back: it still waits for the rest of the message
         self._oversized = OversizedMessage(
             is_text=self._opcode is Opcode.TEXT, begun=begun, is_compressed=self._is_compressed
         )
@@ -190,7 +192,7 @@ class FrameReader(asyncio.Protocol):
                 self._count_frame()
 
     def _fail(self, code: int, reason: str) -> None:
-        """Close the connection, and read no frame of it any more."""
+        """Close the connection, and read no more messages."""
         self._oversized = None
         self._borrow().fail(code, reason)
         self._send_parsers()
@@ -206,7 +208,7 @@ class FrameReader(asyncio.Protocol):
         return self._parser
 
     def _take(self, frame: Frame) -> None:
-        """Put a message together; control frames are answered by the parser."""
+        """Put a message together from its frames; the parser answers control frames."""
         if self._closing is not None:
             return
         if frame.opcode not in _DATA:
@@ -231,7 +233,7 @@ class FrameReader(asyncio.Protocol):
         self._deliver(self._opcode, data)
 
     def _deliver(self, opcode: Opcode, data: bytes) -> None:
-        """Hand a message on, or keep it while none is handed on."""
+        """Decode a message, and pass it to `_keep_or_hand_on`."""
         if self._closing is not None:
             return
         if opcode is Opcode.BINARY:

@@ -1,4 +1,4 @@
-"""Messages as they stand on the wire: one frame each, not masked (RFC 6455, section 5.2)."""
+"""Encoding of messages as frames: one unmasked frame each (RFC 6455, section 5.2)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from syncline_protocol.documents import Event
 __all__ = ["binary_frame", "deflated", "deflating", "text_frame"]
 
 DEFLATED_FROM = 256
-"""Bytes in a message from which on it is worth to be compressed."""
+"""Bytes in a message from which compression is worth the work."""
 
 _TEXT, _BINARY = 0x81, 0x82
 _DEFLATED = 0x40  # RSV1
 _SHORT, _MEDIUM, _LONG = Struct("!BB"), Struct("!BBH"), Struct("!BBQ")
-_TAIL = b"\x00\x00\xff\xff"  # of a flushed block; it is left out (RFC 7692, section 7.2.1)
+_TAIL = b"\x00\x00\xff\xff"  # the end of a flushed block; not sent (RFC 7692, section 7.2.1)
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A text message."""
+    """The frame of a text message."""
     return _frame(_TEXT, payload)
 
 
 def binary_frame(payload: bytes) -> bytes:
-    """A binary message."""
+    """The frame of a binary message."""
     return _frame(_BINARY, payload)
 
 
 def deflated(frame: bytes) -> bytes:
-    """The same message compressed without context (RFC 7692), so that all can share it.
+    """The compressed frame of the same message (RFC 7692), or `frame` if that is no longer.
 
-    `frame` itself where that is not shorter.
+    Compressed without context, so that all connections can share the frame.
     """
     start = _head_size(frame)
     if len(frame) - start < DEFLATED_FROM:
@@ -44,7 +44,7 @@ def deflated(frame: bytes) -> bytes:
 
 
 def deflating(encode: Callable[[Event], bytes]) -> Callable[[Event], bytes]:
-    """Makes the compressed frame of an event from the plain one, which is made once too."""
+    """The encoder of compressed frames; the plain frame of `encode` is made once too."""
     return lambda event: deflated(event.encoded(encode))
 
 

@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket (RFC 6455, section 4), and who is let in."""
+"""The opening handshake of a WebSocket (RFC 6455, section 4), and its checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Handshake"]
 logger = logging.getLogger("syncline.socket")
 
 RETRY_AFTER = 1
-"""Seconds after which one who was not let in may try again."""
+"""Seconds after which a refused client may try again."""
 
 
 _DEFLATE = ServerPerMessageDeflateFactory(
@@ -33,7 +33,7 @@ _DEFLATE = ServerPerMessageDeflateFactory(
 
 
 class Handshake:
-    """What is asked of all who come to a process."""
+    """Answers the handshakes of a process."""
 
     def __init__(
         self,
@@ -51,12 +51,13 @@ class Handshake:
         self._origins = Origins(settings.socket_origins, settings.public_url)
 
     def answer(self, request: Request, peer: str) -> tuple[Response, WebSocketRoute | None, str]:
-        """
+        """Check a request, and accept or refuse it.
+
         Args:
             peer: the address that the request came from.
 
         Returns:
-            the response, the endpoint that it opens (None if it refuses), and the client's address.
+            the response, the route that it opens (None if it refuses), and the client's address.
         """
         parser = ServerProtocol(extensions=self._extensions(request), logger=logger)
         endpoint = self._endpoints.get(request.path.partition("?")[0])
@@ -66,11 +67,11 @@ class Handshake:
             endpoint = None
             response.headers[rest.NO_SNIFFING[0]] = rest.NO_SNIFFING[1]
             self._note(response, request, peer)
-        parser.parser.close()  # it refers to itself, and would wait for the collector of cycles
+        parser.parser.close()  # breaks a reference cycle, which only the collector would free
         return response, endpoint, peer
 
     def _extensions(self, request: Request) -> list[ServerPerMessageDeflateFactory]:
-        """None for who wants a smaller window: frames are compressed once, and shared."""
+        """Compression, except for a client that asks for a smaller window: frames are shared."""
         offers = ",".join(request.headers.get_all("Sec-WebSocket-Extensions"))
         return [_DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
 
@@ -102,7 +103,7 @@ class Handshake:
         return response
 
     def _note(self, response: Response, request: Request, peer: str) -> None:
-        """Let the audit tell of who was kept out; not of those who asked for what is not here."""
+        """Record a refusal in the audit log, unless the request was wrong (400 or 404)."""
         if response.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
             path, origins = request.path.partition("?")[0], request.headers.get_all("Origin")
             self._door.turned_away(
@@ -110,7 +111,7 @@ class Handshake:
             )
 
     def _look(self, request: Request, peer: str) -> tuple[str, str]:
-        """The host that was addressed and who asks, as trusted proxies say if there are any."""
+        """The host and the client's address, from the headers of a trusted proxy if any."""
         host = request.headers.get_all("Host")
         said = self._proxies.look(peer.rpartition(":")[0], request.headers.get_all)
         if said is None:
@@ -122,7 +123,7 @@ class Handshake:
 
 
 def _has_body(request: Request) -> bool:
-    """What followed would be read as frames, and by a proxy as something else."""
+    """True if the request has a body: this server would read it as frames, a proxy as a body."""
     lengths = set(request.headers.get_all("Content-Length"))
     return "Transfer-Encoding" in request.headers or not lengths <= {"0"}
 

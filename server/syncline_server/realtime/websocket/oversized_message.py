@@ -1,7 +1,7 @@
-"""A message above the limit: its beginning is kept, the rest is read and discarded.
+"""A message above the size limit: its beginning is kept, the rest is read and discarded.
 
-The beginning names the request, so the wire can refuse that request alone and go on with all others
-of the connection.
+The beginning has the id of the request, so the message handler can refuse that request alone, and
+the connection stays open.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from .parser_pool import unmask
 __all__ = ["HEAD_LIMIT", "FrameHeader", "OversizedMessage", "read_header"]
 
 HEAD_LIMIT = 65_536 + 512
-"""Bytes of the beginning that are kept: the largest header of a Twilsock packet, and its frame."""
+"""Bytes of the beginning that are kept: the largest header of a Twilsock packet and its framing."""
 
 _FIN, _RSV1, _OPCODE, _MASK, _LENGTH = 0x80, 0x40, 0x0F, 0x80, 0x7F
 _MEDIUM, _LONG = Struct("!H"), Struct("!Q")
 
 
 class FrameHeader(NamedTuple):
-    """What stands before the payload of a frame (RFC 6455, section 5.2).
+    """The header of a frame (RFC 6455, section 5.2).
 
     Attributes:
-        size: bytes of the header itself, the mask included.
+        size: bytes of the header itself, including the mask.
         length: bytes of the payload.
-        opcode: as a number, for it may be none that there is.
+        opcode: as a number, because a client may send an unknown one.
     """
 
     size: int
@@ -41,12 +41,12 @@ class FrameHeader(NamedTuple):
 
     @property
     def is_data(self) -> bool:
-        """True for a part of a message, False for a control frame and for what is not known."""
+        """True for a part of a message; False for control frames, unknown and unmasked frames."""
         return self.is_masked and self.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 def read_header(data: bytes | memoryview) -> FrameHeader | None:
-    """The header that data begins with; None if more has to come."""
+    """The header that `data` begins with; None if it is incomplete."""
     if len(data) < 2:
         return None
     first, second = data[0], data[1]
@@ -70,9 +70,9 @@ class OversizedMessage:
 
     Attributes:
         is_text: False for a binary message.
-        size: bytes of its frames so far, their headers not counted.
-        is_in_frame: True while a frame of it is read, False between two.
-        is_final: True for the frame that ends it.
+        size: bytes of its payload so far.
+        is_in_frame: True while one of its frames is read, False between two frames.
+        is_final: True if the current frame is the last.
     """
 
     __slots__ = (
@@ -90,26 +90,27 @@ class OversizedMessage:
     def __init__(self, *, is_text: bool, begun: bytes, is_compressed: bool) -> None:
         """
         Args:
-            begun: what has come of it in whole frames, inflated.
-            is_compressed: True if the rest of it is compressed.
+            begun: the payload of its earlier frames, inflated.
+            is_compressed: True if the rest is compressed.
         """
         self.is_text = is_text
         self.size = len(begun)
         self.is_in_frame = self.is_final = False
         self._head = bytearray(begun[:HEAD_LIMIT])
-        # What follows in a compressed message cannot be inflated without what came before it.
+        # The rest of a compressed message cannot be inflated without its beginning, which the
+        # parser has consumed: keep only `begun` then.
         self._keeps = not (begun and is_compressed)
         self._is_compressed = is_compressed and not begun
         self._mask = b""
         self._offset = 0
 
     def begin_frame(self, mask: bytes, *, is_final: bool) -> None:
-        """A frame begins, with this mask."""
+        """Begin a frame with this mask."""
         self._mask, self._offset = mask, 0
         self.is_in_frame, self.is_final = True, is_final
 
     def take(self, payload: memoryview) -> None:
-        """Take the next bytes of the frame, which are masked."""
+        """Read the next bytes of the frame, which are masked."""
         self.size += len(payload)
         wanted = HEAD_LIMIT - len(self._head)
         if self._keeps and wanted > 0:
@@ -120,7 +121,7 @@ class OversizedMessage:
 
     @property
     def head(self) -> bytes:
-        """The beginning, inflated; less than there is where it cannot be inflated."""
+        """The part that was kept, inflated; b"" if that is not valid compressed data."""
         if not self._is_compressed:
             return bytes(self._head)
         try:

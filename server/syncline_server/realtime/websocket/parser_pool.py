@@ -1,7 +1,7 @@
-"""WebSocket parsers, lent to sockets while something comes.
+"""A pool of WebSocket parsers, which sockets borrow while they receive a message.
 
-Between messages a parser holds nothing of a connection, and most connections are between messages
-most of the time: so a few parsers, of some kilobytes each, serve very many sockets.
+Between two messages a parser has no state of a connection, and most connections are between two
+messages most of the time. So a few parsers, of some kilobytes each, serve very many sockets.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ logger = logging.getLogger("syncline.socket")
 _PLAIN = {0x81: Opcode.TEXT, 0x82: Opcode.BINARY}
 
 IDLE_LIMIT = 64
-"""ParserPool that are kept for the next who needs one."""
+"""Unused parsers that a pool keeps, at most."""
 
 
 class ParserPool:
-    """Those of the server's side that take messages up to one size."""
+    """Server-side parsers with one limit on the size of messages."""
 
     def __init__(
         self, message_limit: int, *, inflates: bool = False, truncates: bool = False
     ) -> None:
         """
         Args:
-            message_limit: bytes in a message, inflated; more is closed with 1009.
+            message_limit: bytes in a message, inflated; the parser closes with 1009 above it.
             inflates: True for clients whose messages may be compressed.
-            truncates: True to parse a compressed message that is larger inflated, instead of
-                closing, as its beginning (`is_exceeded`).
+            truncates: True to cut off a compressed message that is larger when inflated, instead of
+                closing (`is_exceeded`).
         """
         self.message_limit = message_limit
         self._inflates = inflates
@@ -48,7 +48,7 @@ class ParserPool:
         self._idle: list[Protocol] = []
 
     def borrow(self) -> Protocol:
-        """One that has seen nothing, as after the handshake."""
+        """A parser in the state after the handshake."""
         if self._idle:
             return self._idle.pop()
         parser = Protocol(Side.SERVER, max_size=self.message_limit, logger=logger)
@@ -57,21 +57,22 @@ class ParserPool:
         return parser
 
     def take_back(self, parser: Protocol) -> None:
-        """Only one that stands between two messages of an open connection."""
+        """Give back a parser, which must be between two messages of an open connection."""
+        # `Socket.trust` may have changed the pool since the socket borrowed the parser.
         if len(self._idle) < IDLE_LIMIT and parser.max_message_size == self.message_limit:
             self._idle.append(parser)
 
 
 def is_exceeded(parser: Protocol) -> bool:
-    """True once a message was larger inflated than the limit, and was truncated.
+    """True once an inflated message was above the limit, and was cut off.
 
-    Its last frame held what was within the limit. The parser must not be used again.
+    The last frame has the part within the limit. The parser must not be used again.
     """
     return any(isinstance(each, _Inflation) and each.is_exceeded for each in parser.extensions)
 
 
 class _Inflation(PerMessageDeflate):
-    """Both sides begin each message with an empty window."""
+    """permessage-deflate without context takeover: each message begins with an empty window."""
 
     def __init__(self, limit: int, truncates: bool) -> None:
         super().__init__(
@@ -99,16 +100,16 @@ class _Inflation(PerMessageDeflate):
 
 
 def unmask(data: bytes, mask: bytes) -> bytes:
-    """What a client masked (RFC 6455, section 5.3)."""
+    """Undo the mask of a client's payload (RFC 6455, section 5.3)."""
     return apply_mask(data, mask)
 
 
 def plain_messages(data: bytes, limit: int) -> tuple[list[tuple[Opcode, bytes]], bytes]:
-    """The messages that data begins with, each whole in one masked frame, and what is left.
+    """Read the plain messages at the beginning of `data`; returns them and the rest.
 
-    Nearly all are such, and cost a parser far more than all else that is done for some. What is in
-    any way else stays for a parser to judge: control frames, fragments, extensions, odd lengths,
-    messages of more than `limit` bytes.
+    A plain message is whole, in one masked frame. Nearly all are, and a parser can cost far more
+    than everything else that is done for a message. All other frames are left to a parser: control
+    frames, fragments, extensions, odd lengths, and messages of more than `limit` bytes.
     """
     messages: list[tuple[Opcode, bytes]] = []
     start, size = 0, len(data)
@@ -116,7 +117,7 @@ def plain_messages(data: bytes, limit: int) -> tuple[list[tuple[Opcode, bytes]],
         length, head = data[start + 1] - 0x80, 6
         if length == 126 and size - start > 8:
             length, head = data[start + 2] << 8 | data[start + 3], 8
-        # The shortest form of a length, or none that is known here.
+        # Accept a length in its shortest form only; a parser judges the others.
         if not (0 < length < 126 if head == 6 else 126 <= length <= limit):
             break
         body = start + head

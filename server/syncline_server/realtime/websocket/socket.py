@@ -1,8 +1,8 @@
-"""One WebSocket: a protocol class under uvicorn, without a task, a queue or a copy of its own.
+"""One WebSocket: an asyncio protocol class for uvicorn, without a task or a copy per message.
 
-What comes in is read by `frame_reader`. What goes out are whole frames that the
-wire made, for an event once for all its subscribers: the same bytes are handed to each transport,
-and uvloop sends all that one socket got in one turn of the loop by one system call.
+`frame_reader` reads the input. The output consists of whole frames that the message handler made;
+the frame of an event is made once for all subscribers, and the same bytes go to each transport.
+`cork` joins the frames of one socket in one turn of the loop into one write.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from .parser_pool import ParserPool
 __all__ = ["Socket", "socket_protocol"]
 
 CLOSE_TIMEOUT = 2.0
-"""Seconds for the other side's part of a closing handshake; then the connection is cut."""
+"""Seconds for the client's part of the closing handshake; then the connection is aborted."""
 
 REASON_LIMIT = 123
 """Bytes of a close reason, at most (RFC 6455, 5.5)."""
 
 _NORMAL, _ABNORMAL, _TOO_BIG, _SERVICE_RESTART = 1000, 1006, 1009, 1012
-_END = b""  # the parser's word for "half-close"
+_END = b""  # the parser's sign to half-close the connection
 _PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
@@ -53,7 +53,7 @@ def socket_protocol(
     meters: Meters,
     cork: Cork,
 ) -> type[Socket]:
-    """The class that uvicorn makes for each request to upgrade a connection."""
+    """The class that uvicorn instantiates for each request to upgrade a connection."""
 
     class ConfiguredSocket(Socket):
         __slots__ = ()
@@ -69,17 +69,17 @@ def socket_protocol(
 
 
 def _parsers(limit: int, *, truncates: bool = False) -> tuple[ParserPool, ParserPool]:
-    """For plain messages, and for those that may be compressed."""
+    """The pools for plain messages, and for messages that may be compressed."""
     return ParserPool(limit), ParserPool(limit, inflates=True, truncates=truncates)
 
 
 class Socket(FrameReader):
-    """From the handshake to the end.
+    """One connection, from its handshake to its end.
 
     Attributes:
-        endpoint: the one that the handshake asked for.
-        peer: the client's address, for logs: the one that trusted proxies name, if they do.
-        write, corked: as `cork.Outlet` has them.
+        endpoint: the route that the handshake asked for.
+        peer: the client's address for logs, from a trusted proxy if there is one.
+        write, corked: as in `cork.Outlet`.
     """
 
     wheel: ClassVar[TimerWheel]
@@ -111,19 +111,20 @@ class Socket(FrameReader):
     )
 
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
-        """uvicorn's arguments; `server_state` holds the connections that it shuts down."""
+        """uvicorn's arguments; `server_state` has the connections that uvicorn shuts down."""
         self._connections: set[Any] = server_state.connections
         super().__init__()
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._wire: MessageHandler | None = None
+        # Messages that were read while none may be handed on; None if there are none.
         self._inbox: deque[Message] | None = None
         self._handing_on = False
         self._paused = False
-        # Frames that are read before the clock is looked at, and when it was.
+        # Frames that may be read before the clock is checked, and the time of the last check.
         self._allowance = self.settings.connection_rate
         self._allowed_at = time.monotonic()
         self._resting = False
-        # What waits while the client takes less than it is sent.
+        # The frames that wait while the transport's buffer is full; None while it is not.
         self._send_queue: SendQueue | None = None
         self._congested = False
         self._progress: Timer | None = None
@@ -135,21 +136,22 @@ class Socket(FrameReader):
 
     @property
     def waiting(self) -> int:
-        """Bytes that the client has not taken."""
+        """Bytes that wait to be sent to the client."""
         kept = 0 if self._send_queue is None else self._send_queue.size
         return kept + self._transport.get_write_buffer_size()
 
     @property
     def is_free(self) -> bool:
-        """True if frames can be given to the cork, past this socket, until `on_congestion`."""
+        """True if frames may bypass this socket and go to the cork, until `on_congestion`."""
         return self._send_queue is None and self._closing is None
 
     def trust(self) -> None:
-        """The client has authenticated: its messages may have their full size."""
+        """The client has authenticated: allow messages of the full size."""
         self._parsers = self.trusting[self.deflates]
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that must not be left out."""
+        """Send a frame that must not be replaced."""
+        # Behind the frames that wait: replies and events keep their order.
         if self._send_queue is not None:
             self._send_queue.put(frame)
         elif self._closing is None:
@@ -158,9 +160,9 @@ class Socket(FrameReader):
     def send_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
     ) -> None:
-        """Send an event; while the client is slow, a later one of its document may replace it.
+        """Send an event; while the client is slow, a later event of its document may replace it.
 
-        `whole` as in `SendQueue.put_event`.
+        `whole`: as in `SendQueue.put_event`.
         """
         tally = self.endpoint.tally
         tally.events += 1
@@ -170,30 +172,32 @@ class Socket(FrameReader):
             self.cork.put(self, frame)
 
     def close(self, code: int, reason: str = "") -> None:
-        """Send what waits, then close; safe to repeat. Later messages are not read."""
+        """Send the queued frames, then close; safe to repeat. Later messages are not read."""
         if self._closing is None:
             self._closing = (code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+            # 1. Leave the fast path: no event may follow the close frame.
             if self._wire is not None:
                 self._wire.on_congestion()
+            # 2. Send the close frame, or let `resume_writing` send it after the queued frames.
             if self._send_queue is None:
                 self._send_close()
-            # What still comes is discarded: left unread, it would make the kernel answer with a
-            # reset, which takes our last frames with it.
+            # 3. Read on and discard: unread bytes would make the kernel answer with a reset, which
+            #    can destroy our last frames before the client reads them.
             self._transport.resume_reading()
             self.wheel.call_later(CLOSE_TIMEOUT, self.abort)
 
     def abort(self) -> None:
-        """End the connection now."""
+        """End the connection now, without a closing handshake."""
         self._transport.abort()
 
     def pause_reading(self) -> None:
-        """Hand on no message until `resume_reading`."""
+        """Pass no message to the message handler until `resume_reading`."""
         self._paused = True
         if self._closing is None:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Hand on messages again, those first that have come already."""
+        """Pass messages on again, first those that were received in the meantime."""
         self._paused = False
         self._read_on()
 
@@ -210,12 +214,13 @@ class Socket(FrameReader):
     def open(
         self, method: str, url: bytes, version: str, headers: list[tuple[bytes, bytes]]
     ) -> None:
-        """Take the opening handshake."""
+        """Answer the opening handshake."""
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
         response, endpoint, self.peer = self.handshake.answer(request, self.peer)
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
         self._parsers = self.wary[self.deflates]
+        # Write the response first: the message handler may send frames when it is made.
         self._transport.write(response.serialize())
         if endpoint is None:
             self._closing = (_NORMAL, "")
@@ -227,22 +232,28 @@ class Socket(FrameReader):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        # From here on `send`, `send_event` and `close` do nothing.
         self._closing = self._closing or (_ABNORMAL, "")
         self._send_queue = self._inbox = None
         if self._wire is not None:
+            # Clear `_wire` first: nothing that `on_end` does may lead back to the message handler.
             wire, self._wire = self._wire, None
             wire.on_end()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self._heard = True  # any byte counts as an answer to a ping
         self._read(data)
 
     def pause_writing(self) -> None:
+        # The transport may call this within any `write`. Make `_send_queue` before `on_congestion`
+        # takes the session off the fast path: events that come after it belong in the queue.
         self._congested = True
         self.meters.bounds["output_mark"] += 1
         self._send_queue = self._send_queue or SendQueue(self.settings.output_mark)
         if self._wire is not None:
             self._wire.on_congestion()
+        # Read no requests of a client that does not read: their replies would grow the queue
+        # (promise 5). A closing connection must read on (`close`).
         if self._closing is None:
             self._transport.pause_reading()
         if self._progress is not None:
@@ -251,6 +262,7 @@ class Socket(FrameReader):
 
     def resume_writing(self) -> None:
         self._congested = False
+        # A write may fill the buffer again, and call `pause_writing`: that sets `_congested`.
         while self._send_queue is not None and not self._congested:
             if self._send_queue.empty:
                 self._send_queue = None
@@ -260,19 +272,21 @@ class Socket(FrameReader):
             return
         if self._closing is not None:
             return self._send_close()
+        # Only now, with an empty queue: frames on the fast path would overtake queued ones.
         if self._wire is not None:
             self._wire.on_relief()
         if not self._held:
             self._transport.resume_reading()
 
     def shutdown(self) -> None:
-        """Called by uvicorn for what is still here when it stops."""
+        """Close; uvicorn calls this for the connections that are still open when it stops."""
         if self._wire is None:
             self._transport.close()
         else:
             self.close(_SERVICE_RESTART, "the server is shutting down")
 
     def _keep_or_hand_on(self, message: Message) -> None:
+        # One read may bring several messages, and the first may pause reading: keep the others.
         if self._held:
             self._inbox = self._inbox or deque()
             self._inbox.append(message)
@@ -289,25 +303,27 @@ class Socket(FrameReader):
 
     @property
     def _held(self) -> bool:
-        """True while no message is handed on."""
+        """True while no message is passed on."""
         return self._paused or self._resting
 
     def _read_on(self) -> None:
-        """Hand on what has come already, then read."""
+        """Pass on the messages in `_inbox`, then read again."""
         if self._handing_on:
-            return  # a wire may resume within its `on_message`, at any depth
+            return  # a message handler may resume within `on_message`: the loop below goes on
         self._handing_on = True
         try:
             while self._inbox and not self._held:
                 self._hand_on(self._inbox.popleft())
         finally:
             self._handing_on = False
+        # Three parties may stop reading: the message handler, the frame rate and a full buffer.
         if not self._held and not self._congested:
             self._inbox = None
             self._transport.resume_reading()
 
     def _count_frame(self) -> None:
-        """One that comes faster than it may is the last for a moment."""
+        """Count a frame; above `connection_rate`, pass on no more until the second is over."""
+        # The clock is checked once in `connection_rate` frames, not at each.
         self._allowance -= 1
         if self._allowance > 0 or self._resting:
             return
@@ -330,7 +346,7 @@ class Socket(FrameReader):
             self._read_on()
 
     def _send_parsers(self) -> None:
-        """Send what the parser has to say: pongs, and its part of a closure."""
+        """Send the output of the parser: pongs, and its part of the closing handshake."""
         parser = self._borrow()
         output = parser.data_to_send()
         data = b"".join(output)
@@ -341,16 +357,18 @@ class Socket(FrameReader):
         sent = parser.close_sent
         if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
             self.meters.bounds["auth_message_limit"] += 1
+        # The client has sent its close frame, and the parser has answered it: the handshake is
+        # complete. Else the parser has failed the connection, and the client must answer.
         if self._wire is None or parser.close_rcvd is not None:
             self._closing = self._closing or (_NORMAL, "")
             self._transport.close()
         else:
-            self.close(_ABNORMAL)  # the parser has said why
+            self.close(_ABNORMAL)  # the parser has sent the close frame with the reason
             if self._transport.can_write_eof():  # TLS cannot close one half
                 self._transport.write_eof()
 
     def _send_close(self) -> None:
-        self.cork.pull(self)
+        self.cork.pull(self)  # frames of this turn come before the close frame
         if self._closing is not None and self._borrow().state is State.OPEN:
             self._borrow().send_close(*self._closing)
             self._send_parsers()
@@ -364,6 +382,7 @@ class Socket(FrameReader):
     def _check_pong(self) -> None:
         if self._closing is not None:
             return
+        # While this socket does not read, a pong cannot be seen.
         if not self._heard and not self._congested and not self._held:
             self.meters.bounds["ping_timeout"] += 1
             return self.abort()
@@ -371,12 +390,12 @@ class Socket(FrameReader):
         self.wheel.call_later(rest, self._ping)
 
     def _check_progress(self) -> None:
-        """A client that takes nothing at all is given up."""
+        """Close the connection of a client that has read nothing since `_watch_progress`."""
         if not self._congested or self._closing is not None or self._wire is None:
             return
         if self._transport.get_write_buffer_size() >= self._stuck_size:
             self.meters.bounds["slow_reader_timeout"] += 1
-            self._send_queue = None  # it would only hold up the farewell
+            self._send_queue = None  # else the close frame would wait for it
             return self._wire.on_slow()
         self._watch_progress()
 

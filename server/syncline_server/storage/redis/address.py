@@ -1,4 +1,4 @@
-"""Where a Redis listens, and what it wants to hear first."""
+"""Address of a Redis server: where it listens, and how to log in."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_che
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One Redis server.
+    """The address of one Redis server.
 
     Attributes:
-        path: a Unix socket; None for TCP.
+        path: of a Unix socket; None for TCP.
         host, port: for TCP.
-        database: its number; 0 is the first.
-        username, password: None where Redis asks for none.
-        tls: None for a connection in the clear.
+        database: number of the database, from 0.
+        username, password: None if Redis requires none.
+        tls: None for a connection without TLS.
     """
 
     path: str | None = None
@@ -43,8 +43,8 @@ class Address:
         `ssl_keyfile`, `ssl_cert_reqs=none`, `ssl_check_hostname=false`.
 
         Raises:
-            ValueError: the URL cannot be read, or holds what has no meaning there.
-            OSError: it names a certificate file that cannot be.
+            ValueError: the URL is malformed, or has an option that does not exist.
+            OSError: a certificate file cannot be read.
         """
         parts: dict[str, Any] = dict(parse_url(url))
         _check_parts(url, parts)
@@ -63,7 +63,7 @@ class Address:
 
 
 def _check_parts(url: str, parts: dict[str, Any]) -> None:
-    """redis-py takes no notice of what it does not know; a slip would go unseen."""
+    """Refuse options that `parse_url` ignores: a typing error would go unnoticed."""
     split = urlsplit(url)
     allowed = ({*_TLS} if split.scheme == "rediss" else set()) | {"db"}
     for name in parse_qs(split.query, keep_blank_values=True):

@@ -1,4 +1,4 @@
-"""Commands and scripts, each to the shard that serves its key."""
+"""The Redis client: sends each command and script to the shard that serves its key."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ __all__ = ["Redis"]
 logger = logging.getLogger("syncline.redis")
 
 PROBE_CANDIDATES = 4096
-"""Services that are tried for one whose first bucket a shard serves; a shard with fewer slots goes
-unprobed."""
+"""Service SIDs that are tried to find one whose first bucket a shard serves. A shard that serves
+none of them, because it has very few slots, is not probed."""
 
 REPORT_INTERVAL = 60.0
-"""Seconds between log lines for a problem that stays."""
+"""Seconds between log lines for a problem that lasts."""
 
 PUT_OFF_PAUSE = 0.02
-"""Seconds before what a Cluster has put off is asked again."""
+"""Seconds before a command is sent again that a Cluster has put off."""
 
 PROBLEM_LIMIT = 3
-"""Shards whose problems are named at once; of the others only the number is."""
+"""Shards whose problems are described; further ones are only counted."""
 
 
 class Redis:
-    """All shards of an engine. What is asked of one that is away is refused at once.
+    """The connections to all shards of an engine. A command for a shard that is away is refused.
 
     Attributes:
         refused_writes: commits that were refused before Redis saw them.
@@ -64,10 +64,10 @@ class Redis:
         Args:
             timeout: seconds without a reply after which a connection is given up.
             durability: what a commit waits for besides its reply.
-            commits: counts the seconds that commits take.
-            data_set: what must be there; without it, whatever is there.
-            readiness: receives what is wrong with Redis, or with our place there.
-            clock_tolerance: seconds by which our clock and Redis' may differ.
+            commits: histogram of the seconds that commits take.
+            data_set: the data set that must be there; None accepts any.
+            readiness: receives the problems that are found.
+            clock_tolerance: seconds by which this machine's clock and Redis' may differ.
         """
         self.engine = engine
         self.data_set = data_set or DataSet("", "")
@@ -78,7 +78,7 @@ class Redis:
         self._commits = commits or Histogram()
         self._readiness = readiness or Readiness()
         self._clock_tolerance = clock_tolerance
-        # By name and shard: the last of a name that ends, ends the problem.
+        # Problems by name, then by shard. A name is resolved when its last shard is.
         self._problems: dict[str, dict[str, str]] = {}
         self._nodes: dict[str, ShardConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,17 +87,17 @@ class Redis:
 
     @property
     def connected(self) -> bool:
-        """True while every shard can be asked."""
+        """True while every shard is connected."""
         return bool(self._nodes) and all(node.connected for node in self._nodes.values())
 
     @property
     def nodes(self) -> Mapping[str, ShardConnection]:
-        """The connection to each shard there is now."""
+        """The connections by shard."""
         return self._nodes
 
     @property
     def problem(self) -> str | None:
-        """Why not every shard can be written to, in Redis' words; None if all can."""
+        """Why some shards cannot be written to, in Redis' words; None if all can."""
         if not self._nodes:
             return f"{self.engine} names no Redis: {self.engine.trouble or 'it was not asked yet'}"
         problems = sorted(filter(None, (node.problem for node in self._nodes.values())))
@@ -107,30 +107,30 @@ class Redis:
 
     @property
     def pending(self) -> int:
-        """Commands without a reply, of all shards."""
+        """Commands without a reply, on all shards."""
         return sum(node.pending for node in self._nodes.values())
 
     @property
     def clock_offset(self) -> float:
-        """Seconds by which our clock is ahead of Redis'; of the shard that differs most."""
+        """Seconds by which this machine's clock is ahead of the shard whose clock differs most."""
         offsets = (node.inspector.clock.offset for node in self._nodes.values())
         return max(offsets, key=abs, default=0.0)
 
     @property
     def clock_faults(self) -> int:
-        """How often our clock and Redis' were found too far apart."""
+        """Number of times that this machine's clock and Redis' were found too far apart."""
         return sum(node.inspector.clock_faults for node in self._nodes.values())
 
     @property
     def publishing(self) -> str:
-        """For scripts: the command that publishes, and the middle of the name of a channel.
+        """For scripts: the publishing command, a blank, and the middle of a channel's name.
 
         Raises `Refusal` while the data set is not known.
         """
         return f"{self.engine.publish} {self._channel_infix()}"
 
     def now_ms(self, key: str | None = None) -> int:
-        """Redis' time at the least: of the shard of a key, or the latest of all shards."""
+        """Lower bound of Redis' time on the shard of `key`; None gives the latest of all shards."""
         if key is not None:
             with suppress(Refusal):
                 return self._node(key).inspector.clock.now_ms()
@@ -138,21 +138,21 @@ class Redis:
         return max(times, default=now_ms())
 
     def prefixed(self, key: str) -> str:
-        """A key as Redis has it; for all but the first one of a command."""
+        """A key with its prefix, for keys in arguments; methods prefix the first key themselves."""
         return self.data_set.prefix + key
 
     def wire_channel(self, channel: str) -> str:
-        """A channel as Redis has it; raises `Refusal` while the data set is not known."""
+        """The name of a channel in Redis. Raises `Refusal` while the data set is not known."""
         tag, _, name = channel.partition(_EVENT)
         return f"{self.data_set.prefix}{tag}{self._channel_infix()}{name}"
 
     def channel(self, wire_channel: str) -> str:
-        """The channel that Redis has under that name."""
+        """The channel whose name in Redis this is; undoes `wire_channel`."""
         tag, _, rest = wire_channel.removeprefix(self.data_set.prefix).partition(_EVENT)
         return f"{tag}{_EVENT}{rest.rpartition(':')[2]}"
 
     def probe_tag(self, shard: str) -> str | None:
-        """A hash tag that the shard serves, of a bucket that nobody has."""
+        """A hash tag that the shard serves, of a bucket without data; None if none is found."""
         for number in range(PROBE_CANDIDATES):
             tag = keys.bucket_tag(f"IS{number:032x}", 0)
             with suppress(LookupError):
@@ -161,12 +161,12 @@ class Redis:
         return None
 
     def inspect(self, key: str) -> None:
-        """Redis refused the shard of a key something that it should not: look why."""
+        """Inspect the shard of a key: Redis refused a command that it should accept."""
         with suppress(Refusal):
             self._node(key).inspector.look_again()
 
     async def start(self) -> None:
-        """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
+        """Try once to connect to each shard. Whether or not that succeeds, go on until `stop`.
 
         The engine must have been started.
         """
@@ -181,16 +181,18 @@ class Redis:
         await asyncio.gather(*(node.stop() for node in self._nodes.values()))
 
     def set_up(self, command: Callable[[], Sequence[Argument]]) -> None:
-        """Have the command that this gives sent on each new connection, before all others; an
-        empty one is not sent."""
+        """Set a function that returns the command to send first on each new connection.
+
+        An empty command is not sent.
+        """
         self._setup = command
 
     def refuse_writes(self, reason: str | None) -> None:
-        """Refuse all writes before Redis sees them, with `UNAVAILABLE`; None lets them through."""
+        """Refuse all writes before they are sent, with `UNAVAILABLE`; None accepts them again."""
         self._no_writes = reason
 
     async def reconnected(self, key: str) -> None:
-        """Return once the shard of a key can be asked again. Raises `Refusal` if it takes long."""
+        """Return once the shard of a key is connected. Raises `Refusal` if it takes too long."""
         await self._node(key).reconnected()
 
     async def execute(self, verb: str, key: str, *arguments: Argument) -> Any:
@@ -198,7 +200,7 @@ class Redis:
 
         Raises:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
-            ReplyError: Redis refused the command for good.
+            ReplyError: Redis refused the command itself; a retry would not help.
         """
         if self._no_writes is not None and verb not in _HARMLESS:
             raise Refusal(Code.UNAVAILABLE, self._no_writes)
@@ -206,7 +208,7 @@ class Redis:
         return await self._route(key, lambda node: node.execute(verb, name, *arguments))
 
     async def publish(self, wire_channel: str, message: str) -> int:
-        """How many received a message; raises as `execute`."""
+        """Publish a message; returns how many subscribers received it. Raises as `execute`."""
         command = (self.engine.publish, wire_channel, message)
         receivers: int = await self._route(wire_channel, lambda node: node.execute(*command))
         return receivers
@@ -228,10 +230,13 @@ class Redis:
         return reply
 
     async def _route(self, key: str, ask: Callable[[ShardConnection], Awaitable[Any]]) -> Any:
-        """Ask the shard of a key; what a shard only sends on or puts off is asked again.
+        """Send a command to the shard of a key; again if the shard redirects it or puts it off.
 
-        While a Cluster moves a slot, its keys are in two places and a script would see a part of
-        them: it is put off (ASK, since no script's key exists) until the slot has arrived.
+        A redirected command was not carried out, so sending it again is safe.
+
+        While a Cluster moves a slot, its keys are on two nodes, and a script would see only some of
+        them. The script's KEYS[1] is a tag, which never exists as a key, so the node answers ASK.
+        That puts the script off until the slot has arrived.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._timeout
@@ -247,7 +252,7 @@ class Redis:
             except ReplyError as error:
                 kind = str(error).partition(" ")[0]
                 if kind == "NOSCRIPT":
-                    # A promoted replica has none.
+                    # A replica that was promoted has no scripts.
                     await node.load_scripts()
                 elif kind == "MOVED":
                     self.engine.moved(str(error))
@@ -271,7 +276,7 @@ class Redis:
             ) from None
 
     def _follow(self) -> None:
-        """Have a connection to each shard that there is now, and to no other."""
+        """Connect to the shards that the engine names now, and drop the others."""
         shards = set(self.engine.shards())
         for shard in shards - self._nodes.keys():
             self._nodes[shard] = node = self._make(shard)
@@ -317,7 +322,7 @@ class Redis:
                 self.report(shard, "data_set", self.data_set.problem)
 
     def report(self, shard: str, name: str, problem: str | None) -> None:
-        """Take note of what is wrong with a shard, or no longer is."""
+        """Record a problem of a shard under a name; None resolves it."""
         found = self._problems.setdefault(name, {})
         if problem is not None:
             found[shard] = problem
@@ -333,7 +338,7 @@ class Redis:
 
 
 _EVENT = ":event:"
-"""What a channel has between the tag of its bucket and its own name."""
+"""The part of a channel's name between the tag of its bucket and the SID."""
 
 _PUT_OFF = ("ASK", "TRYAGAIN")
 
@@ -341,4 +346,4 @@ _HARMLESS = frozenset(
     "CONFIG ECHO EXISTS GET HGET HGETALL HKEYS HLEN HMGET HVALS PING PUBLISH SCRIPT SMEMBERS "
     "SPUBLISH SRANDMEMBER TIME XRANGE ZCARD ZRANGE ZRANGEBYSCORE".split()
 )
-"""Commands that store nothing: they go on while writes are refused."""
+"""Commands that store nothing; they are accepted while writes are refused."""

@@ -1,4 +1,4 @@
-"""The clock of one Redis server, by its answers to TIME, and how far this machine's is from it."""
+"""The clock of one Redis server, estimated from TIME, and its offset from this machine's clock."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["ShardClock", "now_ms"]
 
 
 class ShardClock:
-    """Tells Redis' time between two answers by this process' monotonic clock.
+    """Redis' clock: its last answer to TIME, carried on by this process' monotonic clock.
 
     Attributes:
-        offset: seconds by which this machine's clock is ahead of Redis' (negative: behind); as
-            close to 0 as the round trip of the last answer allows.
+        offset: seconds by which this machine's clock is ahead of Redis' (negative: behind). Of the
+            values that the last round trip allows, the one closest to 0.
     """
 
     def __init__(self) -> None:
         self.offset = 0.0
-        # Redis' time less the monotonic clock, in ms; None before the first answer.
+        # Redis' time minus the monotonic clock, in ms; None before the first answer.
         self._ahead_ms: float | None = None
 
     async def measure(self, connection: Connection) -> None:
@@ -29,13 +29,14 @@ class ShardClock:
         reply: list[Any] = await connection.execute("TIME")
         monotonic, own_after = time.monotonic() * 1000, now_ms()
         redis_ms = int(reply[0]) * 1000 + int(reply[1]) / 1000
-        # Redis answered before its answer came, so its clock shows no less than this.
+        # Redis read its clock before the reply arrived, so by now it shows at least `redis_ms`.
         self._ahead_ms = redis_ms - monotonic
-        # Redis answered at some time within the round trip: only what exceeds it is an offset.
+        # Redis read its clock at some time within the round trip: only what exceeds the round trip
+        # is an offset.
         self.offset = (max(own_before - redis_ms, 0) + min(own_after - redis_ms, 0)) / 1000
 
     def now_ms(self) -> int:
-        """What Redis' clock shows now at the least, in ms; before the first answer, our own."""
+        """Lower bound of Redis' clock now, in ms; this machine's clock before the first answer."""
         if self._ahead_ms is None:
             return now_ms()
         return int(self._ahead_ms + time.monotonic() * 1000)

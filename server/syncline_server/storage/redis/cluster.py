@@ -21,13 +21,13 @@ __all__ = ["RedisCluster"]
 logger = logging.getLogger("syncline.redis")
 
 POLL_INTERVAL = 5.0
-"""Seconds between looks at the map of slots while nothing is suspect."""
+"""Seconds between reads of the slot map while no shard is suspect."""
 
 SUSPICION_INTERVAL = 0.25
-"""Seconds between looks while something is: a node asked may know no better yet."""
+"""Seconds between reads while a shard is suspect: the node that answers may not know better yet."""
 
 SUSPICION_SPAN = 10.0
-"""Seconds for which something stays suspect after it was last seen to be."""
+"""Seconds for which a shard stays suspect after the last report."""
 
 
 class RedisCluster:
@@ -41,8 +41,8 @@ class RedisCluster:
     def __init__(self, seeds: Sequence[Address], timeout: float) -> None:
         """
         Args:
-            seeds: some of the nodes; the others are found.
-            timeout: seconds that a node may take for an answer.
+            seeds: some of the nodes; they name the others.
+            timeout: seconds that a node may take to answer.
         """
         self._seeds = list(seeds)
         self._timeout = timeout
@@ -72,39 +72,42 @@ class RedisCluster:
         return self._masters[shard]
 
     def suspect(self, shard: str) -> None:
-        """Look at the map of slots again and again for a while."""
+        """Read the slot map more often for `SUSPICION_SPAN` seconds."""
         self._suspect_until = asyncio.get_running_loop().time() + SUSPICION_SPAN
         self._suspicious.set()
 
     def moved(self, error: str) -> None:
-        """A node says who serves a slot: that holds until the map is read anew."""
+        """Route a slot to the master that a `MOVED` error names, until the map is read again."""
         _, slot, shard = error.split(" ")[:3]
         self.suspect(shard)
         if shard.startswith(":"):
-            return  # the same host, which only the node that was asked knows
+            return  # no host: that of the node that answered, which this method does not know
         self._masters.setdefault(shard, self._address_of(shard))
         self._slots[int(slot)] = shard
         self._changed()
 
     async def confirms(self, shard: str) -> bool:
-        """A master that is cut off from the Cluster stops to take writes by itself."""
+        """True while the slot map names the master.
+
+        No vote is needed: a master that is cut off from the Cluster refuses writes by itself.
+        """
         return shard in self._masters
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call when the map of slots has changed."""
+        """Call `callback` when the slot map has changed."""
         self._callbacks.append(callback)
 
     async def start(self) -> None:
-        """Read the map of slots, from any node that answers; go on in the background.
+        """Read the slot map from any node that answers, and keep it up to date.
 
         Raises:
-            SettingError: what answers is no Cluster.
+            SettingError: the server that answers is not a Cluster.
         """
         await self._read_map(first=True)
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop reading the slot map."""
         if self._watching is not None:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,8 +1,8 @@
-"""One connection to Redis, shared by everything that asks.
+"""One connection to Redis, shared by all commands of a process: pipelining without a pool.
 
-Commands of one loop turn leave in one write, and replies are matched to them in order: pipelining
-without a pool. Nothing is ever sent twice: redis-py repeats commands on its own, and a repeated
-script is a repeated write.
+The commands of one loop turn leave in one socket write, and replies are matched to them in order.
+The connection never sends a command twice. (redis-py does so on its own, and a repeated script is
+a repeated write.)
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ __all__ = [
 Argument = str | bytes | int
 
 Push = Callable[[Any], None]
-"""Takes each message and confirmation of a pub/sub connection, and each PONG, as Redis sends it."""
+"""Receives each message, confirmation and PONG of a pub/sub connection, as Redis sent it."""
 
 ReplyError = hiredis.ReplyError
-"""An error that Redis replied; its text begins with the error's kind (`NOSCRIPT …`)."""
+"""An error reply of Redis; its text begins with the error's kind (`NOSCRIPT …`)."""
 
 
 _DROP = struct.pack("ii", 1, 0)  # of socket(7): close at once, and reset the other side
 
 
 class ConnectionBroken(Exception):
-    """The connection ended. A command without its reply may have been carried out, or not."""
+    """The connection ended. A command without a reply may or may not have been carried out."""
 
 
 class Connection(asyncio.Protocol):
-    """Made by `connect`.
+    """A connection to Redis; `connect` makes it.
 
     Attributes:
-        ended: done when the connection is no more.
+        ended: done when the connection has ended.
     """
 
     def __init__(self, on_push: Push | None = None) -> None:
         """
         Args:
-            on_push: makes this a pub/sub connection (RESP2): what is not the reply to an
-                `execute` goes there. None for a connection for commands.
+            on_push: makes this a pub/sub connection (RESP2), and receives everything that is not
+                the reply to an `execute`. None for a connection for commands.
         """
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
@@ -67,19 +67,19 @@ class Connection(asyncio.Protocol):
 
     @property
     def pending(self) -> int:
-        """Commands without a reply."""
+        """Number of commands without a reply."""
         return len(self._pending)
 
     @property
     def waiting_since(self) -> float | None:
-        """Loop time at which the oldest command without a reply was given; None if none is."""
+        """Loop time at which the oldest command without a reply was sent; None if there is none."""
         return self._pending[0][0] if self._pending else None
 
     def execute(self, *command: Argument) -> asyncio.Future[Any]:
-        """Send a command with the others of this loop turn.
+        """Send a command, in one write with the others of this loop turn.
 
         Returns:
-            its reply: bytes, int, None or a list of these. It raises `ReplyError`, or
+            a future of the reply: bytes, int, None or a list of these. It raises `ReplyError` or
             `ConnectionBroken`.
         """
         reply: asyncio.Future[Any] = self._loop.create_future()
@@ -91,15 +91,15 @@ class Connection(asyncio.Protocol):
         return reply
 
     def send(self, *command: Argument) -> None:
-        """Send a command whose reply is a push: those of a pub/sub connection."""
+        """Send a command of a pub/sub connection, whose reply goes to `on_push`."""
         if not self.ended.done():
             self._write(command)
 
     def abort(self) -> None:
-        """End the connection now; what was not sent is lost.
+        """End the connection now, and discard everything that was not sent, in the kernel too.
 
-        Also what the kernel still holds: else it would go on trying, and a command could arrive
-        long after its writer was told that nobody knows.
+        Otherwise the kernel would go on sending, and a command could arrive long after its writer
+        received the error that the write may or may not have been applied.
         """
         if self._transport is not None:
             peer = self._transport.get_extra_info("socket")
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._reader.feed(data)
-            # `False` is hiredis' word for "no whole reply yet".
+            # hiredis returns `False` for "no complete reply yet".
             while (reply := self._reader.gets()) is not False:
                 self._take(reply)
         except hiredis.ProtocolError:
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
         if self._pending:
             _, future = self._pending.popleft()
             if future.done():
-                return  # nobody waits for it any more
+                return  # its caller was cancelled
             if isinstance(reply, ReplyError):
                 future.set_exception(reply)
             else:
@@ -156,9 +156,9 @@ async def connect(address: Address, timeout: float, on_push: Push | None = None)
     """Connect and log in, within `timeout` seconds.
 
     Raises:
-        OSError: nothing listens there, or TLS fails, or it takes too long (`TimeoutError`).
-        ReplyError: Redis refuses, or is still loading its data.
-        ConnectionBroken: it ended while logging in.
+        OSError: no server listens there, TLS fails, or it takes too long (`TimeoutError`).
+        ReplyError: Redis refuses the login, or is still loading its data.
+        ConnectionBroken: the connection ended during the login.
     """
     loop = asyncio.get_running_loop()
 
@@ -190,5 +190,5 @@ async def _log_in(connection: Connection, address: Address) -> None:
 
 
 def describe(error: Exception) -> str:
-    """What to log of an error; a timeout has no text of its own."""
+    """The text of an error for the log; a timeout has no text of its own."""
     return str(error) or ("it takes too long" if isinstance(error, TimeoutError) else repr(error))

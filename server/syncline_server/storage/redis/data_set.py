@@ -1,7 +1,8 @@
-"""The data set in Redis: its id, and the account whose it is.
+"""The data set in Redis: its id, and the account that owns it.
 
-Two data sets must never meet. Channels are shared by all databases of a Redis server, so their
-names hold the number of the database and the id. A server of another account is refused.
+Two data sets must never meet. All databases of a Redis server share their channels, so channel
+names contain the number of the database and the id of the data set. A server with another account
+is refused.
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ from .engine import Engine
 __all__ = ["DataSet", "check_data_set"]
 
 ID_BYTES = 8
-"""Random bytes that name a data set."""
+"""Random bytes of a data set's id."""
 
 
 class DataSet:
     """The data set that a process serves.
 
     Attributes:
-        id: None while it is not known. One that was lost with the data is given again, so that
-            all processes go on with the same.
+        id: None while it is not known. If Redis has lost it with its data, it is set again, so that
+            all processes go on with the same id.
         prefix: begins every key and channel.
-        problem: why nothing may be read or written here; None if all is well.
+        problem: why nothing may be read or written here; None if everything may.
     """
 
     def __init__(self, account_sid: str, prefix: str) -> None:
         """
         Args:
-            account_sid: this server's account; "" checks none.
+            account_sid: this server's account; "" skips the check.
             prefix: begins every key.
         """
         self.id: str | None = None
@@ -47,13 +48,13 @@ class DataSet:
         self._listeners: list[Callable[[], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call when another data set is in the place of the one before."""
+        """Call `listener` when Redis has another data set than before."""
         self._listeners.append(listener)
 
     async def identify(self, connection: Connection) -> None:
-        """Look whose data is there, over a connection to the shard that has the answer.
+        """Read the id and the owner, over a connection to the shard that stores them.
 
-        The script must be loaded. Raises as `Connection.execute`.
+        Sets them if there are none; data_set.lua must be loaded. Raises as `Connection.execute`.
         """
         key = f"{self.prefix}{keys.DATA_SET}"
         found, account = await connection.execute("HMGET", key, "id", "account")
@@ -85,10 +86,10 @@ class DataSet:
 async def check_data_set(
     engine: Engine, settings: Settings, account_sid: str, secret_cipher: SecretCipher
 ) -> None:
-    """Before anything is served; a Redis that is away is looked at once it is there.
+    """Check the data set before the server listens. If Redis is away, each connect checks it later.
 
     Raises:
-        SettingError: the data in Redis is another account's, or was encrypted under another
+        SettingError: the data in Redis belongs to another account, or was encrypted under another
             master key.
     """
     data_set = DataSet(account_sid, settings.redis_prefix)

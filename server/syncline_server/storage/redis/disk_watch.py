@@ -1,8 +1,8 @@
-"""The disk of the embedded Redis: writes are refused before it is full.
+"""Disk watch of the embedded Redis: refuses writes before the disk is full, while reads go on.
 
-Redis itself has two answers to a full disk. Where it syncs each commit it ends, and is started
-again for the next write; else it refuses writes. So writes end here while there is still room for
-what Redis writes by itself (expired keys), and reads go on.
+Redis itself reacts to a full disk in one of two ways: if it syncs each commit, it exits; else it
+refuses writes. So writes are refused here while there is still room for what Redis writes by itself
+(the removal of expired keys).
 """
 
 from __future__ import annotations
@@ -26,28 +26,31 @@ __all__ = ["DiskWatch"]
 logger = logging.getLogger("syncline.disk")
 
 REFUSED = "The disk of the store is almost full; nothing was changed. Try again."
-"""What a writer gets, with 20503."""
+"""The message of the 20503 that writers receive."""
 
 CONFIGURE_INTERVAL = 1.0
-"""Seconds between repetitions of what Redis is set to: one that was started again has forgotten."""
+"""Seconds between repetitions of Redis' settings: a restarted Redis has lost them."""
 
 RELIEF = 8_388_608
-"""Bytes beyond the margin, or a tenth of it if that is less, that must be free before writes go on:
-so that this does not flap."""
+"""Bytes beyond the margin (a tenth of the margin if that is less) that must be free before writes
+are accepted again, so that the state does not flap."""
 
 
 class DiskWatch:
-    """Looks at the free space each `--disk-interval`, and reports as `disk` when it runs out.
+    """Measures the free space each `--disk-interval`, and reports as `disk` when it is too small.
 
     Attributes:
-        free: bytes at the last look.
+        free: bytes free at the last measurement.
         full: True while writes are refused.
     """
 
     def __init__(
         self, settings: Settings, redis: Redis, readiness: Readiness, *, leads: bool
     ) -> None:
-        """`leads`: this is the one of several processes that sets up the Redis of all."""
+        """
+        Args:
+            leads: True in the one process that sets up the Redis of all processes.
+        """
         self.free = 0
         self.full = False
         self._directory = settings.data_dir
@@ -63,13 +66,13 @@ class DiskWatch:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin with a first look, before anything is written."""
+        """Measure once, before anything is written, then watch in the background."""
         self._look()
         self._redis.set_up(self._setup)
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -91,8 +94,11 @@ class DiskWatch:
                 await self._configure()
 
     def _setup(self) -> Sequence[str]:
-        """A Redis that was started on a full disk syncs later (`EmbeddedRedis`), and must not
-        acknowledge a write like that."""
+        """The command for each new connection: sync as the settings say, unless the disk is full.
+
+        A Redis that was started on a full disk does not sync each commit (`EmbeddedRedis`). It must
+        not acknowledge a write in that state.
+        """
         return () if self.full else ("CONFIG", "SET", "appendfsync", self._appendfsync)
 
     def _look(self) -> None:
@@ -113,25 +119,27 @@ class DiskWatch:
             )
 
     async def _open(self) -> None:
-        """Let writes through again, once they are as durable as the settings say."""
+        """Accept writes again, once they are as durable as the settings say."""
+        # First the sync, then the writes: a write accepted in between would not be durable.
         if not await self._set("appendfsync", self._appendfsync):
-            self.full = True  # Redis is away; the next look tries again
+            self.full = True  # Redis is away; the next measurement tries again
             return
         self._redis.refuse_writes(None)
         self._readiness.report("disk", None)
 
     async def _relax(self) -> None:
-        """Keep Redis alive on a disk that others fill up.
+        """Keep Redis alive on a disk that other programs fill up.
 
-        1. No process lets a write through any more: each looks within its interval. Only then
-        2. may syncs come later, of what Redis removes by itself: one that fails does not end it.
+        1. Wait until no process accepts writes: each measures within its interval.
+        2. Only then let Redis sync later. What it still writes is the removal of expired keys, and
+           a failed sync of those must not end it.
         """
         if asyncio.get_running_loop().time() - self._full_since > 2 * self._interval:
             self._relaxed = await self._set("appendfsync", "everysec")
 
     async def _configure(self) -> None:
         """Keep Redis from filling the disk by itself."""
-        # A file that is written again stands beside the old one until it is complete.
+        # During a rewrite the new file needs space beside the old one.
         if self.free < 2 * self._file_size() + self._margin:
             await self._set("auto-aof-rewrite-percentage", "0")
             self._rewrites = False

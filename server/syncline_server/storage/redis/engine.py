@@ -1,4 +1,4 @@
-"""What a way to have a Redis must offer, and the simplest: one that somebody runs."""
+"""Engines, the ways to run Redis: their interface, and the simplest, an external server."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["SHARD", "Engine", "ExternalRedis", "SingleEngine", "WholeEngine"]
 
 
 SHARD = "redis"
-"""The name of the one shard of an engine that has always the same."""
+"""The name of the only shard of a `SingleEngine`."""
 
 
 class Engine(Protocol):
-    """Where the data is: one or more shards, each a master that serves some of the keys.
+    """One or more shards; each is a Redis master that serves some of the keys.
 
     Attributes:
-        publish, subscribe, unsubscribe: the commands for channels: those of a Cluster stay within
-            their shard.
-        channels_at_once: how many one `subscribe` may name: many would hold up others, and those
-            of a Cluster must share a slot.
-        database: the number of the database.
-        is_whole: True where a script reaches every key, not only those of one slot.
-        trouble: why the shards could not be found at the last look; None if they were.
+        publish, subscribe, unsubscribe: the commands for channels. Those of a Cluster stay within
+            one shard.
+        channels_at_once: channels that one `subscribe` command may name. Too many would delay
+            other commands; on a Cluster all must share a slot.
+        database: number of the database.
+        is_whole: True if a script reaches every key; False if only those of one slot (a Cluster).
+        trouble: why the last search for the shards failed; None if it succeeded.
     """
 
     publish: str
@@ -39,44 +39,44 @@ class Engine(Protocol):
     trouble: str | None
 
     def shards(self) -> Collection[str]:
-        """The names of those there are now."""
+        """The names of the current shards."""
 
     def shard_of(self, key: str) -> str:
-        """The shard that serves a key or a channel. Raises `LookupError` if none is known to."""
+        """The shard that serves a key or a channel. Raises `LookupError` if none is known."""
 
     async def address(self, shard: str) -> Address:
-        """Where it listens. Starts it where that is this process' task; asked before each connect.
+        """The address of a shard; called before each connect. Starts an embedded server.
 
         Raises:
-            SettingError: it cannot be started, and will not be the next time.
-            OSError: it could not be started, or found, now.
+            SettingError: the server cannot be started; a retry would not help.
+            OSError: the server could not be started or found this time.
         """
 
     def suspect(self, shard: str) -> None:
-        """Something is wrong with a shard: look soon whether another master has its keys."""
+        """Find out soon whether another master serves the keys of this shard: it is in trouble."""
 
     def moved(self, error: str) -> None:
-        """Take a Cluster's word, `MOVED <slot> <host>:<port>`, for who serves a slot."""
+        """Route a slot as a Cluster's error `MOVED <slot> <host>:<port>` says."""
 
     async def confirms(self, shard: str) -> bool:
-        """True if a shard is still the master for all that those who replace masters know."""
+        """True if the shard has not been replaced, according to those that elect masters."""
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call when a shard came or went, or serves other keys."""
+        """Call `callback` when a shard was added or removed, or serves other keys."""
 
     async def start(self) -> None:
         """Find the shards.
 
         Raises:
-            SettingError: there can be none.
+            SettingError: the settings cannot lead to any shard.
         """
 
     async def stop(self) -> None:
-        """End what was started; what was acknowledged is kept."""
+        """Stop what `start` and `address` started. Acknowledged writes are kept."""
 
 
 class WholeEngine:
-    """What engines share that keep all data in one place: the commands for its channels."""
+    """Base of the engines with all data on one master."""
 
     publish, subscribe, unsubscribe = "PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE"
     channels_at_once = 500
@@ -85,23 +85,23 @@ class WholeEngine:
     trouble: str | None = None
 
     async def confirms(self, shard: str) -> bool:
-        """Nobody replaces it but people."""
+        """True: no election replaces this server."""
         return True
 
     def moved(self, error: str) -> None:
-        """A node of a Cluster was given as a single server."""
+        """Raise `UNAVAILABLE`: only a Cluster sends `MOVED`, and its URL must say so."""
         raise Refusal(Code.UNAVAILABLE, "The store is a Cluster; its URL must be redis+cluster://…")
 
 
 class SingleEngine(WholeEngine, ABC):
-    """An `Engine` that is always the same server."""
+    """An `Engine` whose only shard is always the same server."""
 
     def shards(self) -> Collection[str]:
-        """The one there is."""
+        """The only shard."""
         return (SHARD,)
 
     def shard_of(self, key: str) -> str:
-        """The one there is."""
+        """The only shard."""
         return SHARD
 
     @abstractmethod
@@ -109,21 +109,21 @@ class SingleEngine(WholeEngine, ABC):
         """As `Engine.address`."""
 
     def suspect(self, shard: str) -> None:
-        """There is no other."""
+        """Do nothing: no other server can have the keys."""
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Nothing changes."""
+        """Do nothing: the shard never changes."""
 
     async def start(self) -> None:
-        """Start it where that is this process' task."""
+        """Start the server, if this engine runs it."""
         await self.address(SHARD)
 
     async def stop(self) -> None:
-        """Nothing of it is ours."""
+        """Do nothing: the server is not a child of this process."""
 
 
 class ExternalRedis(SingleEngine):
-    """A Redis that somebody runs."""
+    """A Redis server that runs independently of Syncline."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -133,5 +133,5 @@ class ExternalRedis(SingleEngine):
         return f"the Redis at {self._address}"
 
     async def address(self, shard: str) -> Address:
-        """Always the same."""
+        """The configured address."""
         return self._address

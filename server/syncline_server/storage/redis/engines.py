@@ -1,4 +1,4 @@
-"""Which engine the settings ask for."""
+"""Makes and starts the engine that the settings name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["make_engine", "start_engine"]
 
 
 def make_engine(settings: Settings) -> Engine:
-    """The Redis at the URL, or one of our own. Raises `SettingError` for an unusable URL."""
+    """The Redis at the URL, or an embedded one. Raises `SettingError` for an unusable URL."""
     if settings.redis_url is not None:
         return engine_of(settings.redis_url, settings.redis_timeout)
     if settings.durability == "replicated":
@@ -24,7 +24,7 @@ def make_engine(settings: Settings) -> Engine:
 
 
 async def start_engine(engine: Engine, settings: Settings) -> None:
-    """Before anything is served, so that what cannot work ends with one line.
+    """Start the engine before the server listens, so that a wrong setting ends with one line.
 
     Raises:
         SettingError: the engine cannot be started, or refuses this server.
@@ -38,17 +38,20 @@ async def start_engine(engine: Engine, settings: Settings) -> None:
 
 
 async def _try(address: Address, timeout: float) -> None:
-    """A Redis that is away may come; one that refuses us will go on to."""
+    """Connect once. A Redis that is away may come back; one that refuses the login will not change.
+
+    Raises `SettingError` for the second.
+    """
     try:
         connection = await connect(address, timeout)
     except ReplyError as error:
         if not str(error).startswith(_NOT_YET):
             raise SettingError(f"the Redis at {address} refuses this server: {error}") from None
     except (OSError, ConnectionBroken):
-        pass  # said, and tried again, by who needs it
+        pass  # `ShardConnection` reports it and tries again
     else:
         connection.abort()
 
 
 _NOT_YET = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN")
-"""Kinds of error replies that pass by themselves."""
+"""Kinds of error replies that end by themselves."""

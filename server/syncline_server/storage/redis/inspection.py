@@ -1,4 +1,4 @@
-"""What is looked at on each connection to Redis: its clock, its replicas, our rights there."""
+"""Inspection of each connection to Redis: its clock, its replicas, the rights of the Redis user."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .durability import Durability, Replicas
 __all__ = ["INSPECTION_INTERVAL", "Inspection", "Inspector", "is_denial"]
 
 INSPECTION_INTERVAL = 1.0
-"""Seconds between looks at the clock and the replicas, and at the rights while some are missing."""
+"""Seconds between checks of the clock and the replicas, and of the rights while one is missing."""
 
 PRIVILEGES_INTERVAL = 5.0
-"""Seconds between looks at the rights of the Redis user while it has all."""
+"""Seconds between checks of the Redis user's rights while it has all of them."""
 
 _DENIALS = ("NOPERM", "The user executing the script", "ACL failure in script")
-"""Words of Redis, and of Redis and Valkey within scripts, for what a user may not do."""
+"""Words in the error for a missing right: of Redis, and of Redis and Valkey within scripts."""
 
 _WORDS_LIMIT = 500
-"""Characters of what is missing, in one line."""
+"""Characters of the line that names the missing rights, at most."""
 
 
 def is_denial(error: Exception) -> bool:
@@ -36,16 +36,16 @@ def is_denial(error: Exception) -> bool:
 
 @dataclass(kw_only=True)
 class Inspection:
-    """What the inspections of one shard need from elsewhere.
+    """The dependencies of one shard's inspector.
 
     Attributes:
-        durability: what the settings ask for.
+        durability: the durability that the settings require.
         clock_tolerance: seconds by which this machine's clock may differ from Redis'.
-        probe: the publishing command, and a tag and a channel of the shard for the probe of the
-            rights; None while there is none.
-        identify: what else to do with a new connection before it serves.
-        confirm: whether the shard is certainly still the master.
-        report: takes the name of a problem, and the problem; None once it has ended.
+        probe: returns the publishing command, and a tag and a channel of the shard, for the check
+            of the rights; None while they are not known.
+        identify: checks the data set over a connection.
+        confirm: returns True if the shard is certainly still the master.
+        report: receives the name of a problem, and the problem; None once it is resolved.
     """
 
     durability: Durability = field(default_factory=Durability)
@@ -57,13 +57,13 @@ class Inspection:
 
 
 class Inspector:
-    """Looks at one shard, over whichever connection there is to it.
+    """Inspects one shard, over the connection that it has at the time.
 
     Attributes:
         clock: of the shard.
-        replicas: that must have a write; None where none need it.
-        denied: what the Redis user may not do, in a line; None while it may do everything.
-        clock_faults: looks that found the clocks too far apart.
+        replicas: the replicas that must have a write; None if the durability requires none.
+        denied: the rights that the Redis user lacks, in a line; None if it has all.
+        clock_faults: number of checks that found the clocks too far apart.
     """
 
     def __init__(self, needs: Inspection) -> None:
@@ -81,7 +81,10 @@ class Inspector:
         self._again = asyncio.Event()
 
     async def prepare(self, connection: Connection) -> None:
-        """Look at all of a new connection before it serves; raises as `Connection.execute`."""
+        """Check everything on a new connection before it is used.
+
+        Missing rights do not fail it: reads may work. Raises as `Connection.execute`.
+        """
         try:
             await self._look(connection, with_privileges=True)
         except ReplyError as error:
@@ -90,7 +93,7 @@ class Inspector:
             self.deny(error)
 
     async def run(self, connection: Connection) -> None:
-        """Look again and again, until the connection ends."""
+        """Check at intervals until the connection ends."""
         loop = asyncio.get_running_loop()
         while not connection.ended.done():
             with suppress(TimeoutError):
@@ -107,11 +110,11 @@ class Inspector:
                 return
 
     def look_again(self) -> None:
-        """Redis refused something that it should not: look at the rights now."""
+        """Check the rights now: Redis refused a command that it should accept."""
         self._again.set()
 
     def deny(self, error: Exception) -> None:
-        """The Redis user lacks a right; refuse writes until it has it."""
+        """Record that the Redis user lacks a right. Writes are refused until it has all rights."""
         words = str(error).removeprefix("NOPERM ")
         line = " ".join(words.split())[:_WORDS_LIMIT]
         self.denied = f"its Redis user lacks rights: {line}"
@@ -121,7 +124,8 @@ class Inspector:
         await self._look_at_clock(connection)
         await self._needs.identify(connection)
         await self._look_at_replicas(connection)
-        # Last: if nothing is refused here, nothing was refused before.
+        # Last, because it resets `denied`: the commands above can be denied too, and then this line
+        # is not reached.
         if with_privileges:
             await self._look_at_privileges(connection)
 
@@ -152,7 +156,7 @@ class Inspector:
         self._needs.report("privileges", None)
 
     async def _try(self, connection: Connection, *command: Argument) -> None:
-        """Raises `ReplyError` if it is refused for its rights; other errors tell nothing here."""
+        """Try a command. Raises `ReplyError` for a missing right, and ignores other errors."""
         try:
             refused = await connection.execute(*command)
         except ReplyError as error:

@@ -1,4 +1,4 @@
-"""A master that Sentinels watch, and replace when it fails."""
+"""A Redis master that Sentinels monitor and replace when it fails."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ logger = logging.getLogger("syncline.redis")
 SENTINEL_PORT = 26_379
 
 POLL_INTERVAL = 1.0
-"""Seconds between looks whether the master is another.
+"""Seconds between questions for the current master.
 
-A master that was only paused keeps its connections, and answers on them long after it was replaced.
+They go on while the connection works: a master that was paused and replaced keeps its connections,
+and still answers on them when it resumes.
 """
 
 SUSPICION_PAUSE = 0.2
@@ -29,17 +30,17 @@ SUSPICION_PAUSE = 0.2
 
 
 class SentinelRedis(WholeEngine):
-    """An `Engine`: the master that the Sentinels name; the shard is called by its address."""
+    """An `Engine`: the master that the Sentinels name. The shard's name is its address."""
 
     def __init__(
         self, sentinels: Sequence[Address], name: str, master: Address, timeout: float
     ) -> None:
         """
         Args:
-            sentinels: where they listen.
-            name: what they call the master.
-            master: how to log in there; its host and port are theirs to say.
-            timeout: seconds that a Sentinel may take for an answer.
+            sentinels: their addresses.
+            name: their name for the master.
+            master: how to log in to the master; the Sentinels name its host and port.
+            timeout: seconds that a Sentinel may take to answer.
         """
         self._sentinels = list(sentinels)
         self._name = name
@@ -55,17 +56,17 @@ class SentinelRedis(WholeEngine):
         return f"the Sentinels at {', '.join(map(str, self._sentinels))} (master {self._name})"
 
     def shards(self) -> Collection[str]:
-        """The master, if one is known."""
+        """The current master; empty before one is known."""
         return () if self._master is None else (str(self._master),)
 
     def shard_of(self, key: str) -> str:
-        """The master. Raises `LookupError` before one is known."""
+        """The current master. Raises `LookupError` before one is known."""
         if self._master is None:
             raise LookupError("no master is known yet")
         return str(self._master)
 
     async def address(self, shard: str) -> Address:
-        """Where it is. Raises `OSError` if another one took its place."""
+        """The address of the master. Raises `OSError` if another master has replaced `shard`."""
         if self._master is None or shard != str(self._master):
             raise OSError(f"{shard} is not the master any more")
         return self._master
@@ -75,7 +76,11 @@ class SentinelRedis(WholeEngine):
         self._suspicious.set()
 
     async def confirms(self, shard: str) -> bool:
-        """True if most Sentinels name it: those that can be reached may be cut off from them."""
+        """True if most of all Sentinels name this shard.
+
+        One Sentinel is not enough: those in reach may be cut off from the majority that elected
+        another master.
+        """
         answers = await asyncio.gather(
             *(self._ask(sentinel) for sentinel in self._sentinels), return_exceptions=True
         )
@@ -83,16 +88,16 @@ class SentinelRedis(WholeEngine):
         return votes * 2 > len(self._sentinels)
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call when the master is another."""
+        """Call `callback` when the master has changed."""
         self._callbacks.append(callback)
 
     async def start(self) -> None:
-        """Ask once, and go on in the background."""
+        """Ask the Sentinels once, and go on in the background."""
         await self._look()
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         if self._watching is not None:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -117,7 +122,7 @@ class SentinelRedis(WholeEngine):
                 logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
                 continue
             if found is not None:
-                # The next question goes to one that answered.
+                # Ask this Sentinel first next time, since it answered.
                 self._sentinels.remove(sentinel)
                 self._sentinels.insert(0, sentinel)
                 self.trouble = None

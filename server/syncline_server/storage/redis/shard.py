@@ -1,4 +1,4 @@
-"""The supervised connection to one Redis server, made anew after each break."""
+"""The supervised connection to one Redis server (a shard): it reconnects after each break."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ __all__ = ["Denied", "ShardConnection", "Unanswered", "reconnect"]
 logger = logging.getLogger("syncline.redis")
 
 ELSEWHERE_INTERVAL = 5.0
-"""Seconds between connects for the reason that the server is no master."""
+"""Seconds between reconnects that are made because the server is not a master."""
 
 PENDING_LIMIT = 50_000
 """Commands without a reply, at most; further ones are refused with 20503."""
 
 
 class Unanswered(Refusal):
-    """A command was sent and its reply lost: it may have been carried out, or not."""
+    """A command was sent and its reply was lost: it may or may not have been carried out."""
 
 
 class Denied(Refusal):
-    """The Redis user may not do this; nothing was changed."""
+    """Redis refused a command because its user lacks a right; nothing was changed."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -45,9 +45,10 @@ class Denied(Refusal):
 
 
 class ShardConnection:
-    """Commands, each tried once.
+    """Sends commands to one Redis server, each once.
 
-    While there is no connection, they are refused at once rather than kept waiting.
+    While there is no connection, commands are refused at once and never queued. `Redis` and
+    `Documents` decide what may be sent again.
     """
 
     def __init__(
@@ -62,13 +63,15 @@ class ShardConnection:
     ) -> None:
         """
         Args:
-            locate: where the server is; asked before each connect.
+            locate: returns the server's address; called before each connect.
             timeout: seconds without a reply after which the connection is given up.
-            barrier: what a commit waits for besides its reply; None for nothing.
-            on_trouble: called when the connection breaks or cannot be made, or when the server
-                is no master any more.
-            setup: a command to send on each new connection before all others; none if empty.
-            inspection: what is looked at on each connection.
+            barrier: makes the barrier that commits wait for besides their reply; it may return
+                None for no barrier.
+            on_trouble: called when the connection breaks or cannot be made, and when the server
+                is no longer a master.
+            setup: returns a command to send on each new connection before all others; an empty
+                one is not sent.
+            inspection: what the inspector of each connection needs.
         """
         self._setup = setup
         self.inspector = Inspector(inspection)
@@ -81,14 +84,15 @@ class ShardConnection:
         self._up = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._address: Address | None = None
-        # Why there is no connection, and in whose words Redis refuses writes; None for neither.
+        # Why there is no connection; None while there is one.
         self._trouble: str | None = None
+        # Redis' words for why it refuses writes; None while it accepts them.
         self._refusal: str | None = None
         self._connected_at = 0.0
 
     @property
     def problem(self) -> str | None:
-        """Why this Redis cannot do its work, with its address; None if it can."""
+        """Why this Redis cannot be used, with its address; None if it can."""
         where = "Redis" if self._address is None else f"Redis at {self._address}"
         if self._trouble is not None:
             return f"{where} cannot be reached: {self._trouble}"
@@ -103,11 +107,11 @@ class ShardConnection:
 
     @property
     def pending(self) -> int:
-        """Commands without a reply."""
+        """Number of commands without a reply."""
         return 0 if self._connection is None else self._connection.pending
 
     async def start(self) -> None:
-        """Make the first attempt to connect; whatever it gives, go on trying until `stop`.
+        """Try once to connect. Whether or not that succeeds, stay connected until `stop`.
 
         Raises:
             SettingError: the server cannot be started at all.
@@ -115,7 +119,7 @@ class ShardConnection:
         try:
             self._install(await self._connect())
         except (OSError, ReplyError, ConnectionBroken) as error:
-            # The readiness of this process says it in the log.
+            # `Readiness` logs the problem.
             logger.debug("Redis does not answer yet: %s", describe(error))
         self._supervisor = asyncio.create_task(self._supervise())
 
@@ -129,7 +133,7 @@ class ShardConnection:
             self._connection.abort()
 
     def reset(self) -> None:
-        """Connect anew: the server is elsewhere now."""
+        """Drop the connection and connect again: the server is elsewhere now."""
         if self._connection is not None:
             self._connection.abort()
 
@@ -137,7 +141,8 @@ class ShardConnection:
         """Return once commands can be sent again. Raises `Refusal` if that takes too long."""
         try:
             async with asyncio.timeout(self._timeout):
-                # Who asks may have heard of the break before the supervisor did.
+                # A broken command resumes its caller before the supervisor sees the break. `_up` is
+                # then still set from the connection before, so clear it here.
                 while not self.connected:
                     self._up.clear()
                     await self._up.wait()
@@ -149,34 +154,38 @@ class ShardConnection:
 
         Raises:
             Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
-            ReplyError: Redis refused the command for good.
+            ReplyError: Redis refused the command itself; a retry would not help.
         """
         return await self._reply(self._live().execute(*command))
 
     async def commit(self, *command: Argument) -> Any:
-        """The reply to a command that writes, once it is as durable as the settings ask.
+        """The reply to a command that writes, once it is as durable as the settings require.
 
         Raises as `execute`.
         """
+        # Taken together, before any await: the barrier belongs to this connection. After a
+        # reconnect another one waits for other writes.
         connection, barrier = self._live(), self._barrier
+        # 1. Refuse before anything is sent: then nothing has changed.
         if self.inspector.denied is not None:
             raise Denied
         if barrier is not None:
             barrier.check()
-        # Sent before the barrier is asked for: that speaks of what was sent before it.
+        # 2. Send the write.
         answer = connection.execute(*command)
         if barrier is None:
             return await self._reply(answer)
+        # 3. Ask for the barrier after the write was sent: it covers what was sent before it.
         reply, _ = await asyncio.gather(self._reply(answer), barrier.passed())
         return reply
 
     async def probe_writes(self, key: str) -> None:
-        """Try a write of a key that changes nothing, and remember in `problem` what it gave."""
+        """Try a write that changes nothing, and show in `problem` whether Redis refuses it."""
         try:
             async with asyncio.timeout(self._timeout):
                 await self.execute("EVALSHA", PROBE.digest, 1, key)
         except (Refusal, TimeoutError):
-            return  # remembered in `_ask`, or the connection is about to be given up
+            return  # `_reply` has kept the refusal, or the connection is about to be given up
         except ReplyError as error:
             kind = _kind(error)
             if kind == "NOSCRIPT":
@@ -188,7 +197,7 @@ class ShardConnection:
             self._refusal = None
 
     async def load_scripts(self) -> None:
-        """Bring the scripts back to a server that has lost them. Raises as `execute`."""
+        """Load the scripts into a server that has lost them. Raises as `execute`."""
         await asyncio.gather(*(self.execute("SCRIPT", "LOAD", script.source) for script in ALL))
 
     def _live(self) -> Connection:
@@ -210,7 +219,8 @@ class ShardConnection:
         except ReplyError as error:
             kind = _kind(error)
             if is_denial(error):
-                # The first write of a script decides: see the scripts.
+                # Nothing was changed: the first write of a script decides (see document.lua). A
+                # denial of a later command does not end the script.
                 self.inspector.look_again()
                 raise Denied from None
             if kind not in _AWAY:
@@ -226,8 +236,10 @@ class ShardConnection:
             ) from None
 
     def _look_elsewhere(self) -> None:
-        """The name of a server that is no master may lead to the one that took its place; but
-        reads go on here, so not at each refusal."""
+        """Reconnect, because the server is not a master and its host name may lead to another now.
+
+        At most once in `ELSEWHERE_INTERVAL`: this server still answers reads.
+        """
         if asyncio.get_running_loop().time() - self._connected_at >= ELSEWHERE_INTERVAL:
             self.reset()
 
@@ -280,13 +292,14 @@ class ShardConnection:
         return connection
 
     async def _watch(self, connection: Connection) -> None:
-        """Until the connection ends, or has been silent for too long and is ended."""
+        """Return when the connection has ended. End it if Redis does not answer in time."""
         clock = asyncio.get_running_loop().time
         suspected: float | None = None
         while not connection.ended.done():
             since = connection.waiting_since
             if since is not None and clock() - since > self._timeout:
-                # Seen twice: after a pause of this process, answers are there but not read yet.
+                # Only if the same command is overdue at two looks in a row: after a pause of this
+                # process, its reply may be in the socket and not read yet.
                 if since == suspected:
                     logger.warning("Redis has not answered for %g s", self._timeout)
                     self._trouble = f"it has not answered for {self._timeout:g} s"
@@ -305,13 +318,13 @@ _AWAY = {
     "MISCONF",
     "NOREPLICAS",
 }
-"""Kinds of error replies before anything is written: this Redis cannot write now."""
+"""Kinds of error replies by which Redis refuses a write before it changes anything."""
 
 _REFUSED = {"NOPERM", "NOAUTH"}
-"""Kinds that name a missing right; in the middle of a script, something may be written by then."""
+"""Kinds that name a missing right; in the middle of a script, something may have been written."""
 
 _ELSEWHERE = {"MOVED", "ASK", "TRYAGAIN"}
-"""Kinds that say nothing about the server that sends them: a slot is on its way."""
+"""Kinds that say nothing about the server that sends them: a Cluster is moving a slot."""
 
 # Redis 6.2 wraps the errors of a script's commands, and 7 adds the script's digest.
 _KIND = re.compile(r"(?:ERR Error running script .*: -)?([A-Z]*)")
@@ -328,7 +341,7 @@ _WORDS = re.compile(
 
 
 def _words(error: ReplyError) -> str:
-    """What Redis said, without what only the author of a script can use."""
+    """The text of an error reply, without the digest and line of the script."""
     text = str(error)
     match = _WORDS.fullmatch(text)
     return (match[1] if match else text).rstrip(".")
@@ -337,13 +350,13 @@ def _words(error: ReplyError) -> str:
 async def reconnect(
     attempt: Callable[[], Awaitable[Connection]], on_trouble: Callable[[], None]
 ) -> Connection:
-    """`attempt` until it succeeds, with pauses; `on_trouble` is called after each failure."""
+    """Call `attempt` until it succeeds, with pauses; call `on_trouble` after each failure."""
     backoff = Backoff()
     while True:
         await asyncio.sleep(backoff.pause())
         try:
             return await attempt()
         except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
-            # The readiness of this process says it in the log.
+            # `Readiness` logs the problem.
             logger.debug("Redis cannot be reached: %s", describe(error))
             on_trouble()

@@ -1,12 +1,12 @@
-"""`--redis-url`: its forms, and the engine that each means.
+"""`--redis-url`: its forms, and the engine of each.
 
     redis://[user:password@]host[:port][/database]       one server; rediss:// with TLS
-    unix:///path/to/redis.sock                           the same, on this machine
+    unix:///path/to/redis.sock                           one server, on this machine
     redis+cluster://[user:password@]host[:port][,…]      a Cluster, by some of its nodes; rediss+cluster://
     redis+sentinel://[user:password@]host[:port][,…]/name[/database]
-                                                         the master called `name` by these Sentinels
+                                                         the master that these Sentinels call `name`
 
-`redis://` with several hosts means a Cluster too. Options for TLS follow in the query
+`redis://` with several hosts means a Cluster too. Options for TLS go into the query
 (`Address.parse`).
 """
 
@@ -25,7 +25,10 @@ __all__ = ["engine_of"]
 
 
 def engine_of(url: str, timeout: float) -> Engine:
-    """The engine at a URL; `timeout` is in seconds, for finding masters.
+    """The engine of a URL.
+
+    Args:
+        timeout: seconds that a node or a Sentinel may take to name the masters.
 
     Raises:
         SettingError: the URL cannot be used.
@@ -52,7 +55,7 @@ def engine_of(url: str, timeout: float) -> Engine:
             )
         return ExternalRedis(Address.parse(url))
     except (ValueError, OSError) as error:
-        # The URL may hold a password, so it is not repeated.
+        # The URL may contain a password, so the message does not repeat it.
         raise SettingError(f"--redis-url cannot be used: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""Notices that Redis refuses writes while nobody writes, and reports what Redis lacks."""
+"""Write probe: notices that Redis refuses writes while no client writes, and reports it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PROBE_INTERVAL = 1.0
 """Seconds between probes of each shard."""
 
 _SERVICE = f"IS{0:032x}"
-"""A service that there never is: its keys are those that a user of Redis may write to."""
+"""A service that never exists; the Redis user's rights cover its keys as those of any service."""
 
 
 class WriteProbe:
-    """Probes every shard, and reports as `redis` what keeps the server from writing."""
+    """Probes every shard, and reports to `Readiness` as `redis` why writes are impossible."""
 
     def __init__(self, redis: Redis, readiness: Readiness) -> None:
         self._redis = redis
@@ -29,12 +29,12 @@ class WriteProbe:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin with a first report."""
+        """Report once, then probe in the background."""
         self._report()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Probe no more."""
+        """Stop probing."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -56,7 +56,7 @@ class WriteProbe:
         self._readiness.report("redis", self._redis.problem)
 
     def _key_of(self, shard: str) -> str | None:
-        """A key that the shard serves; None if none of the candidates is there."""
+        """A key that the shard serves; None if it serves none of the candidates."""
         for bucket in range(BUCKETS):
             key = f"{keys.bucket_tag(_SERVICE, bucket)}:probe"
             with suppress(LookupError):

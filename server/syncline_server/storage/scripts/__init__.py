@@ -1,4 +1,4 @@
-"""The Lua scripts, each the whole of one atomic step."""
+"""The Lua scripts. Redis runs each one atomically."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Script:
 
     @classmethod
     def read(cls, *names: str) -> Script:
-        """The script in a file, after those of its parts that stand in others."""
+        """The script made of these files, one after the other; a script has no `require`."""
         folder = Path(__file__).parent
         source = b"".join((folder / name).read_bytes() for name in names)
         return cls(source, hashlib.sha1(source, usedforsecurity=False).hexdigest())

@@ -1,11 +1,11 @@
--- One change to the set of API keys. Each also changes the version, by which other processes notice.
+-- One change to the set of API keys. Each change writes a new version; other processes see it and read the keys again.
 --
 -- KEYS[1]  `{syncline}`
 -- ARGV     verb, the new version, SID, then by verb:
 --          "add"     record (JSON), how many keys there may be, the fingerprint of the master key that
 --                    encrypts its secret ("" = its secret is not encrypted)
---          "revoke"  "1" where the caller knows the key from elsewhere, how many revoked keys are remembered
--- Returns  "ok" | "full" | "other" (secrets here are encrypted under another master key) | "absent"
+--          "revoke"  "1" if the caller knows the key from elsewhere, how many revoked keys are remembered
+-- Returns  "ok" | "full" | "other" (stored secrets are encrypted under another master key) | "absent"
 
 local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local API_KEYS, REVOKED, MASTER = tag .. ':keys', tag .. ':revoked', tag .. ':master'
@@ -32,7 +32,7 @@ else
     return 'absent'
   end
   local time = redis.call('TIME')
-  -- Revoked by this alone; what follows the first write must not turn its answer into a failure.
+  -- This write alone revokes the key. `pcall` from here on: the revocation must be answered as applied.
   redis.call('ZADD', REVOKED, time[1] * 1000 + time[2] / 1000, sid)
   redis.pcall('HDEL', API_KEYS, sid)
   redis.pcall('ZREMRANGEBYRANK', REVOKED, 0, -tonumber(ARGV[5]) - 1)

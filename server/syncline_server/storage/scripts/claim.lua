@@ -1,8 +1,8 @@
--- Binds an operation id to one bucket, for a bounded time; needed on a Cluster alone.
+-- Binds an operation id to one bucket, for a bounded time. Only needed on a Cluster.
 --
--- KEYS[1]  `{service:bucket}`, chosen by the id
--- ARGV     operation id, the bucket that it writes to, ms
--- Returns  1, or 0 where it is bound to another bucket
+-- KEYS[1]  `{service:bucket}`, where the operation id alone decides the bucket
+-- ARGV     operation id, the bucket that it writes to, ms for which the claim lasts
+-- Returns  1, or 0 if the operation id is bound to another bucket
 
 local key = KEYS[1] .. ':claim:' .. ARGV[1]
 local held = redis.call('GET', key)

@@ -1,7 +1,7 @@
--- Who a data set is: an id of its own, and the account whose it is. Whoever comes first gives it both.
+-- Id and owning account of the data set. The first server to connect sets both; later servers read them.
 --
 -- KEYS[1]  `{syncline}`
--- ARGV     the id that it gets if it has none, the account that it gets if it has none ("" = none)
+-- ARGV     id to set if there is none, account to set if there is none ("" = set none)
 -- Returns  {id, account}
 
 local DATA_SET = KEYS[1] .. ':data-set'

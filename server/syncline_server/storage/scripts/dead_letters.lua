@@ -1,10 +1,10 @@
--- One change to the webhooks of a service that are parked: in a hash by id, and in an index in the order of ids.
+-- One change to the parked webhooks of a service: a hash of records by id, and an index in the order of ids.
 --
 -- KEYS[1]  `{service}:webhooks:parked`
 -- ARGV     verb, id, then by verb:
---          "park"  record, how many there may be: beyond, the first by id give way
+--          "park"  record, how many may be parked; beyond it the first by id are dropped
 --          "drop"
--- Returns  "park": how many gave way; "drop": 1 if it was there, else 0
+-- Returns  "park": how many were dropped; "drop": 1 if the id was parked, else 0
 
 local verb, id = ARGV[1], ARGV[2]
 local RECORDS, INDEX = KEYS[1], KEYS[1] .. ':index'

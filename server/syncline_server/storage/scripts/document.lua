@@ -1,36 +1,61 @@
--- One commit: check, write, index, publish. Atomic, because Redis runs a script alone.
+-- One commit of one document: check, write, index, publish. Atomic, because Redis runs one script at a time.
 --
--- A script is not rolled back when a command in it fails, so everything that can fail comes first, and the event is
--- published last. The first write decides: if Redis refuses it, nothing has changed. What follows it goes through `also`,
--- so that a write that was applied is answered as applied, whatever Redis refuses then.
--- All keys and the channel are made from KEYS[1], the bucket's hash tag: they share its cluster slot.
+-- Redis does not roll a script back when one of its commands fails. So the order is a promise:
+--   1. Check. Nothing is written before every check has passed (one exception: an expired document is dropped on the way).
+--   2. The first write of the document decides: if Redis refuses it, the script ends with an error and no reader sees a change.
+--   3. Every later command runs through `also`: the write is applied by now and must be answered as applied, even if
+--      Redis refuses an index, a webhook or the event. The reply then carries Redis' words in one more element.
+--   4. Publish last: a subscriber that reads the document on receiving the event finds everything written.
+-- All keys and the channel begin with KEYS[1], the bucket's hash tag, and so share its cluster slot.
 --
--- Expiry and dates are by Redis' clock alone. The caller's clock counts in revisions only, and may lead by LEAD_MS at most.
+-- Expiry and dates follow Redis' clock alone. The caller's clock counts in revisions only, and may lead by LEAD_MS at most.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     verb ("create" | "create_as" | "create_away" | "update" | "remove" | "expire" | "advance"), SID ("" = by name), unique
---          name ("" = none; with a SID, "update" and "remove" ask for the document that has both), If-Match ("" = any),
---          data ("" = keep), ttl in s ("" = keep), identity, operation id ("" = none), its memory in ms, caller's clock in ms,
---          random 0..1023, "PUBLISH" | "SPUBLISH" and the middle of the channel's name with a blank between, mark of this write,
---          rights that the identity needs, as bits ("" = all may do all),
---          steps before this one that are committed with it (JSON, [[identity, operation id, fingerprint], …]; "" = none): each has the
---          revision before the next one's, which nobody is told but its writer
---          webhooks: "" none, else how many may wait, 1 to tell of this write itself (0: only of expiries), and the endpoint
---          that makes it, with blanks between them
---          trace of this write, which its event carries ("" = none)
---          what the keys of operation ids and the index of buckets begin with: `{service}`; on a Cluster the bucket's own tag
---          fingerprint of the request, which a repetition has too
---          "create_as" creates under a SID that the caller chose, "create_away" one whose name is of another bucket and is
---          claimed there (see name.lua).
---          The mark is kept with the document: whoever lost the answer can tell whether this write was the last.
--- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}
---          status "ok" | "repeated" | "exists" | "mismatch", or {"absent", name that the bucket of an expired document does not
---          hold, or ""}, {"moved", pointer} where the document with that name lives in another bucket, {"ended", name} where
---          one with another name had that SID lately, or alone "forbidden", "reused" where the operation id was used for
---          another request, "apart" where one of several
---          steps was committed before, and "mismatch" where the identity may not read; data "" where the caller has it;
---          name and expires "" where there is none. An element more says, in Redis' words, what was refused after the write
---          was applied: the event, perhaps.
+-- ARGV     1  verb:
+--             "create"       under a random SID, or find the document that has the name
+--             "create_as"    under a SID that the caller chose
+--             "create_away"  likewise, with a name that belongs to another bucket and is claimed there (see name.lua)
+--             "update", "remove"
+--             "expire"       remove the document if it is past its expiry
+--             "advance"      give the document a revision beyond If-Match, which a client received and a failover lost
+--          2  SID ("" = find the document by its name)
+--          3  unique name ("" = none; given with a SID, "update" and "remove" match only a document that has both)
+--          4  If-Match ("" = any revision)
+--          5  data ("" = keep)
+--          6  ttl in seconds ("" = keep, "0" = never expire)
+--          7  identity
+--          8  operation id ("" = none)
+--          9  ms for which the operation id is remembered
+--         10  caller's clock in ms
+--         11  random number, 0..1023
+--         12  "PUBLISH" | "SPUBLISH", a blank, and the middle of the channel's name
+--         13  mark of this write. It is stored with the document, so that a caller that lost the reply can read whether
+--             this write was the last one.
+--         14  rights that the identity needs, as bits ("" = permissions are not checked)
+--         15  earlier steps that are committed with this one: JSON, [[identity, operation id, fingerprint], …] ("" = none).
+--             Each step gets a revision of its own, one below the next step's; only its writer receives that revision.
+--         16  webhooks ("" = none), separated by blanks: how many may wait, 1 to queue one for this write itself (0: only for
+--             expiries), the endpoint that makes the write
+--         17  trace of this write, which its event carries ("" = none)
+--         18  first part of the keys of operation ids and of the index of buckets: `{service}`; on a Cluster the bucket's tag
+--         19  fingerprint of the request; a repetition of the request has the same
+-- Returns  {status, sid, name, revision, data, created, updated, expires, created by, updated by, mark}, where status is
+--            "ok"
+--            "repeated"   the operation id was applied before: the first answer
+--            "exists"     a document has the SID or the name already
+--            "mismatch"   the document is at another revision
+--          data is "" where the caller has it; name and expires are "" where there is none. One more element holds, in
+--          Redis' words, what Redis refused after the write was applied, perhaps the event.
+--          Or, without a document:
+--            {"absent", name}     name: of an expired document that was dropped here, while another bucket still has its
+--                                 pointer; else ""
+--            {"moved", pointer}   the document with that name lives in another bucket
+--            {"ended", name}      a document with another name had that SID lately
+--            {"forbidden"}        the identity lacks the rights
+--            {"mismatch"}         as above, for an identity without the right to read
+--            {"reused"}           the operation id was used for another request
+--            {"apart"}            one of several steps was committed before
+--            {"void"}             the caller has given this write up
 
 local tag = KEYS[1]
 local verb, sid, name, if_match = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -46,13 +71,14 @@ local webhooks, webhooks_own, endpoint = ARGV[16]:match('^(%d+) (%d) (.*)$')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- A failover may bring a master whose clock is behind; a caller whose clock is wrong must not push revisions far ahead.
+-- A failover may promote a master whose clock is behind, so revisions also follow the caller's clock. LEAD_MS keeps a caller
+-- whose clock is wrong from pushing them far ahead.
 local LEAD_MS = 60000
 local clock = math.max(now, math.min(app_ms, now + LEAD_MS))
 local REVISIONS_PER_MS = 1024
 
 local SID_LENGTH = 34
-local ENDED_MS = 90000000 -- 25 h, longer than any token lives: what a connection knows of a SID's name must stay true
+local ENDED_MS = 90000000 -- 25 h, longer than any token: the name that a connection cached for a SID must stay true
 
 local NAMES, LISTING, EXPIRIES = tag .. ':names', tag .. ':documents', tag .. ':expiries'
 
@@ -71,9 +97,10 @@ local function operation_key(id)
   return operations .. ':operation:' .. id
 end
 
--- Both clocks, because after a failover the new master's may be behind; random low bits, also in the step where the
--- revision is ahead of the clocks, because then a revision that was lost is not given to other content. Below 2^53 until
--- the year 2248: 2,000 writes of one document per second keep pace with the clock.
+-- Promise 2: a revision is never used twice, not even after a failover that lost writes. `clock` is the later of two clocks,
+-- because the new master's may be behind. The low bits are random, also in the step that is taken where the revision is
+-- ahead of both clocks: so a revision that the failover lost is not given to other content. Revisions stay below 2^53 until
+-- the year 2248; up to 2,000 writes of one document per second do not outrun the clock.
 local function next_revision(previous)
   local by_clock = clock * REVISIONS_PER_MS + random
   if by_clock > tonumber(previous) then
@@ -84,7 +111,8 @@ end
 
 local trouble = ''
 
--- Runs what follows the first write. An error is kept for the answer: what was applied must not be answered as failed.
+-- Runs a command that follows the first write. Its error goes into the reply (see `answered`) instead of ending the script:
+-- promise 1, a write that was applied is never answered as failed.
 local function also(run, ...)
   local done, result = pcall(run, ...)
   if done then
@@ -126,7 +154,9 @@ local orphan = ''
 local function drop(document, by, expired)
   local revision = next_revision(document.revision)
   if redis.call('HGET', document_key(document.sid), 'k') then
-    -- The SID can come again; its revisions go on from here, and its name stays the same.
+    -- A document whose SID was chosen (field `k`) can be created again. Remember its last revision, from which it must go on,
+    -- and its name, the only one that the SID may have for ENDED_MS. Before the DEL: without this record, a new document
+    -- would follow the clocks alone, and could get a revision that was used before (promise 2).
     redis.call('SET', ended_key(document.sid), revision .. ' ' .. document.name, 'PX', ENDED_MS)
   end
   redis.call('DEL', document_key(document.sid))
@@ -154,6 +184,7 @@ local function remember(id, answer, its_fingerprint)
 end
 
 local function write(document, previous)
+  -- Leaves room between `previous` and this revision for one revision of each earlier step.
   document.revision = next_revision(previous + #earlier)
   document.updated, document.writer = text(now), who
   if ttl == '0' then
@@ -162,6 +193,7 @@ local function write(document, previous)
     document.expires = text(now + ttl * 1000)
   end
   local answer = reply('ok', document, '')
+  -- The write that decides: if Redis refuses it, no reader sees a change. Everything below goes through `also`.
   redis.call('HSET', document_key(document.sid), 'n', document.name, 'r', document.revision, 'd', document.data,
              'c', document.created, 'u', document.updated, 'x', document.expires, 'b', document.creator, 'w', who, 'm', mark)
   remember(operation, answer, fingerprint)
@@ -178,7 +210,7 @@ local function write(document, previous)
   return answer
 end
 
--- The answer to a write, once all that belongs to it was tried.
+-- The answer to a write, with the error of a later command, if any, as its last element.
 local function answered(answer)
   if trouble ~= '' then
     answer[#answer + 1] = trouble
@@ -186,7 +218,9 @@ local function answered(answer)
   return answer
 end
 
--- It was taken for lost, and has arrived after all (the operation id of a single step tells by itself).
+-- The caller lost the connection before this write arrived, set the void key, and tries again under another mark (or has
+-- reported the write as unknown). Applying it now would apply it twice. A single step with an operation id needs no void key:
+-- the record of its operation id, below, stops whichever attempt comes second.
 if (operation == '' or #earlier > 0) and redis.call('EXISTS', tag .. ':void:' .. mark) == 1 then
   return {'void'}
 end
@@ -196,6 +230,7 @@ for _, step in ipairs(earlier) do
     return {'apart'}
   end
 end
+-- Before If-Match and rights are checked: the first attempt has changed the revision, and may have removed the document.
 if operation ~= '' then
   local first = redis.call('GET', operation_key(operation))
   if first then
@@ -217,10 +252,12 @@ if name ~= '' and (verb == 'create' or sid == '') then
   existing_sid = redis.call('HGET', NAMES, name)
 end
 local current = existing_sid and load(existing_sid)
+-- A chosen SID is free, but its name may be taken. ("create_away" has claimed its name in the name's own bucket.)
 if verb == 'create_as' and not current and name ~= '' then
   existing_sid = redis.call('HGET', NAMES, name)
   current = existing_sid and load(existing_sid)
 end
+-- Longer than a SID: a pointer to another bucket, which this script cannot reach on a Cluster. The caller goes there.
 if existing_sid and #existing_sid > SID_LENGTH then
   return {'moved', existing_sid}
 end
@@ -228,6 +265,8 @@ if current and name ~= '' and not creates and current.name ~= name then
   current = nil
 end
 
+-- A document past its expiry is absent, swept or not. The commit that finds it first removes it and publishes that.
+-- "advance" leaves it to the sweeper: it comes from a reader, and has no webhooks with it.
 if current and current.expires ~= '' and tonumber(current.expires) <= now then
   if verb ~= 'advance' then
     drop(current, 'system', true)
@@ -235,7 +274,7 @@ if current and current.expires ~= '' and tonumber(current.expires) <= now then
   current = nil
 end
 if verb == 'expire' and not current then
-  -- Also what the index alone has kept.
+  -- An entry of the index whose document is gone already would be swept again and again.
   redis.call('ZREM', EXPIRIES, sid)
 end
 
@@ -264,10 +303,12 @@ if creates then
   end
   local created = {sid = sid, name = name, data = data, created = text(now), expires = '', creator = who}
   if operations ~= tag then
-    -- The index of buckets that may hold something; on a Cluster it was noted there before.
+    -- The index of buckets that may hold documents. On a Cluster it is out of this script's reach, and the caller has
+    -- written it before (FilledBuckets.note).
     redis.call('HSET', operations .. ':filled', tag:sub(-3, -2), 1)
   end
-  -- The name comes first: without its document it is free, but a document without its name would be lost.
+  -- The name first: if the document is then refused, a name that leads to no document counts as free. The other way round,
+  -- a document without its name would stay, and no caller would find it.
   if name ~= '' and verb ~= 'create_away' then
     redis.call('HSET', NAMES, name, sid)
   end
@@ -288,8 +329,9 @@ if not current or verb == 'expire' then
   return {'absent', orphan}
 end
 if verb == 'advance' then
-  -- A client holds a revision that a failover lost: bring all to the stored state by a newer one.
-  -- Not beyond what a server can have given: it would use up the revisions.
+  -- A client has the revision `if_match`, which a failover lost. It ignores older revisions, so the stored state needs a newer
+  -- one to reach it: publish the stored state once more, under a revision beyond `if_match`.
+  -- `highest`: no server can have given a later revision. A client that names one would only use up the revisions.
   local highest = math.max(now * REVISIONS_PER_MS, tonumber(current.revision)) + LEAD_MS * REVISIONS_PER_MS
   if tonumber(current.revision) >= tonumber(if_match) or tonumber(if_match) > highest then
     return reply('ok', current, current.data)

@@ -1,11 +1,11 @@
--- Takes the buckets whose earliest known expiry has come off the index, at most so many.
+-- Removes due buckets from the index and returns them: those whose earliest known expiry has passed.
 --
--- Taken first and looked at after: an expiry that is committed meanwhile puts its bucket back.
+-- The sweeper calls this before it reads the buckets, never after: a commit in between that sets an expiry puts its bucket
+-- back on the index. Removed after the read, that entry would be lost.
 --
 -- KEYS[1]  `{service}:due`
--- ARGV     the latest clock of all masters in ms (the documents may be in the care of another one than this index),
---          how many at most
--- Returns  the moment up to which that was looked for, in ms; then the buckets, two hexadecimal digits each
+-- ARGV     latest clock of all masters in ms (a bucket may live on another master than this index), how many at most
+-- Returns  the moment up to which buckets are due, in ms; then the buckets, two hexadecimal digits each
 
 local time = redis.call('TIME')
 local now = string.format('%.0f', math.max(tonumber(ARGV[1]), time[1] * 1000 + math.floor(time[2] / 1000)))

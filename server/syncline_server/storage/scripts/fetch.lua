@@ -1,9 +1,10 @@
--- The newest state of one document.
+-- Reads the newest state of one document.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     SID ("" = by name), unique name (with a SID: "" = any), identity, rights that it needs as bits ("" = all may)
--- Returns  as document.lua with status "ok", or alone "forbidden", {"moved", pointer}, or "absent": also for one past its
---          expiry that is not swept yet.
+-- ARGV     SID ("" = find it by its name), unique name (with a SID: "" = any), identity, rights that the identity needs, as
+--          bits ("" = permissions are not checked)
+-- Returns  as document.lua with status "ok", or {"forbidden"}, {"moved", pointer}, {"absent"}. A document past its expiry is
+--          absent, swept or not.
 
 local SID_LENGTH = 34
 

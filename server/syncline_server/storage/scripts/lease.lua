@@ -1,8 +1,8 @@
--- Keeps a lease, or gives it back; taking one is SET NX PX.
+-- Renews a lease or gives it back. (SET NX PX takes one.)
 --
--- KEYS[1]  of the lease
--- ARGV     who has it, for how many ms from now on; 0 gives it back
--- Returns  1 if it was theirs, else 0
+-- KEYS[1]  key of the lease
+-- ARGV     name of the holder, ms for which the lease lasts from now; 0 gives it back
+-- Returns  1 if that holder had the lease, else 0
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0

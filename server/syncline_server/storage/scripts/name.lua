@@ -1,16 +1,18 @@
--- One step with a unique name whose document lives in another bucket, because its SID was chosen by who created it.
+-- One change to a unique name whose document lives in another bucket, because the caller chose its SID.
 --
--- In place of the SID, the names of a bucket then hold a pointer: the SID, then `:` and a random tag, which tells two pointers
--- to one SID apart. A name that is claimed for a document that is being created has `?`, the time of the claim in ms, and `:` there.
+-- The hash of names then holds a pointer instead of a SID:
+--   confirmed  the SID, `:`, and a random tag that distinguishes two pointers to one SID
+--   claimed    the SID, `?`, the time of the claim in ms, `:`, and a random tag: the document is being created
+-- A claim that is not confirmed within CLAIM_MS may be released by any reader that finds no document.
 --
 -- KEYS[1]  `{service:bucket}` of the name
 -- ARGV     verb, name, then by verb:
 --          "claim"    SID, random tag
---          "confirm"  pointer as it was claimed, random tag: the document is there
---          "release"  pointer as it was seen, "1" to release a claim however young it is: its document is not there
+--          "confirm"  pointer as it was claimed, random tag: the document was created
+--          "release"  pointer as the caller saw it, "1" to release a claim of any age: the document does not exist
 --          "look"
 -- Returns  "claim": {"ok", pointer} | {"taken", SID or pointer}; "confirm": {"ok"} | {"lost"} (another document has the name);
---          "release": {"ok"} | {"claimed"} (its document may still come); "look": {SID or pointer}, "" for none
+--          "release": {"ok"} | {"claimed"} (its document may still be created); "look": {SID or pointer}, "" for none
 
 local SID_LENGTH, CLAIM_MS = 34, 60000
 
@@ -38,12 +40,14 @@ if verb == 'confirm' then
   if not is_pointer_to(sid) then
     return {'lost'}
   end
-  -- Another tag: who saw the claim before there was a document must not release it now.
+  -- A new tag: a reader that found no document just before it was created still has the old pointer, and its "release"
+  -- must not free the name now.
   redis.call('HSET', NAMES, name, sid .. ':' .. ARGV[4])
   return {'ok'}
 end
 
 if verb == 'release' then
+  -- The name has changed since the caller saw the pointer: nothing to release.
   if existing ~= ARGV[3] then
     return {'ok'}
   end

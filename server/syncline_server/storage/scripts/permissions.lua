@@ -1,10 +1,10 @@
--- Sets what an identity may do with one object, or takes its permission away, and tells those that hold it open.
+-- Sets or removes the permission of one identity for one object, and notifies the object's subscribers.
 --
 -- KEYS[1]  `{service:bucket}`
--- ARGV     SID, identity, rights ("" = take away), "PUBLISH" | "SPUBLISH" and the middle of the channel's name with a blank
---          between
--- Returns  {"ok"} | {"absent"} (no such object) | {"none"} (nothing to take away); with "ok" what Redis refused after the
---          permission was written, in its words
+-- ARGV     SID, identity, rights as bits ("" = remove the permission), "PUBLISH" | "SPUBLISH", a blank, and the middle of the
+--          channel's name
+-- Returns  {"ok"} | {"absent"} (no such object) | {"none"} (no permission to remove). A second element after "ok" holds, in
+--          Redis' words, what Redis refused after the permission was written.
 
 local tag, sid, identity, rights = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local publish, channel = ARGV[4]:match('^(%S+) (.*)$')
@@ -19,7 +19,7 @@ end
 
 local answer = {'ok'}
 
--- What was applied must not be answered as failed: as in document.lua.
+-- Runs a command that follows the first write, as in document.lua: a change that was applied is never answered as failed.
 local function also(...)
   local result = redis.pcall(...)
   if type(result) == 'table' and result.err then

@@ -1,7 +1,7 @@
--- Tries every command that the server needs, to learn what the Redis user may not do.
+-- Tries every command that the server needs, and reports those that the Redis user may not call.
 --
--- Redis checks the rights before it looks at the arguments. So most commands are called in a way that changes nothing: on a
--- key that does not exist, or with an argument that the command itself refuses.
+-- Redis checks the user's rights before the arguments. So most commands are called in a way that changes nothing: on a key
+-- that does not exist, or with an argument that the command itself refuses.
 --
 -- KEYS[1]  `{service:bucket}` of a service that does not exist
 -- ARGV     "PUBLISH" | "SPUBLISH", the channel to try it on
@@ -22,7 +22,7 @@ local ATTEMPTS = {
   {'ZADD', SORTED, 'XX', 0, 'm'}, {'ZREM', tag .. ':documents', 'm'}, {'ZCARD', SORTED}, {'ZSCORE', SORTED, 'm'},
   {'ZRANGE', SORTED, 0, 0}, {'ZRANGEBYSCORE', SORTED, 0, 0}, {'ZRANGEBYLEX', SORTED, '-', '+'},
   {'ZREVRANGEBYLEX', SORTED, '+', '-'}, {'ZREMRANGEBYRANK', SORTED, 0, 0},
-  -- SADD has no way to change nothing.
+  -- SADD cannot be called without adding a member; SREM removes it again.
   {'SADD', SET, 'm'}, {'SREM', SET, 'm'}, {'SCARD', SET}, {'SMEMBERS', SET}, {'SRANDMEMBER', SET, 1},
   {'SMOVE', SET, OTHER_SET, 'm'},
   {'XADD', STREAM, 'none', 'f', 'v'}, {'XLEN', STREAM}, {'XTRIM', STREAM, 'MAXLEN', 0}, {'XDEL', STREAM, '0-1'},
@@ -35,7 +35,7 @@ local refused = {}
 for _, attempt in ipairs(ATTEMPTS) do
   local reply = redis.pcall(unpack(attempt))
   local words = type(reply) == 'table' and reply.err or ''
-  -- NOPERM outside of scripts; within, each kind and version of server has words of its own.
+  -- Outside of scripts the error begins with NOPERM; within, each kind and version of server words it differently.
   if words:find('NOPERM', 1, true) or words:find('The user executing the script', 1, true)
     or words:find('ACL failure in script', 1, true) then
     local name = attempt[1] .. (attempt[2] and ' ' .. attempt[2] or '')

@@ -1,7 +1,7 @@
--- Tries a write that changes nothing: with XX nothing is added to a set, and there is none. So
--- nothing goes to the append-only file or to a replica, but whatever refuses writes refuses it.
+-- Tries a write that changes nothing: ZADD with XX adds no member, and the set does not exist.
+-- Nothing reaches the append-only file or a replica, but a Redis that refuses writes refuses this.
 --
--- KEYS[1]  a key that nobody uses
+-- KEYS[1]  a key without any other use
 -- Returns  0
 
 return redis.call('ZADD', KEYS[1], 'XX', 0, 'probe')

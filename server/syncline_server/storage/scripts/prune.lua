@@ -1,10 +1,11 @@
--- Takes buckets off the index of those that may hold documents, where they hold none.
+-- Removes empty buckets from the index of buckets that may hold documents.
 --
--- Reaches into the buckets of the service: not for a Cluster.
+-- Checks again that each is empty, in the same step: a document may have been created since the caller looked. That reads
+-- keys of other slots, so this script does not run on a Cluster.
 --
 -- KEYS[1]  `{service}`
 -- ARGV     buckets, two hexadecimal digits each
--- Returns  how many were taken off
+-- Returns  how many were removed
 
 local prefix, service = KEYS[1]:match('^(.*){(.-)}$')
 local removed = 0

@@ -1,19 +1,19 @@
--- One change to the set of services. Each also changes the version, by which other processes notice.
+-- One change to the set of services. Each change writes a new version; other processes see it and read the services again.
 --
 -- KEYS[1]  `{syncline}`
 -- ARGV     verb, the new version, then by verb:
 --          "create"   SID, record (JSON), how many services there may be, those being deleted included
---          "default"  SID, record: of the service named `default`, where there is none yet
+--          "default"  SID, record: creates the service named `default` if there is none
 --          "update"   SID, the members that change (JSON)
 --          "delete"   SID
--- Returns  {"ok", record}, or alone "absent" | "full" | "kept" | "taken" (the SID is another service's, or of one that is
---          being deleted)
+-- Returns  {"ok", record}, or {"absent"} | {"full"} | {"kept"} (the default service cannot be deleted) | {"taken"} (another
+--          service has the SID, or one that is being deleted)
 
 local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local SERVICES, INDEX, DELETIONS = tag .. ':services', tag .. ':index', tag .. ':deletions'
 local NAMES, VERSION = tag .. ':names', tag .. ':version'
 
--- What follows the first write must not turn its answer into a failure.
+-- `pcall` after the first write: the change is applied by then and must be answered as applied.
 local function changed(record)
   redis.pcall('SET', VERSION, version)
   return {'ok', record}

@@ -1,16 +1,16 @@
--- One step with the queue of webhooks of one bucket. It is read through a consumer group: what was read and not done yet
--- stays pending, for whoever has the lease of the service next.
+-- One operation on the queue of webhooks of one bucket. The queue is read through a consumer group: a webhook that was read
+-- and is not done stays pending, so the next holder of the service's lease reads it again.
 --
 -- KEYS[1]  `{service:bucket}`
 -- ARGV     verb, then by verb:
---          "take"    cursor, how many at most: what is pending after that id ("0" = all), or with ">" what was not read yet
---          "done"    id: it is delivered, parked or not wanted
---          "tidy"    removes the queue if it is empty
+--          "take"    cursor, how many at most: pending webhooks after that id ("0" = all); ">" for webhooks not read yet
+--          "done"    id of a webhook that was delivered, parked or is not wanted
+--          "tidy"    remove the queue if it is empty
 --          "append"  limit, then names and values of an event
---          "arrive"  limit, 1 to tell of it, 1 to tell of the identity's first endpoint alone, identity, endpoint
---          "leave"   the same, of its last
--- Returns  "take": {how many there are, dropped since the last look, the cursor that leads on or "", {{id, {name, value, …}}, …}};
---          else how many were done, removed, or told of
+--          "arrive"  limit, 1 to queue a webhook, 1 to queue it for the identity's first endpoint only, identity, endpoint
+--          "leave"   as "arrive", but for the identity's last endpoint
+-- Returns  "take": {webhooks in the queue, dropped since the last "take", cursor of the next "take" or "",
+--          {{id, {name, value, …}}, …}}; else how many webhooks were done or queued, or queues removed
 
 local tag, verb = KEYS[1], ARGV[1]
 local QUEUE, DROPPED, GROUP = tag .. ':webhooks', tag .. ':webhooks:dropped', 'webhooks'
@@ -34,7 +34,7 @@ if verb == 'take' then
     if entry[2] then
       entries[#entries + 1] = entry
     else
-      -- It gave way to a newer one while it was pending.
+      -- `append` trimmed this webhook off the stream while it was pending.
       redis.call('XACK', QUEUE, GROUP, last)
     end
   end
@@ -62,7 +62,8 @@ if verb == 'append' then
   return 1
 end
 
--- An identity's endpoints are kept while they are connected, and as long after as a break of the connection may last.
+-- "arrive" and "leave": the set of an identity's endpoints. An endpoint stays in it while it is connected, and afterwards
+-- until the time in which it may reconnect has passed.
 local limit, told, alone, identity, endpoint = tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1', ARGV[5], ARGV[6]
 local endpoints = tag .. ':endpoints:' .. identity
 local changed, kind

@@ -1,7 +1,7 @@
--- Begins every script that queues webhooks: the queue is a stream in the bucket of what they tell of.
+-- Queue of webhooks of one bucket, a stream. Every script that queues webhooks begins with this file.
 --
--- `limit` is how many may wait; the oldest give way, and are counted. `event` holds names and values:
--- k(ind) o(bject) n(ame) r(evision) d(ata) i(dentity) e(ndpoint); none is empty.
+-- `limit` is how many webhooks may wait; beyond it the oldest are dropped and counted. `event` holds fields by name:
+-- k(ind) o(bject) n(ame) r(evision) d(ata) i(dentity) e(ndpoint); empty ones are not stored.
 
 local function append(bucket, limit, event)
   local queue = bucket .. ':webhooks'
@@ -12,7 +12,7 @@ local function append(bucket, limit, event)
       fields[#fields + 1] = value
     end
   end
-  -- The new one first: none gives way to one that is refused.
+  -- Add before trimming: if Redis refuses the new webhook, no other one has been dropped for it.
   redis.call('XADD', queue, '*', unpack(fields))
   local excess = redis.call('XLEN', queue) - limit
   if excess > 0 then
