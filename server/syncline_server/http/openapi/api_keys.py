@@ -54,7 +54,7 @@ def key_paths() -> JsonObject:
             },
             "delete": {
                 "operationId": "RevokeKey",
-                "summary": "Revoke an API key permanently, and end its logins, tokens and connections",
+                "summary": "Revoke an API key permanently; its tokens and connections end",
                 "security": BASIC,
                 "responses": {"204": {"description": "Revoked"}, **refusals(400)},
             },

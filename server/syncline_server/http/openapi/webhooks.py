@@ -82,7 +82,7 @@ def webhook_requests() -> JsonObject:
         "schema": TEXT,
     }
     operation = {
-        "summary": "Receive an event; sent again until the receiver answers 2xx, or until it is parked",
+        "summary": "Receive an event; sent again until answered with 2xx, or parked",
         "parameters": [signature],
         "requestBody": {"required": True, "content": {FORM: schema("WebhookForm")}},
         "responses": {
