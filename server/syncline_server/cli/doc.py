@@ -43,7 +43,9 @@ def doc() -> None:
 
 name_argument = click.argument("name", type=Address())
 ttl_option = click.option(
-    "--ttl", type=int, help="Seconds to live from now on; 0 for ever. Else the expiry stays."
+    "--ttl",
+    type=int,
+    help="Seconds to live from now on; 0 for no expiry. Without it, the expiry stays.",
 )
 if_match_option = click.option(
     "--if-match", metavar="REVISION", help="Only if the document is at this revision."

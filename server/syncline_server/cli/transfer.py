@@ -39,7 +39,7 @@ class Transfer:
         try:
             counts = self._carry_all(position)
         except StalePosition:
-            self.progress.tell("the source is not what it was; beginning anew")
+            self.progress.tell("the source has changed; beginning again")
             counts = self._carry_all(None)
         # The import is complete: the next run starts at the beginning, to find what is new.
         self.state.begin()

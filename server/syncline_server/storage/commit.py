@@ -185,7 +185,7 @@ class Commit:
         revision = int(newest[3])
         return revision == self.if_match or revision < self.not_before_ms * REVISION_RANDOM
 
-    def anew(self) -> Commit:
+    def with_new_mark(self) -> Commit:
         """The same write under another mark: the void key of the old mark would stop it."""
         return replace(self, mark=_mark())
 

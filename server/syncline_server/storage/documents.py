@@ -466,7 +466,7 @@ class Documents:
                 return newest
             if not commit.cannot_have_been_applied(newest):
                 raise unanswered
-            commit = commit.anew()
+            commit = commit.with_new_mark()
         # 4. Repeat. With an operation id, Redis answers a second attempt as the first.
         arguments = commit.arguments(self._operation_ms, self._redis.publishing)
         reply: list[Any] = await self._redis.commit(COMMIT, commit.tag, *arguments)

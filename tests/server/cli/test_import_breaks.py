@@ -257,7 +257,7 @@ def test_a_place_that_the_source_has_forgotten_is_no_harm(
         options = ("--page-size=10", "--retries=0", f"--from-url={proxy.url}")
         assert between("import", *options).status == 1
         outcome = between("import", *options)
-    assert outcome.err == "syncline: the source is not what it was; beginning anew\n"
+    assert outcome.err == "syncline: the source has changed; beginning again\n"
     assert outcome.value == counts(created=20, skipped=10)
     assert contents(here) == contents(there)
 

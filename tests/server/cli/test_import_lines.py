@@ -127,7 +127,7 @@ def test_a_file_that_was_written_anew_is_read_from_its_beginning(
         file.write_bytes(export([line(unique_name=f"{prefix} new", data={})]))
         outcome = into("import", "all.jsonl", environ=environ)
     assert outcome.value == counts(created=1)
-    assert outcome.err == "syncline: the source is not what it was; beginning anew\n"
+    assert outcome.err == "syncline: the source has changed; beginning again\n"
     assert shared.fetch(f"{prefix} new")["data"] == {}
 
 

@@ -62,7 +62,7 @@ class Held:
 class WireClient:
     """The native protocol, or REST with event streams, through one link.
 
-    The connection comes from the Python client, which makes it anew after a break and sends again
+    The connection comes from the Python client, which connects again after a break and sends again
     what was not answered; all else that it does for an application is left out.
 
     Attributes:

@@ -54,7 +54,7 @@ def key_paths() -> JsonObject:
             },
             "delete": {
                 "operationId": "RevokeKey",
-                "summary": "Make an API key invalid for ever, and end all that it vouches for",
+                "summary": "Revoke an API key permanently; its tokens and connections end",
                 "security": BASIC,
                 "responses": {"204": {"description": "Revoked"}, **refusals(400)},
             },

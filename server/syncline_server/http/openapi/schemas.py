@@ -89,7 +89,7 @@ def _parameters() -> JsonObject:
         "lastEventId": _parameter(
             "Last-Event-ID", "header", "The revision that the caller holds.", _REVISION
         ),
-        "ttl": _parameter("Ttl", "query", "Seconds to live; 0 for ever.", _ttl()),
+        "ttl": _parameter("Ttl", "query", "Seconds to live; 0 for no expiry.", _ttl()),
     }
 
 

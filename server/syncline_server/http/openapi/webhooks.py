@@ -82,7 +82,7 @@ def webhook_requests() -> JsonObject:
         "schema": TEXT,
     }
     operation = {
-        "summary": "Hear of an event; sent again until it is answered with 2xx, or given up",
+        "summary": "Receive an event; sent again until answered with 2xx, or parked",
         "parameters": [signature],
         "requestBody": {"required": True, "content": {FORM: schema("WebhookForm")}},
         "responses": {

@@ -14,7 +14,7 @@ export const COMES_BACK_AFTER = 2_000;
  *   updated: (event: import("/syncline.js").UpdatedEvent) => void,
  *   removed: (event: import("/syncline.js").RemovedEvent) => void,
  * }} holder
- * @returns {Promise<void>} rejected with what cannot be mended by trying again
+ * @returns {Promise<void>} rejected with an error that another try cannot fix
  */
 export async function hold(client, name, initial, holder) {
   while (client.connectionState !== "disconnected") {
