@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
-from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
+from syncline_server.objects.work import SMALL_MESSAGE
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load
 from syncline_server.pubsub.hub import Format
@@ -27,6 +26,7 @@ from syncline_server.storage.results import Written
 from .client import Client
 from .connections import ConnectionRegistry
 from .in_flight import InFlight
+from .large_messages import LargeMessages
 from .results import Fetched, Opened, Result, Unsubscribed, oversized
 from .session import Session
 from .websocket.endpoint import WebSocketRoute
@@ -73,10 +73,10 @@ class _Native:
         "_authenticating",
         "_backlog",
         "_caller",
-        "_deferred",
         "_connections",
         "_form",
         "_forms",
+        "_large_messages",
         "_settings",
         "_socket",
         "_tally",
@@ -102,14 +102,24 @@ class _Native:
             on_expiry=self._expire,
         )
         self._authenticating: asyncio.Task[None] | None = None
-        self._deferred: asyncio.Task[None] | None = None
+        self._large_messages: LargeMessages | None = None
         connections.arrive(self)
 
     def on_message(self, message: str | bytes) -> None:
         """Carry out a request, later if it is large and the event loop is busy."""
-        if len(message) > SMALL_MESSAGE and self._is_deferred(message):
-            return
-        self._take_message(message)
+        if len(message) <= SMALL_MESSAGE or not self._is_deferred(message):
+            self._take_message(message)
+
+    def _is_deferred(self, message: str | bytes) -> bool:
+        if self._large_messages is None:
+            # Only now: there are very many connections, and most never send a large message.
+            self._large_messages = LargeMessages(
+                self._socket,
+                self._backlog,
+                self._take_message,
+                lambda: self._authenticating is None,
+            )
+        return self._large_messages.defer(message, self._caller.session)
 
     def _take_message(self, message: str | bytes) -> None:
         try:
@@ -125,35 +135,6 @@ class _Native:
                 self._take(self._caller.session, request.id, request.command)
         except ProtocolViolation as violation:
             self._socket.close(Close.PROTOCOL_VIOLATION, str(violation))
-
-    def _is_deferred(self, message: str | bytes) -> bool:
-        """True if a large message must wait, for the event loop or the identity's limit on work.
-
-        Until it is carried out, no message is read.
-        """
-        session = self._caller.session
-        if session is None:
-            return False
-        waiting = session.workspace.allowance.begin(work_of_json(message))
-        if waiting is None:
-            return False
-        self._socket.pause_reading()
-        self._deferred = asyncio.create_task(self._take_later(message, waiting))
-        return True
-
-    async def _take_later(self, message: str | bytes, waiting: Coroutine[Any, Any, None]) -> None:
-        await waiting
-        self._deferred = None
-        try:
-            # The server may have begun to drain, or the token may have expired, during the wait.
-            if not self._backlog.leaving:
-                self._take_message(message)
-        except Exception:
-            logger.exception("a message could not be taken")
-            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
-        # Each of these two resumes reading by itself when it ends.
-        if self._authenticating is None and self._backlog.may_read:
-            self._socket.resume_reading()
 
     def on_oversized(self, message: OversizedMessage) -> None:
         """Refuse the request that the message begins with; close if its id cannot be read."""
@@ -181,8 +162,8 @@ class _Native:
         """End the session and all tasks of the client."""
         if self._authenticating is not None:
             self._authenticating.cancel()
-        if self._deferred is not None:
-            self._deferred.cancel()
+        if self._large_messages is not None:
+            self._large_messages.cancel()
         self._caller.end()
         self._connections.depart(self)
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from syncline_protocol.twilsock import (
 )
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
-from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
+from syncline_server.objects.work import SMALL_MESSAGE
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load, Tally
 from syncline_server.pubsub.hub import Format
@@ -31,6 +31,7 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.client import Client
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.in_flight import InFlight
+from syncline_server.realtime.large_messages import LargeMessages
 from syncline_server.realtime.results import oversized
 from syncline_server.realtime.session import Session
 from syncline_server.realtime.websocket.endpoint import WebSocketRoute
@@ -90,12 +91,12 @@ class _Twilsock:
         "_backend",
         "_backlog",
         "_caller",
-        "_deferred",
         "_connections",
         "_door",
         "_form",
         "_forms",
         "_ids",
+        "_large_messages",
         "_ping_interval",
         "_presenting",
         "_socket",
@@ -131,7 +132,7 @@ class _Twilsock:
         )
         self._upstream: Upstream | None = None
         self._presenting: asyncio.Task[None] | None = None
-        self._deferred: asyncio.Task[None] | None = None
+        self._large_messages: LargeMessages | None = None
         self._ids = map(str, itertools.count(1))
         self._ping_interval = min(backend.settings.ping_interval, PING_LIMIT)
         self._alarm = socket.wheel.call_later(self._ping_interval, self._ping)
@@ -139,9 +140,16 @@ class _Twilsock:
 
     def on_message(self, message: str | bytes) -> None:
         """Carry out a packet, later if it is large and the event loop is busy."""
-        if len(message) > SMALL_MESSAGE and self._is_deferred(message):
-            return
-        self._take_message(message)
+        if len(message) <= SMALL_MESSAGE or not self._is_deferred(message):
+            self._take_message(message)
+
+    def _is_deferred(self, message: str | bytes) -> bool:
+        if self._large_messages is None:
+            # Only now: there are very many connections, and most never send a large message.
+            self._large_messages = LargeMessages(
+                self._socket, self._backlog, self._take_message, lambda: self._presenting is None
+            )
+        return self._large_messages.defer(message, self._caller.session)
 
     def _take_message(self, message: str | bytes) -> None:
         frame = message.encode() if isinstance(message, str) else message
@@ -172,35 +180,6 @@ class _Twilsock:
                 status = statuses.not_acceptable("this method is not known, or not now")
                 self._send(twilsock.encode_reply(packet.id, status))
 
-    def _is_deferred(self, message: str | bytes) -> bool:
-        """True if a large message must wait, for the event loop or the identity's limit on work.
-
-        Until it is carried out, no message is read.
-        """
-        session = self._caller.session
-        if session is None:
-            return False
-        waiting = session.workspace.allowance.begin(work_of_json(message))
-        if waiting is None:
-            return False
-        self._socket.pause_reading()
-        self._deferred = asyncio.create_task(self._take_later(message, waiting))
-        return True
-
-    async def _take_later(self, message: str | bytes, waiting: Coroutine[Any, Any, None]) -> None:
-        await waiting
-        self._deferred = None
-        try:
-            # The server may have begun to drain, or the token may have expired, during the wait.
-            if not self._backlog.leaving:
-                self._take_message(message)
-        except Exception:
-            logger.exception("a message could not be taken")
-            self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
-        # Each of these two resumes reading by itself when it ends.
-        if self._presenting is None and self._backlog.may_read:
-            self._socket.resume_reading()
-
     def on_oversized(self, message: OversizedMessage) -> None:
         """Refuse the request that the message begins with."""
         limit = self._backend.settings.message_limit
@@ -223,8 +202,8 @@ class _Twilsock:
         self._alarm.cancel()
         if self._presenting is not None:
             self._presenting.cancel()
-        if self._deferred is not None:
-            self._deferred.cancel()
+        if self._large_messages is not None:
+            self._large_messages.cancel()
         self._caller.end()
         self._connections.depart(self)
 
