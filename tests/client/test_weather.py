@@ -134,6 +134,37 @@ class TestGateway:
                 await client.document()
             assert late.value.retry
 
+    async def test_a_request_does_not_time_out_while_the_client_only_pauses(
+        self, server: RunningServer, transport: Any
+    ) -> None:
+        """As after a restart of some seconds, when pauses have grown long."""
+        options: dict[str, Any] = {"backoff_initial": 10_000, "backoff_limit": 10_000}
+        options |= {"transport": transport, "request_timeout": 4}
+        async with (
+            Gateway(server) as gateway,
+            connect(gateway.url, token=server.token(), **options) as client,
+        ):
+            handle = await client.document(data={"n": 0})
+            gateway.reply = page("502 Bad Gateway")
+            await gateway.cut()
+            await state(client, ConnectionState.WAITING)
+            gateway.reply = None
+            assert await handle.increment("/n") == {"n": 1}
+
+    @pytest.mark.parametrize("choice", ["auto", "websocket", "rest"])
+    async def test_nor_does_the_first_connection(self, server: RunningServer, choice: Any) -> None:
+        options: dict[str, Any] = {"backoff_initial": 10_000, "open_timeout": 4}
+        async with Gateway(server) as gateway:
+            gateway.reply = lambda _: None if len(gateway.heads) > 2 else page("502 Bad Gateway")
+            async with connect(
+                gateway.url,
+                token=server.token(),
+                transport=choice,
+                backoff_limit=10_000,
+                **options,
+            ) as client:
+                assert (await client.document()).data == {}
+
     @pytest.mark.parametrize(
         ("code", "status", "kind"), [(20101, 401, Unauthorized), (54056, 403, SynclineError)]
     )

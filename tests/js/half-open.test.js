@@ -98,7 +98,7 @@ for (const transport of ["websocket", "rest"]) {
 for (const event of ["online", "pageshow", "visibilitychange"]) {
   test(`${event} ends a pause at once`, async (t) => {
     const page = becomePage(t);
-    const { proxy, client } = await connectThroughProxy(t);
+    const { proxy, client } = await connectThroughProxy(t, { requestTimeout: 1_000_000 });
     const document = await client.document({ data: { n: 0 } });
     t.mock.method(Math, "random", () => 1_000_000);
     proxy.isDown = true;

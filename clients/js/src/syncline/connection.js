@@ -13,6 +13,7 @@ import {
   messageOf,
   tooManyRequests,
 } from "./errors.js";
+import { Pause } from "./pause.js";
 import { Code, OUTSTANDING_LIMIT } from "./protocol.js";
 import { Deferred, ignore, orAborted, sleep, within } from "./timing.js";
 import { TokenSource } from "./token.js";
@@ -72,7 +73,7 @@ export class Connection {
   /** @type {Deferred<void>} resolved, and replaced, when a request may go on */
   #changed = new Deferred();
   #stop = new AbortController();
-  #wake = ignore;
+  #pause;
   #outstanding = 0;
   /** @type {SynclineError | null} why there is no connection, or was none the last time */
   #break = null;
@@ -88,6 +89,7 @@ export class Connection {
     this.#options = options;
     this.#observer = observer;
     this.#backoff = new Backoff(options.backoffInitial, options.backoffLimit);
+    this.#pause = new Pause(options.requestTimeout);
   }
 
   /** The transport in use; null while there is no connection. */
@@ -108,7 +110,7 @@ export class Connection {
   start() {
     watchWakeups(this.#stop.signal, (isNewNetwork) => {
       // A pause has no point any more; the one of a client that is denied has.
-      if (!this.#failure) this.#wake();
+      if (!this.#failure) this.#pause.end();
       this.transport?.probe(isNewNetwork);
     });
     void this.#keepOpen();
@@ -134,12 +136,15 @@ export class Connection {
     const attempts = new Attempts(request, requestTimeout);
     const late = () => attempts.late(this.#lastBreak);
     this.#outstanding += 1;
+    // Who has no `op` opens a document again: nobody waits for that.
+    const release = "op" in request ? this.#pause.hurry() : ignore;
     try {
       return await within(requestTimeout, late, signal ?? null, (patience) =>
         this.#carryOut(request, receive, { signal: patience, undo }, attempts),
       );
     } finally {
       this.#outstanding -= 1;
+      release();
     }
   }
 
@@ -155,7 +160,7 @@ export class Connection {
     this.#dialer.token = replacement;
     if (!this.transport) {
       this.#failure = null; // what is asked from here on waits for the new connection
-      this.#wake();
+      this.#pause.end();
       return;
     }
     try {
@@ -188,7 +193,7 @@ export class Connection {
     this.#transport?.close();
     this.#transport = null;
     this.#change();
-    this.#wake();
+    this.#pause.end();
     this.#become("disconnected");
   }
 
@@ -308,7 +313,7 @@ export class Connection {
     // A listener may have brought a new token, or ended it all, just now.
     const isToWait = this.#isDenied(error) || !isDenied;
     if (isToWait && !this.#stop.signal.aborted) {
-      await this.#pause(isDenied ? null : this.#pauseAfter(error));
+      await (isDenied ? this.#pause.untilEnded() : this.#pauseAfter(error));
     }
     if (!this.#stop.signal.aborted) this.#failure = null;
     this.#become("connecting");
@@ -330,25 +335,11 @@ export class Connection {
   }
 
   /** @param {SynclineError} error */
-  #pauseAfter(error) {
+  async #pauseAfter(error) {
     // Finding it half-open took seconds: that was pause enough.
-    if (error instanceof HalfOpen) return 0;
+    if (error instanceof HalfOpen) return;
     const wanted = Math.min(error.retryAfter ?? 0, this.#options.backoffLimit);
-    return wanted + this.#backoff.pause();
-  }
-
-  /**
-   * @param {number | null} time null for until somebody wakes it
-   * @returns {Promise<void>}
-   */
-  #pause(time) {
-    return new Promise((resolve) => {
-      const timer = time === null ? undefined : setTimeout(resolve, time);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    await this.#pause.take(wanted, this.#backoff.pause());
   }
 
   #change() {
