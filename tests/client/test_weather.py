@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
@@ -233,6 +234,26 @@ class TestHalfOpen:
             heard = hear(second)
             await second.mutate(lambda data: {"n": data["n"] + 1})
             assert (await heard.until(lambda event: event.data == {"n": 2}))[-1].is_local
+
+    async def test_a_write_is_not_sent_again_when_the_server_may_have_forgotten_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As after a sleep, in which the event loop's clock stands still."""
+        async with peer() as server, connect(server.url, token="t", **FAST) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            await connection.receive()
+            await connection.ok(created=False, document=document(1))
+            handle = await opening
+            write = asyncio.create_task(handle.increment("/at"))
+            assert (await connection.receive())["do"] == "patch"
+            woken_at = time.time() + 101
+            monkeypatch.setattr("time.time", lambda: woken_at)
+            await connection.socket.close(1012)
+            with pytest.raises(RequestTimeout, match="outcome is unknown"):
+                await write
+            connection = await server.next()
+            assert (await connection.receive())["do"] == "open"
 
     async def test_a_server_that_takes_its_time_is_left_alone(self) -> None:
         async with peer() as server, connect(server.url, token="t", **PROBING) as client:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from .attempts import Attempts
 from .backoff import Backoff
 from .dialer import AnyTransport, Dialer
 from .events import ConnectionState
@@ -122,11 +123,13 @@ class Connection:
         given = {name: value for name, value in members.items() if value is not None}
         request = {"do": do, **given}
         seconds = self._options.request_timeout
+        attempts = Attempts(request)
         try:
             with self._hurrying("op" in request):
                 async with asyncio.timeout(seconds):
                     while True:
                         transport = await self._ready()
+                        attempts.begin()
                         try:
                             return await transport.request(request, receive, late)
                         except Interrupted:
