@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { Pause } from "../../clients/js/src/syncline/pause.js";
 import { httpResponse, Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
-import { connect, next } from "./support.js";
+import { connect, next, when } from "./support.js";
 
 const FOREVER = 1_000_000_000;
 
@@ -38,6 +38,19 @@ for (const transport of ["websocket", "rest", "auto"]) {
     });
   }
 }
+
+test("a stream that ended at once is opened again within seconds", async (t) => {
+  const proxy = await Proxy.start(server.url);
+  t.after(() => proxy.stop());
+  const backoff = { backoffInitial: FOREVER, backoffLimit: FOREVER };
+  const client = connect(t, server, { url: proxy.url, transport: "rest", ...backoff });
+  const document = await client.document({ data: { n: 0 } });
+  t.mock.method(Math, "random", () => 0.01);
+  proxy.cut();
+  const changed = when(document, ({ data }) => data.n === 1);
+  await server.rest("POST", `/${document.sid}`, { Data: '{"n":1}' });
+  await changed;
+});
 
 describe("a pause", () => {
   test("ends at once when a request comes that finds it long enough", async () => {
