@@ -26,6 +26,7 @@ from syncline import (
     TokenDenied,
     TokenUnavailable,
     Unauthorized,
+    Unavailable,
     connect,
 )
 
@@ -378,6 +379,35 @@ class TestHerd:
         assert not done
         await client.close()
         assert await waiting == "websocket"
+
+    @pytest.mark.parametrize(("code", "status"), [(20503, 503), (20429, 429)])
+    async def test_a_refusal_for_now_of_an_open_is_waited_for(self, code: int, status: int) -> None:
+        async with peer() as server, connect(server.url, token="t", **FAST) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            asked = [await connection.receive()]
+            for _ in range(2):
+                await connection.refuse(code, status, retry=True)
+                asked.append(await connection.receive())
+            await connection.ok(created=False, document=document(1))
+            handle = await opening
+            assert asked == [asked[0]] * 3  # with one `op`
+            write = asyncio.create_task(handle.set({"at": 2}))
+            await connection.receive()
+            await connection.refuse(code, status, retry=True)
+            with pytest.raises(Unavailable):
+                await write
+
+    async def test_one_that_does_not_end_is_the_error(self) -> None:
+        options: dict[str, Any] = {"request_timeout": 0.3, **FAST, "backoff_initial": 10_000}
+        options["backoff_limit"] = 10_000
+        async with peer() as server, connect(server.url, token="t", **options) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            await connection.receive()
+            await connection.refuse(20503, 503, retry=True)
+            with pytest.raises(Unavailable):
+                await opening
 
     async def test_a_time_out_tells_why(self, fresh_server: StartServer) -> None:
         server = fresh_server("--max-connections=1")

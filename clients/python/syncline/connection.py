@@ -15,6 +15,7 @@ from .events import ConnectionState
 from .exceptions import (
     ClientClosed,
     ConnectionLost,
+    RequestError,
     RequestTimeout,
     SynclineError,
     TokenExpired,
@@ -114,7 +115,7 @@ class Connection:
         `late`: takes the reply in the place of `receive` if it comes when nobody waits any more.
 
         Raises:
-            RequestError: the server refused.
+            RequestError: the server refused; to `open`, it had no room all the time.
             RequestTimeout: no reply in time, connecting included.
             UsageError: the client belongs to another event loop.
             SynclineError: there is no connection, and none will be made.
@@ -123,7 +124,9 @@ class Connection:
         given = {name: value for name, value in members.items() if value is not None}
         request = {"do": do, **given}
         seconds = self._options.request_timeout
-        attempts = Attempts(request)
+        options = self._options
+        backoff = Backoff(options.backoff_initial, options.backoff_limit)
+        attempts = Attempts(request, backoff)
         try:
             with self._hurrying("op" in request):
                 async with asyncio.timeout(seconds):
@@ -134,7 +137,13 @@ class Connection:
                             return await transport.request(request, receive, late)
                         except Interrupted:
                             continue
+                        except RequestError as error:
+                            if not attempts.may_wait(error):
+                                raise
+                            await attempts.wait_after(error)
         except TimeoutError:
+            if attempts.refusal is not None:
+                raise attempts.refusal from None
             raise RequestTimeout(do, seconds, self._why_not()) from None
 
     @contextmanager
