@@ -256,6 +256,16 @@ class TestHalfOpen:
             connection = await server.next()
             assert (await connection.receive())["do"] == "open"
 
+    async def test_a_sleep_of_the_process_uses_up_no_time_out(self) -> None:
+        options: dict[str, Any] = {"request_timeout": 1, **FAST}
+        async with peer() as server, connect(server.url, token="t", **options) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            await connection.receive()
+            await connection.ok(created=False, document=document(1))
+            time.sleep(2.5)  # noqa: ASYNC251 - what stops the event loop, as SIGSTOP would
+            assert (await opening).data == {"at": 1}
+
     async def test_a_server_that_takes_its_time_is_left_alone(self) -> None:
         async with peer() as server, connect(server.url, token="t", **PROBING) as client:
             connection = await server.next()

@@ -24,6 +24,7 @@ from .exceptions import (
 )
 from .options import Options, Server
 from .refusals import retry_pause
+from .timing import within
 from .token import TokenSource
 from .transport import EventHandler, Interrupted, Receive
 from .websocket import WebSocketTransport
@@ -129,7 +130,7 @@ class Connection:
         attempts = Attempts(request, backoff)
         try:
             with self._hurrying("op" in request):
-                async with asyncio.timeout(seconds):
+                async with within(seconds):
                     while True:
                         transport = await self._ready()
                         attempts.begin()
