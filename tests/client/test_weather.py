@@ -256,8 +256,9 @@ class TestHalfOpen:
             connection = await server.next()
             assert (await connection.receive())["do"] == "open"
 
-    async def test_a_sleep_of_the_process_uses_up_no_time_out(self) -> None:
-        options: dict[str, Any] = {"request_timeout": 1, **FAST}
+    @pytest.mark.parametrize("timeout", [0.5, 2.3])
+    async def test_a_sleep_of_the_process_uses_up_no_time_out(self, timeout: float) -> None:
+        options: dict[str, Any] = {"request_timeout": timeout, **FAST}
         async with peer() as server, connect(server.url, token="t", **options) as client:
             connection = await server.next()
             opening = asyncio.create_task(client.document("name"))
