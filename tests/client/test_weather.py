@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from syncline import (
     TokenDenied,
     TokenUnavailable,
     Unauthorized,
+    Unavailable,
     connect,
 )
 
@@ -134,6 +136,37 @@ class TestGateway:
                 await client.document()
             assert late.value.retry
 
+    async def test_a_request_does_not_time_out_while_the_client_only_pauses(
+        self, server: RunningServer, transport: Any
+    ) -> None:
+        """As after a restart of some seconds, when pauses have grown long."""
+        options: dict[str, Any] = {"backoff_initial": 10_000, "backoff_limit": 10_000}
+        options |= {"transport": transport, "request_timeout": 4}
+        async with (
+            Gateway(server) as gateway,
+            connect(gateway.url, token=server.token(), **options) as client,
+        ):
+            handle = await client.document(data={"n": 0})
+            gateway.reply = page("502 Bad Gateway")
+            await gateway.cut()
+            await state(client, ConnectionState.WAITING)
+            gateway.reply = None
+            assert await handle.increment("/n") == {"n": 1}
+
+    @pytest.mark.parametrize("choice", ["auto", "websocket", "rest"])
+    async def test_nor_does_the_first_connection(self, server: RunningServer, choice: Any) -> None:
+        options: dict[str, Any] = {"backoff_initial": 10_000, "open_timeout": 4}
+        async with Gateway(server) as gateway:
+            gateway.reply = lambda _: None if len(gateway.heads) > 2 else page("502 Bad Gateway")
+            async with connect(
+                gateway.url,
+                token=server.token(),
+                transport=choice,
+                backoff_limit=10_000,
+                **options,
+            ) as client:
+                assert (await client.document()).data == {}
+
     @pytest.mark.parametrize(
         ("code", "status", "kind"), [(20101, 401, Unauthorized), (54056, 403, SynclineError)]
     )
@@ -202,6 +235,37 @@ class TestHalfOpen:
             heard = hear(second)
             await second.mutate(lambda data: {"n": data["n"] + 1})
             assert (await heard.until(lambda event: event.data == {"n": 2}))[-1].is_local
+
+    async def test_a_write_is_not_sent_again_when_the_server_may_have_forgotten_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As after a sleep, in which the event loop's clock stands still."""
+        async with peer() as server, connect(server.url, token="t", **FAST) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            await connection.receive()
+            await connection.ok(created=False, document=document(1))
+            handle = await opening
+            write = asyncio.create_task(handle.increment("/at"))
+            assert (await connection.receive())["do"] == "patch"
+            woken_at = time.time() + 101
+            monkeypatch.setattr("time.time", lambda: woken_at)
+            await connection.socket.close(1012)
+            with pytest.raises(RequestTimeout, match="outcome is unknown"):
+                await write
+            connection = await server.next()
+            assert (await connection.receive())["do"] == "open"
+
+    @pytest.mark.parametrize("timeout", [0.5, 2.3])
+    async def test_a_sleep_of_the_process_uses_up_no_time_out(self, timeout: float) -> None:
+        options: dict[str, Any] = {"request_timeout": timeout, **FAST}
+        async with peer() as server, connect(server.url, token="t", **options) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            await connection.receive()
+            await connection.ok(created=False, document=document(1))
+            time.sleep(2.5)  # noqa: ASYNC251 - what stops the event loop, as SIGSTOP would
+            assert (await opening).data == {"at": 1}
 
     async def test_a_server_that_takes_its_time_is_left_alone(self) -> None:
         async with peer() as server, connect(server.url, token="t", **PROBING) as client:
@@ -326,6 +390,35 @@ class TestHerd:
         assert not done
         await client.close()
         assert await waiting == "websocket"
+
+    @pytest.mark.parametrize(("code", "status"), [(20503, 503), (20429, 429)])
+    async def test_a_refusal_for_now_of_an_open_is_waited_for(self, code: int, status: int) -> None:
+        async with peer() as server, connect(server.url, token="t", **FAST) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            asked = [await connection.receive()]
+            for _ in range(2):
+                await connection.refuse(code, status, retry=True)
+                asked.append(await connection.receive())
+            await connection.ok(created=False, document=document(1))
+            handle = await opening
+            assert asked == [asked[0]] * 3  # with one `op`
+            write = asyncio.create_task(handle.set({"at": 2}))
+            await connection.receive()
+            await connection.refuse(code, status, retry=True)
+            with pytest.raises(Unavailable):
+                await write
+
+    async def test_one_that_does_not_end_is_the_error(self) -> None:
+        options: dict[str, Any] = {"request_timeout": 0.3, **FAST, "backoff_initial": 10_000}
+        options["backoff_limit"] = 10_000
+        async with peer() as server, connect(server.url, token="t", **options) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.document("name"))
+            await connection.receive()
+            await connection.refuse(20503, 503, retry=True)
+            with pytest.raises(Unavailable):
+                await opening
 
     async def test_a_time_out_tells_why(self, fresh_server: StartServer) -> None:
         server = fresh_server("--max-connections=1")

@@ -98,7 +98,7 @@ for (const transport of ["websocket", "rest"]) {
 for (const event of ["online", "pageshow", "visibilitychange"]) {
   test(`${event} ends a pause at once`, async (t) => {
     const page = becomePage(t);
-    const { proxy, client } = await connectThroughProxy(t);
+    const { proxy, client } = await connectThroughProxy(t, { requestTimeout: 1_000_000 });
     const document = await client.document({ data: { n: 0 } });
     t.mock.method(Math, "random", () => 1_000_000);
     proxy.isDown = true;
@@ -219,3 +219,19 @@ test("a process that was stopped finds out that its connection is dead", async (
   const [code] = await new Promise((resolve) => sleeper.once("exit", (...args) => resolve(args)));
   assert.equal(code, 0);
 });
+
+for (const requestTimeout of [500, 2_300]) {
+  test(`a sleep uses up no time-out: of ${requestTimeout} ms`, async (t) => {
+    const peer = await Peer.start();
+    t.after(() => peer.stop());
+    const server = { url: peer.url, token: () => TOKEN };
+    const client = connect(t, server, { transport: "websocket", requestTimeout });
+    await whenState(client, "connected");
+    peer.onRequest = (socket, request) => {
+      reply(socket, request, { created: true, document: body(1, {}) });
+      // What stops the process: the reply is there, and so is the end of the time.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500);
+    };
+    await client.document();
+  });
+}

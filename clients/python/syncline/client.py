@@ -103,8 +103,8 @@ class Client:
             NotFound: the document does not exist and must not be created.
             Conflict: the name is taken (`create_new`).
             InvalidRequest, TooLarge: a value is not allowed.
-            Unavailable, RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in
-                `Document`.
+            Unavailable: the server had no room (429, 503) until `request_timeout` was over.
+            RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in `Document`.
         """
         check_address(document)
         if mode not in get_args(Mode):

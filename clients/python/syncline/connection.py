@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from .attempts import Attempts
 from .backoff import Backoff
 from .dialer import AnyTransport, Dialer
 from .events import ConnectionState
 from .exceptions import (
     ClientClosed,
     ConnectionLost,
+    RequestError,
     RequestTimeout,
     SynclineError,
     TokenExpired,
@@ -22,6 +24,7 @@ from .exceptions import (
 )
 from .options import Options, Server
 from .refusals import retry_pause
+from .timing import within
 from .token import TokenSource
 from .transport import EventHandler, Interrupted, Receive
 from .websocket import WebSocketTransport
@@ -33,6 +36,10 @@ logger = logging.getLogger("syncline")
 T = TypeVar("T")
 
 StateHandler = Callable[[ConnectionState, Exception | None], None]
+
+PAUSE_SHARE = 0.25
+"""The longest pause while somebody waits, as a share of the time-out: a request must not time out
+while the client only waits to connect again."""
 
 
 class Connection:
@@ -64,6 +71,9 @@ class Connection:
         self._backoff = Backoff(options.backoff_initial, options.backoff_limit)
         self._transport: AnyTransport | None = None
         self._available = asyncio.Event()
+        # Requests with an `op`: the application waits for them.
+        self._waiting = 0
+        self._wanted = asyncio.Event()
         self._failure: Exception | None = None  # set once: no connection will be made any more
         self._last_error: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,7 +117,7 @@ class Connection:
         comes after the caller was cancelled or timed out.
 
         Raises:
-            RequestError: the server refused the request.
+            RequestError: the server refused the request; `open`, if it had no room all the time.
             RequestTimeout: no reply in time, including the wait for a connection.
             UsageError: the client belongs to another event loop.
             SynclineError: the client is closed or permanently disconnected.
@@ -116,17 +126,40 @@ class Connection:
         given = {name: value for name, value in members.items() if value is not None}
         request = {"do": do, **given}
         seconds = self._options.request_timeout
+        options = self._options
+        backoff = Backoff(options.backoff_initial, options.backoff_limit)
+        attempts = Attempts(request, backoff)
         try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    transport = await self._ready()
-                    try:
-                        return await transport.request(request, receive, late)
-                    except Interrupted:
-                        # Perhaps applied, perhaps not: send the same `op` on the next transport.
-                        continue
+            with self._hurrying("op" in request):
+                async with within(seconds):
+                    while True:
+                        transport = await self._ready()
+                        attempts.begin()
+                        try:
+                            return await transport.request(request, receive, late)
+                        except Interrupted:
+                            continue
+                        except RequestError as error:
+                            if not attempts.may_wait(error):
+                                raise
+                            await attempts.wait_after(error)
         except TimeoutError:
+            if attempts.refusal is not None:
+                raise attempts.refusal from None
             raise RequestTimeout(do, seconds, self._why_not()) from None
+
+    @contextmanager
+    def _hurrying(self, is_awaited: bool) -> Iterator[None]:
+        """Keep pauses short meanwhile, if the application waits."""
+        self._waiting += is_awaited
+        if self._waiting:
+            self._wanted.set()
+        try:
+            yield
+        finally:
+            self._waiting -= is_awaited
+            if not self._waiting:
+                self._wanted.clear()
 
     def check_loop(self) -> None:
         """Check that the caller runs in the client's event loop.
@@ -201,10 +234,11 @@ class Connection:
                     except SynclineError as error:
                         if self._is_final(error):
                             raise
-                        pause = self._pause(error)
+                        reason = error
                         logger.log(level, "no connection yet, still trying: %s", error)
                     level = logging.INFO
-                    await asyncio.sleep(pause)
+                    with self._hurrying(True):
+                        await self._pause(reason, seconds)
         if self._last_error is not None:
             raise self._last_error
         raise ConnectionLost(
@@ -246,7 +280,8 @@ class Connection:
         while not self._is_final(reason):
             self._last_error = reason
             self._on_state(ConnectionState.WAITING, reason)
-            await asyncio.sleep(0 if at_once else self._pause(reason))
+            if not at_once:
+                await self._pause(reason, self._options.request_timeout)
             at_once = False
             self._on_state(ConnectionState.CONNECTING, None)
             try:
@@ -269,10 +304,15 @@ class Connection:
             self._last_error = ConnectionLost(f"the connection could not be made: {error!r}")
             raise self._last_error from error
 
-    def _pause(self, reason: SynclineError) -> float:
+    async def _pause(self, reason: SynclineError, timeout: float) -> None:
+        """Back off; less if a request waits, or comes meanwhile, that ends after `timeout`."""
+        asked = 0 if reason.retry_after is None else retry_pause(reason.retry_after)
         pause = self._backoff.pause()
-        asked = reason.retry_after
-        return pause if asked is None else pause + retry_pause(asked)
+        shortest = min(pause, timeout * PAUSE_SHARE)
+        await asyncio.sleep(asked + shortest)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause - shortest):
+                await self._wanted.wait()
 
     def _is_final(self, reason: SynclineError) -> bool:
         if isinstance(reason, TokenExpired):

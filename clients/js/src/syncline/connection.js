@@ -13,6 +13,7 @@ import {
   messageOf,
   tooManyRequests,
 } from "./errors.js";
+import { Pause } from "./pause.js";
 import { Code, OUTSTANDING_LIMIT } from "./protocol.js";
 import { Deferred, ignore, orAborted, sleep, within } from "./timing.js";
 import { TokenSource } from "./token.js";
@@ -73,7 +74,7 @@ export class Connection {
   /** @type {Deferred<void>} resolved and replaced when `#transport` or `#failure` changes */
   #changed = new Deferred();
   #stop = new AbortController();
-  #wake = ignore;
+  #pause;
   #outstanding = 0;
   /** @type {SynclineError | null} reason of the last break or failed attempt */
   #break = null;
@@ -89,6 +90,7 @@ export class Connection {
     this.#options = options;
     this.#observer = observer;
     this.#backoff = new Backoff(options.backoffInitial, options.backoffLimit);
+    this.#pause = new Pause(options.requestTimeout);
   }
 
   /** The transport in use; null while there is no connection. */
@@ -109,7 +111,7 @@ export class Connection {
   start() {
     watchWakeups(this.#stop.signal, (isNewNetwork) => {
       // Skip the back-off. A `denied` client waits for `updateToken`, not for the network.
-      if (!this.#failure) this.#wake();
+      if (!this.#failure) this.#pause.end();
       this.transport?.probe(isNewNetwork);
     });
     void this.#keepOpen();
@@ -135,12 +137,15 @@ export class Connection {
     const attempts = new Attempts(request, requestTimeout);
     const late = () => attempts.late(this.#lastBreak);
     this.#outstanding += 1;
+    // Who has no `op` opens a document again: nobody waits for that.
+    const release = "op" in request ? this.#pause.hurry() : ignore;
     try {
       return await within(requestTimeout, late, signal ?? null, (patience) =>
         this.#carryOut(request, receive, { signal: patience, undo }, attempts),
       );
     } finally {
       this.#outstanding -= 1;
+      release();
     }
   }
 
@@ -157,7 +162,7 @@ export class Connection {
     this.#dialer.token = replacement;
     if (!this.transport) {
       this.#failure = null; // requests from now on wait for the new connection
-      this.#wake();
+      this.#pause.end();
       return;
     }
     try {
@@ -192,7 +197,7 @@ export class Connection {
     this.#transport?.close();
     this.#transport = null;
     this.#change();
-    this.#wake();
+    this.#pause.end();
     this.#become("disconnected");
   }
 
@@ -322,7 +327,7 @@ export class Connection {
     //    its `#wake` came before this pause and would be lost: check again and skip the pause.
     const isToWait = this.#isDenied(error) || !isDenied;
     if (isToWait && !this.#stop.signal.aborted) {
-      await this.#pause(isDenied ? null : this.#pauseAfter(error));
+      await (isDenied ? this.#pause.untilEnded() : this.#pauseAfter(error));
     }
     // 4. Let requests wait again, except after `shutdown`, whose error must stay.
     if (!this.#stop.signal.aborted) this.#failure = null;
@@ -346,25 +351,11 @@ export class Connection {
   }
 
   /** @param {SynclineError} error */
-  #pauseAfter(error) {
+  async #pauseAfter(error) {
     // It took seconds to find out that the connection was half-open: no further pause.
-    if (error instanceof HalfOpen) return 0;
+    if (error instanceof HalfOpen) return;
     const wanted = Math.min(error.retryAfter ?? 0, this.#options.backoffLimit);
-    return wanted + this.#backoff.pause();
-  }
-
-  /**
-   * @param {number | null} time null: until `#wake` is called
-   * @returns {Promise<void>}
-   */
-  #pause(time) {
-    return new Promise((resolve) => {
-      const timer = time === null ? undefined : setTimeout(resolve, time);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    await this.#pause.take(wanted, this.#backoff.pause());
   }
 
   #change() {

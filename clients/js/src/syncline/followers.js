@@ -17,6 +17,9 @@ const POLL_INTERVAL = 2_000;
 /** A stream that ends sooner than this is reopened after a pause. */
 const QUICK_END = 1_000;
 
+/** The longest pause between streams: meanwhile the document is stale. */
+const STREAM_PAUSE_LIMIT = 5_000;
+
 const REOPENED = connectionLost("an event stream is opened again");
 
 /** Follows documents: `eventStreams` of them have a stream of their own, the others are polled. */
@@ -116,7 +119,9 @@ export class Followers {
       revision = data.revision ?? revision;
       return name === "removed";
     };
-    const pauses = new Backoff(this.#options.backoffInitial, this.#options.backoffLimit);
+    const { backoffInitial, backoffLimit } = this.#options;
+    const limit = Math.min(backoffLimit, STREAM_PAUSE_LIMIT);
+    const pauses = new Backoff(Math.min(backoffInitial, limit), limit);
     let failures = 0;
     try {
       for (;;) {

@@ -41,12 +41,15 @@ export function orAborted(promise, signal) {
 /** If a timer fires later than this, the process or the machine was asleep. */
 export const ASLEEP_AFTER = 1_000;
 
-/** Extra time that `within` allows after a sleep, or its whole time if that is less. */
+/** Time that is left at least after a sleep, or the whole time if that is less. */
 const AFTER_SLEEP = 10_000;
 
+/** Between two looks at the clock, which tell a sleep. */
+const SLICE = 1_000;
+
 /**
- * Run `work` with a signal that is aborted when `time` is over or `outer` is aborted. Time during
- * which the machine sleeps does not count.
+ * Run `work` with a signal that is aborted when `time` is over or `outer` is aborted. After a
+ * sleep some time is left: the reply may have arrived, but timers fire first.
  *
  * @template T
  * @param {number} time
@@ -57,24 +60,45 @@ const AFTER_SLEEP = 10_000;
  */
 export async function within(time, late, outer, work) {
   const controller = new AbortController();
-  const due = Date.now() + time;
-  let timer = setTimeout(() => {
-    if (Date.now() - due > ASLEEP_AFTER) {
-      // After a sleep timers fire first. The reply may have arrived: allow time to read it.
-      timer = setTimeout(() => controller.abort(late()), Math.min(time, AFTER_SLEEP));
-    } else {
-      controller.abort(late());
-    }
-  }, time);
+  const stopTimer = startTimer(time, () => controller.abort(late()));
   const abort = () => controller.abort(outer?.reason);
   outer?.addEventListener("abort", abort, { once: true });
   try {
     if (outer?.aborted) throw outer.reason;
     return await orAborted(work(controller.signal), controller.signal);
   } finally {
-    clearTimeout(timer);
+    stopTimer();
     outer?.removeEventListener("abort", abort);
   }
+}
+
+/**
+ * @param {number} time
+ * @param {() => void} onExpiry
+ * @returns {() => void} stops it
+ */
+function startTimer(time, onExpiry) {
+  let left = time;
+  // Only one sleep: in a page that is hidden, every timer may fire a minute late.
+  let hasSlept = false;
+  /** @type {ReturnType<typeof setTimeout>} */
+  let timer;
+  const wait = () => {
+    const since = Date.now();
+    const slice = Math.min(left, SLICE);
+    timer = setTimeout(() => {
+      const passed = Math.max(Date.now() - since, slice);
+      left -= passed;
+      if (!hasSlept && passed - slice > ASLEEP_AFTER) {
+        hasSlept = true;
+        left = Math.max(left, Math.min(time, AFTER_SLEEP));
+      }
+      if (left > 0) wait();
+      else onExpiry();
+    }, slice);
+  };
+  wait();
+  return () => clearTimeout(timer);
 }
 
 /**
