@@ -111,6 +111,35 @@ class TestRequests:
 
             assert await asked == {"second": True}
 
+    async def test_a_reply_between_the_cancellation_and_the_next_turn_is_late(self) -> None:
+        late: list[Any] = []
+        async with peer() as server, connected(server) as (transport, connection):
+            request = {"do": "open"}
+            asked = asyncio.create_task(transport.request(request, late.append, late.append))
+            await connection.receive()
+            (request_id,) = transport._pending
+            asked.cancel()
+            transport._receive({"id": request_id, "ok": {"reply": 1}})
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+
+            assert late == [{"reply": 1}]
+            assert not transport._pending  # else the idle connection would be probed
+
+    @pytest.mark.parametrize("has_late", [True, False])
+    async def test_a_refusal_then_leaves_nothing(self, has_late: bool) -> None:
+        async with peer() as server, connected(server) as (transport, connection):
+            late = ignore if has_late else None
+            asked = asyncio.create_task(transport.request({"do": "open"}, lambda ok: ok, late))
+            await connection.receive()
+            (request_id,) = transport._pending
+            asked.cancel()
+            transport._receive({"id": request_id, "error": {}})
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+
+            assert not transport._pending
+
     async def test_one_that_would_end_the_connection_is_not_sent(self) -> None:
         async with peer(welcome=False) as server:
             opening = asyncio.create_task(

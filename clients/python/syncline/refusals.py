@@ -84,7 +84,7 @@ def retry_pause(seconds: float) -> float:
 
 
 def _error_body(response: httpx2.Response) -> JsonObject | None:
-    """The body if it is Syncline's: a known code, a message, and the status of the reply."""
+    """The body if it is Syncline's own (docs/protocol.md, section 7), else None."""
     try:
         body: Any = orjson.loads(response.content)
     except ValueError:
@@ -95,9 +95,11 @@ def _error_body(response: httpx2.Response) -> JsonObject | None:
     # `type`, not `isinstance`: a bool is an int too.
     if type(code) is not int or type(status) is not int or status != response.status_code:
         return None
-    return body if code == _OTHER_CODES + status or _is_documented(code, status) else None
+    # A server newer than this client may have codes that this client does not know.
+    is_own = _is_documented(code, status) or str(body.get("more_info")).endswith(f"/errors/{code}")
+    return body if is_own else None
 
 
 def _is_documented(code: int, status: int) -> bool:
     known = _CODES.get(code)
-    return known is not None and known.status == status
+    return code == _OTHER_CODES + status or (known is not None and known.status == status)

@@ -55,7 +55,6 @@ CLOSE_TIMEOUT = 2
 
 _FINAL_CODES = range(4500, 5000)
 
-
 _COME_BACK = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -83,12 +82,14 @@ class _Pending:
 
     Attributes:
         receive: called with the `ok` of the reply.
-        result: resolved with what `receive` returns; None if the caller was cancelled.
+        late: called instead of `receive` if the caller was cancelled.
+        result: resolved with what `receive` returns; cancelled if the caller was.
         since: event-loop time at which the request was made.
     """
 
     receive: Receive[Any]
-    result: asyncio.Future[Any] | None
+    late: Receive[None] | None
+    result: asyncio.Future[Any]
     since: float
 
 
@@ -177,7 +178,7 @@ class WebSocketTransport:
         # The id comes first, so that the server can reply even to a message it cannot parse.
         message = self._encode({"id": request_id, **request})
         result: asyncio.Future[T] = self._loop.create_future()
-        pending = self._pending[request_id] = _Pending(receive, result, self._loop.time())
+        self._pending[request_id] = _Pending(receive, late, result, self._loop.time())
         self._watch_replies()
         try:
             await self._socket.send(message, text=True)
@@ -190,10 +191,10 @@ class WebSocketTransport:
         finally:
             if late is not None and (result.cancelled() or not result.done()):
                 # The caller was cancelled, but the server may still execute the request: keep the
-                # entry, so that `late` gets the reply.
-                pending.receive, pending.result = late, None
+                # entry, so that `late` gets the reply. It is gone if the reply came before this.
+                result.cancel()
             else:
-                del self._pending[request_id]
+                self._pending.pop(request_id, None)
             if result.done() and not result.cancelled():
                 # If `send` failed, `result` was never awaited: mark its exception as retrieved.
                 result.exception()
@@ -265,13 +266,12 @@ class WebSocketTransport:
         pending = self._pending.get(message["id"])
         if pending is None:
             return
-        # The caller was cancelled earlier: only `late` wants the reply.
-        if pending.result is None:
+        # The caller was cancelled, perhaps in this turn of the loop: only `late` wants the reply.
+        if pending.result.cancelled():
             del self._pending[message["id"]]
-            if "ok" in message:
-                pending.receive(message["ok"])
-        # Cancelled, or interrupted by `_end`, but the task in `request` has not run since. Nobody
-        # would get what `receive` returns.
+            if pending.late is not None and "ok" in message:
+                pending.late(message["ok"])
+        # Interrupted by `_end`: the request is sent again on the next connection.
         elif pending.result.done():
             pass
         elif "error" in message:
@@ -339,7 +339,7 @@ class WebSocketTransport:
             self._watch.cancel()
             self._watch = None
         for pending in self._pending.values():
-            if pending.result is not None and not pending.result.done():
+            if not pending.result.done():
                 pending.result.set_exception(Interrupted())
 
 
