@@ -49,6 +49,7 @@ class Contest:
         is_trying: True while such a try is under way; the timer does not end the turn meanwhile.
         is_over: True if the turn's time ran out during a try.
         is_prolonged: True once the turn was prolonged because the event loop was busy.
+        is_removed: True once the object was removed; the contest is over.
         crowded: True once a second writer had to wait, or the holder lost again. Only then do other
             conditional writes wait for the turn, so that a single refusal delays nobody.
         waiting: the contenders that get the next turns, in order.
@@ -65,6 +66,7 @@ class Contest:
     is_trying: bool = False
     is_over: bool = False
     is_prolonged: bool = False
+    is_removed: bool = False
     crowded: bool = False
     waiting: deque[Contender] = field(default_factory=deque)
     divisor: int = 1

@@ -363,6 +363,8 @@ class Workspace:
                     written = await write(command)
             except Refusal as refusal:
                 if refusal.document is None:
+                    if refusal.code in (Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND):
+                        attempt.found_removed()
                     raise
                 # Blocks until the caller's turn, in which rivals write: `newest` may be another
                 # document than that of the refusal.
@@ -371,13 +373,21 @@ class Workspace:
                     raise
                 raise await self._mismatch(command, newest) from None
             # Before the reply is sent: the next contender receives this document.
-            attempt.won(written.document if isinstance(command, Set) else None)
+            if isinstance(command, Set):
+                attempt.won(written.document)
+            elif not written.repeated:
+                # A repetition is answered as the first: since then another document may have the
+                # name, and be contended for.
+                attempt.won(None)
         return written
 
-    async def _mismatch(self, command: Set | Remove, newest: Document) -> Refusal:
+    async def _mismatch(self, command: Set | Remove, newest: Document | None) -> Refusal:
         """The refusal of a write that lost, with the newest document in the caller's turn."""
         try:
-            if self.reader is not None or self.is_scoped:
+            if newest is None:
+                # Removed during the wait: not found, unless another document has the name now.
+                newest = await self.get(command.document)
+            elif self.reader is not None or self.is_scoped:
                 # Promise 6: `newest` was read for a rival, and the caller's right to read may have
                 # been revoked during the wait. Read it again with the caller's rights.
                 newest = await self.get(newest.sid)

@@ -192,8 +192,8 @@ class Turns:
             contest.given = attempt.if_match
             contest.is_used = contest.is_trying = True
 
-    async def _lose(self, attempt: Attempt, newest: Document) -> Document:
-        """Return when the refusal may be answered, with the document to send."""
+    async def _lose(self, attempt: Attempt, newest: Document) -> Document | None:
+        """Return when the refusal may be answered, with the document to send; None if removed."""
         if attempt.if_match is None:
             return newest
         # 1. Did the object have that revision lately? Only then was the write in the contest. Ask
@@ -213,6 +213,8 @@ class Turns:
             contest, has_turn = self._open(attempt, newest), True
         else:
             return newest
+        if contest.is_removed:
+            return None
         # 3. Answer with the newest document that is known now. The first answer of a turn starts
         #    its timer. After a loss within the turn the timer runs on, so losing cannot prolong it.
         if has_turn:
@@ -243,7 +245,22 @@ class Turns:
         if contest is not None and attempt.if_match is not None:
             contest.divisor = 1
             self._lapses.forgive(attempt.identity, contest.newest.sid)
-        self._end(attempt.key, attempt.client, attempt.if_match, newest)
+        if newest is None:
+            self._close(attempt.key)
+        else:
+            self._end(attempt.key, attempt.client, attempt.if_match, newest)
+
+    def _close(self, key: tuple[str, str]) -> None:
+        """End the contest for an object that was removed: `newest` is no answer to anybody now."""
+        contest = self._contests.get(key)
+        if contest is None:
+            return
+        contest.is_removed = True
+        # Nobody gets a turn, so release all at once: each is then answered that it is removed.
+        for each in contest.waiting:
+            if not each.turn.done():
+                each.turn.set_result(False)
+        self._pass_on(contest)
 
     def _end(
         self,
@@ -403,11 +420,12 @@ class Attempt:
         if not self._is_settled:
             self._turns._end(self.key, self.client, self.if_match, None)
 
-    async def lost(self, newest: Document) -> Document:
+    async def lost(self, newest: Document) -> Document | None:
         """Report that the write was refused because the object is at another revision.
 
         Returns:
-            the newest document, in the client's turn, or without a turn if it earns none.
+            the newest document, in the client's turn, or without a turn if it earns none; None if
+            the object was removed during the wait.
         """
         self._is_settled = True
         return await self._turns._lose(self, newest)
@@ -416,3 +434,8 @@ class Attempt:
         """Report that the write was applied; `newest` is the document now, None if removed."""
         self._is_settled = True
         self._turns._win(self, newest)
+
+    def found_removed(self) -> None:
+        """Report that the write was refused because the object is removed."""
+        self._is_settled = True
+        self._turns._close(self.key)

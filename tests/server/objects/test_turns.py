@@ -46,6 +46,7 @@ class Contender:
     Attributes:
         holds: the revision that it tries with; all begin with 0.
         more: whether other commands wait behind the one that is tried.
+        is_refused_as_removed: whether its refusal was answered without a document.
     """
 
     def __init__(self, turns: Turns, identity: str, round_trip: float = LONG) -> None:
@@ -54,6 +55,7 @@ class Contender:
         self.round_trip = round_trip
         self.holds = 0
         self.more = False
+        self.is_refused_as_removed = False
         self.given: asyncio.Task[None] | None = None
 
     def has_more(self, address: str) -> bool:
@@ -69,7 +71,11 @@ class Contender:
 
     async def _lose(self, newest: Document) -> None:
         async with self.contend(self.holds) as attempt:
-            self.holds = (await attempt.lost(newest)).revision
+            document = await attempt.lost(newest)
+            if document is None:
+                self.is_refused_as_removed = True
+            else:
+                self.holds = document.revision
 
     async def write(self, revision: int, *, if_match: int | None) -> None:
         """A write that succeeds, as soon as it is tried."""
@@ -453,6 +459,26 @@ async def test_a_try_that_fails_otherwise_ends_the_turn(contenders: list[Contend
     assert second.is_answered
 
 
+@pytest.mark.parametrize("how", ["in its turn", "unconditionally", "elsewhere"])
+async def test_all_who_wait_learn_at_once_of_a_removal(
+    turns: Turns, contenders: list[Contender], how: str
+) -> None:
+    first, second, third, other = contenders
+    for contender in (first, second, third):
+        await contender.lose(at(1))
+    remover = other if how == "unconditionally" else first
+    if_match = None if how == "unconditionally" else first.holds
+    async with remover.contend(if_match) as attempt:
+        if how == "elsewhere":
+            attempt.found_removed()
+        else:
+            attempt.won(None)
+    await settled()
+    assert second.is_answered and third.is_answered
+    assert second.is_refused_as_removed and third.is_refused_as_removed
+    assert not turns._contests
+
+
 class TestCallersWithoutAConnection:
     async def test_are_known_by_the_revision_that_they_were_given(self, turns: Turns) -> None:
         first, second = (asyncio.create_task(self.lose(turns)) for _ in range(2))
@@ -480,7 +506,9 @@ class TestCallersWithoutAConnection:
     @staticmethod
     async def lose(turns: Turns, if_match: int = 0, newest: int = 1) -> int:
         async with turns.contend(SERVICE, SID, if_match, identity="rest") as attempt:
-            return (await attempt.lost(at(newest))).revision
+            document = await attempt.lost(at(newest))
+            assert document is not None
+            return document.revision
 
 
 class TestLapses:

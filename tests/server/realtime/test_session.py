@@ -159,6 +159,35 @@ class TestTurns:
             assert client.written == []
         await client.hears(3)
 
+    @pytest.mark.parametrize("again", [False, True])
+    async def test_who_waits_for_one_learns_of_a_removal(
+        self, client: Client, other: Client, again: bool
+    ) -> None:
+        """`again`: the name has gone to another document when the refusal is answered."""
+        name = unique()
+        old = (await client.workspace.create(name, b"{}", None, None)).document.revision
+        written = await client.workspace.set(Set(name, b'{"n":0}', if_match=old))
+        newest = written.document.revision
+        refusal = await client.ask(Set(name, b"{}", if_match=old))
+        assert isinstance(refusal, Refusal) and refusal.document is not None
+        other.submit(Set(name, b"{}", if_match=old))
+        turns = client.session._turns
+        await eventually(lambda: any(each.waiting for each in turns._contests.values()))
+        if again:
+            turns._contests, contests = {}, turns._contests
+            await client.workspace.remove(Remove(name))
+            created = (await client.workspace.create(name, b"{}", None, None)).document
+            turns._contests = contests
+            turns._close((client.workspace.service_sid, name))
+        else:
+            await client.ask(Remove(name, if_match=newest))
+        [told] = await other.hears(1)
+        assert isinstance(told, Refusal)
+        if again:
+            assert (told.code, told.document) == (Code.REVISION_MISMATCH, created)
+        else:
+            assert told.code is Code.NAME_NOT_FOUND
+
 
 class TestEvents:
     async def test_a_writer_hears_the_answer_first(self, client: Client, store: Store) -> None:
