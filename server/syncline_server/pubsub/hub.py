@@ -101,6 +101,7 @@ class Topic:
         rights_changed_at: loop time of the last change of rights: a check that was made earlier may
             be out of date.
         delta_readers: how many subscribers take deltas.
+        lingering: drops the topic some time after its last subscriber left; None before.
     """
 
     service_sid: str
@@ -116,6 +117,7 @@ class Topic:
     live_since: float | None = None
     rights_changed_at: float = float("-inf")
     delta_readers: int = 0
+    lingering: asyncio.TimerHandle | None = None
 
     def learn(self, state: Document | Updated) -> None:
         """Remember the name and the expiry, for a removal that only `Hub._compare` finds."""
@@ -263,10 +265,14 @@ class Hub:
         if not topic.delta_readers:
             self._bases.drop(topic.sid)
         if not topic.subscribers:
-            asyncio.get_running_loop().call_later(LINGER, self._drop_if_empty, topic)
+            # An earlier timer, of a subscriber that was followed by another, would end too early.
+            if topic.lingering is not None:
+                topic.lingering.cancel()
+            loop = asyncio.get_running_loop()
+            topic.lingering = loop.call_later(LINGER, self._drop_if_empty, topic)
 
     def _drop_if_empty(self, topic: Topic) -> None:
-        # A subscriber may have joined again during LINGER, or an earlier timer dropped the topic.
+        # A subscriber may have joined again during LINGER; or one left a topic that was dropped.
         if not topic.subscribers and self._topics.get(topic.sid) is topic:
             del self._topics[topic.sid]
             self._feed.unsubscribe(channel(topic.service_sid, topic.sid))

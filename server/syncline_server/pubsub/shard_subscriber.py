@@ -78,6 +78,8 @@ class ShardSubscriber:
         # SUBSCRIBEs per channel that Redis has not confirmed. A channel that was unsubscribed and
         # subscribed again has two, and is confirmed by the second.
         self._outstanding: Counter[str] = Counter()
+        # UNSUBSCRIBEs per channel that Redis has not answered on this connection.
+        self._unsubscribing: Counter[str] = Counter()
         self._unanswered = 0
         self._probe, self._probe_name = "", b""
         # True once Redis has confirmed every channel.
@@ -124,6 +126,7 @@ class ShardSubscriber:
         if channel in self.channels:
             self.channels.discard(channel)
             if self._connection is not None:
+                self._unsubscribing[channel] += 1
                 self._connection.send(self._engine.unsubscribe, self._redis.wire_channel(channel))
 
     def _send_subscribe(self, channels: list[str]) -> None:
@@ -136,6 +139,7 @@ class ShardSubscriber:
         trouble = partial(self._engine.suspect, self._shard)
         while True:
             self._connection = await reconnect(self._connect, trouble)
+            self._unsubscribing.clear()
             # All of `channels`, also those that were added while there was no connection.
             self._subscribe_all(self._connection)
             await self._watch(self._connection)
@@ -215,14 +219,8 @@ class ShardSubscriber:
                     self._tell(self._redis.channel(channel.decode()), payload)
             case [b"subscribe" | b"ssubscribe", channel, _]:
                 self._on_confirmation(self._redis.channel(channel.decode()))
-            case [b"sunsubscribe", channel, _] if (
-                name := self._redis.channel(channel.decode())
-            ) in self.channels:
-                # `unsubscribe` removes the name first, so this was not asked for: the slot has
-                # moved. `Feed` subscribes at the new shard, or here again.
-                self.channels.discard(name)
-                self._engine.suspect(self._shard)
-                self._listener.on_lost(name)
+            case [b"unsubscribe" | b"sunsubscribe", channel, _]:
+                self._on_unsubscribed(self._redis.channel(channel.decode()))
             case [b"pong", payload] | bytes(payload) if payload == _RESUBSCRIBED:
                 # Events between the break and this answer are lost: report a gap for all channels.
                 # A denial would have come before this answer: then nothing is subscribed.
@@ -234,6 +232,20 @@ class ShardSubscriber:
                 self._engine.moved(str(push))
             case ReplyError() if is_denial(push):
                 self._on_denied(push)
+
+    def _on_unsubscribed(self, channel: str) -> None:
+        # The answer to an UNSUBSCRIBE of ours; the channel may be subscribed again by now.
+        if self._unsubscribing[channel] > 0:
+            self._unsubscribing[channel] -= 1
+            if not self._unsubscribing[channel]:
+                del self._unsubscribing[channel]
+            return
+        if channel in self.channels:
+            # This was not asked for: the slot has moved. `Feed` subscribes at the new shard, or
+            # here again.
+            self.channels.discard(channel)
+            self._engine.suspect(self._shard)
+            self._listener.on_lost(channel)
 
     def _tell(self, channel: str, payload: bytes) -> None:
         try:

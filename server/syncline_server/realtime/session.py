@@ -177,8 +177,8 @@ class Session:
         """Carry out the commands of a queue, one after the other, until it is empty."""
         try:
             while lane.commands:
-                command, answer = lane.commands[0]
-                await self._carry_out(command, answer)
+                command, _ = lane.commands[0]
+                await self._carry_out(lane)
                 # The command may have shown that another address means this document: later
                 # commands with that address join this queue.
                 self._lanes.claim(lane, self._subscriptions.addresses(command.document))
@@ -186,7 +186,9 @@ class Session:
         finally:
             self._lanes.end(lane)
 
-    async def _carry_out(self, command: Command, answer: Answer) -> None:
+    async def _carry_out(self, lane: CommandQueue) -> None:
+        """Carry out the first command of a queue, and answer it."""
+        command, answer = lane.commands[0]
         subscriptions = self._subscriptions
         # 1. Carry out. A write waits for its turn in here; events of its document are blocked from
         #    the commit on (`_writing`), because any of them may be the event of this write.
@@ -197,7 +199,7 @@ class Session:
         # 2. Reply. Nothing suspends between the end of `writing` and this call, so no event gets
         #    ahead of the reply: promise 4.
         answer(outcome)
-        if len(self._tasks) == 1:
+        if len(self._tasks) == len(lane.commands) == 1:
             self._replied_at = asyncio.get_running_loop().time()
         # 3. Record what the client knows from the reply, so that no older event follows it.
         if not isinstance(outcome, Refusal):

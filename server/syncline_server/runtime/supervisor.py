@@ -117,6 +117,7 @@ class Workers:
         self._readiness = Readiness()
         self._stopping = asyncio.Event()
         self._interrupted = False
+        self._rolling: _Rolling | None = None
         # Seconds until a retiring worker is killed: more than the worker allows its own drain.
         self.patience = settings.drain_timeout + 5.0
         self.hang_timeout = settings.worker_timeout
@@ -143,6 +144,9 @@ class Workers:
         except* _Stopped:
             logger.info("shutting down")
         finally:
+            # First: it would start workers, and put them in the place of those that are stopped.
+            if self._rolling is not None:
+                await self._rolling.stop()
             await asyncio.gather(*(slot.stop() for slot in slots))
             for slot in slots:
                 slot.close()
@@ -187,7 +191,8 @@ class Workers:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop, False)
         loop.add_signal_handler(signal.SIGINT, self._stop, True)
-        loop.add_signal_handler(signal.SIGHUP, self._renew, _Rolling(slots))
+        self._rolling = _Rolling(slots)
+        loop.add_signal_handler(signal.SIGHUP, self._renew, self._rolling)
 
     def _renew(self, rolling: _Rolling) -> None:
         if self._key_pair is not None:
@@ -226,14 +231,23 @@ class _Rolling:
     def __init__(self, slots: list[_Slot]) -> None:
         self._slots = slots
         self._task: asyncio.Task[None] | None = None
-        self._wanted = False
+        self._wanted = self._is_stopped = False
 
     def begin(self) -> None:
         """Replace all workers. During a rolling restart, start another one after it: workers that
         were already replaced do not have the newest certificate."""
+        if self._is_stopped:
+            return
         self._wanted = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._renew_all())
+
+    async def stop(self) -> None:
+        """End the rolling restart, and begin no other one."""
+        self._is_stopped = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _renew_all(self) -> None:
         while self._wanted:
@@ -292,6 +306,8 @@ class _Slot:
                 if process is self._process:
                     status = await process.wait()
                     logger.warning("worker %d ended with status %d", process.pid, status)
+                if process is self._process:
+                    self._process = None  # so that `renew` leaves the slot to the next start
                     break
                 process = self._process  # `renew` put another worker here meanwhile
             self.problems = None
@@ -335,14 +351,20 @@ class _Slot:
 
     async def renew(self) -> None:
         """Start a new worker; once it accepts connections, drain and end the old one."""
-        old, new = self._process, await self._start()
+        new = await self._start()
         if new is None:
             logger.error("the new worker did not start; the old one stays")
-        elif old is not None:
+            return
+        # Read only now: the old worker may have died during the start. If `keep` is starting
+        # another one, that one is as new, and nothing would watch ours.
+        old = self._process
+        if old is None:
+            old = new
+        else:
             self._process = new
-            task = asyncio.create_task(_retire(old, self._workers.patience))
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+        task = asyncio.create_task(_retire(old, self._workers.patience))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     async def stop(self) -> None:
         """End the worker, and wait for workers that are still draining."""
@@ -365,12 +387,16 @@ class _Slot:
             start_new_session=True,
         )
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(await self._workers.orders(self))
         try:
+            process.stdin.write(await self._workers.orders(self))
             async with asyncio.timeout(START_TIMEOUT):
                 said = await process.stdout.readline()
         except TimeoutError:
             said = b""
+        except BaseException:
+            # Cancelled at shutdown: nobody else knows of this process, and it would live on.
+            await _retire(process, 0)
+            raise
         if said != ACCEPTING:
             await _retire(process, 0)
             return None

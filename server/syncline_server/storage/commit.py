@@ -179,11 +179,21 @@ class Commit:
         `was_applied` must be False. If both are False, nobody can say: another write came after.
         """
         if newest[0] != b"ok":
-            return self.verb != "remove"
+            return self._cannot_have_ended(newest)
         # Revisions only move forward, and this write's would be above `if_match` and at least
         # `not_before_ms`. A document that is still below has not seen it.
         revision = int(newest[3])
         return revision == self.if_match or revision < self.not_before_ms * REVISION_RANDOM
+
+    def _cannot_have_ended(self, newest: list[Any]) -> bool:
+        """True if this write was not applied to a document that has ended since."""
+        if self.verb in ("expire", "advance"):
+            return True  # a second time it changes nothing
+        if self.verb == "remove":
+            return False
+        # The latest end of a document in the bucket: perhaps of this write's document.
+        ended = newest[1] if newest[0] == b"absent" else b""
+        return not ended or int(ended) < self.not_before_ms
 
     def with_new_mark(self) -> Commit:
         """The same write under another mark: the void key of the old mark would stop it."""

@@ -17,6 +17,8 @@ scripts make the same names from the tag.
                                    request, for a bounded time; on a Cluster only
     {IS…:3f}:claim:…        string bucket that an operation id writes to, for a bounded time; on a
                                    Cluster only
+    {IS…:3f}:last_ended     string when a document of this bucket last ended, in ms, for a bounded
+                                   time
     {IS…:3f}:void:…         string mark of a write that must no longer take effect, for a bounded
                                    time
     {IS…:3f}:webhooks       stream webhooks that wait; `…:dropped` counts those that were dropped

@@ -72,8 +72,7 @@ class Delivery:
         backoff, attempts = Backoff(FIRST_PAUSE, PAUSE_LIMIT), 0
         while True:
             async with self._slots:
-                await self._until_it_may()
-                url = await self._url()
+                url = await self._url_in_time()
                 if url is None:
                     return await self._done(event, "discarded")
                 if not attempts and self._is_past(event, "webhook_age"):
@@ -88,6 +87,22 @@ class Delivery:
                     return await self._park(event, attempts, outcome)
             # Sleep without the slot, so that failing objects do not block the others.
             await asyncio.sleep(max(backoff.pause(), outcome.retry_after))
+
+    async def _url_in_time(self) -> str | None:
+        """As `_url`, once an attempt may begin; raises as `_until_it_may`."""
+        while True:
+            await self._until_it_may()
+            url = await self._url()
+            # `_url` waits while Redis is away, and the lease may end meanwhile.
+            if self._may_begin and not self._leaving:
+                return url
+
+    @property
+    def _may_begin(self) -> bool:
+        """True if the receiver's `Retry-After` has passed and the lease outlasts an attempt."""
+        now = self._clock()
+        needed = now + self._settings.webhook_timeout
+        return self._held_back_until <= now and needed <= self.holds_until
 
     async def _url(self) -> str | None:
         """The service's webhook URL; None if it has none now."""
@@ -105,11 +120,9 @@ class Delivery:
         while True:
             if self._leaving:
                 raise Leaving
-            now = self._clock()
-            needed = now + self._settings.webhook_timeout
-            pause = self._held_back_until - now
-            if pause <= 0 and needed <= self.holds_until:
+            if self._may_begin:
                 return
+            pause = self._held_back_until - self._clock()
             # A short sleep: the lease may be renewed, or `leave` called, meanwhile.
             await asyncio.sleep(min(max(pause, 0.1), 0.5))
 

@@ -190,6 +190,28 @@ async def test_a_confirmation_of_what_was_taken_back_since_confirms_nothing(
     await second
 
 
+async def test_the_answer_to_an_own_sunsubscribe_ends_no_later_subscription(
+    store: Store, hearing: Hearing, service_sid: str
+) -> None:
+    name = channel(service_sid, f"ET{'0' * 32}")
+    await hearing.feed.subscribe(name)
+    subscriber = subscriber_of(hearing)
+    lost: list[str] = []
+    with store.paused(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hearing.feed, "on_lost", lost.append)
+        hearing.feed.unsubscribe(name)
+        again = asyncio.ensure_future(hearing.feed.subscribe(name))
+        await asyncio.sleep(0)
+        # As a Cluster answers.
+        pushed = [b"sunsubscribe", hearing.redis.wire_channel(name).encode(), 0]
+        subscriber._on_push(pushed)
+        assert (lost, name in subscriber.channels) == ([], True)
+        # Nobody asked for this one: the slot has moved.
+        subscriber._on_push(pushed)
+        assert lost == [name]
+    again.cancel()
+
+
 def subscriber_of(hearing: Hearing) -> ShardSubscriber:
     return hearing.feed._subscribers[SHARD]
 

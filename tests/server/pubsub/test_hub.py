@@ -147,6 +147,24 @@ async def test_who_comes_back_in_time_finds_the_channel_as_it_was(
     assert second.rest() == []
 
 
+async def test_the_time_begins_anew_with_the_last_who_leaves(
+    hub: Hub, service: Service, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await service.create("prefs")
+    inbox = Inbox()
+    topic = await opened(hub, service, document, inbox)
+    monkeypatch.setattr(server_hub, "LINGER", 0.02)
+    hub.leave(topic, inbox)
+    assert await opened(hub, service, document, inbox) is topic
+    monkeypatch.setattr(server_hub, "LINGER", 3600.0)
+    hub.leave(topic, inbox)
+    passed = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(0.1, passed.set_result, None)
+    await passed
+    assert await subscriptions(admin, service, document) == 1
+    assert await opened(hub, service, document, inbox) is topic
+
+
 async def calls_of_subscribe(admin: Connection) -> str:
     statistics = (await admin.execute("INFO", "commandstats")).decode().split()
     [line] = [line for line in statistics if line.startswith("cmdstat_subscribe:")]

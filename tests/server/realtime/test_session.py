@@ -188,6 +188,23 @@ class TestTurns:
         else:
             assert told.code is Code.NAME_NOT_FOUND
 
+    async def test_a_command_behind_others_is_no_sample_of_the_round_trip(
+        self, client: Client
+    ) -> None:
+        name = unique()
+        await client.open(name)
+        session = client.session
+        session._replied_at = 0.0
+        measured: list[bool] = []
+        answered = asyncio.get_running_loop().create_future()
+        session.submit(write(name, 1), lambda _: None)
+        session.submit(write(name, 2), lambda _: measured.append(session._replied_at > 0))
+        session.submit(Get(name), answered.set_result)
+        await asyncio.wait_for(answered, WAIT)
+        assert measured == [False]
+        # The last one left none under way: the next one is a sample.
+        await eventually(lambda: session._replied_at > 0)
+
 
 class TestEvents:
     async def test_a_writer_hears_the_answer_first(self, client: Client, store: Store) -> None:

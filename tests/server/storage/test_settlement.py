@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from support.store import PATIENCE, Clock, Line, Publications, Service, Store, eventually, refused
+from support.store import (
+    PATIENCE,
+    Clock,
+    Elapse,
+    Line,
+    Publications,
+    Service,
+    Store,
+    eventually,
+    refused,
+)
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_protocol.sids import BUCKETS, bucket_of_name, make_document_sid
@@ -259,3 +269,48 @@ async def test_a_wrong_clock_lets_no_write_be_applied_twice(
     assert "may or may not" in refusal.message
     events = await published.take()
     assert [event.by for event in events] == (["bob"] if lost == "commit" else ["alice", "bob"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "lost"), [("create", "answer"), ("set", "answer"), ("set", "commit")]
+)
+@pytest.mark.parametrize("end", ["removed", "expired", "swept"])
+async def test_a_write_to_what_has_ended_since_is_unknown_and_not_repeated(
+    mine: Service,
+    service: Service,
+    line: Line,
+    elapse: Elapse,
+    lost: str,
+    end: str,
+    verb: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if verb == "set":
+        await aged(mine, await mine.create("prefs", b'{"n":1}', 60))
+    redis = mine.documents._redis
+    reconnected = redis.reconnected
+
+    async def ended(key: str) -> None:
+        """Before it is looked at, the document ends."""
+        document = await service.create("prefs")  # or finds it
+        await service.set("prefs", ttl=60)
+        if end == "removed":
+            await service.remove("prefs")
+        else:
+            await elapse(61_000)
+        if end == "swept":
+            await service.documents.expire(service.sid, document.sid)
+        await reconnected(key)
+
+    monkeypatch.setattr(redis, "reconnected", ended)
+    line.lose = lost
+    attempt = mine.create("prefs") if verb == "create" else mine.set("prefs", b'{"n":2}')
+    refusal = await refused(attempt, Code.UNAVAILABLE)
+    assert "may or may not" in refusal.message
+    assert await service.get("prefs") is None
+
+
+@pytest.mark.parametrize("lost", LOST)
+async def test_a_write_to_what_never_was_is_known(mine: Service, line: Line, lost: str) -> None:
+    line.lose = lost
+    await refused(mine.set("prefs", b'{"n":1}'), Code.NAME_NOT_FOUND)

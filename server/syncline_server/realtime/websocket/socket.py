@@ -94,6 +94,7 @@ class Socket(FrameReader):
         "_allowed_at",
         "_congested",
         "_connections",
+        "_farewell",
         "_handing_on",
         "_heard",
         "_inbox",
@@ -126,6 +127,8 @@ class Socket(FrameReader):
         self._resting = False
         # The frames that wait while the transport's buffer is full; None while it is not.
         self._send_queue: SendQueue | None = None
+        # What the parser says at its failure, if that must wait for the send queue.
+        self._farewell: bytes | None = None
         self._congested = False
         self._progress: Timer | None = None
         self._stuck_size = 0
@@ -249,7 +252,8 @@ class Socket(FrameReader):
         # takes the session off the fast path: events that come after it belong in the queue.
         self._congested = True
         self.meters.bounds["output_mark"] += 1
-        self._send_queue = self._send_queue or SendQueue(self.settings.output_mark)
+        if self._closing is None:  # else nothing may follow the close frame
+            self._send_queue = self._send_queue or SendQueue(self.settings.output_mark)
         if self._wire is not None:
             self._wire.on_congestion()
         # Read no requests of a client that does not read: their replies would grow the queue
@@ -270,6 +274,8 @@ class Socket(FrameReader):
                 self._transport.write(self._send_queue.take())
         if self._congested:
             return
+        if self._farewell is not None:
+            return self._end_output(self._farewell)
         if self._closing is not None:
             return self._send_close()
         # Only now, with an empty queue: frames on the fast path would overtake queued ones.
@@ -350,9 +356,9 @@ class Socket(FrameReader):
         parser = self._borrow()
         output = parser.data_to_send()
         data = b"".join(output)
-        if data:
-            self._transport.write(data)
         if _END not in output:
+            if data:
+                self._transport.write(data)
             return
         sent = parser.close_sent
         if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
@@ -361,11 +367,24 @@ class Socket(FrameReader):
         # complete. Else the parser has failed the connection, and the client must answer.
         if self._wire is None or parser.close_rcvd is not None:
             self._closing = self._closing or (_NORMAL, "")
-            self._transport.close()
+            if data:
+                self._transport.write(data)
+            return self._transport.close()
+        # Frames of this turn, and those in the queue, come before the close frame in `data`.
+        self.cork.pull(self)
+        self.close(_ABNORMAL)
+        if self._send_queue is None:
+            self._end_output(data)
         else:
-            self.close(_ABNORMAL)  # the parser has sent the close frame with the reason
-            if self._transport.can_write_eof():  # TLS cannot close one half
-                self._transport.write_eof()
+            self._farewell = data
+
+    def _end_output(self, data: bytes) -> None:
+        """Send the last bytes, and close this half of the connection."""
+        self._farewell = None
+        if data:
+            self._transport.write(data)
+        if self._transport.can_write_eof():  # TLS cannot close one half
+            self._transport.write_eof()
 
     def _send_close(self) -> None:
         self.cork.pull(self)  # frames of this turn come before the close frame

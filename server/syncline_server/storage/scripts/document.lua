@@ -160,6 +160,8 @@ local function drop(document, by, expired)
     redis.call('SET', ended_key(document.sid), revision .. ' ' .. document.name, 'PX', ENDED_MS)
   end
   redis.call('DEL', document_key(document.sid))
+  -- A caller that lost the reply to a write and finds no document reads here whether the document may be gone again since.
+  also(redis.call, 'SET', tag .. ':last_ended', text(now), 'PX', operation_ms)
   also(redis.call, 'UNLINK', tag .. PERMISSIONS .. document.sid, tag .. IDENTITIES .. document.sid)
   also(redis.call, 'ZREM', LISTING, document.sid)
   also(redis.call, 'ZREM', EXPIRIES, document.sid)

@@ -58,6 +58,7 @@ class Network(asyncio.Transport):
             self.socket.resume_writing()
 
     def write(self, data: Any) -> None:
+        assert "eof" not in self.ended, "as a transport of asyncio refuses it"
         self.sent += data
         self.waiting += len(data)
         if not self._congested and self.waiting > self._high:
@@ -465,3 +466,23 @@ class TestEnd:
         assert talk.network.ended == ["eof"]
         talk.ring(CLOSE_TIMEOUT)
         assert talk.network.ended == ["eof", "abort"]
+
+    @pytest.mark.parametrize("congested", [False, True])
+    async def test_a_failure_of_the_client_is_answered_behind_what_waits(
+        self, talk: Conversation, congested: bool
+    ) -> None:
+        sent = 0
+        if congested:
+            fill(talk)
+            sent = SETTINGS.output_mark // len(LARGE) + 1
+        talk.socket.send(text_frame(b"waits"))
+        talk.socket.data_received(b"\x83\x80\0\0\0\0")  # an opcode that there is not
+        if congested:
+            assert talk.network.ended == []
+        talk.socket.send(text_frame(b"too late"))
+        frames = talk.hear() + talk.hear()
+        assert bytes(frames[sent].data) == b"waits"
+        assert frames[-1].opcode is Opcode.CLOSE
+        assert talk.client.close_rcvd is not None
+        assert talk.client.close_rcvd.code == 1002
+        assert talk.network.ended[0] == "eof"
