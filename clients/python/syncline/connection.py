@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -32,6 +33,10 @@ logger = logging.getLogger("syncline")
 
 T = TypeVar("T")
 
+RESEND_LIMIT = 100
+"""Seconds after which a write is not sent again. The server remembers an `op` for 120 s
+(docs/protocol.md, section 3); after that it would apply the write a second time."""
+
 StateHandler = Callable[[ConnectionState, Exception | None], None]
 
 
@@ -40,7 +45,7 @@ class Connection:
 
     A request waits for a transport. If the transport ends before the reply, the request is sent
     again with the same members. The caller gives every write an `op`, so that the server applies it
-    once even if it receives it twice.
+    once even if it receives it twice within `RESEND_LIMIT`.
     """
 
     def __init__(
@@ -108,7 +113,8 @@ class Connection:
 
         Raises:
             RequestError: the server refused the request.
-            RequestTimeout: no reply in time, including the wait for a connection.
+            RequestTimeout: no reply in time, including the wait for a connection; or the
+                connection broke and came back too late to send the request again.
             UsageError: the client belongs to another event loop.
             SynclineError: the client is closed or permanently disconnected.
         """
@@ -116,10 +122,17 @@ class Connection:
         given = {name: value for name, value in members.items() if value is not None}
         request = {"do": do, **given}
         seconds = self._options.request_timeout
+        first_sent: float | None = None
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     transport = await self._ready()
+                    # Not a monotonic clock: the server's 120 s go on while the machine sleeps.
+                    now = time.time()
+                    first_sent = now if first_sent is None else first_sent
+                    if "op" in request and now - first_sent > RESEND_LIMIT:
+                        reason = f"the connection came back too late: {self._last_error}"
+                        raise RequestTimeout(do, round(now - first_sent), reason)
                     try:
                         return await transport.request(request, receive, late)
                     except Interrupted:
