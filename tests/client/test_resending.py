@@ -1,4 +1,4 @@
-"""Writes in flight at a break: which are sent again."""
+"""Writes in flight at a break: which are sent again, and whose event comes first."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.listening import hear
 from support.peer import PeerConnection, document, peer
 from support.snapshots import SID
 from support.socket import WAIT
@@ -107,3 +108,37 @@ class TestLimit:
             await received(connection, "get")
             await connection.ok(document=document(1))
             assert await asked == {"document": document(1)}
+
+
+class TestEventBeforeReply:
+    """The connection before the break may have carried the write, which is applied only now."""
+
+    @pytest.mark.parametrize(
+        "is_opened_first",
+        [
+            False,
+            True,  # the event takes the place of the state in the reply to `open`
+        ],
+    )
+    async def test_the_event_waits_for_the_reply(self, is_opened_first: bool) -> None:
+        options = {**PATIENT, "event_queue": 1}
+        async with peer() as server, connect(server.url, token="t", **options) as client:
+            connection = await server.next()
+            handle = await opened(client, connection)
+            heard = hear(handle)
+            writing = asyncio.create_task(handle.set({"at": 2}))
+            await received(connection, "set")
+            await connection.socket.close(4000)
+            connection = await server.next()
+            ids: dict[str, int] = {}
+            while len(ids) < 2:
+                request = await connection.receive()
+                ids[request["do"]] = connection._last["id"]
+            if is_opened_first:
+                await connection.send(id=ids["open"], ok={"document": document(1)})
+            await connection.send(event="updated", document=document(2, previous_revision="1"))
+            written = {"sid": SID, "revision": "2"}
+            await connection.send(id=ids["set"], ok={"document": written, "repeated": True})
+            await writing
+            event = await heard.next()
+            assert (event.revision, event.is_local) == ("2", True)
