@@ -350,6 +350,25 @@ class TestEventsThatOvertakeReplies:
         assert isinstance(handle.told[-1], Removed)
 
 
+class TestReconnect:
+    def test_an_event_waits_for_the_writes_before_it_alone(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
+        with subscription.writing():
+            subscription.reconnected()
+            with subscription.writing():
+                receive(subscription, 2)
+                subscription.wrote(3, make_snapshot(3))
+                receive(subscription, 3)
+                assert handle.revisions == []
+                subscription.wrote(2, make_snapshot(2))
+        assert handle.revisions == [(2, True), (3, True)]
+
+        with subscription.writing():
+            receive(subscription, 4)
+            assert handle.revisions[-1] == (4, False)
+
+
 class TestRemoval:
     BODY = {
         "sid": SID,

@@ -283,6 +283,8 @@ class Client:
         # A run for the previous connection may still be waiting for replies; this one covers all.
         if self._resubscribing is not None:
             self._resubscribing.cancel()
+        for subscription in self._subscriptions.values():
+            subscription.reconnected()
         if self._subscriptions:
             self._resubscribing = asyncio.create_task(self._resubscribe_each())
 

@@ -47,7 +47,7 @@ class Connection:
 
     A request waits for a transport. If the transport ends before the reply, the request is sent
     again with the same members. The caller gives every write an `op`, so that the server applies it
-    once even if it receives it twice.
+    once even if it receives it twice within `attempts.RESEND_LIMIT`.
     """
 
     def __init__(
@@ -118,7 +118,8 @@ class Connection:
 
         Raises:
             RequestError: the server refused the request; `open`, if it had no room all the time.
-            RequestTimeout: no reply in time, including the wait for a connection.
+            RequestTimeout: no reply in time, including the wait for a connection; or the
+                connection broke and came back too late to send the request again.
             UsageError: the client belongs to another event loop.
             SynclineError: the client is closed or permanently disconnected.
         """

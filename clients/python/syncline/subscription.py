@@ -65,6 +65,7 @@ class Subscription:
         self._removed_here = False
         self._tickets = itertools.count(1)
         self._last_ticket = 0
+        self._last_carried_over = 0  # ticket of the last write possibly sent before a reconnect
         self._under_way: set[int] = set()  # tickets of the writes in flight
         # Events to announce, each with the last ticket that it waits for; 0 waits for none.
         self._waiting: deque[tuple[int, Snapshot | Removal]] = deque(maxlen=queue_bound)
@@ -110,6 +111,14 @@ class Subscription:
             self._emit(Updated(snapshot, previous, is_local=False))
         return True
 
+    def reconnected(self) -> None:
+        """Prepare for a new connection.
+
+        A write in flight may have been sent on the one before, where the server may still apply it.
+        Its event can therefore come on the new connection before its reply.
+        """
+        self._last_carried_over = self._last_ticket
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Wrap an own write, from before it is sent until its reply is processed."""
@@ -153,8 +162,9 @@ class Subscription:
         # `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
         if isinstance(news, Snapshot) and news.revision >= self.current.revision:
             self.current = news
-        # A write in flight may be the cause: wait for every write that has a ticket by now.
-        self._waiting.append((self._last_ticket if may_be_early else 0, news))
+        # If events can overtake replies, wait for every write that has a ticket by now. Otherwise
+        # only for writes that may have been sent on an earlier connection.
+        self._waiting.append((self._last_ticket if may_be_early else self._last_carried_over, news))
         self._release()
 
     def end(self, error: Exception | None) -> None:

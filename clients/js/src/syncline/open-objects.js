@@ -61,7 +61,7 @@ export class OpenDocuments {
   /**
    * Fetch or create a document and subscribe to it.
    *
-   * @template Handle
+   * @template {{ close: () => void }} Handle
    * @param {JsonObject} members members of the `open` request
    * @param {(subscription: Subscription) => Handle} attach called synchronously with the reply, so
    *   that no event and no `close` can come in between
@@ -70,14 +70,24 @@ export class OpenDocuments {
    */
   async open(members, attach, signal) {
     const before = this.#unsubscriptions;
+    /** @type {Handle[]} */
+    const attached = [];
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       const subscription = this.#opened(ok);
-      return { sid: subscription.sid, handle: attach(subscription) };
+      const handle = attach(subscription);
+      attached.push(handle);
+      return { sid: subscription.sid, handle };
     };
     // If the reply comes after the caller has aborted, this connection is subscribed all the same.
     const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(ok.document.sid);
-    const { sid, handle } = await this.request("open", members, receive, { signal, undo });
+    const { sid, handle } = await this.request("open", members, receive, { signal, undo }).catch(
+      (error) => {
+        // Aborted after `receive`, before the call was resolved: nobody gets the handle.
+        for (const givenUp of attached) givenUp.close();
+        throw error;
+      },
+    );
     const subscription = this.#subscriptions.get(sid);
     if (this.#unsubscriptions !== before && subscription) {
       // An `unsubscribe`, perhaps of this document, was in flight during our `open`. The server may

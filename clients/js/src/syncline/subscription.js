@@ -146,9 +146,10 @@ export class Subscription {
     this.#announced = snapshot;
     this.#told = snapshot;
     this.#missed = 0;
-    // Own writes and waiting events belong to the data set that was lost: drop them.
+    // Own writes and waiting events belong to the data set that was lost: drop them. But the
+    // document stays removed.
     this.#own.clear();
-    this.#waiting.length = 0;
+    this.#waiting = this.#waiting.filter(({ news }) => news instanceof Removal);
     this.#emit(new Updated(snapshot, previous, false));
   }
 
