@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from itertools import count
+from itertools import chain, count, islice
 from pathlib import Path
 
 import pytest
@@ -16,19 +16,8 @@ from support.certificates import CertificateAuthority
 from support.cluster import Cluster
 from support.server import RunningServer, StartServer
 
-LONG = (
-    "tests/tools",
-    "tests/cluster",
-    "tests/browser",
-    "tests/server/runtime",
-    "tests/server/cli",
-    "tests/client",
-    "tests/vendor",
-    "tests/server/test_",
-    "tests/server/http",
-    "tests/server/realtime",
-)
-"""Where tests wait longest, longest first: files that begin last should be short ones."""
+LONG = ("tests/tools", "tests/cluster", "tests/browser", "tests/server/runtime", "tests/client/")
+"""Where tests take longest: their files begin early, but not all at once."""
 
 # A shell starts a background job with SIGINT ignored, and child processes inherit this. Without
 # this line, a test that interrupts a child would wait until its timeout.
@@ -36,13 +25,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files by `LONG`, and leave the order within each."""
+    """Order the files so that each long one is followed by two others; keep the order within each.
 
-    def rank(item: pytest.Item) -> int:
-        ranks = (rank for rank, prefix in enumerate(LONG) if item.nodeid.startswith(prefix))
-        return next(ranks, len(LONG))
-
-    items.sort(key=rank)
+    Long files at the end would leave all processes but one idle, and long files side by side would
+    compete for the processor.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    is_long = {path: group[0].nodeid.startswith(LONG) for path, group in files.items()}
+    long = [group for path, group in files.items() if is_long[path]]
+    others = iter([group for path, group in files.items() if not is_long[path]])
+    ordered = [group for first in long for group in (first, *islice(others, 2))]
+    items[:] = chain.from_iterable((*ordered, *others))
 
 
 @pytest.fixture(scope="session")
