@@ -233,7 +233,7 @@ async def test_connection_events(fresh_server: StartServer, browsing: Browsing) 
 
 async def test_token_that_expires(fresh_server: StartServer, browsing: Browsing) -> None:
     server = fresh_server("--token-leeway=0")
-    page = await open_page(browsing, server, server.token("ada", ttl=2), fresh_name())
+    page = await open_page(browsing, server, server.token("ada", ttl=6), fresh_name())
     error: dict[str, Any] = await page.evaluate("next('connectionError')")
     assert (error["httpStatusCode"], error["errorCode"]) == (401, 20104)
     await page.evaluate("next('tokenExpired')")

@@ -24,9 +24,11 @@ def test_a_terminal_gets_a_report(server: RunningServer, tmp_path: Path) -> None
         environ=clean_environ(environ),
     )
 
-    assert status == 0, written
+    # So short a run can show too little to judge.
+    verdicts = {0: "every promise was kept", 4: "no promise was seen broken"}
+    assert status in verdicts, written
     assert "No acknowledged write was lost" in written
-    assert "every promise was kept" in written
+    assert verdicts[status] in written
     assert {path.name for path in (tmp_path / "new" / "place").iterdir()} == {
         "history.jsonl",
         "timeline.svg",

@@ -155,9 +155,17 @@ def _permission() -> JsonObject:
 
 
 def _creation(*, form: bool) -> JsonObject:
+    parameters = _parameters(form=form)
+    # An empty value is how the vendor's helpers send null; it counts as missing.
+    may_be_empty = {
+        name: {"anyOf": [schema, {"enum": [""]}]}
+        for name, schema in parameters.items()
+        if name not in ("FriendlyName", "WebhookUrl")
+    }
     return {
         "Sid": sid("IS") | {"description": "Of the new service; without it, a random one."},
-        **_parameters(form=form),
+        **parameters,
+        **may_be_empty,
     }
 
 
