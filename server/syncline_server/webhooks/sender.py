@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +18,6 @@ from syncline_server.config.networks import Network
 from .ssrf_guard import GuardedBackend, Resolver
 
 __all__ = ["Outcome", "Sender"]
-
-logger = logging.getLogger("syncline.webhooks")
 
 REPLY_LIMIT = 16_384
 """Maximum bytes of a reply that are read, so that the connection can be reused; the content is

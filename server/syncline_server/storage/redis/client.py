@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -26,14 +25,9 @@ from .shard import ShardConnection
 
 __all__ = ["Redis"]
 
-logger = logging.getLogger("syncline.redis")
-
 PROBE_CANDIDATES = 4096
 """Service SIDs that are tried to find one whose first bucket a shard serves. A shard that serves
 none of them, because it has very few slots, is not probed."""
-
-REPORT_INTERVAL = 60.0
-"""Seconds between log lines for a problem that lasts."""
 
 PUT_OFF_PAUSE = 0.02
 """Seconds before a command is sent again that a Cluster has put off."""
