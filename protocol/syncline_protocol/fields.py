@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from . import revisions
 from .errors import Code, Refusal
 from .jsonfaults import find_surrogate
 from .sids import is_sid
@@ -17,7 +18,6 @@ from .sids import is_sid
 __all__ = [
     "NAME_LENGTH",
     "OPERATION_LENGTH",
-    "REVISION_LIMIT",
     "TTL_LIMIT",
     "operation",
     "revision",
@@ -32,9 +32,6 @@ NAME_LENGTH = 320
 
 TTL_LIMIT = 31_536_000
 """Maximum time to live in seconds: a year (vendor limit)."""
-
-REVISION_LIMIT = 2**53
-"""Revisions are below this limit, so that JavaScript can represent them as numbers."""
 
 OPERATION_LENGTH = 64
 """Maximum number of characters in an operation id."""
@@ -97,7 +94,7 @@ def revision(value: Any, field: str) -> int:
     Raises `INVALID_IF_MATCH`.
     """
     match = _REVISION.fullmatch(value) if isinstance(value, str) else None
-    if match is None or int(match[2]) >= REVISION_LIMIT:
+    if match is None or int(match[2]) >= revisions.LIMIT:
         raise Refusal(
             Code.INVALID_IF_MATCH,
             f"{field} must be one revision as the server gave it, a string of digits; "

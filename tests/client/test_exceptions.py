@@ -32,7 +32,17 @@ from syncline_protocol import native
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 
-DOCUMENT = Document(SID, "name", 5, b'{"a":1}', 0, 0, None, "system", "alice")
+DOCUMENT = Document(
+    sid=SID,
+    unique_name="name",
+    revision=5,
+    data=b'{"a":1}',
+    created_ms=0,
+    updated_ms=0,
+    expires_ms=None,
+    created_by="system",
+    updated_by="alice",
+)
 
 KIND_OF_STATUS = {
     400: InvalidRequest,

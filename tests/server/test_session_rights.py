@@ -10,8 +10,9 @@ import pytest
 from support.backend import make_backend
 from support.store import PATIENCE, eventually
 from syncline_protocol.commands import Mode, Open, Remove
-from syncline_protocol.documents import Document, Event, Removed
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event, Removed
 from syncline_server.auth.grants import Grants
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace

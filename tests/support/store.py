@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from syncline_protocol.documents import Document, Event
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.address import Address

@@ -29,8 +29,9 @@ from syncline_protocol.commands import (
     Unsubscribe,
 )
 from syncline_protocol.dates import format_milliseconds
-from syncline_protocol.documents import Document, Event, Removed, Updated
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event, Removed
 
 __all__ = [
     "ID_LIMIT",

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from syncline_protocol.deltas import SMALLEST_DATA
-from syncline_protocol.documents import Base, Event, Updated
+from syncline_protocol.documents import Base, Updated
+from syncline_protocol.objects import Event
 
 __all__ = ["Bases", "FixedWindow"]
 

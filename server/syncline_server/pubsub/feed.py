@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import RightsChanged
 

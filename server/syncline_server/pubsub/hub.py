@@ -11,11 +11,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from syncline_protocol.documents import Document, Event, Removed, Updated
+from syncline_protocol import revisions
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Refusal
-from syncline_protocol.objects import SYSTEM
+from syncline_protocol.objects import SYSTEM, Event, Removed
 from syncline_server.observability.metrics import Meters, Tally
-from syncline_server.storage.commit import REVISION_RANDOM
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.keys import channel, sid_of_channel
 from syncline_server.storage.redis.backoff import PAUSE_LIMIT
@@ -402,16 +402,24 @@ def _difference(topic: Topic, document: Document | None, now: int) -> Event:
     if document is None:
         # The time and the author of the removal are not known: date it now, by the system.
         held = max(topic.revision, topic.held)
-        revision = max(held + 1, now * REVISION_RANDOM)
+        revision = revisions.beyond(held, now)
         expired = topic.expires_ms is not None and topic.expires_ms <= now
-        return Removed(topic.sid, topic.unique_name, revision, held, now, SYSTEM, expired=expired)
+        return Removed(
+            sid=topic.sid,
+            unique_name=topic.unique_name,
+            revision=revision,
+            previous=held,
+            at_ms=now,
+            by=SYSTEM,
+            expired=expired,
+        )
     return Updated(
-        document.sid,
-        document.unique_name,
-        document.revision,
-        topic.revision,
-        document.updated_ms,
-        document.updated_by,
-        document.data,
-        document.expires_ms,
+        sid=document.sid,
+        unique_name=document.unique_name,
+        revision=document.revision,
+        previous=topic.revision,
+        at_ms=document.updated_ms,
+        by=document.updated_by,
+        data=document.data,
+        expires_ms=document.expires_ms,
     )

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Refusal
+from syncline_protocol.objects import Event
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, ReplyError, connect

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from syncline_protocol.commands import Command
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal, claimed
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace

@@ -29,8 +29,9 @@ from syncline_protocol.commands import (
     Set,
     Unsubscribe,
 )
-from syncline_protocol.documents import Document, Event, Updated
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event
 from syncline_protocol.sids import is_sid
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from syncline_protocol import revisions
 from syncline_protocol.errors import Code, Refusal
 
 from .operations import claim, operation_id
@@ -24,7 +25,6 @@ from .rights import Right
 
 __all__ = [
     "REPLY_LENGTH",
-    "REVISION_RANDOM",
     "Commit",
     "NewDocument",
     "Step",
@@ -38,9 +38,6 @@ MARK_BITS = 64
 
 REPLY_LENGTH = 11
 """Elements in a reply of document.lua; one more names what Redis refused after the write."""
-
-REVISION_RANDOM = 1024
-"""Values that the random low bits of a revision can have (see document.lua)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +142,7 @@ class Commit:
             operation_id(self.who, self.op),
             operation_ms,
             self.at_ms,
-            randrange(REVISION_RANDOM),
+            randrange(revisions.PER_MS),
             publishing,
             self.mark,
             bits(self.needs),
@@ -183,7 +180,7 @@ class Commit:
         # Revisions only move forward, and this write's would be above `if_match` and at least
         # `not_before_ms`. A document that is still below has not seen it.
         revision = int(newest[3])
-        return revision == self.if_match or revision < self.not_before_ms * REVISION_RANDOM
+        return revision == self.if_match or revision < revisions.lowest_at(self.not_before_ms)
 
     def _cannot_have_ended(self, newest: list[Any]) -> bool:
         """True if this write was not applied to a document that has ended since."""

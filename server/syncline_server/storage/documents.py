@@ -11,15 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from syncline_protocol import revisions
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import (
     BUCKETS,
     SID_ENTROPY_BYTES,
     bucket_of_name,
     bucket_of_sid,
-    is_document_sid,
-    make_document_sid,
+    is_sid_of,
+    make_sid,
 )
 
 from . import keys, operations
@@ -121,7 +123,7 @@ class Documents:
         # bucket without documents may be on it, a bucket with documents must be.
         if not self._redis.engine.is_whole:
             await self._filled.note(service_sid, f"{bucket:02x}")
-        sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
+        sid = make_sid(DOCUMENT, bucket, os.urandom(SID_ENTROPY_BYTES))
         status, written = await self._commit(
             service_sid,
             "create",
@@ -242,16 +244,15 @@ class Documents:
             earlier=[(step.who, step.op, step.fingerprint) for step in earlier],
             fingerprint=last.fingerprint,
         )
-        # document.lua gives the steps consecutive revisions that end with the document's.
-        first = written.document.revision - len(earlier)
+        given = revisions.steps(written.document.revision, len(steps))
         return [
             replace(
                 written,
                 document=replace(
-                    written.document, revision=first + index, data=step.data, updated_by=step.who
+                    written.document, revision=revision, data=step.data, updated_by=step.who
                 ),
             )
-            for index, step in enumerate(steps)
+            for revision, step in zip(given, steps, strict=True)
         ]
 
     async def remove(
@@ -498,7 +499,7 @@ def _is_addressed(document: Document, verb: str, sid: str, name: str) -> bool:
 
 
 def _sid_and_name(address: str) -> tuple[str, str]:
-    return (address, "") if is_document_sid(address) else ("", address)
+    return (address, "") if is_sid_of(DOCUMENT, address) else ("", address)
 
 
 def _document(reply: list[Any]) -> Document:

@@ -12,7 +12,8 @@ from collections import Counter
 
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.sids import bucket_of_sid, is_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.sids import bucket_of_sid, is_sid_of
 
 from . import keys
 from .documents import Documents
@@ -61,7 +62,7 @@ class Listing:
             Refusal: `INVALID_PAGE_TOKEN`, `UNAVAILABLE`, or `TOO_MANY_REQUESTS` beyond `limit`.
         """
         cursor = Cursor.parse(token)
-        if cursor.key and not is_document_sid(cursor.key):
+        if cursor.key and not is_sid_of(DOCUMENT, cursor.key):
             raise invalid_token(token)
         if self._asked >= self._limit:
             self._bounds["max_lists"] += 1

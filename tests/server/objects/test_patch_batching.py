@@ -59,14 +59,14 @@ def numbers(documents: Iterable[Document]) -> list[int]:
 def updated(document: Document, previous: int) -> Updated:
     """The event of the write that made the document."""
     return Updated(
-        document.sid,
-        document.unique_name,
-        document.revision,
-        previous,
-        document.updated_ms,
-        document.updated_by,
-        document.data,
-        document.expires_ms,
+        sid=document.sid,
+        unique_name=document.unique_name,
+        revision=document.revision,
+        previous=previous,
+        at_ms=document.updated_ms,
+        by=document.updated_by,
+        data=document.data,
+        expires_ms=document.expires_ms,
     )
 
 

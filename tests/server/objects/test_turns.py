@@ -37,7 +37,17 @@ SHORT = 0.01
 
 
 def at(revision: int) -> Document:
-    return Document(SID, NAME, revision, b"{}", 1, 1, None, "alice", "alice")
+    return Document(
+        sid=SID,
+        unique_name=NAME,
+        revision=revision,
+        data=b"{}",
+        created_ms=1,
+        updated_ms=1,
+        expires_ms=None,
+        created_by="alice",
+        updated_by="alice",
+    )
 
 
 class Contender:

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from syncline_protocol.deltas import SMALLEST_DATA
-from syncline_protocol.documents import Event, Removed, Updated
+from syncline_protocol.documents import Updated
+from syncline_protocol.objects import Event, Removed
 from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases, FixedWindow
 
 DATA = b"." * SMALLEST_DATA
@@ -24,7 +25,16 @@ def bases(bounds: Counter[str]) -> Bases:
 
 def updated(revision: int, data: bytes = DATA, *, sid: str = "a", previous: int = -1) -> Updated:
     before = revision - 1 if previous < 0 else previous
-    return Updated(sid, None, revision, before, 0, "alice", data, None)
+    return Updated(
+        sid=sid,
+        unique_name=None,
+        revision=revision,
+        previous=before,
+        at_ms=0,
+        by="alice",
+        data=data,
+        expires_ms=None,
+    )
 
 
 def base_of(bases: Bases, event: Event) -> bytes | None:
@@ -65,7 +75,11 @@ def test_a_document_that_is_dropped_or_removed_leaves_nothing(bases: Bases) -> N
     bases.drop("a")
     assert base_of(bases, updated(2)) is None
 
-    bases.follow(Removed("a", None, 3, 2, 0, "alice", expired=False))
+    bases.follow(
+        Removed(
+            sid="a", unique_name=None, revision=3, previous=2, at_ms=0, by="alice", expired=False
+        )
+    )
     assert base_of(bases, updated(4, previous=2)) is None
 
 

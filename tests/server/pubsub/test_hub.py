@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.store import PATIENCE, Clock, Elapse, Inbox, Service, Store, eventually, refused
-from syncline_protocol.documents import Document, Removed, Updated
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Removed
 from syncline_server.pubsub import hub as server_hub
 from syncline_server.pubsub.hub import Hub, Topic
 from syncline_server.storage import keys

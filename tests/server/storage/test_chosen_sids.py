@@ -8,9 +8,9 @@ import secrets
 import pytest
 
 from support.store import Elapse, Publications, Service, refused
-from syncline_protocol.documents import Event, Removed
 from syncline_protocol.errors import Code
-from syncline_protocol.sids import bucket_of_name, make_document_sid
+from syncline_protocol.objects import DOCUMENT, Event, Removed
+from syncline_protocol.sids import bucket_of_name, make_sid
 from syncline_server.storage import keys
 from syncline_server.storage.away_names import AwayNames, is_away
 from syncline_server.storage.chosen_sids import ChosenSids
@@ -25,7 +25,7 @@ HOME = bucket_of_name(NAME)
 
 
 def sid_in(bucket: int) -> str:
-    return make_document_sid(bucket % 256, secrets.token_bytes(15))
+    return make_sid(DOCUMENT, bucket % 256, secrets.token_bytes(15))
 
 
 class Chooser:

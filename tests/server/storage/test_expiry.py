@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store
-from syncline_protocol.documents import Document, Removed
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Removed
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import expiry, keys
 from syncline_server.storage.documents import Documents

@@ -20,10 +20,12 @@ from support.store import (
 )
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
-from syncline_protocol.sids import BUCKETS, bucket_of_name, make_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.revisions import PER_MS
+from syncline_protocol.sids import BUCKETS, bucket_of_name, make_sid
 from syncline_server.storage import keys
 from syncline_server.storage.chosen_sids import ChosenSids
-from syncline_server.storage.commit import REVISION_RANDOM, NewDocument, Step
+from syncline_server.storage.commit import NewDocument, Step
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -60,7 +62,7 @@ async def aged(service: Service, document: Document) -> Document:
     By what the service knows of Redis' clock, which on a busy machine is some milliseconds less.
     """
     redis = service.documents._redis
-    await eventually(lambda: redis.now_ms() * REVISION_RANDOM > document.revision)
+    await eventually(lambda: redis.now_ms() * PER_MS > document.revision)
     return document
 
 
@@ -86,7 +88,7 @@ async def test_a_creation_under_a_chosen_sid_and_a_change_by_its_name(
     mine: Service, by_line: Redis, line: Line, lost: str, op: str | None, distance: int
 ) -> None:
     """`distance`: of the bucket of the SID from that of the name."""
-    sid = make_document_sid((bucket_of_name("prefs") + distance) % BUCKETS, bytes(15))
+    sid = make_sid(DOCUMENT, (bucket_of_name("prefs") + distance) % BUCKETS, bytes(15))
     new = NewDocument(name="prefs", data=b'{"a":1}', ttl=None, who="alice", op=op)
     line.lose = lost
     created = await ChosenSids(by_line, mine.documents).create(mine.sid, sid, new)

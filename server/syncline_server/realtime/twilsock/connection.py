@@ -13,8 +13,8 @@ from typing import Any
 from websockets.frames import CloseCode
 
 from syncline_protocol import twilsock
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event
 from syncline_protocol.twilsock import (
     HeaderTooLarge,
     MalformedFrame,

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from syncline_protocol.commands import Command
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Refusal
+from syncline_protocol.objects import Event
 from syncline_server.backend import Backend
 from syncline_server.http.authentication import caller_of
 from syncline_server.http.body import read_parameters

@@ -18,7 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from syncline_protocol.documents import Event
+from syncline_protocol.objects import Event
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.pubsub.cork import Cork

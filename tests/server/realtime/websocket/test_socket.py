@@ -198,7 +198,16 @@ async def talk() -> Conversation:
 
 
 def updated(sid: str, revision: int) -> Updated:
-    return Updated(sid, None, revision, revision - 1, 0, "alice", b"{}", None)
+    return Updated(
+        sid=sid,
+        unique_name=None,
+        revision=revision,
+        previous=revision - 1,
+        at_ms=0,
+        by="alice",
+        data=b"{}",
+        expires_ms=None,
+    )
 
 
 def fill(talk: Conversation) -> None:
