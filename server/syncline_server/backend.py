@@ -21,7 +21,7 @@ from .storage.listing import Listing
 from .storage.permissions import Permissions
 from .storage.redis.client import Redis
 from .storage.services import Services
-from .storage.webhooks import hook
+from .storage.webhooks import WebhookPolicy
 from .webhooks.dead_letters import DeadLetters
 from .webhooks.queue import Queue
 from .webhooks.reachability import Reachability
@@ -93,7 +93,7 @@ class Backend:
         others = {name: text for name, text in self.readiness.problems.items() if name != "redis"}
         return {name: text for name, text in found.items() if text is not None} | others
 
-    async def webhooks_of_the_system(self, service_sid: str) -> str:
-        """The webhook argument of a write that the server makes by itself, such as an expiry."""
+    async def webhooks_of_the_system(self, service_sid: str) -> WebhookPolicy | None:
+        """The webhooks of a write that the server makes by itself, such as an expiry."""
         service = await self.services.find(service_sid)
-        return hook(service, self.settings.webhook_queue_limit, from_rest=True)
+        return WebhookPolicy.of(service, self.settings.webhook_queue_limit, from_rest=True)

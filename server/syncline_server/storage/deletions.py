@@ -20,6 +20,7 @@ from syncline_protocol.objects import SYSTEM
 from syncline_protocol.sids import BUCKETS
 
 from . import keys
+from .author import Author
 from .change_watcher import STALE_AFTER
 from .documents import Documents
 from .redis.client import Redis
@@ -32,6 +33,9 @@ logger = logging.getLogger("syncline.deletions")
 
 LOOK_INTERVAL = 1.0
 """Seconds between looks for services to delete."""
+
+DELETER = Author(identity=SYSTEM)
+"""Author of the removals: they queue no webhooks, for the service is gone."""
 
 BATCH = 256
 """Documents that are read from an index and removed at once."""
@@ -160,7 +164,7 @@ class Deletions:
 
     async def _remove(self, service_sid: str, sid: str) -> None:
         try:
-            await self._documents.remove(service_sid, sid, None, SYSTEM, None)
+            await self._documents.remove(service_sid, sid, DELETER)
         except Refusal as refusal:
             if refusal.code is not Code.DOCUMENT_NOT_FOUND:
                 raise  # absent: it had expired, and the script has removed it

@@ -20,6 +20,7 @@ from .filled_buckets import FilledBuckets
 from .redis.client import Redis
 from .redis.connection import ReplyError
 from .scripts import DUE
+from .webhooks import WebhookPolicy
 
 __all__ = ["Sweeper"]
 
@@ -41,13 +42,12 @@ class Sweeper:
         redis: Redis,
         documents: Documents,
         interval: float,
-        webhooks: Callable[[str], Awaitable[str]] | None = None,
+        webhooks: Callable[[str], Awaitable[WebhookPolicy | None]] | None = None,
     ) -> None:
         """
         Args:
             interval: seconds between sweeps.
-            webhooks: returns the webhook argument of document.lua for a service; None for no
-                webhooks.
+            webhooks: returns the policy of a service; None for no webhooks.
         """
         self._redis = redis
         self._documents = documents
@@ -109,7 +109,7 @@ class Sweeper:
     async def _sweep_bucket(self, service_sid: str, bucket: int, moment: bytes) -> None:
         index = keys.expiries(keys.bucket_tag(service_sid, bucket))
         command = ("ZRANGEBYSCORE", index, "-inf", moment, "LIMIT", 0, BATCH)
-        webhooks = "" if self._webhooks is None else await self._webhooks(service_sid)
+        webhooks = None if self._webhooks is None else await self._webhooks(service_sid)
         swept: list[bytes] = []
         # Stop when a pass returns what the last pass did: the shard's clock is behind `moment`, so
         # the script still sees these documents as alive.

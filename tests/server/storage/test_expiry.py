@@ -16,6 +16,7 @@ from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection
+from syncline_server.storage.webhooks import WebhookPolicy
 
 INTERVAL = 0.02
 """Seconds between sweeps here."""
@@ -165,7 +166,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
     """The bucket had been taken off the index when Redis went away."""
     expire, breaks = sweeping.documents.expire, 1
 
-    async def broken(service_sid: str, sid: str, webhooks: str) -> None:
+    async def broken(service_sid: str, sid: str, webhooks: WebhookPolicy | None) -> None:
         nonlocal breaks
         if breaks:
             breaks -= 1
