@@ -61,10 +61,10 @@ class Backend:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
         self.chosen_sids = ChosenSids(self.redis, self.documents)
-        self.audit = Audit(settings.audit_rate, meters.bounds)
+        self.audit = Audit(settings.audit_rate, meters.limit_hits)
         self.pace = FixedWindow(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
-        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
+        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.limit_hits)
         self.hub.on_update(self.turns.record_revision)
         self.hub.limit_work(self.work.spend)
         self.patch_batcher = PatchBatcher(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Hashable
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 
 __all__ = ["FixedWindow"]
 
@@ -45,7 +45,7 @@ class FixedWindow:
         count = self._counts[caller] = self._counts.get(caller, 0) + 1
         if count <= self._rate:
             return None
-        self._meters.bounds["identity_rate"] += 1
+        self._meters.limit_hits[Limit.IDENTITY_RATE] += 1
         return Refusal(
             Code.RATE_LIMITED,
             f"One identity may make {self._rate} requests a second; nothing was changed.",
@@ -61,7 +61,7 @@ class FixedWindow:
         if spent < self._work_limit:
             self._work[caller] = spent + units
             return None
-        self._meters.bounds["identity_work"] += 1
+        self._meters.limit_hits[Limit.IDENTITY_WORK] += 1
         return Refusal(
             Code.RATE_LIMITED,
             f"The requests of one identity may take {self._work_limit} units of work a second, "

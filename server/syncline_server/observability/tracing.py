@@ -37,7 +37,7 @@ from syncline_protocol.errors import Refusal
 from syncline_server.config.settings import Settings
 
 from .logs import known
-from .metrics import Meters
+from .metrics import Limit, Meters
 
 __all__ = ["Cause", "Traces"]
 
@@ -222,7 +222,7 @@ def _limiter(limit: int, meters: Meters) -> Callable[[], bool]:
         count += 1
         if count <= limit:
             return True
-        meters.bounds["trace_limit"] += 1
+        meters.limit_hits[Limit.TRACE_LIMIT] += 1
         return False
 
     return admit

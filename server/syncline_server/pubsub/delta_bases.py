@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Base, Event, Updated
+from syncline_server.observability.metrics import Limit
 
 __all__ = ["Bases", "FixedWindow"]
 
@@ -65,18 +66,21 @@ class Bases:
     """The newest data by document; above the limit, the data that was kept first is dropped."""
 
     def __init__(
-        self, limit: int, bounds: Counter[str], may_compare: Callable[[int], bool] | None = None
+        self,
+        limit: int,
+        limit_hits: Counter[Limit],
+        may_compare: Callable[[int], bool] | None = None,
     ) -> None:
         """
         Args:
             limit: bytes of data in all; 0 keeps none.
-            bounds: counts under `delta_memory` the documents that were dropped at the limit.
+            limit_hits: counts under `delta_memory` the documents that were dropped at the limit.
             may_compare: returns False if there is no time now to compare so many bytes: then the
                 event is sent without a delta.
         """
         self._may_compare = may_compare
         self._limit = limit
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._size = 0
         self._newest: OrderedDict[str, _Newest] = OrderedDict()
 
@@ -91,7 +95,7 @@ class Bases:
             self._newest[sid] = known
             self._size += len(data)
         while self._size > self._limit:
-            self._bounds["delta_memory"] += 1
+            self._limit_hits[Limit.DELTA_MEMORY] += 1
             self.drop(next(iter(self._newest)))
 
     def follow(self, event: Event) -> None:

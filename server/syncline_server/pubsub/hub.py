@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from syncline_protocol.documents import Document, Event, Removed, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import SYSTEM
-from syncline_server.observability.metrics import Meters, Tally
+from syncline_server.observability.metrics import Limit, Meters, Tally
 from syncline_server.storage.commit import REVISION_RANDOM
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.keys import channel, sid_of_channel
@@ -156,7 +156,7 @@ class Hub:
         self._traces = traces
         self._spend: Callable[[int], bool] | None = None
         self._delta_budget = FixedWindow(delta_rate)
-        self._bases = Bases(delta_memory, self._meters.bounds, self._may_compare)
+        self._bases = Bases(delta_memory, self._meters.limit_hits, self._may_compare)
         self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
@@ -191,7 +191,7 @@ class Hub:
         """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
         # Take from `_delta_budget` last: a delta that is not made must not use it up.
         if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
-            self._meters.bounds["delta_rate"] += 1
+            self._meters.limit_hits[Limit.DELTA_RATE] += 1
             return False
         if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):
             return False

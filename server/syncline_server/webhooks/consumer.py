@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from syncline_protocol.errors import Refusal
+from syncline_server.observability.metrics import Limit
 from syncline_server.storage.redis.connection import ReplyError
 
 from .context import DeliveryContext
@@ -207,7 +208,7 @@ class Consumer:
             self._expected -= room
         bucket.waiting = taken.waiting
         self._meters.webhooks["dropped"] += taken.dropped
-        self._meters.bounds["webhook_queue_limit"] += taken.dropped
+        self._meters.limit_hits[Limit.WEBHOOK_QUEUE_LIMIT] += taken.dropped
         for event in taken.events:
             self._enqueue(event, bucket)
         # First all events that were read before and are pending, by this process or an earlier

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from syncline_protocol.errors import Code
 from syncline_server.auth.rate_limit import FixedWindow
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 
 
 class Clock:
@@ -26,7 +26,7 @@ def test_each_caller_has_so_many_in_a_second() -> None:
     assert refusal.code.status == 429 and refusal.code.retry
     clock.now += 0.1
     assert pace.refusal("alice") is None
-    assert meters.bounds["identity_rate"] == 3
+    assert meters.limit_hits[Limit.IDENTITY_RATE] == 3
 
 
 def test_each_caller_may_make_so_much_work_in_a_second() -> None:
@@ -40,4 +40,4 @@ def test_each_caller_may_make_so_much_work_in_a_second() -> None:
     assert 0 < pace.rest() <= 1
     clock.now += pace.rest()
     assert pace.charge("alice", 1) is None
-    assert meters.bounds["identity_work"] == 2
+    assert meters.limit_hits[Limit.IDENTITY_WORK] == 2

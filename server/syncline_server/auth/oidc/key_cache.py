@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.observability.metrics import Limit
 from syncline_server.storage.redis.backoff import Backoff
 
 from .keys import Keys, PublicKey
@@ -64,11 +65,11 @@ class KeyCache:
     that the client retries.
     """
 
-    def __init__(self, source: Source, pace: FetchRate, bounds: Counter[str]) -> None:
-        """`bounds` counts hits of limits, by setting."""
+    def __init__(self, source: Source, pace: FetchRate, limit_hits: Counter[Limit]) -> None:
+        """`limit_hits` counts hits of limits, by setting."""
         self._source = source
         self._pace = pace
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._keys: Keys = {}
         self._fetched_at = self._next_look_at = float("-inf")  # loop time
         self._is_failing = False
@@ -107,7 +108,7 @@ class KeyCache:
             # provider had this key, so an unknown name still leads to `_look_again` below.
             await asyncio.shield(self._fetching)
         if not self._is_usable():
-            self._bounds["oidc_key_grace"] += 1
+            self._limit_hits[Limit.OIDC_KEY_GRACE] += 1
             raise _away()
         if name not in self._keys:
             await self._look_again()
@@ -121,7 +122,7 @@ class KeyCache:
         if self._fetching is None:
             now = asyncio.get_running_loop().time()
             if now < self._next_look_at:
-                self._bounds["oidc_refetch_interval"] += 1
+                self._limit_hits[Limit.OIDC_REFETCH_INTERVAL] += 1
                 raise Refusal(
                     Code.UNAVAILABLE,
                     "The key of the access token is not known yet, and the identity provider was "

@@ -19,6 +19,7 @@ from syncline_server.auth.authenticator import (
 )
 from syncline_server.auth.grants import Grants
 from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Limit
 
 from .key_cache import FetchRate, KeyCache
 from .keys import ALGORITHMS, KID_LENGTH
@@ -52,17 +53,17 @@ class ProviderTokens:
         self._keys = keys
 
     @classmethod
-    def of(cls, settings: Settings, bounds: Counter[str]) -> Self | None:
+    def of(cls, settings: Settings, limit_hits: Counter[Limit]) -> Self | None:
         """The tokens of the issuer in the settings; None without an issuer."""
         if settings.oidc_issuer is None:
             return None
         provider = Provider(
-            settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, bounds
+            settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, limit_hits
         )
         pace = FetchRate(
             settings.oidc_key_age, settings.oidc_key_grace, settings.oidc_refetch_interval
         )
-        return cls(settings, KeyCache(provider, pace, bounds))
+        return cls(settings, KeyCache(provider, pace, limit_hits))
 
     def start(self) -> None:
         """Begin to fetch the keys, without waiting for them."""

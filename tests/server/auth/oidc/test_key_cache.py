@@ -15,6 +15,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.oidc.key_cache import FetchRate, KeyCache
 from syncline_server.auth.oidc.keys import Keys, PublicKey
 from syncline_server.auth.oidc.provider import Provider
+from syncline_server.observability.metrics import Limit
 
 LONG = 600.0
 """Seconds: longer than any test."""
@@ -26,15 +27,15 @@ class Cache:
     """What is tested, on the provider of a test.
 
     Attributes:
-        bounds: the limits that were hit.
+        limit_hits: the limits that were hit.
         found: what the last question that was answered gave.
     """
 
     def __init__(self, provider: OpenIdProvider, pace: FetchRate) -> None:
-        self.bounds: Counter[str] = Counter()
+        self.limit_hits: Counter[Limit] = Counter()
         self.found: PublicKey | None = None
-        source = Provider(provider.issuer, None, 5.0, self.bounds)
-        self.cache = KeyCache(source, pace, self.bounds)
+        source = Provider(provider.issuer, None, 5.0, self.limit_hits)
+        self.cache = KeyCache(source, pace, self.limit_hits)
 
     async def has(self, kid: str) -> bool:
         """Whether there is such a key."""
@@ -132,7 +133,7 @@ async def test_within_the_interval_nothing_is_refused_for_good(provider: OpenIdP
         for _ in range(20):
             assert await cache.is_told_to_come_again("second")
         assert await cache.has("first"), "what is known goes on to work"
-        assert cache.bounds["oidc_refetch_interval"] == 20
+        assert cache.limit_hits[Limit.OIDC_REFETCH_INTERVAL] == 20
     assert provider.requests[JWKS] == 2
 
 
@@ -192,7 +193,7 @@ async def test_they_are_used_for_no_longer_than_that(provider: OpenIdProvider) -
         async with asyncio.timeout(PATIENCE):
             while not await cache.is_told_to_come_again("first"):
                 await asyncio.sleep(0.01)
-        assert cache.bounds["oidc_key_grace"] >= 1
+        assert cache.limit_hits[Limit.OIDC_KEY_GRACE] >= 1
         provider.recover()
         await cache.knows_whether("first")
 
