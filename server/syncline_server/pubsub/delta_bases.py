@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Base, Event, Updated
 from syncline_server.observability.metrics import Limit
 
-__all__ = ["Bases", "FixedWindow"]
+__all__ = ["Bases"]
 
 LONGEST_PAUSE = 64
 """Events of a document between two attempts to make a delta, at most, while attempts fail."""
@@ -39,27 +38,6 @@ class _Newest:
     def note(self, is_gain: bool) -> None:
         """Record the outcome of an attempt: `is_gain` if the delta was worth sending."""
         self.pause = self.rest = 0 if is_gain else min(2 * self.pause or 2, LONGEST_PAUSE)
-
-
-class FixedWindow:
-    """A limit on the bytes in each second."""
-
-    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._ends_at = 0.0
-        self._taken = 0
-
-    def has(self, size: int) -> bool:
-        """True if `size` bytes are left in this second."""
-        now = self._clock()
-        if now >= self._ends_at:
-            self._ends_at, self._taken = now + 1.0, 0
-        return self._taken + size <= self._rate
-
-    def take(self, size: int) -> None:
-        """Count `size` bytes."""
-        self._taken += size
 
 
 class Bases:

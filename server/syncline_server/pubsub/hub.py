@@ -15,6 +15,7 @@ from syncline_protocol.documents import Document, Event, Removed, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import SYSTEM
 from syncline_server.observability.metrics import Limit, Meters, Tally
+from syncline_server.observability.rate_limit import FixedWindow
 from syncline_server.storage.commit import REVISION_RANDOM
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.keys import channel, sid_of_channel
@@ -25,7 +26,7 @@ from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
 
 from .cork import Cork, Outlet
-from .delta_bases import Bases, FixedWindow
+from .delta_bases import Bases
 from .feed import Feed
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Hub:
     def _may_compare(self, size: int) -> bool:
         """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
         # Take from `_delta_budget` last: a delta that is not made must not use it up.
-        if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
+        if size > DELTA_SIZE_LIMIT or self._delta_budget.left() < size:
             self._meters.limit_hits[Limit.DELTA_RATE] += 1
             return False
         if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.token_bucket import TokenBucket
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.forwarding_notice import HEADERS
 from syncline_server.observability.metrics import Limit, Meters
+from syncline_server.observability.rate_limit import TokenBucket
 
 from .connections import ConnectionRegistry
 

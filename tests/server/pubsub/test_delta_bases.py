@@ -7,7 +7,7 @@ import pytest
 from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Event, Removed, Updated
 from syncline_server.observability.metrics import Limit
-from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases, FixedWindow
+from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases
 
 DATA = b"." * SMALLEST_DATA
 LIMIT = 3 * SMALLEST_DATA
@@ -147,13 +147,3 @@ def test_where_there_is_no_time_to_compare_an_event_goes_whole(limit_hits: Count
     found = [base_of(bases, updated(number, previous=number - 1)) for number in (2, 3, 4)]
     assert found == [DATA, None, DATA]
     assert sizes == [len(DATA)] * 3
-
-
-def test_so_much_is_compared_in_a_second() -> None:
-    now = [0.0]
-    window = FixedWindow(100, lambda: now[0])
-    assert window.has(100) and not window.has(101)
-    window.take(60)
-    assert window.has(40) and not window.has(41)
-    now[0] = 1.0
-    assert window.has(100)

@@ -21,7 +21,7 @@ from syncline_server.auth.grants import Grants
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Limit
 
-from .key_cache import FetchRate, KeyCache
+from .key_cache import KeyCache
 from .keys import ALGORITHMS, KID_LENGTH
 from .provider import Provider
 
@@ -60,10 +60,14 @@ class ProviderTokens:
         provider = Provider(
             settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, limit_hits
         )
-        pace = FetchRate(
-            settings.oidc_key_age, settings.oidc_key_grace, settings.oidc_refetch_interval
+        keys = KeyCache(
+            provider,
+            limit_hits,
+            age=settings.oidc_key_age,
+            grace=settings.oidc_key_grace,
+            interval=settings.oidc_refetch_interval,
         )
-        return cls(settings, KeyCache(provider, pace, limit_hits))
+        return cls(settings, keys)
 
     def start(self) -> None:
         """Begin to fetch the keys, without waiting for them."""

@@ -12,15 +12,13 @@ import pytest
 from support.provider import CONFIGURATION, JWKS, Answer, OpenIdProvider, SigningKey
 from support.store import PATIENCE, eventually
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.oidc.key_cache import FetchRate, KeyCache
+from syncline_server.auth.oidc.key_cache import KeyCache
 from syncline_server.auth.oidc.keys import Keys, PublicKey
 from syncline_server.auth.oidc.provider import Provider
 from syncline_server.observability.metrics import Limit
 
 LONG = 600.0
 """Seconds: longer than any test."""
-
-CALM = FetchRate(LONG, LONG, LONG)
 
 
 class Cache:
@@ -31,11 +29,12 @@ class Cache:
         found: what the last question that was answered gave.
     """
 
-    def __init__(self, provider: OpenIdProvider, pace: FetchRate) -> None:
+    def __init__(self, provider: OpenIdProvider, **times: float) -> None:
         self.limit_hits: Counter[Limit] = Counter()
         self.found: PublicKey | None = None
         source = Provider(provider.issuer, None, 5.0, self.limit_hits)
-        self.cache = KeyCache(source, pace, self.limit_hits)
+        age, grace, interval = (times.get(name, LONG) for name in ("age", "grace", "interval"))
+        self.cache = KeyCache(source, self.limit_hits, age=age, grace=grace, interval=interval)
 
     async def has(self, kid: str) -> bool:
         """Whether there is such a key."""
@@ -70,8 +69,8 @@ async def renewed(provider: OpenIdProvider) -> None:
 
 
 @asynccontextmanager
-async def caching(provider: OpenIdProvider, pace: FetchRate = CALM) -> AsyncIterator[Cache]:
-    cache = Cache(provider, pace)
+async def caching(provider: OpenIdProvider, **times: float) -> AsyncIterator[Cache]:
+    cache = Cache(provider, **times)
     cache.cache.start()
     try:
         yield cache
@@ -138,7 +137,7 @@ async def test_within_the_interval_nothing_is_refused_for_good(provider: OpenIdP
 
 
 async def test_after_the_interval_it_is_looked_for_again(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(LONG, LONG, 0.1)) as cache:
+    async with caching(provider, interval=0.1) as cache:
         assert not await cache.has("unknown")
         provider.keys.append(SigningKey.make("second"))
         await cache.knows_whether("second")
@@ -146,7 +145,7 @@ async def test_after_the_interval_it_is_looked_for_again(provider: OpenIdProvide
 
 
 async def test_keys_that_are_withdrawn_go_when_they_have_aged(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(0.1, LONG, 0.1)) as cache:
+    async with caching(provider, age=0.1, interval=0.1) as cache:
         assert await cache.has("first")
         provider.rotate("second")
         await renewed(provider)
@@ -155,7 +154,7 @@ async def test_keys_that_are_withdrawn_go_when_they_have_aged(provider: OpenIdPr
 
 
 async def test_an_empty_set_withdraws_all(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(0.1, LONG, LONG)) as cache:
+    async with caching(provider, age=0.1) as cache:
         assert await cache.has("first")
         provider.keys = []
         await renewed(provider)
@@ -166,7 +165,7 @@ async def test_while_the_provider_is_away_old_keys_are_used(
     provider: OpenIdProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        async with caching(provider, FetchRate(0.1, LONG, 0.1)) as cache:
+        async with caching(provider, age=0.1, interval=0.1) as cache:
             assert await cache.has("first")
             provider.fail()
             asked = provider.requests[CONFIGURATION]
@@ -187,7 +186,7 @@ async def test_while_the_provider_is_away_old_keys_are_used(
 
 
 async def test_they_are_used_for_no_longer_than_that(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(0.1, 0.3, 0.1)) as cache:
+    async with caching(provider, age=0.1, grace=0.3, interval=0.1) as cache:
         await cache.knows_whether("first")
         provider.fail()
         async with asyncio.timeout(PATIENCE):
@@ -200,7 +199,7 @@ async def test_they_are_used_for_no_longer_than_that(provider: OpenIdProvider) -
 
 async def test_a_provider_that_was_never_there(provider: OpenIdProvider) -> None:
     provider.fail(500)
-    async with caching(provider, FetchRate(LONG, LONG, 0.2)) as cache:
+    async with caching(provider, interval=0.2) as cache:
         assert await cache.is_told_to_come_again("first")
         await provider.asked(CONFIGURATION, 3)
         provider.recover()
@@ -210,7 +209,7 @@ async def test_a_provider_that_was_never_there(provider: OpenIdProvider) -> None
 
 async def test_failures_are_followed_by_pauses(provider: OpenIdProvider) -> None:
     provider.fail(500)
-    async with caching(provider, FetchRate(LONG, LONG, LONG)) as cache:
+    async with caching(provider) as cache:
         for _ in range(200):
             assert await cache.is_told_to_come_again("unknown")
         assert provider.requests[CONFIGURATION] <= 3
@@ -232,7 +231,7 @@ class Breaks:
 
 async def test_a_defect_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     source = Breaks()
-    cache = KeyCache(source, FetchRate(LONG, LONG, 0.1), Counter())
+    cache = KeyCache(source, Counter(), age=LONG, grace=LONG, interval=0.1)
     cache.start()
     with pytest.raises(Refusal) as caught:
         await cache.find("first", "ES256")
