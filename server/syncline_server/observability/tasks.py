@@ -31,8 +31,8 @@ class TaskSet:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def wait(self, timeout: float) -> None:
-        """Wait until the tasks have ended, at the latest after `timeout` seconds."""
+    async def wait(self, timeout: float | None = None) -> None:
+        """Wait until the tasks have ended, but for at most `timeout` seconds."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
 
