@@ -68,7 +68,7 @@ class Workspace:
         "_patch_batcher",
         "_documents",
         "_listing",
-        "_pace",
+        "_identity_limit",
         "_scope",
         "_services",
         "_settings",
@@ -131,12 +131,12 @@ class Workspace:
         self._scope = None if grants is None else GrantScope(grants, backend.documents, service_sid)
         self._listing = backend.listing
         self._settings = backend.settings
-        self._pace = backend.pace
+        self._identity_limit = backend.identity_limit
         self._turns = backend.turns
         self._patch_batcher = backend.patch_batcher
         self._caller = (service_sid, identity)
-        pace = backend.pace if limited else None
-        self.allowance = WorkAllowance(backend.work, pace, self._caller)
+        limit = backend.identity_limit if limited else None
+        self.allowance = WorkAllowance(backend.work, limit, self._caller)
 
     def is_of(self, service: str) -> bool:
         """True if `service`, a SID or a unique name, means the service of these documents."""
@@ -150,7 +150,7 @@ class Workspace:
 
         Requests of the account are not counted.
         """
-        return self._pace.refusal(self._caller) if self.limited else None
+        return self._identity_limit.refusal(self._caller) if self.limited else None
 
     @property
     def reader(self) -> str | None:

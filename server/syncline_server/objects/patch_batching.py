@@ -17,6 +17,7 @@ from syncline_protocol.commands import Patch
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step, StepRepeated
 from syncline_server.storage.documents import Documents
@@ -101,7 +102,7 @@ class PatchBatcher:
         self._work_queue = work
         self._settings = settings
         self._waiting: dict[tuple[str, str], deque[_PatchRequest]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     async def patch(self, service_sid: str, command: Patch, author: Author) -> Written:
         """Apply a patch to the newest data, and once more each time another writer was quicker.
@@ -127,9 +128,7 @@ class PatchBatcher:
         else:
             self._waiting[key] = deque([waiting])
             # A separate task: if the first client disconnects, the others' patches must go on.
-            task = asyncio.create_task(self._work(key))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._work(key))
         return await waiting.answer
 
     async def _work(self, key: tuple[str, str]) -> None:

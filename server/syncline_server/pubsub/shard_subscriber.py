@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Event
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, ReplyError, connect
@@ -86,8 +87,7 @@ class ShardSubscriber:
         self._is_confirmed = False
         # True while the Redis user may not subscribe; true if it could not publish the last probe.
         self._is_denied = self._could_not_publish = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._supervisor: asyncio.Task[None] | None = None
+        self._tasks = TaskSet()
 
     @property
     def live(self) -> bool:
@@ -96,17 +96,12 @@ class ShardSubscriber:
 
     def start(self) -> None:
         """Connect, and stay connected."""
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._tasks.spawn(self._supervise())
 
     async def stop(self) -> None:
         """End the connection."""
-        # The supervisor first, because it would connect again.
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
-        for task in self._tasks:
-            task.cancel()
+        # The tasks first: `_supervise` would connect again.
+        await self._tasks.aclose()
         if self._connection is not None:
             self._connection.abort()
 
@@ -179,9 +174,7 @@ class ShardSubscriber:
             if self._is_denied:
                 self._subscribe_all(connection)
             connection.send("PING", "")
-            task = asyncio.create_task(self._send_probe(connection))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._send_probe(connection))
             await asyncio.wait([connection.ended], timeout=HEARTBEAT)
 
     async def _send_probe(self, connection: Connection) -> None:

@@ -23,6 +23,7 @@ from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.readiness import Readiness
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.redis.backoff import Backoff
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import SHARD
@@ -272,7 +273,7 @@ class _Slot:
         self._sockets = sockets
         self._workers = workers
         self._process: Process | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring = TaskSet()
 
     @property
     def is_ready(self) -> bool:
@@ -362,16 +363,13 @@ class _Slot:
             old = new
         else:
             self._process = new
-        task = asyncio.create_task(_retire(old, self._workers.patience))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retiring.spawn(_retire(old, self._workers.patience))
 
     async def stop(self) -> None:
         """End the worker, and wait for workers that are still draining."""
         if self._process is not None:
             await _retire(self._process, self._workers.patience)
-        if self._retiring:
-            await asyncio.wait(self._retiring)
+        await self._retiring.wait()
 
     async def _start(self) -> Process | None:
         """Start a worker; returns it once it accepts connections, None if it does not."""

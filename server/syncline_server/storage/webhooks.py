@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from syncline_protocol.errors import Refusal
+from syncline_server.observability.tasks import TaskSet
 
 from . import keys
 from .redis.client import Redis
@@ -62,14 +62,12 @@ class Notes:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._buckets: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def note(self, bucket: str) -> None:
         """Note a bucket (`IS…:3f`), before the commit is sent."""
         if not self._buckets:
-            task = asyncio.create_task(self._flush())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._flush())
         self._buckets.add(bucket)
 
     async def _flush(self) -> None:

@@ -20,7 +20,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.observability.tracing import Traces
 from syncline_server.runtime import serve as serving
 
@@ -221,7 +221,7 @@ class TestHere:
     async def test_so_many_in_a_second(self, collector: Collector) -> None:
         meters = Meters()
         traces = traces_to(collector, meters, trace_limit=5)
-        while not meters.bounds["trace_limit"]:
+        while not meters.limit_hits[Limit.TRACE_LIMIT]:
             with traces.command("get", "ET00"):
                 pass
         await traces.stop()

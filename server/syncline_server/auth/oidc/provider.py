@@ -11,6 +11,7 @@ import httpx2
 import orjson
 
 from syncline_server.config.urls import is_loopback, is_secure
+from syncline_server.observability.metrics import Limit
 
 from .keys import Keys, read_keys
 
@@ -37,19 +38,19 @@ class Provider:
     """One provider. Uses HTTPS, or HTTP on this machine, and follows no redirect."""
 
     def __init__(
-        self, issuer: str, jwks_url: str | None, timeout: float, bounds: Counter[str]
+        self, issuer: str, jwks_url: str | None, timeout: float, limit_hits: Counter[Limit]
     ) -> None:
         """
         Args:
             issuer: the provider's URL, as in its tokens.
             jwks_url: URL of the keys; None to take it from the provider's configuration.
             timeout: seconds for one reply.
-            bounds: counts hits of limits, by setting.
+            limit_hits: counts hits of limits, by setting.
         """
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._timeout = timeout
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._http = httpx2.AsyncClient(
             headers=_HEADERS,
             timeout=timeout,
@@ -87,7 +88,7 @@ class Provider:
             async with asyncio.timeout(self._timeout):
                 body = await self._body(url)
         except TimeoutError:
-            self._bounds["oidc_timeout"] += 1
+            self._limit_hits[Limit.OIDC_TIMEOUT] += 1
             raise Unusable(f"{url} took more than {self._timeout:g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise Unusable(f"{url} cannot be asked: {error or type(error).__name__}") from None

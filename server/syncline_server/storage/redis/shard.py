@@ -11,6 +11,7 @@ from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.validation import SettingError
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.scripts import ALL, PROBE
 
 from .address import Address
@@ -82,7 +83,7 @@ class ShardConnection:
         self._connection: Connection | None = None
         self._barrier: Barrier | None = None
         self._up = asyncio.Event()
-        self._supervisor: asyncio.Task[None] | None = None
+        self._tasks = TaskSet()
         self._address: Address | None = None
         # Why there is no connection; None while there is one.
         self._trouble: str | None = None
@@ -121,14 +122,11 @@ class ShardConnection:
         except (OSError, ReplyError, ConnectionBroken) as error:
             # `Readiness` logs the problem.
             logger.debug("Redis does not answer yet: %s", describe(error))
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._tasks.spawn(self._supervise())
 
     async def stop(self) -> None:
         """End the connection."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
+        await self._tasks.aclose()
         if self._connection is not None:
             self._connection.abort()
 

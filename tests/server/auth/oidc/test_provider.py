@@ -16,6 +16,7 @@ import pytest
 from support.certificates import CertificateAuthority, Identity
 from support.provider import CONFIGURATION, JWKS, Answer, OpenIdProvider, SigningKey
 from syncline_server.auth.oidc.provider import BODY_LIMIT, Provider, Unusable
+from syncline_server.observability.metrics import Limit
 
 
 @asynccontextmanager
@@ -145,15 +146,15 @@ async def test_what_is_no_key_set(provider: OpenIdProvider) -> None:
 async def test_an_answer_that_takes_too_long(provider: OpenIdProvider) -> None:
     gate = Event()
     provider.answers[JWKS] = Answer(gate=gate)
-    bounds = Counter[str]()
-    asking = Provider(provider.issuer, None, 0.2, bounds)
+    limit_hits = Counter[Limit]()
+    asking = Provider(provider.issuer, None, 0.2, limit_hits)
     try:
         with pytest.raises(Unusable, match=r"took more than 0.2 s"):
             await asking.keys()
     finally:
         gate.set()
         await asking.close()
-    assert bounds == {"oidc_timeout": 1}
+    assert limit_hits == {Limit.OIDC_TIMEOUT: 1}
 
 
 @pytest.fixture
