@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from .backoff import Backoff
+from syncline_protocol.backoff import Backoff
+
 from .exceptions import RequestError
 from .refusals import retry_pause
 from .snapshot import JsonObject

@@ -11,9 +11,9 @@ from typing import Any, Literal, Self, TypeVar, get_args
 
 import orjson
 
+from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
 
-from .backoff import Backoff
 from .connection import Connection
 from .document import Document, make_op
 from .emitter import Callback, Emitter

@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from syncline_protocol.backoff import Backoff
+
 from .attempts import Attempts
-from .backoff import Backoff
 from .dialer import AnyTransport, Dialer
 from .events import ConnectionState
 from .exceptions import (
@@ -253,7 +254,7 @@ class Connection:
             reason = await self._stand(transport)
             await transport.close()
             if reason is not None:
-                self._backoff.connection_stood(clock() - since)
+                self._backoff.reset_if_stable(clock() - since)
                 await self._dial_again(reason)
 
     async def _stand(self, transport: AnyTransport) -> SynclineError | None:

@@ -9,7 +9,8 @@ from http import HTTPStatus
 
 import httpx2
 
-from .backoff import Backoff
+from syncline_protocol.backoff import Backoff
+
 from .exceptions import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
 from .refusals import retry_pause
 from .snapshot import JsonObject
@@ -95,7 +96,7 @@ class DocumentStream:
             if not self.opened:
                 raise ConnectionLost("an event stream ended before the state came")
             stood = clock() - began
-            backoff.connection_stood(stood)
+            backoff.reset_if_stable(stood)
             if stood < STOOD_AFTER:
                 await asyncio.sleep(backoff.pause())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from syncline_server.storage.redis.backoff import Backoff
+from syncline_protocol.backoff import Backoff
 
 from .context import DeliveryContext
 from .events import QueuedEvent

@@ -141,7 +141,7 @@ export class Followers {
         failures = end instanceof Error && !isBusy(end) ? failures + 1 : 0;
         if (failures > 1) throw end;
         if (end instanceof Error) await sleep(pauses.pause() + waitOf(end), signal);
-        pauses.connectionStood(stood);
+        pauses.resetIfStable(stood);
       }
     } catch (error) {
       if (sid === null || signal.aborted) throw error;

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.storage.redis.backoff import Backoff
 
 from .keys import Keys, PublicKey
 from .provider import Unusable
