@@ -438,7 +438,7 @@ class TestFallback:
         self, server: RunningServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("syncline.dialer.REST_BESIDE_AFTER", 0.05)
-        monkeypatch.setattr("syncline.document_stream.STOOD_AFTER", 0.01)
+        monkeypatch.setattr("syncline.document_streams.STOOD_AFTER", 0.01)
         async with Gateway(server) as gateway:
             with DocumentsApi(server) as api:
                 gateway.swallows_upgrades = True

@@ -11,8 +11,7 @@ from .client import Client, Mode
 from .connector import connect
 from .document import Document, Mutator
 from .emitter import EventQueue
-from .events import ConnectionState, DocumentEvent, Removed, StateChanged, Updated
-from .exceptions import (
+from .errors import (
     ClientClosed,
     Conflict,
     ConnectionLost,
@@ -33,6 +32,7 @@ from .exceptions import (
     UsageError,
     WebSocketBlocked,
 )
+from .events import ConnectionState, DocumentEvent, Removed, StateChanged, Updated
 from .snapshot import JsonObject, Snapshot
 from .token import Token
 

@@ -7,7 +7,7 @@ import time
 
 from syncline_protocol.backoff import Backoff
 
-from .exceptions import RequestError
+from .errors import RequestError
 from .refusals import retry_pause
 from .snapshot import JsonObject
 

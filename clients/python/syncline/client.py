@@ -18,8 +18,7 @@ from .connection import Connection
 from .document import Document, make_op
 from .emitter import Callback, Emitter
 from .encoding import check_address, encode_data
-from .events import ConnectionState, StateChanged
-from .exceptions import (
+from .errors import (
     ClientClosed,
     Forbidden,
     InvalidRequest,
@@ -28,6 +27,7 @@ from .exceptions import (
     RequestTimeout,
     SynclineError,
 )
+from .events import ConnectionState, StateChanged
 from .options import Options, Server
 from .snapshot import JsonObject, Snapshot
 from .subscription import Removal, Subscription

@@ -12,8 +12,7 @@ from syncline_protocol.backoff import Backoff
 
 from .attempts import Attempts
 from .dialer import AnyTransport, Dialer
-from .events import ConnectionState
-from .exceptions import (
+from .errors import (
     ClientClosed,
     ConnectionLost,
     RequestError,
@@ -23,6 +22,7 @@ from .exceptions import (
     TokenUnavailable,
     UsageError,
 )
+from .events import ConnectionState
 from .options import Options, Server
 from .refusals import retry_pause
 from .timing import within

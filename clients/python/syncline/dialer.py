@@ -7,7 +7,7 @@ import logging
 
 from syncline_protocol.backoff import Backoff
 
-from .exceptions import SynclineError, WebSocketBlocked
+from .errors import SynclineError, WebSocketBlocked
 from .options import Options, Server
 from .proxies import Proxy, find_proxy
 from .rest import RestTransport

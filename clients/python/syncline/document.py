@@ -16,8 +16,8 @@ import orjson
 
 from .emitter import Callback, Emitter, EventQueue
 from .encoding import encode, encode_data, pointer_to
+from .errors import DocumentClosed, RevisionMismatch, UsageError
 from .events import DocumentEvent, Removed, Updated
-from .exceptions import DocumentClosed, RevisionMismatch, UsageError
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
 

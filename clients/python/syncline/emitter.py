@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, Self, TypeVar
 from weakref import WeakSet
 
-from .exceptions import UsageError
+from .errors import UsageError
 
 __all__ = ["Callback", "Emitter", "EventQueue"]
 

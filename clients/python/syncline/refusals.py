@@ -20,7 +20,7 @@ import orjson
 
 from syncline_protocol.errors import Code
 
-from .exceptions import ConnectionLost, RequestError
+from .errors import ConnectionLost, RequestError
 from .snapshot import JsonObject
 
 __all__ = ["no_syncline", "refusal", "retry_after", "retry_pause"]

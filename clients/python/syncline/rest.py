@@ -16,8 +16,8 @@ from syncline_protocol.commands import Mode
 from syncline_protocol.errors import Code
 from syncline_protocol.sids import is_sid
 
-from .document_stream import DocumentStream
-from .exceptions import (
+from .document_streams import DocumentStream
+from .errors import (
     ClientClosed,
     Conflict,
     ConnectionLost,

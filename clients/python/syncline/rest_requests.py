@@ -9,7 +9,7 @@ import orjson
 
 from syncline_protocol.errors import Code
 
-from .exceptions import InvalidRequest
+from .errors import InvalidRequest
 from .snapshot import JsonObject
 
 __all__ = ["PATCH_TYPES", "body_of", "form_of", "headers_of"]

@@ -10,7 +10,7 @@ from http import HTTPStatus
 import httpx2
 import orjson
 
-from .exceptions import ConnectionLost
+from .errors import ConnectionLost
 from .refusals import no_syncline, refusal
 from .snapshot import JsonObject
 

@@ -25,7 +25,7 @@ from websockets.typing import Subprotocol
 from syncline_protocol.errors import Code
 from syncline_protocol.native import SUBPROTOCOL, Close
 
-from .exceptions import (
+from .errors import (
     ClientClosed,
     ConnectionLost,
     InvalidRequest,

@@ -11,7 +11,7 @@ import httpx2
 
 from syncline_protocol.backoff import Backoff
 
-from .exceptions import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
+from .errors import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
 from .refusals import retry_pause
 from .snapshot import JsonObject
 from .sse import event_stream
