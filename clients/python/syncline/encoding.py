@@ -8,7 +8,7 @@ import re
 from syncline_protocol.errors import Code
 from syncline_protocol.jsonfaults import find_fault, find_surrogate
 
-from .exceptions import InvalidRequest, RequestError, TooLarge
+from .errors import InvalidRequest, RequestError, TooLarge
 
 __all__ = ["check_address", "encode", "encode_data", "pointer_to"]
 

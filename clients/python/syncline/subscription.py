@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 from collections import deque
@@ -15,6 +14,7 @@ from syncline_protocol import dates, deltas
 
 from .emitter import Emitter
 from .events import DocumentEvent, Removed, Updated
+from .mutation_queue import MutationQueue
 from .snapshot import JsonObject, Snapshot
 
 __all__ = ["Removal", "Subscription"]
@@ -53,8 +53,7 @@ class Subscription:
         self.current = snapshot
         self.removed = False
         self.handles: set[Emitter[DocumentEvent]] = set()
-        self.mutating = asyncio.Lock()
-        self.mutation: object | None = None  # marks the `mutate` that has the lock
+        self.mutations = MutationQueue()
         self._announced = snapshot
         # The last state that the server sent by itself, not as the reply to a write. The server
         # computes each delta from it.

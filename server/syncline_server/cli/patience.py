@@ -13,7 +13,7 @@ from typing import Any
 import click
 import httpx2
 
-from syncline.backoff import Backoff
+from syncline_protocol.backoff import Backoff
 
 __all__ = ["PatientClient"]
 

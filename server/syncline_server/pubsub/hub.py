@@ -20,9 +20,9 @@ from syncline_server.observability.rate_limit import FixedWindow
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.keys import channel, sid_of_channel
-from syncline_server.storage.redis.backoff import PAUSE_LIMIT
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import ReplyError
+from syncline_server.storage.redis.shard import PAUSE_LIMIT
 from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
 

@@ -18,15 +18,16 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
+from syncline_protocol.backoff import Backoff
 from syncline_server.config.child_environ import worker_environ
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.tasks import TaskSet
-from syncline_server.storage.redis.backoff import Backoff
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import SHARD
+from syncline_server.storage.redis.shard import PAUSE, PAUSE_LIMIT
 
 from . import heartbeat
 from .listener import announce, listen
@@ -209,7 +210,7 @@ class Workers:
 
     async def _guard_redis(self) -> None:
         """Restart the embedded Redis when it ends: workers only connect to it."""
-        backoff = Backoff()
+        backoff = Backoff(PAUSE, PAUSE_LIMIT)
         while self._embedded is not None:
             try:
                 await self._embedded.address(SHARD)
@@ -218,7 +219,7 @@ class Workers:
                 await asyncio.sleep(backoff.pause())
             else:
                 self._readiness.report("redis", None)
-                backoff = Backoff()
+                backoff = Backoff(PAUSE, PAUSE_LIMIT)
             await asyncio.sleep(REDIS_CHECK_INTERVAL)
 
 
@@ -298,7 +299,7 @@ class _Slot:
     async def keep(self) -> None:
         """Keep one worker running: start another whenever it ends or hangs."""
         clock = asyncio.get_running_loop().time
-        backoff = Backoff()
+        backoff = Backoff(PAUSE, PAUSE_LIMIT, stable_after=PAUSE_LIMIT)
         while True:
             began = clock()
             process = self._process = await self._start()
@@ -312,7 +313,8 @@ class _Slot:
                     break
                 process = self._process  # `renew` put another worker here meanwhile
             self.problems = None
-            await asyncio.sleep(backoff.pause(after=clock() - began))
+            backoff.reset_if_stable(clock() - began)
+            await asyncio.sleep(backoff.pause())
 
     async def _watch(self, process: Process) -> None:
         """Return when a worker has ended, was replaced, or hangs. A worker that hangs is killed.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from syncline_protocol.backoff import Backoff
 from syncline_server.observability.metrics import Limit
-from syncline_server.storage.redis.backoff import Backoff
 
 from .context import DeliveryContext
 from .events import QueuedEvent

@@ -9,11 +9,11 @@ from collections import Counter
 from contextlib import suppress
 from typing import Protocol
 
+from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.metrics import Limit
 from syncline_server.observability.rate_limit import FixedWindow
 from syncline_server.observability.tasks import PeriodicTask
-from syncline_server.storage.redis.backoff import Backoff
 
 from .keys import Keys, PublicKey
 from .provider import Unusable

@@ -9,20 +9,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.scripts import ALL, PROBE
 
 from .address import Address
-from .backoff import Backoff
 from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect, describe
 from .durability import Barrier, Replicas
 from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["Denied", "ShardConnection", "Unanswered", "reconnect"]
+__all__ = ["PAUSE", "PAUSE_LIMIT", "Denied", "ShardConnection", "Unanswered", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
+
+PAUSE = 0.05
+PAUSE_LIMIT = 1.0
+"""First and largest ceiling, in seconds, of the random pause before Redis is tried again."""
 
 ELSEWHERE_INTERVAL = 5.0
 """Seconds between reconnects that are made because the server is not a master."""
@@ -349,7 +353,7 @@ async def reconnect(
     attempt: Callable[[], Awaitable[Connection]], on_trouble: Callable[[], None]
 ) -> Connection:
     """Call `attempt` until it succeeds, with pauses; call `on_trouble` after each failure."""
-    backoff = Backoff()
+    backoff = Backoff(PAUSE, PAUSE_LIMIT)
     while True:
         await asyncio.sleep(backoff.pause())
         try:

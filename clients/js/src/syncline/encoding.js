@@ -1,7 +1,7 @@
 /** Encoding of the application's values as JSON text, with errors that name the place. */
 
 import { SynclineError, messageOf, tooLarge } from "./errors.js";
-import { findFault, kindOf } from "./json-faults.js";
+import { findFault, kindOf } from "./jsonfaults.js";
 import { Code } from "./protocol.js";
 
 /** @import { JsonObject } from "./protocol.js" */
