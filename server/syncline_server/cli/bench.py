@@ -17,7 +17,7 @@ from syncline_tools.benchmark.run import Benchmark, Shape
 from syncline_tools.benchmark.socket import Place
 
 from .access import Access
-from .accessing import accessing
+from .access_options import with_access
 
 __all__ = ["bench"]
 
@@ -53,7 +53,7 @@ Exit status:
     "--size", type=click.IntRange(64, 1024 * 1024), default=200, help="Bytes in a document."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@accessing
+@with_access
 def bench(
     access: Access,
     subscribers: int,
@@ -80,22 +80,22 @@ def bench(
         )
     _allow_files(subscribers + writers + SPARE_FILES)
     shape = Shape(subscribers, writers, duration, rate, size)
-    figures = _measured(Place(access.url, access.token, access.tls), shape)
+    figures = _measure(Place(access.url, access.token, access.tls), shape)
     if as_json:
         click.echo(_json(figures), nl=False)
     else:
         Console().print(render(figures))
 
 
-def _measured(place: Place, shape: Shape) -> Figures:
+def _measure(place: Place, shape: Shape) -> Figures:
     console = Console(stderr=True)
 
-    def tell(line: str) -> None:
+    def print_line(line: str) -> None:
         if console.is_terminal:
             console.print(f"{line} …", style="dim")
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Benchmark(place, shape, tell).run())
+        return runner.run(Benchmark(place, shape, print_line).run())
 
 
 def _allow_files(count: int) -> None:

@@ -21,19 +21,19 @@ import click
 from syncline_protocol.sids import is_service_sid
 
 from .access import Access
-from .accessing import administering
-from .carrier import Carrier, OnConflict, Outcome
+from .access_options import with_account_login
+from .checkpoint import open_checkpoint
 from .failures import Exit
 from .options import page_size_option, retries_option
-from .origin import joined, origin
 from .output import show_counts
 from .parameters import Authority, Url
-from .patience import PatientClient
 from .progress import Progress
-from .rest import connected, make_service
+from .rest import ensure_service, open_documents
+from .retrying_client import RetryingClient
+from .source_login import source_login, with_system_authorities
 from .sources import Lines, Listing, Source
-from .state import opened
 from .transfer import Transfer
+from .uploader import OnConflict, Outcome, Uploader
 
 __all__ = ["import_"]
 
@@ -111,7 +111,7 @@ Exit status:
 )
 @page_size_option
 @retries_option
-@administering
+@with_account_login
 def import_(
     access: Access,
     file: str | None,
@@ -153,7 +153,7 @@ def import_(
     if create_service and not is_service_sid(access.service):
         raise click.UsageError("--create-service needs --service IS…, the SID to create it with.")
     stop = threading.Event()
-    make_client = functools.partial(PatientClient, retries=retries, stop=stop)
+    make_client = functools.partial(RetryingClient, retries=retries, stop=stop)
     with ExitStack() as resources:
         enter = resources.enter_context
         source: Source
@@ -162,28 +162,30 @@ def import_(
             state = state or (None if file == "-" else Path(f"{file}.state"))
         else:
             assert from_url is not None and from_account is not None
-            login = origin(from_url, from_account, from_service, from_auth_token_stdin, os.environ)
-            login = replace(login, tls=from_ca_cert or joined(access.tls))
-            source = Listing(enter(connected(login, make_client)), page_size)
+            login = source_login(
+                from_url, from_account, from_service, from_stdin=from_auth_token_stdin
+            )
+            login = replace(login, tls=from_ca_cert or with_system_authorities(access.tls))
+            source = Listing(enter(open_documents(login, make_client)), page_size)
             name = f"{from_account} at {_name(login)}"
-            state = state or _state_of(from_account, from_service)
+            state = state or _default_state_file(from_account, from_service)
         if create_service:
-            make_service(access, make_client)
-        target = enter(connected(access, make_client))
+            ensure_service(access, make_client)
+        target = enter(open_documents(access, make_client))
         # A request to the target before reading the source: a wrong URL or login fails at once.
         target.page({"PageSize": "1"})
-        memory = enter(opened(state, {"source": name, "target": _name(access)}))
+        checkpoint = enter(open_checkpoint(state, {"source": name, "target": _name(access)}))
         executor = enter(ThreadPoolExecutor(concurrency))
-        carrier = Carrier(
-            target, memory, OnConflict(on_conflict), executor, stop, keep_sids=keep_sids
+        uploader = Uploader(
+            target, checkpoint, OnConflict(on_conflict), executor, stop, keep_sids=keep_sids
         )
         visible = not (verbose and sys.stdout.isatty())
         progress = enter(Progress("Importing", source.total, visible))
         try:
-            counts = Transfer(source, carrier, memory, progress, verbose).run()
+            counts = Transfer(source, uploader, checkpoint, progress, verbose).run()
         except BaseException:
             if state is not None:
-                progress.tell(f"broken off; the same command goes on from where {state} says")
+                progress.print_line(f"broken off; the same command goes on from where {state} says")
             raise
     show_counts(counts)
     if counts[Outcome.FAILED]:
@@ -199,7 +201,7 @@ def _lines(file: str, partial: bool) -> Iterator[Lines]:
         yield Lines(stream, status, partial)
 
 
-def _state_of(account: str, service: str) -> Path:
+def _default_state_file(account: str, service: str) -> Path:
     return Path(quote(f"syncline-import-{account}-{service}.state", safe=""))
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from syncline import JsonObject
 
 from .access import Access
-from .accessing import owning
+from .access_options import with_owner_login
 from .api import Collection, http_client
 from .failures import printable
 from .output import show_line, show_resource
@@ -67,7 +67,7 @@ def keys() -> None:
     default=False,
     help="Let it serve Basic logins only and sign no access tokens; then Redis keeps but a hash.",
 )
-@owning
+@with_owner_login
 def add(access: Access, name: str | None, login_only: bool) -> None:
     """Create a key, and print it with its secret, which cannot be shown again."""
     with _opened(access) as opened:
@@ -76,7 +76,7 @@ def add(access: Access, name: str | None, login_only: bool) -> None:
 
 
 @keys.command("list")
-@owning
+@with_owner_login
 def list_(access: Access) -> None:
     """List the valid keys, including those in the server's configuration."""
     with _opened(access) as opened:
@@ -90,7 +90,7 @@ def list_(access: Access) -> None:
 
 @keys.command()
 @click.argument("sid", type=KeySid())
-@owning
+@with_owner_login
 def revoke(access: Access, sid: str) -> None:
     """Make a key permanently invalid, with the tokens it signed; close the connections that use it.
 

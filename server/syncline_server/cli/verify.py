@@ -26,7 +26,7 @@ from syncline_tools.verify.timeline import draw
 from syncline_tools.verify.verdict import Conclusion, Verdict, judge
 
 from .access import Access
-from .accessing import accessing
+from .access_options import with_access
 
 __all__ = ["verify"]
 
@@ -119,7 +119,7 @@ Exit status:
     default=Path("syncline-verify"),
     help="Directory for history.jsonl, timeline.svg and verdict.json.",
 )
-@accessing
+@with_access
 def verify(
     access: Access,
     duration: float,
@@ -161,7 +161,7 @@ def verify(
         patience=patience,
         commands=commands,
     )
-    verdict = _verify(access, access.token, shape, _made(output))
+    verdict = _verify(access, access.token, shape, _make_directory(output))
     _save(verdict, output)
     _show(verdict, output)
     if status := _status(verdict):
@@ -223,7 +223,7 @@ def _situation(history: History, shape: Shape) -> str:
     return f"{doing} · {len(history.records)} records"
 
 
-def _made(output: Path) -> Path:
+def _make_directory(output: Path) -> Path:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -16,7 +16,7 @@ from rich.text import Text
 from syncline import JsonObject
 
 from .access import Access
-from .accessing import administering
+from .access_options import with_account_login
 from .api import Collection, http_client
 from .failures import printable
 from .output import show_counts, show_line
@@ -52,7 +52,7 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
-@administering
+@with_account_login
 def list_(access: Access) -> None:
     """List parked webhooks, the oldest first."""
     with _parked(access) as parked:
@@ -71,7 +71,7 @@ all_option = click.option("--all", "every", is_flag=True, help="All that there a
 @webhooks.command()
 @ids_argument
 @all_option
-@administering
+@with_account_login
 def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
     """Queue parked webhooks for delivery again, after those that are already waiting."""
     with _parked(access) as parked:
@@ -81,7 +81,7 @@ def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
 @webhooks.command()
 @ids_argument
 @all_option
-@administering
+@with_account_login
 def drop(access: Access, ids: tuple[str, ...], every: bool) -> None:
     """Delete parked webhooks permanently."""
     with _parked(access) as parked:
@@ -119,12 +119,17 @@ def _table(pages: Iterable[Iterable[JsonObject]]) -> Table:
 
 
 def _row(webhook: JsonObject) -> list[str]:
-    told = webhook["parameters"]
     return [
         webhook["id"],
         webhook["event_type"],
-        told.get("DocumentUniqueName") or told.get("DocumentSid") or told["Identity"],
+        _subject_of(webhook["parameters"]),
         webhook["date_created"],
         str(webhook["attempts"]),
         webhook["reason"],
     ]
+
+
+def _subject_of(parameters: JsonObject) -> str:
+    """The document of the event, or the identity that connected or left."""
+    name = parameters.get("DocumentUniqueName") or parameters.get("DocumentSid")
+    return str(name or parameters["Identity"])
