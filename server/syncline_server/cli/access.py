@@ -92,7 +92,7 @@ def resolve(
     if login is None:
         raise click.UsageError(
             "no credentials: set SYNCLINE_TOKEN, or SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, "
-            "or name a local server's data directory by --data-dir."
+            "or give a local server's data directory with --data-dir."
         )
     if identity is not None:
         raise click.UsageError(
@@ -138,8 +138,8 @@ def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -
     stored = _stored_credentials(url, data_dir)
     if stored is None:
         raise click.UsageError(
-            "this needs the account's own login: set SYNCLINE_ACCOUNT_SID and SYNCLINE_AUTH_TOKEN, "
-            "or name a local server's data directory by --data-dir."
+            "this command needs the account's own login: set SYNCLINE_ACCOUNT_SID and "
+            "SYNCLINE_AUTH_TOKEN, or give a local server's data directory with --data-dir."
         )
     return Access(url, "default", basic=(stored.account_sid, stored.auth_token))
 

@@ -60,7 +60,7 @@ _OPTIONS = {
     "token": _access_option("token", "Access token."),
     "identity": _access_option(
         "identity",
-        "Whom a token is made for, if one is made.",
+        "Identity of the token, if the command makes one.",
         type=Identity(),
         show_default=DEFAULT_IDENTITY,
     ),
@@ -77,7 +77,7 @@ _OPTIONS = {
     ),
     "ca_cert": _access_option(
         "ca-cert",
-        "PEM file of the authority that vouches for the server's certificate.",
+        "PEM file of the authority that signed the server's certificate.",
         type=Authority(),
         show_default="those that this machine trusts",
     ),

@@ -120,4 +120,4 @@ def _parsed(content: bytes) -> Any:
 
 
 def _not_syncline() -> ConnectionLost:
-    return ConnectionLost("the answer comes from something that is no Syncline server")
+    return ConnectionLost("the answer does not come from a Syncline server")

@@ -57,7 +57,7 @@ def _prepared(
         if kept != value:
             raise SettingError(
                 f"--state {path} belongs to another import, whose {name} is {kept}: "
-                "name another file"
+                "use another file"
             )
     return database
 

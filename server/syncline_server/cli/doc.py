@@ -22,8 +22,8 @@ __all__ = ["doc"]
     epilog="""\b
 Exit status:
   0    done
-  1    refused by the server: the line on stderr holds the code and the HTTP status;
-       or, without a line, the reader of the output went away
+  1    the server refused the request: a line on stderr shows code and HTTP status;
+       without such a line, the reader of the output ended
   2    wrong usage, or no credentials
   3    no connection, or no answer in time
   130  interrupted by Ctrl-C
@@ -45,10 +45,10 @@ name_argument = click.argument("name", type=Address())
 ttl_option = click.option(
     "--ttl",
     type=int,
-    help="Seconds to live from now on; 0 for no expiry. Without it, the expiry stays.",
+    help="Seconds to live from now on; 0 means no expiry. Without it, the expiry stays unchanged.",
 )
 if_match_option = click.option(
-    "--if-match", metavar="REVISION", help="Only if the document is at this revision."
+    "--if-match", metavar="REVISION", help="Write only if the document has this revision."
 )
 
 
@@ -69,8 +69,8 @@ def get(access: Access, name: str) -> None:
 @click.option(
     "--create/--no-create",
     default=None,
-    show_default="create, unless there is --if-match or a SID",
-    help="What to do where there is no such document.",
+    show_default="create, unless --if-match or a SID is given",
+    help="What to do if the document does not exist.",
 )
 @with_access
 def set_(
@@ -89,7 +89,7 @@ def set_(
     if data is None and ttl is None:
         raise click.UsageError("give JSON, or --ttl, or both.")
     if create and (data is None or if_match is not None):
-        raise click.UsageError("--create needs JSON, and does not go with --if-match.")
+        raise click.UsageError("--create needs JSON and cannot be combined with --if-match.")
     text = None if data is None else encode(data)
     with open_documents(access) as documents:
         if text is None or if_match is not None or create is False:

@@ -42,11 +42,11 @@ __all__ = ["import_"]
     "import",
     epilog="""\b
 Exit status:
-  0    every document has arrived, or was there before, or had expired
-  1    some did not, each for the reason on stderr; or a server refused the request
+  0    every document was copied, or existed already, or had expired
+  1    some were not copied (stderr shows why), or a server refused the request
   2    wrong usage, or no credentials
-  3    no connection, or no answer in time: the same command goes on from there
-  130  interrupted by Ctrl-C: likewise
+  3    no connection, or no answer in time; run the same command again to continue
+  130  interrupted by Ctrl-C; run the same command again to continue
 """,
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default=None)
@@ -55,21 +55,21 @@ Exit status:
     type=Url(),
     envvar="SYNCLINE_FROM_URL",
     show_envvar=True,
-    help="Base URL of a server to read from instead of FILE, as https://sync.twilio.com.",
+    help="Base URL of a server to read from instead of FILE, such as https://sync.twilio.com.",
 )
 @click.option(
     "--from-account",
     metavar="AC…",
     envvar="SYNCLINE_FROM_ACCOUNT_SID",
     show_envvar=True,
-    help="SID of the account there.",
+    help="SID of the account on that server.",
 )
 @click.option(
     "--from-service",
     default="default",
     envvar="SYNCLINE_FROM_SERVICE",
     show_envvar=True,
-    help="SID or unique name of the service there.",
+    help="SID or unique name of the service on that server.",
 )
 @click.option(
     "--from-ca-cert",
@@ -77,35 +77,39 @@ Exit status:
     envvar="SYNCLINE_FROM_CA_CERT",
     show_envvar=True,
     show_default="those that this machine trusts, and --ca-cert",
-    help="PEM file of the authority that vouches for the certificate there.",
+    help="PEM file of the authority that signed the certificate of that server.",
 )
 @click.option(
-    "--from-auth-token-stdin", is_flag=True, help="Take the auth token from a line on stdin."
+    "--from-auth-token-stdin",
+    is_flag=True,
+    help="Read the auth token from the first line of stdin.",
 )
 @click.option(
     "--on-conflict",
     type=click.Choice([choice.value for choice in OnConflict]),
     default=OnConflict.SKIP.value,
-    help="What to do with a document that is here already.",
+    help="What to do with a document that the target already has.",
 )
 @click.option(
     "--keep-sids",
     is_flag=True,
-    help="Create documents under the SIDs that they have in the source; needs Basic credentials.",
+    help="Create documents with the SIDs that they have in the source; needs Basic credentials.",
 )
 @click.option(
     "--create-service",
     is_flag=True,
-    help="Create the service that --service names, by its SID, if the server has none.",
+    help="Create the service whose SID --service gives, unless it exists.",
 )
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
     show_default="FILE.state, or syncline-import-….state",
-    help="Where to remember what has arrived.",
+    help="File that records what was copied.",
 )
-@click.option("--partial", is_flag=True, help="Take a FILE without the line that ends an export.")
-@click.option("--verbose", "-v", is_flag=True, help="Print what becomes of each, as JSON lines.")
+@click.option("--partial", is_flag=True, help="Accept a FILE without the line that ends an export.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Print the outcome for each document, as JSON lines."
+)
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=8, help="Documents to write at once."
 )
@@ -151,7 +155,7 @@ def import_(
     if from_url is not None and from_account is None:
         raise click.UsageError("--from-url needs --from-account.")
     if create_service and not is_service_sid(access.service):
-        raise click.UsageError("--create-service needs --service IS…, the SID to create it with.")
+        raise click.UsageError("--create-service needs --service IS…, the SID of the new service.")
     stop = threading.Event()
     make_client = functools.partial(RetryingClient, retries=retries, stop=stop)
     with ExitStack() as resources:
@@ -185,7 +189,9 @@ def import_(
             counts = Transfer(source, uploader, checkpoint, progress, verbose).run()
         except BaseException:
             if state is not None:
-                progress.print_line(f"broken off; the same command goes on from where {state} says")
+                progress.print_line(
+                    f"interrupted; run the same command again to continue from {state}"
+                )
             raise
     show_counts(counts)
     if counts[Outcome.FAILED]:

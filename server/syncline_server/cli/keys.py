@@ -61,18 +61,18 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--name", help="What it is for, in your words.")
+@click.option("--name", help="Name of the key, to recognize it.")
 @click.option(
     "--login-only/--no-login-only",
     default=False,
-    help="Let it serve Basic logins only and sign no access tokens; then Redis keeps but a hash.",
+    help="Allow only Basic logins, no access tokens; then Redis stores only a hash of the secret.",
 )
 @with_owner_login
 def add(access: Access, name: str | None, login_only: bool) -> None:
     """Create a key, and print it with its secret, which cannot be shown again."""
     with _opened(access) as opened:
         show_resource(opened.add(name, login_only))
-    click.echo("Keep the secret: it is not shown again, and Redis does not give it back.", err=True)
+    click.echo("Store the secret now: it cannot be shown again.", err=True)
 
 
 @keys.command("list")

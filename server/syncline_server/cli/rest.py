@@ -57,7 +57,7 @@ class Services(Collection):
             raise
         if made["sid"] != sid:
             raise ConnectionLost(
-                f"the server made the service {made['sid']}: it does not let a SID be chosen"
+                f"the server created the service {made['sid']}: it does not accept a chosen SID"
             )
 
     def _exists(self, sid: str) -> bool:

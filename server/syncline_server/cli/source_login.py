@@ -62,7 +62,7 @@ def _auth_token(account: str, from_stdin: bool, environ: Mapping[str, str]) -> s
             token = click.prompt(f"Auth token of {account}", hide_input=True, err=True)
     if not token:
         raise click.UsageError(
-            "there is no auth token: set SYNCLINE_FROM_AUTH_TOKEN, or SYNCLINE_FROM_API_KEY_SID "
-            "with SYNCLINE_FROM_API_KEY_SECRET, or give it on stdin by --from-auth-token-stdin."
+            "no auth token: set SYNCLINE_FROM_AUTH_TOKEN, or SYNCLINE_FROM_API_KEY_SID with "
+            "SYNCLINE_FROM_API_KEY_SECRET, or pass it on stdin with --from-auth-token-stdin."
         )
     return token

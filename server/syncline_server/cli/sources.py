@@ -140,7 +140,12 @@ class Lines:
             if document is not None:
                 yield document, size
         if self._unended_documents is not None and not self._partial:
-            yield Unusable("the end", "It lacks the line that ends an export: it was cut short."), 0
+            yield (
+                Unusable(
+                    "the end", "The line that ends an export is missing: the file is incomplete."
+                ),
+                0,
+            )
 
     def _read(self, line: bytes, size: int) -> Record | Unusable | None:
         label = f"line {self._line}"
@@ -156,7 +161,9 @@ class Lines:
         came, self._unended_documents = self._unended_documents or 0, None
         if came == read.documents or self._partial:
             return None
-        return Unusable(label, f"{read.documents} documents were exported, but {came} came.")
+        return Unusable(
+            label, f"The export has {read.documents} documents, but the file has {came}."
+        )
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
         """Each line that is not blank, cut at the limit, and its full size in bytes."""

@@ -39,7 +39,7 @@ class Transfer:
         try:
             counts = self._upload_all(position)
         except StalePosition:
-            self.progress.print_line("the source has changed; beginning again")
+            self.progress.print_line("the source has changed; starting again from the beginning")
             counts = self._upload_all(None)
         # The import is complete: the next run starts at the beginning, to find what is new.
         self.checkpoint.restart()

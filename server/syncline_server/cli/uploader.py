@@ -167,7 +167,7 @@ class Uploader:
         try:
             created = self._target.create(None, record.data, None, op)
         except Conflict:
-            reason = "It has arrived in a run that was broken off, and has changed here since."
+            reason = "An interrupted run copied it, and it has changed in the target since."
             return Upload(record, Outcome.FAILED, reason=reason)
         if ttl is not None:
             with suppress(NotFound):  # somebody removed it after the creation
@@ -193,7 +193,7 @@ class Uploader:
             case OnConflict.SKIP:
                 return Upload(record, Outcome.SKIPPED, sid)
             case OnConflict.FAIL:
-                return Upload(record, Outcome.FAILED, sid, "The target has it already.")
+                return Upload(record, Outcome.FAILED, sid, "The target already has it.")
         try:
             replaced = self._target.set(address, record.data, ttl or 0, None)
         except NotFound:  # somebody removed it after it was found
@@ -203,7 +203,7 @@ class Uploader:
 
 def _not_kept(record: Record, target_sid: str | None) -> Upload:
     if record.sid is None:
-        reason = "It has no SID that could be kept."
+        reason = "It has no SID to keep."
     else:
-        reason = f"It is in the target under another SID, {target_sid}: remove it there first."
+        reason = f"The target has it under another SID, {target_sid}: remove it there first."
     return Upload(record, Outcome.FAILED, target_sid, reason)

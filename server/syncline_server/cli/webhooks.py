@@ -65,7 +65,7 @@ def list_(access: Access) -> None:
 
 
 ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
-all_option = click.option("--all", "every", is_flag=True, help="All that there are now.")
+all_option = click.option("--all", "every", is_flag=True, help="All webhooks that are parked now.")
 
 
 @webhooks.command()
@@ -100,7 +100,7 @@ def _chosen(parked: ParkedWebhooks, ids: tuple[str, ...], every: bool) -> list[s
     All ids are listed before any webhook is replayed, because one that fails is parked again.
     """
     if bool(ids) is every:
-        raise click.UsageError("name webhooks by their id, or all of them by --all.")
+        raise click.UsageError("give the ids of webhooks, or --all.")
     return [w["id"] for page in parked.pages(PAGE_SIZE) for w in page] if every else list(ids)
 
 

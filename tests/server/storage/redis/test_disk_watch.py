@@ -142,5 +142,5 @@ def test_a_start_that_finds_no_room_for_credentials_is_one_line(tmp_path: Path) 
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
-    assert line.startswith(f"syncline: the credentials cannot be written in {tmp_path / 'full'}: ")
+    assert line.startswith(f"syncline: the credentials cannot be written to {tmp_path / 'full'}: ")
     assert list((tmp_path / "full").iterdir()) == []
