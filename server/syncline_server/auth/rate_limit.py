@@ -48,7 +48,7 @@ class FixedWindow:
         self._meters.bounds["identity_rate"] += 1
         return Refusal(
             Code.RATE_LIMITED,
-            f"One identity may make {self._rate} requests a second; nothing was changed.",
+            f"One identity may send {self._rate} requests per second; nothing was changed.",
         )
 
     def charge(self, caller: Hashable, units: int) -> Refusal | None:
@@ -64,7 +64,7 @@ class FixedWindow:
         self._meters.bounds["identity_work"] += 1
         return Refusal(
             Code.RATE_LIMITED,
-            f"The requests of one identity may take {self._work_limit} units of work a second, "
+            f"The requests of one identity may take {self._work_limit} units of work per second, "
             "each about a microsecond; nothing was changed.",
         )
 

@@ -107,10 +107,10 @@ class ChangeWatcher:
             try:
                 await self.look()
             except (Refusal, ReplyError) as error:
-                logger.debug("%s cannot be looked at: %s", self._key, error)
+                logger.debug("%s cannot be read: %s", self._key, error)
             except Exception:
                 # Promise 6: a watcher that stopped would never notice a revoked right. Go on.
-                logger.exception("%s could not be followed", self._key)
+                logger.exception("%s could not be watched", self._key)
             await asyncio.sleep(LOOK_INTERVAL)
 
 

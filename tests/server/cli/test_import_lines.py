@@ -46,7 +46,7 @@ END = line(end={"documents": 3})
         (line(unique_name="x", data=[]), "data must be a JSON object; an array was given."),
         (line(unique_name="", data={}), "Invalid unique name."),
         (line(unique_name=7, data={}), "unique_name must be a string; 7 was given."),
-        (line(unique_name="ET" + "0" * 32, data={}), "not the shape of a SID"),
+        (line(unique_name="ET" + "0" * 32, data={}), "not look like a SID"),
         (line(sid=7, data={}), "sid must be a string; 7 was given."),
         (line(data={}, date_expires="soon"), "date_expires must be null or a date such as"),
         (line(data={}, date_expires=7), "date_expires must be null or a date such as"),

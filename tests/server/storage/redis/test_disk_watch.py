@@ -88,7 +88,7 @@ async def test_it_notices_that_the_disk_fills_up_and_recovers_by_itself(tmp_path
         await eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 200)
     log = server.log.read_text()
     assert log.count("not ready (disk)") == 1
-    assert log.count("disk: the problem is over") == 1
+    assert log.count("disk: the problem is solved") == 1
 
 
 async def test_a_redis_that_ends_on_a_full_disk_comes_back_and_reads_go_on(tmp_path: Path) -> None:
