@@ -144,7 +144,7 @@ class ApiKeys:
         reply = await self._run("add", sid, orjson.dumps(asdict(made)), limit, fingerprint)
         if reply == b"full":
             self._limit_hits[Limit.MAX_KEYS] += 1
-            raise Refusal(Code.CONFLICT, f"There are {limit} API keys, the most that are allowed.")
+            raise Refusal(Code.CONFLICT, f"There are {limit} API keys, the maximum.")
         if reply == b"other":
             raise Refusal(
                 Code.CONFLICT,
@@ -189,7 +189,7 @@ class ApiKeys:
                 return record, ApiKey(bytes.fromhex(record.digest), None)
             return record, ApiKey.of(self._secret_cipher.open(sid, record.sealed or ""))
         except (Broken, TypeError, ValueError) as error:
-            logger.error("API key %s is of no use here: %s; %s", sid, error, OTHER_MASTER)
+            logger.error("API key %s cannot be used here: %s; %s", sid, error, OTHER_MASTER)
             return record, UNREADABLE
 
 

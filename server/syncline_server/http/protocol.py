@@ -279,7 +279,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()  # no request ever began
         else:
             self._refusal = Refusal(
-                Code.REQUEST_TIMEOUT, f"The request did not come within {seconds:g} s."
+                Code.REQUEST_TIMEOUT, f"The request did not arrive within {seconds:g} s."
             )
             self.send_400_response(self._refusal.message)
 

@@ -111,7 +111,7 @@ class Audit:
         if self._left_out:
             codes = dict(sorted(self._left_out.items()))
             extra = {"outcome": "refused", "count": self._left_out.total(), "codes": codes}
-            logger.warning("more refusals than are told", extra=extra)
+            logger.warning("more refusals than the log shows", extra=extra)
             self._left_out.clear()
 
 

@@ -65,7 +65,9 @@ class Admission:
     def _room(self) -> Refusal | None:
         if len(self._connections.guests) < self._limit:
             return None
-        return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
+        return Refusal(
+            Code.UNAVAILABLE, f"This server already has {self._limit} connections, the maximum."
+        )
 
     def full(self) -> Refusal | None:
         """Check the limit on the number of connections only; None if there is room."""
@@ -80,7 +82,8 @@ class Admission:
             return None
         self._limit_hits[Limit.CONNECT_RATE] += 1
         return Refusal(
-            Code.RATE_LIMITED, f"More than {self._rate} connections a second come in here."
+            Code.RATE_LIMITED,
+            f"This server accepts {self._rate} connections per second; more arrived.",
         )
 
     def note_forwarding(self, peer: str, names: Iterable[str]) -> None:

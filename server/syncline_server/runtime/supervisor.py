@@ -356,7 +356,7 @@ class _Slot:
         """Start a new worker; once it accepts connections, drain and end the old one."""
         new = await self._start()
         if new is None:
-            logger.error("the new worker did not start; the old one stays")
+            logger.error("the new worker did not start; the old one keeps running")
             return
         # Read only now: the old worker may have died during the start. If `keep` is starting
         # another one, that one is as new, and nothing would watch ours.

@@ -79,7 +79,7 @@ class Notes:
                 await self._redis.reconnected(keys.WEBHOOKS)
                 await self.write(buckets)
         except (Refusal, ReplyError) as error:
-            logger.debug("webhooks were not noted: %s", error)
+            logger.debug("webhooks were not recorded: %s", error)
 
     async def write(self, buckets: Iterable[str]) -> None:
         """Note buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""

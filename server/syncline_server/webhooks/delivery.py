@@ -62,7 +62,7 @@ class Delivery:
                 for _ in range(self._settings.webhook_concurrency):
                     await self._slots.acquire()
         except TimeoutError:
-            logger.info("attempts for %s are broken off", self._service_sid)
+            logger.info("attempts for %s are cancelled", self._service_sid)
 
     async def deliver(self, event: QueuedEvent) -> None:
         """Try until the receiver accepts the event or it is parked, then remove it from the queue.

@@ -131,7 +131,7 @@ async def test_a_broken_record_is_told_and_spoils_no_other(
     record, secret = await here.keys.create(None, False, LIMIT)
     assert here.known.signing_secret(record.sid) == secret
     assert not here.known.is_whole
-    assert f"API key {sid} is of no use here" in caplog.text
+    assert f"API key {sid} cannot be used here" in caplog.text
     await here.keys.revoke(sid)
     assert here.known.is_whole
 

@@ -125,7 +125,7 @@ class TestAudit:
         assert (len(log.records), looked["into"], limit_hits[Limit.AUDIT_RATE]) == (3, 3, 8)
         await eventually(lambda: len(log.records) == 4)
         summary = log.records[-1]
-        assert summary.getMessage() == "more refusals than are told"
+        assert summary.getMessage() == "more refusals than the log shows"
         assert (summary.count, summary.codes) == (8, {20003: 7, 20403: 1})
         audit.refused(Code.FORBIDDEN, "get", look)
         assert len(log.records) == 5

@@ -175,7 +175,7 @@ class TestHere:
 
     async def test_what_fails_is_marked(self, collector: Collector) -> None:
         traces = traces_to(collector)
-        away = Refusal(Code.UNAVAILABLE, "The store is away.")
+        away = Refusal(Code.UNAVAILABLE, "The store is unavailable.")
         wrong = Refusal(Code.REVISION_MISMATCH, "It is at another revision.")
         for error in (away, wrong, ZeroDivisionError("a secret")):
             with pytest.raises(type(error)), traces.command("set", "ET00"):

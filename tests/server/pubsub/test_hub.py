@@ -382,7 +382,7 @@ async def test_a_comparison_waits_for_a_store_that_is_away(
         nonlocal failures
         if failures:
             failures -= 1
-            raise Refusal(Code.UNAVAILABLE, "The store is away.")
+            raise Refusal(Code.UNAVAILABLE, "The store is unavailable.")
         return await get(service_sid, address)
 
     monkeypatch.setattr(service.documents, "get", away)

@@ -170,7 +170,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
         nonlocal breaks
         if breaks:
             breaks -= 1
-            raise Refusal(Code.UNAVAILABLE, "The store is away.")
+            raise Refusal(Code.UNAVAILABLE, "The store is unavailable.")
         await expire(service_sid, sid, webhooks)
 
     monkeypatch.setattr(sweeping.documents, "expire", broken)

@@ -171,7 +171,7 @@ class KeyCache:
 
     def _take(self, keys: Keys, began: float) -> None:
         if self._is_failing or keys.keys() != self._keys.keys():
-            logger.info("the identity provider has %d keys of use", len(keys))
+            logger.info("the identity provider has %d usable keys", len(keys))
         self._keys, self._fetched_at, self._is_failing = keys, began, False
 
     def _fail(self, reason: str) -> None:
@@ -182,5 +182,5 @@ class KeyCache:
 
 def _away() -> Refusal:
     return Refusal(
-        Code.UNAVAILABLE, "The identity provider cannot be asked for its keys now; try again."
+        Code.UNAVAILABLE, "The identity provider's keys cannot be fetched now; try again."
     )

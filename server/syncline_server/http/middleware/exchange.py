@@ -164,7 +164,7 @@ class Recovery:
             reply = refusal_reply(
                 Request(scope),
                 Refusal(
-                    Code.INTERNAL, f"An internal error; the server's log has more at {request_id}."
+                    Code.INTERNAL, f"Internal error; the server's log has details at {request_id}."
                 ),
             )
             await reply(scope, receive, send)

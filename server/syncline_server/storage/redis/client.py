@@ -258,7 +258,7 @@ class Redis:
             if clock() > deadline:
                 raise Refusal(
                     Code.UNAVAILABLE,
-                    "The store is being rearranged; nothing was changed. Try again.",
+                    "The store is moving slots; nothing was changed. Try again.",
                 )
 
     def _node(self, key: str) -> ShardConnection:
@@ -266,7 +266,8 @@ class Redis:
             return self._nodes[self.engine.shard_of(key)]
         except LookupError:
             raise Refusal(
-                Code.UNAVAILABLE, "A part of the store is away; nothing was changed. Try again."
+                Code.UNAVAILABLE,
+                "A part of the store is unavailable; nothing was changed. Try again.",
             ) from None
 
     def _follow(self) -> None:
@@ -299,7 +300,9 @@ class Redis:
 
     def _channel_infix(self) -> str:
         if self.data_set.id is None:
-            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+            raise Refusal(
+                Code.UNAVAILABLE, "The store is unavailable; nothing was changed. Try again."
+            )
         return f"{_EVENT}{self.engine.database}:{self.data_set.id}:"
 
     def _probe(self, shard: str) -> tuple[str, str, str] | None:

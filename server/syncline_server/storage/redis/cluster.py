@@ -69,7 +69,7 @@ class RedisCluster:
     async def address(self, shard: str) -> Address:
         """Where a master listens."""
         if shard not in self._masters:
-            raise OSError(f"{shard} is no master of the Cluster any more")
+            raise OSError(f"{shard} is no longer a master of the Cluster")
         return self._masters[shard]
 
     def suspect(self, shard: str) -> None:
@@ -129,7 +129,7 @@ class RedisCluster:
                         f"--redis-url names a Cluster, but {address} is a single server"
                     ) from None
                 self.trouble = f"{address} does not answer: {describe(error)}"
-                logger.info("%s does not tell the map of slots: %s", address, error)
+                logger.info("%s does not return the map of slots: %s", address, error)
             else:
                 self.trouble = None if slots else f"{address} serves no slots"
                 return self._take(slots, address)

@@ -102,7 +102,7 @@ class DiskWatch:
         try:
             self.free = free_space(self._directory)
         except OSError as error:
-            return logger.error("the free space of %s is not known: %s", self._directory, error)
+            return logger.error("the free space of %s is unknown: %s", self._directory, error)
         if self.full and self.free >= self._margin + min(RELIEF, self._margin // 10):
             self.full = False
         elif not self.full and self.free < self._margin:

@@ -70,7 +70,7 @@ class SentinelRedis(WholeEngine):
     async def address(self, shard: str) -> Address:
         """The address of the master. Raises `OSError` if another master has replaced `shard`."""
         if self._master is None or shard != str(self._master):
-            raise OSError(f"{shard} is not the master any more")
+            raise OSError(f"{shard} is no longer the master")
         return self._master
 
     def suspect(self, shard: str) -> None:

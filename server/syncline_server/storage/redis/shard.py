@@ -149,7 +149,7 @@ class ShardConnection:
                     self._up.clear()
                     await self._up.wait()
         except TimeoutError:
-            raise Refusal(Code.UNAVAILABLE, "The store is away.") from None
+            raise Refusal(Code.UNAVAILABLE, "The store is unavailable.") from None
 
     async def execute(self, *command: Argument) -> Any:
         """The reply to a command.
@@ -205,7 +205,9 @@ class ShardConnection:
     def _live(self) -> Connection:
         connection = self._connection
         if connection is None or connection.ended.done():
-            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+            raise Refusal(
+                Code.UNAVAILABLE, "The store is unavailable; nothing was changed. Try again."
+            )
         if connection.pending >= PENDING_LIMIT:
             raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
         return connection
@@ -216,7 +218,8 @@ class ShardConnection:
         except ConnectionBroken:
             raise Unanswered(
                 Code.UNAVAILABLE,
-                "The store went away before it answered; a write may or may not have been applied.",
+                "The store became unavailable before it answered; a write may or may not have been "
+                "applied.",
             ) from None
         except ReplyError as error:
             kind = _kind(error)
