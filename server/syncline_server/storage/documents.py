@@ -25,9 +25,9 @@ from syncline_protocol.sids import (
 from . import keys, operations
 from .away_names import AwayNames, is_away, sid_of
 from .commit import REPLY_LENGTH, Commit, NewDocument, Step, StepRepeated, bits, claim_all
+from .errors import Unanswered
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
-from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import Right
 from .scripts import COMMIT, FETCH

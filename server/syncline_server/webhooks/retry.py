@@ -7,9 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from syncline_protocol.errors import Refusal
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.backoff import Backoff
-from syncline_server.storage.redis.connection import ReplyError
 
 __all__ = ["until_done"]
 
@@ -24,6 +23,6 @@ async def until_done(ask: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await ask()
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
             await asyncio.sleep(backoff.pause())

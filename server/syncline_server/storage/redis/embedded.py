@@ -22,9 +22,10 @@ from typing import IO
 
 from syncline_server.config.child_environ import redis_environ
 from syncline_server.config.validation import SettingError
+from syncline_server.storage.errors import StorageError
 
 from .address import Address
-from .connection import ConnectionBroken, ReplyError, connect
+from .connection import connect
 from .engine import SingleEngine
 
 __all__ = ["EmbeddedRedis", "free_space"]
@@ -175,7 +176,7 @@ class EmbeddedRedis(SingleEngine):
         while True:
             try:
                 connection = await connect(Address(path=str(self._socket)), timeout=1)
-            except (OSError, ReplyError, ConnectionBroken) as error:
+            except (OSError, StorageError) as error:
                 if process.poll() is not None:
                     log = self._directory / "redis.log"
                     if free_space(self._directory) < ROOM_TO_START:

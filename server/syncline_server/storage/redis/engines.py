@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
 
 from .address import Address
-from .connection import ConnectionBroken, ReplyError, connect
+from .connection import connect
 from .embedded import EmbeddedRedis
 from .engine import Engine
 from .urls import engine_of
