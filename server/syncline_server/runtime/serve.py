@@ -19,7 +19,7 @@ from syncline_server.observability import logs
 from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import Engine
-from syncline_server.storage.redis.engines import make_engine, start_engine
+from syncline_server.storage.redis.urls import make_engine, start_engine
 from syncline_server.storage.services import check_default_service
 
 from .app import create_app

@@ -15,7 +15,7 @@ from syncline_server.observability import logs
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
-from syncline_server.storage.redis.engines import make_engine
+from syncline_server.storage.redis.urls import make_engine
 
 from .app import Application, create_app
 from .heartbeat import send_heartbeats
