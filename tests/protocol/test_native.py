@@ -13,6 +13,7 @@ from syncline_protocol import commands, native
 from syncline_protocol.documents import Document, Removed, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
+from syncline_protocol.native import decoder
 
 SID = "ET" + "0a" * 16
 LIMIT = 16_384
@@ -199,7 +200,7 @@ class TestUnacceptableJson:
 
     @bounded
     @given(
-        st.sampled_from(sorted(native._VERBS)),
+        st.sampled_from(sorted(decoder.VERBS)),
         st.dictionaries(
             st.sampled_from(
                 ["document", "mode", "data", "ttl", "revision", "if_match", "op", "token"]
