@@ -19,8 +19,8 @@ from syncline_server.storage.redis.urls import make_engine
 
 from .app import Application, create_app
 from .heartbeat import send_heartbeats
+from .orders import ACCEPTING, Orders
 from .server import Server
-from .supervisor import ACCEPTING, Orders
 from .tls import Certificate
 
 __all__ = ["main"]
