@@ -17,7 +17,7 @@ ACCEPTING = b"accepting\n"
 """First line of a worker on stdout, once it accepts connections; heartbeats follow."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """Configuration of a worker, passed on stdin: secrets must not be in its arguments or its
     environment (`worker_environ`).
@@ -48,13 +48,10 @@ class Orders:
     def decode(cls, line: bytes) -> Orders:
         """Parse the result of `encode`."""
         orders = orjson.loads(line)
-        return cls(
-            Settings.of(orders["settings"]),
-            Credentials(**orders["credentials"]),
-            orders["number"],
-            orders["listeners"],
-            orders["run_dir"],
-            orders["redis_path"],
-            None if orders["key_pair"] is None else KeyPair(**orders["key_pair"]),
-            orders["restarts"],
-        )
+        key_pair = orders["key_pair"]
+        parsed = {
+            "settings": Settings.of(orders["settings"]),
+            "credentials": Credentials(**orders["credentials"]),
+            "key_pair": None if key_pair is None else KeyPair(**key_pair),
+        }
+        return cls(**{**orders, **parsed})

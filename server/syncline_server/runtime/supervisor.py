@@ -52,6 +52,7 @@ class Workers:
         self,
         settings: Settings,
         credentials: Credentials,
+        *,
         embedded: EmbeddedRedis | None,
         key_pair: KeyPair | None,
         run_dir: str,
@@ -111,14 +112,14 @@ class Workers:
         embedded = self._embedded
         path = None if embedded is None else (await embedded.address(SHARD)).path
         orders = Orders(
-            self._settings,
-            self._credentials,
-            slot.number,
-            slot.listeners,
-            self._run_dir,
-            path,
-            self._key_pair,
-            dict(slot.restarts),
+            settings=self._settings,
+            credentials=self._credentials,
+            number=slot.number,
+            listeners=slot.listeners,
+            run_dir=self._run_dir,
+            redis_path=path,
+            key_pair=self._key_pair,
+            restarts=dict(slot.restarts),
         )
         return orders.encode()
 

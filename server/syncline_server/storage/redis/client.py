@@ -280,10 +280,10 @@ class Redis:
     def _make(self, shard: str) -> ShardConnection:
         return ShardConnection(
             partial(self.engine.address, shard),
-            self._timeout,
-            self._barrier,
-            partial(self.engine.suspect, shard),
-            lambda: self._setup(),
+            timeout=self._timeout,
+            barrier=self._barrier,
+            on_trouble=partial(self.engine.suspect, shard),
+            setup=lambda: self._setup(),
             inspection=Inspection(
                 durability=self._durability,
                 clock_tolerance=self._clock_tolerance,

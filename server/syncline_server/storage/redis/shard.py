@@ -48,11 +48,11 @@ class ShardConnection:
     def __init__(
         self,
         locate: Callable[[], Awaitable[Address]],
+        *,
         timeout: float,
         barrier: Callable[[Connection, Replicas | None], Barrier | None],
         on_trouble: Callable[[], None],
-        setup: Callable[[], Sequence[Argument]] = tuple,
-        *,
+        setup: Callable[[], Sequence[Argument]],
         inspection: Inspection,
     ) -> None:
         """
