@@ -13,6 +13,7 @@ from syncline_protocol import commands, native
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
+from syncline_protocol.native import decoder
 from syncline_protocol.objects import Removed
 
 SID = "ET" + "0a" * 16
@@ -211,7 +212,7 @@ class TestUnacceptableJson:
 
     @bounded
     @given(
-        st.sampled_from(sorted(native._VERBS)),
+        st.sampled_from(sorted(decoder.VERBS)),
         st.dictionaries(
             st.sampled_from(
                 ["document", "mode", "data", "ttl", "revision", "if_match", "op", "token"]

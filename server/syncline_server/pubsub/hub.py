@@ -19,9 +19,9 @@ from syncline_server.observability.metrics import Limit, Meters, Tally
 from syncline_server.observability.rate_limit import FixedWindow
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.keys import channel, sid_of_channel
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import ReplyError
 from syncline_server.storage.redis.shard import PAUSE_LIMIT
 from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
@@ -374,7 +374,8 @@ class Hub:
                 # newer revision, else they would take it for an old one (promise 2).
                 if document is not None and document.revision < held:
                     document = await self._documents.advance(topic.service_sid, topic.sid, held)
-            except (Refusal, ReplyError) as error:
+            # A `Refusal` if the document was removed since it was read.
+            except (Refusal, StorageError) as error:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
                 # Try again until it works: no later event may come to show the gap (promise 3).
                 await asyncio.sleep(PAUSE_LIMIT)

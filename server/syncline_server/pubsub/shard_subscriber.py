@@ -16,14 +16,14 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Event
 from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.errors import Denied, ReplyError, StorageError
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import Connection, ReplyError, connect
+from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.inspection import is_denial
-from syncline_server.storage.redis.shard import Denied, reconnect
+from syncline_server.storage.redis.shard import reconnect
 from syncline_server.storage.rights import RightsChanged
 
 __all__ = ["ShardSubscriber", "Listener"]
@@ -184,7 +184,7 @@ class ShardSubscriber:
         clock = asyncio.get_running_loop().time
         sent_at = clock()
         # A refused PUBLISH says nothing about the subscriber connection.
-        with suppress(Refusal, ReplyError):
+        with suppress(StorageError):
             name = self._redis.wire_channel(self._probe)
             try:
                 receivers = await self._redis.publish(name, f"{sent_at:.6f}")

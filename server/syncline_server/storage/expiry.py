@@ -10,15 +10,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
 from .documents import Documents
+from .errors import StorageError
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
-from .redis.connection import ReplyError
 from .scripts import DUE
 from .webhooks import WebhookPolicy
 
@@ -83,7 +82,7 @@ class Sweeper:
         """Sweep a service. False if it failed; the other services are swept all the same."""
         try:
             await self._sweep(service_sid)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("the sweep of %s waits for Redis: %s", service_sid, error)
             return False
         return True
