@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
 
@@ -77,6 +77,14 @@ class Application:
     meters: Meters
     audit: Audit
     problems: Callable[[], Mapping[str, str]]
+
+
+class _Part(Protocol):
+    """A part of the server that runs in the background."""
+
+    def start(self) -> Awaitable[None] | None: ...
+
+    async def stop(self) -> None: ...
 
 
 def create_app(
@@ -156,42 +164,36 @@ def create_app(
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
 
+    # Each part uses parts before it, and stops before them: reachability queues webhooks that the
+    # dispatcher delivers, the disk watch may refuse writes before Redis takes any, and nearly all
+    # parts use Redis.
+    parts: list[_Part | None] = [
+        disk,
+        redis,
+        probe,
+        worker_metrics,
+        backend.hub,
+        api_keys,
+        services,
+        sweeper,
+        deletions,
+        dispatcher,
+        backend.reachability,
+        foreign,
+    ]
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        running = [part for part in parts if part is not None]
         try:
-            if disk is not None:
-                disk.start()
-            await redis.start()
-            probe.start()
-            await worker_metrics.start()
-            await api_keys.start()
-            backend.hub.start()
-            services.start()
-            sweeper.start()
-            deletions.start()
-            backend.reachability.start()
-            dispatcher.start()
-            if foreign is not None:
-                foreign.start()
+            for part in running:
+                if (starting := part.start()) is not None:
+                    await starting
             yield
         finally:
-            # Each part stops before the parts that it uses: reachability queues webhooks that the
-            # dispatcher delivers, and nearly all parts use Redis.
-            if foreign is not None:
-                await foreign.stop()
-            await backend.reachability.stop()
-            await dispatcher.stop()
-            await deletions.stop()
-            await sweeper.stop()
-            await services.stop()
-            await api_keys.stop()
+            for part in reversed(running):
+                await part.stop()
             backend.audit.close()
-            await backend.hub.stop()
-            await worker_metrics.stop()
-            await probe.stop()
-            if disk is not None:
-                await disk.stop()
-            await redis.stop()
             if traces is not None:
                 await traces.stop()
 
