@@ -23,6 +23,9 @@ LONG = ("tests/tools", "tests/cluster", "tests/browser", "tests/server/runtime",
 # this line, a test that interrupts a child would wait until its timeout.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Without its compiled modules, each server that a test starts would compile all of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files so that each long one is followed by two others; keep the order within each.
