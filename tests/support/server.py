@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ __all__ = [
     "SYNCLINE",
     "RunningServer",
     "StartServer",
+    "StartSharedServer",
     "clean_environ",
     "refused_start",
 ]
@@ -235,6 +236,10 @@ class StartServer(Protocol):
         open_files: int | None = None,
     ) -> RunningServer:
         """Start a server; `data_dir` None makes a new one. The rest is as in `RunningServer`."""
+
+
+StartSharedServer = Callable[..., RunningServer]
+"""Type of the fixture `shared_server`: called with options of `syncline serve`."""
 
 
 def refused_start(*options: str | Path, **environ: str) -> str:
