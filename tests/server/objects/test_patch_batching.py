@@ -255,8 +255,7 @@ async def test_too_large_a_result_is_refused(
 async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
     tmp_path: Path, store: Store, service: Service, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = Line(tmp_path / "line.sock", store)
-    async with line.standing():
+    async with Line(tmp_path / "line.sock", store) as line:
         redis = Redis(line.engine, PATIENCE)
         await redis.start()
         patch_batcher = make_combiner(Service(Documents(redis, 120), service.sid))
