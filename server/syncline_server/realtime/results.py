@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from syncline_protocol.commands import Command, Patch, Set
-from syncline_protocol.documents import Document
+from syncline_protocol.commands import Command, Write
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Header
 from syncline_server.storage.results import Written
 
 __all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "oversized", "tells_data"]
 
+_State = TypeVar("_State", bound=Header)
+
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The reply to `Open`; `known` if the client has this revision already."""
+class Opened(Generic[_State]):
+    """The reply to `Open`.
 
-    document: Document
+    Attributes:
+        state: the object, as `Operations.open` and `Operations.get` of its type return it.
+        known: True if the client has this revision already.
+    """
+
+    state: _State
     created: bool
     known: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Generic[_State]):
     """The reply to `Get`."""
 
-    document: Document
+    state: _State
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Unsubscribed:
     """The reply to `Unsubscribe`."""
 
 
-Result = Opened | Fetched | Written | Unsubscribed
+Result = Opened[Any] | Fetched[Any] | Written | Unsubscribed
 
 Answer = Callable[[Result | Refusal], None]
 """Receives the reply to a command; must not block."""
@@ -49,9 +57,5 @@ def oversized(size: int, limit: int) -> Refusal:
 
 def tells_data(command: Command, written: Written) -> bool:
     """True if the client has the data of this revision, from its request or from the reply."""
-    match command:
-        case Set(data=data):
-            return data is not None and not written.repeated
-        case Patch():
-            return written.document.data != b"" and not written.repeated
-    return False
+    data = written.document.delta_data or b""
+    return isinstance(command, Write) and not written.repeated and command.tells_data(data)
