@@ -9,14 +9,34 @@ from typing import Any, Protocol, TypeVar
 
 from syncline_protocol.commands import Write
 from syncline_protocol.errors import Refusal
-from syncline_server.storage.results import Written, mismatch
+from syncline_protocol.objects import Header
+from syncline_server.storage.results import mismatch
 
 from . import turns
 from .access import Access
+from .contests import State
 
-__all__ = ["Client", "ContendedWrites", "turn_key"]
+__all__ = ["Client", "ContendedWrites", "WriteResult", "turn_key"]
+
+
+class WriteResult(Protocol):
+    """The result of a write, for every type; `storage.results.Written` is that of documents."""
+
+    @property
+    def header(self) -> Header:
+        """The object after the write."""
+
+    @property
+    def state(self) -> State:
+        """The object or item that was written, as the next contender receives it."""
+
+    @property
+    def repeated(self) -> bool:
+        """True if the operation id showed that the write had been applied before."""
+
 
 _Write = TypeVar("_Write", bound=Write)
+_Result = TypeVar("_Result", bound=WriteResult)
 
 
 class Client(turns.Client, Protocol):
@@ -52,8 +72,8 @@ class ContendedWrites:
         access: Access,
         command: _Write,
         client: Client | None,
-        write: Callable[[Access, _Write], Awaitable[Written]],
-    ) -> Written:
+        write: Callable[[Access, _Write], Awaitable[_Result]],
+    ) -> _Result:
         """Carry out a command by `write`, in turn with its rivals.
 
         Args:
@@ -83,7 +103,7 @@ class ContendedWrites:
                 raise await self._refusal(access, command, newest) from None
             # 3. Pass the turn on before the reply is sent: the next contender receives this state.
             if not command.removes:
-                attempt.won(written.document)
+                attempt.won(written.state)
             elif not written.repeated:
                 # A repetition is answered as the first: since then another object may have the
                 # name, and be contended for.

@@ -26,7 +26,10 @@ _Command = TypeVar("_Command", bound=Command, contravariant=True)
 
 
 class Handler(Protocol[_Command]):
-    """Carries out one kind of command, and returns its result. Raises `Refusal`."""
+    """Carries out one kind of command. Raises `Refusal`.
+
+    Returns a `WriteResult` for `Create` and every `Write`; for other commands, what was read.
+    """
 
     def __call__(
         self, access: Access, command: _Command, client: Client | None = None, /

@@ -313,6 +313,8 @@ def _body(command: Command, result: Result) -> dict[str, Any]:
             return _write_body(command, document) | ({"repeated": True} if repeated else {})
         case Unsubscribed():
             return {}
+        case _:
+            raise TypeError(f"no encoding for {result!r}")
 
 
 def _write_body(command: Command, document: Document) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any, Generic, TypeVar
 from syncline_protocol.commands import Command, Write
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Header
-from syncline_server.storage.results import Written
+from syncline_server.objects.contended_writes import WriteResult
 
 __all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "oversized", "tells_data"]
 
 _State = TypeVar("_State", bound=Header)
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,10 @@ class Opened(Generic[_State]):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched(Generic[_State]):
-    """The reply to `Get`."""
+class Fetched(Generic[_Read]):
+    """The reply to `Get`, and to the commands of a type that read."""
 
-    state: _State
+    state: _Read
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Unsubscribed:
     """The reply to `Unsubscribe`."""
 
 
-Result = Opened[Any] | Fetched[Any] | Written | Unsubscribed
+Result = Opened[Any] | Fetched[Any] | Unsubscribed | WriteResult
 
 Answer = Callable[[Result | Refusal], None]
 """Receives the reply to a command; must not block."""
@@ -55,7 +56,7 @@ def oversized(size: int, limit: int) -> Refusal:
     )
 
 
-def tells_data(command: Command, written: Written) -> bool:
+def tells_data(command: Command, written: WriteResult) -> bool:
     """True if the client has the data of this revision, from its request or from the reply."""
-    data = written.document.delta_data or b""
+    data = written.header.delta_data or b""
     return isinstance(command, Write) and not written.repeated and command.tells_data(data)

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 
-from syncline_protocol.commands import Command, Get, Open, Unsubscribe, Write
+from syncline_protocol.commands import Command, Create, Get, Open, Unsubscribe, Write
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event, Header
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
-from syncline_server.objects.contended_writes import turn_key
+from syncline_server.objects.contended_writes import WriteResult, turn_key
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.topic import Format
 from syncline_server.storage.results import forbidden
@@ -245,9 +245,11 @@ class Session:
                 if subscription := self._subscriptions.find(command.key):
                     self._subscriptions.end(subscription)
                 return Unsubscribed()
-        handle = operations.handlers[type(command)]
-        result: Result = await handle(self.access, command, self._client)
-        return result
+        result = await operations.handlers[type(command)](self.access, command, self._client)
+        if not isinstance(command, Write | Create):
+            return Fetched(result)
+        written: WriteResult = result
+        return written
 
     async def _open(self, command: Open) -> Opened[Header]:
         started = asyncio.get_running_loop().time()

@@ -39,10 +39,9 @@ from syncline_server.objects.access import Access
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Hub
 from syncline_server.pubsub.topic import Format, Topic
-from syncline_server.storage.results import Written
 from syncline_server.storage.rights import Right
 
-from .results import Opened, Result, tells_data
+from .results import Fetched, Opened, Result, Unsubscribed, tells_data
 
 __all__ = ["State", "Subscription", "Subscriptions"]
 
@@ -289,25 +288,25 @@ class Subscriptions:
 
     def record_reply(self, command: Command, result: Result) -> None:
         """Record what the client knows from the reply to a command."""
-        match result:
-            case Opened(state=state):
-                if subscription := self._by_sid.get(state.sid):
-                    if subscription.state is State.OPENING:
-                        subscription.state = State.SLOW
-                    subscription.delivered = max(subscription.delivered, state.revision)
-                    if self.takes_deltas:
-                        self._hub.remember_base(subscription.topic, state)
-            case Written(document=state) as written:
-                if subscription := self._by_sid.get(state.sid):
-                    subscription.acknowledged = max(subscription.acknowledged, state.revision)
-                    if tells_data(command, written):
-                        subscription.wrote = max(subscription.wrote, state.revision)
-            case _:
-                return
-        if subscription is not None:
-            topic = subscription.topic
-            topic.learn(state)
-            topic.acknowledged = max(topic.acknowledged, state.revision)
+        if isinstance(result, Fetched | Unsubscribed):
+            return
+        header = result.state if isinstance(result, Opened) else result.header
+        subscription = self._by_sid.get(header.sid)
+        if subscription is None:
+            return
+        topic, revision = subscription.topic, header.revision
+        topic.learn(header)
+        topic.acknowledged = max(topic.acknowledged, revision)
+        if isinstance(result, Opened):
+            if subscription.state is State.OPENING:
+                subscription.state = State.SLOW
+            subscription.delivered = max(subscription.delivered, revision)
+            if self.takes_deltas:
+                self._hub.remember_base(topic, header)
+        else:
+            subscription.acknowledged = max(subscription.acknowledged, revision)
+            if tells_data(command, result):
+                subscription.wrote = max(subscription.wrote, revision)
 
     def _send_change(self, subscription: Subscription, event: Event, before: int) -> None:
         """Send a change: without data, as a delta or whole. `before`: the client's revision."""
