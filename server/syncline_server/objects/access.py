@@ -40,7 +40,7 @@ class Access:
     """
 
     __slots__ = (
-        "_rate_limit",
+        "_identity_limit",
         "_scope",
         "_services",
         "_webhook_limit",
@@ -105,9 +105,9 @@ class Access:
             if grants is None
             else GrantScope(grants, partial(backend.objects.read_header, service_sid))
         )
-        self._rate_limit = backend.pace
-        rate_limit = backend.pace if limited else None
-        self.allowance = WorkAllowance(backend.work, rate_limit, self.caller)
+        self._identity_limit = backend.pace
+        limit = backend.pace if limited else None
+        self.allowance = WorkAllowance(backend.work, limit, self.caller)
 
     def is_of(self, service: str) -> bool:
         """True if `service`, a SID or a unique name, means the service of this access."""
@@ -121,7 +121,7 @@ class Access:
 
         Requests of the account are not counted.
         """
-        return self._rate_limit.refusal(self.caller) if self.limited else None
+        return self._identity_limit.refusal(self.caller) if self.limited else None
 
     @property
     def reader(self) -> str | None:
