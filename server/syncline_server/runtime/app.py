@@ -28,6 +28,7 @@ from syncline_server.observability.prometheus import Telemetry
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
+from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
 from syncline_server.realtime import native, sse, twilsock
 from syncline_server.realtime.admission import Admission
@@ -126,13 +127,12 @@ def create_app(
         listing=Listing(redis, documents, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
-            documents,
+            documents.readers,
             settings.redis_timeout,
-            meters,
-            settings.delta_memory,
-            traces,
-            cork,
-            settings.delta_rate,
+            meters=meters,
+            delta_bases=DeltaBases(settings.delta_memory, meters.limit_hits, settings.delta_rate),
+            traces=traces,
+            cork=cork,
         ),
         meters=meters,
         traces=traces,

@@ -8,8 +8,7 @@ import orjson
 import pytest
 
 from support.store import PATIENCE, Line, Publications, Service, Store, refused
-from syncline_protocol.commands import Increment, MergePatch, Patch
-from syncline_protocol.documents import Document, Updated
+from syncline_protocol.documents import Document, Increment, MergePatch, Patch, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.objects.patch_batching import STEPS_LIMIT, PatchBatcher
