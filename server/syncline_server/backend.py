@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .auth.authenticator import Authenticator
-from .auth.rate_limit import FixedWindow
+from .auth.identity_limit import IdentityLimit
 from .config.settings import Settings
 from .objects.patch_batching import PatchBatcher
 from .objects.registry import Registry
@@ -50,7 +50,7 @@ class Backend:
     readiness: Readiness = field(default_factory=Readiness)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
-    pace: FixedWindow = field(init=False)
+    identity_limit: IdentityLimit = field(init=False)
     work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
     patch_batcher: PatchBatcher = field(init=False)
@@ -63,10 +63,10 @@ class Backend:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
         self.chosen_sids = ChosenSids(self.redis, self.documents)
-        self.audit = Audit(settings.audit_rate, meters.bounds)
-        self.pace = FixedWindow(settings.identity_rate, settings.identity_work, meters)
+        self.audit = Audit(settings.audit_rate, meters.limit_hits)
+        self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
-        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
+        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.limit_hits)
         self.hub.on_update(self.turns.record_event)
         self.hub.delta_bases.limit_work(self.work.spend)
         self.documents.on_trouble = self.hub.on_trouble

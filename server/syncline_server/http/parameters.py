@@ -87,7 +87,7 @@ class Parameters:
         if self.sid is not None:
             raise Refusal(
                 Code.INVALID_PARAMETER,
-                "Sid is for the creation of a document alone; a document keeps its SID.",
+                "Sid is accepted only when a document is created; a document keeps its SID.",
             )
         if self.data is not None:
             return Set(document, self.data, ttl=self.ttl, if_match=if_match, op=op)

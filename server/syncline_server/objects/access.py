@@ -105,8 +105,8 @@ class Access:
             if grants is None
             else GrantScope(grants, partial(backend.objects.read_header, service_sid))
         )
-        self._identity_limit = backend.pace
-        limit = backend.pace if limited else None
+        self._identity_limit = backend.identity_limit
+        limit = backend.identity_limit if limited else None
         self.allowance = WorkAllowance(backend.work, limit, self.caller)
 
     def is_of(self, service: str) -> bool:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from syncline_protocol.objects import type_of_sid
 from syncline_protocol.sids import object_key
+from syncline_server.observability.metrics import Limit
 
 from .lapses import Lapses
 
@@ -134,14 +135,14 @@ class Contest:
 class Contests:
     """The contests of one process, by each of their keys."""
 
-    def __init__(self, turn_timeout: float, bounds: Counter[str], lapses: Lapses) -> None:
+    def __init__(self, turn_timeout: float, limit_hits: Counter[Limit], lapses: Lapses) -> None:
         """
         Args:
             turn_timeout: seconds that a turn lasts at most.
-            bounds: counts the turns that the time-out ends.
+            limit_hits: counts the turns that the time-out ends.
         """
         self._turn_timeout = turn_timeout
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._lapses = lapses
         self._contests: dict[TurnKey, Contest] = {}
 
@@ -236,7 +237,7 @@ class Contests:
             contest.timer = loop.call_later(BUSY, self._run_out, contest)
             return
         if not contest.is_used and contest.is_waited_for():
-            self._bounds["turn_timeout"] += 1
+            self._limit_hits[Limit.TURN_TIMEOUT] += 1
             contest.divisor = min(2 * contest.divisor, LARGEST_DIVISOR)
             self._lapses.add(contest.holder.identity, contest.subject, contest.given)
         self.pass_on(contest)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from syncline_protocol.documents import Document, Patch
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step, StepRepeated
 from syncline_server.storage.documents import Documents
@@ -101,7 +102,7 @@ class PatchBatcher:
         self.settings = settings
         self._traces = traces
         self._waiting: dict[TurnKey, deque[_PatchRequest]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     async def patch(self, service_sid: str, command: Patch, author: Author) -> Written:
         """Apply a patch to the newest data, and once more each time another writer was quicker.
@@ -127,9 +128,7 @@ class PatchBatcher:
         else:
             self._waiting[key] = deque([waiting])
             # A separate task: if the first client disconnects, the others' patches must go on.
-            task = asyncio.create_task(self._work(key))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._work(key))
         return await waiting.answer
 
     async def _work(self, key: TurnKey) -> None:
@@ -300,7 +299,7 @@ class _DocumentBatch:
                 document = refusal.document
         raise Refusal(
             Code.TOO_MANY_REQUESTS,
-            f"Other writers were quicker {self._attempts} times; nothing changed.",
+            f"Other writers came first {self._attempts} times; nothing was changed.",
         )
 
     async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written:

@@ -31,6 +31,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar, cast
 
 from syncline_protocol.objects import Event
+from syncline_server.observability.metrics import Limit
 
 from .contests import SHORTEST_TURN, Contender, Contest, Contests, State, TurnKey, subject
 from .lapses import Lapses
@@ -77,20 +78,20 @@ class Turns:
         self,
         turn_timeout: float,
         wait_timeout: float,
-        bounds: Counter[str],
+        limit_hits: Counter[Limit],
         lapses: Lapses | None = None,
     ) -> None:
         """
         Args:
             turn_timeout: seconds that a turn lasts at most.
             wait_timeout: seconds that a refusal is blocked at most.
-            bounds: counts the turns and the waits that the time-outs end.
+            limit_hits: counts the turns and the waits that the time-outs end.
         """
         self._wait_timeout = wait_timeout
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._lapses = Lapses() if lapses is None else lapses
         self._recent = RecentRevisions()
-        self.contests = Contests(turn_timeout, bounds, self._lapses)
+        self.contests = Contests(turn_timeout, limit_hits, self._lapses)
         self._unknown_callers = 0
 
     def contend(
@@ -284,7 +285,7 @@ class Turns:
             if contest.holder is contender:
                 return True
             if contender.identity is not None:
-                self._bounds["turn_wait"] += 1
+                self._limit_hits[Limit.TURN_WAIT] += 1
             return False
         except asyncio.CancelledError:
             if contest.holder is contender:

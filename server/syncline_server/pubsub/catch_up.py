@@ -9,8 +9,9 @@ from typing import Protocol
 
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Event, Header, ObjectType, type_of_sid
-from syncline_server.storage.redis.backoff import PAUSE_LIMIT
-from syncline_server.storage.redis.connection import ReplyError
+from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.errors import StorageError
+from syncline_server.storage.redis.shard import PAUSE_LIMIT
 
 from .topic import Topic
 
@@ -26,7 +27,7 @@ ReadReaders = Callable[[str, str, Sequence[str]], Awaitable[set[str]]]
 
 
 class Source(Protocol):
-    """The stored objects of one type. Methods raise `Refusal` and `ReplyError`."""
+    """The stored objects of one type. Methods raise `Refusal` and `StorageError`."""
 
     async def header(self, service_sid: str, sid: str) -> Header | None:
         """The header of the object with this SID; None if there is none."""
@@ -48,7 +49,7 @@ class CatchUp:
         self._deliver = deliver
         self._readers = readers
         self._sources: dict[str, Source] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def register(self, type_: ObjectType, source: Source) -> None:
         """Let the objects of a type catch up from `source`."""
@@ -56,14 +57,11 @@ class CatchUp:
 
     def start(self, topics: Iterable[Topic]) -> None:
         """Compare these topics with the stored objects, in the background."""
-        task = asyncio.create_task(self._compare_all(list(topics)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._compare_all(list(topics)))
 
     def stop(self) -> None:
         """End all comparisons."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel_all()
 
     async def _compare_all(self, topics: list[Topic]) -> None:
         for start in range(0, len(topics), TOPICS_AT_ONCE):
@@ -80,7 +78,7 @@ class CatchUp:
                 # Events that came during the reads may be newer: `deliver` drops an older state.
                 async for event in source.missed(topic):
                     self._deliver(event)
-            except (Refusal, ReplyError) as error:
+            except (Refusal, StorageError) as error:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
                 # Try again until it works: no later event may come to show the gap (promise 3).
                 await asyncio.sleep(PAUSE_LIMIT)

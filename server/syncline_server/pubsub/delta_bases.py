@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.objects import Base, Event
+from syncline_server.observability.metrics import Limit
+from syncline_server.observability.rate_limit import FixedWindow
 
-__all__ = ["DeltaBases", "FixedWindow"]
+__all__ = ["DeltaBases"]
 
 LONGEST_PAUSE = 64
 """Events of an object between two attempts to make a delta, at most, while attempts fail."""
@@ -49,43 +50,22 @@ class _Newest:
         self.pause = self.rest = 0 if is_gain else min(2 * self.pause or 2, LONGEST_PAUSE)
 
 
-class FixedWindow:
-    """A limit on the bytes in each second."""
-
-    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._ends_at = 0.0
-        self._taken = 0
-
-    def has(self, size: int) -> bool:
-        """True if `size` bytes are left in this second."""
-        now = self._clock()
-        if now >= self._ends_at:
-            self._ends_at, self._taken = now + 1.0, 0
-        return self._taken + size <= self._rate
-
-    def take(self, size: int) -> None:
-        """Count `size` bytes."""
-        self._taken += size
-
-
 class DeltaBases:
     """The newest data by conflation key; above the limit, the data that was kept first is dropped.
 
     The conflation key of a document's events is its SID.
     """
 
-    def __init__(self, limit: int, bounds: Counter[str], rate: int = DELTA_RATE) -> None:
+    def __init__(self, limit: int, limit_hits: Counter[Limit], rate: int = DELTA_RATE) -> None:
         """
         Args:
             limit: bytes of data in all; 0 keeps none.
-            bounds: counts under `delta_memory` what was dropped at the limit, and under
+            limit_hits: counts under `delta_memory` what was dropped at the limit, and under
                 `delta_rate` the events that were sent without a delta at that limit.
             rate: bytes of data that are compared in a second, at most.
         """
         self._limit = limit
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._budget = FixedWindow(rate)
         self._spend: Callable[[int], bool] | None = None
         self._size = 0
@@ -109,7 +89,7 @@ class DeltaBases:
             self._newest[key] = known
             self._size += len(data)
         while self._size > self._limit:
-            self._bounds["delta_memory"] += 1
+            self._limit_hits[Limit.DELTA_MEMORY] += 1
             self.drop(next(iter(self._newest)))
 
     def set_base(self, event: Event) -> None:
@@ -136,8 +116,8 @@ class DeltaBases:
     def _may_compare(self, size: int) -> bool:
         """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
         # Take from `_budget` last: a delta that is not made must not use it up.
-        if size > DELTA_SIZE_LIMIT or not self._budget.has(size):
-            self._bounds["delta_rate"] += 1
+        if size > DELTA_SIZE_LIMIT or self._budget.left() < size:
+            self._limit_hits[Limit.DELTA_RATE] += 1
             return False
         if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):
             return False

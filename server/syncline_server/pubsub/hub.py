@@ -66,7 +66,7 @@ class Hub:
         self._cork = cork or Cork()
         self._meters = meters or Meters()
         self._traces = traces
-        self.delta_bases = delta_bases or DeltaBases(0, self._meters.bounds)
+        self.delta_bases = delta_bases or DeltaBases(0, self._meters.limit_hits)
         self.feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._catch_up = CatchUp(self._on_event, readers)
         self._topics: dict[str, Topic] = {}
@@ -232,7 +232,7 @@ class Hub:
                 subscriber.on_event(event)
             except Exception:
                 # One failing subscriber must not keep the event from the others, nor end the feed.
-                logger.exception("an event of %s could not be handed on", event.sid)
+                logger.exception("an event of %s could not be delivered", event.sid)
 
     def _write_to_fast(self, topic: Topic, event: Event, before: int) -> None:
         """Write an event to the subscribers on the fast path, which have all up to `before`."""

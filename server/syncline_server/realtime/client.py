@@ -11,6 +11,7 @@ from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal, claimed
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
+from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.topic import Format
 from syncline_server.storage.services import DEFAULT_NAME
 from syncline_server.webhooks.reachability import make_endpoint_id
@@ -154,7 +155,7 @@ class Client:
             self.session.close()
 
     def _give_up(self) -> None:
-        self._backend.meters.bounds["auth_timeout"] += 1
+        self._backend.meters.limit_hits[Limit.AUTH_TIMEOUT] += 1
         self._on_late()
 
     def end(self) -> None:

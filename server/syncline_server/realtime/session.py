@@ -23,6 +23,7 @@ from syncline_protocol.objects import Event, Header
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import WriteResult, turn_key
+from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.topic import Format
 from syncline_server.storage.results import forbidden
@@ -231,7 +232,7 @@ class Session:
             return refusal
         except Exception:
             logger.exception("a command failed", extra=_logged(command))
-            return Refusal(Code.INTERNAL, "The server failed; the outcome is not known.")
+            return Refusal(Code.INTERNAL, "The server failed; the outcome is unknown.")
 
     async def _execute(self, command: Command) -> Result:
         """Carry out a command: here if every type has it, else by the handler of its type."""
@@ -298,10 +299,10 @@ class Session:
         is_open = self._subscriptions.find(key) is not None
         limit = self._backend.settings.max_subscriptions
         if not is_open and len(self._subscriptions) + self._openings >= limit:
-            self._backend.meters.bounds["max_subscriptions"] += 1
+            self._backend.meters.limit_hits[Limit.MAX_SUBSCRIPTIONS] += 1
             raise Refusal(
                 Code.TOO_MANY_SUBSCRIPTIONS,
-                f"One connection can hold {limit} documents open; unsubscribe from some.",
+                f"One connection can open {limit} documents; unsubscribe from some.",
             )
         self._openings += 1
         try:

@@ -28,9 +28,9 @@ from . import keys, operations
 from .author import Author
 from .away_names import AwayNames, is_away, sid_of
 from .commit import REPLY_LENGTH, Commit, NewDocument, Step, StepRepeated, bits, claim_all
+from .errors import Unanswered
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
-from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import Right
 from .scripts import COMMIT, FETCH
@@ -76,7 +76,7 @@ class Documents:
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
         """Report that a write was applied, but Redis refused what follows it, as `words` say."""
-        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        logger.error("%s was written, but a later step failed: %s", sid, words.decode())
         self._redis.inspect(keys.tag_of(service_sid, sid))
         self.on_trouble(service_sid, sid)
 

@@ -27,7 +27,7 @@ ALICE = Author(identity="alice")
 
 def make_combiner(service: Service, settings: Settings | None = None) -> PatchBatcher:
     settings = settings or Settings()
-    turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().bounds)
+    turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().limit_hits)
     return PatchBatcher(service.documents, turns, WorkQueue(), settings)
 
 
