@@ -116,7 +116,7 @@ class DeltaBases:
     def _may_compare(self, size: int) -> bool:
         """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
         # Take from `_budget` last: a delta that is not made must not use it up.
-        if size > DELTA_SIZE_LIMIT or size > self._budget.left():
+        if size > DELTA_SIZE_LIMIT or self._budget.left() < size:
             self._limit_hits[Limit.DELTA_RATE] += 1
             return False
         if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):

@@ -245,7 +245,7 @@ class Hub:
             form.tally.events += len(outlets)
             if event.has_delta and encode is form.encode_delta:
                 form.tally.deltas += len(outlets)
-            self._cork.put_all(list(outlets.values()), frame)
+            self._cork.write_to_all(list(outlets.values()), frame)
 
     def _on_gap(self, channels: list[str]) -> None:
         self._meters.compared += len(channels)

@@ -232,7 +232,7 @@ class Session:
             return refusal
         except Exception:
             logger.exception("a command failed", extra=_logged(command))
-            return Refusal(Code.INTERNAL, "The server failed; the outcome is not known.")
+            return Refusal(Code.INTERNAL, "The server failed; the outcome is unknown.")
 
     async def _execute(self, command: Command) -> Result:
         """Carry out a command: here if every type has it, else by the handler of its type."""
@@ -302,7 +302,7 @@ class Session:
             self._backend.meters.limit_hits[Limit.MAX_SUBSCRIPTIONS] += 1
             raise Refusal(
                 Code.TOO_MANY_SUBSCRIPTIONS,
-                f"One connection can hold {limit} documents open; unsubscribe from some.",
+                f"One connection can open {limit} documents; unsubscribe from some.",
             )
         self._openings += 1
         try:

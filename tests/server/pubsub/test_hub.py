@@ -9,7 +9,7 @@ import pytest
 
 from support.store import PATIENCE, Clock, Elapse, Inbox, Service, Store, eventually, refused
 from syncline_protocol.documents import Document, Updated
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT, Removed
 from syncline_server.objects.documents import DocumentSource
 from syncline_server.pubsub import catch_up
@@ -18,6 +18,7 @@ from syncline_server.pubsub.hub import Hub
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -392,7 +393,7 @@ async def test_a_comparison_waits_for_a_store_that_is_away(
         nonlocal failures
         if failures:
             failures -= 1
-            raise Refusal(Code.UNAVAILABLE, "The store is away.")
+            raise Unavailable("The store is unavailable.")
         return await get(service_sid, address)
 
     monkeypatch.setattr(service.documents, "get", away)
