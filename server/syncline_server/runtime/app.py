@@ -64,7 +64,7 @@ class Application:
         http: ASGI application for HTTP requests.
         socket: protocol class for WebSockets, which bypass ASGI.
         connections: the open sockets and event streams.
-        wheel: timers.
+        timers: timers of connections.
         meters: counters.
         audit: audit log.
         problems: returns the current problems by name; empty if the server is ready.
@@ -73,7 +73,7 @@ class Application:
     http: Starlette
     socket: type[Socket]
     connections: ConnectionRegistry
-    wheel: TimerWheel
+    timers: TimerWheel
     meters: Meters
     audit: Audit
     problems: Callable[[], Mapping[str, str]]
@@ -135,8 +135,9 @@ def create_app(
         if settings.redis_url is None
         else None
     )
-    connections, wheel = ConnectionRegistry(), TimerWheel()
-    door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
+    connections, timers = ConnectionRegistry(), TimerWheel()
+    clock = asyncio.get_running_loop().time
+    admission = Admission(settings, connections, meters, backend.audit, clock=clock)
     telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
@@ -191,8 +192,8 @@ def create_app(
 
     http = Starlette(
         routes=[
-            *sse.routes(backend, connections, door, wheel),
-            *availability.routes(native.PATH, door),
+            *sse.routes(backend, connections, admission, timers),
+            *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_callers),
@@ -201,12 +202,12 @@ def create_app(
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
-    endpoints = {
-        native.PATH: native.endpoint(backend, connections),
-        twilsock.PATH: twilsock.endpoint(backend, connections, door),
+    websockets = {
+        native.PATH: native.websocket_route(backend, connections),
+        twilsock.PATH: twilsock.websocket_route(backend, connections, admission),
     }
-    socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
-    return Application(http, socket, connections, wheel, meters, backend.audit, backend.problems)
+    socket = socket_protocol(websockets, settings, timers, admission, meters, cork)
+    return Application(http, socket, connections, timers, meters, backend.audit, backend.problems)
 
 
 def _durability(settings: Settings) -> Durability:

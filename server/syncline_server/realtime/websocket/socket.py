@@ -26,11 +26,12 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.send_queue import SendQueue
 from syncline_server.realtime.timer_wheel import Timer, TimerWheel
 
-from .endpoint import MessageHandler, WebSocketRoute
 from .frame_reader import FrameReader, Message
 from .handshake import Handshake
 from .oversized_message import OversizedMessage
 from .parser_pool import ParserPool
+from .route import MessageHandler, WebSocketRoute
+from .states import Pause
 
 __all__ = ["Socket", "socket_protocol"]
 
@@ -46,10 +47,10 @@ _PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
 def socket_protocol(
-    endpoints: Mapping[str, WebSocketRoute],
+    routes: Mapping[str, WebSocketRoute],
     settings: Settings,
-    wheel: TimerWheel,
-    door: Admission,
+    timers: TimerWheel,
+    admission: Admission,
     meters: Meters,
     cork: Cork,
 ) -> type[Socket]:
@@ -59,10 +60,10 @@ def socket_protocol(
         __slots__ = ()
 
     ConfiguredSocket.settings = settings
-    ConfiguredSocket.wheel = wheel
+    ConfiguredSocket.timers = timers
     ConfiguredSocket.meters = meters
     ConfiguredSocket.cork = cork
-    ConfiguredSocket.handshake = Handshake(endpoints, settings, door, meters)
+    ConfiguredSocket.handshake = Handshake(routes, settings, admission, meters)
     ConfiguredSocket.wary = _parsers(settings.auth_message_limit)
     ConfiguredSocket.trusting = _parsers(settings.message_limit, truncates=True)
     return ConfiguredSocket
@@ -77,12 +78,12 @@ class Socket(FrameReader):
     """One connection, from its handshake to its end.
 
     Attributes:
-        endpoint: the route that the handshake asked for.
+        route: the route that the handshake asked for.
         peer: the client's address for logs, from a trusted proxy if there is one.
         write, corked: as in `cork.Outlet`.
     """
 
-    wheel: ClassVar[TimerWheel]
+    timers: ClassVar[TimerWheel]
     cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
 
@@ -99,14 +100,14 @@ class Socket(FrameReader):
         "_heard",
         "_inbox",
         "_send_queue",
-        "_paused",
+        "_pauses",
         "_progress",
         "_resting",
         "_stuck_size",
         "_transport",
         "_wire",
         "corked",
-        "endpoint",
+        "route",
         "peer",
         "write",
     )
@@ -120,7 +121,7 @@ class Socket(FrameReader):
         # Messages that were read while none may be handed on; None if there are none.
         self._inbox: deque[Message] | None = None
         self._handing_on = False
-        self._paused = False
+        self._pauses = Pause.NONE
         # Frames that may be read before the clock is checked, and the time of the last check.
         self._allowance = self.settings.connection_rate
         self._allowed_at = time.monotonic()
@@ -134,7 +135,7 @@ class Socket(FrameReader):
         self._stuck_size = 0
         self.corked = None
         self._heard = True
-        self.endpoint: WebSocketRoute = cast(WebSocketRoute, None)
+        self.route: WebSocketRoute = cast(WebSocketRoute, None)
         self.peer = "unknown"
 
     @property
@@ -167,7 +168,7 @@ class Socket(FrameReader):
 
         `whole`: as in `SendQueue.put_event`.
         """
-        tally = self.endpoint.tally
+        tally = self.route.tally
         tally.events += 1
         if self._send_queue is not None:
             tally.conflated += self._send_queue.put_event(event, frame, whole)
@@ -187,21 +188,21 @@ class Socket(FrameReader):
             # 3. Read on and discard: unread bytes would make the kernel answer with a reset, which
             #    can destroy our last frames before the client reads them.
             self._transport.resume_reading()
-            self.wheel.call_later(CLOSE_TIMEOUT, self.abort)
+            self.timers.call_later(CLOSE_TIMEOUT, self.abort)
 
     def abort(self) -> None:
         """End the connection now, without a closing handshake."""
         self._transport.abort()
 
-    def pause_reading(self) -> None:
-        """Pass no message to the message handler until `resume_reading`."""
-        self._paused = True
+    def pause_reading(self, reason: Pause) -> None:
+        """Pass no message to the message handler until `resume_reading` with this reason."""
+        self._pauses |= reason
         if self._closing is None:
             self._transport.pause_reading()
 
-    def resume_reading(self) -> None:
+    def resume_reading(self, reason: Pause) -> None:
         """Pass messages on again, first those that were received in the meantime."""
-        self._paused = False
+        self._pauses &= ~reason
         self._read_on()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -220,18 +221,18 @@ class Socket(FrameReader):
         """Answer the opening handshake."""
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
-        response, endpoint, self.peer = self.handshake.answer(request, self.peer)
+        response, route, self.peer = self.handshake.answer(request, self.peer)
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
         self._parsers = self.wary[self.deflates]
         # Write the response first: the message handler may send frames when it is made.
         self._transport.write(response.serialize())
-        if endpoint is None:
+        if route is None:
             self._closing = (_NORMAL, "")
             return self._transport.close()
-        self.endpoint = endpoint
-        endpoint.tally.connections += 1
-        self._wire = endpoint.make(self)
-        self.wheel.call_later(self.settings.ping_interval, self._ping)
+        self.route = route
+        route.tally.connections += 1
+        self._wire = route.make(self)
+        self.timers.call_later(self.settings.ping_interval, self._ping)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
@@ -310,7 +311,7 @@ class Socket(FrameReader):
     @property
     def _held(self) -> bool:
         """True while no message is passed on."""
-        return self._paused or self._resting
+        return bool(self._pauses) or self._resting
 
     def _read_on(self) -> None:
         """Pass on the messages in `_inbox`, then read again."""
@@ -339,7 +340,7 @@ class Socket(FrameReader):
         self.meters.bounds["connection_rate"] += 1
         self._resting = True
         self._transport.pause_reading()
-        self.wheel.call_later(rest, self._end_rest)
+        self.timers.call_later(rest, self._end_rest)
 
     def _allow(self) -> None:
         self._allowance = self.settings.connection_rate
@@ -396,7 +397,7 @@ class Socket(FrameReader):
         if self._closing is None:
             self._heard = False
             self._transport.write(_PING)
-            self.wheel.call_later(self.settings.ping_timeout, self._check_pong)
+            self.timers.call_later(self.settings.ping_timeout, self._check_pong)
 
     def _check_pong(self) -> None:
         if self._closing is not None:
@@ -406,7 +407,7 @@ class Socket(FrameReader):
             self.meters.bounds["ping_timeout"] += 1
             return self.abort()
         rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
-        self.wheel.call_later(rest, self._ping)
+        self.timers.call_later(rest, self._ping)
 
     def _check_progress(self) -> None:
         """Close the connection of a client that has read nothing since `_watch_progress`."""
@@ -420,6 +421,6 @@ class Socket(FrameReader):
 
     def _watch_progress(self) -> None:
         self._stuck_size = self._transport.get_write_buffer_size()
-        self._progress = self.wheel.call_later(
+        self._progress = self.timers.call_later(
             self.settings.slow_reader_timeout, self._check_progress
         )

@@ -21,10 +21,11 @@ from syncline_server.observability.metrics import Meters
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
-from syncline_server.realtime.websocket.endpoint import WebSocketRoute
 from syncline_server.realtime.websocket.frames import binary_frame, text_frame
 from syncline_server.realtime.websocket.oversized_message import HEAD_LIMIT, OversizedMessage
+from syncline_server.realtime.websocket.route import WebSocketRoute
 from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket, socket_protocol
+from syncline_server.realtime.websocket.states import Pause
 
 SETTINGS = Settings(slow_reader_timeout=7, ping_interval=11, ping_timeout=5, output_mark=16_384)
 LARGE = b"x" * 1000
@@ -100,9 +101,9 @@ class Wire:
     def on_message(self, message: str | bytes) -> None:
         self.told.append(message)
         if message in ("pause", "pause briefly"):
-            self.socket.pause_reading()
+            self.socket.pause_reading(Pause.AUTHENTICATION)
         if message == "pause briefly":
-            self.socket.resume_reading()
+            self.socket.resume_reading(Pause.AUTHENTICATION)
 
     def on_oversized(self, message: OversizedMessage) -> None:
         self.told.append(message)
@@ -136,7 +137,7 @@ class Conversation:
         self.connections: set[Any] = set()
         meters = Meters()
         door = Admission(
-            settings, ConnectionRegistry(), meters, Audit(1, meters.bounds), lambda: 0.0
+            settings, ConnectionRegistry(), meters, Audit(1, meters.bounds), clock=lambda: 0.0
         )
         protocol = socket_protocol(
             {"/": WebSocketRoute(make)}, settings, times, door, meters, self.cork
@@ -234,9 +235,9 @@ class TestMessages:
         talk.say("pause")
         talk.say("two")
         assert talk.wire.told == ["pause"]
-        talk.socket.resume_reading()
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
         assert talk.wire.told == ["pause", "one", "pause"]
-        talk.socket.resume_reading()
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
 
         assert talk.wire.told[3:] == ["two"]
         assert talk.network.reading
@@ -255,7 +256,7 @@ class TestMessages:
         talk.say("pause")
         for _ in range(count):
             talk.say("pause briefly")
-        talk.socket.resume_reading()
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
 
         assert talk.wire.told[1:] == ["pause briefly"] * count
 
@@ -290,7 +291,7 @@ class TestPace:
         talk.say("one")
         end_rest(talk)
         assert not talk.network.reading
-        talk.socket.resume_reading()
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
         assert talk.wire.told == ["pause", "one"]
 
 
@@ -423,7 +424,7 @@ class TestEnd:
         talk.say("pause")
         talk.say(("abc" * size)[:size])
         talk.say("next")
-        talk.socket.resume_reading()
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
 
         [_, oversized, after] = talk.wire.told
         assert (oversized.size, oversized.is_text) == (size, True)
