@@ -70,6 +70,7 @@ class Client(ABC):
         "session",
         "socket",
         "tally",
+        "writer",
     )
 
     def __init__(
@@ -77,6 +78,7 @@ class Client(ABC):
     ) -> None:
         self.backend = backend
         self.socket = socket
+        self.writer = socket.writer
         self.tally = socket.route.tally
         self.format = form
         self.session: Session | None = None
@@ -173,9 +175,9 @@ class Client(ABC):
             self.session.stop_flow()
 
     def on_relief(self) -> None:
-        """Let the hub write events to the socket, if there is a session and the socket is free."""
-        if self.session is not None and self.socket.is_free:
-            self.session.flow(self.format, self.socket)
+        """Put the session on the fast path: the hub writes events to the socket from here on."""
+        if self.session is not None and self.writer.is_direct:
+            self.session.flow(self.format, self.writer)
 
     def on_slow(self) -> None:
         """Close the connection of a client that does not read."""
@@ -205,4 +207,4 @@ class Client(ABC):
     def load(self) -> Load:
         """As in `LiveConnection`."""
         subscriptions = 0 if self.session is None else self.session.subscriptions
-        return Load(self.protocol, subscriptions, self.in_flight.count, self.socket.waiting)
+        return Load(self.protocol, subscriptions, self.in_flight.count, self.writer.waiting)

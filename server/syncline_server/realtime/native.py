@@ -148,17 +148,17 @@ class NativeClient(Client):
         self._send(native.encode_error(request_id, refusal))
 
     def _send(self, payload: bytes) -> None:
-        self.socket.send(text_frame(payload))
+        self.writer.send(text_frame(payload))
 
     def send_event(self, event: Event) -> None:
         """Send an event with all its data."""
-        self.socket.send_event(event, event.encoded(self.format.whole))
+        self.writer.send_event(event, event.encoded(self.format.whole))
 
     def _send_brief(self, event: Updated, is_known: bool) -> None:
         brief = _encode_bare if is_known else self.format.brief
         frame = event.encoded(brief or self.format.whole)
         self.tally.deltas += event.has_delta and not is_known
-        self.socket.send_event(event, frame, self.format.whole)
+        self.writer.send_event(event, frame, self.format.whole)
 
     def send_notice(self, seconds: int) -> None:
         """Send the notice that the token expires in so many seconds."""

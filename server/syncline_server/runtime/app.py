@@ -34,7 +34,8 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket import availability
-from syncline_server.realtime.websocket.socket import Socket, socket_protocol
+from syncline_server.realtime.websocket.socket import Socket
+from syncline_server.realtime.websocket.socket_protocol import socket_protocol
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
@@ -206,7 +207,14 @@ def create_app(
         native.PATH: native.websocket_route(backend, connections),
         twilsock.PATH: twilsock.websocket_route(backend, connections, admission),
     }
-    socket = socket_protocol(websockets, settings, timers, admission, meters, cork)
+    socket = socket_protocol(
+        websockets,
+        settings=settings,
+        timers=timers,
+        admission=admission,
+        meters=meters,
+        cork=cork,
+    )
     return Application(http, socket, connections, timers, meters, backend.audit, backend.problems)
 
 

@@ -187,11 +187,11 @@ class TwilsockClient(Client):
 
     def send(self, packet: bytes) -> None:
         """Send a packet."""
-        self.socket.send(binary_frame(packet))
+        self.writer.send(binary_frame(packet))
 
     def send_event(self, event: Event) -> None:
         """Send an event with all its data."""
-        self.socket.send_event(event, event.encoded(self.format.whole))
+        self.writer.send_event(event, event.encoded(self.format.whole))
 
     def send_notice(self, seconds: int) -> None:
         """Send the notice that the token expires in so many seconds."""
@@ -212,7 +212,7 @@ class TwilsockClient(Client):
         super().on_end()
 
     def _ping(self) -> None:
-        self.socket.send(_PING)
+        self.writer.send(_PING)
         self._ping_timer = self.socket.timers.call_later(self._ping_interval, self._ping)
 
     def _leave(self, status: Status, payload: bytes = b"") -> None:

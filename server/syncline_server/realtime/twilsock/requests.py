@@ -39,7 +39,7 @@ class Requests:
         self._session = session
         self._settings = client.backend.settings
         self._account_sid = client.backend.authenticator.account_sid
-        self._subscriptions = Subscriptions(client.submit, client.socket.send)
+        self._subscriptions = Subscriptions(client.submit, client.writer.send)
 
     def carry_out(self, packet: Packet) -> None:
         """Carry out a `message`."""

@@ -24,7 +24,8 @@ from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.websocket.frames import binary_frame, text_frame
 from syncline_server.realtime.websocket.oversized_message import HEAD_LIMIT, OversizedMessage
 from syncline_server.realtime.websocket.route import WebSocketRoute
-from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket, socket_protocol
+from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket
+from syncline_server.realtime.websocket.socket_protocol import socket_protocol
 from syncline_server.realtime.websocket.states import Pause
 
 SETTINGS = Settings(slow_reader_timeout=7, ping_interval=11, ping_timeout=5, output_mark=16_384)
@@ -112,7 +113,7 @@ class Wire:
         self.flows = False
 
     def on_relief(self) -> None:
-        self.flows = self.socket.write is not None
+        self.flows = self.socket.writer.is_direct
 
     def on_slow(self) -> None:
         self.told.append("slow")
@@ -136,11 +137,16 @@ class Conversation:
         self.cork = Cork()
         self.connections: set[Any] = set()
         meters = Meters()
-        door = Admission(
+        admission = Admission(
             settings, ConnectionRegistry(), meters, Audit(1, meters.bounds), clock=lambda: 0.0
         )
         protocol = socket_protocol(
-            {"/": WebSocketRoute(make)}, settings, times, door, meters, self.cork
+            {"/": WebSocketRoute(make)},
+            settings=settings,
+            timers=times,
+            admission=admission,
+            meters=meters,
+            cork=self.cork,
         )
         state = SimpleNamespace(connections=self.connections)
         self.socket = protocol(config=None, server_state=state, app_state={})
@@ -176,7 +182,7 @@ class Conversation:
 
     def end_turn(self) -> None:
         """What was sent goes to the network."""
-        self.cork.pull(self.socket)
+        self.cork.pull(self.socket.writer)
 
     def ring(self, seconds: float) -> None:
         """The alarms that were set for after so many seconds ring; they are set no more."""
@@ -205,7 +211,7 @@ def updated(sid: str, revision: int) -> Updated:
 def fill(talk: Conversation) -> None:
     """Send until the network is congested."""
     for _ in range(SETTINGS.output_mark // len(LARGE) + 1):
-        talk.socket.send(text_frame(LARGE))
+        talk.socket.writer.send(text_frame(LARGE))
         talk.end_turn()
 
 
@@ -220,8 +226,8 @@ class TestMessages:
         assert talk.wire.told == ["é", b"\x00\xff", "in pieces", "last"]
 
     async def test_frames_go_out_as_they_are(self, talk: Conversation) -> None:
-        talk.socket.send(text_frame(b"one"))
-        talk.socket.send_event(updated("a", 1), binary_frame(b"two"))
+        talk.socket.writer.send(text_frame(b"one"))
+        talk.socket.writer.send_event(updated("a", 1), binary_frame(b"two"))
 
         assert [(f.opcode, f.data) for f in talk.hear()] == [
             (Opcode.TEXT, b"one"),
@@ -308,9 +314,9 @@ class TestSlowClients:
     ) -> None:
         fill(talk)
         assert not talk.network.reading
-        talk.socket.send(text_frame(b"reply"))
+        talk.socket.writer.send(text_frame(b"reply"))
         for revision in (1, 2):
-            talk.socket.send_event(updated("a", revision), text_frame(b"a%d" % revision))
+            talk.socket.writer.send_event(updated("a", revision), text_frame(b"a%d" % revision))
         sent = [frame.data for frame in talk.hear()]
         sent += [frame.data for frame in talk.hear()]
 
@@ -319,7 +325,7 @@ class TestSlowClients:
 
     async def test_one_that_takes_nothing_is_told_why_it_is_left(self, talk: Conversation) -> None:
         fill(talk)
-        talk.socket.send(text_frame(b"never sent"))
+        talk.socket.writer.send(text_frame(b"never sent"))
         talk.ring(SETTINGS.slow_reader_timeout)
         assert talk.wire.told == ["slow"]
         *_, close = talk.hear()
@@ -392,7 +398,7 @@ class TestEnd:
     async def test_the_server_closes_and_waits_for_the_client(self, talk: Conversation) -> None:
         talk.socket.close(4000, "reason")
         talk.socket.close(4500, "too late")
-        talk.socket.send(text_frame(b"too late"))
+        talk.socket.writer.send(text_frame(b"too late"))
         assert talk.network.ended == []
         talk.say("not read any more")
         talk.hear()
@@ -476,11 +482,11 @@ class TestEnd:
         if congested:
             fill(talk)
             sent = SETTINGS.output_mark // len(LARGE) + 1
-        talk.socket.send(text_frame(b"waits"))
+        talk.socket.writer.send(text_frame(b"waits"))
         talk.socket.data_received(b"\x83\x80\0\0\0\0")  # an opcode that there is not
         if congested:
             assert talk.network.ended == []
-        talk.socket.send(text_frame(b"too late"))
+        talk.socket.writer.send(text_frame(b"too late"))
         frames = talk.hear() + talk.hear()
         assert bytes(frames[sent].data) == b"waits"
         assert frames[-1].opcode is Opcode.CLOSE
