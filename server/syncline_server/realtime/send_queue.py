@@ -13,7 +13,7 @@ __all__ = ["SendQueue"]
 
 
 class SendQueue:
-    """Frames for one client, in the order in which they were put.
+    """Frames for one client, in the order in which they were added.
 
     Above the mark, an update replaces the waiting updates of its document: a slow client gets the
     newest state, not a queue of old states (promise 5). Replies and removals are never replaced. A
@@ -24,10 +24,10 @@ class SendQueue:
         """`mark`: bytes in the queue above which updates are conflated."""
         self._mark = mark
         self._size = 0
-        self._places = itertools.count()
-        # By place in the queue: the frame, and the SID of its document; None if it is no update.
+        self._positions = itertools.count()
+        # By position in the queue: the frame, and the SID of its document; None if it is no update.
         self._frames: OrderedDict[int, tuple[bytes, str | None]] = OrderedDict()
-        # By SID: the places of its updates, oldest first.
+        # By SID: the positions of its updates, oldest first.
         self._updates: dict[str, list[int]] = {}
         self._filled = asyncio.Event()
 
@@ -41,11 +41,11 @@ class SendQueue:
         """Bytes that wait."""
         return self._size
 
-    def put(self, frame: bytes) -> None:
+    def add_frame(self, frame: bytes) -> None:
         """Add a frame that must not be replaced."""
         self._add(frame, None)
 
-    def put_event(
+    def add_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
     ) -> int:
         """Add an event; returns the number of updates that it replaced.
@@ -58,38 +58,38 @@ class SendQueue:
         if isinstance(event, Removed):
             self._add(frame, None)
             return 0
-        given_way = []
+        replaced = []
         if self._size + len(frame) > self._mark:
-            given_way = self._updates.pop(event.sid, [])
-            for place in given_way:
-                self._size -= len(self._frames.pop(place)[0])
-            if given_way and whole is not None:
+            replaced = self._updates.pop(event.sid, [])
+            for position in replaced:
+                self._size -= len(self._frames.pop(position)[0])
+            if replaced and whole is not None:
                 frame = event.encoded(whole)
         self._add(frame, event.sid)
-        return len(given_way)
+        return len(replaced)
 
-    async def get(self) -> bytes:
+    async def wait_for_frame(self) -> bytes:
         """Wait for the next frame, and remove it. Safe to cancel."""
         while not self._frames:
             self._filled.clear()
             await self._filled.wait()
-        return self.take()
+        return self.take_frame()
 
-    def take(self) -> bytes:
+    def take_frame(self) -> bytes:
         """Remove and return the next frame; the queue must not be empty."""
         _, (frame, sid) = self._frames.popitem(last=False)
         if sid is not None:
-            places = self._updates[sid]
-            del places[0]
-            if not places:
+            positions = self._updates[sid]
+            del positions[0]
+            if not positions:
                 del self._updates[sid]
         self._size -= len(frame)
         return frame
 
     def _add(self, frame: bytes, sid: str | None) -> None:
-        place = next(self._places)
-        self._frames[place] = (frame, sid)
+        position = next(self._positions)
+        self._frames[position] = (frame, sid)
         if sid is not None:
-            self._updates.setdefault(sid, []).append(place)
+            self._updates.setdefault(sid, []).append(position)
         self._size += len(frame)
         self._filled.set()

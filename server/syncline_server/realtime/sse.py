@@ -111,7 +111,7 @@ class _Stream(StreamingResponse):
                 opened.set_exception(outcome)
             elif isinstance(outcome, Opened):
                 if not outcome.known:
-                    self._send_queue.put(_state(outcome.document))
+                    self._send_queue.add_frame(_state(outcome.document))
                 opened.set_result(None)
 
         self._session.submit(command, answer)
@@ -157,14 +157,14 @@ class _Stream(StreamingResponse):
         while not (self._ended and self._send_queue.empty):
             try:
                 async with asyncio.timeout(self._heartbeat):
-                    chunk = await self._send_queue.get()
+                    chunk = await self._send_queue.wait_for_frame()
             except TimeoutError:
                 chunk = b":\n\n"
             yield chunk
 
     def _send_event(self, event: Event) -> None:
         self._tally.events += 1
-        self._tally.conflated += self._send_queue.put_event(event, event.encoded(_encode))
+        self._tally.conflated += self._send_queue.add_event(event, event.encoded(_encode))
         self._ended = self._ended or isinstance(event, Removed)
 
     def _expire_token(self) -> None:
@@ -176,7 +176,7 @@ class _Stream(StreamingResponse):
             # A slow client reads on for a while, but must get no event from after this (promise 6).
             self._session.close()
             body = native.error_body(refusal)
-            self._send_queue.put(
+            self._send_queue.add_frame(
                 _chunk("closing", {n: body[n] for n in ("code", "message", "retry")})
             )
 

@@ -38,7 +38,7 @@ async def test_the_notice_comes_before_the_end_and_the_end_after_the_leeway(
 ) -> None:
     owner.timer.start(time.time() + seconds)
 
-    assert timers.ring() == pytest.approx([seconds - notice, seconds + LEEWAY], abs=0.5)
+    assert timers.run_all() == pytest.approx([seconds - notice, seconds + LEEWAY], abs=0.5)
     assert owner.told == [round(notice), None]
 
 
@@ -47,7 +47,7 @@ async def test_a_token_that_has_run_out_within_the_leeway_ends_within_it(
 ) -> None:
     owner.timer.start(time.time() - 5)
 
-    assert max(timers.ring()) <= LEEWAY
+    assert max(timers.run_all()) <= LEEWAY
     assert owner.told == [0, None]
 
 
@@ -55,14 +55,14 @@ async def test_a_newer_token_takes_the_place_of_the_older(timers: Times, owner: 
     owner.timer.start(time.time() + 60)
     owner.timer.start(time.time() + 3600)
 
-    assert timers.ring() == pytest.approx([3600 - 180, 3600 + LEEWAY], abs=0.5)
+    assert timers.run_all() == pytest.approx([3600 - 180, 3600 + LEEWAY], abs=0.5)
 
 
 async def test_one_without_an_end_has_none(timers: Times, owner: Owner) -> None:
     owner.timer.start(time.time() + 60)
     owner.timer.start(None)
 
-    assert timers.ring() == []
+    assert timers.run_all() == []
 
 
 async def test_nothing_is_told_after_the_end(timers: Times, owner: Owner) -> None:
@@ -70,7 +70,7 @@ async def test_nothing_is_told_after_the_end(timers: Times, owner: Owner) -> Non
     owner.timer.stop()
     owner.timer.stop()
 
-    assert timers.ring() == []
+    assert timers.run_all() == []
 
 
 async def test_a_real_wheel_turns() -> None:

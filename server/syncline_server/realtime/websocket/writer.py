@@ -96,21 +96,21 @@ class SocketWriter:
         elif self._output is _QUEUED:
             # Behind the frames that wait: replies and events keep their order (promise 4).
             assert self._queue is not None
-            self._queue.put(frame)
+            self._queue.add_frame(frame)
 
     def send_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
     ) -> None:
         """Send an event; while the client is slow, a later event of its document may replace it.
 
-        `whole`: as in `SendQueue.put_event`.
+        `whole`: as in `SendQueue.add_event`.
         """
         self.tally.events += 1
         if self._output is _DIRECT:
             self._cork.put(self, frame)
         elif self._output is _QUEUED:
             assert self._queue is not None
-            self.tally.conflated += self._queue.put_event(event, frame, whole)
+            self.tally.conflated += self._queue.add_event(event, frame, whole)
 
     def pause(self) -> None:
         """Queue new frames: the transport's buffer is full."""
@@ -125,7 +125,7 @@ class SocketWriter:
             if self._queue.empty:
                 self._queue = None
             else:
-                self._transport.write(self._queue.take())
+                self._transport.write(self._queue.take_frame())
                 if self._is_full:  # this write has called `pause`
                     return False
         if self._output is _QUEUED:
