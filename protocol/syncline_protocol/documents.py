@@ -5,32 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["Base", "Document", "Event", "Removed", "Updated"]
+from .objects import Event, Header
+
+__all__ = ["Base", "Document", "Updated"]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document(Header):
     """One document at one revision.
 
     Attributes:
-        sid: `ET` and 32 hexadecimal digits.
-        unique_name: None if it has none.
-        revision: increases with every write.
         data: the JSON object as compact UTF-8; passed through the server without parsing.
-        created_ms, updated_ms: milliseconds since the epoch.
-        expires_ms: milliseconds since the epoch; None if it never expires.
-        created_by, updated_by: an identity, or `system`.
     """
 
-    sid: str
-    unique_name: str | None
-    revision: int
     data: bytes
-    created_ms: int
-    updated_ms: int
-    expires_ms: int | None
-    created_by: str
-    updated_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +29,7 @@ class Base:
     note: Callable[[bool], None]
 
 
-@dataclass(slots=True)
-class Event:
-    """Event that is published when a write commits.
-
-    Attributes:
-        previous: the revision before this one; a receiver at another revision has missed an event.
-        at_ms: time of the write, in milliseconds since the epoch.
-        by: identity that wrote, or `system`.
-        trace: W3C `traceparent` of the write, None if not traced; never sent to clients.
-    """
-
-    sid: str
-    unique_name: str | None
-    revision: int
-    previous: int
-    at_ms: int
-    by: str
-    trace: str | None = field(default=None, compare=False, kw_only=True)
-    _frames: dict[Callable[[Event], bytes], bytes] = field(
-        default_factory=dict, repr=False, compare=False, kw_only=True
-    )
-
-    def encoded(self, encode: Callable[[Event], bytes]) -> bytes:
-        """Return `encode(self)`; computed once per `encode` and shared by all subscribers."""
-        frame = self._frames.get(encode)
-        if frame is None:
-            frame = self._frames[encode] = encode(self)
-        return frame
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Updated(Event):
     """The document has new data or a new expiry; `data` and `expires_ms` as in `Document`.
 
@@ -82,12 +40,10 @@ class Updated(Event):
 
     data: bytes
     expires_ms: int | None
-    base: Base | None = field(default=None, repr=False, compare=False, kw_only=True)
-    has_delta: bool = field(default=False, repr=False, compare=False, kw_only=True)
+    base: Base | None = field(default=None, repr=False, compare=False)
+    has_delta: bool = field(default=False, repr=False, compare=False)
 
-
-@dataclass(slots=True)
-class Removed(Event):
-    """The document was removed; `expired` is True if its time to live ran out."""
-
-    expired: bool
+    @property
+    def conflation_key(self) -> str:
+        """The document: its newest state replaces every older one."""
+        return self.sid

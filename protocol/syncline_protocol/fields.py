@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from . import revisions
 from .errors import Code, Refusal
 from .jsonfaults import find_surrogate
 from .sids import is_sid
@@ -17,7 +18,6 @@ from .sids import is_sid
 __all__ = [
     "NAME_LENGTH",
     "OPERATION_LENGTH",
-    "REVISION_LIMIT",
     "TTL_LIMIT",
     "operation",
     "revision",
@@ -32,9 +32,6 @@ NAME_LENGTH = 320
 
 TTL_LIMIT = 31_536_000
 """Maximum time to live in seconds: a year (vendor limit)."""
-
-REVISION_LIMIT = 2**53
-"""Revisions are below this limit, so that JavaScript can represent them as numbers."""
 
 OPERATION_LENGTH = 64
 """Maximum number of characters in an operation id."""
@@ -51,7 +48,7 @@ def text(value: Any, field: str) -> str:
         raise Refusal(Code.INVALID_PARAMETER, f"{field} must be a string; {show(value)} was given.")
     half = None if value.isascii() else find_surrogate(value)
     if half is not None:
-        raise Refusal(Code.INVALID_PARAMETER, f"{field} holds {half}, which UTF-8 cannot carry.")
+        raise Refusal(Code.INVALID_PARAMETER, f"{field} holds {half}, which UTF-8 cannot encode.")
     return value
 
 
@@ -64,7 +61,7 @@ def unique_name(value: Any, field: str) -> str:
     if name in _DOT_SEGMENTS:
         raise Refusal(
             Code.INVALID_NAME,
-            f"Invalid unique name. {field} must not be {show(name)}: no URL can carry it.",
+            f"Invalid unique name. {field} must not be {show(name)}: it cannot stand in a URL.",
         )
     if not 1 <= len(name) <= NAME_LENGTH or is_sid(name):
         raise Refusal(
@@ -97,10 +94,10 @@ def revision(value: Any, field: str) -> int:
     Raises `INVALID_IF_MATCH`.
     """
     match = _REVISION.fullmatch(value) if isinstance(value, str) else None
-    if match is None or int(match[2]) >= REVISION_LIMIT:
+    if match is None or int(match[2]) >= revisions.LIMIT:
         raise Refusal(
             Code.INVALID_IF_MATCH,
-            f"{field} must be one revision as the server gave it, a string of digits; "
+            f"{field} must be one revision that the server gave, a string of digits; "
             f"{show(value)} was given.",
         )
     return int(match[2])

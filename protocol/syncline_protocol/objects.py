@@ -1,8 +1,118 @@
-"""Definitions that objects of every type share."""
+"""What objects of every type share: the types, the header, and the events.
+
+A type is one row of `TYPES`. Code that handles all objects takes an `ObjectType`, and never names
+one of them.
+"""
 
 from __future__ import annotations
 
-__all__ = ["SYSTEM"]
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["DOCUMENT", "SYSTEM", "TYPES", "Event", "Header", "ObjectType", "Removed", "type_of_sid"]
 
 SYSTEM = "system"
 """Identity of requests made with the account's credentials, and of the server itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectType:
+    """A type of object.
+
+    Attributes:
+        name: singular, as events and messages name it.
+        plural: as URLs and keys in Redis name it.
+        prefix: the two letters that begin a SID.
+        has_items: True for a collection, whose items change one by one.
+        has_permissions: True if an identity's rights can be stored for one object.
+    """
+
+    name: str
+    plural: str
+    prefix: str
+    has_items: bool
+    has_permissions: bool
+
+
+DOCUMENT = ObjectType(
+    name="document", plural="documents", prefix="ET", has_items=False, has_permissions=True
+)
+
+TYPES = (DOCUMENT,)
+
+_BY_PREFIX = {each.prefix: each for each in TYPES}
+
+
+def type_of_sid(sid: str) -> ObjectType:
+    """The type of the object with this SID.
+
+    Raises:
+        KeyError: the SID is not that of an object.
+    """
+    return _BY_PREFIX[sid[:2]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What is known of an object, whatever its type.
+
+    Attributes:
+        sid: the prefix of its type and 32 hexadecimal digits.
+        unique_name: unique among the objects of its type and service; None if it has none.
+        revision: increases with every write.
+        created_ms, updated_ms: milliseconds since the epoch.
+        expires_ms: milliseconds since the epoch; None if it never expires.
+        created_by, updated_by: an identity, or `system`.
+    """
+
+    sid: str
+    unique_name: str | None
+    revision: int
+    created_ms: int
+    updated_ms: int
+    expires_ms: int | None
+    created_by: str
+    updated_by: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Event:
+    """Event that is published when a write commits.
+
+    Attributes:
+        previous: the revision before this one; a receiver at another revision has missed an event.
+        at_ms: time of the write, in milliseconds since the epoch.
+        by: identity that wrote, or `system`.
+        trace: W3C `traceparent` of the write, None if not traced; never sent to clients.
+    """
+
+    sid: str
+    unique_name: str | None
+    revision: int
+    previous: int
+    at_ms: int
+    by: str
+    trace: str | None = field(default=None, compare=False)
+    _frames: dict[Callable[[Any], bytes], bytes] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @property
+    def conflation_key(self) -> Hashable:
+        """A newer event replaces a waiting one with the same key; None if it replaces none."""
+        return None
+
+    def encoded(self, encode: Callable[[Any], bytes]) -> bytes:
+        """Return `encode(self)`; computed once per `encode` and shared by all subscribers."""
+        frame = self._frames.get(encode)
+        if frame is None:
+            frame = self._frames[encode] = encode(self)
+        return frame
+
+
+@dataclass(slots=True, kw_only=True)
+class Removed(Event):
+    """The object was removed; `expired` is True if its time to live ran out."""
+
+    expired: bool

@@ -24,7 +24,17 @@ def body_of(document: Document, *, data: bool = True) -> Any:
 
 
 def make_document(data: bytes = b'{"a":1}', expires_ms: int | None = None) -> Document:
-    return Document(SID, "name", 5, data, MOMENT_MS, MOMENT_MS, expires_ms, "system", "alice")
+    return Document(
+        sid=SID,
+        unique_name="name",
+        revision=5,
+        data=data,
+        created_ms=MOMENT_MS,
+        updated_ms=MOMENT_MS,
+        expires_ms=expires_ms,
+        created_by="system",
+        updated_by="alice",
+    )
 
 
 def test_a_reply_of_the_server_is_read_whole() -> None:
@@ -60,7 +70,16 @@ def test_dates_of_rest_have_whole_seconds() -> None:
 
 def test_an_event_takes_what_it_leaves_out_from_the_state_before() -> None:
     base = make_snapshot(1, {"a": 1})
-    event = Updated(SID, None, 2, 1, MOMENT_MS, "bob", data=b'{"a":2}', expires_ms=None)
+    event = Updated(
+        sid=SID,
+        unique_name=None,
+        revision=2,
+        previous=1,
+        at_ms=MOMENT_MS,
+        by="bob",
+        data=b'{"a":2}',
+        expires_ms=None,
+    )
     body = orjson.loads(native.encode_event(event))["document"]
 
     snapshot = Snapshot.parse(body, base)
@@ -72,7 +91,16 @@ def test_an_event_takes_what_it_leaves_out_from_the_state_before() -> None:
 
 def test_an_event_clears_the_expiry_of_the_state_before() -> None:
     base = dataclasses.replace(make_snapshot(1), date_expires=MOMENT)
-    event = Updated(SID, None, 2, 1, MOMENT_MS, "bob", data=b"{}", expires_ms=None)
+    event = Updated(
+        sid=SID,
+        unique_name=None,
+        revision=2,
+        previous=1,
+        at_ms=MOMENT_MS,
+        by="bob",
+        data=b"{}",
+        expires_ms=None,
+    )
 
     assert Snapshot.parse(orjson.loads(native.encode_event(event))["document"], base) != base
     assert Snapshot.parse(native.event_body(event) | {"data": {}}, base).date_expires is None

@@ -4,17 +4,37 @@ import dataclasses
 
 import pytest
 
-from syncline_protocol.documents import Document, Event, Removed, Updated
+from syncline_protocol.documents import Document, Updated
+from syncline_protocol.objects import Event, Removed
 
 SID = "ET" + "0" * 32
 
 
 def updated() -> Updated:
-    return Updated(SID, "name", 2, 1, 1000, "alice", data=b"{}", expires_ms=None)
+    return Updated(
+        sid=SID,
+        unique_name="name",
+        revision=2,
+        previous=1,
+        at_ms=1000,
+        by="alice",
+        data=b"{}",
+        expires_ms=None,
+    )
 
 
 def test_a_document_cannot_be_changed() -> None:
-    document = Document(SID, None, 1, b"{}", 0, 0, None, "system", "system")
+    document = Document(
+        sid=SID,
+        unique_name=None,
+        revision=1,
+        data=b"{}",
+        created_ms=0,
+        updated_ms=0,
+        expires_ms=None,
+        created_by="system",
+        updated_by="system",
+    )
 
     with pytest.raises(dataclasses.FrozenInstanceError):
         document.revision = 2  # type: ignore[misc]
@@ -49,6 +69,8 @@ def test_frames_are_no_part_of_what_an_event_is() -> None:
 
 
 def test_events_of_two_kinds_are_never_equal() -> None:
-    removed: Event = Removed(SID, "name", 2, 1, 1000, "alice", expired=False)
+    removed: Event = Removed(
+        sid=SID, unique_name="name", revision=2, previous=1, at_ms=1000, by="alice", expired=False
+    )
 
     assert removed != updated()

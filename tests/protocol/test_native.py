@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values
 from syncline_protocol import commands, native
-from syncline_protocol.documents import Document, Removed, Updated
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
+from syncline_protocol.objects import Removed
 
 SID = "ET" + "0a" * 16
 LIMIT = 16_384
@@ -29,8 +30,19 @@ DOCUMENT = Document(
     created_by="system",
     updated_by="alice",
 )
-UPDATED = Updated(SID, "user_prefs", 8, 7, MOMENT_MS, "alice", data=b'{"a":1}', expires_ms=None)
-REMOVED = Removed(SID, None, 9, 8, MOMENT_MS, "system", expired=True)
+UPDATED = Updated(
+    sid=SID,
+    unique_name="user_prefs",
+    revision=8,
+    previous=7,
+    at_ms=MOMENT_MS,
+    by="alice",
+    data=b'{"a":1}',
+    expires_ms=None,
+)
+REMOVED = Removed(
+    sid=SID, unique_name=None, revision=9, previous=8, at_ms=MOMENT_MS, by="system", expired=True
+)
 
 
 def decode(**message: Any) -> Any:
@@ -268,8 +280,8 @@ class TestBadMembers:
             ({"do": "open", "ttl": -1}, 54011, "ttl must be a whole number of seconds from 0 to "
                                                "31536000; -1 was given."),
             ({"do": "ttl", "document": "a", "ttl": None}, 54011, "; null was given."),
-            ({"do": "open", "revision": 5}, 54003, "revision must be one revision as the server "
-                                                   "gave it, a string of digits; 5 was given."),
+            ({"do": "open", "revision": 5}, 54003, "revision must be one revision that the server "
+                                                   "gave, a string of digits; 5 was given."),
             ({"do": "remove", "document": "a", "if_match": "x"}, 54003, "if_match must be one "),
             ({"do": "open", "op": ""}, 20422, "op must have 1 to 64 characters; 0 were given."),
             ({"do": "patch", "document": "a"}, 20001, "patch takes exactly one of merge, "
@@ -340,7 +352,16 @@ class TestReplies:
     @bounded
     @given(json_objects)
     def test_data_passes_through_as_it_is_stored(self, value: Any) -> None:
-        event = Updated(SID, None, 2, 1, 0, "bob", data=orjson.dumps(value), expires_ms=None)
+        event = Updated(
+            sid=SID,
+            unique_name=None,
+            revision=2,
+            previous=1,
+            at_ms=0,
+            by="bob",
+            data=orjson.dumps(value),
+            expires_ms=None,
+        )
 
         assert orjson.loads(native.encode_event(event))["document"]["data"] == value
 
@@ -383,7 +404,16 @@ class TestEvents:
         }
 
     def test_an_update_tells_the_expiry(self) -> None:
-        expiring = Updated(SID, None, 8, 7, 0, "alice", data=b"{}", expires_ms=MOMENT_MS)
+        expiring = Updated(
+            sid=SID,
+            unique_name=None,
+            revision=8,
+            previous=7,
+            at_ms=0,
+            by="alice",
+            data=b"{}",
+            expires_ms=MOMENT_MS,
+        )
 
         body = native.event_body(expiring)
 

@@ -5,14 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import bounded, text
+from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import (
     BUCKETS,
     SID_ENTROPY_BYTES,
     bucket_of_name,
     bucket_of_sid,
-    is_document_sid,
     is_sid,
-    make_document_sid,
+    is_sid_of,
+    make_sid,
 )
 
 DIGITS = "0123456789abcdef" * 2
@@ -40,20 +41,20 @@ def test_two_capitals_and_32_hexadecimal_digits_are_a_sid(sid: str) -> None:
 )
 def test_anything_else_is_none(text: str) -> None:
     assert not is_sid(text)
-    assert not is_document_sid(text)
+    assert not is_sid_of(DOCUMENT, text)
 
 
 def test_only_et_is_a_documents_sid() -> None:
-    assert is_document_sid("ET" + DIGITS)
-    assert not is_document_sid("MP" + DIGITS)
+    assert is_sid_of(DOCUMENT, "ET" + DIGITS)
+    assert not is_sid_of(DOCUMENT, "MP" + DIGITS)
 
 
 @bounded
 @given(st.integers(0, BUCKETS - 1), st.binary(min_size=15, max_size=15))
 def test_a_documents_sid_carries_its_bucket(bucket: int, entropy: bytes) -> None:
-    sid = make_document_sid(bucket, entropy)
+    sid = make_sid(DOCUMENT, bucket, entropy)
 
-    assert is_document_sid(sid)
+    assert is_sid_of(DOCUMENT, sid)
     assert bucket_of_sid(sid) == bucket
 
 
@@ -72,4 +73,4 @@ def test_a_name_has_the_same_bucket_for_ever() -> None:
 
 def test_too_little_entropy_is_refused() -> None:
     with pytest.raises(ValueError, match=f"{SID_ENTROPY_BYTES} bytes, not 14"):
-        make_document_sid(0, bytes(SID_ENTROPY_BYTES - 1))
+        make_sid(DOCUMENT, 0, bytes(SID_ENTROPY_BYTES - 1))

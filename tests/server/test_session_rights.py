@@ -10,14 +10,17 @@ import pytest
 from support.backend import make_backend
 from support.store import PATIENCE, eventually
 from syncline_protocol.commands import Mode, Open, Remove
-from syncline_protocol.documents import Document, Event, Removed
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event, Removed
 from syncline_server.auth.grants import Grants
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace
 from syncline_server.pubsub.hub import Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
+from syncline_server.storage.author import Author
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import Right
 
@@ -93,7 +96,9 @@ class Scene:
 async def scene(backend: Backend, *, acl: bool) -> Scene:
     service = await backend.services.create({"acl_enabled": acl}, 10_000)
     await backend.services.find(service.sid)
-    written, _ = await backend.documents.create(service.sid, None, b"{}", None, "system", None)
+    written, _ = await backend.documents.create(
+        service.sid, Author(identity="system"), NewDocument()
+    )
     sid = written.document.sid
     if acl:
         await backend.permissions.put(service.sid, sid, "alice", Right.READ)

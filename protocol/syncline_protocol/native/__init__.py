@@ -29,10 +29,12 @@ from syncline_protocol.commands import (
     Unsubscribe,
 )
 from syncline_protocol.dates import format_milliseconds
-from syncline_protocol.documents import Document, Event, Removed, Updated
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event, Removed
 
 __all__ = [
+    "FINAL_CLOSE_CODES",
     "ID_LIMIT",
     "SUBPROTOCOL",
     "Authenticate",
@@ -61,7 +63,7 @@ ID_LIMIT = 2**53
 
 
 class Close(IntEnum):
-    """Close codes (section 8): below 4500 the client reconnects, from 4500 on it does not."""
+    """Close codes (section 8)."""
 
     GOING_AWAY = 4000
     TOKEN_EXPIRED = 4001
@@ -69,6 +71,10 @@ class Close(IntEnum):
     NOT_AUTHENTICATED_IN_TIME = 4004
     PROTOCOL_VIOLATION = 4500
     TOKEN_REFUSED = 4501
+
+
+FINAL_CLOSE_CODES = range(4500, 5000)
+"""After these a client does not connect again (rule C4)."""
 
 
 class ProtocolViolation(Exception):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncline_protocol.sids import is_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.sids import is_sid_of
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.results import absent, forbidden
 from syncline_server.storage.rights import Right
@@ -36,7 +37,7 @@ class GrantScope:
     def shows(self, address: str) -> bool:
         """True if the document may be read. Makes no request: an address by SID must have passed
         `require` before, else only a grant for `*` counts."""
-        if not is_document_sid(address):
+        if not is_sid_of(DOCUMENT, address):
             return self.allows(address, Right.READ)
         return self.allows(self._names.get(address), Right.READ)
 
@@ -49,7 +50,7 @@ class GrantScope:
         """
         if self.allows(None, right):
             return
-        name = await self._name(address) if address and is_document_sid(address) else address
+        name = await self._name(address) if address and is_sid_of(DOCUMENT, address) else address
         if not self.allows(name, right):
             raise forbidden()
 

@@ -9,7 +9,8 @@ from typing import Any
 from syncline_protocol import fields, jsondata
 from syncline_protocol.commands import Set
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.sids import is_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.sids import is_sid_of
 
 from .values import by_name
 
@@ -85,7 +86,7 @@ class Parameters:
         if self.sid is not None:
             raise Refusal(
                 Code.INVALID_PARAMETER,
-                "Sid is for the creation of a document alone; a document keeps its SID.",
+                "Sid is accepted only when a document is created; a document keeps its SID.",
             )
         if self.data is None and self.ttl is None:
             raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
@@ -93,7 +94,7 @@ class Parameters:
 
 
 def _sid(value: Any) -> str:
-    if isinstance(value, str) and is_document_sid(value):
+    if isinstance(value, str) and is_sid_of(DOCUMENT, value):
         return value
     raise Refusal(
         Code.INVALID_PARAMETER,

@@ -14,6 +14,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import Principal, claimed
 from syncline_server.objects.documents import Workspace
 from syncline_server.observability.logs import about
+from syncline_server.observability.metrics import Limit
 from syncline_server.storage.services import DEFAULT_NAME
 from syncline_server.webhooks.reachability import make_endpoint_id
 
@@ -125,5 +126,5 @@ class Authentication:
         self._timer.start(principal.expires_at)
 
     def _miss_deadline(self) -> None:
-        self._client.backend.meters.bounds["auth_timeout"] += 1
+        self._client.backend.meters.limit_hits[Limit.AUTH_TIMEOUT] += 1
         self._client.refuse_late()

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 from websockets.frames import CloseCode
 
 from syncline_protocol.commands import Command
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Refusal
+from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import revoked
 from syncline_server.backend import Backend
 from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
@@ -137,7 +137,7 @@ class Client(ABC):
             if not self.in_flight.leaving:
                 self.take_message(message)
         except Exception:
-            logger.exception("a message could not be taken")
+            logger.exception("a message could not be handled")
             self.socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         self.socket.resume_reading(Pause.LARGE_MESSAGE)
 

@@ -75,13 +75,15 @@ class ConnectionRegistry:
     def evict(self, key: str) -> None:
         """Close all connections of a revoked API key."""
         affected = [connection for connection in self._connections if connection.key == key]
-        logger.info("API key %s was revoked; %d clients are disconnected", key, len(affected))
+        logger.info(
+            "API key %s is no longer valid; %d clients are disconnected", key, len(affected)
+        )
         for connection in affected:
             try:
                 connection.evict()
             except Exception:
                 # One failure must not keep the others connected (promise 6).
-                logger.exception("a client could not be affected")
+                logger.exception("a client could not be disconnected")
 
     async def drain_all(self) -> None:
         """Drain all open connections and all later ones; return when all have closed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from syncline_server.observability.metrics import Limit
+
 from .websocket.socket import Socket
 from .websocket.states import Pause
 
@@ -35,7 +37,7 @@ class InFlight:
         self.count += 1
         # Once, not at each further one: a Twilsock request may begin many commands above the limit.
         if self.count == self._limit:
-            self._socket.meters.bounds["max_in_flight"] += 1
+            self._socket.meters.limit_hits[Limit.MAX_IN_FLIGHT] += 1
             self._socket.pause_reading(Pause.IN_FLIGHT)
 
     def end(self) -> None:

@@ -11,9 +11,10 @@ from websockets.frames import CloseCode
 
 from syncline_protocol import native
 from syncline_protocol.commands import Command, Patch, Remove
-from syncline_protocol.documents import Document, Event, Updated
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
+from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
 from syncline_server.pubsub.hub import Format

@@ -7,7 +7,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 
-from syncline_protocol.documents import Event, Removed
+from syncline_protocol.objects import Event, Removed
 
 __all__ = ["SendQueue"]
 

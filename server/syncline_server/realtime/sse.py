@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 
 from syncline_protocol import fields, native
 from syncline_protocol.commands import Mode, Open
-from syncline_protocol.documents import Document, Event, Removed
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event, Removed
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
 from syncline_server.http import Route

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from syncline_protocol.commands import Command, Patch, Remove, Set
-from syncline_protocol.documents import Document, Event, Removed, Updated
-from syncline_protocol.objects import SYSTEM
+from syncline_protocol.documents import Document, Updated
+from syncline_protocol.objects import SYSTEM, Event, Removed
 from syncline_server.objects.documents import Workspace
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Format, Hub, Topic
@@ -219,7 +219,17 @@ class Subscriptions:
         if watch.told:
             last, name = max(watch.told, watch.answered), watch.unique_name
             at = self._hub.now_ms()
-            self._send_event(Removed(sid, name, last + 1, last, at, SYSTEM, expired=False))
+            self._send_event(
+                Removed(
+                    sid=sid,
+                    unique_name=name,
+                    revision=last + 1,
+                    previous=last,
+                    at_ms=at,
+                    by=SYSTEM,
+                    expired=False,
+                )
+            )
 
     @contextmanager
     def writing(self, command: Command) -> Iterator[None]:

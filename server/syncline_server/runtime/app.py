@@ -106,7 +106,7 @@ def create_app(
     )
     traces = _traces(settings, meters, worker)
     documents = Documents(redis, settings.operation_memory, traces)
-    foreign = ProviderTokens.of(settings, meters.bounds)
+    foreign = ProviderTokens.of(settings, meters.limit_hits)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
@@ -115,7 +115,7 @@ def create_app(
         services=services,
         documents=documents,
         permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents, settings.max_lists, meters.bounds),
+        listing=Listing(redis, documents, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
             documents,
@@ -147,7 +147,7 @@ def create_app(
         settings, credentials, meters, services, backend.webhooks, backend.parking
     )
     dispatcher = Dispatcher(redis, context)
-    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.bounds)
+    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
     keyring.on_end(connections.evict)
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)

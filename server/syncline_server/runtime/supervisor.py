@@ -18,14 +18,16 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
+from syncline_protocol.backoff import Backoff
 from syncline_server.config.child_environ import worker_environ
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.readiness import Readiness
-from syncline_server.storage.redis.backoff import Backoff
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import SHARD
+from syncline_server.storage.redis.shard import PAUSE, PAUSE_LIMIT
 
 from . import heartbeat
 from .listener import announce, listen
@@ -208,7 +210,7 @@ class Workers:
 
     async def _guard_redis(self) -> None:
         """Restart the embedded Redis when it ends: workers only connect to it."""
-        backoff = Backoff()
+        backoff = Backoff(PAUSE, PAUSE_LIMIT)
         while self._embedded is not None:
             try:
                 await self._embedded.address(SHARD)
@@ -217,7 +219,7 @@ class Workers:
                 await asyncio.sleep(backoff.pause())
             else:
                 self._readiness.report("redis", None)
-                backoff = Backoff()
+                backoff = Backoff(PAUSE, PAUSE_LIMIT)
             await asyncio.sleep(REDIS_CHECK_INTERVAL)
 
 
@@ -272,7 +274,7 @@ class _Slot:
         self._sockets = sockets
         self._workers = workers
         self._process: Process | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring = TaskSet()
 
     @property
     def is_ready(self) -> bool:
@@ -297,7 +299,7 @@ class _Slot:
     async def keep(self) -> None:
         """Keep one worker running: start another whenever it ends or hangs."""
         clock = asyncio.get_running_loop().time
-        backoff = Backoff()
+        backoff = Backoff(PAUSE, PAUSE_LIMIT, stable_after=PAUSE_LIMIT)
         while True:
             began = clock()
             process = self._process = await self._start()
@@ -311,7 +313,8 @@ class _Slot:
                     break
                 process = self._process  # `renew` put another worker here meanwhile
             self.problems = None
-            await asyncio.sleep(backoff.pause(after=clock() - began))
+            backoff.reset_if_stable(clock() - began)
+            await asyncio.sleep(backoff.pause())
 
     async def _watch(self, process: Process) -> None:
         """Return when a worker has ended, was replaced, or hangs. A worker that hangs is killed.
@@ -353,7 +356,7 @@ class _Slot:
         """Start a new worker; once it accepts connections, drain and end the old one."""
         new = await self._start()
         if new is None:
-            logger.error("the new worker did not start; the old one stays")
+            logger.error("the new worker did not start; the old one keeps running")
             return
         # Read only now: the old worker may have died during the start. If `keep` is starting
         # another one, that one is as new, and nothing would watch ours.
@@ -362,16 +365,13 @@ class _Slot:
             old = new
         else:
             self._process = new
-        task = asyncio.create_task(_retire(old, self._workers.patience))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retiring.spawn(_retire(old, self._workers.patience))
 
     async def stop(self) -> None:
         """End the worker, and wait for workers that are still draining."""
         if self._process is not None:
             await _retire(self._process, self._workers.patience)
-        if self._retiring:
-            await asyncio.wait(self._retiring)
+        await self._retiring.wait()
 
     async def _start(self) -> Process | None:
         """Start a worker; returns it once it accepts connections, None if it does not."""

@@ -7,12 +7,12 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import uvloop
 
 from syncline_server.observability import logs
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
 from syncline_server.storage.redis.engines import make_engine
@@ -57,13 +57,12 @@ async def _serve(
     listeners: list[socket.socket],
     certificate: Certificate | None,
 ) -> None:
-    beating: list[asyncio.Task[None]] = []
+    beating = TaskSet()
 
     def accepting() -> None:
         # In its own write before the first heartbeat: the supervisor expects it as the first line.
         os.write(sys.stdout.fileno(), ACCEPTING)
-        beats = send_heartbeats(sys.stdout.fileno(), app.problems)
-        beating.append(asyncio.create_task(beats))
+        beating.spawn(send_heartbeats(sys.stdout.fileno(), app.problems))
 
     server = Server(
         app, orders.settings, lambda: None, on_accepting=accepting, certificate=certificate
@@ -71,10 +70,7 @@ async def _serve(
     try:
         await server.serve(listeners)
     finally:
-        for task in beating:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await beating.aclose()
 
 
 def _engine(orders: Orders) -> Engine:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from syncline_protocol.documents import Event, Removed, Updated
+from syncline_protocol.documents import Updated
+from syncline_protocol.objects import Event, Removed
 
 from .rights import Right, RightsChanged
 
@@ -31,8 +32,27 @@ def parse_event(payload: bytes) -> Event | RightsChanged:
     trace = head.get("trace")
     if head["kind"] == "updated":
         expires = int(head["expires"]) if head["expires"] else None
-        return Updated(sid, name, revision, previous, at, by, data, expires, trace=trace)
+        return Updated(
+            sid=sid,
+            unique_name=name,
+            revision=revision,
+            previous=previous,
+            at_ms=at,
+            by=by,
+            data=data,
+            expires_ms=expires,
+            trace=trace,
+        )
     if head["kind"] not in ("removed", "expired"):
         raise ValueError(f"an event of the kind {head['kind']!r}")
     expired = head["kind"] == "expired"
-    return Removed(sid, name, revision, previous, at, by, expired, trace=trace)
+    return Removed(
+        sid=sid,
+        unique_name=name,
+        revision=revision,
+        previous=previous,
+        at_ms=at,
+        by=by,
+        expired=expired,
+        trace=trace,
+    )

@@ -60,7 +60,7 @@ class FilledBuckets:
                 await self._redis.reconnected(index)
                 await self._redis.execute("HSET", index, bucket, 1)
         except Unanswered as unanswered:
-            message = "The store went away; nothing was changed. Try again."
+            message = "The store became unavailable; nothing was changed. Try again."
             raise Refusal(unanswered.code, message) from None
         if len(self._noted) >= NOTED_LIMIT:
             self._noted.clear()

@@ -50,7 +50,8 @@ scripts make the same names from the tag.
 
 from __future__ import annotations
 
-from syncline_protocol.sids import bucket_of_name, bucket_of_sid, is_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.sids import bucket_of_name, bucket_of_sid, is_sid_of
 
 __all__ = [
     "ALL_SERVICES",
@@ -120,7 +121,7 @@ def claim_tag(service_sid: str, operation: str) -> str:
 
 def tag_of(service_sid: str, address: str) -> str:
     """The hash tag of the bucket of this SID or unique name."""
-    by_sid = is_document_sid(address)
+    by_sid = is_sid_of(DOCUMENT, address)
     return bucket_tag(service_sid, bucket_of_sid(address) if by_sid else bucket_of_name(address))
 
 

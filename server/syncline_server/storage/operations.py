@@ -85,7 +85,7 @@ async def claim(redis: Redis, service_sid: str, operation: str, bucket: str, mem
     except Unanswered:
         # At most the claim was made. That is harmless: a repetition of the request makes it again.
         raise Refusal(
-            Code.UNAVAILABLE, "The store went away; nothing was changed. Try again."
+            Code.UNAVAILABLE, "The store became unavailable; nothing was changed. Try again."
         ) from None
     if not claimed:
         raise reused()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.sids import is_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.sids import is_sid_of
 
 __all__ = ["Written", "absent", "forbidden", "mismatch", "name_taken", "sid_ended", "sid_forbidden"]
 
@@ -28,7 +29,7 @@ class Written:
 
 def absent(address: str) -> Refusal:
     """The error for an address (SID or unique name) without a document."""
-    if is_document_sid(address):
+    if is_sid_of(DOCUMENT, address):
         return Refusal(Code.DOCUMENT_NOT_FOUND, f"There is no document with the SID {address}.")
     return Refusal(Code.NAME_NOT_FOUND, f"Unique name not found: no document is named {address!r}.")
 
@@ -58,7 +59,7 @@ def sid_ended(sid: str, name: str) -> Refusal:
 def sid_forbidden() -> Refusal:
     """The error for a token holder that chooses a SID: only the account may."""
     return Refusal(
-        Code.FORBIDDEN, "The Sid of a document is chosen with Basic credentials, over REST v1."
+        Code.FORBIDDEN, "Only Basic credentials may choose the Sid of a document, over REST v1."
     )
 
 

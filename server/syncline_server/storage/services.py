@@ -139,7 +139,7 @@ class Services:
         if reply[0] == b"taken":
             raise _taken(made.sid)
         if reply[0] == b"full":
-            raise Refusal(Code.CONFLICT, f"There are {limit} services, the most that are allowed.")
+            raise Refusal(Code.CONFLICT, f"There are {limit} services, the maximum.")
         await self._filled.begin(made.sid)
         return made
 
@@ -272,14 +272,14 @@ async def check_default_service(engine: Engine, settings: Settings) -> None:
     if record is not None and _decode(record).unique_name != DEFAULT_NAME:
         raise SettingError(
             f"--default-service-sid {sid} is the SID of a service that is not the default one; "
-            "delete that service, or take another SID"
+            "delete that service, or choose another SID"
         )
 
 
 def _taken(sid: str) -> Refusal:
     return Refusal(
         Code.CONFLICT,
-        f"The SID {sid} is taken, by a service or by one whose deletion is not finished.",
+        f"The SID {sid} belongs to another service, or to one whose deletion is not finished.",
     )
 
 

@@ -11,13 +11,14 @@ from support.store import PATIENCE, refused
 from syncline_protocol.commands import MergePatch, Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.sids import make_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.revisions import PER_MS
+from syncline_protocol.sids import make_sid
 from syncline_server.auth import grant_scope as scope
 from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grant, Grants
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace
-from syncline_server.storage.commit import REVISION_RANDOM
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
@@ -96,14 +97,14 @@ class TestScope:
         self, counting: Counting, service_sid: str
     ) -> None:
         everything = GrantScope(Grants([Grant("*", Right.READ)]), counting, service_sid)
-        await everything.require(make_document_sid(0, bytes(15)), Right.READ)
+        await everything.require(make_sid(DOCUMENT, 0, bytes(15)), Right.READ)
         assert counting.reads == 0
 
     async def test_a_sid_that_does_not_exist(self, counting: Counting, service_sid: str) -> None:
         room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
         for _ in range(2):
             await refused(
-                room.require(make_document_sid(0, bytes(15)), Right.READ), Code.DOCUMENT_NOT_FOUND
+                room.require(make_sid(DOCUMENT, 0, bytes(15)), Right.READ), Code.DOCUMENT_NOT_FOUND
             )
         assert counting.reads == 2
 
@@ -153,7 +154,7 @@ class TestWorkspace:
         self, backend: Backend, service_sid: str
     ) -> None:
         document = await made(backend, service_sid, unique("room"))
-        held = now_ms() * REVISION_RANDOM + REVISION_RANDOM
+        held = now_ms() * PER_MS + PER_MS
         reader = alices(backend, service_sid, room=Right.READ)
         assert await reader.advance(document.sid, held) == document
         unlimited = Workspace(backend, service_sid, "bob", limited=True)

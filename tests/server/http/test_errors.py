@@ -12,7 +12,17 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.http.errors import exception_handlers
 from syncline_server.http.routing import Route
 
-DOCUMENT = Document("ET" + "0" * 32, None, 7, b'{"a":1}', 1, 2, None, "system", "alice")
+DOCUMENT = Document(
+    sid="ET" + "0" * 32,
+    unique_name=None,
+    revision=7,
+    data=b'{"a":1}',
+    created_ms=1,
+    updated_ms=2,
+    expires_ms=None,
+    created_by="system",
+    updated_by="alice",
+)
 
 
 def raising(error: Exception) -> TestClient:

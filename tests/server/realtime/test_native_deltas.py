@@ -336,7 +336,17 @@ def test_a_delta_that_cannot_be_made_keeps_nobody_from_the_event(
 ) -> None:
     """As of data that somebody else wrote into Redis."""
     data = orjson.dumps(DATA)
-    event = Updated("ET", None, 2, 1, 0, "bob", data, None, base=Base(b"nonsense", lambda _: None))
+    event = Updated(
+        sid="ET",
+        unique_name=None,
+        revision=2,
+        previous=1,
+        at_ms=0,
+        by="bob",
+        data=data,
+        expires_ms=None,
+        base=Base(b"nonsense", lambda _: None),
+    )
 
     assert event.encoded(wire._encode_delta) == wire._encode_event(event)
     assert "a delta of ET could not be made" in caplog.text

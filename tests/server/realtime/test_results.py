@@ -9,7 +9,17 @@ from syncline_protocol.documents import Document
 from syncline_server.realtime.results import tells_data
 from syncline_server.storage.results import Written
 
-DOCUMENT = Document("ET1", None, 1, b"{}", 0, 0, None, "alice", "alice")
+DOCUMENT = Document(
+    sid="ET1",
+    unique_name=None,
+    revision=1,
+    data=b"{}",
+    created_ms=0,
+    updated_ms=0,
+    expires_ms=None,
+    created_by="alice",
+    updated_by="alice",
+)
 PATCH = Patch("ET1", Increment({"/n": 1}))
 
 

@@ -12,18 +12,36 @@ from support.api import unique
 from support.server import RunningServer
 from support.socket import NativeSocket, native_socket
 from support.strategies import bounded
-from syncline_protocol.documents import Event, Removed, Updated
+from syncline_protocol.documents import Updated
+from syncline_protocol.objects import Event, Removed
 from syncline_server.realtime.send_queue import SendQueue
 
 MARK = 100
 
 
 def updated(sid: str, revision: int) -> Updated:
-    return Updated(sid, None, revision, revision - 1, 0, "alice", b"{}", None)
+    return Updated(
+        sid=sid,
+        unique_name=None,
+        revision=revision,
+        previous=revision - 1,
+        at_ms=0,
+        by="alice",
+        data=b"{}",
+        expires_ms=None,
+    )
 
 
 def removed(sid: str, revision: int) -> Removed:
-    return Removed(sid, None, revision, revision - 1, 0, "alice", expired=False)
+    return Removed(
+        sid=sid,
+        unique_name=None,
+        revision=revision,
+        previous=revision - 1,
+        at_ms=0,
+        by="alice",
+        expired=False,
+    )
 
 
 def whole(event: Event) -> bytes:

@@ -21,8 +21,9 @@ from syncline_protocol.commands import (
     Set,
     Unsubscribe,
 )
-from syncline_protocol.documents import Base, Document, Event, Removed, Updated
+from syncline_protocol.documents import Base, Document, Updated
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event, Removed
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
 from syncline_server.objects.documents import Workspace
@@ -213,7 +214,15 @@ class TestEvents:
         with store.paused():
             client.submit(write(name, 0))
             await asyncio.sleep(0)
-            early = Removed(document.sid, None, document.revision + 1, 0, 0, "bob", expired=False)
+            early = Removed(
+                sid=document.sid,
+                unique_name=None,
+                revision=document.revision + 1,
+                previous=0,
+                at_ms=0,
+                by="bob",
+                expired=False,
+            )
             client.session._subscriptions.on_event(early)
             assert client.told == []
         answer, event = await client.hears(2)
@@ -223,7 +232,16 @@ class TestEvents:
 
     async def test_what_is_not_newer_than_told_is_not_told(self, client: Client) -> None:
         document = await client.open(unique())
-        old = Updated(document.sid, None, document.revision, 0, 0, "bob", b"{}", None)
+        old = Updated(
+            sid=document.sid,
+            unique_name=None,
+            revision=document.revision,
+            previous=0,
+            at_ms=0,
+            by="bob",
+            data=b"{}",
+            expires_ms=None,
+        )
         client.session._subscriptions.on_event(old)
 
         assert client.told == []
@@ -268,7 +286,17 @@ def changed(document: Document, revision: int, previous: int, *, based: bool = T
     """An event of a document; `based` if a delta of it can be made."""
     base = Base(b"{}", lambda _: None) if based else None
     sid, name = document.sid, document.unique_name
-    return Updated(sid, name, revision, previous, 0, "bob", b"{}", None, base=base)
+    return Updated(
+        sid=sid,
+        unique_name=name,
+        revision=revision,
+        previous=previous,
+        at_ms=0,
+        by="bob",
+        data=b"{}",
+        expires_ms=None,
+        base=base,
+    )
 
 
 class TestDeltas:

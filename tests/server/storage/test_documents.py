@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store, refused
-from syncline_protocol.documents import Removed, Updated
+from syncline_protocol.documents import Updated
 from syncline_protocol.errors import Code
-from syncline_protocol.fields import REVISION_LIMIT
-from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_document_sid
+from syncline_protocol.objects import DOCUMENT, Removed
+from syncline_protocol.revisions import LIMIT, PER_MS
+from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_sid_of
 from syncline_server.storage import keys
-from syncline_server.storage.commit import REVISION_RANDOM, Step
+from syncline_server.storage.author import Author
+from syncline_server.storage.commit import Step
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
@@ -42,7 +44,7 @@ async def test_a_new_document_is_what_was_asked_for(service: Service) -> None:
     written, created = await service.find_or_create("prefs", b'{"a":1}', None, "alice")
     document = written.document
     assert created and not written.repeated
-    assert is_document_sid(document.sid)
+    assert is_sid_of(DOCUMENT, document.sid)
     assert (document.unique_name, document.data) == ("prefs", b'{"a":1}')
     assert (document.created_by, document.updated_by) == ("alice", "alice")
     assert document.created_ms == document.updated_ms
@@ -124,23 +126,23 @@ async def test_each_write_is_told_once_and_names_the_revision_before(
     removed = (await service.remove(document.sid, who="carol")).document
     assert await published.take() == [
         Updated(
-            document.sid,
-            "prefs",
-            updated.revision,
-            document.revision,
-            updated.updated_ms,
-            "bob",
-            b'{"a":2}',
-            updated.expires_ms,
+            sid=document.sid,
+            unique_name="prefs",
+            revision=updated.revision,
+            previous=document.revision,
+            at_ms=updated.updated_ms,
+            by="bob",
+            data=b'{"a":2}',
+            expires_ms=updated.expires_ms,
         ),
         Removed(
-            document.sid,
-            "prefs",
-            removed.revision,
-            updated.revision,
-            removed.updated_ms,
-            "carol",
-            False,
+            sid=document.sid,
+            unique_name="prefs",
+            revision=removed.revision,
+            previous=updated.revision,
+            at_ms=removed.updated_ms,
+            by="carol",
+            expired=False,
         ),
     ]
 
@@ -244,7 +246,7 @@ async def test_revisions_grow_with_every_write(service: Service) -> None:
         revisions.append((await service.set("prefs", b'{"n":%d}' % n)).document.revision)
     revisions.append((await service.remove("prefs")).document.revision)
     assert revisions == sorted(set(revisions))
-    assert revisions[-1] < REVISION_LIMIT
+    assert revisions[-1] < LIMIT
 
 
 @pytest.mark.parametrize("step_ms", [-HOUR_MS, -YEAR_MS, -1_700_000_000_000, HOUR_MS, YEAR_MS])
@@ -271,7 +273,7 @@ async def test_a_revision_fits_a_javascript_number_for_two_centuries(
     clock.offset_ms = 220 * YEAR_MS
     document = await service.create("prefs")
     written = await service.set("prefs", b"{}", if_match=document.revision)
-    assert document.revision < written.document.revision < REVISION_LIMIT
+    assert document.revision < written.document.revision < LIMIT
 
 
 async def test_a_revision_that_was_lost_is_not_given_to_other_content(
@@ -296,7 +298,7 @@ async def test_no_clock_pushes_a_revision_more_than_a_minute_ahead(
     clock.offset_ms = YEAR_MS
     written = (await service.set("prefs", b"{}")).document
     clock.offset_ms = 0
-    assert 50_000 < written.revision / REVISION_RANDOM - now_ms() < 70_000
+    assert 50_000 < written.revision / PER_MS - now_ms() < 70_000
 
 
 async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
@@ -312,15 +314,13 @@ async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
     for _ in range(20):
         newest = (await service.set("prefs", b"{}")).document.revision
         followers.add(newest)
-        steps = [Step("alice", b"{}", None), Step("bob", b"{}", None)]
-        combined = await service.documents.set_in_steps(
-            service.sid, document.sid, steps, newest, None
-        )
+        steps = [Step(author=Author(identity=who), data=b"{}") for who in ("alice", "bob")]
+        combined = await service.documents.set_in_steps(service.sid, document.sid, steps, newest)
         revisions = [each.document.revision for each in combined]
         assert revisions == [revisions[-1] - 1, revisions[-1]]
         await admin.execute("RESTORE", key, 0, kept, "REPLACE")
     assert len(followers) > 15
-    assert max(followers) - document.revision <= REVISION_RANDOM
+    assert max(followers) - document.revision <= PER_MS
 
 
 @pytest.mark.parametrize("offset_ms", [-YEAR_MS, -2 * HOUR_MS, 2 * HOUR_MS, YEAR_MS])
@@ -344,11 +344,11 @@ async def test_a_client_that_names_a_revision_that_none_can_have_does_not_use_th
     service: Service,
 ) -> None:
     document = await service.create("prefs")
-    held = document.revision + 3 * 60_000 * REVISION_RANDOM
+    held = document.revision + 3 * 60_000 * PER_MS
     assert await service.documents.advance(service.sid, document.sid, held) == document
-    held = document.revision + 30_000 * REVISION_RANDOM
+    held = document.revision + 30_000 * PER_MS
     advanced = await service.documents.advance(service.sid, document.sid, held)
-    assert held < advanced.revision <= held + REVISION_RANDOM
+    assert held < advanced.revision <= held + PER_MS
 
 
 # Operation ids

@@ -4,7 +4,8 @@ import orjson
 import pytest
 
 from support.store import Elapse, Publications, Service
-from syncline_protocol.documents import Removed, Updated
+from syncline_protocol.documents import Updated
+from syncline_protocol.objects import Removed
 from syncline_server.storage.events import parse_event
 
 HEAD = {
@@ -25,7 +26,14 @@ def message(data: bytes, **changed: str) -> bytes:
 
 def test_an_update() -> None:
     assert parse_event(message(b'{"a":1}')) == Updated(
-        "ET00", "prefs", 2**53 - 1, 2**53 - 2, 1795500000000, "alice", b'{"a":1}', 1795500001000
+        sid="ET00",
+        unique_name="prefs",
+        revision=2**53 - 1,
+        previous=2**53 - 2,
+        at_ms=1795500000000,
+        by="alice",
+        data=b'{"a":1}',
+        expires_ms=1795500001000,
     )
 
 
@@ -49,7 +57,15 @@ def test_the_trace_of_a_write(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "expired"), [("removed", False), ("expired", True)])
 def test_a_removal(kind: str, expired: bool) -> None:
     event = parse_event(message(b"", kind=kind))
-    assert event == Removed("ET00", "prefs", 2**53 - 1, 2**53 - 2, 1795500000000, "alice", expired)
+    assert event == Removed(
+        sid="ET00",
+        unique_name="prefs",
+        revision=2**53 - 1,
+        previous=2**53 - 2,
+        at_ms=1795500000000,
+        by="alice",
+        expired=expired,
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from functools import partial
 from websockets.frames import CloseCode
 
 from syncline_protocol import twilsock
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import Event
 from syncline_protocol.twilsock import HeaderTooLarge, MalformedFrame, Packet, Status
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend

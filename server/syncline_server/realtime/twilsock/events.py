@@ -14,7 +14,8 @@ import orjson
 
 from syncline_protocol import twilsock
 from syncline_protocol.dates import format_milliseconds
-from syncline_protocol.documents import Document, Event, Updated
+from syncline_protocol.documents import Document, Updated
+from syncline_protocol.objects import Event
 from syncline_server.realtime.websocket.frames import binary_frame
 
 __all__ = ["NEWEST_VERSION", "VERSIONS", "encoder", "encode_replay", "encode_subscription"]
@@ -54,14 +55,14 @@ def encode_replay(version: int, correlation_id: int, document: Document) -> byte
         version, correlation_id: of the request to subscribe.
     """
     event = Updated(
-        document.sid,
-        document.unique_name,
-        document.revision,
-        document.revision,
-        document.updated_ms,
-        document.updated_by,
-        document.data,
-        document.expires_ms,
+        sid=document.sid,
+        unique_name=document.unique_name,
+        revision=document.revision,
+        previous=document.revision,
+        at_ms=document.updated_ms,
+        by=document.updated_by,
+        data=document.data,
+        expires_ms=document.expires_ms,
     )
     packet_id = f"{document.sid}-{document.revision}-{correlation_id}"
     head = (version, packet_id, "document_updated", correlation_id)

@@ -10,7 +10,8 @@ from typing import Any
 from syncline_protocol.commands import Command, Mode, Open, Unsubscribe
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.sids import is_document_sid
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.sids import is_sid_of
 from syncline_server.http.body import members
 from syncline_server.http.errors import error_body
 from syncline_server.realtime.results import Answer, Opened, Result
@@ -104,7 +105,7 @@ class Subscriptions:
         for wanted in batch.wanted:
             if batch.action == "cancel":
                 self._submit(Unsubscribe(wanted.sid), partial(self._canceled, batch, wanted))
-            elif wanted.kind != "document" or not is_document_sid(wanted.sid):
+            elif wanted.kind != "document" or not is_sid_of(DOCUMENT, wanted.sid):
                 message = f"There is no {show(wanted.kind)} {show(wanted.sid)}."
                 self._failed(batch, wanted, Refusal(Code.NOT_FOUND, message))
             else:

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
 from syncline_server.config.settings import Settings
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 
 from .oversized_message import FrameHeader, OversizedMessage, read_header
 from .parser_pool import ParserPool, is_exceeded, plain_messages
@@ -199,7 +199,7 @@ class FrameReader(asyncio.Protocol):
         self._send_parser_output()
 
     def _fail_oversized(self) -> None:
-        self.meters.bounds["oversized_limit"] += 1
+        self.meters.limit_hits[Limit.OVERSIZED_LIMIT] += 1
         limit = self.settings.oversized_limit
         self._fail(_TOO_BIG, f"the message has more than {limit} bytes")
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from struct import Struct
 
-from syncline_protocol.documents import Event
+from syncline_protocol.objects import Event
 
 __all__ = ["binary_frame", "deflated", "deflating", "text_frame"]
 

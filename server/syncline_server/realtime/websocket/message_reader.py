@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import ClassVar
 
+from syncline_server.observability.metrics import Limit
 from syncline_server.realtime.timer_wheel import TimerWheel
 
 from .frame_reader import FrameReader, Message
@@ -96,7 +97,7 @@ class MessageReader(FrameReader):
         rest = self._allowed_at + 1.0 - time.monotonic()
         if rest <= 0:
             return self._renew_allowance()
-        self.meters.bounds["connection_rate"] += 1
+        self.meters.limit_hits[Limit.CONNECTION_RATE] += 1
         self.pause_reading(Pause.RATE)
         self.timers.call_later(rest, self._end_rate_pause)
 

@@ -15,6 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Cork
 
 from .handshake import Handshake
@@ -113,7 +114,7 @@ class Socket(MessageReader):
 
     def pause_writing(self) -> None:
         # The transport may call this within any `write`.
-        self.meters.bounds["output_mark"] += 1
+        self.meters.limit_hits[Limit.OUTPUT_MARK] += 1
         # 1. Make the send queue: events that come from here on belong in it.
         self.writer.pause()
         # 2. Take the session off the fast path, which writes past the queue.
@@ -187,7 +188,7 @@ class Socket(MessageReader):
             return
         sent = parser.close_sent
         if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
-            self.meters.bounds["auth_message_limit"] += 1
+            self.meters.limit_hits[Limit.AUTH_MESSAGE_LIMIT] += 1
         # The client has sent its close frame, and the parser has answered it: the handshake is
         # complete. Else the parser has failed the connection, and the client must answer.
         if self._handler is None or parser.close_rcvd is not None:
@@ -216,13 +217,13 @@ class Socket(MessageReader):
             return
         # While this socket does not read, a pong cannot be seen.
         if not self._heard and not self._pauses:
-            self.meters.bounds["ping_timeout"] += 1
+            self.meters.limit_hits[Limit.PING_TIMEOUT] += 1
             return self.abort()
         rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
         self.timers.call_later(rest, self._ping)
 
     def _disconnect_slow_reader(self) -> None:
-        self.meters.bounds["slow_reader_timeout"] += 1
+        self.meters.limit_hits[Limit.SLOW_READER_TIMEOUT] += 1
         self.writer.discard()  # else the close frame would wait for the queue
         if self._handler is not None:
             self._handler.on_slow()

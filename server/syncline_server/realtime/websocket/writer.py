@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
 
-from syncline_protocol.documents import Event
+from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.send_queue import SendQueue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.metrics import Histogram
 from syncline_server.observability.readiness import Readiness
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage import keys
 from syncline_server.storage.scripts import Script
 
@@ -75,7 +76,7 @@ class Redis:
         # Problems by name, then by shard. A name is resolved when its last shard is.
         self._problems: dict[str, dict[str, str]] = {}
         self._nodes: dict[str, ShardConnection] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._no_writes: str | None = None
         self._setup: Callable[[], Sequence[Argument]] = tuple
 
@@ -170,8 +171,7 @@ class Redis:
 
     async def stop(self) -> None:
         """End all connections."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel_all()
         await asyncio.gather(*(node.stop() for node in self._nodes.values()))
 
     def set_up(self, command: Callable[[], Sequence[Argument]]) -> None:
@@ -258,7 +258,7 @@ class Redis:
             if clock() > deadline:
                 raise Refusal(
                     Code.UNAVAILABLE,
-                    "The store is being rearranged; nothing was changed. Try again.",
+                    "The store is moving slots; nothing was changed. Try again.",
                 )
 
     def _node(self, key: str) -> ShardConnection:
@@ -266,7 +266,8 @@ class Redis:
             return self._nodes[self.engine.shard_of(key)]
         except LookupError:
             raise Refusal(
-                Code.UNAVAILABLE, "A part of the store is away; nothing was changed. Try again."
+                Code.UNAVAILABLE,
+                "A part of the store is unavailable; nothing was changed. Try again.",
             ) from None
 
     def _follow(self) -> None:
@@ -274,9 +275,9 @@ class Redis:
         shards = set(self.engine.shards())
         for shard in shards - self._nodes.keys():
             self._nodes[shard] = node = self._make(shard)
-            self._spawn(node.start())
+            self._tasks.spawn(node.start())
         for shard in self._nodes.keys() - shards:
-            self._spawn(self._nodes.pop(shard).stop())
+            self._tasks.spawn(self._nodes.pop(shard).stop())
             for name in self._problems:
                 self.report(shard, name, None)
 
@@ -299,7 +300,9 @@ class Redis:
 
     def _channel_infix(self) -> str:
         if self.data_set.id is None:
-            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+            raise Refusal(
+                Code.UNAVAILABLE, "The store is unavailable; nothing was changed. Try again."
+            )
         return f"{_EVENT}{self.engine.database}:{self.data_set.id}:"
 
     def _probe(self, shard: str) -> tuple[str, str, str] | None:
@@ -324,11 +327,6 @@ class Redis:
             return
         first = next(iter(found.values()), None)
         self._readiness.report(name, first)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 _EVENT = ":event:"

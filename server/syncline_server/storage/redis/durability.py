@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_server.observability.tasks import TaskSet
 
 from .connection import Connection, ConnectionBroken, ReplyError
 
@@ -130,7 +131,7 @@ class Barrier:
         self._replicas = replicas
         self._ms = max(1, round(durability.timeout * 1000))
         self._next: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def check(self) -> None:
         """Raise `Refusal` if a write could not be acknowledged; to be called before it is sent."""
@@ -162,9 +163,7 @@ class Barrier:
         else:
             required = self._replicas.required
             attempt = self._replicate(self._replicas, required, self._wait(required))
-        task = asyncio.create_task(self._resolve(waiting, attempt))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._resolve(waiting, attempt))
 
     def _wait(self, count: int) -> asyncio.Future[tuple[Any, Any]]:
         """Send WAIT, and behind it ROLE: a server that was demoted still answers WAIT."""

@@ -129,7 +129,7 @@ class EmbeddedRedis(SingleEngine):
         self._restarts += 1
         if now >= self._quiet_until:
             logger.warning(
-                "Redis ended with status %s and is started again (%d. time)", status, self._restarts
+                "Redis ended with status %s; restarting it (restart %d)", status, self._restarts
             )
             self._quiet_until = now + REPORT_INTERVAL
 

@@ -9,19 +9,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.validation import SettingError
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.scripts import ALL, PROBE
 
 from .address import Address
-from .backoff import Backoff
 from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect, describe
 from .durability import Barrier, Replicas
 from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["Denied", "ShardConnection", "Unanswered", "reconnect"]
+__all__ = ["PAUSE", "PAUSE_LIMIT", "Denied", "ShardConnection", "Unanswered", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
+
+PAUSE = 0.05
+PAUSE_LIMIT = 1.0
+"""First and largest ceiling, in seconds, of the random pause before Redis is tried again."""
 
 ELSEWHERE_INTERVAL = 5.0
 """Seconds between reconnects that are made because the server is not a master."""
@@ -82,7 +87,7 @@ class ShardConnection:
         self._connection: Connection | None = None
         self._barrier: Barrier | None = None
         self._up = asyncio.Event()
-        self._supervisor: asyncio.Task[None] | None = None
+        self._tasks = TaskSet()
         self._address: Address | None = None
         # Why there is no connection; None while there is one.
         self._trouble: str | None = None
@@ -121,14 +126,11 @@ class ShardConnection:
         except (OSError, ReplyError, ConnectionBroken) as error:
             # `Readiness` logs the problem.
             logger.debug("Redis does not answer yet: %s", describe(error))
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._tasks.spawn(self._supervise())
 
     async def stop(self) -> None:
         """End the connection."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
+        await self._tasks.aclose()
         if self._connection is not None:
             self._connection.abort()
 
@@ -147,7 +149,7 @@ class ShardConnection:
                     self._up.clear()
                     await self._up.wait()
         except TimeoutError:
-            raise Refusal(Code.UNAVAILABLE, "The store is away.") from None
+            raise Refusal(Code.UNAVAILABLE, "The store is unavailable.") from None
 
     async def execute(self, *command: Argument) -> Any:
         """The reply to a command.
@@ -203,7 +205,9 @@ class ShardConnection:
     def _live(self) -> Connection:
         connection = self._connection
         if connection is None or connection.ended.done():
-            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+            raise Refusal(
+                Code.UNAVAILABLE, "The store is unavailable; nothing was changed. Try again."
+            )
         if connection.pending >= PENDING_LIMIT:
             raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
         return connection
@@ -214,7 +218,8 @@ class ShardConnection:
         except ConnectionBroken:
             raise Unanswered(
                 Code.UNAVAILABLE,
-                "The store went away before it answered; a write may or may not have been applied.",
+                "The store became unavailable before it answered; a write may or may not have been "
+                "applied.",
             ) from None
         except ReplyError as error:
             kind = _kind(error)
@@ -351,7 +356,7 @@ async def reconnect(
     attempt: Callable[[], Awaitable[Connection]], on_trouble: Callable[[], None]
 ) -> Connection:
     """Call `attempt` until it succeeds, with pauses; call `on_trouble` after each failure."""
-    backoff = Backoff()
+    backoff = Backoff(PAUSE, PAUSE_LIMIT)
     while True:
         await asyncio.sleep(backoff.pause())
         try:

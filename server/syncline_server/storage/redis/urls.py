@@ -41,7 +41,7 @@ def engine_of(url: str, timeout: float) -> Engine:
         if kind == "sentinel":
             name, _, database = parts.path.strip("/").partition("/")
             if not name:
-                raise ValueError("it must name the master: redis+sentinel://host/name")
+                raise ValueError("the URL must name the master: redis+sentinel://host/name")
             seeds = [
                 Address.parse(f"{scheme}://{_with_port(host, SENTINEL_PORT)}{query}")
                 for host in hosts.split(",")

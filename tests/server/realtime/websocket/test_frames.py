@@ -7,7 +7,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-from syncline_protocol.documents import Event, Updated
+from syncline_protocol.documents import Updated
+from syncline_protocol.objects import Event
 from syncline_server.realtime.websocket.frames import (
     DEFLATED_FROM,
     binary_frame,
@@ -54,7 +55,16 @@ def test_it_is_never_longer(payload: bytes) -> None:
 
 
 def test_an_event_is_compressed_once() -> None:
-    event = Updated("ET", None, 2, 1, 0, "alice", b'{"a":"' + b"x" * 1000 + b'"}', None)
+    event = Updated(
+        sid="ET",
+        unique_name=None,
+        revision=2,
+        previous=1,
+        at_ms=0,
+        by="alice",
+        data=b'{"a":"' + b"x" * 1000 + b'"}',
+        expires_ms=None,
+    )
     made = []
 
     def encode(event: Event) -> bytes:

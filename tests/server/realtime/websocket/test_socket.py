@@ -17,7 +17,7 @@ from support.times import Times
 from syncline_protocol.documents import Updated
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
@@ -138,7 +138,7 @@ class Conversation:
         self.connections: set[Any] = set()
         meters = Meters()
         admission = Admission(
-            settings, ConnectionRegistry(), meters, Audit(1, meters.bounds), clock=lambda: 0.0
+            settings, ConnectionRegistry(), meters, Audit(1, meters.limit_hits), clock=lambda: 0.0
         )
         protocol = socket_protocol(
             {"/": WebSocketRoute(make)},
@@ -205,7 +205,16 @@ async def talk() -> Conversation:
 
 
 def updated(sid: str, revision: int) -> Updated:
-    return Updated(sid, None, revision, revision - 1, 0, "alice", b"{}", None)
+    return Updated(
+        sid=sid,
+        unique_name=None,
+        revision=revision,
+        previous=revision - 1,
+        at_ms=0,
+        by="alice",
+        data=b"{}",
+        expires_ms=None,
+    )
 
 
 def fill(talk: Conversation) -> None:
@@ -280,7 +289,7 @@ class TestPace:
         end_rest(talk)
         assert talk.handler.told == [str(number) for number in range(12)]
         assert talk.network.reading
-        assert talk.socket.meters.bounds["connection_rate"] == 2
+        assert talk.socket.meters.limit_hits[Limit.CONNECTION_RATE] == 2
 
     async def test_pings_and_pieces_count_too(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=3))

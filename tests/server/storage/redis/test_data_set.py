@@ -14,8 +14,8 @@ from redis.crc import key_slot
 
 from support.server import RunningServer, refused_start
 from support.store import PATIENCE, Service, eventually, refused
-from syncline_protocol.documents import Event
 from syncline_protocol.errors import Code
+from syncline_protocol.objects import Event
 from syncline_server.observability.readiness import Readiness
 from syncline_server.pubsub.feed import Feed
 from syncline_server.storage import keys
