@@ -35,7 +35,8 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket import availability
-from syncline_server.realtime.websocket.socket import Socket, socket_protocol
+from syncline_server.realtime.websocket.socket import Socket
+from syncline_server.realtime.websocket.socket_protocol import socket_protocol
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
@@ -65,7 +66,7 @@ class Application:
         http: ASGI application for HTTP requests.
         socket: protocol class for WebSockets, which bypass ASGI.
         connections: the open sockets and event streams.
-        wheel: timers.
+        timers: timers of connections.
         meters: counters.
         audit: audit log.
         problems: returns the current problems by name; empty if the server is ready.
@@ -74,7 +75,7 @@ class Application:
     http: Starlette
     socket: type[Socket]
     connections: ConnectionRegistry
-    wheel: TimerWheel
+    timers: TimerWheel
     meters: Meters
     audit: Audit
     problems: Callable[[], Mapping[str, str]]
@@ -144,8 +145,9 @@ def create_app(
         if settings.redis_url is None
         else None
     )
-    connections, wheel = ConnectionRegistry(), TimerWheel()
-    door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
+    connections, timers = ConnectionRegistry(), TimerWheel()
+    clock = asyncio.get_running_loop().time
+    admission = Admission(settings, connections, meters, backend.audit, clock=clock)
     telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
@@ -199,8 +201,8 @@ def create_app(
 
     http = Starlette(
         routes=[
-            *sse.routes(backend, connections, door, wheel),
-            *availability.routes(native.PATH, door),
+            *sse.routes(backend, connections, admission, timers),
+            *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_callers),
@@ -209,16 +211,23 @@ def create_app(
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
-    endpoints = {
-        native.PATH: native.endpoint(backend, connections),
-        twilsock.PATH: twilsock.endpoint(backend, connections, door),
+    websockets = {
+        native.PATH: native.websocket_route(backend, connections),
+        twilsock.PATH: twilsock.websocket_route(backend, connections, admission),
     }
-    socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
+    socket = socket_protocol(
+        websockets,
+        settings=settings,
+        timers=timers,
+        admission=admission,
+        meters=meters,
+        cork=cork,
+    )
     return Application(
         http=http,
         socket=socket,
         connections=connections,
-        wheel=wheel,
+        timers=timers,
         meters=meters,
         audit=backend.audit,
         problems=backend.problems,
