@@ -290,13 +290,15 @@ class Connection:
             raise self._last_error from error
 
     async def _pause_after(self, reason: SynclineError, timeout: float) -> None:
-        asked = 0 if reason.retry_after is None else retry_pause(reason.retry_after)
+        asked = retry_pause(reason.retry_after)
         await self._pause.take(asked, self._backoff.pause(), timeout)
 
     def _is_final(self, reason: SynclineError) -> bool:
         if isinstance(reason, TokenExpired):
             return not self._token.renewable
-        return not reason.retry
+        # A defect of the server (5xx) says nothing about the token (rule C3).
+        is_defect = isinstance(reason, RequestError) and reason.status >= 500
+        return not (reason.retry or is_defect)
 
     async def _renew(self, transport: WebSocketTransport) -> None:
         backoff = Backoff(self._options.backoff_initial, self._options.backoff_limit)

@@ -24,7 +24,7 @@ AnyTransport = WebSocketTransport | RestTransport
 ATTEMPT_TIMEOUT = 10
 """Maximum time in seconds for one attempt to connect and authenticate."""
 
-REST_BESIDE_AFTER = 3
+REST_BESIDE_AFTER = 2
 """Seconds to wait for a WebSocket before REST is tried in parallel: some proxies never answer an
 upgrade request."""
 

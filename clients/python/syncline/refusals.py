@@ -78,9 +78,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None if math.isnan(seconds) else min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
-def retry_pause(seconds: float) -> float:
+def retry_pause(seconds: float | None) -> float:
     """Pause for `Retry-After`, with random extra time so that clients do not return together."""
-    return seconds + random.uniform(0, max(seconds, 1.0))
+    return 0 if seconds is None else seconds + random.uniform(0, max(seconds, 1.0))
 
 
 def _error_body(response: httpx2.Response) -> JsonObject | None:

@@ -51,7 +51,6 @@ class Subscription:
                 dropped; a removal comes last and so is never dropped.
         """
         self.current = snapshot
-        self.removed = False
         self.handles: set[Emitter[DocumentEvent]] = set()
         self.mutations = MutationQueue()
         self._announced = snapshot
@@ -62,6 +61,7 @@ class Subscription:
         # Own writes that are not announced yet, by revision; None if the data is not known.
         self._own: dict[int, Snapshot | None] = {}
         self._removed_here = False
+        self._removal_announced = False
         self._tickets = itertools.count(1)
         self._last_ticket = 0
         self._last_carried_over = 0  # ticket of the last write possibly sent before a reconnect
@@ -75,6 +75,11 @@ class Subscription:
         return self.current.sid
 
     @property
+    def removed(self) -> bool:
+        """True once the client knows that the document was removed; perhaps before the event."""
+        return self._removed_here or self._removal_announced
+
+    @property
     def is_lost(self) -> bool:
         """True while a newer state exists that the client can only get by `open`."""
         return self._missed > self._told.revision
@@ -85,7 +90,7 @@ class Subscription:
             self.current = snapshot
 
     def go_back(self, snapshot: Snapshot, held: Snapshot) -> bool:
-        """Go back to an older state if the server's data set went back.
+        """Go back to an older state if the server's data set went back (rule C14).
 
         `held` is the state that was current when the client sent the request whose reply brought
         `snapshot`. The server had committed `held`. So an older `snapshot` comes from another data
@@ -106,7 +111,7 @@ class Subscription:
             maxlen=self._waiting.maxlen,
         )
         previous, self._announced = self._announced, snapshot
-        if not self.removed:
+        if not self._removal_announced:
             self._emit(Updated(snapshot, previous, is_local=False))
         return True
 
@@ -211,17 +216,17 @@ class Subscription:
 
     def _tell(self, snapshot: Snapshot, is_local: bool) -> None:
         # Not newer: after a reconnect, for example, `open` may return a state announced before.
-        if snapshot.revision > self._announced.revision and not self.removed:
+        if snapshot.revision > self._announced.revision and not self._removal_announced:
             event = Updated(snapshot, self._announced, is_local)
             self._announced = snapshot
             self._emit(event)
 
     def _announce_removal(self, removal: Removal) -> None:
         # A removal may come twice: by its event, and as the 404 to an `open` in flight.
-        if self.removed:
+        if self._removal_announced:
             return
         self._announce_own_before(None)
-        self.removed = True
+        self._removal_announced = True
         body = removal.body or {}
         date = body.get("date_removed")
         self._emit(

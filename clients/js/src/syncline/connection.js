@@ -15,6 +15,7 @@ import {
 } from "./errors.js";
 import { Pause } from "./pause.js";
 import { Code, OUTSTANDING_LIMIT } from "./protocol.js";
+import { retryPause } from "./refusals.js";
 import { Deferred, ignore, orAborted, sleep, within } from "./timing.js";
 import { TokenSource } from "./token.js";
 import { watchWakeups } from "./wakeups.js";
@@ -175,15 +176,22 @@ export class Connection {
     }
   }
 
-  /** Send a fresh token if it is a function; on failure the old token stays until it expires. */
+  /** Send a fresh token if it is a function; until then the old token stays (rule C17). */
   async renewToken() {
-    if (!this.transport || !this.#token.isRenewable) return;
-    try {
-      await this.#authenticate();
-    } catch (error) {
-      if (error === INTERRUPTED) return;
-      const message = `the access token could not be renewed: ${messageOf(error)}`;
-      this.#observer.onBroken(connectionLost(message, { cause: error }), false);
+    const { transport } = this;
+    const { backoffInitial, backoffLimit } = this.#options;
+    const backoff = new Backoff(backoffInitial, backoffLimit);
+    while (transport?.isOpen && this.#token.isRenewable) {
+      try {
+        return await this.#authenticate();
+      } catch (error) {
+        if (error === INTERRUPTED) return; // the next connection gets a fresh token anyway
+        const message = `the access token could not be renewed: ${messageOf(error)}`;
+        this.#observer.onBroken(connectionLost(message, { cause: error }), false);
+        const isPassing = error instanceof SynclineError && error.retry && !error.status;
+        if (!isPassing) return; // keep the old token until it expires; then the client reconnects
+      }
+      await sleep(backoff.pause(), this.#stop.signal).catch(ignore);
     }
   }
 
@@ -221,7 +229,7 @@ export class Connection {
         // Perhaps applied, perhaps not: send the same `op` on the next transport.
         if (error === INTERRUPTED) continue;
         if (!attempts.takeRefusal(error)) throw error;
-        await sleep(Math.min(error.retryAfter ?? 0, backoffLimit) + backoff.pause(), exit.signal);
+        await sleep(retryPause(error.retryAfter) + backoff.pause(), exit.signal);
       }
     }
   }
@@ -354,8 +362,7 @@ export class Connection {
   async #pauseAfter(error) {
     // It took seconds to find out that the connection was half-open: no further pause.
     if (error instanceof HalfOpen) return;
-    const wanted = Math.min(error.retryAfter ?? 0, this.#options.backoffLimit);
-    await this.#pause.take(wanted, this.#backoff.pause());
+    await this.#pause.take(retryPause(error.retryAfter), this.#backoff.pause());
   }
 
   #change() {

@@ -2,6 +2,7 @@
 
 import { Backoff } from "./backoff.js";
 import { HalfOpen, INTERRUPTED, SynclineError, connectionLost, statusOf } from "./errors.js";
+import { retryPause } from "./refusals.js";
 import { readEvents } from "./sse.js";
 import { pathTo } from "./http.js";
 import { Deferred, sleep } from "./timing.js";
@@ -203,7 +204,7 @@ export class DocumentStreams {
 
 /** @param {Error} error */
 function waitOf(error) {
-  return error instanceof SynclineError ? (error.retryAfter ?? 0) : 0;
+  return error instanceof SynclineError ? retryPause(error.retryAfter) : 0;
 }
 
 /** @param {unknown} error @returns {error is SynclineError} */

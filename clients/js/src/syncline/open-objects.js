@@ -250,11 +250,9 @@ export class OpenDocuments {
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       // A reply without `data` means that the document is at the revision we sent, so the data is
-      // that of `held`. `current` may be newer: events came while we waited. A reply that is older
-      // than `held`, which the server had committed, comes from a data set that went back.
+      // that of `held`. `current` may be newer: events came while we waited.
       const snapshot = Snapshot.parse(ok.document, held);
-      if (snapshot.order < held.order) subscription.restore(snapshot);
-      else subscription.receive(snapshot, true);
+      if (!subscription.goBack(snapshot, held)) subscription.receive(snapshot, true);
     };
     await this.#connection.request("open", members, receive, { signal });
   }

@@ -134,23 +134,29 @@ export class Subscription {
   }
 
   /**
-   * Go back to an older state, which is now the newest on the server: its data set was restored
-   * from a backup, or lost writes in a failover. Otherwise the client would stay at a revision that
-   * no longer exists.
+   * Go back to an older state if the server's data set went back (rule C14).
+   *
+   * `held` is the state that was current when the client sent the request whose reply brought
+   * `snapshot`. The server had committed `held`. So an older `snapshot` comes from another data
+   * set: one restored from a backup, or that of a master that lost writes. A reply that is only
+   * late may be older than `current`, but never older than `held`.
    *
    * @param {Snapshot} snapshot
+   * @param {Snapshot} held
+   * @returns {boolean} false if the data set did not go back; then nothing has changed
    */
-  restore(snapshot) {
+  goBack(snapshot, held) {
+    if (snapshot.order >= held.order || this.current.order !== held.order) return false;
     const previous = this.#announced;
     this.current = snapshot;
     this.#announced = snapshot;
     this.#told = snapshot;
     this.#missed = 0;
-    // Own writes and waiting events belong to the data set that was lost: drop them. But the
-    // document stays removed.
     this.#own.clear();
+    // Events of the lost data set are not announced, but the document stays removed.
     this.#waiting = this.#waiting.filter(({ news }) => news instanceof Removal);
-    this.#emit(new Updated(snapshot, previous, false));
+    if (!this.#isRemovalTold) this.#emit(new Updated(snapshot, previous, false));
+    return true;
   }
 
   /** Record that this client removed the document. */
@@ -184,8 +190,9 @@ export class Subscription {
    */
   receive(news, mayBeEarly) {
     if (news instanceof Snapshot) {
-      this.adopt(news);
       if (news.order > this.#told.order) this.#told = news;
+      // `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
+      if (news.order >= this.current.order) this.current = news;
     }
     // If events can overtake replies, wait for every write that has a ticket by now. Otherwise only
     // for writes that may have been sent on an earlier connection.
@@ -262,8 +269,8 @@ export class Subscription {
    * @param {boolean} isLocal
    */
   #tell(snapshot, isLocal) {
-    // Announced already: after a reconnect, for example, `open` may return a known state.
-    if (snapshot.order <= this.#announced.order) return;
+    // Not newer: after a reconnect, for example, `open` may return a state announced before.
+    if (snapshot.order <= this.#announced.order || this.#isRemovalTold) return;
     const event = new Updated(snapshot, this.#announced, isLocal);
     this.#announced = snapshot;
     this.#emit(event);
