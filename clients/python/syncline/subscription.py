@@ -32,15 +32,9 @@ class Removal:
 class Subscription:
     """State of one document: what the client knows, and what it has announced to the handles.
 
-    The two differ. A reply changes `current` at once. Events are announced in revision order, and
-    each own write exactly once, with `is_local`. Three rules follow (promise 4):
-
-    - An own write is announced when its event comes. If that event was lost in a break, or merged
-      into a later one, the write is announced just before the next later state.
-    - Where events can overtake replies (on REST, and for the state after a break), an event waits
-      until the writes that were in flight when it came have finished: it may be the event of one
-      of them. A *ticket* numbers each write; an event waits for all tickets up to its own.
-    - A state that is not newer than the last announced one is not announced.
+    The two differ. A reply changes `current` at once; events are announced by the rules C12, C13
+    and C16 of docs/protocol.md. For C13 a *ticket* numbers each write: an event that may be early
+    waits for all tickets up to its own.
     """
 
     def __init__(self, snapshot: Snapshot, queue_bound: int) -> None:
@@ -93,9 +87,8 @@ class Subscription:
         """Go back to an older state if the server's data set went back (rule C14).
 
         `held` is the state that was current when the client sent the request whose reply brought
-        `snapshot`. The server had committed `held`. So an older `snapshot` comes from another data
-        set: one restored from a backup, or that of a master that lost writes. A reply that is only
-        late may be older than `current`, but never older than `held`.
+        `snapshot`. A reply that is only late may be older than `current`, but never older than
+        `held`.
 
         Returns:
             False if the data set did not go back; then nothing has changed.
@@ -177,7 +170,7 @@ class Subscription:
             handle.end(error)
 
     def _data_of(self, body: JsonObject) -> bytes:
-        """Compute the data of an event that does not carry it (docs/protocol.md, section 5)."""
+        """Compute the data of an event that does not carry it (section 5, and rule C15)."""
         revision = int(body["revision"])
         # The event of an own write may have neither data nor delta: the client has the data.
         known = self.current if self.current.revision == revision else self._own.get(revision)

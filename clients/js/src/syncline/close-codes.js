@@ -16,9 +16,7 @@ const FIRST_FINAL = 4500;
 const LAST_FINAL = 4999;
 
 /**
- * Make the error for a close code. Only the server's own codes can be final. The codes of RFC 6455
- * may be caused by something in between: if a proxy garbles a frame, the server closes with 1002 or
- * 1007.
+ * Make the error for a close code.
  *
  * @param {number} code
  * @param {string} reason

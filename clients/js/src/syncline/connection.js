@@ -1,4 +1,4 @@
-/** Connection of a client: one transport at a time, with reconnects and back-off. */
+/** Connection of a client: one transport at a time, with reconnects (docs/protocol.md, section 6). */
 
 import { Attempts } from "./attempts.js";
 import { Backoff } from "./backoff.js";
@@ -54,9 +54,8 @@ import { watchWakeups } from "./wakeups.js";
 /**
  * Keeps one transport open: dials, falls back to REST, backs off, dials again.
  *
- * A request waits for a transport. If the transport ends before the reply, the request is sent
- * again with the same members. The caller gives every write an `op`, so that the server applies it
- * once even if it receives it twice.
+ * A request waits for a transport, and is sent again if the transport ends before the reply (rule
+ * C7). The caller gives every write an `op`.
  */
 export class Connection {
   /** @type {ConnectionState} */
@@ -138,7 +137,7 @@ export class Connection {
     const attempts = new Attempts(request, requestTimeout);
     const late = () => attempts.late(this.#lastBreak);
     this.#outstanding += 1;
-    // Who has no `op` opens a document again: nobody waits for that.
+    // Only requests of the application shorten pauses (rule C10).
     const release = "op" in request ? this.#pause.hurry() : ignore;
     try {
       return await within(requestTimeout, late, signal ?? null, (patience) =>
@@ -189,7 +188,7 @@ export class Connection {
         const message = `the access token could not be renewed: ${messageOf(error)}`;
         this.#observer.onBroken(connectionLost(message, { cause: error }), false);
         const isPassing = error instanceof SynclineError && error.retry && !error.status;
-        if (!isPassing) return; // keep the old token until it expires; then the client reconnects
+        if (!isPassing) return; // keep the old token until it expires
       }
       await sleep(backoff.pause(), this.#stop.signal).catch(ignore);
     }
@@ -226,7 +225,6 @@ export class Connection {
       try {
         return await transport.request(request, receive, exit);
       } catch (error) {
-        // Perhaps applied, perhaps not: send the same `op` on the next transport.
         if (error === INTERRUPTED) continue;
         if (!attempts.takeRefusal(error)) throw error;
         await sleep(retryPause(error.retryAfter) + backoff.pause(), exit.signal);
@@ -344,8 +342,7 @@ export class Connection {
   }
 
   /**
-   * True if the client must wait for `updateToken`. If the server itself refuses a connection
-   * (4xx), the cause is the token: its signature, its expiry, its service.
+   * True if the client must wait for `updateToken`: the server itself refuses the token (rule C3).
    *
    * @param {SynclineError} error
    */
@@ -353,7 +350,6 @@ export class Connection {
     // `updateToken` was called since the attempt: try the new token first.
     if (this.#token !== this.#tried) return false;
     if (error instanceof TokenDenied) return true;
-    // A 5xx of the server says nothing about the token.
     if (error.retry || error.status < 400 || error.status > 499) return false;
     return error.code !== Code.TOKEN_EXPIRED || !this.#token.isRenewable;
   }

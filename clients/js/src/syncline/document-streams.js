@@ -134,8 +134,7 @@ export class DocumentStreams {
         if (sid === null) throw connectionLost("an event stream ended before its first event");
         // 2. Polled: poll again later.
         if (end === "seen") await sleep(POLL_INTERVAL, signal);
-        // 3. Cut by a proxy after some time: continue at once. A proxy that cuts every response
-        //    immediately must not be asked without a pause.
+        // 3. Cut by something in between: continue, by rule C20.
         if (end === "ended" && stood < QUICK_END) await sleep(pauses.pause(), signal);
         // 4. Not reopened. If the server refused for now (429, 503), wait as it asks. If the
         //    network failed, try once more: the same cause may have cut the new connection too.

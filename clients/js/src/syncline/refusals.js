@@ -10,7 +10,7 @@ import { randomBelow } from "./timing.js";
 /** @import { SynclineError } from "./errors.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
-/** Maximum time that the client waits because of `Retry-After`. */
+/** Maximum time that the client waits because of `Retry-After` (rule C8). */
 const RETRY_AFTER_LIMIT = 30_000;
 
 /** An error without a code of its own has this plus the HTTP status as its code. */
@@ -19,9 +19,7 @@ const OTHER_CODES = 20_000;
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
 /**
- * Make the error for a reply that is not a success. A reply without the server's own error body
- * comes from something in between, such as a gateway during a restart or a captive portal. It
- * counts as a lost connection, and the client tries again (promise 7).
+ * Make the error for a reply that is not a success.
  *
  * @param {Response} response
  * @param {string} text
@@ -40,7 +38,7 @@ export function refusalIn(response, text) {
 }
 
 /**
- * Return the error body if it is the server's own (docs/protocol.md, section 7), else null.
+ * Return the error body if it is the server's own (rule C5), else null.
  *
  * @param {number} status of the reply
  * @param {string} text

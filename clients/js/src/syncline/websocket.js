@@ -283,7 +283,7 @@ export class WebSocketTransport {
     }
   }
 
-  /** Probe when a request has no reply and nothing else came for `probeAfter` either. */
+  /** Probe when a request has no reply and nothing else came for `probeAfter` either (rule C19). */
   #watchRequests() {
     if (this.#overdue !== undefined) return;
     const { probeAfter } = this.#options;
@@ -299,8 +299,7 @@ export class WebSocketTransport {
   }
 
   /**
-   * Ask for a sign of life. If none comes in time, drop the connection without waiting for its
-   * close handshake, which would take minutes on a half-open connection.
+   * Ask for a sign of life. If none comes in time, drop the connection (rule C19).
    *
    * @param {number} time
    */
