@@ -242,7 +242,7 @@ describe("a data set that was restored from a backup", () => {
   });
 });
 
-for (const code of [1001, 1002, 1007, 1008, 1009, 1011, 1014, 3000, 4000, 4003, 4004]) {
+for (const code of [1012, 4000]) {
   test(`close code ${code}: the client connects again`, async (t) => {
     const { peer, client } = await connectToPeer(t);
     let connections = 0;
@@ -257,7 +257,7 @@ for (const code of [1001, 1002, 1007, 1008, 1009, 1011, 1014, 3000, 4000, 4003, 
   });
 }
 
-for (const code of [4500, 4999]) {
+for (const code of [4500]) {
   test(`close code ${code}: the client does not connect again`, async (t) => {
     const { peer, client } = await connectToPeer(t);
     const document = await client.document();

@@ -43,9 +43,8 @@ StateHandler = Callable[[ConnectionState, Exception | None], None]
 class Connection:
     """The client's connection; reconnects after each break.
 
-    A request waits for a transport. If the transport ends before the reply, the request is sent
-    again with the same members. The caller gives every write an `op`, so that the server applies it
-    once even if it receives it twice within `attempts.RESEND_LIMIT`.
+    A request waits for a transport, and is sent again if the transport ends before the reply (rule
+    C7). The caller gives every write an `op`.
     """
 
     def __init__(
@@ -127,7 +126,7 @@ class Connection:
         backoff = Backoff(options.backoff_initial, options.backoff_limit)
         attempts = Attempts(request, backoff)
         try:
-            # Without an `op`, an open document is opened again: no caller waits for that.
+            # Only requests of the application shorten pauses (rule C10).
             with self._pause.hurry() if "op" in request else nullcontext():
                 async with within(seconds):
                     while True:
@@ -283,20 +282,21 @@ class Connection:
             self._last_error = error
             raise
         except Exception as error:
-            # An unexpected exception must not end the client: only the server's own word is final
-            # (promise 7). Report it as a lost connection and try again.
+            # An unexpected exception must not end the client (rule C2): report a lost connection.
             logger.exception("the connection could not be made")
             self._last_error = ConnectionLost(f"the connection could not be made: {error!r}")
             raise self._last_error from error
 
     async def _pause_after(self, reason: SynclineError, timeout: float) -> None:
-        asked = 0 if reason.retry_after is None else retry_pause(reason.retry_after)
+        asked = retry_pause(reason.retry_after)
         await self._pause.take(asked, self._backoff.pause(), timeout)
 
     def _is_final(self, reason: SynclineError) -> bool:
         if isinstance(reason, TokenExpired):
             return not self._token.renewable
-        return not reason.retry
+        # A defect of the server (5xx) says nothing about the token (rule C3).
+        is_defect = isinstance(reason, RequestError) and reason.status >= 500
+        return not (reason.retry or is_defect)
 
     async def _renew(self, transport: WebSocketTransport) -> None:
         backoff = Backoff(self._options.backoff_initial, self._options.backoff_limit)
@@ -308,7 +308,7 @@ class Connection:
             except SynclineError as error:
                 logger.warning("the access token could not be renewed: %s", error)
                 if not (isinstance(error, TokenUnavailable) and error.retry):
-                    return  # keep the old token until it expires; then the client reconnects
+                    return  # keep the old token until it expires (rule C17)
             await asyncio.sleep(backoff.pause())
 
     def _install(self, transport: AnyTransport) -> None:
