@@ -27,6 +27,7 @@ from syncline import (
     TokenExpired,
     TokenUnavailable,
     Unauthorized,
+    Unavailable,
     WebSocketBlocked,
     connect,
 )
@@ -200,6 +201,23 @@ class TestToken:
             await renewed.wait()
             await document.set({"n": 1})
             assert (await heard.next()).data == {"n": 1}
+
+
+async def test_no_more_requests_wait_for_their_replies_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("syncline.connection.OUTSTANDING_LIMIT", 2)
+    async with peer() as server, connect(server.url, token="t", **FAST) as client:
+        connection = await server.next()
+        opening = [asyncio.create_task(client.document("name")) for _ in range(2)]
+        await connection.receive()
+        with pytest.raises(Unavailable, match="2 requests wait") as refused:
+            await client.document("name")
+        assert refused.value.retry
+        await connection.ok(created=False, document=document(1))
+        await connection.receive()
+        await connection.ok(created=False, document=document(1))
+        await asyncio.gather(*opening)
 
 
 class TestReconnect:

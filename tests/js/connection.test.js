@@ -242,6 +242,13 @@ describe("a data set that was restored from a backup", () => {
   });
 });
 
+test("no more than 10,000 requests wait for their replies", async (t) => {
+  const { client } = await connectToPeer(t);
+  for (let waiting = 0; waiting < 10_000; waiting += 1) client.document("name").catch(() => {});
+  const refusal = await rejection(client.document("name"));
+  assert.deepEqual([refusal.code, refusal.status, refusal.retry], [54009, 429, true]);
+});
+
 for (const code of [1012, 4000]) {
   test(`close code ${code}: the client connects again`, async (t) => {
     const { peer, client } = await connectToPeer(t);

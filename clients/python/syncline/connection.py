@@ -9,6 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
 from syncline_protocol.backoff import Backoff
+from syncline_protocol.errors import Code
 
 from .attempts import Attempts
 from .dialer import AnyTransport, Dialer
@@ -20,6 +21,7 @@ from .errors import (
     SynclineError,
     TokenExpired,
     TokenUnavailable,
+    Unavailable,
     UsageError,
 )
 from .events import ConnectionState
@@ -37,6 +39,9 @@ logger = logging.getLogger("syncline")
 
 T = TypeVar("T")
 
+OUTSTANDING_LIMIT = 10_000
+"""Maximum number of requests without a reply; further ones are refused (rule C22)."""
+
 StateHandler = Callable[[ConnectionState, Exception | None], None]
 
 
@@ -52,6 +57,7 @@ class Connection:
         server: Server,
         token: TokenSource,
         options: Options,
+        *,
         on_event: EventHandler,
         on_state: StateHandler,
     ) -> None:
@@ -69,6 +75,7 @@ class Connection:
         self._transport: AnyTransport | None = None
         self._available = asyncio.Event()
         self._pause = Pause()
+        self._outstanding = 0
         self._failure: Exception | None = None  # set once: no connection will be made any more
         self._last_error: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,18 +120,25 @@ class Connection:
 
         Raises:
             RequestError: the server refused the request; `open`, if it had no room all the time.
+            Unavailable: too many requests wait for their replies.
             RequestTimeout: no reply in time, including the wait for a connection; or the
                 connection broke and came back too late to send the request again.
             UsageError: the client belongs to another event loop.
             SynclineError: the client is closed or permanently disconnected.
         """
         self.check_loop()
+        if self._outstanding >= OUTSTANDING_LIMIT:
+            raise Unavailable.local(
+                Code.TOO_MANY_REQUESTS,
+                f"{self._outstanding} requests wait for their replies already.",
+            )
         given = {name: value for name, value in members.items() if value is not None}
         request = {"do": do, **given}
         seconds = self._options.request_timeout
         options = self._options
         backoff = Backoff(options.backoff_initial, options.backoff_limit)
         attempts = Attempts(request, backoff)
+        self._outstanding += 1
         try:
             # Only requests of the application shorten pauses (rule C10).
             with self._pause.hurry() if "op" in request else nullcontext():
@@ -144,6 +158,8 @@ class Connection:
             if attempts.refusal is not None:
                 raise attempts.refusal from None
             raise RequestTimeout(do, seconds, self._why_not()) from None
+        finally:
+            self._outstanding -= 1
 
     def check_loop(self) -> None:
         """Check that the caller runs in the client's event loop.

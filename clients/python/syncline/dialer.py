@@ -160,7 +160,7 @@ class Dialer:
             token,
             self._timeout,
             self._on_event,
-            options.ssl,
+            ssl=options.ssl,
             deltas=options.deltas,
             probing=Probing(options.probe_after, options.probe_timeout),
             proxy=proxy,
@@ -173,7 +173,7 @@ class Dialer:
             token,
             self._timeout,
             self._on_event,
-            options.ssl,
+            ssl=options.ssl,
             reply_timeout=options.probe_after + options.probe_timeout,
             proxy=proxy,
         )

@@ -69,8 +69,8 @@ class RestTransport:
         token: str,
         timeout: float,
         on_event: EventHandler,
-        ssl: SSLContext | None = None,
         *,
+        ssl: SSLContext | None = None,
         reply_timeout: float = REPLY_TIMEOUT,
         proxy: Proxy | None = None,
     ) -> RestTransport:
