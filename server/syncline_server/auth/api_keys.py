@@ -24,9 +24,10 @@ from syncline_server.config.encryption import Broken, SecretCipher
 from syncline_server.observability.metrics import Limit
 from syncline_server.storage import keys
 from syncline_server.storage.change_watcher import ChangeWatcher, make_version
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.paging import Cursor, Page
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import Argument, ReplyError
+from syncline_server.storage.redis.connection import Argument
 from syncline_server.storage.scripts import API_KEY
 
 from .keyring import UNREADABLE, ApiKey, Keyring, digest
@@ -93,7 +94,7 @@ class ApiKeys:
     async def start(self) -> None:
         """Read all keys, if Redis is reachable, and begin to watch for changes."""
         self._known.follow(lambda: self._change_watcher.is_current)
-        with suppress(Refusal, ReplyError):
+        with suppress(StorageError):
             await self.look()
         self._change_watcher.start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ __all__ = [
     "check_url",
     "elements",
     "networks",
+    "setting",
 ]
 
 # The second form is for pages inside an app, like capacitor://localhost.
@@ -92,6 +94,11 @@ def check_oidc(settings: Any) -> None:
         raise SettingError("--oidc-issuer must have no query and no fragment")
     elif not settings.oidc_audience:
         raise SettingError("--oidc-issuer needs --oidc-audience")
+
+
+def setting(default: Any, help: str, **bounds: Any) -> Any:
+    """A field of the settings; `bounds`: `least` and `most`, inclusive, or `choices`."""
+    return field(default=default, metadata={"help": help, **bounds})
 
 
 def check_range(name: str, value: Any, bounds: Any) -> None:

@@ -107,7 +107,7 @@ class Traces:
                 span.end()
 
     def end(
-        self, span: Span, method: str, pattern: str | None, status: int, code: int | None
+        self, span: Span, method: str, pattern: str | None, *, status: int, code: int | None
     ) -> None:
         """End the span of a request.
 
@@ -229,7 +229,13 @@ class _Limited(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         result = self._sampler.should_sample(
-            parent_context, trace_id, name, kind, attributes, links, trace_state
+            parent_context,
+            trace_id,
+            name,
+            kind,
+            attributes=attributes,
+            links=links,
+            trace_state=trace_state,
         )
         if result.decision is Decision.DROP or self._traces.admit():
             return result

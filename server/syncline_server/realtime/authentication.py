@@ -12,7 +12,7 @@ from websockets.frames import CloseCode
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import Principal, claimed
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Limit
 from syncline_server.storage.services import DEFAULT_NAME
@@ -95,33 +95,33 @@ class Authentication:
         try:
             principal = await backend.authenticator.bearer(token)
             service = principal.service or DEFAULT_NAME
-            workspace = await Workspace.enter(backend, principal, service)
+            access = await Access.enter(backend, principal, service)
             # The key may have been revoked during the awaits above. From here on there is none, and
             # `evict` finds this client by its `key`.
             backend.authenticator.confirm(principal)
-            self._adopt(principal, workspace)
+            self._adopt(principal, access)
         except Refusal as refusal:
             known = partial(self._client.audited, key=claimed(f"Bearer {token}"))
             backend.audit.refused(refusal.code, "auth", known)
             raise
         return principal
 
-    def _adopt(self, principal: Principal, workspace: Workspace) -> None:
+    def _adopt(self, principal: Principal, access: Access) -> None:
         client = self._client
-        workspace.endpoint = self._endpoint_sid
+        access.endpoint = self._endpoint_sid
         if client.session is None:
             self._deadline.cancel()
             self.identity = principal.identity
             client.backend.reachability.arrive(
-                workspace.service_sid, principal.identity, self._endpoint_sid
+                access.service_sid, principal.identity, self._endpoint_sid
             )
-            client.session = Session(client.backend, workspace, client.send_event)
-        holder = (self.identity, client.session.workspace.service_sid)
-        if (principal.identity, workspace.service_sid) != holder:
+            client.session = Session(client.backend, access, client.send_event)
+        holder = (self.identity, client.session.access.service_sid)
+        if (principal.identity, access.service_sid) != holder:
             raise Refusal(
                 Code.TOKEN_OF_ANOTHER, "The new token was issued for another identity or service."
             )
-        client.session.adopt(workspace)
+        client.session.adopt(access)
         client.key = principal.key
         self._timer.start(principal.expires_at)
 

@@ -18,7 +18,7 @@ from syncline_server.auth.authenticator import revoked
 from syncline_server.backend import Backend
 from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
 from syncline_server.observability.metrics import Load
-from syncline_server.pubsub.hub import Format
+from syncline_server.pubsub.topic import Format
 
 from .authentication import Authentication
 from .connections import ConnectionRegistry
@@ -122,7 +122,7 @@ class Client(ABC):
         """True if the message must wait: the event loop is busy, or the identity at its limit."""
         if self.session is None:
             return False
-        waiting = self.session.workspace.allowance.begin(work_of_json(message))
+        waiting = self.session.access.allowance.begin(work_of_json(message))
         if waiting is None:
             return False
         self.socket.pause_reading(Pause.LARGE_MESSAGE)
@@ -155,8 +155,8 @@ class Client(ABC):
 
     def record_refusal(self, refusal: Refusal, command: Command | None = None) -> None:
         """Record a refusal in the audit log. `command`: None if the request was no command."""
-        action = "request" if command is None else type(command).__name__.lower()
-        known = partial(self.audited, object=None if command is None else command.document)
+        action = "request" if command is None else command.verb
+        known = partial(self.audited, object=None if command is None else command.address)
         self.backend.audit.refused(refusal.code, action, known)
 
     def audited(self, **known: object) -> dict[str, object]:
@@ -172,12 +172,12 @@ class Client(ABC):
     def on_congestion(self) -> None:
         """Take the session off the fast path: the socket conflates events from here on."""
         if self.session is not None:
-            self.session.stop_flow()
+            self.session.disable_fast_path()
 
     def on_relief(self) -> None:
         """Put the session on the fast path: the hub writes events to the socket from here on."""
         if self.session is not None and self.writer.is_direct:
-            self.session.flow(self.format, self.writer)
+            self.session.enable_fast_path(self.format, self.writer)
 
     def on_slow(self) -> None:
         """Close the connection of a client that does not read."""

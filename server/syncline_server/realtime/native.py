@@ -9,8 +9,8 @@ from typing import Any
 from websockets.frames import CloseCode
 
 from syncline_protocol import native
-from syncline_protocol.commands import Command, Patch, Remove
-from syncline_protocol.documents import Document, Updated
+from syncline_protocol.commands import Command, Remove
+from syncline_protocol.documents import Document, Patch
 from syncline_protocol.errors import Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_protocol.objects import Event
@@ -120,7 +120,7 @@ class NativeClient(Client):
         settings = self.backend.settings
         body = {
             "identity": outcome.identity,
-            "service_sid": self.session.workspace.service_sid,
+            "service_sid": self.session.access.service_sid,
             "expires_in": max(0, round((outcome.expires_at or 0) - time.time())),
             "data_limit": settings.data_limit,
             "message_limit": settings.message_limit,
@@ -136,13 +136,13 @@ class NativeClient(Client):
 
     def send_event(self, event: Event) -> None:
         """Send an event with all its data."""
-        self.writer.send_event(event, event.encoded(self.format.whole))
+        self.writer.send_event(event, event.encoded(self.format.encode))
 
-    def _send_brief(self, event: Updated, is_known: bool) -> None:
-        brief = encode_bare if is_known else self.format.brief
-        frame = event.encoded(brief or self.format.whole)
+    def _send_brief(self, event: Event, is_known: bool) -> None:
+        brief = encode_bare if is_known else self.format.encode_delta
+        frame = event.encoded(brief or self.format.encode)
         self.tally.deltas += event.has_delta and not is_known
-        self.writer.send_event(event, frame, self.format.whole)
+        self.writer.send_event(event, frame, self.format.encode)
 
     def send_notice(self, seconds: int) -> None:
         """Send the notice that the token expires in so many seconds."""
@@ -173,6 +173,8 @@ def _body(command: Command, result: Result) -> dict[str, Any]:
             return _write_body(command, document) | ({"repeated": True} if repeated else {})
         case Unsubscribed():
             return {}
+        case _:
+            raise TypeError(f"no encoding for {result!r}")
 
 
 def _write_body(command: Command, document: Document) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from syncline_protocol import native
 from syncline_protocol.documents import Updated
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
-from syncline_server.pubsub.hub import Format
+from syncline_server.pubsub.topic import Format
 
 from .websocket.frames import deflating, text_frame
 

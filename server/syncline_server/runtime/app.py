@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
 
@@ -28,6 +28,7 @@ from syncline_server.observability.prometheus import Telemetry
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
+from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
 from syncline_server.realtime import native, sse, twilsock
 from syncline_server.realtime.admission import Admission
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["Application", "create_app"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """The parts of a server that `Server` needs.
 
@@ -80,10 +81,19 @@ class Application:
     problems: Callable[[], Mapping[str, str]]
 
 
+class _Part(Protocol):
+    """A part of the server that runs in the background."""
+
+    def start(self) -> Awaitable[None] | None: ...
+
+    async def stop(self) -> None: ...
+
+
 def create_app(
     settings: Settings,
     credentials: Credentials,
     engine: Engine,
+    *,
     worker: int = 0,
     run_dir: Path | None = None,
 ) -> Application:
@@ -118,13 +128,12 @@ def create_app(
         listing=Listing(redis, documents, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
-            documents,
+            documents.readers,
             settings.redis_timeout,
-            meters,
-            settings.delta_memory,
-            traces,
-            cork,
-            settings.delta_rate,
+            meters=meters,
+            delta_bases=DeltaBases(settings.delta_memory, meters.limit_hits, settings.delta_rate),
+            traces=traces,
+            cork=cork,
         ),
         meters=meters,
         traces=traces,
@@ -144,7 +153,12 @@ def create_app(
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
     context = DeliveryContext(
-        settings, credentials, meters, services, backend.webhooks, backend.parking
+        settings=settings,
+        credentials=credentials,
+        meters=meters,
+        services=services,
+        queue=backend.webhooks,
+        parking=backend.parking,
     )
     dispatcher = Dispatcher(redis, context)
     api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
@@ -152,42 +166,36 @@ def create_app(
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
 
+    # Each part uses parts before it, and stops before them: reachability queues webhooks that the
+    # dispatcher delivers, the disk watch may refuse writes before Redis takes any, and nearly all
+    # parts use Redis.
+    parts: list[_Part | None] = [
+        disk,
+        redis,
+        probe,
+        worker_metrics,
+        backend.hub,
+        api_keys,
+        services,
+        sweeper,
+        deletions,
+        dispatcher,
+        backend.reachability,
+        foreign,
+    ]
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        running = [part for part in parts if part is not None]
         try:
-            if disk is not None:
-                disk.start()
-            await redis.start()
-            probe.start()
-            await worker_metrics.start()
-            await api_keys.start()
-            backend.hub.start()
-            services.start()
-            sweeper.start()
-            deletions.start()
-            backend.reachability.start()
-            dispatcher.start()
-            if foreign is not None:
-                foreign.start()
+            for part in running:
+                if (starting := part.start()) is not None:
+                    await starting
             yield
         finally:
-            # Each part stops before the parts that it uses: reachability queues webhooks that the
-            # dispatcher delivers, and nearly all parts use Redis.
-            if foreign is not None:
-                await foreign.stop()
-            await backend.reachability.stop()
-            await dispatcher.stop()
-            await deletions.stop()
-            await sweeper.stop()
-            await services.stop()
-            await api_keys.stop()
+            for part in reversed(running):
+                await part.stop()
             backend.audit.close()
-            await backend.hub.stop()
-            await worker_metrics.stop()
-            await probe.stop()
-            if disk is not None:
-                await disk.stop()
-            await redis.stop()
             if traces is not None:
                 await traces.stop()
 
@@ -215,7 +223,15 @@ def create_app(
         meters=meters,
         cork=cork,
     )
-    return Application(http, socket, connections, timers, meters, backend.audit, backend.problems)
+    return Application(
+        http=http,
+        socket=socket,
+        connections=connections,
+        timers=timers,
+        meters=meters,
+        audit=backend.audit,
+        problems=backend.problems,
+    )
 
 
 def _durability(settings: Settings) -> Durability:

@@ -14,9 +14,6 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-
-import orjson
 
 from syncline_protocol.backoff import Backoff
 from syncline_server.config.child_environ import worker_environ
@@ -31,15 +28,13 @@ from syncline_server.storage.redis.shard import PAUSE, PAUSE_LIMIT
 
 from . import heartbeat
 from .listener import announce, listen
+from .orders import ACCEPTING, Orders
 from .server import READY_CHECK_INTERVAL
 from .tls import KeyPair, reread_key_pair
 
-__all__ = ["ACCEPTING", "Orders", "Workers"]
+__all__ = ["Workers"]
 
 logger = logging.getLogger("syncline.workers")
-
-ACCEPTING = b"accepting\n"
-"""First line of a worker on stdout, once it accepts connections; heartbeats follow."""
 
 START_TIMEOUT = 30.0
 """Seconds for a new worker to accept connections; then it is killed, and another is started."""
@@ -51,49 +46,6 @@ REDIS_CHECK_INTERVAL = 0.1
 """Seconds between checks that the embedded Redis runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """Configuration of a worker, passed on stdin: secrets must not be in its arguments or its
-    environment (`worker_environ`).
-
-    Attributes:
-        number: number of the worker, from 0; its replacement has the same number.
-        listeners: file descriptors to accept connections on.
-        run_dir: directory of the workers' sockets for each other.
-        redis_path: socket of the parent's Redis; None if the settings have a URL.
-        key_pair: for TLS, as the parent last read it; the files may be unusable by now.
-        restarts: how often a worker of that number was replaced, by reason.
-    """
-
-    settings: Settings
-    credentials: Credentials
-    number: int
-    listeners: list[int]
-    run_dir: str
-    redis_path: str | None
-    key_pair: KeyPair | None = None
-    restarts: dict[str, int] = field(default_factory=dict)
-
-    def encode(self) -> bytes:
-        """The orders as one line of JSON."""
-        return orjson.dumps(asdict(self), default=str) + b"\n"
-
-    @classmethod
-    def decode(cls, line: bytes) -> Orders:
-        """Parse the result of `encode`."""
-        orders = orjson.loads(line)
-        return cls(
-            Settings.of(orders["settings"]),
-            Credentials(**orders["credentials"]),
-            orders["number"],
-            orders["listeners"],
-            orders["run_dir"],
-            orders["redis_path"],
-            None if orders["key_pair"] is None else KeyPair(**orders["key_pair"]),
-            orders["restarts"],
-        )
-
-
 class Workers:
     """Keeps `settings.workers` workers running."""
 
@@ -101,6 +53,7 @@ class Workers:
         self,
         settings: Settings,
         credentials: Credentials,
+        *,
         embedded: EmbeddedRedis | None,
         key_pair: KeyPair | None,
         run_dir: str,
@@ -160,14 +113,14 @@ class Workers:
         embedded = self._embedded
         path = None if embedded is None else (await embedded.address(SHARD)).path
         orders = Orders(
-            self._settings,
-            self._credentials,
-            slot.number,
-            slot.listeners,
-            self._run_dir,
-            path,
-            self._key_pair,
-            dict(slot.restarts),
+            settings=self._settings,
+            credentials=self._credentials,
+            number=slot.number,
+            listeners=slot.listeners,
+            run_dir=self._run_dir,
+            redis_path=path,
+            key_pair=self._key_pair,
+            restarts=dict(slot.restarts),
         )
         return orders.encode()
 

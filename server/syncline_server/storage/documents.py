@@ -28,9 +28,9 @@ from . import keys, operations
 from .author import Author
 from .away_names import AwayNames, is_away, sid_of
 from .commit import REPLY_LENGTH, Commit, NewDocument, Step, StepRepeated, bits, claim_all
+from .errors import Unanswered
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
-from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import Right
 from .scripts import COMMIT, FETCH

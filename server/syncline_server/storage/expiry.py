@@ -10,15 +10,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
 from .documents import Documents
+from .errors import StorageError
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
-from .redis.connection import ReplyError
 from .scripts import DUE
 from .webhooks import WebhookPolicy
 
@@ -34,7 +33,7 @@ INSPECTION_INTERVAL = 60.0
 the index. After an error the next round inspects at once."""
 
 
-class Sweeper:
+class Sweeper(PeriodicTask):
     """Sweeps all services, until it is stopped."""
 
     def __init__(
@@ -49,20 +48,12 @@ class Sweeper:
             interval: seconds between sweeps.
             webhooks: returns the policy of a service; None for no webhooks.
         """
+        super().__init__(self._sweep_all, interval, name="the sweep", logger=logger)
         self._redis = redis
         self._documents = documents
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
         self._inspected_at = float("-inf")  # loop time
-        self._task = PeriodicTask(self._sweep_all, interval, name="the sweep", logger=logger)
-
-    def start(self) -> None:
-        """Start the background task."""
-        self._task.start()
-
-    async def stop(self) -> None:
-        """Stop; the remaining documents are swept after the next start."""
-        await self._task.stop()
 
     async def _sweep_all(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -83,7 +74,7 @@ class Sweeper:
         """Sweep a service. False if it failed; the other services are swept all the same."""
         try:
             await self._sweep(service_sid)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("the sweep of %s waits for Redis: %s", service_sid, error)
             return False
         return True

@@ -20,10 +20,11 @@ from syncline_server.config.validation import SettingError
 
 from . import keys
 from .change_watcher import ChangeWatcher, make_version
+from .errors import StorageError
 from .filled_buckets import FilledBuckets
 from .paging import Page, read_page
 from .redis.client import Redis
-from .redis.connection import Argument, ConnectionBroken, ReplyError, connect
+from .redis.connection import Argument, connect
 from .redis.engine import Engine
 from .scripts import SERVICE
 
@@ -261,11 +262,11 @@ async def check_default_service(engine: Engine, settings: Settings) -> None:
     try:
         address = await engine.address(engine.shard_of(key))
         connection = await connect(address, settings.redis_timeout)
-    except (OSError, LookupError, ConnectionBroken, ReplyError):
+    except (OSError, LookupError, StorageError):
         return
     try:
         record = await connection.execute("HGET", key, sid)
-    except (ConnectionBroken, ReplyError):
+    except StorageError:
         return
     finally:
         connection.abort()

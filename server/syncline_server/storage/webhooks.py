@@ -7,13 +7,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from syncline_protocol.errors import Refusal
 from syncline_server.observability.tasks import TaskSet
 
 from . import keys
+from .errors import StorageError, Unanswered
 from .redis.client import Redis
-from .redis.connection import ReplyError
-from .redis.shard import Unanswered
 from .services import Service
 
 __all__ = ["Notes", "WebhookPolicy"]
@@ -78,7 +76,7 @@ class Notes:
             except Unanswered:
                 await self._redis.reconnected(keys.WEBHOOKS)
                 await self.write(buckets)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks were not recorded: %s", error)
 
     async def write(self, buckets: Iterable[str]) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from syncline_protocol.errors import Refusal
 from syncline_server.observability.metrics import Limit
 from syncline_server.observability.tasks import TaskSet
-from syncline_server.storage.redis.connection import ReplyError
+from syncline_server.storage.errors import StorageError
 
 from .context import DeliveryContext
 from .delivery import Delivery, Leaving
@@ -189,7 +188,7 @@ class Consumer:
         try:
             while room and await self._take_some(bucket, room):
                 room = self._reserve(bucket)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
             bucket.is_due = True
         finally:
@@ -219,7 +218,7 @@ class Consumer:
     async def _settle(self, bucket: _Bucket) -> None:
         try:
             await self._queue.settle(self._service_sid, bucket.name, bucket.score)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
         finally:
             bucket.is_busy = False

@@ -7,6 +7,7 @@ import logging
 
 from syncline_protocol.backoff import Backoff
 from syncline_server.observability.metrics import Limit
+from syncline_server.observability.rate_limit import FixedWindow
 
 from .context import DeliveryContext
 from .events import QueuedEvent
@@ -47,8 +48,8 @@ class Delivery:
         self._clock = asyncio.get_running_loop().time
         self._slots = asyncio.Semaphore(self._settings.webhook_concurrency)
         self._held_back_until = 0.0
-        # Loop time until which no failure, and no parked event, is logged.
-        self._quiet_until = self._parking_quiet_until = 0.0
+        self._failure_lines = FixedWindow(1, REPORT_INTERVAL)
+        self._parking_lines = FixedWindow(1, REPORT_INTERVAL)
         self._untold = 0
         self._leaving = False
 
@@ -139,8 +140,7 @@ class Delivery:
         gone = await until_done(lambda: parking.park(service_sid, event, attempts, outcome))
         self._limit_hits[Limit.WEBHOOK_PARKED_LIMIT] += gone
         self._untold += 1
-        if self._clock() >= self._parking_quiet_until:
-            self._parking_quiet_until = self._clock() + REPORT_INTERVAL
+        if self._parking_lines.admit():
             logger.warning(
                 "%d webhooks of %s are parked, the last one a %s of %s: %s",
                 self._untold,
@@ -160,6 +160,5 @@ class Delivery:
         self._tally["failed"] += 1
         if outcome.retry_after:
             self._held_back_until = self._clock() + outcome.retry_after
-        if self._clock() >= self._quiet_until:
-            self._quiet_until = self._clock() + REPORT_INTERVAL
+        if self._failure_lines.admit():
             logger.warning("webhooks of %s fail: %s", self._service_sid, outcome.reason)

@@ -12,12 +12,11 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
 from syncline_server.storage import keys
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import ReplyError
 
 from .consumer import Consumer
 from .context import DeliveryContext
@@ -108,7 +107,7 @@ class Dispatcher:
     async def _give_back(self, sid: str, patience: float) -> None:
         consumer = self._consumers.pop(sid)
         await consumer.leave(patience)
-        with suppress(Refusal, ReplyError):
+        with suppress(StorageError):
             await self._queue.renew(sid, 0)
 
     def _forget(self, noted: Mapping[str, object]) -> None:

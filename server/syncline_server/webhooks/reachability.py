@@ -20,12 +20,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.observability.tasks import PeriodicTask, TaskSet
 from syncline_server.storage import keys
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import ReplyError
 from syncline_server.storage.scripts import WEBHOOKS
 from syncline_server.storage.services import Service, Services
 
@@ -96,7 +95,7 @@ class Reachability:
         await self._leaving.aclose()
         await self._tasks.aclose()
         if self._is_listed:
-            with suppress(Refusal, ReplyError):
+            with suppress(StorageError):
                 await self._redis.execute("DEL", _alive(self._name))
 
     def arrive(self, service_sid: str, identity: str, endpoint: str) -> None:

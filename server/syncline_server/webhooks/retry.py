@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from syncline_protocol.backoff import Backoff
-from syncline_protocol.errors import Refusal
-from syncline_server.storage.redis.connection import ReplyError
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.shard import PAUSE, PAUSE_LIMIT
 
 __all__ = ["until_done"]
@@ -25,6 +24,6 @@ async def until_done(ask: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await ask()
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
             await asyncio.sleep(backoff.pause())

@@ -160,7 +160,7 @@ class TwilsockClient(Client):
             self.on_relief()
             self._requests = Requests(self, self.session)
             account_sid = self.backend.authenticator.account_sid
-            service_sid = self.session.workspace.service_sid
+            service_sid = self.session.access.service_sid
             header = introduction(packet, account_sid, service_sid, outcome.identity)
             self.send(twilsock.encode_reply(packet.id, **header))
 
@@ -179,7 +179,7 @@ class TwilsockClient(Client):
 
     def send_event(self, event: Event) -> None:
         """Send an event with all its data."""
-        self.writer.send_event(event, event.encoded(self.format.whole))
+        self.writer.send_event(event, event.encoded(self.format.encode))
 
     def send_notice(self, seconds: int) -> None:
         """Send the notice that the token expires in so many seconds."""

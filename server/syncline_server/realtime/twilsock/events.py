@@ -17,7 +17,7 @@ from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
-from syncline_server.pubsub.hub import Format
+from syncline_server.pubsub.topic import Format
 from syncline_server.realtime.websocket.frames import binary_frame, deflating
 
 __all__ = [

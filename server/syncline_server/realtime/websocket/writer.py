@@ -92,7 +92,7 @@ class SocketWriter:
     def send(self, frame: bytes) -> None:
         """Send a frame that must not be replaced."""
         if self._output is _DIRECT:
-            self._cork.put(self, frame)
+            self._cork.add_frame(self, frame)
         elif self._output is _QUEUED:
             # Behind the frames that wait: replies and events keep their order (promise 4).
             assert self._queue is not None
@@ -107,7 +107,7 @@ class SocketWriter:
         """
         self.tally.events += 1
         if self._output is _DIRECT:
-            self._cork.put(self, frame)
+            self._cork.add_frame(self, frame)
         elif self._output is _QUEUED:
             assert self._queue is not None
             self.tally.conflated += self._queue.add_event(event, frame, whole)
@@ -140,7 +140,7 @@ class SocketWriter:
         """
         self._output, self._last = _Output.ENDED, last
         # The frames of this turn come before the queued ones, and both before the last bytes.
-        self._cork.pull(self)
+        self._cork.flush(self)
         if self._queue is None:
             self._write_last()
 

@@ -12,9 +12,10 @@ from redis.crc import key_slot
 
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.tasks import PeriodicTask
+from syncline_server.storage.errors import StorageError
 
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
+from .connection import Connection, connect, describe
 
 __all__ = ["RedisCluster"]
 
@@ -123,7 +124,7 @@ class RedisCluster:
         for address in [*self._masters.values(), *self._seeds]:
             try:
                 slots = await self._ask(address)
-            except (OSError, ConnectionBroken, ReplyError) as error:
+            except (OSError, StorageError) as error:
                 if first and "cluster support disabled" in str(error):
                     raise SettingError(
                         f"--redis-url names a Cluster, but {address} is a single server"

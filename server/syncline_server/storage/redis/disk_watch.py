@@ -12,13 +12,12 @@ import logging
 import os
 from collections.abc import Sequence
 
-from syncline_protocol.errors import Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.tasks import PeriodicTask
+from syncline_server.storage.errors import StorageError
 
 from .client import Redis
-from .connection import ReplyError
 from .embedded import free_space
 
 __all__ = ["DiskWatch"]
@@ -146,7 +145,7 @@ class DiskWatch:
     async def _set(self, name: str, value: str) -> bool:
         try:
             await self._redis.execute("CONFIG", "SET", name, value)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("Redis does not take %s: %s", name, error)
             return False
         return True

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from syncline_server.observability.tasks import PeriodicTask
+from syncline_server.storage.errors import StorageError
 
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
+from .connection import Connection, connect, describe
 from .engine import WholeEngine
 
 __all__ = ["SENTINEL_PORT", "SentinelRedis"]
@@ -111,7 +112,7 @@ class SentinelRedis(WholeEngine):
         for sentinel in list(self._sentinels):
             try:
                 found = await self._ask(sentinel)
-            except (OSError, ConnectionBroken, ReplyError) as error:
+            except (OSError, StorageError) as error:
                 self.trouble = f"the Sentinel at {sentinel} does not answer: {describe(error)}"
                 logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
                 continue

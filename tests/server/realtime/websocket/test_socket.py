@@ -182,7 +182,7 @@ class Conversation:
 
     def end_turn(self) -> None:
         """What was sent goes to the network."""
-        self.cork.pull(self.socket.writer)
+        self.cork.flush(self.socket.writer)
 
     def run_timers(self, seconds: float) -> None:
         """The timers that were set for so many seconds run, and are gone."""

@@ -12,13 +12,12 @@ from support.store import PATIENCE, Service, Store, eventually, refused
 from syncline_protocol.errors import Code
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.redis import shard as storage_node
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import (
     Connection,
-    ConnectionBroken,
-    ReplyError,
     connect,
 )
 from syncline_server.storage.redis.engine import SHARD, ExternalRedis
