@@ -19,7 +19,7 @@ from syncline_server.observability.metrics import Limit, Meters
 
 from .oversized_message import FrameHeader, OversizedMessage, read_header
 from .parser_pool import ParserPool, is_exceeded, plain_messages
-from .states import SocketState
+from .states import OPEN, SocketState
 
 __all__ = ["FrameReader", "Message"]
 
@@ -104,7 +104,7 @@ class FrameReader(asyncio.Protocol):
 
     def _read_frame(self, data: memoryview) -> memoryview:
         """Read at most one frame, or a part of one; returns the bytes after it."""
-        if self.state is not SocketState.OPEN and self._oversized is None:
+        if self.state is not OPEN and self._oversized is None:
             self._parse(data)  # all of it: the parser discards bytes after a failure
             return data[:0]
         if not self._frame_left:
@@ -135,7 +135,7 @@ class FrameReader(asyncio.Protocol):
         self._send_parser_output()
         # Give the parser back between two messages only: it keeps state within one.
         is_between = not self._frame_left and self._partial is None
-        if is_between and self.state is SocketState.OPEN and self._parser is parser:
+        if is_between and self.state is OPEN and self._parser is parser:
             self._parser = None
             if not is_exceeded(parser):
                 self._parsers.give_back(parser)
@@ -210,7 +210,7 @@ class FrameReader(asyncio.Protocol):
 
     def _add_frame(self, frame: Frame) -> None:
         """Put a message together from its frames; the parser answers control frames."""
-        if self.state is not SocketState.OPEN:
+        if self.state is not OPEN:
             return
         if frame.opcode not in _DATA:
             return self._count_frame()
@@ -235,7 +235,7 @@ class FrameReader(asyncio.Protocol):
 
     def _deliver(self, opcode: Opcode, data: bytes) -> None:
         """Decode a message, and pass it to `_take_message`."""
-        if self.state is not SocketState.OPEN:
+        if self.state is not OPEN:
             return
         if opcode is Opcode.BINARY:
             message: str | bytes = data
