@@ -60,7 +60,7 @@ class Backend:
     def __post_init__(self) -> None:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
-        self.chosen_sids = ChosenSids(self.redis, self.documents)
+        self.chosen_sids = ChosenSids(self.redis, self.documents.objects)
         self.audit = Audit(settings.audit_rate, meters.bounds)
         self.pace = FixedWindow(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()

@@ -10,6 +10,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.pubsub.hub import Hub
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.listing import Listing
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Services
@@ -22,7 +23,7 @@ OPERATION_MEMORY = 120
 
 def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
     """A backend whose hub receives changes of services but is not started."""
-    documents, services = Documents(redis, OPERATION_MEMORY), Services(redis)
+    documents, services = Documents(Objects(redis, OPERATION_MEMORY)), Services(redis)
     settings = settings or Settings()
     hub = Hub(redis, documents, PATIENCE, delta_memory=settings.delta_memory)
     services.on_change(hub.on_service_change)
@@ -32,7 +33,7 @@ def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
         redis=redis,
         services=services,
         documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents, settings.max_lists),
+        permissions=Permissions(redis, documents.objects),
+        listing=Listing(redis, documents.objects, settings.max_lists),
         hub=hub,
     )

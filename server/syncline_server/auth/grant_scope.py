@@ -58,7 +58,7 @@ class GrantScope:
         if sid not in self._names:
             document = await self._documents.get(self._service_sid, sid)
             if document is None:
-                raise absent(sid)
+                raise absent(DOCUMENT, sid)
             if len(self._names) >= NAMES_LIMIT:
                 del self._names[next(iter(self._names))]
             self._names[sid] = document.unique_name

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from syncline_protocol.commands import Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import DOCUMENT
 from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
 from syncline_server.storage.author import Author
-from syncline_server.storage.commit import NewDocument
+from syncline_server.storage.documents import NewDocument, as_written
 from syncline_server.storage.paging import Page
 from syncline_server.storage.results import (
     Written,
@@ -190,7 +191,8 @@ class Workspace:
         """
         if await self._needs(Right.READ, None) is not None:
             raise forbidden()
-        return await self._listing.page(self.service_sid, size, token)
+        page = await self._listing.page(self.service_sid, DOCUMENT, size, token)
+        return cast("Page[Document]", page)
 
     async def find_or_create(
         self, name: str | None, data: bytes, ttl: int | None, op: str | None
@@ -228,7 +230,7 @@ class Workspace:
         new = NewDocument(name=name, data=data, ttl=ttl, op=op)
         written, created = await self._documents.create(self.service_sid, self._author(needs), new)
         if not created:
-            raise name_taken(name)
+            raise name_taken(DOCUMENT, name)
         return written
 
     async def create_as(
@@ -240,9 +242,10 @@ class Workspace:
             Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token holder.
         """
         if self.limited:
-            raise sid_forbidden()
+            raise sid_forbidden(DOCUMENT)
         new = NewDocument(name=name, data=data, ttl=ttl, op=op)
-        return await self._chosen_sids.create(self.service_sid, sid, self._author(None), new)
+        author = self._author(None)
+        return as_written(await self._chosen_sids.create(self.service_sid, sid, author, new), data)
 
     async def set(
         self,
@@ -384,7 +387,7 @@ class Workspace:
                 newest = await self.get(newest.sid)
         except Refusal as gone:
             return gone
-        return mismatch(command.if_match, newest)
+        return mismatch(DOCUMENT, command.if_match, newest)
 
     async def _with_data(self, written: Written) -> Written:
         """Fill in the data from Redis if the document is still at the revision of the write."""
@@ -407,7 +410,7 @@ class Workspace:
         """The refusal without the newest document, if grants do not allow reading it."""
         if refusal.document is None or self._shows(command.document):
             return refusal
-        return mismatch(command.if_match, None)
+        return mismatch(DOCUMENT, command.if_match, None)
 
     async def _found(self, name: str | None, needs: Right | None) -> Document:
         """The document with that name, for a caller that may not create one.
@@ -424,7 +427,7 @@ class Workspace:
     async def _existing(self, address: str, needs: Right | None) -> Document:
         document = await self._documents.get(self.service_sid, address, self.identity, needs)
         if document is None:
-            raise absent(address)
+            raise absent(DOCUMENT, address)
         return document
 
     async def _needs(

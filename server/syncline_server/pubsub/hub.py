@@ -150,7 +150,7 @@ class Hub:
         """
         self._redis = redis
         self._documents = documents
-        documents.on_trouble = self._on_trouble
+        documents.objects.committer.on_trouble = self._on_trouble
         self._cork = cork or Cork()
         self._meters = meters or Meters()
         self._traces = traces
@@ -390,7 +390,7 @@ class Hub:
         """End the subscriptions of identities that have lost the right to read."""
         reading = {subscriber.reader for subscriber in topic.subscribers}
         identities = [reader for reader in reading if reader is not None]
-        entitled = await self._documents.readers(topic.service_sid, topic.sid, identities)
+        entitled = await self._documents.objects.readers(topic.service_sid, topic.sid, identities)
         ended = set(identities) - entitled
         for subscriber in list(topic.subscribers):
             if subscriber.reader in ended:

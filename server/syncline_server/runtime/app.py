@@ -39,6 +39,7 @@ from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
@@ -104,7 +105,8 @@ def create_app(
         clock_tolerance=settings.clock_tolerance,
     )
     traces = _traces(settings, meters, worker)
-    documents = Documents(redis, settings.operation_memory, traces)
+    objects = Objects(redis, settings.operation_memory, traces)
+    documents = Documents(objects)
     foreign = ProviderTokens.of(settings, meters.bounds)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
@@ -113,8 +115,8 @@ def create_app(
         redis=redis,
         services=services,
         documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents, settings.max_lists, meters.bounds),
+        permissions=Permissions(redis, objects),
+        listing=Listing(redis, objects, settings.max_lists, meters.bounds),
         hub=Hub(
             redis,
             documents,
@@ -139,8 +141,8 @@ def create_app(
     door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
     telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
-    sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
-    deletions = Deletions(redis, documents)
+    sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
+    deletions = Deletions(redis, objects)
     context = DeliveryContext(
         settings, credentials, meters, services, backend.webhooks, backend.parking
     )

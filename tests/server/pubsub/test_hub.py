@@ -15,6 +15,7 @@ from syncline_server.pubsub import hub as server_hub
 from syncline_server.pubsub.hub import Hub, Topic
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -398,7 +399,7 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
     await engine.start()
     redis = Redis(engine, PATIENCE)
     await redis.start()
-    service = Service(Documents(redis, 60), service_sid)
+    service = Service(Documents(Objects(redis, 60)), service_sid)
     hub = Hub(redis, service.documents, PATIENCE)
     hub.start()
     try:
