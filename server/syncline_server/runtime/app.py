@@ -38,9 +38,9 @@ from syncline_server.realtime.websocket import availability
 from syncline_server.realtime.websocket.socket import Socket
 from syncline_server.realtime.websocket.socket_protocol import socket_protocol
 from syncline_server.storage.deletions import Deletions
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
@@ -115,7 +115,7 @@ def create_app(
         clock_tolerance=settings.clock_tolerance,
     )
     traces = _traces(settings, meters, worker)
-    documents = Documents(redis, settings.operation_memory, traces)
+    objects = Objects(redis, settings.operation_memory, traces)
     foreign = ProviderTokens.of(settings, meters.limit_hits)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
@@ -123,12 +123,12 @@ def create_app(
         authenticator=Authenticator(credentials, settings.token_leeway, foreign, keyring),
         redis=redis,
         services=services,
-        documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents, settings.max_lists, meters.limit_hits),
+        objects=objects,
+        permissions=Permissions(redis, objects),
+        listing=Listing(redis, objects, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
-            documents.readers,
+            objects.readers,
             settings.redis_timeout,
             meters=meters,
             delta_bases=DeltaBases(settings.delta_memory, meters.limit_hits, settings.delta_rate),
@@ -150,8 +150,8 @@ def create_app(
     admission = Admission(settings, connections, meters, backend.audit, clock=clock)
     telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
-    sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
-    deletions = Deletions(redis, documents)
+    sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
+    deletions = Deletions(redis, objects)
     context = DeliveryContext(
         settings=settings,
         credentials=credentials,
