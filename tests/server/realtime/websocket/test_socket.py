@@ -434,7 +434,7 @@ class TestEnd:
     async def test_a_large_message_of_a_client_that_is_trusted_is_handed_on_as_its_beginning(
         self, talk: Conversation
     ) -> None:
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         size = SETTINGS.message_limit + 1
         talk.say("pause")
         talk.say(("abc" * size)[:size])
@@ -449,7 +449,7 @@ class TestEnd:
 
     async def test_a_large_message_may_come_byte_by_byte(self) -> None:
         talk = Conversation(Times(), replace(SETTINGS, data_limit=64))
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         size = talk.socket.settings.message_limit + 1
         data = Frame(Opcode.BINARY, b"\x00\x01" + b"x" * (size - 2)).serialize(mask=True)
         for byte in data[:100]:
@@ -462,7 +462,7 @@ class TestEnd:
         assert oversized.head[:3] == b"\x00\x01x"
 
     async def test_the_farewell_is_read_behind_a_large_message(self, talk: Conversation) -> None:
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         data = Frame(Opcode.TEXT, b"x" * (SETTINGS.message_limit + 1)).serialize(mask=True)
         talk.socket.data_received(data[:100])
         talk.socket.close(4000)
