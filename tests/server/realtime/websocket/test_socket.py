@@ -342,6 +342,24 @@ class TestSlowClients:
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 4003
 
+    async def test_its_requests_wait_until_it_reads_again(self, talk: Conversation) -> None:
+        fill(talk)
+        talk.say("request")
+        assert talk.handler.told == []
+        talk.hear()
+        assert talk.handler.told == ["request"]
+
+    async def test_nothing_is_sent_after_the_close_though_the_queue_waits(
+        self, talk: Conversation
+    ) -> None:
+        fill(talk)
+        talk.socket.writer.send(text_frame(b"queued"))
+        talk.socket.close(4000)
+        talk.socket.writer.send(text_frame(b"too late"))
+        frames = talk.hear() + talk.hear()
+        assert [frame.data for frame in frames if frame.data != LARGE][:-1] == [b"queued"]
+        assert frames[-1].opcode is Opcode.CLOSE
+
     async def test_one_that_takes_little_stays(self, talk: Conversation) -> None:
         fill(talk)
         for _ in range(3):
