@@ -232,7 +232,7 @@ class Hub:
                 subscriber.on_event(event)
             except Exception:
                 # One failing subscriber must not keep the event from the others, nor end the feed.
-                logger.exception("an event of %s could not be delivered", event.sid)
+                logger.exception("an event of %s could not be handed on", event.sid)
 
     def _write_to_fast(self, topic: Topic, event: Event, before: int) -> None:
         """Write an event to the subscribers on the fast path, which have all up to `before`."""

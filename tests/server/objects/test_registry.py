@@ -93,7 +93,7 @@ class Counters:
     async def get(self, access: Access, address: str) -> Counter:
         found = self._find(address)
         if found is None:
-            raise absent(address)
+            raise absent(COUNTER, address)
         return found
 
     async def advance(self, access: Access, sid: str, known: int) -> Counter:
@@ -153,7 +153,7 @@ class Counters:
     async def _checked(self, access: Access, command: Write) -> Counter:
         found = await self.get(access, command.address)
         if command.if_match not in (None, found.revision):
-            raise mismatch(command.if_match, found)  # type: ignore[arg-type]
+            raise mismatch(COUNTER, command.if_match, found)
         return found
 
     async def _read_again(self, access: Access, address: str, _: str | None) -> Counter:
@@ -261,7 +261,7 @@ async def test_an_open_object_of_any_type_catches_up_after_a_gap(
 ) -> None:
     client = Connected(backend, service_sid)
     counter = (await client.ask(Open("clicks", type=COUNTER))).state
-    stored = backend.objects.of(COUNTER).stored  # type: ignore[attr-defined]
+    stored = backend.registry.of(COUNTER).stored  # type: ignore[attr-defined]
     stored[counter.sid] = replace(counter, revision=counter.revision + 5, value=5)
     backend.hub.on_trouble(service_sid, counter.sid)
     await eventually(lambda: len(client.received) == 2)

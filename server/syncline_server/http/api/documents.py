@@ -156,7 +156,7 @@ class _Endpoints:
 def _exists(address: str) -> Refusal:
     return Refusal(
         Code.REVISION_MISMATCH,
-        f"The document {fields.show(address)} exists, and its state matches If-None-Match.",
+        f"The document {fields.show(address)} exists, in a state that If-None-Match names.",
     )
 
 
