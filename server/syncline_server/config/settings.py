@@ -127,8 +127,8 @@ class Settings:
     )
     hsts: int = _setting(
         0,
-        "Seconds for which browsers must use HTTPS for this host name (Strict-Transport-Security); "
-        "0 sends no such header.",
+        "Seconds for which browsers must use HTTPS for this host name (HSTS); 0 sends no HSTS "
+        "header.",
         least=0,
         most=63_072_000,
     )

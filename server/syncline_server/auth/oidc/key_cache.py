@@ -124,8 +124,8 @@ class KeyCache:
                 self._bounds["oidc_refetch_interval"] += 1
                 raise Refusal(
                     Code.UNAVAILABLE,
-                    "The key of the access token is not known yet, and the identity provider was "
-                    "asked a moment ago; try again.",
+                    "The key of the access token is not known yet, and the keys of the identity "
+                    "provider were fetched a moment ago; try again.",
                 )
             self._next_look_at = now + self._pace.interval * random.uniform(1, 1 + JITTER)
         await asyncio.shield(self._fetched())

@@ -258,8 +258,8 @@ def _find_binary() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise SettingError(
-        "there is no Redis here: install redis-server or valkey-server, "
-        "or name one that runs with --redis-url"
+        "no Redis found: install redis-server or valkey-server, "
+        "or give the URL of a running one with --redis-url"
     )
 
 
