@@ -56,7 +56,7 @@ def webhook_paths() -> JsonObject:
             },
             "delete": {
                 "operationId": "DeleteParkedWebhook",
-                "summary": "Drop a webhook for good",
+                "summary": "Delete a parked webhook permanently",
                 "security": BASIC,
                 "responses": {"204": {"description": "Dropped"}, **refusals(400)},
             },
