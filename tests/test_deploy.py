@@ -199,6 +199,6 @@ def test_compose_sets_what_the_server_knows_and_can_show_the_demo() -> None:
     values = {name: default.sub(r"\1", value) for name, value in server["environment"].items()}
     # Off unless it is asked for, and then for callers from Docker's own networks too.
     assert values["SYNCLINE_DEMO"] == "false"
-    assert Settings(demo_networks=values["SYNCLINE_DEMO_NETWORKS"]).demo_callers
+    assert Settings(demo_networks=values["SYNCLINE_DEMO_NETWORKS"]).demo_client_networks
     [port] = server["ports"]
     assert default.sub(r"\1", port) == "127.0.0.1:8040:8040"

@@ -21,7 +21,7 @@ from support.server import RunningServer, StartServer
 from support.socket import WAIT, native_socket
 from support.stream import events_url
 from syncline_server.config.settings import Settings
-from syncline_server.http.protocol import BODY_PACE
+from syncline_server.http.protocol import BODY_RATE
 from syncline_server.observability.metrics import BOUNDS
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -316,10 +316,10 @@ class TestSlowSenders:
     async def test_a_body_that_goes_on(self, fresh_server: StartServer) -> None:
         server = fresh_server("--body-timeout=2.5", "--header-timeout=1")
         peer = await Raw.to(server)
-        size = b"Content-Length: %d" % (3 * BODY_PACE + 2)
+        size = b"Content-Length: %d" % (3 * BODY_RATE + 2)
         asked = [b"Content-Type: application/json", size, b"Connection: close"]
         await peer.send(request(b"POST", PATH, server, *asked))
-        for piece in (*[b" " * BODY_PACE] * 3, b"{}"):
+        for piece in (*[b" " * BODY_RATE] * 3, b"{}"):
             # A second passes: that is what another connection is given up after.
             await (await Raw.to(server)).rest()
             await peer.send(piece)

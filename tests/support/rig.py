@@ -43,7 +43,7 @@ class Rig:
         self.services = Services(self.redis)
         self.documents = Documents(self.redis, 120)
         self.queue = Queue(self.redis)
-        self.parking = DeadLetters(
+        self.dead_letters = DeadLetters(
             self.redis, self.queue, self.settings.webhook_parked_limit, self.limit
         )
 
@@ -74,7 +74,12 @@ class Rig:
         made = Dispatcher(
             self.redis,
             DeliveryContext(
-                self.settings, CREDENTIALS, self.meters, self.services, self.queue, self.parking
+                self.settings,
+                CREDENTIALS,
+                self.meters,
+                self.services,
+                self.queue,
+                self.dead_letters,
             ),
         )
         made.start()

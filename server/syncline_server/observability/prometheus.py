@@ -24,27 +24,29 @@ from syncline_protocol import __version__
 
 from .metrics import WIRES, Gauges, Load, Meters
 
-__all__ = ["Telemetry", "encode"]
+__all__ = ["ProcessMetrics", "encode"]
 
 _PYTHON = platform.python_version()
 
 
-class Telemetry:
+class ProcessMetrics:
     """All counters and gauges of one process as Prometheus metrics.
 
     Attributes:
         worker: number of this process among the workers, from 0.
     """
 
-    def __init__(self, meters: Meters, worker: int, look: Callable[[], Awaitable[Gauges]]) -> None:
+    def __init__(
+        self, meters: Meters, worker: int, collect_gauges: Callable[[], Awaitable[Gauges]]
+    ) -> None:
         self.worker = worker
         self._meters = meters
-        self._look = look
+        self._collect_gauges = collect_gauges
         self._process = ProcessCollector(registry=None)
 
     async def collect(self) -> list[Metric]:
         """All families, each sample with the label `worker`."""
-        families = list(self._families(await self._look()))
+        families = list(self._families(await self._collect_gauges()))
         for family in families:
             family.samples = [
                 sample._replace(labels={**sample.labels, "worker": str(self.worker)})
@@ -69,7 +71,7 @@ class Telemetry:
         if gauges.disk_free is not None:
             yield _gauge(
                 "disk_free_bytes",
-                "Free for the embedded Redis, at the last look.",
+                "Free for the embedded Redis, at the last check.",
                 gauges.disk_free,
             )
             yield _gauge(

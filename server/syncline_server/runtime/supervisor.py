@@ -119,7 +119,7 @@ class Workers:
         self._interrupted = False
         self._rolling: _Rolling | None = None
         # Seconds until a retiring worker is killed: more than the worker allows its own drain.
-        self.patience = settings.drain_timeout + 5.0
+        self.stop_timeout = settings.drain_timeout + 5.0
         self.hang_timeout = settings.worker_timeout
 
     async def run(self) -> None:
@@ -362,14 +362,14 @@ class _Slot:
             old = new
         else:
             self._process = new
-        task = asyncio.create_task(_retire(old, self._workers.patience))
+        task = asyncio.create_task(_retire(old, self._workers.stop_timeout))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
     async def stop(self) -> None:
         """End the worker, and wait for workers that are still draining."""
         if self._process is not None:
-            await _retire(self._process, self._workers.patience)
+            await _retire(self._process, self._workers.stop_timeout)
         if self._retiring:
             await asyncio.wait(self._retiring)
 
@@ -403,13 +403,13 @@ class _Slot:
         return process
 
 
-async def _retire(process: Process, patience: float) -> None:
-    """End a worker: SIGTERM, and SIGKILL if it has not ended after `patience` seconds."""
+async def _retire(process: Process, stop_timeout: float) -> None:
+    """End a worker: SIGTERM, and SIGKILL if it has not ended after `stop_timeout` seconds."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.terminate()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(stop_timeout):
                 await process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):

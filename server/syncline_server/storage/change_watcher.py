@@ -19,11 +19,11 @@ from syncline_protocol.errors import Refusal
 from .redis.client import Redis
 from .redis.connection import ReplyError
 
-__all__ = ["LOOK_INTERVAL", "STALE_AFTER", "ChangeWatcher", "make_version"]
+__all__ = ["CHECK_INTERVAL", "STALE_AFTER", "ChangeWatcher", "make_version"]
 
-logger = logging.getLogger("syncline.lookout")
+logger = logging.getLogger("syncline.changes")
 
-LOOK_INTERVAL = 0.5
+CHECK_INTERVAL = 0.5
 """Seconds between polls of the version."""
 
 STALE_AFTER = 2.0
@@ -78,7 +78,7 @@ class ChangeWatcher:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def look(self, *, unless_current: bool = False) -> None:
+    async def refresh(self, *, unless_current: bool = False) -> None:
         """Poll the version, and read the records again if it has changed.
 
         Args:
@@ -105,13 +105,13 @@ class ChangeWatcher:
     async def _watch(self) -> None:
         while True:
             try:
-                await self.look()
+                await self.refresh()
             except (Refusal, ReplyError) as error:
                 logger.debug("%s cannot be read: %s", self._key, error)
             except Exception:
                 # Promise 6: a watcher that stopped would never notice a revoked right. Go on.
                 logger.exception("%s could not be watched", self._key)
-            await asyncio.sleep(LOOK_INTERVAL)
+            await asyncio.sleep(CHECK_INTERVAL)
 
 
 _NONE_SEEN = object()

@@ -30,8 +30,8 @@ __all__ = ["Deletion", "Deletions"]
 
 logger = logging.getLogger("syncline.deletions")
 
-LOOK_INTERVAL = 1.0
-"""Seconds between looks for services to delete."""
+CHECK_INTERVAL = 1.0
+"""Seconds between checks for services to delete."""
 
 BATCH = 256
 """Documents that are read from an index and removed at once."""
@@ -108,7 +108,7 @@ class Deletions:
             except (Refusal, ReplyError) as error:
                 logger.debug("deletions wait for Redis: %s", error)
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_INTERVAL):
+                async with asyncio.timeout(CHECK_INTERVAL):
                     await self._ordered.wait()
 
     async def _orders(self) -> list[Deletion]:

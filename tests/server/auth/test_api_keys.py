@@ -97,7 +97,7 @@ async def test_a_new_key_is_known_here_at_once_and_elsewhere_after_a_look(
     record, secret = await here.keys.create("CI", False, LIMIT)
     assert here.known.signing_secret(record.sid) == secret
     assert not elsewhere.known.has(record.sid)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     assert elsewhere.known.signing_secret(record.sid) == secret
     assert elsewhere.known.proves(record.sid, secret)
     assert await elsewhere.keys.find(record.sid) == record
@@ -113,9 +113,9 @@ async def test_what_redis_holds_of_a_key_that_signs_is_encrypted_and_bound_to_it
     assert held["digest"] is None
     moved = f"SK{'d' * 32}"
     await admin.execute("HSET", keys.API_KEYS, moved, orjson.dumps({**held, "sid": moved}))
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     assert elsewhere.known.signing_secret(record.sid) == secret
-    assert not elsewhere.known.is_whole
+    assert not elsewhere.known.is_complete
     with pytest.raises(Refusal) as caught:
         elsewhere.known.proves(moved, secret)
     assert caught.value.code is Code.UNAVAILABLE
@@ -129,10 +129,10 @@ async def test_a_broken_record_is_told_and_spoils_no_other(
     await admin.execute("HSET", keys.API_KEYS, sid, broken)
     record, secret = await here.keys.create(None, False, LIMIT)
     assert here.known.signing_secret(record.sid) == secret
-    assert not here.known.is_whole
+    assert not here.known.is_complete
     assert f"API key {sid} cannot be used here" in caplog.text
     await here.keys.revoke(sid)
-    assert here.known.is_whole
+    assert here.known.is_complete
 
 
 async def test_a_key_for_logins_only_is_kept_as_a_hash_and_signs_nothing(
@@ -142,7 +142,7 @@ async def test_a_key_for_logins_only_is_kept_as_a_hash_and_signs_nothing(
     held = await stored(admin, record.sid)
     assert secret not in str(held)
     assert held["sealed"] is None
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     assert elsewhere.known.proves(record.sid, secret)
     with pytest.raises(Refusal, match="logins only"):
         elsewhere.known.signing_secret(record.sid)
@@ -152,9 +152,9 @@ async def test_a_revoked_key_ends_everywhere_and_is_forgotten_but_for_its_sid(
     here: Process, elsewhere: Process, admin: Connection
 ) -> None:
     record, secret = await here.keys.create(None, False, LIMIT)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     await here.keys.revoke(record.sid)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     for process in (here, elsewhere):
         assert process.ended == [record.sid]
         assert not process.known.proves(record.sid, secret)
@@ -169,7 +169,7 @@ async def test_a_key_of_the_configuration_can_be_revoked_too(
 ) -> None:
     assert await listed(here) == [CONFIGURED]
     await here.keys.revoke(CONFIGURED)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     for process in (here, elsewhere):
         assert process.ended == [CONFIGURED]
         assert await listed(process) == []
@@ -221,7 +221,7 @@ class TestMasterKey:
         record, secret = await here.keys.create(None, False, LIMIT)
         login, password = await here.keys.create(None, True, LIMIT)
         other = Process(redis, make_master_key())
-        await other.keys.look()
+        await other.keys.refresh()
         with pytest.raises(Refusal) as caught:
             other.known.signing_secret(record.sid)
         assert caught.value.code is Code.UNAVAILABLE
@@ -280,7 +280,7 @@ class TestLookingAfterThem:
         monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
         record, secret = await here.keys.create(None, False, LIMIT)
         await here.keys.start()
-        await elsewhere.keys.look()
+        await elsewhere.keys.refresh()
         await store.cut("normal")
         await eventually(lambda: elsewhere.keys._redis.connected)
         assert here.known.signing_secret(record.sid) == secret

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPEN
 
 from support.metrics import Scrape
 from syncline_server.observability.metrics import BOUNDS, WIRES, Gauges, Load, Meters
-from syncline_server.observability.prometheus import Telemetry, encode
+from syncline_server.observability.prometheus import ProcessMetrics, encode
 from syncline_server.observability.worker_metrics import WorkerMetrics
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -26,7 +26,7 @@ async def told() -> Scrape:
     async def look() -> Gauges:
         return Gauges(loads, True, 6, 0.25, False, 0.5, disk_free=7)
 
-    families = await WorkerMetrics(Telemetry(meters, 7, look), 8, None).families()
+    families = await WorkerMetrics(ProcessMetrics(meters, 7, look), 8, None).families()
     return Scrape(encode(families, None)[0].decode())
 
 

@@ -21,8 +21,8 @@ from support.stream import event_stream
 from support.twilsock import twilsock_client
 from syncline_protocol import __version__
 from syncline_server.observability.metrics import Gauges, Meters
-from syncline_server.observability.prometheus import Telemetry, encode
-from syncline_server.observability.worker_metrics import PATIENCE, WorkerMetrics
+from syncline_server.observability.prometheus import ProcessMetrics, encode
+from syncline_server.observability.worker_metrics import ANSWER_TIMEOUT, WorkerMetrics
 
 COUNT = 3
 
@@ -39,7 +39,7 @@ async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Worke
         for number in numbers:
             meters = Meters()
             meters.wires["sse"].connections = number + 1
-            telemetry = Telemetry(meters, number, idle)
+            telemetry = ProcessMetrics(meters, number, idle)
             worker_metrics = WorkerMetrics(telemetry, COUNT, directory)
             await worker_metrics.start()
             running.push_async_callback(worker_metrics.stop)
@@ -96,7 +96,7 @@ async def test_who_says_nothing_or_nonsense_is_down(tmp_path: Path, said: bytes 
             async with asyncio.timeout(WAIT):
                 scraped = await look(asked)
             assert up(scraped) == [1, 0, 1]
-            assert said is not None or time.monotonic() - began >= PATIENCE
+            assert said is not None or time.monotonic() - began >= ANSWER_TIMEOUT
         finally:
             other.close()
             for writer in held:
@@ -112,7 +112,7 @@ async def test_the_one_in_its_place_answers(tmp_path: Path) -> None:
 
 
 async def test_who_serves_alone_asks_nobody() -> None:
-    telemetry = Telemetry(Meters(), 0, idle)
+    telemetry = ProcessMetrics(Meters(), 0, idle)
     alone = WorkerMetrics(telemetry, 1, None)
     await alone.start()
     scraped = await look(alone)

@@ -16,7 +16,7 @@ from syncline_server.runtime.supervisor import Workers, _Slot
 class Orders:
     """Workers that never give orders."""
 
-    patience = PATIENCE
+    stop_timeout = PATIENCE
     hang_timeout = 600.0
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Place(_Slot):
     """A place whose workers start when the test says so, and say nothing."""
 
     def __init__(self) -> None:
-        workers = SimpleNamespace(patience=PATIENCE, hang_timeout=600.0)
+        workers = SimpleNamespace(stop_timeout=PATIENCE, hang_timeout=600.0)
         super().__init__(cast(Workers, workers), 0, [])
         self.begun = 0
         self.started: list[Process] = []

@@ -64,10 +64,10 @@ async def test_a_change_elsewhere_is_noticed_by_looking(
     changes = Changes(services)
     updated = await elsewhere.update(made.sid, {"acl_enabled": True})
     assert await services.find(made.sid) == made
-    await services.look()
+    await services.refresh()
     assert await services.find(made.sid) == updated
     assert changes.told == [(made, updated)]
-    await services.look()
+    await services.refresh()
     assert len(changes.told) == 1
 
 
@@ -86,7 +86,7 @@ async def test_a_change_of_ones_own_is_noticed_at_once(services: Services) -> No
 async def test_once_started_it_looks_by_itself(
     services: Services, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
     made = await services.create({}, LIMIT)
     await services.find(made.sid)
     services.start()
@@ -109,7 +109,7 @@ async def test_what_was_not_looked_after_for_long_is_not_trusted(
 async def test_looking_goes_on_when_redis_comes_back(
     store: Store, services: Services, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
     made = await services.create({}, LIMIT)
     await services.find(made.sid)
     services.start()

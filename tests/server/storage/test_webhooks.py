@@ -9,7 +9,7 @@ from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
-from syncline_server.storage.webhooks import Notes, hook
+from syncline_server.storage.webhooks import BucketIndex, hook
 
 SERVICE = f"IS{'d' * 32}"
 
@@ -54,13 +54,13 @@ async def until_noted(admin: Connection, count: int) -> dict[bytes, bytes]:
 async def test_all_of_a_turn_are_noted_at_once_and_each_time_anew(
     redis: Redis, admin: Connection
 ) -> None:
-    notes = Notes(redis)
+    notes = BucketIndex(redis)
     buckets = [f"{SERVICE}:{number:02x}" for number in range(20)]
     for bucket in [*buckets, *buckets]:
-        notes.note(bucket)
+        notes.add(bucket)
     first = await until_noted(admin, 20)
     assert len(set(first.values())) == 1
-    notes.note(buckets[0])
+    notes.add(buckets[0])
     async with asyncio.timeout(PATIENCE):
         while (await noted(admin))[buckets[0].encode()] == first[buckets[0].encode()]:
             await asyncio.sleep(0.01)
@@ -68,8 +68,8 @@ async def test_all_of_a_turn_are_noted_at_once_and_each_time_anew(
 
 
 async def test_a_note_is_written_through_a_break(redis: Redis, store: Store) -> None:
-    notes = Notes(redis)
-    notes.note(f"{SERVICE}:00")
+    notes = BucketIndex(redis)
+    notes.add(f"{SERVICE}:00")
     await asyncio.sleep(0)  # it is sent
     await store.cut("normal")
     async with store.connected() as admin:

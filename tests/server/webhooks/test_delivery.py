@@ -21,13 +21,13 @@ async def test_a_lease_that_ends_while_the_url_is_read_begins_no_attempt() -> No
     async def find(_: str) -> Any:
         happened.append("read")
         if len(happened) == 1:
-            delivery.holds_until = 0.0
+            delivery.lease_ends_at = 0.0
             loop.call_soon(renew)
         return SimpleNamespace(webhook_url="http://receiver.test/")
 
     def renew() -> None:
         happened.append("renewed")
-        delivery.holds_until = loop.time() + 3600
+        delivery.lease_ends_at = loop.time() + 3600
 
     async def send(*_: Any) -> Outcome:
         happened.append("sent")

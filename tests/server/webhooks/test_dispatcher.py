@@ -63,7 +63,7 @@ async def test_more_than_is_held_at_once_comes_in_order_too(rig: Rig, receiver: 
 async def test_no_more_is_held_than_may_be(
     rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = rig.settings.webhook_concurrency * consumer.LANE_LOAD
+    limit = rig.settings.webhook_concurrency * consumer.OBJECT_LOAD
     monkeypatch.setattr(consumer, "LOAD_BYTES", 0)
     service = await rig.service(receiver.url)
     go_on = asyncio.Event()
@@ -78,7 +78,7 @@ async def test_no_more_is_held_than_may_be(
     async with rig.delivering() as delivering:
         await receiver.until(lambda: len(receiver.came) == rig.settings.webhook_concurrency)
         [carrying] = delivering._consumers.values()
-        held = sum(bucket.held for bucket in carrying._buckets.values())
+        held = sum(bucket.loaded for bucket in carrying._buckets.values())
         assert rig.settings.webhook_concurrency <= held <= limit
         go_on.set()
         await receiver.until_taken(4 * 60)
@@ -193,7 +193,7 @@ async def test_after_a_bounded_time_it_is_parked_and_the_next_one_has_its_turn(
         document = await rig.create(service)
         await rig.set(service, document.sid, b'{"n":1}')
         await receiver.until_taken(1)
-    [parked] = (await rig.parking.page(service.sid, 10, None)).items
+    [parked] = (await rig.dead_letters.page(service.sid, 10, None)).items
     assert (parked.event.kind, parked.event.subject, parked.status) == (
         "document_created",
         document.sid,
@@ -220,11 +220,11 @@ async def test_one_that_has_waited_for_too_long_is_parked_untried(
     tag = keys.bucket_tag(service.sid, 0)
     old = ("k", "document_updated", "o", f"ET00{'0' * 30}", "i", "alice", "r", "1", "d", "{}")
     await admin.execute("XADD", keys.webhook_queue(tag), "1000-0", *old)
-    await rig.queue.note(service.sid, "00")
+    await rig.queue.add_bucket(service.sid, "00")
     async with rig.delivering():
         await eventually(lambda: rig.meters.webhooks["parked"])
     assert receiver.came == []
-    [parked] = (await rig.parking.page(service.sid, 10, None)).items
+    [parked] = (await rig.dead_letters.page(service.sid, 10, None)).items
     assert (parked.attempts, parked.status) == (0, None)
     assert rig.meters.bounds["webhook_age"] == 1
 
@@ -236,8 +236,8 @@ async def test_a_replayed_one_is_delivered(rig: Rig, receiver: Receiver) -> None
         await rig.create(service, "prefs")
         await eventually(lambda: rig.meters.webhooks["parked"])
         receiver.answer = lambda _: Answer()
-        [parked] = (await rig.parking.page(service.sid, 10, None)).items
-        await rig.parking.replay(service.sid, parked.id)
+        [parked] = (await rig.dead_letters.page(service.sid, 10, None)).items
+        await rig.dead_letters.replay(service.sid, parked.id)
         [taken] = await receiver.until_taken(1)
     assert taken.form == receiver.came[0].form
 

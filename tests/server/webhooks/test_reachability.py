@@ -24,7 +24,7 @@ WINDOW_MS = 1000
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reachability, "LOOK_INTERVAL", 0.05)
+    monkeypatch.setattr(reachability, "CHECK_INTERVAL", 0.05)
     monkeypatch.setattr(reachability, "LIFE_MS", 300)
 
 
@@ -72,8 +72,8 @@ class Told:
         assert self.events == list(expected)
 
     async def look(self) -> None:
-        for bucket in (await self._rig.queue.noted()).get(self._service.sid, {}):
-            taken = await self._rig.queue.take(self._service.sid, bucket, NEW, 100)
+        for bucket in (await self._rig.queue.buckets()).get(self._service.sid, {}):
+            taken = await self._rig.queue.read_batch(self._service.sid, bucket, NEW, 100)
             for event in taken.events:
                 assert event.subject == event.identity == "alice"
                 sign = {"endpoint_connected": "+", "endpoint_disconnected": "-"}[event.kind]
@@ -116,7 +116,7 @@ async def test_nothing_is_told_or_kept_unless_it_is_wanted(
         here.arrive("IS of nobody", "alice", "EP2")
         for endpoint in ("EP1", "EP2", "EP3"):
             here.leave(endpoint)
-    assert await rig.queue.noted() == {}
+    assert await rig.queue.buckets() == {}
     assert await admin.execute("KEYS", "*endpoints*") == []
 
 

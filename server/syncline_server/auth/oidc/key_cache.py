@@ -64,13 +64,13 @@ class KeyCache:
     that the client retries.
     """
 
-    def __init__(self, source: Source, pace: FetchRate, bounds: Counter[str]) -> None:
+    def __init__(self, source: Source, fetch_rate: FetchRate, bounds: Counter[str]) -> None:
         """`bounds` counts hits of limits, by setting."""
         self._source = source
-        self._pace = pace
+        self._fetch_rate = fetch_rate
         self._bounds = bounds
         self._keys: Keys = {}
-        self._fetched_at = self._next_look_at = float("-inf")  # loop time
+        self._fetched_at = self._next_fetch_at = float("-inf")  # loop time
         self._is_failing = False
         self._fetching: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -104,36 +104,36 @@ class KeyCache:
         name = kid, algorithm
         if self._fetching is not None and (name not in self._keys or not self._is_usable()):
             # A fetch is under way, as after the start: wait for it. It may have begun before the
-            # provider had this key, so an unknown name still leads to `_look_again` below.
+            # provider had this key, so an unknown name still leads to `_fetch_unknown` below.
             await asyncio.shield(self._fetching)
         if not self._is_usable():
             self._bounds["oidc_key_grace"] += 1
-            raise _away()
+            raise _unavailable()
         if name not in self._keys:
-            await self._look_again()
+            await self._fetch_unknown()
         return self._keys.get(name)
 
     def _is_usable(self) -> bool:
-        oldest = asyncio.get_running_loop().time() - self._pace.age - self._pace.grace
+        oldest = asyncio.get_running_loop().time() - self._fetch_rate.age - self._fetch_rate.grace
         return self._fetched_at >= oldest
 
-    async def _look_again(self) -> None:
+    async def _fetch_unknown(self) -> None:
         if self._fetching is None:
             now = asyncio.get_running_loop().time()
-            if now < self._next_look_at:
+            if now < self._next_fetch_at:
                 self._bounds["oidc_refetch_interval"] += 1
                 raise Refusal(
                     Code.UNAVAILABLE,
                     "The key of the access token is not known yet, and the keys of the identity "
                     "provider were fetched a moment ago; try again.",
                 )
-            self._next_look_at = now + self._pace.interval * random.uniform(1, 1 + JITTER)
+            self._next_fetch_at = now + self._fetch_rate.interval * random.uniform(1, 1 + JITTER)
         await asyncio.shield(self._fetched())
         if self._is_failing:
-            raise _away()
+            raise _unavailable()
 
     async def _keep_fresh(self) -> None:
-        longest = self._pace.interval
+        longest = self._fetch_rate.interval
         first = min(FIRST_PAUSE, longest)
         backoff = Backoff(first, longest)
         while True:
@@ -142,7 +142,7 @@ class KeyCache:
                 await asyncio.sleep(backoff.pause())
             else:
                 backoff = Backoff(first, longest)
-                await asyncio.sleep(self._pace.age * random.uniform(1 - JITTER, 1))
+                await asyncio.sleep(self._fetch_rate.age * random.uniform(1 - JITTER, 1))
 
     def _fetched(self) -> asyncio.Task[None]:
         """The running fetch, or a new one. It does not raise.
@@ -159,27 +159,27 @@ class KeyCache:
         try:
             keys = await self._source.keys()
         except Unusable as error:
-            self._fail(str(error))
+            self._record_failure(str(error))
         except Exception:
             logger.exception("keys could not be fetched")
             self._is_failing = True
         else:
-            self._take(keys, began)
+            self._install(keys, began)
         finally:
             self._fetching = None
 
-    def _take(self, keys: Keys, began: float) -> None:
+    def _install(self, keys: Keys, began: float) -> None:
         if self._is_failing or keys.keys() != self._keys.keys():
             logger.info("the identity provider has %d usable keys", len(keys))
         self._keys, self._fetched_at, self._is_failing = keys, began, False
 
-    def _fail(self, reason: str) -> None:
+    def _record_failure(self, reason: str) -> None:
         level = logging.DEBUG if self._is_failing else logging.WARNING
         logger.log(level, "no keys of the identity provider: %s", reason)
         self._is_failing = True
 
 
-def _away() -> Refusal:
+def _unavailable() -> Refusal:
     return Refusal(
         Code.UNAVAILABLE, "The identity provider's keys cannot be fetched now; try again."
     )

@@ -59,10 +59,10 @@ class ProviderTokens:
         provider = Provider(
             settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, bounds
         )
-        pace = FetchRate(
+        fetch_rate = FetchRate(
             settings.oidc_key_age, settings.oidc_key_grace, settings.oidc_refetch_interval
         )
-        return cls(settings, KeyCache(provider, pace, bounds))
+        return cls(settings, KeyCache(provider, fetch_rate, bounds))
 
     def start(self) -> None:
         """Begin to fetch the keys, without waiting for them."""

@@ -31,7 +31,7 @@ class Forwarding:
         await self._app(scope, receive, send)
 
     def _resolve(self, scope: Scope) -> None:
-        said = self._proxies.look(scope["client"][0], Headers(scope=scope).getlist)
+        said = self._proxies.resolve(scope["client"][0], Headers(scope=scope).getlist)
         if said is None:
             for name, _ in scope["headers"]:
                 if name in _HEADERS:

@@ -86,7 +86,7 @@ def webhook_requests() -> JsonObject:
         "parameters": [signature],
         "requestBody": {"required": True, "content": {FORM: schema("WebhookForm")}},
         "responses": {
-            "2XX": {"description": "It was taken"},
+            "2XX": {"description": "The event was accepted"},
             "410": {"description": "It is not to be sent again"},
         },
     }

@@ -157,7 +157,7 @@ class Redis:
     def inspect(self, key: str) -> None:
         """Inspect the shard of a key: Redis refused a command that it should accept."""
         with suppress(Refusal):
-            self._node(key).inspector.look_again()
+            self._node(key).inspector.check_soon()
 
     async def start(self) -> None:
         """Try once to connect to each shard. Whether or not that succeeds, go on until `stop`.

@@ -139,7 +139,7 @@ class RedisCluster:
                 logger.info("%s does not return the map of slots: %s", address, error)
             else:
                 self.trouble = None if slots else f"{address} serves no slots"
-                return self._take(slots, address)
+                return self._read_slots(slots, address)
 
     async def _ask(self, address: Address) -> list[Any]:
         connection: Connection = await connect(address, self._timeout)
@@ -150,7 +150,7 @@ class RedisCluster:
         finally:
             connection.abort()
 
-    def _take(self, ranges: list[Any], asked: Address) -> None:
+    def _read_slots(self, ranges: list[Any], asked: Address) -> None:
         slots: dict[int, str] = {}
         masters: dict[str, Address] = {}
         for first, last, master, *_ in ranges:

@@ -67,7 +67,7 @@ class DiskWatch:
 
     def start(self) -> None:
         """Measure once, before anything is written, then watch in the background."""
-        self._look()
+        self._measure()
         self._redis.set_up(self._setup)
         self._task = asyncio.create_task(self._run())
 
@@ -84,7 +84,7 @@ class DiskWatch:
         while True:
             await asyncio.sleep(self._interval)
             was_full = self.full
-            self._look()
+            self._measure()
             if was_full and not self.full:
                 await self._open()
             elif self._leads and self.full and not self._relaxed:
@@ -101,7 +101,7 @@ class DiskWatch:
         """
         return () if self.full else ("CONFIG", "SET", "appendfsync", self._appendfsync)
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         try:
             self.free = free_space(self._directory)
         except OSError as error:
@@ -150,7 +150,7 @@ class DiskWatch:
         try:
             await self._redis.execute("CONFIG", "SET", name, value)
         except (Refusal, ReplyError) as error:
-            logger.debug("Redis does not take %s: %s", name, error)
+            logger.debug("Redis refuses %s: %s", name, error)
             return False
         return True
 

@@ -93,7 +93,7 @@ class SentinelRedis(WholeEngine):
 
     async def start(self) -> None:
         """Ask the Sentinels once, and go on in the background."""
-        await self._look()
+        await self._find_master()
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
@@ -110,9 +110,9 @@ class SentinelRedis(WholeEngine):
                     await self._suspicious.wait()
             await asyncio.sleep(SUSPICION_PAUSE)
             self._suspicious.clear()
-            await self._look()
+            await self._find_master()
 
-    async def _look(self) -> None:
+    async def _find_master(self) -> None:
         self.trouble = f"no Sentinel knows a master called {self._name}"
         for sentinel in list(self._sentinels):
             try:
@@ -126,10 +126,10 @@ class SentinelRedis(WholeEngine):
                 self._sentinels.remove(sentinel)
                 self._sentinels.insert(0, sentinel)
                 self.trouble = None
-                return self._take(found)
+                return self._set_master(found)
         logger.warning("no Sentinel knows a master called %s", self._name)
 
-    def _take(self, master: Address) -> None:
+    def _set_master(self, master: Address) -> None:
         if master != self._master:
             logger.info("the master is %s", master)
             self._master = master

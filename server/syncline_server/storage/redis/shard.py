@@ -224,7 +224,7 @@ class ShardConnection:
             if is_denial(error):
                 # Nothing was changed: the first write of a script decides (see document.lua). A
                 # denial of a later command does not end the script.
-                self.inspector.look_again()
+                self.inspector.check_soon()
                 raise Denied from None
             if kind not in _AWAY:
                 if kind in _REFUSED:
@@ -232,13 +232,13 @@ class ShardConnection:
                 raise
             self._refusal = _words(error)
             if kind == "READONLY":
-                self._look_elsewhere()
+                self._find_master_again()
             self._on_trouble()
             raise Refusal(
                 Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
             ) from None
 
-    def _look_elsewhere(self) -> None:
+    def _find_master_again(self) -> None:
         """Reconnect, because the server is not a master and its host name may lead to another now.
 
         At most once in `ELSEWHERE_INTERVAL`: this server still answers reads.
@@ -301,7 +301,7 @@ class ShardConnection:
         while not connection.ended.done():
             since = connection.waiting_since
             if since is not None and clock() - since > self._timeout:
-                # Only if the same command is overdue at two looks in a row: after a pause of this
+                # Only if the same command is overdue at two checks in a row: after a pause of this
                 # process, its reply may be in the socket and not read yet.
                 if since == suspected:
                     logger.warning("Redis has not answered for %g s", self._timeout)

@@ -30,11 +30,11 @@ class Cache:
         found: what the last question that was answered gave.
     """
 
-    def __init__(self, provider: OpenIdProvider, pace: FetchRate) -> None:
+    def __init__(self, provider: OpenIdProvider, fetch_rate: FetchRate) -> None:
         self.bounds: Counter[str] = Counter()
         self.found: PublicKey | None = None
         source = Provider(provider.issuer, None, 5.0, self.bounds)
-        self.cache = KeyCache(source, pace, self.bounds)
+        self.cache = KeyCache(source, fetch_rate, self.bounds)
 
     async def has(self, kid: str) -> bool:
         """Whether there is such a key."""
@@ -69,8 +69,8 @@ async def renewed(provider: OpenIdProvider) -> None:
 
 
 @asynccontextmanager
-async def caching(provider: OpenIdProvider, pace: FetchRate = CALM) -> AsyncIterator[Cache]:
-    cache = Cache(provider, pace)
+async def caching(provider: OpenIdProvider, fetch_rate: FetchRate = CALM) -> AsyncIterator[Cache]:
+    cache = Cache(provider, fetch_rate)
     cache.cache.start()
     try:
         yield cache
