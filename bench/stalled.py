@@ -40,7 +40,7 @@ FRAME = 17_000
 """Bytes of an event, rounded up."""
 
 CONNECTED_AT_ONCE = 50
-PATIENCE = 120.0
+REPLY_TIMEOUT = 120.0
 """Seconds after which a connection without the newest state counts as stale."""
 
 
@@ -126,7 +126,7 @@ async def caught_up(connection: ClientConnection, number: int) -> int:
     connection.transport.resume_reading()
     seen = 0
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(REPLY_TIMEOUT):
             while True:
                 seen += 1
                 if orjson.loads(await connection.recv())["document"]["data"]["number"] == number:
@@ -172,7 +172,7 @@ def main() -> int:
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with serving(min(600.0, options.seconds * 2 + PATIENCE)) as server:
+    with serving(min(600.0, options.seconds * 2 + REPLY_TIMEOUT)) as server:
         kept = asyncio.run(run(server, options.connections, options.seconds, options.rate))
     return 0 if kept else 1
 

@@ -7,7 +7,7 @@ import pytest
 from syncline_tools.verify.checks_run import (
     CLOCK_TOLERANCE,
     CLOCKS_APART,
-    TOLD_WITHIN,
+    NOTIFIED_WITHIN,
     check_clocks,
     check_commands,
     check_expiry,
@@ -117,10 +117,10 @@ def test_clocks_may_differ_a_little() -> None:
 
 
 def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
-    late = EXPIRY + TOLD_WITHIN + 1
+    late = EXPIRY + NOTIFIED_WITHIN + 1
 
     assert findings(*prolonged(), removed(late)) == [
-        f"its expiry was told {TOLD_WITHIN + 1:.2f} s late"
+        f"its expiry was reported {NOTIFIED_WITHIN + 1:.2f} s late"
     ]
     assert findings(*prolonged()) == ["its expiry was not reported"]
 
@@ -134,7 +134,7 @@ def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
     ],
 )
 def test_a_subscriber_that_had_a_fault_may_be_told_later(excuse: Record) -> None:
-    assert findings(*prolonged(), excuse, removed(EXPIRY + TOLD_WITHIN + 1)) == []
+    assert findings(*prolonged(), excuse, removed(EXPIRY + NOTIFIED_WITHIN + 1)) == []
 
 
 def test_what_expires_while_a_fault_is_on_is_told_after_it() -> None:

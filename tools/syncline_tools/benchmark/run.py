@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from syncline import ConnectionLost, RequestError, RequestTimeout
 
-from .crowd import Count, Topic
 from .figures import Delay, Figures
 from .socket import Place, Socket
+from .topic import Count, Topic
 
 __all__ = ["Benchmark", "Shape"]
 
@@ -31,7 +31,7 @@ IN_FLIGHT = 16
 REFUSAL_PAUSE = 0.05
 """Seconds that a writer pauses after a refused write."""
 
-PATIENCE = 30.0
+REPLY_TIMEOUT = 30.0
 """Seconds that a stage may take beyond its share of the duration."""
 
 TTL = 3600
@@ -65,11 +65,11 @@ class Shape:
 class Benchmark:
     """A run of all stages against one server."""
 
-    def __init__(self, place: Place, shape: Shape, tell: Callable[[str], None]) -> None:
-        """`tell`: called with a line of text when a stage begins."""
+    def __init__(self, place: Place, shape: Shape, report_stage: Callable[[str], None]) -> None:
+        """`report_stage`: called with a line of text when a stage begins."""
         self._place = place
         self._shape = shape
-        self._tell = tell
+        self._report_stage = report_stage
         self._count = Count()
         self._refused = 0
         self._topics: list[Topic] = []
@@ -111,7 +111,7 @@ class Benchmark:
         )
 
     async def _within(self, stage: Awaitable[_Result]) -> _Result:
-        limit = self._seconds + PATIENCE
+        limit = self._seconds + REPLY_TIMEOUT
         try:
             async with asyncio.timeout(limit):
                 return await stage
@@ -130,14 +130,14 @@ class Benchmark:
     async def _connect(self) -> float:
         """Connect all subscribers; return connections per second."""
         count = self._shape.subscribers
-        self._tell(f"connecting {count} subscribers")
+        self._report_stage(f"connecting {count} subscribers")
         began = time.monotonic()
         numbers = iter(range(count))
 
         async def connect_some() -> None:
             for number in numbers:
                 topic = self._topics[number % len(self._topics)]
-                await self._dial(partial(topic.follow, self._place))
+                await self._dial(partial(topic.subscribe, self._place))
 
         await asyncio.gather(*(connect_some() for _ in range(min(CONNECTING, count))))
         return count / (time.monotonic() - began)
@@ -158,7 +158,7 @@ class Benchmark:
     async def _keep_rate(self) -> tuple[float, Delay | None]:
         """Write at the fixed rate; return the achieved events per second and the delay."""
         rate = self._shape.rate
-        self._tell(f"{rate:g} events a second")
+        self._report_stage(f"{rate:g} events a second")
         began = time.monotonic()
         replies = []
         for number in range(max(1, round(self._seconds * rate))):
@@ -177,7 +177,7 @@ class Benchmark:
         Returns:
             events per second, deliveries per second, and CPU share of the clients.
         """
-        self._tell("as many events as every subscriber can get")
+        self._report_stage("as many events as every subscriber can get")
         began, cpu = time.monotonic(), time.process_time()
 
         async def write_on(topic: Topic) -> int:
@@ -194,7 +194,7 @@ class Benchmark:
 
     async def _write(self) -> float:
         """Write to documents without subscribers; return writes per second."""
-        self._tell("as many writes as can be")
+        self._report_stage("as many writes as can be")
         topics = [await self._unfollowed(topic) for topic in self._topics]
         began = time.monotonic()
 

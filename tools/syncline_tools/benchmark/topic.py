@@ -68,11 +68,11 @@ class Topic:
         """Remove the document; raises `RequestError`."""
         await self.writer.ask({"do": "remove", "document": self.name})
 
-    async def follow(self, place: Place) -> Socket:
+    async def subscribe(self, place: Place) -> Socket:
         """Open a connection that subscribes to the document; raises as `Socket.dial` and `ask`."""
         subscriber = len(self._seen)
         self._seen.append(0)
-        socket = await Socket.dial(place, partial(self._hear, subscriber))
+        socket = await Socket.dial(place, partial(self._handle_message, subscriber))
         try:
             await socket.ask({"do": "open", "document": self.name, "mode": "open_existing"})
         except BaseException:
@@ -100,7 +100,7 @@ class Topic:
     def _stamped(self, padding: str) -> JsonObject:
         return {"number": self._newest, "at": time.monotonic_ns(), "padding": padding}
 
-    def _hear(self, subscriber: int, message: bytes) -> None:
+    def _handle_message(self, subscriber: int, message: bytes) -> None:
         stamp = _STAMP.search(message)
         if stamp is None:
             return
