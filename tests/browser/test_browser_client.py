@@ -104,15 +104,15 @@ async def test_python_clients_and_tabs_count_exactly(
             await open_document(clients, server, f"python{number}", name)
             for number in range(CLIENTS)
         ]
-        heard = [
+        counted = [
             *(asyncio.create_task(tab.evaluate(COUNTED, total)) for tab in tabs),
-            *(asyncio.create_task(hear_count(document, total)) for document in documents),
+            *(asyncio.create_task(wait_for_count(document, total)) for document in documents),
         ]
         await asyncio.gather(
             *(tab.evaluate(HAMMER, TIMES) for tab in tabs),
             *(hammer(document) for document in documents),
         )
-        revisions = await asyncio.gather(*heard)
+        revisions = await asyncio.gather(*counted)
         assert set(revisions) == {documents[0].revision}
         assert [document.data for document in documents] == [{"count": total}] * CLIENTS
     assert [await tab.evaluate("doc.data") for tab in tabs] == [{"count": total}] * TABS
@@ -128,7 +128,7 @@ async def open_document(
     return await client.document(name)
 
 
-async def hear_count(document: syncline.Document, total: int) -> str:
+async def wait_for_count(document: syncline.Document, total: int) -> str:
     """The revision at which the subscriber hears that the counter is complete."""
     async for event in document.events():
         if isinstance(event, syncline.Updated) and event.data["count"] == total:

@@ -265,7 +265,7 @@ class TestHandshake:
                     await WebSocketTransport.open(f"ws://127.0.0.1:{port}", "t", TIMEOUT, ignore)
 
     @pytest.mark.parametrize("status", [429, 503])
-    async def test_who_is_told_to_come_back_is_not_blocked(self, status: int) -> None:
+    async def test_a_client_that_must_retry_is_not_blocked(self, status: int) -> None:
         def refuse(connection: ServerConnection, _: Request) -> Response:
             response = connection.respond(status, "")
             response.headers["Retry-After"] = "1"

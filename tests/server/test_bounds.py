@@ -258,7 +258,7 @@ class TestRequests:
             assert (reply.status_code, reply.json()["code"]) == (429, 20429)
             assert reply.headers["Retry-After"] == "1"
 
-    async def test_so_many_are_carried_out_at_once(self, fresh_server: StartServer) -> None:
+    async def test_so_many_are_executed_at_once(self, fresh_server: StartServer) -> None:
         server = fresh_server("--max-requests=1")
         slow = await Raw.to(server)
         size = b"Content-Length: 2"
@@ -294,7 +294,7 @@ class TestSlowSenders:
             assert refusal(await peer.rest()) == (408, 20408)
         assert hits(server, "header_timeout") == 3
 
-    async def test_who_says_nothing_is_told_nothing(self, fresh_server: StartServer) -> None:
+    async def test_who_says_nothing_receives_nothing(self, fresh_server: StartServer) -> None:
         server = fresh_server("--header-timeout=0.5")
         idle = await Raw.to(server)
         await idle.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -137,7 +137,7 @@ class TestRevocation:
         }
 
     @pytest.mark.parametrize("by", ["token", "login", "login only"])
-    async def test_event_streams_are_told_why(
+    async def test_event_streams_receive_the_reason(
         self, server: RunningServer, keys: KeysApi, by: str
     ) -> None:
         key = keys.add(login_only=by == "login only")
@@ -153,11 +153,11 @@ class TestRevocation:
             assert (await stream.next()).name == "state"
             await asyncio.to_thread(keys.revoke, key.sid)
             [closing] = await stream.rest()
-        told = (
+        expected = (
             (20103, REVOKED) if by == "token" else (20003, "The API key of this login was revoked.")
         )
         assert closing.name == "closing"
-        assert closing.data == {"code": told[0], "message": told[1], "retry": False}
+        assert closing.data == {"code": expected[0], "message": expected[1], "retry": False}
 
     async def test_nothing_new_is_let_in(self, server: RunningServer, keys: KeysApi) -> None:
         key = keys.add()
@@ -370,8 +370,8 @@ async def test_no_secret_is_ever_logged(fresh_server: StartServer, log_format: s
         keys.revoke(logging_in.sid)
     await asyncio.to_thread(server.stop)
     log = server.log.read_text()
-    for told in (signing.sid, logging_in.sid, "syncline.audit", "20003"):
-        assert told in log
+    for expected in (signing.sid, logging_in.sid, "syncline.audit", "20003"):
+        assert expected in log
     master_key = (server.data_dir / "master.key").read_text().strip()
     for key in (signing, logging_in, wrong):
         assert key.secret not in log

@@ -74,7 +74,7 @@ def test_a_flood_leaves_a_bounded_number_of_lines(bounded: RunningServer, flood:
         assert "peer=127.0.0.1:" in line or "more refusals" in line or "shutting down" in line
 
 
-def test_what_is_no_http_is_told_with_its_peer(bounded: RunningServer) -> None:
+def test_what_is_no_http_is_reported_with_its_peer(bounded: RunningServer) -> None:
     with socket.create_connection(("127.0.0.1", bounded.port), timeout=10) as connection:
         peer = "{}:{}".format(*connection.getsockname())
         connection.sendall(b"nonsense\r\n\r\n")

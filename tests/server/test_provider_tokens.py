@@ -117,7 +117,7 @@ class TestWires:
             status = (await client.init(refused))["status"]
             assert (status["code"], status["errorCode"]) == (401, 20104 if code == 20104 else 20101)
 
-    async def test_its_bearer_writes_under_its_identity(
+    async def test_its_holder_writes_under_its_identity(
         self, server: RunningServer, provider: OpenIdProvider
     ) -> None:
         made = provider.token(sub="bob", sync_grants=grants(room="read write"))

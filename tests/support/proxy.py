@@ -66,7 +66,7 @@ class Proxy:
         self._held.clear()
         self._flowing.clear()
 
-    async def held(self) -> None:
+    async def until_stalled(self) -> None:
         """Return when bytes of the server are kept back, which shows that the server has acted."""
         await self._held.wait()
 

@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator
 
 __all__ = ["Answer", "Delivery", "Receiver", "in_order", "revisions"]
 
-PATIENCE = 60.0
+WAIT_LIMIT = 60.0
 """Seconds after which a wait fails."""
 
 
@@ -104,7 +104,7 @@ class Receiver:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Return when a condition holds; it is checked after each delivery."""
-        async with asyncio.timeout(PATIENCE), self._news:
+        async with asyncio.timeout(WAIT_LIMIT), self._news:
             await self._news.wait_for(condition)
 
     async def until_taken(self, count: int) -> list[Delivery]:
@@ -184,12 +184,12 @@ def _field(line: str) -> tuple[str, str]:
 
 def revisions(deliveries: Iterable[Delivery]) -> dict[str, list[int]]:
     """The revisions that were delivered for each document, in order of the first delivery."""
-    told: dict[str, list[int]] = {}
+    revisions_by_document: dict[str, list[int]] = {}
     for delivery in deliveries:
-        its = told.setdefault(delivery.form["DocumentSid"], [])
+        its = revisions_by_document.setdefault(delivery.form["DocumentSid"], [])
         if delivery.revision not in its:
             its.append(delivery.revision)
-    return told
+    return revisions_by_document
 
 
 def in_order(deliveries: Iterable[Delivery]) -> bool:

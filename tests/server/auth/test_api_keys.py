@@ -108,11 +108,11 @@ async def test_what_redis_holds_of_a_key_that_signs_is_encrypted_and_bound_to_it
     here: Process, elsewhere: Process, admin: Connection
 ) -> None:
     record, secret = await here.keys.create(None, False, LIMIT)
-    held = await stored(admin, record.sid)
-    assert secret not in str(held)
-    assert held["digest"] is None
+    in_redis = await stored(admin, record.sid)
+    assert secret not in str(in_redis)
+    assert in_redis["digest"] is None
     moved = f"SK{'d' * 32}"
-    await admin.execute("HSET", keys.API_KEYS, moved, orjson.dumps({**held, "sid": moved}))
+    await admin.execute("HSET", keys.API_KEYS, moved, orjson.dumps({**in_redis, "sid": moved}))
     await elsewhere.keys.refresh()
     assert elsewhere.known.signing_secret(record.sid) == secret
     assert not elsewhere.known.is_complete
@@ -122,7 +122,7 @@ async def test_what_redis_holds_of_a_key_that_signs_is_encrypted_and_bound_to_it
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"sid":5}', b'{"x":1}', b'{"digest":"x"}'])
-async def test_a_broken_record_is_told_and_spoils_no_other(
+async def test_a_broken_record_is_reported_and_spoils_no_other(
     here: Process, admin: Connection, caplog: pytest.LogCaptureFixture, broken: bytes
 ) -> None:
     sid = f"SK{'d' * 32}"
@@ -139,9 +139,9 @@ async def test_a_key_for_logins_only_is_kept_as_a_hash_and_signs_nothing(
     here: Process, elsewhere: Process, admin: Connection
 ) -> None:
     record, secret = await here.keys.create(None, True, LIMIT)
-    held = await stored(admin, record.sid)
-    assert secret not in str(held)
-    assert held["sealed"] is None
+    in_redis = await stored(admin, record.sid)
+    assert secret not in str(in_redis)
+    assert in_redis["sealed"] is None
     await elsewhere.keys.refresh()
     assert elsewhere.known.proves(record.sid, secret)
     with pytest.raises(Refusal, match="logins only"):
@@ -215,7 +215,7 @@ async def test_the_oldest_revoked_keys_are_forgotten(
 
 
 class TestMasterKey:
-    async def test_secrets_of_another_one_are_of_no_use_and_that_is_told(
+    async def test_secrets_of_another_one_are_of_no_use_and_that_is_reported(
         self, here: Process, redis: Redis, caplog: pytest.LogCaptureFixture
     ) -> None:
         record, secret = await here.keys.create(None, False, LIMIT)
@@ -242,13 +242,13 @@ class TestMasterKey:
     async def test_a_server_with_another_one_does_not_start(
         self, here: Process, store: Store
     ) -> None:
-        vaults = SecretCipher(MASTER_KEY), SecretCipher(make_master_key())
-        for secret_cipher in vaults:
+        ciphers = SecretCipher(MASTER_KEY), SecretCipher(make_master_key())
+        for secret_cipher in ciphers:
             await check_data_set(store.engine, Settings(), "", secret_cipher)
         await here.keys.create(None, False, LIMIT)
-        await check_data_set(store.engine, Settings(), "", vaults[0])
+        await check_data_set(store.engine, Settings(), "", ciphers[0])
         with pytest.raises(SettingError, match="master key") as caught:
-            await check_data_set(store.engine, Settings(), "", vaults[1])
+            await check_data_set(store.engine, Settings(), "", ciphers[1])
         assert "\n" not in str(caught.value)
 
     async def test_a_redis_that_is_away_does_not_keep_it_from_starting(
@@ -289,7 +289,7 @@ class TestLookingAfterThem:
         await eventually(lambda: here.ended == [record.sid] and here.known.has(added.sid))
         await here.keys.stop()
 
-    async def test_without_redis_they_start_and_tell_nothing_by_guess(
+    async def test_without_redis_they_start_and_report_nothing_by_guess(
         self, unused_redis: Redis
     ) -> None:
         process = Process(unused_redis)

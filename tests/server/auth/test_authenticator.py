@@ -409,7 +409,7 @@ def test_headers_that_prove_nothing(authenticator: Authenticator, header: str | 
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer a b", "Bearer \xff"])
-def test_bearers_of_nothing(authenticator: Authenticator, header: str) -> None:
+def test_token_holders_without_grants(authenticator: Authenticator, header: str) -> None:
     with pytest.raises(Refusal) as caught:
         authenticator.verify_header(header)
     assert caught.value.code is Code.TOKEN_INVALID

@@ -58,16 +58,16 @@ def test_a_revoked_key_is_no_more_wherever_it_stands(keys: Keyring) -> None:
         assert caught.value.code is Code.TOKEN_ISSUER
 
 
-def test_each_end_is_told_once(keys: Keyring) -> None:
-    told: list[str] = []
-    keys.on_end(told.append)
+def test_each_end_is_reported_once(keys: Keyring) -> None:
+    ended: list[str] = []
+    keys.on_end(ended.append)
     keys.replace_stored({STORED: ApiKey.of("stored")}, set())
-    assert told == [LOGIN_ONLY]
+    assert ended == [LOGIN_ONLY]
     keys.replace_stored({STORED: ApiKey.of("stored")}, {CONFIGURED})
     keys.replace_stored({STORED: ApiKey.of("stored")}, {CONFIGURED})
-    assert told == [LOGIN_ONLY, CONFIGURED]
+    assert ended == [LOGIN_ONLY, CONFIGURED]
     keys.replace_stored({}, {CONFIGURED, STORED})
-    assert told == [LOGIN_ONLY, CONFIGURED, STORED]
+    assert ended == [LOGIN_ONLY, CONFIGURED, STORED]
 
 
 def test_what_may_only_be_unseen_is_not_called_unknown(keys: Keyring) -> None:

@@ -23,12 +23,12 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert read_secret_file(file) == b"first\n"
 
 
-def test_a_file_that_is_missing_is_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_is_distinguished(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_secret_file(tmp_path / "none")
 
 
-def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be read") as caught:
         read_secret_file(tmp_path)
     assert "\n" not in str(caught.value)

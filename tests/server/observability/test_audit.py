@@ -67,7 +67,7 @@ def nothing() -> dict[str, object]:
 
 
 class TestAudit:
-    def test_what_is_done_is_always_told(self, log: Log, bounds: Counter[str]) -> None:
+    def test_what_is_done_is_always_reported(self, log: Log, bounds: Counter[str]) -> None:
         audit = Audit(1, bounds)
         for _ in range(3):
             audit.done("service created", object="IS1", code=201)
@@ -85,7 +85,7 @@ class TestAudit:
         assert len(log.records) == 1
 
     @pytest.mark.parametrize("code", REFUSED)
-    async def test_a_refusal_is_told(self, log: Log, bounds: Counter[str], code: Code) -> None:
+    async def test_a_refusal_is_reported(self, log: Log, bounds: Counter[str], code: Code) -> None:
         audit = Audit(1, bounds)
         audit.refused(code, "get", lambda: {"object": "x" * 1000})
         audit.close()
@@ -129,7 +129,7 @@ class TestAudit:
         audit.close()
         assert len(log.records) == 5
 
-    async def test_the_last_summary_is_told_at_the_end(
+    async def test_the_last_summary_is_reported_at_the_end(
         self, log: Log, bounds: Counter[str]
     ) -> None:
         audit = Audit(1, bounds)

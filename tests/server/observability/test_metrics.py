@@ -104,7 +104,7 @@ class TestTraffic:
         assert set(look.labels("worker")) == {"0"}
 
 
-class TestWhoMayLook:
+class TestAccess:
     @pytest.mark.parametrize(
         "headers", [{"Host": "sync.example.org"}, {"X-Forwarded-For": "10.0.0.1"}]
     )

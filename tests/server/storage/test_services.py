@@ -35,8 +35,8 @@ class Changes:
     """What a listener was told."""
 
     def __init__(self, services: Services) -> None:
-        self.told: list[tuple[Service, Service | None]] = []
-        services.on_change(lambda before, after: self.told.append((before, after)))
+        self.changes_seen: list[tuple[Service, Service | None]] = []
+        services.on_change(lambda before, after: self.changes_seen.append((before, after)))
 
 
 async def test_many_who_ask_at_once_agree_on_the_default_service(
@@ -66,9 +66,9 @@ async def test_a_change_elsewhere_is_noticed_by_looking(
     assert await services.find(made.sid) == made
     await services.refresh()
     assert await services.find(made.sid) == updated
-    assert changes.told == [(made, updated)]
+    assert changes.changes_seen == [(made, updated)]
     await services.refresh()
-    assert len(changes.told) == 1
+    assert len(changes.changes_seen) == 1
 
 
 async def test_a_change_of_ones_own_is_noticed_at_once(services: Services) -> None:
@@ -80,7 +80,7 @@ async def test_a_change_of_ones_own_is_noticed_at_once(services: Services) -> No
     await services.delete(made.sid)
     assert services.known(made.sid) is None
     assert await services.find(made.sid) is None
-    assert changes.told == [(made, updated), (updated, None)]
+    assert changes.changes_seen == [(made, updated), (updated, None)]
 
 
 async def test_once_started_it_looks_by_itself(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.store import (
-    PATIENCE,
+    WAIT_LIMIT,
     Clock,
     Elapse,
     Line,
@@ -42,7 +42,7 @@ async def line(tmp_path: Path, store: Store) -> AsyncIterator[Line]:
 @pytest.fixture
 async def by_line(line: Line) -> AsyncIterator[Redis]:
     """The store, by the line."""
-    redis = Redis(line.engine, PATIENCE)
+    redis = Redis(line.engine, WAIT_LIMIT)
     await redis.start()
     yield redis
     await redis.stop()
@@ -160,7 +160,7 @@ async def test_a_removal_that_did_not_arrive(mine: Service, line: Line, op: str 
     assert await mine.get("prefs") is None
 
 
-async def test_a_removal_that_was_carried_out_is_known_by_its_operation_id(
+async def test_a_removal_that_was_executed_is_known_by_its_operation_id(
     mine: Service, line: Line, published: Publications
 ) -> None:
     await mine.create("prefs")

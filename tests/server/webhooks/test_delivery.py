@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.webhooks.context import DeliveryContext
@@ -45,5 +45,5 @@ async def test_a_lease_that_ends_while_the_url_is_read_begins_no_attempt() -> No
     )
     delivery = Delivery("IS" + "0" * 32, cast(DeliveryContext, context), loop.time() + 3600)
     event = cast(Any, SimpleNamespace(at_ms=0))
-    await asyncio.wait_for(delivery.deliver(event), PATIENCE)
+    await asyncio.wait_for(delivery.deliver(event), WAIT_LIMIT)
     assert happened == ["read", "renewed", "read", "sent"]

@@ -49,7 +49,7 @@ async def test_all_is_delivered_once_and_in_order(
     assert rig.meters.webhooks["delivered"] == 4 * SOME
 
 
-async def test_more_than_is_held_at_once_comes_in_order_too(rig: Rig, receiver: Receiver) -> None:
+async def test_more_than_fits_in_memory_comes_in_order_too(rig: Rig, receiver: Receiver) -> None:
     """All of it in one bucket, and before anybody looks."""
     service = await rig.service(receiver.url)
     document = await rig.create(service, "prefs")
@@ -60,7 +60,7 @@ async def test_more_than_is_held_at_once_comes_in_order_too(rig: Rig, receiver: 
     assert {each.form["DocumentSid"] for each in receiver.came} == {document.sid}
 
 
-async def test_no_more_is_held_than_may_be(
+async def test_no_more_is_in_memory_than_allowed(
     rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = rig.settings.webhook_concurrency * consumer.OBJECT_LOAD
@@ -77,9 +77,9 @@ async def test_no_more_is_held_than_may_be(
     await write_all(rig, service, made)
     async with rig.delivering() as delivering:
         await receiver.until(lambda: len(receiver.came) == rig.settings.webhook_concurrency)
-        [carrying] = delivering._consumers.values()
-        held = sum(bucket.loaded for bucket in carrying._buckets.values())
-        assert rig.settings.webhook_concurrency <= held <= limit
+        [running] = delivering._consumers.values()
+        in_memory = sum(bucket.loaded for bucket in running._buckets.values())
+        assert rig.settings.webhook_concurrency <= in_memory <= limit
         go_on.set()
         await receiver.until_taken(4 * 60)
     assert in_order(receiver.came)
@@ -204,7 +204,7 @@ async def test_after_a_bounded_time_it_is_parked_and_the_next_one_has_its_turn(
     assert document.sid in caplog.text
 
 
-async def test_one_that_is_gone_for_good_is_parked_at_once(rig: Rig, receiver: Receiver) -> None:
+async def test_one_that_is_gone_permanently_is_parked_at_once(rig: Rig, receiver: Receiver) -> None:
     service = await rig.service(receiver.url)
     receiver.answer = lambda _: Answer(410)
     async with rig.delivering():

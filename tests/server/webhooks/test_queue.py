@@ -85,7 +85,7 @@ async def test_without_a_url_nothing_is_queued_or_noted(rig: Rig, admin: Connect
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-async def test_an_expiry_is_told_of_whoever_comes_across_it(
+async def test_an_expiry_is_reported_whoever_comes_across_it(
     rig: Rig, admin: Connection, wanted: bool
 ) -> None:
     service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
@@ -147,7 +147,7 @@ async def test_what_gave_way_while_it_was_pending_does_not_come_back(
     assert (await admin.execute("XPENDING", key, "webhooks"))[0] == 0
 
 
-async def test_a_bucket_is_settled_unless_it_was_noted_anew(
+async def test_a_bucket_is_removed_unless_it_was_added_again(
     rig: Rig, known: Service, admin: Connection
 ) -> None:
     document = await rig.create(known)

@@ -55,10 +55,10 @@ def frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> 
 
 
 async def first_event(*pieces: bytes) -> bytes:
-    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    message_received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     async with saying(*pieces) as place:
-        socket = await Socket.dial(place, heard.set_result)
-        message = await heard
+        socket = await Socket.dial(place, message_received.set_result)
+        message = await message_received
         socket.close()
     return message
 

@@ -34,9 +34,9 @@ def check_complete(evidence: Evidence) -> Check:
     """Between two events on one connection that nothing disturbed, none is missing.
 
     Slow readers get the newest state in the place of those between, and clients that connect again
-    too: neither is judged here. Nor is the Python client where it writes, since it notifies its user
-    of its own writes by their answers, or after a break: it may go on with REST then, and changes
-    to a WebSocket without a word.
+    too: neither is judged here. Nor is the Python client where it writes, since it notifies its
+    user of its own writes by their answers, or after a break: it may go on with REST then, and
+    changes to a WebSocket without a word.
     """
     calm = Calm(evidence)
     judged, findings = 0, list[Finding]()

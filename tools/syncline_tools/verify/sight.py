@@ -75,7 +75,7 @@ class Sight:
     def update(
         self, document: str, revision: int, data: JsonObject, previous: int | None = None
     ) -> None:
-        """An event brought this state; `previous` is the revision before it, if the event names it."""
+        """An event brought this state; `previous`: the revision before, if the event names it."""
         self._saw(document, revision)
         self._history.add(
             Updated(

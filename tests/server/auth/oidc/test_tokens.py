@@ -24,7 +24,7 @@ from support.provider import (
     encoded,
     rsa_key,
 )
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import (
     TOKEN_LIFE_LIMIT,
@@ -315,7 +315,7 @@ async def test_forgeries(provider: OpenIdProvider, forgery: str) -> None:
 
 async def definite(authenticator: Authenticator, token: str) -> Code:
     """The code of a token's refusal, once it is not "try again"."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while True:
             with pytest.raises(Refusal) as caught:
                 await authenticator.authenticate_token(token)

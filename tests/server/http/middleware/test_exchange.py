@@ -78,7 +78,7 @@ def test_any_other_id_gives_way(given: bytes) -> None:
     assert REQUEST_ID.fullmatch(reply.headers["X-Request-Id"])
 
 
-def test_what_nobody_expected_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_nobody_expected_is_logged_and_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         reply = client().get("/failing")
     assert reply.json()["code"] == 20500

@@ -72,7 +72,7 @@ def test_what_the_parser_refuses_is_protected_too(server: RunningServer) -> None
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/none", "/syncline.js"])
-def test_browsers_are_told_to_use_https_where_they_do(strict: RunningServer, path: str) -> None:
+def test_browsers_must_use_https_where_they_do(strict: RunningServer, path: str) -> None:
     url = f"{strict.url}{path}"
     reply = httpx2.get(url, headers={"X-Forwarded-Proto": "https"})
     assert reply.headers.get_list("Strict-Transport-Security") == [f"max-age={YEAR}"]
