@@ -1,4 +1,4 @@
-"""What Grafana and Prometheus are given: files that parse, and that ask for what servers tell."""
+"""What Grafana and Prometheus are given: files that parse, and that ask for existing metrics."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def labels(query: str) -> set[str]:
 
 @pytest.fixture
 def scraped(fresh_server: StartServer) -> Scrape:
-    """What a server tells that has refused something; other samples are there from the start."""
+    """The metrics of a server that has refused something; the others are there from the start."""
     server = fresh_server()
     with DocumentsApi(server) as api:
         api.create()

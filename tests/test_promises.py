@@ -144,7 +144,7 @@ async def test_readers_do_not_wait_for_the_sweep_of_what_has_expired(
         document = await client.document(name := unique(), data={"n": 1}, ttl=2)
         assert document.date_expires is not None
         assert await socket.document("get", document=name)
-        # Nothing tells of it: that is the point.
+        # No event reports it: that is the point.
         left = document.date_expires - datetime.now(UTC)
         await asyncio.sleep(max(0, left.total_seconds()))
         with pytest.raises(NotFound):

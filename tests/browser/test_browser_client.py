@@ -21,25 +21,25 @@ TABS = 5
 TIMES = 50
 
 OPEN = """async ([token, name]) => {
-  const told = [];
+  const events = [];
   const waiting = [];
-  const tell = (type) => (detail) => {
+  const collect = (type) => (detail) => {
     const index = waiting.findIndex((each) => each.type === type);
-    if (index < 0) told.push({ type, detail });
+    if (index < 0) events.push({ type, detail });
     else waiting.splice(index, 1)[0].resolve(detail);
   };
   globalThis.next = (type) => {
-    const index = told.findIndex((each) => each.type === type);
-    if (index >= 0) return told.splice(index, 1)[0].detail;
+    const index = events.findIndex((each) => each.type === type);
+    if (index >= 0) return events.splice(index, 1)[0].detail;
     return new Promise((resolve) => waiting.push({ type, resolve }));
   };
   const { SyncClient } = await import("/syncline.js");
   globalThis.client = new SyncClient(token);
   for (const type of ["connectionStateChanged", "connectionError", "tokenExpired"]) {
-    client.on(type, tell(type));
+    client.on(type, collect(type));
   }
   globalThis.doc = await client.document(name);
-  for (const type of ["updated", "removed"]) doc.on(type, tell(type));
+  for (const type of ["updated", "removed"]) doc.on(type, collect(type));
 }"""
 """From then on `next(type)` is the next event of that type; none is lost."""
 
@@ -55,7 +55,7 @@ STATE = """({
 COUNTED = """(total) => new Promise((resolve) => {
   doc.on("updated", ({ data, revision }) => data.count === total && resolve(revision));
 })"""
-"""The revision at which the subscriber hears that the counter is complete."""
+"""The revision at which the subscriber receives the complete counter."""
 
 HAMMER = """async (times) => {
   for (let time = 0; time < times; time += 1) {
@@ -129,7 +129,7 @@ async def open_document(
 
 
 async def wait_for_count(document: syncline.Document, total: int) -> str:
-    """The revision at which the subscriber hears that the counter is complete."""
+    """The revision at which the subscriber receives the complete counter."""
     async for event in document.events():
         if isinstance(event, syncline.Updated) and event.data["count"] == total:
             return event.revision

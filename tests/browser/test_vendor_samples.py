@@ -2,7 +2,7 @@
 
 Each test is named after the declaration that its sample is printed with. The samples are read from
 the vendor's package; what is no JavaScript in them as printed (a missing comma, a parenthesis too
-many, `.then(...)`) is mended, and the place that they leave for a token is filled.
+many, `.then(...)`) is fixed, and the place that they leave for a token is filled.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ async def test_set(stage: Stage, other: syncline.Client) -> None:
 
 
 async def wait_for_data(document: syncline.Document, data: dict[str, Any]) -> None:
-    """Wait until another client has heard of the data."""
+    """Wait until another client has received the data."""
     events = document.events()
     while document.data != data:
         await anext(events)

@@ -44,7 +44,7 @@ async def open_document(browsing: Browsing, server: RunningServer, name: str, wh
 
 
 async def events(page: Page, count: int) -> Any:
-    """What the document has told, once there is so much of it."""
+    """The events of the document, once there are so many."""
     await page.wait_for_function("(count) => events.length >= count", arg=count)
     return await page.evaluate("events")
 
@@ -85,7 +85,7 @@ async def test_page_that_is_loaded_again_shows_what_changed_meanwhile(
     await page.evaluate("document_.set({ n: 1 })")
     kept = await page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('::'))")
     assert [key.split("::", 1)[1] for key in kept] == [f"document::{name}"]
-    # Elsewhere meanwhile, so that nothing is heard of it.
+    # Elsewhere meanwhile, so that no event of it arrives.
     address = page.url
     await page.goto("about:blank")
     async with syncline.connect(server.url, token=server.token("bob")) as client:

@@ -1,4 +1,4 @@
-"""Events that tell only what has changed, and how a client gets over those that it cannot use."""
+"""Events that carry only what has changed, and how a client gets over those that it cannot use."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Scene:
         assert request == {"do": "open", "document": SID, "mode": "open_existing"}
 
     async def expect_revisions(self, *revisions: int) -> None:
-        """These are the next states that the application hears of, and no others before them."""
+        """Check that these are the next states that the application receives."""
         for revision in revisions:
             event = await self.recorder.next()
             assert isinstance(event, Updated)
@@ -243,7 +243,7 @@ class TestRoom:
 
 
 def _collect(handle: Document, states: dict[str, Any]) -> None:
-    """Keep every state that is told, by its revision."""
+    """Keep every received state, by its revision."""
 
     def note(event: Updated) -> None:
         states[event.revision] = event.data

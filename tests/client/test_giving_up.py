@@ -149,7 +149,7 @@ async def opened(client: Client, connection: Any) -> Any:
 
 
 async def subscriptions_are(server: RunningServer, number: int) -> None:
-    """Return when connections hold so many documents open; nobody tells that."""
+    """Return when connections have so many documents open; no event reports that."""
     async with asyncio.timeout(20):
         while await asyncio.to_thread(_subscriptions, server) != number:
             await asyncio.sleep(0.05)

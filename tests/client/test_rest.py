@@ -30,10 +30,10 @@ TIMEOUT = 10
 
 
 class Fallback:
-    """A transport, with everything that it told.
+    """A transport, with everything that it reported.
 
     Attributes:
-        heard: events as the native protocol writes them.
+        recorder: events as the native protocol writes them.
     """
 
     def __init__(self, transport: RestTransport, recorder: EventRecorder) -> None:

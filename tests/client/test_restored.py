@@ -58,7 +58,7 @@ class TestRefusedWrite:
             assert (handle.data, handle.revision) == ({"at": 5}, "5")
 
     async def test_a_refusal_that_merely_came_late_changes_nothing(self) -> None:
-        """What was older when it was sent is not older than what the client held then."""
+        """What was older when it was sent is not older than what the client had then."""
         async with peer() as server, connect(server.url, token="t") as client:
             connection = await server.next()
             handle = await opened(client, connection, 10)

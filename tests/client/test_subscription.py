@@ -15,11 +15,11 @@ from syncline_protocol.canonical import digest
 
 
 class Recorder(Emitter[DocumentEvent]):
-    """A handle's emitter that keeps what it was told.
+    """A handle's emitter that keeps what it receives.
 
     Attributes:
-        told: the events so far.
-        ends: why it ended, once for each time that it was told so.
+        received: the events so far.
+        ends: why it ended, once for each call.
     """
 
     def __init__(self) -> None:
@@ -183,7 +183,7 @@ class TestDeltas:
     def test_they_do_not_begin_at_what_a_reply_to_a_write_said(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
-        """The server counts only what it told by itself."""
+        """The server counts only the events that it sent by itself."""
         with subscription.writing():
             subscription.wrote(3, make_snapshot(3))
         assert subscription.current == make_snapshot(3)

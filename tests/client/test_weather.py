@@ -310,7 +310,8 @@ class TestToken:
         assert asked == answers
 
     @pytest.mark.parametrize(
-        ("returned", "told"), [("<html>", "no JWT but str of length 6"), ("hang", "did not return")]
+        ("returned", "expected"),
+        [("<html>", "no JWT but str of length 6"), ("hang", "did not return")],
     )
     async def test_the_first_connection_reports_what_it_returned(
         self, returned: str, expected: str
@@ -428,7 +429,7 @@ class TestHerd:
             async with connect(
                 server.url, token=server.token(), transport="rest", request_timeout=0.5
             ) as client:
-                with pytest.raises(RequestTimeout, match="holds 1 connections"):
+                with pytest.raises(RequestTimeout, match="already has 1 connections"):
                     await client.document("name")
 
 

@@ -173,7 +173,7 @@ class TestEnd:
                 await ask(transport)
 
     async def test_whoever_is_interrupted_finds_it_ended(self, server: RunningServer) -> None:
-        """Else a request that is made again at once would go to the same transport for ever."""
+        """Else a request that is made again at once would always go to the same transport."""
 
         async def ask_until_interrupted() -> None:
             with pytest.raises(Interrupted):
@@ -243,7 +243,7 @@ async def test_a_request_on_a_lost_connection_fails_no_sooner_than_the_transport
     with pytest.raises(Interrupted):
         await ask(transport)
 
-    # Else whoever repeats it takes the same transport again, for ever, and nobody else has a turn.
+    # Else whoever repeats it takes the same transport again and again, and nobody else has a turn.
     assert transport.ended.done()
 
 

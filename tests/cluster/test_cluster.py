@@ -18,7 +18,7 @@ from support.server import RunningServer
 from syncline_server.storage import keys
 
 WAIT_LIMIT = 30.0
-"""Seconds after which something that is waited for is held to have failed."""
+"""Seconds after which something that is waited for counts as failed."""
 
 DOCUMENTS = 24
 
@@ -54,7 +54,7 @@ async def room(server: RunningServer) -> AsyncIterator[Room]:
 
 
 class Counting:
-    """Increments of one document, until it is told to stop."""
+    """Increments of one document, until it is stopped."""
 
     def __init__(self, document: syncline.Document) -> None:
         self.acknowledged = 0

@@ -64,5 +64,5 @@ async def test_all_are_delivered_in_order_while_slots_move_and_a_master_fails(
 
 
 def all_delivered(receiver: Receiver, written: dict[str, list[int]]) -> bool:
-    """True once every write was told."""
+    """True once every write was delivered."""
     return revisions(receiver.taken) == written

@@ -326,7 +326,7 @@ class TestSlowSenders:
         assert (await peer.rest()).startswith(b"HTTP/1.1 201 ")
 
     async def test_a_body_that_trickles(self, fresh_server: StartServer) -> None:
-        """Each byte comes long before its time is over, and all of them for ever."""
+        """Each byte comes long before its time is over, and all of them without end."""
         server = fresh_server("--body-timeout=2", "--header-timeout=0.3")
         peer = await Raw.to(server)
         asked = [b"Content-Type: application/json", b"Transfer-Encoding: chunked"]

@@ -15,7 +15,7 @@ from support.metrics import Scrape
 from support.server import RunningServer, StartServer
 
 WAIT_LIMIT = 15.0
-"""Seconds after which something that is waited for is held to have failed."""
+"""Seconds after which something that is waited for counts as failed."""
 
 SHIFTED = """
 import os, time

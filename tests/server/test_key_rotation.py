@@ -28,7 +28,7 @@ REVOKED = "The API key that issued the access token was revoked (iss)."
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The process that is told."""
+    """The process that is notified."""
     with RunningServer(tmp_path_factory.mktemp("rotation") / "data") as server:
         yield server
 
@@ -257,7 +257,7 @@ async def test_known_keys_work_while_redis_is_away(fresh_server: StartServer) ->
             async def is_unsure() -> bool:
                 return await code_of(unknown.login, "/metrics") == 503
 
-            # What is not known cannot be told from what was added since.
+            # An unknown key cannot be distinguished from one that was added since.
             await until(is_unsure)
             assert await code_of(key.login, "/metrics") == 200
             assert await code_of((key.sid, "wrong"), "/metrics") == 401

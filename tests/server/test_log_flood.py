@@ -67,7 +67,7 @@ def test_a_flood_leaves_a_bounded_number_of_lines(bounded: RunningServer, flood:
     bounded.stop()
     seconds = time.monotonic() - began
     found = lines(bounded)[len(before) :]
-    # Each second has its own allowance, and a line about what was left out.
+    # Each second has its own allowance, and a line about what was omitted.
     assert len(found) <= (RATE + 1) * (seconds + 2)
     assert "Traceback" not in "".join(found)
     for line in found:

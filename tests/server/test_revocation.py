@@ -38,7 +38,7 @@ REVOCATIONS: dict[str, Revoke] = {
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The process that is told."""
+    """The process that is notified."""
     with RunningServer(tmp_path_factory.mktemp("revocation") / "data") as server:
         yield server
 
@@ -91,7 +91,7 @@ class Scene:
         self.bob = bob
 
     async def nobody_else_noticed(self) -> None:
-        """Bob's subscription goes on: the next he hears is the next write."""
+        """Bob's subscription goes on: the next event that he receives is the next write."""
         revision = (await self.bob.document("set", document=self.sid, data={"n": 2}))["revision"]
         assert await self.bob.updates(revision) == [revision]
 
@@ -142,7 +142,7 @@ async def test_a_reader_whose_right_is_gone_receives_a_removal(
     assert (await caller.do("open", stage.sid))[0] == outcome_on(wire, "open", "403/54007")
     await stage.nobody_else_noticed()
     if "get" in caller.operations:
-        # And what bob wrote was not told to her: the answer is the next that comes.
+        # And she did not receive what bob wrote: the answer is the next that comes.
         assert (await caller.do("get", stage.sid))[0] == "403/54007"
 
 

@@ -36,7 +36,7 @@ class Reader:
     """Alice's session; something happens after it has read the document for the first time.
 
     Attributes:
-        told: the events that it was told.
+        received: the events that it received.
         reads: how often it has read the document.
     """
 
@@ -74,7 +74,7 @@ class Scene:
         self.witness = witness
 
     async def revoke(self) -> None:
-        """Take the right away; return when this process has heard of it."""
+        """Take the right away; return when this process has noticed it."""
         await self.backend.permissions.remove(self.service_sid, self.sid, "alice")
         await eventually(lambda: self.witness.received)
 

@@ -155,7 +155,7 @@ class Receiver:
             writer.transport.abort()
         else:
             extra = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-            status = f"HTTP/1.1 {answer.status} As Told\r\n{extra}"
+            status = f"HTTP/1.1 {answer.status} As Configured\r\n{extra}"
             writer.write(f"{status}Content-Length: {len(answer.body)}\r\n\r\n".encode())
             writer.write(answer.body)
             if 200 <= answer.status < 300:

@@ -34,7 +34,7 @@ ALL = (keys.API_KEYS, keys.REVOKED, keys.API_KEY_VERSION, keys.MASTER)
 
 
 class Process:
-    """What one process has: its keys, and those that it was told have ended."""
+    """What one process has: its keys, and those whose end it was notified of."""
 
     def __init__(self, redis: Redis, master_key: str = MASTER_KEY) -> None:
         self.bounds = Counter[str]()
@@ -233,7 +233,7 @@ class TestMasterKey:
         other = Process(redis, make_master_key())
         await refused(other.keys.create(None, False, LIMIT), Code.CONFLICT)
         await other.keys.create(None, True, LIMIT)
-        # It may revoke what it cannot read, and begins anew once nothing is left.
+        # It may revoke what it cannot read, and begins again once nothing is left.
         for sid in await listed(other):
             await other.keys.revoke(sid)
         await other.keys.create(None, False, LIMIT)

@@ -59,7 +59,7 @@ def refused(authenticator: Authenticator) -> Callable[[str], Code]:
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """What a good token says, but for the changes; one that is None is left out."""
+    """What a good token says, but for the changes; one that is None is omitted."""
     now = int(time.time())
     good = {
         "jti": f"{KEY}-{now}",
@@ -428,7 +428,7 @@ def test_a_secret_is_compared_without_telling_how_far_it_is_right(
     for user in (ACCOUNT, KEY, "unknown"):
         with pytest.raises(Refusal):
             authenticator.verify_header(basic(user, "guess"))
-    # Digests have one length, so that nothing tells that of a secret.
+    # Digests have one length, so that nothing reveals that of a secret.
     assert [guess for guess, _ in compared] == [hashlib.sha256(b"guess").digest()] * 3
 
 

@@ -172,7 +172,7 @@ def test_documents_under_way_when_it_was_killed_come_once(
     def answer(ask: Ask) -> Reply | None:
         reply = forward(ask)
         if ask.method == "POST":
-            # It is there, but for the present nobody is told.
+            # It is there, but for the present nobody gets the answer.
             created.release()
             answer_allowed.wait(60)
         return reply

@@ -1,4 +1,4 @@
-"""The client that waits and asks again, before a server that answers as it is told."""
+"""The client that waits and asks again, before a server with scripted answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def clock() -> Clock:
 
 @contextmanager
 def answering(*replies: Reply | None) -> Iterator[HttpServer]:
-    """A server that gives these answers, one after the other, and then 200 for ever."""
+    """A server that gives these answers, one after the other, and then always 200."""
     left = list(replies)
     with HttpServer(lambda ask: left.pop(0) if left else OK) as server:
         yield server

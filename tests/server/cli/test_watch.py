@@ -84,7 +84,7 @@ def test_the_state_then_each_change_then_the_removal(
         assert updated["document"]["revision"] == written["revision"]
         assert updated["document"]["previous_revision"] == created["revision"]
         assert updated["document"]["updated_by"] == "alice"
-        # REST tells whole seconds, the socket milliseconds.
+        # REST returns whole seconds, the socket milliseconds.
         assert updated["document"]["date_expires"][:19] == written["date_expires"][:19]
 
         command("doc", "rm", name)

@@ -79,7 +79,7 @@ class Recorder(asyncio.Transport):
 
 @pytest.fixture
 async def make_protocol() -> MakeProtocol:
-    answer = Route("/told", name_headers, methods=["POST"])
+    answer = Route("/headers", name_headers, methods=["POST"])
     app = Starlette(routes=[Route("/", count, methods=["GET", "POST"]), answer])
     timer = asyncio.get_running_loop().call_later
     protocol = http_protocol(LIMITS, timer, Meters(), Audit(100, Counter()))
@@ -204,7 +204,7 @@ async def test_no_socket_opens_before_the_replies_to_come(exchange: Exchange) ->
 
 
 async def test_a_trailer_is_no_part_of_the_head(exchange: Exchange) -> None:
-    head = b"POST /told HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close"
+    head = b"POST /headers HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close"
     answer = await exchange(head + b"\r\n\r\n1\r\nx\r\n0\r\nAuthorization: x\r\n\r\n")
     assert answer.endswith(b"\r\n\r\nconnection host transfer-encoding")
 

@@ -35,7 +35,7 @@ OTHERWISE = [Code.NOT_FOUND, Code.REVISION_MISMATCH, Code.UNAVAILABLE, Code.TOO_
 
 
 class Log(logging.Handler):
-    """What was told.
+    """What was logged.
 
     Attributes:
         records: in their order.

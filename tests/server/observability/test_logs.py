@@ -184,7 +184,7 @@ class TestLogOfAServer:
         return fresh_server("--log-level=debug", "--log-format=json")
 
     def entries(self, server: RunningServer, logger: str) -> list[dict[str, Any]]:
-        """What it has told by that name so far; every line is an object of its own."""
+        """The entries of that logger so far; every line is an object of its own."""
         log_in_task = [json.loads(line) for line in server.log.read_text().splitlines()]
         return [entry for entry in log_in_task if entry["logger"] == logger]
 
@@ -207,10 +207,10 @@ class TestLogOfAServer:
 
     async def test_of_a_command(self, talkative: RunningServer) -> None:
         async with native_socket(talkative, talkative.token("bob")) as socket:
-            await socket.ok("open", document="told")
-            await socket.error("set", document="told", data={}, if_match="1")
+            await socket.ok("open", document="logged")
+            await socket.error("set", document="logged", data={}, if_match="1")
         opened, refused = self.entries(talkative, "syncline.session")
-        assert (opened["message"], opened["object"]) == ("open", "told")
+        assert (opened["message"], opened["object"]) == ("open", "logged")
         assert (refused["message"], refused["code"]) == ("set", 54103)
         for entry in (opened, refused):
             assert (entry["wire"], entry["identity"]) == ("native", "bob")

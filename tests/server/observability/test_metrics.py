@@ -19,7 +19,7 @@ def counted(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
 
 
 async def both_end(server: RunningServer) -> Scrape:
-    """A look once no socket is open any more: the server hears of the end a moment later."""
+    """The metrics once no socket is open any more: the server notices the end a moment later."""
     async with asyncio.timeout(WAIT):
         while (look := scrape(server)).value("syncline_connections", wire="native"):
             await asyncio.sleep(0.02)

@@ -18,7 +18,7 @@ OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 @pytest.fixture
 async def scrape() -> Scrape:
-    """What a process tells that has been given something of everything."""
+    """The metrics of a process that has counted something of everything."""
     loads = [Load("native", 1, 2, 3), Load("native", 1, 2, 3), Load("sse", 4, 0, 5)]
     meters = Meters()
     meters.wires["twilsock"].refused[20404] += 1

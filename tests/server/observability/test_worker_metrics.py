@@ -129,7 +129,7 @@ WRITES = 25
 async def load(server: RunningServer, stack: AsyncExitStack) -> None:
     """On every wire: sockets that write and read, streams and an SDK that read, and REST.
 
-    When it returns, everybody has been told everything, and stays.
+    When it returns, every client has received everything, and stays.
     """
     with DocumentsApi(server) as api:
         sid = api.create(UniqueName="load")["sid"]
@@ -224,7 +224,7 @@ def plausible(scraped: Scrape) -> None:
 
 
 def compare(scraped: Scrape, reply: httpx2.Response) -> None:
-    """OpenMetrics tells the same; its parser is the stricter one."""
+    """OpenMetrics has the same samples; its parser is the stricter one."""
     assert reply.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     parsed = openmetrics(reply.text)  # type: ignore[no-untyped-call]
     families = {family.name: family for family in parsed}

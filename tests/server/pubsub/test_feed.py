@@ -23,7 +23,7 @@ BRIEF = 0.2
 
 
 class FeedRecorder:
-    """A feed, and what it told."""
+    """A feed, and what it delivered."""
 
     def __init__(self, redis: Redis, timeout: float = WAIT_LIMIT) -> None:
         self.events: asyncio.Queue[Any] = asyncio.Queue()
@@ -77,7 +77,7 @@ def redis_socket(tmp_path: Path, store: Store) -> RedisSocket:
 
 @pytest.fixture
 async def redis_behind_socket(redis_socket: RedisSocket) -> AsyncIterator[Redis]:
-    """Commands through the door."""
+    """Commands through the socket that can be removed."""
     redis = Redis(redis_socket.engine, WAIT_LIMIT)
     await redis.start()
     yield redis
@@ -222,9 +222,9 @@ async def test_a_feed_that_does_not_receive_what_is_published_reconnects(
     """As one that hangs on a server that is no master any more: it answers, and is deaf."""
     subscriber = subscriber_of(recorder)
     await eventually(lambda: not subscriber._outstanding)
-    subscriber._probe = "{x}:event:nobody hears this"
+    subscriber._probe = "{x}:event:without-subscribers"
     await recorder.gap()
-    assert subscriber._probe != "{x}:event:nobody hears this"
+    assert subscriber._probe != "{x}:event:without-subscribers"
     assert recorder.feed.live
 
 

@@ -117,7 +117,7 @@ async def test_a_channel_outlives_its_last_subscriber_for_a_while(
     hub.leave(topic, inbox)
     assert await subscriptions(admin, service, document) == 1
     await until_dropped(admin, service, document)
-    # It is opened anew like any other.
+    # It is opened again like any other.
     again = await opened(hub, service, document, inbox)
     assert again is not topic
     await service.set("prefs", b'{"a":1}')
@@ -409,7 +409,7 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
         await eventually(lambda: not redis.connected)
         await eventually(lambda: redis.connected)
         written = await service.set("prefs", b'{"a":1}')
-        # The comparison may have told the state before first.
+        # The comparison may have delivered the state before first.
         while (await inbox.next()).revision != written.document.revision:
             pass
     finally:

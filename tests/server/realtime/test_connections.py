@@ -17,7 +17,7 @@ from syncline_server.realtime.connections import LOOKED_AT_ONCE, ConnectionRegis
 
 
 class FakeConnection:
-    """Attributes: `drained`: how often it was told to go; `evicted`: how often it was made to."""
+    """Attributes: `drained`: how often it was drained; `evicted`: how often it was evicted."""
 
     def __init__(self, key: str | None = None) -> None:
         self.key = key
@@ -143,7 +143,7 @@ class TestShutdown:
             ids = [await busy.send("set", document=first["sid"], data={"n": n}) for n in range(9)]
             await busy.connection.ping()
             server.process.terminate()
-            # Who has nothing under way goes first, which tells that the server is leaving.
+            # Who has nothing under way goes first, which shows that the server is leaving.
             assert await idle.closed() == (4000, "the server is shutting down")
             assert (await stranger.closed())[0] == 4000
             os.kill(redis.pid, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""Events that tell only what has changed (docs/protocol.md, section 5)."""
+"""Events that carry only what has changed (docs/protocol.md, section 5)."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class TestForm:
     async def test_deltas_begin_at_what_this_connection_received(
         self, server: RunningServer, writer: NativeSocket, reader: NativeSocket
     ) -> None:
-        """Neither at what others were told, nor at the replies to other requests."""
+        """Neither at what others received, nor at the replies to other requests."""
         mirror = await opened(reader)
         await writer.ok("set", document=mirror.sid, data=DATA | {"n": 1})
         mirror.take(await reader.event())

@@ -72,7 +72,7 @@ class TestOrder:
             events = await _events_until(reader, newest["revision"])
 
         assert newest["data"] == {"n": 200}
-        # What waited together is told together.
+        # What waited together is delivered together.
         values = [event["data"]["n"] for event in events]
         assert values == sorted(set(values)) and values[-1] == 200
         assert _chain(first["revision"], events)

@@ -14,7 +14,7 @@ PATCH = Patch("ET1", Increment({"/n": 1}))
 
 
 @pytest.mark.parametrize(
-    ("command", "data", "told"),
+    ("command", "data", "has_data"),
     [
         (Set("ET1", b"{}"), b"{}", True),
         (Set("ET1", b"{}"), b"", True),

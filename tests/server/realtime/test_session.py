@@ -1,4 +1,4 @@
-"""The order in which one client is answered and told (docs/protocol.md, section 4)."""
+"""The order in which one client receives answers and events (docs/protocol.md, section 4)."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ async def backend(redis: Redis) -> AsyncIterator[Backend]:
 
 
 class Client:
-    """A session, with everything that it told.
+    """A session, with everything that it sent.
 
     Attributes:
-        told: answers and events, in order; of events that went past the session, the revisions.
+        received: answers and events, in order; of events that went past the session, the revisions.
         workspace: the same documents, past the session.
     """
 
@@ -274,11 +274,11 @@ def changed(document: Document, revision: int, previous: int, *, based: bool = T
 
 
 class TestDeltas:
-    """What of an event a session says to be known; what it tells as ever comes to `received`."""
+    """What of an event a session says to be known; what it sends as usual comes to `received`."""
 
     @pytest.fixture
     def briefs(self, client: Client) -> list[tuple[int, bool]]:
-        """Revision, and whether the data itself is known, of what was told briefly."""
+        """Revision, and whether the data itself is known, of what was sent as a delta."""
         briefs: list[tuple[int, bool]] = []
         client.session.take_deltas(lambda event, known: briefs.append((event.revision, known)))
         return briefs

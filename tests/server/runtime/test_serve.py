@@ -257,7 +257,7 @@ async def until_accepting(server: RunningServer) -> None:
 
 
 async def retry(socket: NativeSocket, do: str, **members: Any) -> dict[str, Any]:
-    """The `ok` of a request that is sent again for as long as it is told to."""
+    """The `ok` of a request that is sent again for as long as the refusal asks for it."""
     async with asyncio.timeout(WAIT):
         while True:
             reply = await socket.ask(do, **members)

@@ -13,7 +13,7 @@ from syncline_server.storage.change_watcher import ChangeWatcher, make_version
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 
-KEY = "{lookout}:version"
+KEY = "{watched}:version"
 
 
 class Readings:

@@ -20,7 +20,7 @@ INTERVAL = 0.02
 """Seconds between sweeps here."""
 
 IN_TIME_MS = 1000
-"""Subscribers hear of an expiry within this."""
+"""Subscribers receive an expiry within this."""
 
 
 @pytest.fixture

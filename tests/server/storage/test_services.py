@@ -32,7 +32,7 @@ async def elsewhere(store: Store) -> AsyncIterator[Services]:
 
 
 class Changes:
-    """What a listener was told."""
+    """What a listener received."""
 
     def __init__(self, services: Services) -> None:
         self.changes_seen: list[tuple[Service, Service | None]] = []

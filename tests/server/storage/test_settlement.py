@@ -1,4 +1,4 @@
-"""Writes whose answer was lost: told as what they were, and applied once."""
+"""Writes whose answer was lost: reported as what they were, and applied once."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ async def test_the_sweeper_knows_of_an_expiry(
 async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     mine: Service, service: Service, line: Line, admin: Connection
 ) -> None:
-    """It was held on its way until another writer had followed its repetition."""
+    """It was delayed on its way until another writer had written after its repetition."""
     await aged(mine, await mine.create("prefs", b'{"by":"nobody"}'))
     late: list[tuple[str | int, ...]] = []
     node = next(iter(mine.documents._redis._nodes.values()))

@@ -118,7 +118,7 @@ async def test_an_object_that_fails_holds_up_no_other(rig: Rig, receiver: Receiv
 
 
 async def test_an_object_that_fails_takes_no_room_from_others(rig: Rig, receiver: Receiver) -> None:
-    """More than is held of a bucket is of one object, and waits before what is of another."""
+    """More than fits in memory is of one object, and waits before what is of another."""
     service = await rig.service(receiver.url)
     bad = await rig.create(service, "name 0")
     others = (f"name {n}" for n in count(1))

@@ -100,7 +100,7 @@ async def receiving(server: RunningServer) -> AsyncIterator[Receiver]:
 
 
 async def until_all_came(receiver: Receiver, writer: Writer) -> None:
-    """Return when each write that was acknowledged was told at least once."""
+    """Return when each acknowledged write was delivered at least once."""
 
     def have() -> bool:
         delivered = revisions(receiver.taken)

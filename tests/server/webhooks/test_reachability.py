@@ -1,4 +1,4 @@
-"""Who is connected, told across processes."""
+"""Who is connected, reported across processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def process(rig: Rig) -> AsyncIterator[Reachability]:
 
 
 async def service_of(rig: Rig, **members: Any) -> Service:
-    """One whose reachability is told, and which is known."""
+    """A service with reachability webhooks, which is known."""
     made = await rig.service(
         "http://127.0.0.1:9/", **{"reachability_webhooks_enabled": True, **members}
     )
@@ -64,7 +64,7 @@ class DeliveredReports:
         self._service = service
 
     async def until(self, *expected: str) -> None:
-        """Return when just these were told, in that order."""
+        """Return when just these were reported, in that order."""
         async with asyncio.timeout(20):
             while len(self.events) < len(expected):
                 await self.look()

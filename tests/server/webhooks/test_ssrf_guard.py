@@ -140,7 +140,7 @@ async def test_the_connection_goes_to_the_address_that_was_looked_at(
         await _touch(backend, port)
         with pytest.raises(AddressRefused):
             await backend.connect_tcp("changing.example", port, timeout=5)
-        # Of several, those that may not be reached are left out.
+        # Of several, those that may not be reached are skipped.
         await _touch(backend, port)
     assert peers == ["127.0.0.2", "127.0.0.1"]
     resolver.close()

@@ -41,7 +41,7 @@ class Cache:
         return await self.cache.find(kid, "ES256") is not None
 
     async def must_retry(self, kid: str) -> bool:
-        """Whether that cannot be told now."""
+        """Whether that cannot be decided now."""
         try:
             self.found = await self.cache.find(kid, "ES256")
         except Refusal as refusal:
@@ -50,11 +50,11 @@ class Cache:
         return False
 
     async def refuses(self, kid: str) -> bool:
-        """Whether it gives no such key, for good or for now."""
+        """Whether it gives no such key, permanently or for now."""
         return await self.must_retry(kid) or self.found is None
 
     async def knows_whether(self, kid: str) -> None:
-        """Return when that can be told."""
+        """Return when that can be decided."""
         async with asyncio.timeout(WAIT_LIMIT):
             while await self.must_retry(kid):
                 await asyncio.sleep(0.01)
@@ -171,7 +171,7 @@ async def test_while_the_provider_is_away_old_keys_are_used(
             asked = provider.requests[CONFIGURATION]
             await provider.asked(CONFIGURATION, asked + 4)
             assert await cache.has("first")
-            # It is not known whether there is such a key, so it is not refused for good.
+            # It is not known whether there is such a key, so it is not refused permanently.
             assert await cache.must_retry("second")
             provider.recover()
             provider.rotate("second")

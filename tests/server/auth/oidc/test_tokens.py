@@ -363,7 +363,7 @@ CLAIMS: dict[str, tuple[dict[str, Any], Code]] = {
     "expired": ({"exp": 1}, Code.TOKEN_EXPIRED),
     "expired long ago": ({"exp": -(2**70)}, Code.TOKEN_EXPIRED),
     "lives too long": ({"exp": 10**11}, Code.TOKEN_TOO_LONG_LIVED),
-    "lives for ever": ({"exp": 10**400}, Code.TOKEN_TOO_LONG_LIVED),
+    "never expires": ({"exp": 10**400}, Code.TOKEN_TOO_LONG_LIVED),
     "exp a string": ({"exp": "soon"}, Code.TOKEN_INVALID),
     "exp a number as a string": ({"exp": "4000000000"}, Code.TOKEN_INVALID),
     "exp true": ({"exp": True}, Code.TOKEN_EXPIRED),
@@ -495,7 +495,7 @@ async def test_a_provider_that_is_away_is_no_fault_of_the_token(provider: OpenId
     provider.fail()
     async with authenticating(provider) as authenticator:
         assert await refused(authenticator, provider.token()) is Code.UNAVAILABLE
-        # What is wrong whatever the keys are is told all the same.
+        # What is wrong whatever the keys are is reported all the same.
         assert await refused(authenticator, provider.token(exp=1)) is Code.TOKEN_EXPIRED
         assert await refused(authenticator, provider.token(aud="other")) is Code.TOKEN_ISSUER
 

@@ -1,4 +1,4 @@
-"""API keys over REST: what is told of them, and to whom."""
+"""API keys over REST: what is shown of them, and who may see it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from syncline_protocol.dates import parse
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, engine: list[str]) -> Iterator[RunningServer]:
     """One that gives up after the first attempt."""
-    data_dir: Path = tmp_path_factory.mktemp("parking") / "data"
+    data_dir: Path = tmp_path_factory.mktemp("dead-letters") / "data"
     options = ("--webhook-networks=127.0.0.0/8", "--webhook-retry-time=0", *engine)
     with RunningServer(data_dir, *options) as running:
         yield running

@@ -17,7 +17,7 @@ YEAR = 31_536_000
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server behind a proxy that speaks TLS, and that tells browsers to do so too."""
+    """A server behind a proxy that speaks TLS, and that makes browsers do so too."""
     directory = tmp_path_factory.mktemp("strict") / "data"
     options = f"--hsts={YEAR}", "--trusted-proxies=127.0.0.1"
     with RunningServer(directory, *options) as running:

@@ -34,9 +34,9 @@ class Network(asyncio.Transport):
     """The transport of a socket: what is written waits until the client takes it.
 
     Attributes:
-        socket: whom it tells when too much waits.
+        socket: what it pauses when too much waits.
         waiting: in bytes, what the client has not taken.
-        reading: False while the socket does not want to hear more.
+        reading: False while the socket reads nothing.
         ended: how, once it has: `close` after a farewell, `abort` without, `eof` of one half.
     """
 

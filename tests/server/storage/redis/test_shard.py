@@ -130,7 +130,7 @@ async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
 async def test_to_wait_for_the_connection_is_to_wait_for_a_new_one(
     redis: Redis, service_sid: str
 ) -> None:
-    """Also for who hears of the break first, as who waits for an answer does."""
+    """Also for a caller that notices the break first, as one that waits for an answer does."""
     for _ in range(5):
         asked = asyncio.ensure_future(redis.execute("BLPOP", service_sid, 0))
         await asyncio.sleep(0)
@@ -310,7 +310,7 @@ async def test_reconnect_hides_no_defect() -> None:
     ],
 )
 async def test_a_redis_that_cannot_write_is_away(tmp_path: Path, kind: str, text: str) -> None:
-    """In the words of each version: Redis 6.2 wraps what a command in a script was told."""
+    """In the words of each version: Redis 6.2 wraps the error of a command in a script."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         commands = hiredis.Reader()

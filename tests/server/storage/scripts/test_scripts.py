@@ -75,7 +75,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Address]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; held together, so that they differ."""
+    """Ports that nobody listens on; open at the same time, so that they differ."""
     with ExitStack() as sockets:
         listeners = [sockets.enter_context(socket.create_server(("", 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in listeners]
