@@ -247,9 +247,9 @@ class TestRequests:
     async def test_an_identity_may_ask_so_often_by_rest(self, fresh_server: StartServer) -> None:
         server = fresh_server("--identity-rate=5")
         url = f"{server.url}{PATH}"
-        bearer = {"Authorization": f"Bearer {server.token()}"}
+        token_header = {"Authorization": f"Bearer {server.token()}"}
         async with httpx2.AsyncClient() as client:
-            of_identity = await all_of(20, lambda: client.get(url, headers=bearer))
+            of_identity = await all_of(20, lambda: client.get(url, headers=token_header))
             of_account = await all_of(20, lambda: client.get(url, auth=server.basic))
         assert {reply.status_code for reply in of_account} == {200}
         refused = [reply for reply in of_identity if reply.status_code != 200]

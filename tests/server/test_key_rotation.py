@@ -168,11 +168,11 @@ class TestRevocation:
             await socket.closed()  # from now on the process knows
         async with httpx2.AsyncClient(verify=False) as http:
             login = await http.get(documents_url(server), auth=key.login)
-            bearer = await http.get(
+            with_token = await http.get(
                 documents_url(server), headers={"Authorization": f"Bearer {token}"}
             )
         assert (login.status_code, login.json()["code"]) == (401, 20003)
-        assert (bearer.status_code, bearer.json()["code"]) == (401, 20103)
+        assert (with_token.status_code, with_token.json()["code"]) == (401, 20103)
         async with native_socket(server, auth=False) as socket:
             assert (await socket.error("auth", token=token))["code"] == 20103
             assert (await socket.closed())[0] == 4501

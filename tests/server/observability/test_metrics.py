@@ -112,9 +112,9 @@ class TestAccess:
         self, server: RunningServer, headers: dict[str, str]
     ) -> None:
         url = f"{server.url}/metrics"
-        bearer = {"Authorization": f"Bearer {server.token()}"}
+        token_header = {"Authorization": f"Bearer {server.token()}"}
         assert httpx2.get(url, headers=headers).status_code == 401
-        assert httpx2.get(url, headers={**headers, **bearer}).status_code == 403
+        assert httpx2.get(url, headers={**headers, **token_header}).status_code == 403
         assert httpx2.get(url, headers=headers, auth=server.basic).status_code == 200
 
     def test_everywhere_the_account_only(self, fresh_server: StartServer) -> None:

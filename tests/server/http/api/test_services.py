@@ -268,16 +268,16 @@ class TestList:
 class TestWho:
     @pytest.mark.parametrize("method", ["GET", "POST"])
     def test_a_token_does_not_do_for_the_list(self, server: RunningServer, method: str) -> None:
-        with Account(server, server.token()) as bearer:
-            assert error(bearer.call(method)) == (403, 20403)
+        with Account(server, server.token()) as token_holder:
+            assert error(token_holder.call(method)) == (403, 20403)
 
     @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
     def test_a_token_does_not_do_for_its_own_service_or_any(
         self, server: RunningServer, sid: str, method: str
     ) -> None:
-        with Account(server, server.token(service=sid)) as bearer:
+        with Account(server, server.token(service=sid)) as token_holder:
             for address in (sid, "default", UNKNOWN):
-                assert error(bearer.call(method, address)) == (403, 20403)
+                assert error(token_holder.call(method, address)) == (403, 20403)
 
     def test_nobody_does_not_do(self, server: RunningServer) -> None:
         assert error(httpx2.get(f"{server.url}/v1/Services")) == (401, 20003)
