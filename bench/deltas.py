@@ -114,7 +114,7 @@ class Reader(asyncio.Protocol):
             "Sec-WebSocket-Protocol: syncline.v1\r\n\r\n".encode()
         )
 
-    def ask(self, **request: Any) -> None:
+    def send_request(self, **request: Any) -> None:
         """Send a request in a frame whose mask is zero."""
         assert self._transport is not None
         payload = orjson.dumps(request)
@@ -210,7 +210,7 @@ class Room:
     async def _all(self, readers: list[Reader], more: int = 0, **request: Any) -> None:
         self._expect(len(readers) + more)
         for reader in readers:
-            reader.ask(**request)
+            reader.send_request(**request)
         await self._until_complete()
 
     def _expect(self, count: int) -> None:

@@ -48,8 +48,8 @@ def take_turns(samplers: Iterable[Sampler], rounds: int) -> Samples:
             else:
                 samples[sampler.name] = []
         for number in range(rounds):
-            for name, take in takers.items():
-                samples[name].append(_take_sample(name, number, take))
+            for name, measure in takers.items():
+                samples[name].append(_take_sample(name, number, measure))
     return samples
 
 
@@ -66,9 +66,9 @@ def print_line(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _take_sample(name: str, number: int, take: Callable[[], Figures]) -> Figures | None:
+def _take_sample(name: str, number: int, measure: Callable[[], Figures]) -> Figures | None:
     try:
-        figures = take()
+        figures = measure()
     except FAILURES as error:
         print_line(f"  round {number + 1}, {name}: failed: {error}")
         return None

@@ -443,7 +443,7 @@ async def _interrupt(proxy: Proxy, document: Document, *, applied: bool) -> None
 
 async def _break_during(proxy: Proxy, write: asyncio.Future[T]) -> T:
     """The result of a write whose reply is lost with the connection after it was applied."""
-    proxy.hold()
+    proxy.stall()
     await proxy.until_stalled()
     proxy.cut()
     proxy.release()

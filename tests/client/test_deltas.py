@@ -276,7 +276,7 @@ async def _meddle(proxies: list[Proxy]) -> None:
     """Stall and break one network after the other, all the time."""
     for n in range(1_000_000):
         proxy = proxies[n % len(proxies)]
-        proxy.hold()
+        proxy.stall()
         await asyncio.sleep(0.05)
         proxy.release()
         if n % 7 == 0:

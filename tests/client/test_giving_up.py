@@ -63,7 +63,7 @@ async def test_what_times_out_is_taken_back_when_its_reply_comes(
         Proxy(lone_server) as proxy,
         connect(proxy.url, token=lone_server.token(), **options) as client,
     ):
-        proxy.hold()
+        proxy.stall()
         late = await asyncio.gather(
             *(client.document(unique()) for _ in range(10)), return_exceptions=True
         )

@@ -209,7 +209,7 @@ class TestEnd:
         async with Proxy(server) as proxy:
             fallback = await Fallback.open(proxy.url, server.token())
             sid = (await fallback.ask("open"))["document"]["sid"]
-            proxy.hold()
+            proxy.stall()
             asked = [
                 asyncio.create_task(fallback.ask("set", document=sid, data={})),
                 asyncio.create_task(fallback.ask("open", document=sid)),

@@ -96,7 +96,7 @@ async def scene(backend: Backend, *, acl: bool) -> Scene:
     written, _ = await backend.documents.create(service.sid, None, b"{}", None, "system", None)
     sid = written.document.sid
     if acl:
-        await backend.permissions.put(service.sid, sid, "alice", Right.READ)
+        await backend.permissions.set(service.sid, sid, "alice", Right.READ)
     witness = Reader(backend, service.sid)
     assert isinstance(await witness.open(sid), Opened)
     return Scene(backend, service.sid, sid, witness)

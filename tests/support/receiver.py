@@ -148,7 +148,7 @@ class Receiver:
         delivery = Delivery(head[0].split(" ")[1], headers, form)
         self.came.append(delivery)
         self._check(delivery)
-        await self._tell()
+        await self._notify_waiting()
         said = self.answer(delivery)
         answer = said if isinstance(said, Answer) else await said
         if answer.status is None:
@@ -160,10 +160,10 @@ class Receiver:
             writer.write(answer.body)
             if 200 <= answer.status < 300:
                 self.taken.append(delivery)
-        await self._tell()
+        await self._notify_waiting()
         return answer.status is not None
 
-    async def _tell(self) -> None:
+    async def _notify_waiting(self) -> None:
         async with self._news:
             self._news.notify_all()
 

@@ -67,7 +67,7 @@ def _coming(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
     with running_test_bed(target, 1, bench.appendfsync) as test_bed:
         script = group("subscribers", ARRIVALS, test_bed.site, target.subscriber(test_bed.site))
 
-        def take() -> Figures:
+        def measure() -> Figures:
             cpu = test_bed.process.cpu()
             with test_bed.load(script, connecting=CONNECTING) as load:
                 spent = test_bed.process.cpu() - cpu
@@ -76,7 +76,7 @@ def _coming(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
                     "per second": ARRIVALS / load.ready["seconds"],
                 }
 
-        yield take
+        yield measure
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def _staying(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
     with running_test_bed(target, 1, bench.appendfsync) as test_bed:
         count = bench.idle_connections
 
-        def take() -> Figures:
+        def measure() -> Figures:
             lines = target.subscriber(test_bed.site)
             # Measure after some connections: memory that the first ones make the server load or
             # allocate once does not count.
@@ -104,4 +104,4 @@ def _staying(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
                 IDLE_CPU: spent / count * 1e6,
             }
 
-        yield take
+        yield measure

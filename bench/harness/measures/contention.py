@@ -77,7 +77,7 @@ def _goals(
 def _contending(bench: Bench, target: Target, contend: Contend) -> Iterator[Callable[[], Figures]]:
     with running_test_bed(target, 1, bench.appendfsync) as test_bed:
 
-        def take() -> Figures:
+        def measure() -> Figures:
             alone = contend(test_bed.site, 1, bench.seconds)
             many = contend(test_bed.site, CLIENTS, bench.seconds)
             rate = many["commits"] / many["seconds"]
@@ -88,7 +88,7 @@ def _contending(bench: Bench, target: Target, contend: Contend) -> Iterator[Call
                 ALONE: rate / (alone["commits"] / alone["seconds"]),
             }
 
-        yield take
+        yield measure
 
 
 def _python(site: Site, clients: int, seconds: float) -> dict[str, float]:

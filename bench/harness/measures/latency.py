@@ -56,7 +56,7 @@ def _writing(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
         with test_bed.load(script) as load:
             load.publish("rate", RATE, 1)
 
-            def take() -> Figures:
+            def measure() -> Figures:
                 delay = load.publish("rate", RATE, STRETCH * bench.seconds)["delivery_us"]
                 return {
                     "median, microseconds": delay["median"],
@@ -64,4 +64,4 @@ def _writing(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
                     "99th percentile / median": delay["p99"] / delay["median"],
                 }
 
-            yield take
+            yield measure

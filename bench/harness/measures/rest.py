@@ -59,7 +59,7 @@ def _requesting(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]
     with running_test_bed(target, CLIENTS, bench.appendfsync) as test_bed:
         script = group("clients", CLIENTS, test_bed.site, target.writer(test_bed.site))
 
-        def take() -> Figures:
+        def measure() -> Figures:
             # Connect in each round: a server may close a connection that was idle for long.
             with test_bed.load(script) as load:
                 publish = partial(load.publish, "inflight", 1)
@@ -70,4 +70,4 @@ def _requesting(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]
                 raise RuntimeError(f"{run.result['refused']} requests were refused")
             return {COST: run.cpu / done * 1e6, PER_SECOND: done / run.result["seconds"]}
 
-        yield take
+        yield measure

@@ -31,11 +31,11 @@ def start(bench: Bench) -> list[Outcome]:
 
 @contextmanager
 def _first() -> Iterator[Callable[[], Figures]]:
-    def take() -> Figures:
+    def measure() -> Figures:
         with TemporaryDirectory(prefix="bench-") as made:
             return _started(Path(made))
 
-    yield take
+    yield measure
 
 
 @contextmanager

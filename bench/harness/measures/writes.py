@@ -104,7 +104,7 @@ def _sample(
 ) -> Callable[[], Figures]:
     publish(SETTLING)
 
-    def take() -> Figures:
+    def measure() -> Figures:
         run = test_bed.measure(partial(publish, seconds))
         done = run.result["acknowledged"]
         return {
@@ -113,4 +113,4 @@ def _sample(
             "refused": run.result["refused"],
         }
 
-    return take
+    return measure

@@ -57,7 +57,7 @@ class WorkerMetrics:
     async def families(self) -> list[Metric]:
         """The metrics of all workers that answer, and `syncline_worker_up` for each worker."""
         own = await self._own.collect()
-        answers = await asyncio.gather(*map(self._ask, self._others))
+        answers = await asyncio.gather(*map(self._fetch_metrics, self._others))
         up = GaugeMetricFamily(
             "syncline_worker_up", "1 while a worker answers with its metrics.", labels=["worker"]
         )
@@ -66,7 +66,7 @@ class WorkerMetrics:
             up.add_metric([str(number)], families is not None)
         return [*_merged(own, *(families for families in answers if families)), up]
 
-    async def _ask(self, number: int) -> list[Metric] | None:
+    async def _fetch_metrics(self, number: int) -> list[Metric] | None:
         """The metrics of another worker; None if it does not answer in time."""
         assert self._directory is not None
         try:

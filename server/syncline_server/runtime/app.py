@@ -137,7 +137,7 @@ def create_app(
     )
     connections, wheel = ConnectionRegistry(), TimerWheel()
     door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
-    telemetry = ProcessMetrics(meters, worker, partial(_look, backend, connections, disk))
+    telemetry = ProcessMetrics(meters, worker, partial(_collect_gauges, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
@@ -227,7 +227,7 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-async def _look(
+async def _collect_gauges(
     backend: Backend, connections: ConnectionRegistry, disk: DiskWatch | None
 ) -> Gauges:
     loads = await connections.loads()

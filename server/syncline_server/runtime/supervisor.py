@@ -136,7 +136,7 @@ class Workers:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for slot in slots:
-                    tasks.create_task(slot.keep())
+                    tasks.create_task(slot.run())
                 tasks.create_task(self._guard_redis())
                 tasks.create_task(self._announce(slots))
                 await self._stopping.wait()
@@ -200,7 +200,7 @@ class Workers:
             if key_pair is None:
                 return
             self._key_pair = key_pair
-        rolling.begin()
+        rolling.start()
 
     def _stop(self, interrupted: bool) -> None:
         self._interrupted = interrupted
@@ -233,7 +233,7 @@ class _Rolling:
         self._task: asyncio.Task[None] | None = None
         self._wanted = self._is_stopped = False
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Replace all workers. During a rolling restart, start another one after it: workers that
         were already replaced do not have the newest certificate."""
         if self._is_stopped:
@@ -294,7 +294,7 @@ class _Slot:
         for each in self._sockets:
             each.close()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Keep one worker running: start another whenever it ends or hangs."""
         clock = asyncio.get_running_loop().time
         backoff = Backoff()
@@ -302,7 +302,7 @@ class _Slot:
             began = clock()
             process = self._process = await self._start()
             while process is not None:
-                await self._watch(process)
+                await self._wait_until_gone(process)
                 if process is self._process:
                     status = await process.wait()
                     logger.warning("worker %d ended with status %d", process.pid, status)
@@ -313,7 +313,7 @@ class _Slot:
             self.problems = None
             await asyncio.sleep(backoff.pause(after=clock() - began))
 
-    async def _watch(self, process: Process) -> None:
+    async def _wait_until_gone(self, process: Process) -> None:
         """Return when a worker has ended, was replaced, or hangs. A worker that hangs is killed.
 
         Silence is counted in rounds of this loop, not by the clock: after a suspend of the machine,
@@ -355,7 +355,7 @@ class _Slot:
         if new is None:
             logger.error("the new worker did not start; the old one keeps running")
             return
-        # Read only now: the old worker may have died during the start. If `keep` is starting
+        # Read only now: the old worker may have died during the start. If `run` is starting
         # another one, that one is as new, and nothing would watch ours.
         old = self._process
         if old is None:

@@ -69,7 +69,7 @@ class ChangeWatcher:
 
     def start(self) -> None:
         """Start polling."""
-        self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
         """Stop polling."""
@@ -102,7 +102,7 @@ class ChangeWatcher:
                 self._version = version
             self._looked_at = now
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         while True:
             try:
                 await self.refresh()

@@ -104,7 +104,7 @@ class Deletions:
                 self._seen = {each.sid: self._seen.get(each.sid, clock()) for each in orders}
                 for deletion in orders:
                     if await self._lease(deletion):
-                        await self._go_on(deletion)
+                        await self._continue(deletion)
             except (Refusal, ReplyError) as error:
                 logger.debug("deletions wait for Redis: %s", error)
             with suppress(TimeoutError):
@@ -125,7 +125,7 @@ class Deletions:
         free = await self._redis.execute("SET", lease, self._name, "NX", "PX", LEASE_MS)
         return free is not None or await self._redis.execute("GET", lease) == self._name.encode()
 
-    async def _go_on(self, deletion: Deletion) -> None:
+    async def _continue(self, deletion: Deletion) -> None:
         # 1. Empty all buckets.
         if deletion.bucket < BUCKETS:
             deletion = replace(await self._empty(deletion), bucket=BUCKETS)

@@ -83,7 +83,7 @@ class Documents:
         sid, name = _sid_and_name(address)
         reply = await self._fetch(keys.tag_of(service_sid, address), sid, name, who, needs)
         if reply[0] == b"moved":
-            reply = await self._names.follow(service_sid, name, reply[1].decode(), who, needs)
+            reply = await self._names.fetch(service_sid, name, reply[1].decode(), who, needs)
         if reply[0] == b"forbidden":
             raise forbidden()
         return _document(reply) if reply[0] == b"ok" else None
@@ -402,7 +402,7 @@ class Documents:
                 return await self._apply(service_sid, moved)
             except Refusal as refusal:
                 raise absent(name) if refusal.code is Code.DOCUMENT_NOT_FOUND else refusal from None
-        found = await self._names.follow(service_sid, name, pointer, commit.who, commit.needs)
+        found = await self._names.fetch(service_sid, name, pointer, commit.who, commit.needs)
         if found[0] == b"forbidden":
             raise forbidden()
         if found[0] == b"ok":

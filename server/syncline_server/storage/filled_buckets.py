@@ -36,7 +36,7 @@ class FilledBuckets:
         self._redis = redis
         self._recorded: set[tuple[str, str]] = set()
 
-    async def begin(self, service_sid: str) -> None:
+    async def mark_complete(self, service_sid: str) -> None:
         """Mark the index of a new service as complete: it has no older documents.
 
         If that fails, the first list or inspection inspects all buckets.

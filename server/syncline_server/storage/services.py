@@ -140,7 +140,7 @@ class Services:
             raise _sid_taken(made.sid)
         if reply[0] == b"full":
             raise Refusal(Code.CONFLICT, f"There are {limit} services, the maximum.")
-        await self._filled.begin(made.sid)
+        await self._filled.mark_complete(made.sid)
         return made
 
     async def update(self, address: str, members: Mapping[str, Any]) -> Service:
@@ -209,7 +209,7 @@ class Services:
                 raise _sid_taken(made.sid)
             [found] = rest
             if _decode(found).sid == made.sid:
-                await self._filled.begin(made.sid)
+                await self._filled.mark_complete(made.sid)
         return found
 
     async def _records(self, sids: list[str]) -> list[Service | None]:

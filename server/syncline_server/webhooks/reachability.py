@@ -87,7 +87,7 @@ class Reachability:
 
     def start(self) -> None:
         """Begin to give signs of life and to watch the other processes."""
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         """Report the clients that have left. An endpoint within its debouncing window stays in the
@@ -171,7 +171,7 @@ class Reachability:
         await self._redis.execute("SADD", keys.ENDPOINTS, self._name)
         self._is_listed = True
 
-    async def _watch(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 if self._is_listed:

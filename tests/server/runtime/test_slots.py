@@ -52,7 +52,7 @@ class Place(_Slot):
 
 async def test_a_renewal_during_which_the_worker_dies_leaves_one_that_is_watched() -> None:
     place = Place()
-    keeping = asyncio.create_task(place.keep())
+    keeping = asyncio.create_task(place.run())
     place.may_start.put_nowait(None)
     await eventually(lambda: place.process is not None)
     renewing = asyncio.create_task(place.renew())

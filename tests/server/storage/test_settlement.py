@@ -228,7 +228,7 @@ async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     """It was delayed on its way until another writer had written after its repetition."""
     await aged(mine, await mine.create("prefs", b'{"by":"nobody"}'))
     late: list[tuple[str | int, ...]] = []
-    node = next(iter(mine.documents._redis._nodes.values()))
+    node = next(iter(mine.documents._redis._shards.values()))
     commit = node.commit
 
     async def noting(*command: str | int) -> object:

@@ -167,7 +167,7 @@ class Benchmark:
             replies.append((topic, topic.write()))
         # Add the interval that follows the last event: N events at rate R take N / R seconds.
         took = time.monotonic() - began + 1 / rate
-        written = sum([await self._settle(topic, reply) for topic, reply in replies])
+        written = sum([await self._await_reply(topic, reply) for topic, reply in replies])
         await asyncio.gather(*(topic.arrived() for topic in self._topics))
         return written / took, Delay.of(self._count.delays)
 
@@ -183,7 +183,7 @@ class Benchmark:
         async def write_on(topic: Topic) -> int:
             written = 0
             while time.monotonic() < began + self._seconds:
-                written += await self._settle(topic, topic.write())
+                written += await self._await_reply(topic, topic.write())
                 await topic.arrived()
             return written
 
@@ -201,7 +201,7 @@ class Benchmark:
         async def write_on(topic: Topic) -> int:
             written = 0
             while time.monotonic() < began + self._seconds:
-                written += await self._settle(topic, topic.write())
+                written += await self._await_reply(topic, topic.write())
             return written
 
         writing = [write_on(topic) for topic in topics for _ in range(IN_FLIGHT)]
@@ -215,7 +215,7 @@ class Benchmark:
         await made.create(TTL)
         return made
 
-    async def _settle(self, topic: Topic, reply: Awaitable[object]) -> bool:
+    async def _await_reply(self, topic: Topic, reply: Awaitable[object]) -> bool:
         """Await the reply to a write; False if the server refused it for now (`retry`)."""
         try:
             await reply

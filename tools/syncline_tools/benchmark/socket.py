@@ -82,7 +82,7 @@ class Socket(asyncio.Protocol):
                 socket = await cls._connect(place, on_event)
                 try:
                     await socket._upgraded
-                    await socket.ask({"do": "auth", "token": place.token()})
+                    await socket.send_request({"do": "auth", "token": place.token()})
                 except BaseException:
                     socket.close()
                     raise
@@ -107,7 +107,7 @@ class Socket(asyncio.Protocol):
         )
         return socket
 
-    def ask(self, request: JsonObject) -> asyncio.Future[Any]:
+    def send_request(self, request: JsonObject) -> asyncio.Future[Any]:
         """Send a request; the future ends with `ok`, `RequestError` or `ConnectionLost`."""
         future = asyncio.get_running_loop().create_future()
         if self._end is not None:

@@ -139,19 +139,19 @@ def _moments(evidence: Evidence, document: str) -> list[_Moment]:
     known: dict[float, float] = {}
     for write in evidence.acknowledged(document):
         if write.answered is not None and write.invoked.do == "remove":
-            _learn(known, NEVER, write.answered.at)
+            _keep_earliest(known, NEVER, write.answered.at)
         elif write.answered is not None and write.revision is not None:
-            _learn(known, write.revision, write.answered.at)
+            _keep_earliest(known, write.revision, write.answered.at)
     for client in evidence.wires:
         for each in evidence.seen.get((document, client), ()):
             if isinstance(each, Opened | Updated):
-                _learn(known, each.revision, each.at)
+                _keep_earliest(known, each.revision, each.at)
     moments = sorted((at, revision) for revision, at in known.items())
     newest = accumulate((revision for _, revision in moments), max)
     return [_Moment(at, revision) for (at, _), revision in zip(moments, newest, strict=True)]
 
 
-def _learn(known: dict[float, float], revision: float, at: float) -> None:
+def _keep_earliest(known: dict[float, float], revision: float, at: float) -> None:
     known[revision] = min(at, known.get(revision, NEVER))
 
 

@@ -149,7 +149,7 @@ class WireClient:
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT):
                 while writing.outcome is None:
-                    await self._try(writing, op, do, document, members)
+                    await self._attempt(writing, op, do, document, members)
         except TimeoutError:
             pass
         finally:
@@ -184,7 +184,7 @@ class WireClient:
             )
         )
 
-    async def _try(
+    async def _attempt(
         self, writing: _Writing, op: str, do: str, document: str, members: JsonObject
     ) -> None:
         try:

@@ -29,7 +29,7 @@ class HostRewriter:
         self._body = 0
         self._raw = False
 
-    def feed(self, data: bytes) -> bytes:
+    def rewrite(self, data: bytes) -> bytes:
         """Take what a client sent, and return what can be passed on."""
         out = bytearray()
         self._pending += data

@@ -200,7 +200,7 @@ class Link:
     async def _pass_up(self, pipe: _Pipe, source: StreamReader, sink: StreamWriter) -> None:
         rewriter = HostRewriter(self._target.host_header)
         while data := await self._read_chunk(pipe, source):
-            rewritten = rewriter.feed(data)
+            rewritten = rewriter.rewrite(data)
             if pipe.sent is not None:
                 pipe.sent += rewritten
                 if len(pipe.sent) > REPLAY_LIMIT:

@@ -84,7 +84,7 @@ class TwilsockSubscriber:
         """Subscribe; returns when that is done, or the document is gone."""
         outcome = self._waiting.setdefault(document, asyncio.Event())
         while not outcome.is_set():
-            await self._ask(document)
+            await self._request_subscription(document)
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT):
                     await outcome.wait()
@@ -143,7 +143,7 @@ class TwilsockSubscriber:
             self._waiting[document] = asyncio.Event()
         await asyncio.gather(*map(self.subscribe, list(self._known)))
 
-    async def _ask(self, document: str) -> None:
+    async def _request_subscription(self, document: str) -> None:
         known = self._known.get(document)
         wanted: JsonObject = {"object_sid": document, "object_type": "document"}
         if known is not None:

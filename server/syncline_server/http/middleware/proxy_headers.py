@@ -35,7 +35,7 @@ class Forwarding:
         if said is None:
             for name, _ in scope["headers"]:
                 if name in _HEADERS:
-                    self._notice.give(scope["client"][0], name.decode())
+                    self._notice.log_once(scope["client"][0], name.decode())
             return
         scope["client"] = None if said.client is None else (said.client, 0)
         if said.scheme is not None:

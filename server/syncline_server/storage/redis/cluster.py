@@ -104,7 +104,7 @@ class RedisCluster:
             SettingError: the server that answers is not a Cluster.
         """
         await self._read_map(first=True)
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
         """Stop reading the slot map."""
@@ -113,7 +113,7 @@ class RedisCluster:
             with suppress(asyncio.CancelledError):
                 await self._watching
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
             suspicious = clock() < self._suspect_until
@@ -129,7 +129,7 @@ class RedisCluster:
     async def _read_map(self, *, first: bool = False) -> None:
         for address in [*self._masters.values(), *self._seeds]:
             try:
-                slots = await self._ask(address)
+                slots = await self._fetch_slots(address)
             except (OSError, ConnectionBroken, ReplyError) as error:
                 if first and "cluster support disabled" in str(error):
                     raise SettingError(
@@ -141,7 +141,7 @@ class RedisCluster:
                 self.trouble = None if slots else f"{address} serves no slots"
                 return self._read_slots(slots, address)
 
-    async def _ask(self, address: Address) -> list[Any]:
+    async def _fetch_slots(self, address: Address) -> list[Any]:
         connection: Connection = await connect(address, self._timeout)
         try:
             async with asyncio.timeout(self._timeout):

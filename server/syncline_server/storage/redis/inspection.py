@@ -147,15 +147,15 @@ class Inspector:
             return
         self._privileges_at = asyncio.get_running_loop().time() + PRIVILEGES_INTERVAL
         publish, tag, channel = probe
-        await self._try(connection, "EVALSHA", PRIVILEGES.digest, 1, tag, publish, channel)
+        await self._try_command(connection, "EVALSHA", PRIVILEGES.digest, 1, tag, publish, channel)
         if self._needs.durability.level == "fsync":
-            await self._try(connection, "WAITAOF", 0, 0, 1)
+            await self._try_command(connection, "WAITAOF", 0, 0, 1)
         elif self.replicas is not None:
-            await self._try(connection, "WAIT", 0, 1)
+            await self._try_command(connection, "WAIT", 0, 1)
         self.denied = None
         self._needs.report("privileges", None)
 
-    async def _try(self, connection: Connection, *command: Argument) -> None:
+    async def _try_command(self, connection: Connection, *command: Argument) -> None:
         """Try a command. Raises `ReplyError` for a missing right, and ignores other errors."""
         try:
             refused = await connection.execute(*command)

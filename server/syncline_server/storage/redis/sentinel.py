@@ -82,7 +82,7 @@ class SentinelRedis(WholeEngine):
         another master.
         """
         answers = await asyncio.gather(
-            *(self._ask(sentinel) for sentinel in self._sentinels), return_exceptions=True
+            *(self._ask_sentinel(sentinel) for sentinel in self._sentinels), return_exceptions=True
         )
         votes = sum(isinstance(each, Address) and str(each) == shard for each in answers)
         return votes * 2 > len(self._sentinels)
@@ -94,7 +94,7 @@ class SentinelRedis(WholeEngine):
     async def start(self) -> None:
         """Ask the Sentinels once, and go on in the background."""
         await self._find_master()
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
         """Stop asking."""
@@ -103,7 +103,7 @@ class SentinelRedis(WholeEngine):
             with suppress(asyncio.CancelledError):
                 await self._watching
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_INTERVAL):
@@ -116,7 +116,7 @@ class SentinelRedis(WholeEngine):
         self.trouble = f"no Sentinel knows a master called {self._name}"
         for sentinel in list(self._sentinels):
             try:
-                found = await self._ask(sentinel)
+                found = await self._ask_sentinel(sentinel)
             except (OSError, ConnectionBroken, ReplyError) as error:
                 self.trouble = f"the Sentinel at {sentinel} does not answer: {describe(error)}"
                 logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
@@ -136,7 +136,7 @@ class SentinelRedis(WholeEngine):
             for callback in self._callbacks:
                 callback()
 
-    async def _ask(self, sentinel: Address) -> Address | None:
+    async def _ask_sentinel(self, sentinel: Address) -> Address | None:
         connection: Connection = await connect(sentinel, self._timeout)
         try:
             async with asyncio.timeout(self._timeout):

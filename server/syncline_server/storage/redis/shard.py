@@ -255,7 +255,7 @@ class ShardConnection:
             assert self._connection is not None
             inspecting = asyncio.create_task(self.inspector.run(self._connection))
             try:
-                await self._watch(self._connection)
+                await self._probe_idle(self._connection)
             finally:
                 inspecting.cancel()
             self._connection = None
@@ -294,7 +294,7 @@ class ShardConnection:
             raise
         return connection
 
-    async def _watch(self, connection: Connection) -> None:
+    async def _probe_idle(self, connection: Connection) -> None:
         """Return when the connection has ended. End it if Redis does not answer in time."""
         clock = asyncio.get_running_loop().time
         suspected: float | None = None

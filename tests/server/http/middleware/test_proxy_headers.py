@@ -162,5 +162,5 @@ async def test_of_one_that_is_trusted_nothing_is_reported(fresh_server: StartSer
 def test_whoever_sends_them_the_log_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     notice = ForwardingNotice()
     for number in range(1000):
-        notice.give(f"203.0.113.{number}", "x-forwarded-for")
+        notice.log_once(f"203.0.113.{number}", "x-forwarded-for")
     assert len(caplog.messages) == PEERS

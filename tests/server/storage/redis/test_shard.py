@@ -117,7 +117,7 @@ async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
         first = asyncio.gather(service.set("prefs", b'{"n":1}', op="op-1"), return_exceptions=True)
         await asyncio.sleep(0)  # it is sent in this turn of the loop
         await asyncio.sleep(0)
-        redis._nodes[SHARD].reset()
+        redis._shards[SHARD].reset()
         await first
     await eventually(lambda: redis.connected)
     written = await service.set("prefs", b'{"n":1}', op="op-1")
@@ -134,7 +134,7 @@ async def test_to_wait_for_the_connection_is_to_wait_for_a_new_one(
     for _ in range(5):
         asked = asyncio.ensure_future(redis.execute("BLPOP", service_sid, 0))
         await asyncio.sleep(0)
-        redis._nodes[SHARD].reset()
+        redis._shards[SHARD].reset()
         await refused(asked, Code.UNAVAILABLE)
         await redis.reconnected(service_sid)
         assert await redis.execute("ECHO", "x") == b"x"
@@ -150,12 +150,12 @@ async def test_to_wait_for_a_connection_that_does_not_come_is_refused(
 
 
 async def test_a_short_silence_breaks_nothing(store: Store, redis: Redis) -> None:
-    connection = redis._nodes[SHARD]._connection
+    connection = redis._shards[SHARD]._connection
     with store.paused():
         reply = asyncio.ensure_future(redis.execute("ECHO", "x"))
         await asyncio.sleep(BRIEF)
     assert await reply == b"x"
-    assert redis._nodes[SHARD]._connection is connection
+    assert redis._shards[SHARD]._connection is connection
 
 
 async def test_a_busy_process_is_not_taken_for_a_silent_redis(brief: Redis) -> None:
@@ -242,7 +242,7 @@ async def test_stop_ends_the_connection(store: Store, admin: Connection) -> None
     before = (await admin.execute("CLIENT", "LIST")).count(b"\n")
     redis = Redis(store.engine, WAIT_LIMIT)
     await redis.start()
-    connection = redis._nodes[SHARD]._connection
+    connection = redis._shards[SHARD]._connection
     assert connection is not None
     await redis.stop()
     await connection.ended
