@@ -262,7 +262,7 @@ class TestLookingAfterThem:
     async def test_once_started_they_follow_by_themselves(
         self, here: Process, elsewhere: Process, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+        monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
         record, secret = await elsewhere.keys.create(None, False, LIMIT)
         await here.keys.start()
         assert here.known.signing_secret(record.sid) == secret  # read before anything is served
@@ -277,7 +277,7 @@ class TestLookingAfterThem:
         elsewhere: Process,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+        monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
         record, secret = await here.keys.create(None, False, LIMIT)
         await here.keys.start()
         await elsewhere.keys.refresh()

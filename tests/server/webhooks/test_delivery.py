@@ -33,14 +33,14 @@ async def test_a_lease_that_ends_while_the_url_is_read_begins_no_attempt() -> No
         happened.append("sent")
         return Outcome(200, "")
 
-    async def done(*_: Any) -> None:
+    async def remove_event(*_: Any) -> None:
         pass
 
     context = SimpleNamespace(
         settings=Settings(),
         meters=Meters(),
         services=SimpleNamespace(find=find),
-        queue=SimpleNamespace(now_ms=lambda: 0, done=done),
+        queue=SimpleNamespace(now_ms=lambda: 0, remove_event=remove_event),
         send=send,
     )
     delivery = Delivery("IS" + "0" * 32, cast(DeliveryContext, context), loop.time() + 3600)
