@@ -54,7 +54,7 @@ class Backend:
     turns: Turns = field(init=False)
     patch_batcher: PatchBatcher = field(init=False)
     webhooks: Queue = field(init=False)
-    parking: DeadLetters = field(init=False)
+    dead_letters: DeadLetters = field(init=False)
     reachability: Reachability = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +71,9 @@ class Backend:
             self.documents, self.turns, self.work, settings, self.traces
         )
         self.webhooks = Queue(self.redis)
-        self.parking = DeadLetters(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
+        self.dead_letters = DeadLetters(
+            self.redis, self.webhooks, settings.webhook_parked_limit, limit
+        )
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)
 
     def ready(self) -> bool:

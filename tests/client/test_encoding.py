@@ -42,7 +42,7 @@ def test_it_is_compact_utf8() -> None:
     [object(), {1, 2}, b"bytes", float("nan"), float("inf"), "\ud800", {("a",): 1}, circle()],
 )
 def test_what_json_does_not_have_is_an_invalid_request(value: object) -> None:
-    with pytest.raises(InvalidRequest, match="This is no JSON value: ") as caught:
+    with pytest.raises(InvalidRequest, match="This is not a JSON value: ") as caught:
         encode({"a": value})
 
     assert (caught.value.code, caught.value.status) == (54008, 400)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.listening import hear
+from support.listening import record_events
 from support.peer import PeerConnection, document, peer
 from support.snapshots import SID
 from support.socket import WAIT
@@ -125,7 +125,7 @@ class TestEventBeforeReply:
         async with peer() as server, connect(server.url, token="t", **options) as client:
             connection = await server.next()
             handle = await opened(client, connection)
-            heard = hear(handle)
+            recorder = record_events(handle)
             writing = asyncio.create_task(handle.set({"at": 2}))
             await received(connection, "set")
             await connection.socket.close(4000)
@@ -140,5 +140,5 @@ class TestEventBeforeReply:
             written = {"sid": SID, "revision": "2"}
             await connection.send(id=ids["set"], ok={"document": written, "repeated": True})
             await writing
-            event = await heard.next()
+            event = await recorder.next()
             assert (event.revision, event.is_local) == ("2", True)

@@ -15,20 +15,20 @@ from syncline_protocol.canonical import digest
 
 
 class Recorder(Emitter[DocumentEvent]):
-    """A handle's emitter that keeps what it was told.
+    """A handle's emitter that keeps what it receives.
 
     Attributes:
-        told: the events so far.
-        ends: why it ended, once for each time that it was told so.
+        received: the events so far.
+        ends: why it ended, once for each call.
     """
 
     def __init__(self) -> None:
         super().__init__((Updated.name, Removed.name), 10)
-        self.told: list[DocumentEvent] = []
+        self.received: list[DocumentEvent] = []
         self.ends: list[Exception | None] = []
 
     def emit(self, event: DocumentEvent) -> None:
-        self.told.append(event)
+        self.received.append(event)
 
     def end(self, error: Exception | None = None) -> None:
         self.ends.append(error)
@@ -38,7 +38,7 @@ class Recorder(Emitter[DocumentEvent]):
         """Revision and `is_local` of each update so far."""
         return [
             (event.snapshot.revision, event.is_local)
-            for event in self.told
+            for event in self.received
             if isinstance(event, Updated)
         ]
 
@@ -57,7 +57,7 @@ def handle(subscription: Subscription) -> Recorder:
 
 
 def updates(handle: Recorder) -> list[Updated]:
-    return [event for event in handle.told if isinstance(event, Updated)]
+    return [event for event in handle.received if isinstance(event, Updated)]
 
 
 def receive(subscription: Subscription, *revisions: int, may_be_early: bool = False) -> None:
@@ -66,26 +66,26 @@ def receive(subscription: Subscription, *revisions: int, may_be_early: bool = Fa
 
 
 class TestWritesOfOthers:
-    def test_each_is_told_with_the_state_before_it(
+    def test_each_is_reported_with_the_state_before_it(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         receive(subscription, 2, 3)
 
-        assert handle.told == [
+        assert handle.received == [
             Updated(make_snapshot(2), make_snapshot(1), is_local=False),
             Updated(make_snapshot(3), make_snapshot(2), is_local=False),
         ]
         assert subscription.current == make_snapshot(3)
         assert subscription.sid == SID
 
-    def test_every_handle_hears_them(self, subscription: Subscription, handle: Recorder) -> None:
+    def test_every_handle_receives_them(self, subscription: Subscription, handle: Recorder) -> None:
         other = Recorder()
         subscription.handles.add(other)
         receive(subscription, 2)
 
-        assert handle.told == other.told != []
+        assert handle.received == other.received != []
 
-    def test_what_is_not_newer_is_not_told_again(
+    def test_what_is_not_newer_is_not_reported_again(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         receive(subscription, 1, 3, 2, 3)
@@ -93,12 +93,12 @@ class TestWritesOfOthers:
         assert handle.revisions == [(3, False)]
         assert subscription.current == make_snapshot(3)
 
-    def test_a_newer_state_from_a_reply_is_current_at_once_and_told_by_its_event(
+    def test_a_newer_state_from_a_reply_is_current_at_once_and_reported_by_its_event(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         subscription.adopt(make_snapshot(3))
         assert subscription.current == make_snapshot(3)
-        assert handle.told == []
+        assert handle.received == []
 
         receive(subscription, 2, 3)
         assert handle.revisions == [(2, False), (3, False)]
@@ -144,7 +144,7 @@ class TestDeltas:
         ]
         assert not subscription.is_lost
 
-    def test_states_that_were_told_before_do_not_change(
+    def test_states_that_were_received_before_do_not_change(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         first = subscription.current
@@ -166,7 +166,7 @@ class TestDeltas:
         ],
         ids=["other base", "other digest", "null", "array", "empty", "bare"],
     )
-    def test_what_cannot_be_understood_is_not_told_and_the_whole_is_waited_for(
+    def test_what_cannot_be_understood_is_not_reported_and_the_whole_is_waited_for(
         self, subscription: Subscription, handle: Recorder, body: dict[str, Any]
     ) -> None:
         subscription.update(body, may_be_early=False)
@@ -180,10 +180,10 @@ class TestDeltas:
         assert not subscription.is_lost
         assert handle.revisions == [(3, False), (4, False)]
 
-    def test_they_do_not_begin_at_what_a_reply_to_a_write_told(
+    def test_they_do_not_begin_at_what_a_reply_to_a_write_said(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
-        """The server counts only what it told by itself."""
+        """The server counts only the events that it sent by itself."""
         with subscription.writing():
             subscription.wrote(3, make_snapshot(3))
         assert subscription.current == make_snapshot(3)
@@ -191,7 +191,7 @@ class TestDeltas:
         subscription.update(update(3, delta=None), may_be_early=False)
         subscription.update(update(4), may_be_early=False)
 
-        assert handle.told == [
+        assert handle.received == [
             Updated(make_snapshot(2), make_snapshot(1), is_local=False),
             Updated(make_snapshot(3), make_snapshot(2), is_local=True),
             Updated(make_snapshot(4), make_snapshot(3), is_local=False),
@@ -221,30 +221,30 @@ class TestDeltas:
 
 
 class TestOwnWrites:
-    def test_one_is_told_once_and_as_local_when_its_event_comes(
+    def test_one_is_reported_once_and_as_local_when_its_event_comes(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         with subscription.writing():
             subscription.wrote(2, make_snapshot(2))
         assert subscription.current == make_snapshot(2)
-        assert handle.told == []
+        assert handle.received == []
 
         receive(subscription, 2, 3)
         assert handle.revisions == [(2, True), (3, False)]
 
-    def test_one_whose_event_was_lost_is_told_before_the_next_state(
+    def test_one_whose_event_was_lost_is_reported_before_the_next_state(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         with subscription.writing():
             subscription.wrote(2, make_snapshot(2))
         receive(subscription, 4)
 
-        assert handle.told == [
+        assert handle.received == [
             Updated(make_snapshot(2), make_snapshot(1), is_local=True),
             Updated(make_snapshot(4), make_snapshot(2), is_local=False),
         ]
 
-    def test_several_whose_events_were_lost_are_told_in_order(
+    def test_several_whose_events_were_lost_are_reported_in_order(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         for revision in (3, 2):
@@ -254,7 +254,7 @@ class TestOwnWrites:
 
         assert handle.revisions == [(2, True), (3, True), (4, False)]
 
-    def test_one_whose_data_is_not_known_is_told_by_its_event_alone(
+    def test_one_whose_data_is_not_known_is_reported_by_its_event_alone(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         with subscription.writing():
@@ -265,7 +265,7 @@ class TestOwnWrites:
         receive(subscription, 3)
         assert handle.revisions == [(3, True)]
 
-    def test_an_answer_that_was_repeated_after_its_event_is_not_told_again(
+    def test_an_answer_that_was_repeated_after_its_event_is_not_reported_again(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         receive(subscription, 2)
@@ -282,13 +282,13 @@ class TestEventsThatOvertakeReplies:
     ) -> None:
         with subscription.writing():
             receive(subscription, 2, may_be_early=True)
-            assert handle.told == []
+            assert handle.received == []
             assert subscription.current == make_snapshot(2)
             subscription.wrote(2, make_snapshot(2))
 
         assert handle.revisions == [(2, True)]
 
-    def test_one_is_told_as_foreign_when_the_write_turns_out_to_be_another(
+    def test_one_is_reported_as_foreign_when_the_write_turns_out_to_be_another(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         with subscription.writing():
@@ -298,7 +298,7 @@ class TestEventsThatOvertakeReplies:
 
         assert handle.revisions == [(2, False), (3, True)]
 
-    def test_one_is_told_when_the_write_fails(
+    def test_one_is_reported_when_the_write_fails(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         with pytest.raises(ConnectionError), subscription.writing():
@@ -328,11 +328,11 @@ class TestEventsThatOvertakeReplies:
         with subscription.writing():
             receive(subscription, 2, may_be_early=True)
             receive(subscription, 3, may_be_early=False)
-            assert handle.told == []
+            assert handle.received == []
 
         assert handle.revisions == [(2, False), (3, False)]
 
-    def test_one_is_told_at_once_when_nothing_is_under_way(
+    def test_one_is_reported_at_once_when_nothing_is_under_way(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         receive(subscription, 2, may_be_early=True)
@@ -347,7 +347,7 @@ class TestEventsThatOvertakeReplies:
             subscription.receive(Removal(), may_be_early=True)
 
         assert handle.revisions == [(4, False)]
-        assert isinstance(handle.told[-1], Removed)
+        assert isinstance(handle.received[-1], Removed)
 
 
 class TestReconnect:
@@ -378,13 +378,13 @@ class TestRemoval:
         "date_removed": "2026-01-31T08:15:30.123Z",
     }
 
-    def test_it_is_told_with_the_last_state_and_ends_the_handles(
+    def test_it_is_reported_with_the_last_state_and_ends_the_handles(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         receive(subscription, 2)
         subscription.receive(Removal(self.BODY), may_be_early=False)
 
-        event = handle.told[-1]
+        event = handle.received[-1]
         assert isinstance(event, Removed)
         assert event.previous == make_snapshot(2)
         assert (event.sid, event.revision, event.is_local) == (SID, "9", False)
@@ -399,7 +399,7 @@ class TestRemoval:
     ) -> None:
         subscription.receive(Removal(), may_be_early=True)
 
-        assert handle.told == [Removed(SID, make_snapshot(1), is_local=False)]
+        assert handle.received == [Removed(SID, make_snapshot(1), is_local=False)]
 
     def test_one_that_was_found_after_its_expiry_has_expired(
         self, subscription: Subscription, handle: Recorder
@@ -409,7 +409,7 @@ class TestRemoval:
             found = Subscription(snapshot, 10)
             found.handles.add(handle)
             found.receive(Removal(), may_be_early=True)
-            event = handle.told[-1]
+            event = handle.received[-1]
             assert isinstance(event, Removed)
             assert event.expired is expired
 
@@ -418,10 +418,10 @@ class TestRemoval:
             subscription.receive(Removal(self.BODY), may_be_early=True)
             subscription.wrote_removal()
 
-        [event] = handle.told
+        [event] = handle.received
         assert event.is_local
 
-    def test_own_writes_whose_events_were_lost_are_told_first(
+    def test_own_writes_whose_events_were_lost_are_reported_first(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         with subscription.writing():
@@ -429,23 +429,25 @@ class TestRemoval:
         subscription.receive(Removal(), may_be_early=False)
 
         assert handle.revisions == [(2, True)]
-        assert handle.told[-1] == Removed(SID, make_snapshot(2), is_local=False)
+        assert handle.received[-1] == Removed(SID, make_snapshot(2), is_local=False)
 
-    def test_it_is_told_once(self, subscription: Subscription, handle: Recorder) -> None:
+    def test_it_is_reported_once(self, subscription: Subscription, handle: Recorder) -> None:
         subscription.receive(Removal(self.BODY), may_be_early=False)
         subscription.receive(Removal(), may_be_early=True)
 
-        assert len(handle.told) == 1
+        assert len(handle.received) == 1
 
-    def test_nothing_is_told_after_it(self, subscription: Subscription, handle: Recorder) -> None:
+    def test_nothing_is_reported_after_it(
+        self, subscription: Subscription, handle: Recorder
+    ) -> None:
         subscription.receive(Removal(self.BODY), may_be_early=False)
         receive(subscription, 10)
 
-        assert len(handle.told) == 1
+        assert len(handle.received) == 1
 
 
 class TestEnd:
-    def test_handles_are_told_why(self, subscription: Subscription, handle: Recorder) -> None:
+    def test_handles_receive_the_reason(self, subscription: Subscription, handle: Recorder) -> None:
         error = ConnectionError()
         subscription.end(error)
 

@@ -9,10 +9,10 @@ import { body } from "./peer.js";
 
 test("a removal that waits is still announced, and a state is not", async () => {
   const subscription = new Subscription(Snapshot.parse(body(10, {})), 10);
-  const told = [];
+  const received = [];
   const ends = [];
   subscription.handles.add({
-    tell: (event) => told.push(event.constructor.name),
+    tell: (event) => received.push(event.constructor.name),
     end: (error) => ends.push(error),
   });
   let finish = () => {};
@@ -23,6 +23,6 @@ test("a removal that waits is still announced, and a state is not", async () => 
   finish();
   await written;
   assert.deepEqual(ends, [null]);
-  assert.equal(told.length, 2);
+  assert.equal(received.length, 2);
   assert.equal(subscription.removed, true);
 });

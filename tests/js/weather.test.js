@@ -92,7 +92,7 @@ for (const transport of ["websocket", "rest", "auto"]) {
     await next(client, "connectionError");
     const late = await rejection(client.document());
     assert.deepEqual([late.status, late.retry], [0, true]);
-    assert.match(late.message, /no reply to open within 400 ms; the last thing seen: /);
+    assert.match(late.message, /no reply to open within 400 ms; the last error: /);
     if (transport === "rest") assert.match(late.message, /HTTP 521/);
     assert.equal(client.connectionState, "connecting");
     proxy.answer = null;
@@ -134,7 +134,7 @@ test("the codes of the server are those that the client knows", async () => {
   assert.deepEqual(unknown, []);
 });
 
-test("a WAF that refuses one write disturbs no other document for good", async (t) => {
+test("a WAF that refuses one write disturbs no other document permanently", async (t) => {
   const { proxy, client } = await connectThroughProxy(t, {
     transport: "rest",
     requestTimeout: 1_500,

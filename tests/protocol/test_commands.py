@@ -23,7 +23,7 @@ def test_open_alone_creates_an_empty_document_that_never_expires() -> None:
     )
 
 
-def test_writes_are_unconditional_unless_told_otherwise() -> None:
+def test_writes_are_unconditional_by_default() -> None:
     assert commands.Set("a", b"{}").if_match is None
     assert commands.Patch("a", commands.MergePatch({})).if_match is None
     assert commands.Remove("a").if_match is None

@@ -269,8 +269,8 @@ class TestBadMembers:
             ({"do": "open", "ttl": -1}, 54011, "ttl must be a whole number of seconds from 0 to "
                                                "31536000; -1 was given."),
             ({"do": "ttl", "document": "a", "ttl": None}, 54011, "; null was given."),
-            ({"do": "open", "revision": 5}, 54003, "revision must be one revision as the server "
-                                                   "gave it, a string of digits; 5 was given."),
+            ({"do": "open", "revision": 5}, 54003, "revision must be one revision that the server "
+                                                   "gave, a string of digits; 5 was given."),
             ({"do": "remove", "document": "a", "if_match": "x"}, 54003, "if_match must be one "),
             ({"do": "open", "op": ""}, 20422, "op must have 1 to 64 characters; 0 were given."),
             ({"do": "patch", "document": "a"}, 20001, "patch takes exactly one of merge, "
@@ -367,7 +367,7 @@ class TestReplies:
 
 
 class TestEvents:
-    def test_an_update_tells_the_new_state_and_who_made_it(self) -> None:
+    def test_an_update_reports_the_new_state_and_who_made_it(self) -> None:
         assert native.event_name(UPDATED) == "updated"
         assert orjson.loads(native.encode_event(UPDATED)) == {
             "event": "updated",
@@ -383,14 +383,14 @@ class TestEvents:
             },
         }
 
-    def test_an_update_tells_the_expiry(self) -> None:
+    def test_an_update_reports_the_expiry(self) -> None:
         expiring = Updated(SID, None, 8, 7, 0, "alice", data=b"{}", expires_ms=MOMENT_MS)
 
         body = native.event_body(expiring)
 
         assert body["date_expires"] == "2026-01-31T08:15:30.123Z"
 
-    def test_a_removal_tells_who_and_why_and_no_data(self) -> None:
+    def test_a_removal_reports_who_and_why_and_no_data(self) -> None:
         assert native.event_name(REMOVED) == "removed"
         assert orjson.loads(native.encode_event(REMOVED)) == {
             "event": "removed",

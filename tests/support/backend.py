@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from syncline_server.auth.authenticator import Authenticator
 from syncline_server.backend import Backend
 from syncline_server.config.credentials import Credentials
@@ -24,7 +24,7 @@ def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
     """A backend whose hub receives changes of services but is not started."""
     documents, services = Documents(redis, OPERATION_MEMORY), Services(redis)
     settings = settings or Settings()
-    hub = Hub(redis, documents, PATIENCE, delta_memory=settings.delta_memory)
+    hub = Hub(redis, documents, WAIT_LIMIT, delta_memory=settings.delta_memory)
     services.on_change(hub.on_service_change)
     return Backend(
         settings=settings,

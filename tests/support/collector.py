@@ -82,7 +82,7 @@ class Collector:
         self._thread.join()
         self._server.server_close()
 
-    def _take(self, path: str, body: bytes) -> None:
+    def _add_spans(self, path: str, body: bytes) -> None:
         request = ExportTraceServiceRequest.FromString(body)
         with self._changed:
             self.paths.add(path)
@@ -93,7 +93,7 @@ class Collector:
             self._changed.notify_all()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        take = self._take
+        take = self._add_spans
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:

@@ -75,15 +75,15 @@ class _Frames:
 
     async def next(self) -> tuple[int, bytes]:
         """First byte and payload of the next frame."""
-        opcode, size = await self._take(2)
+        opcode, size = await self._read(2)
         assert not opcode & 0x40, "compressed"
         if size == 126:
-            size = int.from_bytes(await self._take(2))
+            size = int.from_bytes(await self._read(2))
         elif size == 127:
-            size = int.from_bytes(await self._take(8))
-        return opcode, await self._take(size)
+            size = int.from_bytes(await self._read(8))
+        return opcode, await self._read(size)
 
-    async def _take(self, size: int) -> bytes:
+    async def _read(self, size: int) -> bytes:
         while len(self._pending) < size:
             data = await self._reader.read(CHUNK)
             if not data:

@@ -171,7 +171,7 @@ class OpenIdProvider:
         with self._asked:
             return self._asked.wait_for(lambda: self.requests[path] >= times, WAIT)
 
-    def _note(self, path: str) -> None:
+    def _count_request(self, path: str) -> None:
         with self._asked:
             self.requests[path] += 1
             self._asked.notify_all()
@@ -193,7 +193,7 @@ class OpenIdProvider:
 
             def do_GET(self) -> None:
                 answer = provider._answer(self.path)
-                provider._note(self.path)
+                provider._count_request(self.path)
                 if answer.gate is not None:
                     answer.gate.wait(WAIT)
                 try:

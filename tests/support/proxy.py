@@ -15,7 +15,7 @@ CHUNK = 65_536
 
 
 class Proxy:
-    """Passes bytes in both directions until a test calls `cut` or `hold`.
+    """Passes bytes in both directions until a test calls `cut` or `stall`.
 
     Used as `async with Proxy(server) as proxy`; leaving the block cuts all connections.
 
@@ -35,7 +35,7 @@ class Proxy:
         self._writers: set[StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._held = asyncio.Event()
+        self._stalled = asyncio.Event()
         self._listener: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -56,19 +56,19 @@ class Proxy:
         await self._listener.wait_closed()
 
     def cut(self) -> None:
-        """Break every connection at once; bytes that `hold` kept back are lost."""
+        """Break every connection at once; bytes that `stall` kept back are lost."""
         for writer in list(self._writers):
             writer.transport.abort()
         self._writers.clear()
 
-    def hold(self) -> None:
+    def stall(self) -> None:
         """Keep back all bytes that the server sends from now on."""
-        self._held.clear()
+        self._stalled.clear()
         self._flowing.clear()
 
-    async def held(self) -> None:
+    async def until_stalled(self) -> None:
         """Return when bytes of the server are kept back, which shows that the server has acted."""
-        await self._held.wait()
+        await self._stalled.wait()
 
     def release(self) -> None:
         """Pass on the bytes that were kept back, and all that follow."""
@@ -122,7 +122,7 @@ class Proxy:
     async def _pass(self, source: StreamReader, sink: StreamWriter, *, from_server: bool) -> None:
         while data := await source.read(CHUNK):
             if from_server and not self._flowing.is_set():
-                self._held.set()
+                self._stalled.set()
                 await self._flowing.wait()
             sink.write(data)
             await sink.drain()

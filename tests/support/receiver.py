@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator
 
 __all__ = ["Answer", "Delivery", "Receiver", "in_order", "revisions"]
 
-PATIENCE = 60.0
+WAIT_LIMIT = 60.0
 """Seconds after which a wait fails."""
 
 
@@ -104,7 +104,7 @@ class Receiver:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Return when a condition holds; it is checked after each delivery."""
-        async with asyncio.timeout(PATIENCE), self._news:
+        async with asyncio.timeout(WAIT_LIMIT), self._news:
             await self._news.wait_for(condition)
 
     async def until_taken(self, count: int) -> list[Delivery]:
@@ -148,22 +148,22 @@ class Receiver:
         delivery = Delivery(head[0].split(" ")[1], headers, form)
         self.came.append(delivery)
         self._check(delivery)
-        await self._tell()
+        await self._notify_waiting()
         said = self.answer(delivery)
         answer = said if isinstance(said, Answer) else await said
         if answer.status is None:
             writer.transport.abort()
         else:
             extra = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-            status = f"HTTP/1.1 {answer.status} As Told\r\n{extra}"
+            status = f"HTTP/1.1 {answer.status} As Configured\r\n{extra}"
             writer.write(f"{status}Content-Length: {len(answer.body)}\r\n\r\n".encode())
             writer.write(answer.body)
             if 200 <= answer.status < 300:
                 self.taken.append(delivery)
-        await self._tell()
+        await self._notify_waiting()
         return answer.status is not None
 
-    async def _tell(self) -> None:
+    async def _notify_waiting(self) -> None:
         async with self._news:
             self._news.notify_all()
 
@@ -184,12 +184,12 @@ def _field(line: str) -> tuple[str, str]:
 
 def revisions(deliveries: Iterable[Delivery]) -> dict[str, list[int]]:
     """The revisions that were delivered for each document, in order of the first delivery."""
-    told: dict[str, list[int]] = {}
+    revisions_by_document: dict[str, list[int]] = {}
     for delivery in deliveries:
-        its = told.setdefault(delivery.form["DocumentSid"], [])
+        its = revisions_by_document.setdefault(delivery.form["DocumentSid"], [])
         if delivery.revision not in its:
             its.append(delivery.revision)
-    return told
+    return revisions_by_document
 
 
 def in_order(deliveries: Iterable[Delivery]) -> bool:

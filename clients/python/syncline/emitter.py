@@ -85,7 +85,7 @@ class EventQueue(Generic[E]):
         if self._loop is None:
             self._loop = running
         elif self._loop is not running:
-            raise UsageError("this iterator belongs to the event loop in which it was made")
+            raise UsageError("this iterator belongs to the event loop in which it was created")
         while not self._events:
             if self._closed:
                 raise self._error or StopAsyncIteration

@@ -195,7 +195,7 @@ class RestTransport:
                     stream.cancel()
                 return receive({})
             case verb:
-                raise ValueError(f"REST has no {verb!r}")
+                raise ValueError(f"REST does not support {verb!r}")
 
     def _hand(self, receive: Receive[T], ok: JsonObject) -> T:
         """Call `receive`; a reply that it cannot parse is not Syncline's and ends the transport."""
@@ -271,7 +271,7 @@ class RestTransport:
     def _checked(self, document: JsonObject) -> JsonObject:
         """Return `document` if it is one; otherwise the reply is not from Syncline."""
         if not str(document.get("revision")).isdigit() or not isinstance(document.get("sid"), str):
-            raise self._lost(ValueError("the reply is no document"))
+            raise self._lost(ValueError("the reply is not a document"))
         return document
 
     def _path(self, address: str) -> str:

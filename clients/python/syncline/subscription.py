@@ -150,7 +150,7 @@ class Subscription:
         try:
             json = None if "data" in body else self._data_of(body)
         except deltas.Inapplicable as error:
-            logger.warning("%s is asked for as a whole: %s", self.sid, error)
+            logger.warning("the full data of %s are requested again: %s", self.sid, error)
             self._missed = max(self._missed, int(body["revision"]))
         else:
             self.receive(Snapshot.parse(body, self.current, json), may_be_early=may_be_early)
@@ -181,7 +181,7 @@ class Subscription:
             return known.json
         delta = body.get("delta")
         if not isinstance(delta, dict) or body["previous_revision"] != str(self._told.revision):
-            raise deltas.Inapplicable("it is not held at the revision before")
+            raise deltas.Inapplicable("this client does not have the revision before")
         return deltas.applied(self._told.json, delta.get("operations"), delta.get("digest"))
 
     def _release(self) -> None:

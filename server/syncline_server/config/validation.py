@@ -39,8 +39,8 @@ def networks(option: str, text: str) -> list[Network]:
         return [ipaddress.ip_network(network) for network in elements(text)]
     except ValueError as error:
         raise SettingError(
-            f"--{option} must be addresses or networks like 10.0.0.0/8, with commas between "
-            f"them: {error}"
+            f"--{option} must be addresses or networks such as 10.0.0.0/8, separated by commas: "
+            f"{error}"
         ) from None
 
 
@@ -54,7 +54,7 @@ def check_origins(option: str, origins: list[str]) -> None:
     for origin in origins:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise SettingError(
-                f"{option} must be '*' or origins like https://app.example.com, not {origin!r}"
+                f"{option} must be '*' or origins such as https://app.example.com, not {origin!r}"
             )
 
 
@@ -76,8 +76,8 @@ def check_oidc(settings: Any) -> None:
         if url is not None and not is_secure(url):
             # The message omits the URL: it may contain a password.
             raise SettingError(
-                f"{option} must be an https:// URL without credentials; http:// only for this "
-                "machine"
+                f"{option} must be an https:// URL without credentials; http:// is allowed only "
+                "for this machine"
             )
     for name in ("identity_claim", "grants_claim", "service", "service_claim"):
         if getattr(settings, f"oidc_{name}") == "":

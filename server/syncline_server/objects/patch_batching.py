@@ -312,7 +312,7 @@ class _DocumentBatch:
                 document = refusal.document
         raise Refusal(
             Code.TOO_MANY_REQUESTS,
-            f"Other writers were quicker {self._attempts} times; nothing changed.",
+            f"Other writers came first {self._attempts} times; nothing was changed.",
         )
 
     async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written:

@@ -21,14 +21,14 @@ class ForwardingNotice:
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
-    def give(self, address: str, header: str) -> None:
+    def log_once(self, address: str, header: str) -> None:
         """Warn that `header` came from `address` (without a port), which is not a trusted proxy."""
         if address in self._seen or len(self._seen) >= PEERS:
             return
         self._seen.add(address)
         logger.warning(
             "%s sends %s, which is ignored: if that is your proxy, --trusted-proxies %s "
-            "(SYNCLINE_TRUSTED_PROXIES) makes the server believe it",
+            "(SYNCLINE_TRUSTED_PROXIES) makes the server trust it",
             address,
             header,
             address,

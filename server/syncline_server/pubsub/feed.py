@@ -97,7 +97,7 @@ class Feed:
                 await asyncio.shield(confirmed)
         except TimeoutError:
             raise Refusal(
-                Code.UNAVAILABLE, "The store's events are away; nothing was opened. Try again."
+                Code.UNAVAILABLE, "The store delivers no events now; nothing was opened. Try again."
             ) from None
 
     def unsubscribe(self, channel: str) -> None:

@@ -343,7 +343,7 @@ class Hub:
                 subscriber.on_event(event)
             except Exception:
                 # One failing subscriber must not keep the event from the others, nor end the feed.
-                logger.exception("an event of %s could not be handed on", event.sid)
+                logger.exception("an event of %s could not be delivered", event.sid)
 
     def _on_trouble(self, service_sid: str, sid: str) -> None:
         """A document was written here, but its event may not have been published."""

@@ -146,7 +146,7 @@ class ShardSubscriber:
     async def _connect(self) -> Connection:
         address = await self._engine.address(self._shard)
         if self._redis.data_set.id is None:
-            raise OSError("the data set is not known yet")
+            raise OSError("the data set is unknown so far")
         return await connect(address, self._timeout, self._on_push)
 
     def _subscribe_all(self, connection: Connection) -> None:
@@ -198,7 +198,7 @@ class ShardSubscriber:
             self.round_trip = clock() - sent_at
             # During the PUBLISH the connection may have been replaced: then this proves nothing.
             if not receivers and connection is self._connection:
-                logger.warning("the feed hangs on a server that commits do not go to")
+                logger.warning("the feed is connected to a server that commits do not go to")
                 connection.abort()
 
     def _on_push(self, push: Any) -> None:

@@ -65,7 +65,9 @@ class Admission:
     def _room(self) -> Refusal | None:
         if len(self._connections.guests) < self._limit:
             return None
-        return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
+        return Refusal(
+            Code.UNAVAILABLE, f"This server already has {self._limit} connections, the maximum."
+        )
 
     def full(self) -> Refusal | None:
         """Check the limit on the number of connections only; None if there is room."""
@@ -80,14 +82,15 @@ class Admission:
             return None
         self._limit_hits[Limit.CONNECT_RATE] += 1
         return Refusal(
-            Code.RATE_LIMITED, f"More than {self._rate} connections a second come in here."
+            Code.RATE_LIMITED,
+            f"This server accepts {self._rate} connections per second; more arrived.",
         )
 
     def note_forwarding(self, peer: str, names: Iterable[str]) -> None:
         """Report forwarding headers from `peer`, an address without a port, not a trusted proxy."""
         for name in names:
             if name.lower() in HEADERS:
-                self._audit.forwarding.give(peer, name.lower())
+                self._audit.forwarding.log_once(peer, name.lower())
 
     def turned_away(self, code: int, path: str, peer: str, **known: object) -> None:
         """Record in the audit log that a client at the address `peer` was not admitted."""

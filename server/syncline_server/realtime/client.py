@@ -126,7 +126,7 @@ class Client:
         }
 
     async def _present(self, token: str) -> tuple[Principal, Session]:
-        principal = await self._backend.authenticator.bearer(token)
+        principal = await self._backend.authenticator.authenticate_token(token)
         workspace = await Workspace.enter(
             self._backend, principal, principal.service or DEFAULT_NAME
         )

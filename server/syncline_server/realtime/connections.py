@@ -53,42 +53,42 @@ class ConnectionRegistry:
     async def loads(self) -> list[Load]:
         """The load of each connection; yields now and then, because there may be very many."""
         loads = []
-        for number, guest in enumerate(list(self._guests), start=1):
+        for number, connection in enumerate(list(self._guests), start=1):
             # It may have closed during a `sleep` below.
-            if guest in self._guests:
-                loads.append(guest.load())
+            if connection in self._guests:
+                loads.append(connection.load())
             if number % LOOKED_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return loads
 
-    def arrive(self, guest: LiveConnection) -> None:
+    def arrive(self, connection: LiveConnection) -> None:
         """Add a connection; one that opens while the server stops is drained at once."""
-        self._guests.add(guest)
+        self._guests.add(connection)
         if self._leaving:
-            guest.drain()
+            connection.drain()
 
-    def depart(self, guest: LiveConnection) -> None:
+    def depart(self, connection: LiveConnection) -> None:
         """Remove a connection that has closed."""
-        self._guests.discard(guest)
+        self._guests.discard(connection)
         if not self._guests:
             self._empty.set()
 
     def evict(self, key: str) -> None:
         """Close all connections of a revoked API key."""
-        vouched = [guest for guest in self._guests if guest.key == key]
-        logger.info("API key %s is valid no more; %d clients have to go", key, len(vouched))
-        for guest in vouched:
+        vouched = [connection for connection in self._guests if connection.key == key]
+        logger.info("API key %s is no longer valid; %d clients are disconnected", key, len(vouched))
+        for connection in vouched:
             try:
-                guest.evict()
+                connection.evict()
             except Exception:
                 # One failure must not keep the others connected (promise 6).
-                logger.exception("a client could not be turned out")
+                logger.exception("a client could not be disconnected")
 
     async def drain_all(self) -> None:
         """Drain all open connections and all later ones; return when all have closed."""
         self._leaving = True
-        for guest in list(self._guests):
-            guest.drain()
+        for connection in list(self._guests):
+            connection.drain()
         if self._guests:
             self._empty.clear()
             await self._empty.wait()

@@ -249,7 +249,7 @@ class Session:
             return refusal
         except Exception:
             logger.exception("a command failed", extra=_logged(command))
-            return Refusal(Code.INTERNAL, "The server failed; the outcome is not known.")
+            return Refusal(Code.INTERNAL, "The server failed; the outcome is unknown.")
 
     async def _execute(self, command: Command) -> Result:
         match command:
@@ -335,7 +335,7 @@ class Session:
             self._limit_hits[Limit.MAX_SUBSCRIPTIONS] += 1
             raise Refusal(
                 Code.TOO_MANY_SUBSCRIPTIONS,
-                f"One connection can hold {self._limit} documents open; unsubscribe from some.",
+                f"One connection can open {self._limit} documents; unsubscribe from some.",
             )
         self._openings += 1
         try:

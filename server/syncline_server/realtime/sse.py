@@ -52,7 +52,7 @@ def routes(
         refusal = door.refusal()
         if refusal is not None:
             raise refusal
-        principal = await backend.authenticator.caller(request.headers.get("authorization"))
+        principal = await backend.authenticator.authenticate(request.headers.get("authorization"))
         workspace = await Workspace.enter(backend, principal, request.path_params["service"])
         held = request.headers.get("last-event-id") or None
         command = Open(

@@ -24,7 +24,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.http import static as web
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Gauges, Meters
-from syncline_server.observability.prometheus import Telemetry
+from syncline_server.observability.prometheus import ProcessMetrics
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
@@ -146,7 +146,7 @@ def create_app(
     )
     connections, wheel = ConnectionRegistry(), TimerWheel()
     door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
-    telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
+    telemetry = ProcessMetrics(meters, worker, partial(_collect_gauges, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
@@ -156,7 +156,7 @@ def create_app(
         meters=meters,
         services=services,
         queue=backend.webhooks,
-        parking=backend.parking,
+        dead_letters=backend.dead_letters,
     )
     dispatcher = Dispatcher(redis, context)
     api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
@@ -203,7 +203,7 @@ def create_app(
             *availability.routes(native.PATH, door),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
-            *web.routes(credentials, settings.demo, settings.demo_callers),
+            *web.routes(credentials, settings.demo, settings.demo_client_networks),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces),
         exception_handlers=rest.exception_handlers,
@@ -243,7 +243,7 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-async def _look(
+async def _collect_gauges(
     backend: Backend, connections: ConnectionRegistry, disk: DiskWatch | None
 ) -> Gauges:
     loads = await connections.loads()

@@ -78,7 +78,7 @@ class AwayNames:
         [status] = await self._run(service_sid, "release", name, pointer, own)
         return bool(status == b"ok")
 
-    async def follow(
+    async def fetch(
         self, service_sid: str, name: str, pointer: str, who: str, needs: Right | None
     ) -> list[Any]:
         """The reply of fetch.lua for the document that a pointer leads to.
@@ -100,7 +100,7 @@ class AwayNames:
             [found] = await self._run(service_sid, "look", name)
             pointer: str = found.decode()
             if len(pointer) > SID_LENGTH and sid_of(pointer) == sid:
-                await self.follow(service_sid, name, pointer, "", None)
+                await self.fetch(service_sid, name, pointer, "", None)
 
     async def _run(self, service_sid: str, verb: str, name: str, *arguments: str) -> list[bytes]:
         tag = keys.tag_of(service_sid, name)

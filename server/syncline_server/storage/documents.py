@@ -31,7 +31,7 @@ from .redis.client import Redis
 from .results import Written, absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import Right
 from .scripts import COMMIT, FETCH
-from .webhooks import Notes
+from .webhooks import BucketIndex
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
@@ -65,14 +65,14 @@ class Documents:
         self._redis = redis
         self._traces = traces
         self._operation_ms = operation_memory * 1000
-        self._notes = Notes(redis)
+        self._notes = BucketIndex(redis)
         self._names = AwayNames(redis)
         self._filled = FilledBuckets(redis)
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
         """Report that a write was applied, but Redis refused what follows it, as `words` say."""
-        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        logger.error("%s was written, but a later step failed: %s", sid, words.decode())
         self._redis.inspect(keys.tag_of(service_sid, sid))
         self.on_trouble(service_sid, sid)
 
@@ -83,7 +83,7 @@ class Documents:
         sid, name = _sid_and_name(address)
         reply = await self._fetch(keys.tag_of(service_sid, address), sid, name, who, needs)
         if reply[0] == b"moved":
-            reply = await self._names.follow(service_sid, name, reply[1].decode(), who, needs)
+            reply = await self._names.fetch(service_sid, name, reply[1].decode(), who, needs)
         if reply[0] == b"forbidden":
             raise forbidden()
         return _document(reply) if reply[0] == b"ok" else None
@@ -120,7 +120,7 @@ class Documents:
         # On a Cluster document.lua cannot reach the index of buckets. Write it before the commit: a
         # bucket without documents may be on it, a bucket with documents must be.
         if not self._redis.engine.is_whole:
-            await self._filled.note(service_sid, f"{bucket:02x}")
+            await self._filled.add_bucket(service_sid, f"{bucket:02x}")
         sid = make_document_sid(bucket, os.urandom(SID_ENTROPY_BYTES))
         status, written = await self._commit(
             service_sid,
@@ -152,7 +152,7 @@ class Documents:
             Refusal: `CONFLICT` if a document with another name had that SID lately.
         """
         if not self._redis.engine.is_whole:
-            await self._filled.note(service_sid, f"{bucket_of_sid(sid):02x}")
+            await self._filled.add_bucket(service_sid, f"{bucket_of_sid(sid):02x}")
         return await self._commit(
             service_sid,
             "create_away" if is_away else "create_as",
@@ -344,7 +344,7 @@ class Documents:
         # Read before the commit is sent: its revision is not below this time.
         commit.not_before_ms = self._redis.now_ms(commit.tag)
         if commit.webhooks:
-            self._notes.note(commit.tag[1:-1])
+            self._notes.add(commit.tag[1:-1])
         if commit.ttl:
             due = keys.due(service_sid)
             # Sent before the commit. If this process dies in between, the sweeper finds nothing due
@@ -402,7 +402,7 @@ class Documents:
                 return await self._apply(service_sid, moved)
             except Refusal as refusal:
                 raise absent(name) if refusal.code is Code.DOCUMENT_NOT_FOUND else refusal from None
-        found = await self._names.follow(service_sid, name, pointer, commit.who, commit.needs)
+        found = await self._names.fetch(service_sid, name, pointer, commit.who, commit.needs)
         if found[0] == b"forbidden":
             raise forbidden()
         if found[0] == b"ok":

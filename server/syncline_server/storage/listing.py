@@ -68,7 +68,7 @@ class Listing:
             self._limit_hits[Limit.MAX_LISTS] += 1
             raise Refusal(
                 Code.TOO_MANY_REQUESTS,
-                f"{self._limit} lists are being read or wait for it, the most that are allowed.",
+                f"{self._limit} listings run or wait already, the maximum.",
             )
         self._asked += 1
         try:

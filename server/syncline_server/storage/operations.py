@@ -64,8 +64,8 @@ def reused() -> Refusal:
     return Refusal(
         Code.CONFLICT,
         "The operation id (op, Idempotency-Key) was used for another request: for another object, "
-        "or with another verb, body, Ttl or If-Match. Nothing was changed. Each request takes an "
-        "id of its own; only a repetition of the same request takes it again.",
+        "or with another verb, body, Ttl or If-Match. Nothing was changed. Each request needs "
+        "its own id; only a repetition of the same request uses the same id.",
     )
 
 
@@ -84,6 +84,6 @@ async def claim(redis: Redis, service_sid: str, operation: str, bucket: str, mem
             claimed = await redis.run(CLAIM, tag, operation, bucket, memory)
     except Unanswered:
         # At most the claim was made. That is harmless: a repetition of the request makes it again.
-        raise Unavailable("The store went away; nothing was changed. Try again.") from None
+        raise Unavailable("The store became unavailable; nothing was changed. Try again.") from None
     if not claimed:
         raise reused()

@@ -66,7 +66,7 @@ class Permissions:
         ]
         return sid, Page(found, page.previous, page.next)
 
-    async def put(self, service_sid: str, address: str, identity: str, rights: Right) -> Permission:
+    async def set(self, service_sid: str, address: str, identity: str, rights: Right) -> Permission:
         """Set the rights of an identity, in place of those that it had."""
         sid = await self._sid(service_sid, address)
         await self._permit(service_sid, sid, identity, int(rights))

@@ -13,7 +13,7 @@ from .errors import StorageError, Unanswered
 from .redis.client import Redis
 from .services import Service
 
-__all__ = ["Notes", "hook"]
+__all__ = ["BucketIndex", "hook"]
 
 logger = logging.getLogger("syncline.webhooks")
 
@@ -31,12 +31,12 @@ def hook(service: Service | None, limit: int, *, from_rest: bool, endpoint: str 
     """
     if service is None or service.webhook_url is None:
         return ""
-    is_told = service.webhooks_from_rest_enabled or not from_rest
-    return f"{limit} {is_told:d} {endpoint}"
+    is_queued = service.webhooks_from_rest_enabled or not from_rest
+    return f"{limit} {is_queued:d} {endpoint}"
 
 
-class Notes:
-    """Notes which buckets may hold webhooks, with one command for all commits of a loop turn.
+class BucketIndex:
+    """Index of the buckets that may have webhooks; one command adds all buckets of a loop turn.
 
     On a single Redis the command leaves in the same socket write as the commits. If it is lost, the
     process that delivers webhooks finds the bucket by an inspection.
@@ -47,8 +47,8 @@ class Notes:
         self._buckets: set[str] = set()
         self._tasks = TaskSet()
 
-    def note(self, bucket: str) -> None:
-        """Note a bucket (`IS…:3f`), before the commit is sent."""
+    def add(self, bucket: str) -> None:
+        """Add a bucket (`IS…:3f`), before the commit is sent."""
         if not self._buckets:
             self._tasks.spawn(self._flush())
         self._buckets.add(bucket)
@@ -62,10 +62,10 @@ class Notes:
                 await self._redis.reconnected(keys.WEBHOOKS)
                 await self.write(buckets)
         except StorageError as error:
-            logger.debug("webhooks were not noted: %s", error)
+            logger.debug("webhooks were not recorded: %s", error)
 
     async def write(self, buckets: Iterable[str]) -> None:
-        """Note buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""
+        """Add buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""
         moment = time.time_ns() // 1000
         words = [word for bucket in buckets for word in (moment, bucket)]
         await self._redis.execute("ZADD", keys.WEBHOOKS, *words)

@@ -7,7 +7,7 @@ import pytest
 
 from support.api import unique
 from support.backend import make_backend
-from support.store import PATIENCE, refused
+from support.store import WAIT_LIMIT, refused
 from syncline_protocol.commands import MergePatch, Patch, Remove, Set
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
@@ -153,13 +153,13 @@ class TestWorkspace:
         self, backend: Backend, service_sid: str
     ) -> None:
         document = await made(backend, service_sid, unique("room"))
-        held = now_ms() * REVISION_RANDOM + REVISION_RANDOM
+        known_revision = now_ms() * REVISION_RANDOM + REVISION_RANDOM
         reader = alices(backend, service_sid, room=Right.READ)
-        assert await reader.advance(document.sid, held) == document
+        assert await reader.advance(document.sid, known_revision) == document
         unlimited = Workspace(backend, service_sid, "bob", limited=True)
-        assert (await unlimited.advance(document.sid, held)).revision > held
+        assert (await unlimited.advance(document.sid, known_revision)).revision > known_revision
 
-    async def test_who_lost_the_right_while_waiting_for_a_turn_is_told_nothing(
+    async def test_who_lost_the_right_while_waiting_for_a_turn_receives_nothing(
         self, backend: Backend, service_sid: str
     ) -> None:
         first = await made(backend, service_sid, unique("room"))
@@ -171,7 +171,7 @@ class TestWorkspace:
         blind = alices(backend, service_sid, room=Right.READ | Right.WRITE)
         answer = asyncio.create_task(blind.set(stale))
         contests = backend.turns._contests
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not contests[service_sid, first.sid].waiting:
                 await asyncio.sleep(0)
         blind._scope = alices(backend, service_sid, room=Right.WRITE)._scope

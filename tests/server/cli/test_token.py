@@ -25,7 +25,7 @@ def test_a_token_of_the_data_directory_is_accepted_by_its_server(
     credentials = load_credentials(tmp_path, {})
     outcome = command("token", "--identity", "alice", "--data-dir", str(tmp_path))
     assert outcome.status == 0
-    principal = Authenticator(credentials, leeway=0).token(outcome.out.strip())
+    principal = Authenticator(credentials, leeway=0).verify_token(outcome.out.strip())
     assert (principal.identity, principal.service) == ("alice", "default")
 
 
@@ -46,8 +46,8 @@ def test_the_key_that_signs_can_be_chosen(command: CommandLine) -> None:
 def test_a_key_whose_secret_is_elsewhere_cannot_sign(command: CommandLine) -> None:
     outcome = command("token", "--identity", "a", "--key", f"SK{'9' * 32}", environ=ENVIRON)
     assert (outcome.status, outcome.out) == (2, "")
-    assert f"the secret of SK{'9' * 32} is not here, but of SK{DIGITS}" in outcome.err
-    assert "keys that are kept in Redis never give it back" in outcome.err
+    assert f"the secret of SK{'9' * 32} is not configured, only SK{DIGITS}" in outcome.err
+    assert "secrets in Redis cannot be read back" in outcome.err
     assert ENVIRON["SYNCLINE_API_KEY_SECRET"] not in outcome.err
 
 
@@ -64,7 +64,7 @@ def test_another_installation_refuses_it(command: CommandLine, tmp_path: Path) -
     outcome = command("token", "--identity", "alice", environ=ENVIRON)
     other = Authenticator(load_credentials(tmp_path, {}), leeway=0)
     with pytest.raises(Refusal) as refused:
-        other.token(outcome.out.strip())
+        other.verify_token(outcome.out.strip())
     assert refused.value.code == Code.TOKEN_ISSUER
 
 

@@ -84,7 +84,7 @@ def test_the_state_then_each_change_then_the_removal(
         assert updated["document"]["revision"] == written["revision"]
         assert updated["document"]["previous_revision"] == created["revision"]
         assert updated["document"]["updated_by"] == "alice"
-        # REST tells whole seconds, the socket milliseconds.
+        # REST returns whole seconds, the socket milliseconds.
         assert updated["document"]["date_expires"][:19] == written["date_expires"][:19]
 
         command("doc", "rm", name)
@@ -147,7 +147,7 @@ def test_it_goes_on_after_a_crash_of_the_server(
         notes = [watch.next_note()]
         while notes[-1].startswith("connection lost"):  # an attempt before the server was back
             notes.append(watch.next_note())
-        assert notes[-1] == "connected again\n"
+        assert notes[-1] == "reconnected\n"
 
 
 def test_what_does_not_exist_is_not_created(

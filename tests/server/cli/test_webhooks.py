@@ -8,7 +8,7 @@ import pytest
 
 from support.account import Account
 from support.command import CommandLine
-from support.receiver import PATIENCE, Answer, Receiver
+from support.receiver import WAIT_LIMIT, Answer, Receiver
 from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
 from support.terminal import on_terminal
 
@@ -41,7 +41,7 @@ async def given_up(server: RunningServer, receiver: Receiver) -> list[str]:
         account.ok("POST", "default", data=settings)
         for n in range(COUNT):
             account.document("default", f"document {n}")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while len(parked := _parked(account)) < COUNT:
                 await asyncio.sleep(0.05)
     return [each["id"] for each in parked]

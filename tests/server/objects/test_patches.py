@@ -230,7 +230,7 @@ class TestOperations:
     def test_one_that_is_none_is_an_invalid_parameter_that_names_it(
         self, operation: Any, sentence: str
     ) -> None:
-        # The first does not fit: what is wrong whatever the data says is told before that.
+        # The first does not fit: what is wrong whatever the data says is reported before that.
         refusal = refused({}, OperationsPatch([{"op": "remove", "path": "/x"}, operation]))
 
         assert refusal.code is Code.INVALID_PARAMETER
@@ -248,7 +248,9 @@ class TestOperations:
         refusal = refused({"a": 1}, OperationsPatch(operations))
 
         assert refusal.code is Code.CONFLICT
-        assert refusal.message == "The patch would make the data something other than an object."
+        assert (
+            refusal.message == "The patch would turn the data into something other than an object."
+        )
 
     def test_data_may_be_something_else_between_two_operations(self) -> None:
         there = {"op": "replace", "path": "", "value": [1]}

@@ -19,7 +19,7 @@ def counted(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
 
 
 async def both_end(server: RunningServer) -> Scrape:
-    """A look once no socket is open any more: the server hears of the end a moment later."""
+    """The metrics once no socket is open any more: the server notices the end a moment later."""
     async with asyncio.timeout(WAIT):
         while (look := scrape(server)).value("syncline_connections", wire="native"):
             await asyncio.sleep(0.02)
@@ -104,7 +104,7 @@ class TestTraffic:
         assert set(look.labels("worker")) == {"0"}
 
 
-class TestWhoMayLook:
+class TestAccess:
     @pytest.mark.parametrize(
         "headers", [{"Host": "sync.example.org"}, {"X-Forwarded-For": "10.0.0.1"}]
     )
@@ -112,9 +112,9 @@ class TestWhoMayLook:
         self, server: RunningServer, headers: dict[str, str]
     ) -> None:
         url = f"{server.url}/metrics"
-        bearer = {"Authorization": f"Bearer {server.token()}"}
+        token_header = {"Authorization": f"Bearer {server.token()}"}
         assert httpx2.get(url, headers=headers).status_code == 401
-        assert httpx2.get(url, headers={**headers, **bearer}).status_code == 403
+        assert httpx2.get(url, headers={**headers, **token_header}).status_code == 403
         assert httpx2.get(url, headers=headers, auth=server.basic).status_code == 200
 
     def test_everywhere_the_account_only(self, fresh_server: StartServer) -> None:

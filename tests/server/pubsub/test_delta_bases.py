@@ -35,7 +35,7 @@ def base_of(bases: Bases, event: Event) -> bytes | None:
     return None if event.base is None else event.base.data
 
 
-def test_an_event_begins_at_the_data_that_was_noted_or_that_the_one_before_it_told(
+def test_a_delta_begins_at_the_remembered_data_or_at_that_of_the_event_before(
     bases: Bases,
 ) -> None:
     first, second = DATA + b"1", DATA + b"2"

@@ -8,7 +8,7 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 
 
-class Guest:
+class FakeConnection:
     """One who is in."""
 
     key = None
@@ -23,29 +23,29 @@ class Guest:
         return Load("native", 0, 0, 0)
 
 
-def door(connections: ConnectionRegistry, meters: Meters, **settings: int) -> Admission:
+def make_admission(connections: ConnectionRegistry, meters: Meters, **settings: int) -> Admission:
     audit = Audit(1, meters.limit_hits)
     return Admission(Settings(**settings), connections, meters, audit, lambda: 0.0)  # type: ignore[arg-type]
 
 
 def test_there_is_room_again_when_one_leaves() -> None:
-    connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
-    entry = door(connections, meters, max_connections=1)
+    connections, meters, connection = ConnectionRegistry(), Meters(), FakeConnection()
+    entry = make_admission(connections, meters, max_connections=1)
     assert entry.refusal() is None
-    connections.arrive(guest)
+    connections.arrive(connection)
     refusal = entry.refusal()
     assert refusal is not None and refusal.code is Code.UNAVAILABLE
-    connections.depart(guest)
+    connections.depart(connection)
     assert entry.refusal() is None
     assert meters.limit_hits[Limit.MAX_CONNECTIONS] == 1
 
 
 def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
-    connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
-    entry = door(connections, meters, max_connections=1, connect_rate=1)
-    connections.arrive(guest)
+    connections, meters, connection = ConnectionRegistry(), Meters(), FakeConnection()
+    entry = make_admission(connections, meters, max_connections=1, connect_rate=1)
+    connections.arrive(connection)
     assert entry.refusal() is not None
-    connections.depart(guest)
+    connections.depart(connection)
     assert entry.refusal() is None
     refusal = entry.refusal()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED

@@ -22,7 +22,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.settings = Settings(data_dir=Path("unused"), max_in_flight=LIMIT)
-        self.wheel = TimerWheel()
+        self.timers = TimerWheel()
         self.meters = Meters()
         self.reads = True
 
@@ -39,19 +39,19 @@ async def socket() -> Reading:
 
 
 @pytest.fixture
-async def backlog(socket: Reading) -> InFlight:
+async def requests(socket: Reading) -> InFlight:
     return InFlight(cast(Socket, socket))
 
 
 async def test_nothing_is_read_while_the_limit_is_reached(
-    socket: Reading, backlog: InFlight
+    socket: Reading, requests: InFlight
 ) -> None:
     def begin() -> bool:
-        backlog.begin()
+        requests.begin()
         return socket.reads
 
     def end() -> bool:
-        backlog.end()
+        requests.end()
         return socket.reads
 
     # One message may hold several requests, and so pass the limit.
@@ -60,35 +60,35 @@ async def test_nothing_is_read_while_the_limit_is_reached(
 
 
 async def test_farewell_is_at_once_where_nothing_is_under_way(
-    socket: Reading, backlog: InFlight
+    socket: Reading, requests: InFlight
 ) -> None:
     said: list[str] = []
-    backlog.leave(lambda: said.append("first"))
-    backlog.leave(lambda: said.append("second"))
-    assert (said, backlog.leaving, socket.reads) == (["first"], True, False)
+    requests.leave(lambda: said.append("first"))
+    requests.leave(lambda: said.append("second"))
+    assert (said, requests.leaving, socket.reads) == (["first"], True, False)
 
 
 async def test_farewell_waits_for_the_last_answer_and_is_said_once(
-    socket: Reading, backlog: InFlight
+    socket: Reading, requests: InFlight
 ) -> None:
     said: list[str] = []
     for _ in range(2):
-        backlog.begin()
-    backlog.leave(lambda: said.append("bye"))
-    backlog.end()
+        requests.begin()
+    requests.leave(lambda: said.append("bye"))
+    requests.end()
     assert said == []
-    backlog.end()
+    requests.end()
     assert (said, socket.reads) == (["bye"], False)
 
 
-async def test_farewell_does_not_wait_for_ever(
-    socket: Reading, backlog: InFlight, monkeypatch: pytest.MonkeyPatch
+async def test_farewell_does_not_wait_without_limit(
+    socket: Reading, requests: InFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FAREWELL_TIMEOUT", 0)
     said: list[str] = []
-    backlog.begin()
-    backlog.leave(lambda: said.append("bye"))
+    requests.begin()
+    requests.leave(lambda: said.append("bye"))
     await eventually(lambda: said)
-    backlog.end()
+    requests.end()
     await asyncio.sleep(0)
     assert said == ["bye"]

@@ -14,7 +14,7 @@ import pytest
 
 import syncline
 from support.server import RunningServer, StartServer
-from support.workers import PATIENCE, until_workers, workers
+from support.workers import WAIT_LIMIT, until_workers, workers
 
 CLOSE = {"Connection": "close"}
 
@@ -46,7 +46,7 @@ class Crowd:
 
     async def until_all_agree(self) -> None:
         """Return when everybody holds exactly what was acknowledged."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while any(d.data.get("n") != self.acknowledged for d in self.documents):
                 await asyncio.sleep(0.02)
         assert len({document.revision for document in self.documents}) == 1
@@ -88,14 +88,14 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(watched: RunningServer
     before = workers(watched)
     victim = psutil.Process(min(before))
     victim.suspend()
-    async with httpx2.AsyncClient(timeout=PATIENCE) as http:
+    async with httpx2.AsyncClient(timeout=WAIT_LIMIT) as http:
         # Some of them wait for the worker that hangs, and are answered by the one in its place.
         replies = await asyncio.gather(
             *(http.get(f"{watched.url}/healthz", headers=CLOSE) for _ in range(16))
         )
         assert {reply.status_code for reply in replies} == {200}
         await until_workers(watched, {victim.pid})
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not RESTARTED.search((await http.get(f"{watched.url}/metrics")).text):
                 await asyncio.sleep(0.05)
     assert workers(watched) & before == before - {victim.pid}
@@ -140,7 +140,7 @@ async def test_a_second_sighup_while_all_are_renewed_renews_all_once_more(
 ) -> None:
     first = workers(served)
     served.process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while not (meanwhile := workers(served)) - first:
             await asyncio.sleep(0.02)
     served.process.send_signal(signal.SIGHUP)
@@ -158,7 +158,7 @@ async def test_the_redis_that_all_share_is_started_again_by_the_parent(
             if child.pid not in workers(served)
         ]
         redis.kill()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while True:
                 try:
                     await crowd.documents[0].increment("/n")
@@ -177,7 +177,7 @@ async def test_sigterm_ends_all_in_order(served: RunningServer) -> None:
         states: asyncio.Queue[syncline.StateChanged] = asyncio.Queue()
         client.on("state", states.put_nowait)
         assert await asyncio.to_thread(served.stop) == 0
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             change = await states.get()
         assert isinstance(change.error, syncline.ConnectionLost)
         assert change.error.code == 4000
@@ -187,6 +187,6 @@ async def test_sigterm_ends_all_in_order(served: RunningServer) -> None:
 async def test_nobody_outlives_a_parent_that_is_killed(served: RunningServer) -> None:
     family = psutil.Process(served.process.pid).children(recursive=True)
     served.kill()
-    gone, alive = await asyncio.to_thread(psutil.wait_procs, family, PATIENCE)
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, family, WAIT_LIMIT)
     assert not alive
     assert len(gone) == 3

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store
+from support.store import WAIT_LIMIT, Clock, Elapse, Publications, Service, Store
 from syncline_protocol.documents import Document, Removed
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import expiry, keys
@@ -20,7 +20,7 @@ INTERVAL = 0.02
 """Seconds between sweeps here."""
 
 IN_TIME_MS = 1000
-"""Subscribers hear of an expiry within this."""
+"""Subscribers receive an expiry within this."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def sweeping(known: Service, sweeper: Sweeper) -> AsyncIterator[Service]:
 async def expired(published: Publications, count: int) -> list[Removed]:
     """The next expiries that are published."""
     events: list[Removed] = []
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while len(events) < count:
             events += [event for event in await published.take() if isinstance(event, Removed)]
             await asyncio.sleep(0.005)
@@ -57,7 +57,7 @@ async def expired(published: Publications, count: int) -> list[Removed]:
     return events
 
 
-async def test_subscribers_hear_of_an_expiry_in_time(
+async def test_subscribers_receive_an_expiry_in_time(
     sweeping: Service, published: Publications
 ) -> None:
     document = await sweeping.create("prefs", ttl=1)
@@ -94,7 +94,7 @@ async def test_a_moved_deadline_is_the_one_that_counts(
     assert await sweeping.get("never") is not None
 
 
-async def test_many_that_expire_at_once_are_heard_of_in_time(
+async def test_many_that_expire_at_once_are_reported_in_time(
     known: Service,
     redis: Redis,
     published: Publications,
@@ -168,7 +168,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
         nonlocal breaks
         if breaks:
             breaks -= 1
-            raise Unavailable("The store is away.")
+            raise Unavailable("The store is unavailable.")
         await expire(service_sid, sid, webhooks)
 
     monkeypatch.setattr(sweeping.documents, "expire", broken)
@@ -195,7 +195,7 @@ async def test_a_server_whose_clock_is_wrong_sweeps_in_time_too(
 async def test_two_sweepers_remove_each_document_once(
     sweeping: Service, store: Store, published: Publications, elapse: Elapse
 ) -> None:
-    second = Redis(store.engine, PATIENCE)
+    second = Redis(store.engine, WAIT_LIMIT)
     await second.start()
     other = Sweeper(second, Documents(second, 60), INTERVAL)
     other.start()

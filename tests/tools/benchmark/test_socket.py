@@ -55,10 +55,10 @@ def frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> 
 
 
 async def first_event(*pieces: bytes) -> bytes:
-    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    message_received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     async with saying(*pieces) as place:
-        socket = await Socket.dial(place, heard.set_result)
-        message = await heard
+        socket = await Socket.dial(place, message_received.set_result)
+        message = await message_received
         socket.close()
     return message
 
@@ -113,9 +113,9 @@ async def test_a_close_ends_what_waits_and_what_comes_after() -> None:
     async with saying(SWITCHING, frame(WELCOME), frame(close, Opcode.CLOSE)) as place:
         socket = await Socket.dial(place, lambda message: None)
         with pytest.raises(ConnectionLost, match="4000 shutting down"):
-            await socket.ask({"do": "ping"})
+            await socket.send_request({"do": "ping"})
         with pytest.raises(ConnectionLost, match="4000 shutting down"):
-            await socket.ask({"do": "ping"})
+            await socket.send_request({"do": "ping"})
 
 
 async def test_a_server_that_ends_in_the_handshake() -> None:

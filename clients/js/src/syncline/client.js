@@ -109,7 +109,7 @@ export class Client extends Emitter {
    */
   async document(document) {
     if (!["undefined", "string", "object"].includes(typeof document)) {
-      throw new TypeError("a document is opened by a string, or by an object with options");
+      throw new TypeError("a document is opened with a string, or with an object of options");
     }
     const given = typeof document === "string" ? { id: document } : (document ?? {});
     const id = given.id || undefined;

@@ -155,7 +155,7 @@ def _key_of(header: Mapping[str, Any]) -> tuple[str, str]:
             f"The access token's header needs a kid of 1 to {KID_LENGTH} characters.",
         )
     if (kind.upper() if isinstance(kind, str) else kind) not in _TYPES:
-        raise Refusal(Code.TOKEN_HEADER, f"The access token's typ {show(kind)} is of another use.")
+        raise Refusal(Code.TOKEN_HEADER, f"The access token's typ {show(kind)} is for another use.")
     return algorithm, kid
 
 

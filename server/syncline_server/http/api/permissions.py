@@ -13,7 +13,7 @@ from syncline_protocol.fields import show
 from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.backend import Backend
 from syncline_server.http import urls
-from syncline_server.http.account import require_account
+from syncline_server.http.authentication import require_account
 from syncline_server.http.body import read_parameters
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import ReplyContext, permission_resource
@@ -101,15 +101,15 @@ class _Endpoints:
         where, address, identity = await self._asked(request)
         settings, work = self._backend.settings, self._backend.work
         rights = _rights(await read_parameters(request, settings, work.turn))
-        permission = await self._permissions.put(where.service_sid, address, identity, rights)
+        permission = await self._permissions.set(where.service_sid, address, identity, rights)
         granted = [str(right.name).lower() for right in rights]
-        self._tell("permission set", permission.sid, identity, rights=granted, code=200)
+        self._log_change("permission set", permission.sid, identity, rights=granted, code=200)
         return self._reply(permission, where)
 
     async def remove(self, request: Request) -> Response:
         where, address, identity = await self._asked(request)
         await self._permissions.remove(where.service_sid, address, identity)
-        self._tell("permission removed", address, identity, code=204)
+        self._log_change("permission removed", address, identity, code=204)
         return Response(status_code=204)
 
     async def _asked(self, request: Request) -> tuple[ReplyContext, str, str]:
@@ -129,7 +129,7 @@ class _Endpoints:
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         return ReplyContext.of(request, self._backend, workspace)
 
-    def _tell(self, action: str, address: str, identity: str, **known: object) -> None:
+    def _log_change(self, action: str, address: str, identity: str, **known: object) -> None:
         self._backend.audit.done(action, object=address, whose=identity, **known)
 
     def _reply(self, permission: Permission, where: ReplyContext) -> Response:

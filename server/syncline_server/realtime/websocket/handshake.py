@@ -113,7 +113,7 @@ class Handshake:
     def _look(self, request: Request, peer: str) -> tuple[str, str]:
         """The host and the client's address, from the headers of a trusted proxy if any."""
         host = request.headers.get_all("Host")
-        said = self._proxies.look(peer.rpartition(":")[0], request.headers.get_all)
+        said = self._proxies.resolve(peer.rpartition(":")[0], request.headers.get_all)
         if said is None:
             self._door.note_forwarding(peer.rpartition(":")[0], request.headers)
         else:

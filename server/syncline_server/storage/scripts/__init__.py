@@ -16,7 +16,7 @@ __all__ = [
     "FETCH",
     "LEASE",
     "NAME",
-    "PARKING",
+    "DEAD_LETTERS",
     "PERMIT",
     "PRIVILEGES",
     "PROBE",
@@ -54,7 +54,7 @@ API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
 NAME = Script.read("name.lua")
 LEASE = Script.read("lease.lua")
-PARKING = Script.read("dead_letters.lua")
+DEAD_LETTERS = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
 DATA_SET = Script.read("data_set.lua")
 PRIVILEGES = Script.read("privileges.lua")
@@ -71,7 +71,7 @@ ALL = (
     WEBHOOKS,
     LEASE,
     NAME,
-    PARKING,
+    DEAD_LETTERS,
     SETTLE,
     DATA_SET,
     PRIVILEGES,

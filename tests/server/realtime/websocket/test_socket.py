@@ -34,9 +34,9 @@ class Network(asyncio.Transport):
     """The transport of a socket: what is written waits until the client takes it.
 
     Attributes:
-        socket: whom it tells when too much waits.
+        socket: what it pauses when too much waits.
         waiting: in bytes, what the client has not taken.
-        reading: False while the socket does not want to hear more.
+        reading: False while the socket reads nothing.
         ended: how, once it has: `close` after a farewell, `abort` without, `eof` of one half.
     """
 
@@ -91,21 +91,21 @@ class Network(asyncio.Transport):
 
 
 class Wire:
-    """Attributes: `told`: everything that the socket handed on."""
+    """Attributes: `received`: everything that the socket handed on."""
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
-        self.told: list[Any] = []
+        self.received: list[Any] = []
 
     def on_message(self, message: str | bytes) -> None:
-        self.told.append(message)
+        self.received.append(message)
         if message in ("pause", "pause briefly"):
             self.socket.pause_reading()
         if message == "pause briefly":
             self.socket.resume_reading()
 
     def on_oversized(self, message: OversizedMessage) -> None:
-        self.told.append(message)
+        self.received.append(message)
 
     def on_congestion(self) -> None:
         self.flows = False
@@ -114,11 +114,11 @@ class Wire:
         self.flows = self.socket.write is not None
 
     def on_slow(self) -> None:
-        self.told.append("slow")
+        self.received.append("slow")
         self.socket.close(4003, "slow")
 
     def on_end(self) -> None:
-        self.told.append("end")
+        self.received.append("end")
 
 
 class Conversation:
@@ -153,9 +153,9 @@ class Conversation:
         headers = [(name.encode(), value.encode()) for name, value in request.headers.raw_items()]
         self.socket.open(request.method, request.path.encode(), "1.1", headers)
         [self.wire] = wires
-        self.hear()
+        self.read_frames()
 
-    def say(self, text: str | bytes) -> None:
+    def send_frames(self, text: str | bytes) -> None:
         """The client sends a message."""
         if isinstance(text, str):
             self.client.send_text(text.encode())
@@ -163,7 +163,7 @@ class Conversation:
             self.client.send_binary(text)
         self.pass_on()
 
-    def hear(self) -> list[Frame]:
+    def read_frames(self) -> list[Frame]:
         """The client takes everything; the frames since the last call, but for the handshake."""
         self.end_turn()
         self.network.take()
@@ -179,12 +179,12 @@ class Conversation:
 
     def ring(self, seconds: float) -> None:
         """The alarms that were set for after so many seconds ring; they are set no more."""
-        due = [alarm for after, alarm in self.times.alarms if after == seconds]
-        self.times.alarms = [
-            (after, alarm) for after, alarm in self.times.alarms if after != seconds
+        due = [timer for after, timer in self.times.timers if after == seconds]
+        self.times.timers = [
+            (after, timer) for after, timer in self.times.timers if after != seconds
         ]
-        for alarm in due:
-            alarm.callback()
+        for timer in due:
+            timer.callback()
 
     def pass_on(self) -> None:
         for data in self.client.data_to_send():
@@ -210,35 +210,35 @@ def fill(talk: Conversation) -> None:
 
 class TestMessages:
     async def test_each_is_handed_on_as_it_is(self, talk: Conversation) -> None:
-        talk.say("é")
-        talk.say(b"\x00\xff")
+        talk.send_frames("é")
+        talk.send_frames(b"\x00\xff")
         talk.client.send_text(b"in ", fin=False)
         talk.client.send_continuation(b"pieces", fin=True)
-        talk.say("last")
+        talk.send_frames("last")
 
-        assert talk.wire.told == ["é", b"\x00\xff", "in pieces", "last"]
+        assert talk.wire.received == ["é", b"\x00\xff", "in pieces", "last"]
 
     async def test_frames_go_out_as_they_are(self, talk: Conversation) -> None:
         talk.socket.send(text_frame(b"one"))
         talk.socket.send_event(updated("a", 1), binary_frame(b"two"))
 
-        assert [(f.opcode, f.data) for f in talk.hear()] == [
+        assert [(f.opcode, f.data) for f in talk.read_frames()] == [
             (Opcode.TEXT, b"one"),
             (Opcode.BINARY, b"two"),
         ]
 
     async def test_those_that_come_meanwhile_wait_for_the_wire(self, talk: Conversation) -> None:
-        talk.say("pause")
+        talk.send_frames("pause")
         assert not talk.network.reading
-        talk.say("one")
-        talk.say("pause")
-        talk.say("two")
-        assert talk.wire.told == ["pause"]
+        talk.send_frames("one")
+        talk.send_frames("pause")
+        talk.send_frames("two")
+        assert talk.wire.received == ["pause"]
         talk.socket.resume_reading()
-        assert talk.wire.told == ["pause", "one", "pause"]
+        assert talk.wire.received == ["pause", "one", "pause"]
         talk.socket.resume_reading()
 
-        assert talk.wire.told[3:] == ["two"]
+        assert talk.wire.received[3:] == ["two"]
         assert talk.network.reading
 
     async def test_empty_pieces_leave_nothing(self, talk: Conversation) -> None:
@@ -246,32 +246,32 @@ class TestMessages:
         for _ in range(100):
             talk.client.send_continuation(b"", fin=False)
         talk.client.send_continuation(b"pieces", fin=True)
-        talk.say("last")
+        talk.send_frames("last")
 
-        assert talk.wire.told == ["in pieces", "last"]
+        assert talk.wire.received == ["in pieces", "last"]
 
     async def test_wires_may_pause_within_their_messages(self, talk: Conversation) -> None:
         count = 2 * sys.getrecursionlimit() - 100
-        talk.say("pause")
+        talk.send_frames("pause")
         for _ in range(count):
-            talk.say("pause briefly")
+            talk.send_frames("pause briefly")
         talk.socket.resume_reading()
 
-        assert talk.wire.told[1:] == ["pause briefly"] * count
+        assert talk.wire.received[1:] == ["pause briefly"] * count
 
 
 class TestPace:
     async def test_who_sends_too_fast_is_not_read_for_a_moment(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=5))
         for number in range(12):
-            talk.say(str(number))
-        assert talk.wire.told == ["0", "1", "2", "3", "4"]
+            talk.send_frames(str(number))
+        assert talk.wire.received == ["0", "1", "2", "3", "4"]
         assert not talk.network.reading
         end_rest(talk)
-        assert len(talk.wire.told) == 10
+        assert len(talk.wire.received) == 10
         assert not talk.network.reading
         end_rest(talk)
-        assert talk.wire.told == [str(number) for number in range(12)]
+        assert talk.wire.received == [str(number) for number in range(12)]
         assert talk.network.reading
         assert talk.socket.meters.limit_hits[Limit.CONNECTION_RATE] == 2
 
@@ -281,24 +281,24 @@ class TestPace:
         talk.client.send_text(b"a", fin=False)
         talk.client.send_continuation(b"b", fin=True)
         talk.pass_on()
-        assert talk.wire.told == ["ab"]
+        assert talk.wire.received == ["ab"]
         assert not talk.network.reading
 
     async def test_a_wire_that_wants_nothing_gets_nothing_when_the_moment_is_over(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=1))
-        talk.say("pause")
-        talk.say("one")
+        talk.send_frames("pause")
+        talk.send_frames("one")
         end_rest(talk)
         assert not talk.network.reading
         talk.socket.resume_reading()
-        assert talk.wire.told == ["pause", "one"]
+        assert talk.wire.received == ["pause", "one"]
 
 
 def end_rest(talk: Conversation) -> None:
     """The moment is over in which the client is not read; it is the last that was asked for."""
-    seconds, alarm = talk.times.alarms.pop()
+    seconds, timer = talk.times.timers.pop()
     assert 0 < seconds <= 1
-    alarm.callback()
+    timer.callback()
 
 
 class TestSlowClients:
@@ -310,18 +310,20 @@ class TestSlowClients:
         talk.socket.send(text_frame(b"reply"))
         for revision in (1, 2):
             talk.socket.send_event(updated("a", revision), text_frame(b"a%d" % revision))
-        sent = [frame.data for frame in talk.hear()]
-        sent += [frame.data for frame in talk.hear()]
+        sent = [frame.data for frame in talk.read_frames()]
+        sent += [frame.data for frame in talk.read_frames()]
 
         assert [data for data in sent if data != LARGE] == [b"reply", b"a1", b"a2"]
         assert talk.network.reading
 
-    async def test_one_that_takes_nothing_is_told_why_it_is_left(self, talk: Conversation) -> None:
+    async def test_one_that_reads_nothing_receives_the_reason_of_its_closure(
+        self, talk: Conversation
+    ) -> None:
         fill(talk)
         talk.socket.send(text_frame(b"never sent"))
         talk.ring(SETTINGS.slow_reader_timeout)
-        assert talk.wire.told == ["slow"]
-        *_, close = talk.hear()
+        assert talk.wire.received == ["slow"]
+        *_, close = talk.read_frames()
         assert close.opcode is Opcode.CLOSE
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 4003
@@ -332,17 +334,17 @@ class TestSlowClients:
             talk.network.take(10)
             talk.ring(SETTINGS.slow_reader_timeout)
 
-        assert talk.wire.told == []
+        assert talk.wire.received == []
 
-    async def test_its_time_begins_anew_when_it_has_caught_up(self, talk: Conversation) -> None:
+    async def test_its_time_begins_again_when_it_has_caught_up(self, talk: Conversation) -> None:
         fill(talk)
         [(_, first)] = [
-            each for each in talk.times.alarms if each[0] == SETTINGS.slow_reader_timeout
+            each for each in talk.times.timers if each[0] == SETTINGS.slow_reader_timeout
         ]
-        talk.hear()
+        talk.read_frames()
         fill(talk)
         # That of the first congestion: since the second one began, it had no time to take anything.
-        assert first not in [alarm for _, alarm in talk.times.alarms]
+        assert first not in [timer for _, timer in talk.times.timers]
 
     async def test_it_is_not_judged_by_pings_that_it_cannot_see(self, talk: Conversation) -> None:
         talk.ring(SETTINGS.ping_interval)
@@ -356,7 +358,7 @@ class TestPings:
     async def test_a_client_that_answers_stays(self, talk: Conversation) -> None:
         talk.ring(SETTINGS.ping_interval)
         for _ in range(3):
-            assert [frame.opcode for frame in talk.hear()] == [Opcode.PING]
+            assert [frame.opcode for frame in talk.read_frames()] == [Opcode.PING]
             talk.ring(SETTINGS.ping_timeout)
             talk.ring(SETTINGS.ping_interval - SETTINGS.ping_timeout)
 
@@ -369,7 +371,7 @@ class TestPings:
         assert talk.network.ended == ["abort"]
 
     async def test_one_that_is_not_listened_to_is_not(self, talk: Conversation) -> None:
-        talk.say("pause")
+        talk.send_frames("pause")
         talk.ring(SETTINGS.ping_interval)
         talk.ring(SETTINGS.ping_timeout)
 
@@ -380,12 +382,12 @@ class TestEnd:
     async def test_the_client_closes(self, talk: Conversation) -> None:
         talk.client.send_close(1000)
         talk.pass_on()
-        [close] = talk.hear()
+        [close] = talk.read_frames()
         assert close.opcode is Opcode.CLOSE
         assert talk.network.ended == ["close"]
         talk.socket.connection_lost(None)
 
-        assert talk.wire.told == ["end"]
+        assert talk.wire.received == ["end"]
         assert talk.connections == set()
 
     async def test_the_server_closes_and_waits_for_the_client(self, talk: Conversation) -> None:
@@ -393,13 +395,13 @@ class TestEnd:
         talk.socket.close(4500, "too late")
         talk.socket.send(text_frame(b"too late"))
         assert talk.network.ended == []
-        talk.say("not read any more")
-        talk.hear()
+        talk.send_frames("not read any more")
+        talk.read_frames()
 
         assert talk.client.close_rcvd is not None
         assert (talk.client.close_rcvd.code, talk.client.close_rcvd.reason) == (4000, "reason")
         assert talk.network.ended == ["close"]
-        assert "not read any more" not in talk.wire.told
+        assert "not read any more" not in talk.wire.received
 
     async def test_a_client_that_does_not_answer_is_cut_off(self, talk: Conversation) -> None:
         talk.socket.close(4000)
@@ -410,7 +412,7 @@ class TestEnd:
     async def test_what_still_comes_is_read_though_the_wire_had_paused(
         self, talk: Conversation
     ) -> None:
-        talk.say("pause")
+        talk.send_frames("pause")
         talk.socket.close(4000)
 
         assert talk.network.reading
@@ -420,12 +422,12 @@ class TestEnd:
     ) -> None:
         talk.socket.trust()
         size = SETTINGS.message_limit + 1
-        talk.say("pause")
-        talk.say(("abc" * size)[:size])
-        talk.say("next")
+        talk.send_frames("pause")
+        talk.send_frames(("abc" * size)[:size])
+        talk.send_frames("next")
         talk.socket.resume_reading()
 
-        [_, oversized, after] = talk.wire.told
+        [_, oversized, after] = talk.wire.received
         assert (oversized.size, oversized.is_text) == (size, True)
         assert oversized.head == (b"abc" * HEAD_LIMIT)[:HEAD_LIMIT]
         assert after == "next"
@@ -439,9 +441,9 @@ class TestEnd:
         for byte in data[:100]:
             talk.socket.data_received(bytes([byte]))
         talk.socket.data_received(data[100:-1])
-        assert talk.wire.told == []
+        assert talk.wire.received == []
         talk.socket.data_received(data[-1:])
-        [oversized] = talk.wire.told
+        [oversized] = talk.wire.received
         assert (oversized.size, oversized.is_text) == (size, False)
         assert oversized.head[:3] == b"\x00\x01x"
 
@@ -451,15 +453,15 @@ class TestEnd:
         talk.socket.data_received(data[:100])
         talk.socket.close(4000)
         talk.socket.data_received(data[100:])
-        talk.hear()  # and the client answers the closure
+        talk.read_frames()  # and the client answers the closure
         assert talk.client.close_rcvd is not None
-        assert (talk.wire.told, talk.network.ended) == ([], ["close"])
+        assert (talk.wire.received, talk.network.ended) == ([], ["close"])
 
     async def test_a_message_that_is_too_large_ends_it_but_for_what_the_client_still_sends(
         self, talk: Conversation
     ) -> None:
-        talk.say("x" * (SETTINGS.message_limit + 1))
-        talk.hear()
+        talk.send_frames("x" * (SETTINGS.message_limit + 1))
+        talk.read_frames()
 
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 1009
@@ -480,7 +482,7 @@ class TestEnd:
         if congested:
             assert talk.network.ended == []
         talk.socket.send(text_frame(b"too late"))
-        frames = talk.hear() + talk.hear()
+        frames = talk.read_frames() + talk.read_frames()
         assert bytes(frames[sent].data) == b"waits"
         assert frames[-1].opcode is Opcode.CLOSE
         assert talk.client.close_rcvd is not None

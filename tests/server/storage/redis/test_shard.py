@@ -8,7 +8,7 @@ from pathlib import Path
 import hiredis
 import pytest
 
-from support.store import PATIENCE, Service, Store, eventually, refused
+from support.store import WAIT_LIMIT, Service, Store, eventually, refused
 from syncline_protocol.errors import Code
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
@@ -46,7 +46,7 @@ async def test_commands_run_once_it_has_started(redis: Redis, service_sid: str) 
 
 
 async def test_before_it_has_started_it_is_away(store: Store) -> None:
-    redis = Redis(store.engine, PATIENCE)
+    redis = Redis(store.engine, WAIT_LIMIT)
     assert not redis.connected
     refusal = await refused(redis.execute("ECHO", "x"), Code.UNAVAILABLE)
     assert "nothing was changed" in refusal.message
@@ -71,22 +71,22 @@ async def test_an_error_of_a_script_is_not_taken_for_a_lost_one(
         await redis.run(FETCH, f"{{{service_sid}:00}}", "", "name", 0)
 
 
-async def test_a_cut_connection_is_made_anew(
+async def test_a_cut_connection_is_made_again(
     store: Store, service_sid: str, tmp_path: Path
 ) -> None:
-    door = tmp_path / "redis.sock"
-    redis = Redis(ExternalRedis(Address(path=str(door))), PATIENCE)
+    socket_path = tmp_path / "redis.sock"
+    redis = Redis(ExternalRedis(Address(path=str(socket_path))), WAIT_LIMIT)
     service = Service(Documents(redis, 60), service_sid)
-    door.symlink_to(store.url.removeprefix("unix://"))
+    socket_path.symlink_to(store.url.removeprefix("unix://"))
     await redis.start()
     for number in range(3):
         await service.create(f"{number}")
-        door.unlink()
+        socket_path.unlink()
         await store.cut("normal")
         await eventually(lambda: not redis.connected)
         refusal = await refused(service.create("prefs"), Code.UNAVAILABLE)
         assert "nothing was changed" in refusal.message
-        door.symlink_to(store.url.removeprefix("unix://"))
+        socket_path.symlink_to(store.url.removeprefix("unix://"))
         await eventually(lambda: redis.connected)
     await redis.stop()
 
@@ -116,7 +116,7 @@ async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
         first = asyncio.gather(service.set("prefs", b'{"n":1}', op="op-1"), return_exceptions=True)
         await asyncio.sleep(0)  # it is sent in this turn of the loop
         await asyncio.sleep(0)
-        redis._nodes[SHARD].reset()
+        redis._shards[SHARD].reset()
         await first
     await eventually(lambda: redis.connected)
     written = await service.set("prefs", b'{"n":1}', op="op-1")
@@ -129,11 +129,11 @@ async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
 async def test_to_wait_for_the_connection_is_to_wait_for_a_new_one(
     redis: Redis, service_sid: str
 ) -> None:
-    """Also for who hears of the break first, as who waits for an answer does."""
+    """Also for a caller that notices the break first, as one that waits for an answer does."""
     for _ in range(5):
         asked = asyncio.ensure_future(redis.execute("BLPOP", service_sid, 0))
         await asyncio.sleep(0)
-        redis._nodes[SHARD].reset()
+        redis._shards[SHARD].reset()
         await refused(asked, Code.UNAVAILABLE)
         await redis.reconnected(service_sid)
         assert await redis.execute("ECHO", "x") == b"x"
@@ -149,12 +149,12 @@ async def test_to_wait_for_a_connection_that_does_not_come_is_refused(
 
 
 async def test_a_short_silence_breaks_nothing(store: Store, redis: Redis) -> None:
-    connection = redis._nodes[SHARD]._connection
+    connection = redis._shards[SHARD]._connection
     with store.paused():
         reply = asyncio.ensure_future(redis.execute("ECHO", "x"))
         await asyncio.sleep(BRIEF)
     assert await reply == b"x"
-    assert redis._nodes[SHARD]._connection is connection
+    assert redis._shards[SHARD]._connection is connection
 
 
 async def test_a_busy_process_is_not_taken_for_a_silent_redis(brief: Redis) -> None:
@@ -195,7 +195,7 @@ async def test_one_that_refuses_costs_no_connections(
     """Its user may not load scripts: it is asked again and again, and left each time."""
     await admin.execute("ACL", "SETUSER", service_sid, "on", ">pw", "allkeys", "+@all", "-script")
     url = store.url.replace("unix://", f"unix://{service_sid}:pw@")
-    redis = Redis(ExternalRedis(Address.parse(url)), PATIENCE)
+    redis = Redis(ExternalRedis(Address.parse(url)), WAIT_LIMIT)
     await redis.start()
     assert not redis.connected
     # A failed attempt is on Redis' record; three more of them have been made.
@@ -208,7 +208,7 @@ async def test_one_that_refuses_costs_no_connections(
 
 
 async def _denied(admin: Connection, attempts: int) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while True:
             log = await admin.execute("ACL", "LOG")
             if (
@@ -239,9 +239,9 @@ async def test_a_redis_that_hangs_while_scripts_are_loaded_is_given_up(tmp_path:
 
 async def test_stop_ends_the_connection(store: Store, admin: Connection) -> None:
     before = (await admin.execute("CLIENT", "LIST")).count(b"\n")
-    redis = Redis(store.engine, PATIENCE)
+    redis = Redis(store.engine, WAIT_LIMIT)
     await redis.start()
-    connection = redis._nodes[SHARD]._connection
+    connection = redis._shards[SHARD]._connection
     assert connection is not None
     await redis.stop()
     await connection.ended
@@ -255,12 +255,12 @@ DATA_SET = "*2\r\n$2\r\nid\r\n$7\r\naccount"
 
 
 async def _settled(admin: Connection, clients: int) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while (await admin.execute("CLIENT", "LIST")).count(b"\n") > clients:
             await asyncio.sleep(0.005)
 
 
-async def test_an_engine_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+async def test_an_engine_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     class Impossible(ExternalRedis):
         async def address(self, shard: str) -> Address:
             raise SettingError("no Redis here")
@@ -281,7 +281,7 @@ async def test_reconnect_tries_until_it_succeeds(store: Store) -> None:
     async def attempt() -> Connection:
         if failures:
             raise failures.pop()
-        return await connect(Address.parse(store.url), PATIENCE)
+        return await connect(Address.parse(store.url), WAIT_LIMIT)
 
     connection = await reconnect(attempt, lambda: None)
     assert failures == []
@@ -309,7 +309,7 @@ async def test_reconnect_hides_no_defect() -> None:
     ],
 )
 async def test_a_redis_that_cannot_write_is_away(tmp_path: Path, kind: str, text: str) -> None:
-    """In the words of each version: Redis 6.2 wraps what a command in a script was told."""
+    """In the words of each version: Redis 6.2 wraps the error of a command in a script."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         commands = hiredis.Reader()
@@ -321,7 +321,7 @@ async def test_a_redis_that_cannot_write_is_away(tmp_path: Path, kind: str, text
         writer.close()
 
     async with await asyncio.start_unix_server(serve, tmp_path / "peer"):
-        redis = Redis(ExternalRedis(Address(path=str(tmp_path / "peer"))), PATIENCE)
+        redis = Redis(ExternalRedis(Address(path=str(tmp_path / "peer"))), WAIT_LIMIT)
         await redis.start()
         refusal = await refused(redis.commit(FETCH, "{tag}"), Code.UNAVAILABLE)
         assert "nothing was changed" in refusal.message
