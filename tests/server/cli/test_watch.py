@@ -146,7 +146,7 @@ def test_it_goes_on_after_a_crash_of_the_server(
         assert watch.next_line()["document"]["data"] == {"n": 2}
         notes = [watch.next_message()]
         while notes[-1].startswith("connection lost"):  # an attempt before the server was back
-            notes.append(watch.next_line())
+            notes.append(watch.next_message())
         assert notes[-1] == "reconnected\n"
 
 
