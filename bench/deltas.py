@@ -203,8 +203,8 @@ class Room:
         ]
         await self._until_complete()
         entering = [reader for _, reader in pairs]
-        wish = {"deltas": True} if deltas else {}
-        await self._all(entering, id=1, do="auth", token=self._server.token, **wish)
+        option = {"deltas": True} if deltas else {}
+        await self._all(entering, id=1, do="auth", token=self._server.token, **option)
         return entering
 
     async def _all(self, readers: list[Reader], more: int = 0, **request: Any) -> None:

@@ -47,7 +47,7 @@ class Scene:
         self.handle = handle
         self.recorder = record_events(handle)
 
-    async def asks_for_the_whole(self) -> None:
+    async def requests_full_data(self) -> None:
         """Take the request that a client makes which has lost its way."""
         request = await self.connection.receive()
         assert request == {"do": "open", "document": SID, "mode": "open_existing"}
@@ -79,18 +79,18 @@ async def scene(server_peer: Peer) -> AsyncIterator[Scene]:
         yield await opened(client, await server_peer.next())
 
 
-class TestWish:
+class TestDeltaOption:
     @pytest.mark.parametrize("wish", [True, False])
-    async def test_it_is_reported_with_the_first_token(self, wish: bool) -> None:
+    async def test_it_is_reported_with_the_first_token(self, deltas: bool) -> None:
         async with peer(welcome=False) as server:
-            connecting = asyncio.ensure_future(_connected(server, deltas=wish))
+            connecting = asyncio.ensure_future(_connected(server, deltas=deltas))
             connection = await server.next()
             request = await connection.receive()
             await connection.ok(identity="alice", service_sid="IS", expires_in=60)
             client = await connecting
             await client.close()
 
-        assert request == {"do": "auth", "token": "t", **({"deltas": True} if wish else {})}
+        assert request == {"do": "auth", "token": "t", **({"deltas": True} if deltas else {})}
 
 
 async def _connected(server: Peer, **options: Any) -> Client:
@@ -113,7 +113,7 @@ class TestEventThatCannotBeUsed:
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         assert (scene.handle.data, scene.handle.revision) == ({"at": 1}, "1")
         # They begin where the server thinks that the client is.
         await scene.connection.send(**changed(3))
@@ -126,10 +126,10 @@ class TestEventThatCannotBeUsed:
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.send(**changed(3))
         await scene.connection.ok(created=False, document=document(2))
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.ok(created=False, document=document(3))
 
         await scene.expect_revisions(2, 3)
@@ -138,7 +138,7 @@ class TestEventThatCannotBeUsed:
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.send(**changed(3, data={"at": 3}))
         await scene.expect_revisions(3)
         await scene.connection.send(**changed(4))
@@ -151,11 +151,11 @@ class TestEventThatCannotBeUsed:
         self, server_peer: Peer, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.socket.close(1012)
         scene.connection = await server_peer.next()
         for _ in range(2):  # the request that was under way, and that of every new connection
-            await scene.asks_for_the_whole()
+            await scene.requests_full_data()
             await scene.connection.ok(created=False, document=document(3))
 
         await scene.expect_revisions(3)
@@ -164,7 +164,7 @@ class TestEventThatCannotBeUsed:
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.refuse(54100, 404)
 
         assert isinstance(await scene.recorder.next(), Removed)
@@ -182,7 +182,7 @@ class TestEventThatCannotBeUsed:
             connection = await server_peer.next()
             scene = await opened(client, connection)
             await connection.send(**event)
-            await scene.asks_for_the_whole()
+            await scene.requests_full_data()
 
         await all_quiet(before)
 

@@ -74,8 +74,8 @@ def test_it_ends_no_document_early_and_keeps_none(
     shift(seconds)
     shifted.restart(is_ready=False)
     with DocumentsApi(shifted) as api:
-        brief = api.create(UniqueName="brief", Data="{}", Ttl="1")
-        assert brief["date_created"] != brief["date_expires"]
+        short_lived = api.create(UniqueName="brief", Data="{}", Ttl="1")
+        assert short_lived["date_created"] != short_lived["date_expires"]
         until(lambda: api.call("GET", "brief").status_code == 404)
         assert api.call("GET", "long").status_code == 200
         updated = api.call("POST", "long", data={"Data": '{"a":1}'})

@@ -43,7 +43,7 @@ ONE_AT_A_TIME = (FanOutShape(1000), FanOutShape(5000))
 BUSY = FanOutShape(1000, documents=100, each=10, writers=10, window=1000)
 
 CALM = replace(BUSY, window=1)
-"""The same crowd, but one event at a time, so that no event waits in a socket."""
+"""The same subscribers, but one event at a time, so that no event waits in a socket."""
 
 
 def fan_out(bench: Bench) -> list[Outcome]:
@@ -90,7 +90,7 @@ def _compare(
 
 @contextmanager
 def loaded(bench: Bench, target: Target, shape: FanOutShape) -> Iterator[Callable[[], Figures]]:
-    """Start a target and connect its crowd; yield a function that measures one round."""
+    """Start a target and connect its subscribers; yield a function that measures one round."""
     with running_test_bed(target, shape.documents, bench.appendfsync) as test_bed:
         site = test_bed.site
         each = shape.documents // shape.writers

@@ -28,8 +28,7 @@ from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
 from syncline_server.observability.worker_metrics import WorkerMetrics
 
-from . import health
-from . import metrics as telemetry
+from . import health, metrics
 from .api import api_keys as keys
 from .api import dead_letters as parked_webhooks
 from .api import documents, permissions, services
@@ -66,7 +65,7 @@ def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -
         *parked_webhooks.routes(backend),
         *keys.routes(backend, api_keys),
         *health.routes(backend),
-        *telemetry.routes(backend, worker_metrics),
+        *metrics.routes(backend, worker_metrics),
         *openapi.routes(backend.settings),
     ]
 

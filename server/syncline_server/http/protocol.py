@@ -33,14 +33,14 @@ BODY_RATE = 16_384
 send byte by byte could occupy all of `max_requests` permanently."""
 
 
-class Alarm(Protocol):
+class RunningTimer(Protocol):
     """A scheduled call."""
 
     def cancel(self) -> None:
         """Drop the call and every reference to its callback."""
 
 
-Timer = Callable[[float, Callable[[], None]], Alarm]
+StartTimer = Callable[[float, Callable[[], None]], RunningTimer]
 """Schedules a callback: seconds from now, callback."""
 
 
@@ -73,7 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
     """
 
     limits: Limits
-    timer: Timer
+    timer: StartTimer
     meters: Meters
     audit: Audit
     open_files: OpenFiles
@@ -82,7 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
     # requests. `_since` is the loop time from which it counts.
     _reading: Limit | None = None
     _since = 0.0
-    _timer: Alarm | None = None
+    _timer: RunningTimer | None = None
     _refusal: Refusal | None = None
     _head_size = 0
     # Bytes fed since the parser's last callback: it buffers a header until that is complete.
@@ -324,7 +324,9 @@ class HttpProtocol(HttpToolsProtocol):
         )
 
 
-def http_protocol(limits: Limits, timer: Timer, meters: Meters, audit: Audit) -> type[HttpProtocol]:
+def http_protocol(
+    limits: Limits, timer: StartTimer, meters: Meters, audit: Audit
+) -> type[HttpProtocol]:
     """The protocol class for uvicorn's `http` option."""
 
     class Bounded(HttpProtocol):

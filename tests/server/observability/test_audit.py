@@ -113,21 +113,21 @@ class TestAudit:
         self, log: Log, limit_hits: Counter[Limit], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "PERIOD", 0.05)
-        audit, looked = Audit(3, limit_hits), Counter[str]()
+        audit, calls = Audit(3, limit_hits), Counter[str]()
 
-        def look() -> dict[str, object]:
-            looked["into"] += 1
+        def fields() -> dict[str, object]:
+            calls["into"] += 1
             return {}
 
         for _ in range(10):
-            audit.refused(Code.AUTHENTICATION_FAILED, "get", look)
-        audit.refused(Code.FORBIDDEN, "get", look)
-        assert (len(log.records), looked["into"], limit_hits[Limit.AUDIT_RATE]) == (3, 3, 8)
+            audit.refused(Code.AUTHENTICATION_FAILED, "get", fields)
+        audit.refused(Code.FORBIDDEN, "get", fields)
+        assert (len(log.records), calls["into"], limit_hits[Limit.AUDIT_RATE]) == (3, 3, 8)
         await eventually(lambda: len(log.records) == 4)
         summary = log.records[-1]
         assert summary.getMessage() == "more refusals than the log shows"
         assert (summary.count, summary.codes) == (8, {20003: 7, 20403: 1})
-        audit.refused(Code.FORBIDDEN, "get", look)
+        audit.refused(Code.FORBIDDEN, "get", fields)
         assert len(log.records) == 5
         audit.close()
         assert len(log.records) == 5

@@ -21,9 +21,9 @@ def counted(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
 async def both_end(server: RunningServer) -> Scrape:
     """The metrics once no socket is open any more: the server notices the end a moment later."""
     async with asyncio.timeout(WAIT):
-        while (look := scrape(server)).value("syncline_connections", wire="native"):
+        while (scraped := scrape(server)).value("syncline_connections", wire="native"):
             await asyncio.sleep(0.02)
-    return look
+    return scraped
 
 
 async def write(socket: NativeSocket, times: int) -> None:
@@ -96,12 +96,12 @@ class TestTraffic:
     async def test_redis_and_the_feed(self, fresh_server: StartServer) -> None:
         server = fresh_server()
         async with asyncio.timeout(WAIT):
-            while not (look := scrape(server)).value("syncline_feed_lag_seconds"):
+            while not (scraped := scrape(server)).value("syncline_feed_lag_seconds"):
                 await asyncio.sleep(0.05)
-        assert look.value("syncline_feed_live") == look.value("syncline_redis_connected") == 1
-        assert 0 < look.value("syncline_redis_round_trip_seconds") < 2
-        assert look.value("process_resident_memory_bytes") > 0
-        assert set(look.labels("worker")) == {"0"}
+        assert scraped.value("syncline_feed_live") == scraped.value("syncline_redis_connected") == 1
+        assert 0 < scraped.value("syncline_redis_round_trip_seconds") < 2
+        assert scraped.value("process_resident_memory_bytes") > 0
+        assert set(scraped.labels("worker")) == {"0"}
 
 
 class TestAccess:

@@ -23,10 +23,10 @@ async def scrape() -> Scrape:
     meters = Meters()
     meters.wires["twilsock"].refused[20404] += 1
 
-    async def look() -> Gauges:
+    async def collect_gauges() -> Gauges:
         return Gauges(loads, True, 6, 0.25, False, 0.5, disk_free=7)
 
-    families = await WorkerMetrics(ProcessMetrics(meters, 7, look), 8, None).families()
+    families = await WorkerMetrics(ProcessMetrics(meters, 7, collect_gauges), 8, None).families()
     return Scrape(encode(families, None)[0].decode())
 
 

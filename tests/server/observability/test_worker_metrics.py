@@ -47,7 +47,7 @@ async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Worke
         yield made
 
 
-async def look(worker_metrics: WorkerMetrics) -> Scrape:
+async def scrape_worker(worker_metrics: WorkerMetrics) -> Scrape:
     return Scrape(encode(await worker_metrics.families(), None)[0].decode())
 
 
@@ -62,7 +62,7 @@ def up(scraped: Scrape) -> list[float]:
 async def test_whoever_is_asked_reports_all(tmp_path: Path) -> None:
     async with gatherings(tmp_path, 0, 1, 2) as all_of_them:
         for worker_metrics in all_of_them:
-            scraped = await look(worker_metrics)
+            scraped = await scrape_worker(worker_metrics)
             assert [accepted(scraped, number) for number in "012"] == [1, 2, 3]
             assert up(scraped) == [1, 1, 1]
             names = [family.name for family in scraped.families]
@@ -72,7 +72,7 @@ async def test_whoever_is_asked_reports_all(tmp_path: Path) -> None:
 async def test_who_is_not_there_is_down(tmp_path: Path) -> None:
     async with gatherings(tmp_path, 0, 1) as (asked, gone):
         await gone.stop()
-        scraped = await look(asked)
+        scraped = await scrape_worker(asked)
         assert up(scraped) == [1, 0, 0]
         assert set(scraped.labels("worker")) == {"0", "1", "2"}
         assert accepted(scraped, "0") == 1
@@ -94,7 +94,7 @@ async def test_who_says_nothing_or_nonsense_is_down(tmp_path: Path, said: bytes 
         try:
             began = time.monotonic()
             async with asyncio.timeout(WAIT):
-                scraped = await look(asked)
+                scraped = await scrape_worker(asked)
             assert up(scraped) == [1, 0, 1]
             assert said is not None or time.monotonic() - began >= ANSWER_TIMEOUT
         finally:
@@ -107,15 +107,15 @@ async def test_the_one_in_its_place_answers(tmp_path: Path) -> None:
     async with gatherings(tmp_path, 0, 1) as (asked, old):
         async with gatherings(tmp_path, 1) as [new]:
             await old.stop()
-            assert up(await look(asked)) == [1, 1, 0]
-            assert up(await look(new)) == [1, 1, 0]
+            assert up(await scrape_worker(asked)) == [1, 1, 0]
+            assert up(await scrape_worker(new)) == [1, 1, 0]
 
 
 async def test_who_serves_alone_asks_nobody() -> None:
     telemetry = ProcessMetrics(Meters(), 0, idle)
     alone = WorkerMetrics(telemetry, 1, None)
     await alone.start()
-    scraped = await look(alone)
+    scraped = await scrape_worker(alone)
     await alone.stop()
     assert set(scraped.labels("worker")) == {"0"}
     assert scraped.value("syncline_worker_up") == 1
@@ -258,11 +258,11 @@ class TestWorkers:
         workers = worker_processes(server)
         workers[0].suspend()
         try:
-            scraped = await until(server, lambda look: ups(look) == [0, 1])
+            scraped = await until(server, lambda scrape_worker: ups(scrape_worker) == [0, 1])
         finally:
             workers[0].resume()
         assert len(set(scraped.labels("worker"))) == 2
-        await until(server, lambda look: ups(look) == [1, 1])
+        await until(server, lambda scrape_worker: ups(scrape_worker) == [1, 1])
 
     async def test_one_that_was_replaced_answers(self, fresh_server: StartServer) -> None:
         server = fresh_server("--workers=2")
@@ -271,7 +271,7 @@ class TestWorkers:
         async with asyncio.timeout(WAIT):
             while old & {process.pid for process in worker_processes(server)}:
                 await asyncio.sleep(0.05)
-        scraped = await until(server, lambda look: ups(look) == [1, 1])
+        scraped = await until(server, lambda scrape_worker: ups(scrape_worker) == [1, 1])
         assert set(scraped.labels("worker")) == {"0", "1"}
 
     def test_nobody_else_gets_at_the_sockets(

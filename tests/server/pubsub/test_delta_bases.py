@@ -19,7 +19,7 @@ def limit_hits() -> Counter[Limit]:
 
 
 @pytest.fixture
-def bases(limit_hits: Counter[Limit]) -> Bases:
+def delta_bases(limit_hits: Counter[Limit]) -> Bases:
     return Bases(LIMIT, limit_hits)
 
 
@@ -28,94 +28,94 @@ def updated(revision: int, data: bytes = DATA, *, sid: str = "a", previous: int 
     return Updated(sid, None, revision, before, 0, "alice", data, None)
 
 
-def base_of(bases: Bases, event: Event) -> bytes | None:
+def base_of(delta_bases: Bases, event: Event) -> bytes | None:
     """The data that the event was given to begin from."""
-    bases.follow(event)
+    delta_bases.follow(event)
     assert isinstance(event, Updated)
     return None if event.base is None else event.base.data
 
 
 def test_a_delta_begins_at_the_remembered_data_or_at_that_of_the_event_before(
-    bases: Bases,
+    delta_bases: Bases,
 ) -> None:
     first, second = DATA + b"1", DATA + b"2"
-    bases.note("a", 1, first)
+    delta_bases.note("a", 1, first)
 
-    assert base_of(bases, updated(2, second)) is first
-    assert base_of(bases, updated(3)) is second
-
-
-def test_only_the_data_at_exactly_the_revision_before_is_a_base(bases: Bases) -> None:
-    bases.note("a", 1, DATA)
-
-    assert base_of(bases, updated(3)) is None
-    assert base_of(bases, updated(5, previous=3)) is not None
+    assert base_of(delta_bases, updated(2, second)) is first
+    assert base_of(delta_bases, updated(3)) is second
 
 
-def test_older_data_does_not_take_the_place_of_newer(bases: Bases) -> None:
-    bases.note("a", 5, DATA)
-    bases.note("a", 4, DATA + b"old")
-    bases.note("a", 5, DATA + b"again")
+def test_only_the_data_at_exactly_the_revision_before_is_a_base(delta_bases: Bases) -> None:
+    delta_bases.note("a", 1, DATA)
 
-    assert base_of(bases, updated(6)) is DATA
-
-
-def test_a_document_that_is_dropped_or_removed_leaves_nothing(bases: Bases) -> None:
-    bases.note("a", 1, DATA)
-    bases.drop("a")
-    bases.drop("a")
-    assert base_of(bases, updated(2)) is None
-
-    bases.follow(Removed("a", None, 3, 2, 0, "alice", expired=False))
-    assert base_of(bases, updated(4, previous=2)) is None
+    assert base_of(delta_bases, updated(3)) is None
+    assert base_of(delta_bases, updated(5, previous=3)) is not None
 
 
-def test_data_of_which_a_delta_could_be_no_gain_is_not_kept(bases: Bases) -> None:
-    bases.note("a", 1, DATA)
-    bases.follow(updated(2, DATA[1:]))
+def test_older_data_does_not_take_the_place_of_newer(delta_bases: Bases) -> None:
+    delta_bases.note("a", 5, DATA)
+    delta_bases.note("a", 4, DATA + b"old")
+    delta_bases.note("a", 5, DATA + b"again")
 
-    assert base_of(bases, updated(3)) is None
+    assert base_of(delta_bases, updated(6)) is DATA
+
+
+def test_a_document_that_is_dropped_or_removed_leaves_nothing(delta_bases: Bases) -> None:
+    delta_bases.note("a", 1, DATA)
+    delta_bases.drop("a")
+    delta_bases.drop("a")
+    assert base_of(delta_bases, updated(2)) is None
+
+    delta_bases.follow(Removed("a", None, 3, 2, 0, "alice", expired=False))
+    assert base_of(delta_bases, updated(4, previous=2)) is None
+
+
+def test_data_of_which_a_delta_could_be_no_gain_is_not_kept(delta_bases: Bases) -> None:
+    delta_bases.note("a", 1, DATA)
+    delta_bases.follow(updated(2, DATA[1:]))
+
+    assert base_of(delta_bases, updated(3)) is None
 
 
 def test_beyond_the_limit_the_oldest_is_forgotten_and_counted(
-    bases: Bases, limit_hits: Counter[Limit]
+    delta_bases: Bases, limit_hits: Counter[Limit]
 ) -> None:
     for sid in "abc":
-        bases.note(sid, 1, DATA)
-    bases.follow(updated(2, sid="a"))
+        delta_bases.note(sid, 1, DATA)
+    delta_bases.follow(updated(2, sid="a"))
     assert not limit_hits
-    bases.note("d", 1, DATA)
+    delta_bases.note("d", 1, DATA)
 
     assert limit_hits == {Limit.DELTA_MEMORY: 1}
-    assert base_of(bases, updated(2, sid="d")) is DATA
-    assert base_of(bases, updated(3, sid="a")) is DATA
-    assert base_of(bases, updated(2, sid="b")) is None
+    assert base_of(delta_bases, updated(2, sid="d")) is DATA
+    assert base_of(delta_bases, updated(3, sid="a")) is DATA
+    assert base_of(delta_bases, updated(2, sid="b")) is None
 
 
 def test_what_is_larger_than_the_limit_pushes_nothing_out(
-    bases: Bases, limit_hits: Counter[Limit]
+    delta_bases: Bases, limit_hits: Counter[Limit]
 ) -> None:
-    bases.note("a", 1, DATA)
-    bases.note("b", 1, b"." * (LIMIT + 1))
+    delta_bases.note("a", 1, DATA)
+    delta_bases.note("b", 1, b"." * (LIMIT + 1))
 
-    assert base_of(bases, updated(2)) is DATA
+    assert base_of(delta_bases, updated(2)) is DATA
     assert not limit_hits
 
 
 def test_a_limit_of_0_keeps_nothing(limit_hits: Counter[Limit]) -> None:
-    bases = Bases(0, limit_hits)
-    bases.note("a", 1, DATA)
+    delta_bases = Bases(0, limit_hits)
+    delta_bases.note("a", 1, DATA)
 
-    assert base_of(bases, updated(2)) is None
+    assert base_of(delta_bases, updated(2)) is None
     assert not limit_hits
 
 
-def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
-    bases.note("a", 0, DATA)
+def test_attempts_in_vain_become_rare_until_one_succeeds(delta_bases: Bases) -> None:
+    delta_bases.note("a", 0, DATA)
     attempts = []
     for revision in range(1, 400):
         event = updated(revision)
-        bases.follow(event)
+        delta_bases.follow(event)
         if event.base is not None:
             attempts.append(revision)
             event.base.note(False)
@@ -126,12 +126,12 @@ def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
 
     for revision in range(400, 400 + LONGEST_PAUSE):
         event = updated(revision)
-        bases.follow(event)
+        delta_bases.follow(event)
         if event.base is not None:
             event.base.note(True)
             break
-    assert base_of(bases, updated(revision + 1)) is not None
-    assert base_of(bases, updated(revision + 2)) is not None
+    assert base_of(delta_bases, updated(revision + 1)) is not None
+    assert base_of(delta_bases, updated(revision + 2)) is not None
 
 
 def test_where_there_is_no_time_to_compare_an_event_goes_whole(limit_hits: Counter[Limit]) -> None:
@@ -142,8 +142,8 @@ def test_where_there_is_no_time_to_compare_an_event_goes_whole(limit_hits: Count
         sizes.append(size)
         return allowed.pop(0)
 
-    bases = Bases(LIMIT, limit_hits, may_compare)
-    bases.note("a", 1, DATA)
-    found = [base_of(bases, updated(number, previous=number - 1)) for number in (2, 3, 4)]
+    delta_bases = Bases(LIMIT, limit_hits, may_compare)
+    delta_bases.note("a", 1, DATA)
+    found = [base_of(delta_bases, updated(number, previous=number - 1)) for number in (2, 3, 4)]
     assert found == [DATA, None, DATA]
     assert sizes == [len(DATA)] * 3

@@ -18,7 +18,7 @@ from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.redis.engine import SHARD, ExternalRedis
 
-BRIEF = 0.2
+SHORT_TIMEOUT = 0.2
 """Seconds that a subscription may take where a test waits for the end of that."""
 
 
@@ -306,7 +306,7 @@ async def test_a_subscription_waits_for_a_connection_that_is_being_made(
 async def test_a_subscription_that_takes_too_long_is_refused(
     store: Store, redis_socket: RedisSocket, redis_behind_socket: Redis, service_sid: str
 ) -> None:
-    recorder = FeedRecorder(redis_behind_socket, BRIEF)
+    recorder = FeedRecorder(redis_behind_socket, SHORT_TIMEOUT)
     await recorder.start()
     redis_socket.close()
     await store.cut("pubsub")

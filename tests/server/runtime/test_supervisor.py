@@ -26,7 +26,7 @@ def served(fresh_server: StartServer) -> RunningServer:
     return fresh_server("--workers=2")
 
 
-class Crowd:
+class Counters:
     """Clients that count together, over connections that the kernel spreads."""
 
     def __init__(self, clients: list[syncline.Client], documents: list[syncline.Document]) -> None:
@@ -53,29 +53,29 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd_at(server: RunningServer, size: int = 8) -> AsyncIterator[Crowd]:
+async def connect_counters(server: RunningServer, size: int = 8) -> AsyncIterator[Counters]:
     token = server.token("alice")
     async with AsyncExitStack() as open_clients:
         clients = [
             await open_clients.enter_async_context(syncline.connect(server.url, token=token))
             for _ in range(size)
         ]
-        yield Crowd(clients, [await client.document("counter") for client in clients])
+        yield Counters(clients, [await client.document("counter") for client in clients])
 
 
 async def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(
     served: RunningServer,
 ) -> None:
-    async with crowd_at(served) as crowd:
+    async with connect_counters(served) as counters:
         before = workers(served)
         victim = psutil.Process(min(before))
-        counting = asyncio.create_task(crowd.count(100))
+        counting = asyncio.create_task(counters.count(100))
         await asyncio.sleep(0)
         victim.kill()
         await counting
         await until_workers(served, {victim.pid})
-        await crowd.until_all_agree()
-        assert crowd.acknowledged == 800
+        await counters.until_all_agree()
+        assert counters.acknowledged == 800
 
 
 @pytest.fixture
@@ -124,15 +124,15 @@ async def test_a_machine_that_was_suspended_kills_no_worker(watched: RunningServ
 
 
 async def test_sighup_renews_all_and_loses_nobody(served: RunningServer) -> None:
-    async with crowd_at(served) as crowd:
+    async with connect_counters(served) as counters:
         before = workers(served)
-        counting = asyncio.create_task(crowd.count(100))
+        counting = asyncio.create_task(counters.count(100))
         served.process.send_signal(signal.SIGHUP)
         await until_workers(served, before)
         await counting
-        await crowd.count(5)
-        await crowd.until_all_agree()
-        assert {client.state for client in crowd.clients} == {syncline.ConnectionState.CONNECTED}
+        await counters.count(5)
+        await counters.until_all_agree()
+        assert {client.state for client in counters.clients} == {syncline.ConnectionState.CONNECTED}
 
 
 async def test_a_second_sighup_while_all_are_renewed_renews_all_once_more(
@@ -150,8 +150,8 @@ async def test_a_second_sighup_while_all_are_renewed_renews_all_once_more(
 async def test_the_redis_that_all_share_is_started_again_by_the_parent(
     served: RunningServer,
 ) -> None:
-    async with crowd_at(served, 4) as crowd:
-        await crowd.count(5)
+    async with connect_counters(served, 4) as counters:
+        await counters.count(5)
         [redis] = [
             child
             for child in psutil.Process(served.process.pid).children()
@@ -161,12 +161,12 @@ async def test_the_redis_that_all_share_is_started_again_by_the_parent(
         async with asyncio.timeout(WAIT_LIMIT):
             while True:
                 try:
-                    await crowd.documents[0].increment("/n")
-                    crowd.acknowledged += 1
+                    await counters.documents[0].increment("/n")
+                    counters.acknowledged += 1
                     break
                 except syncline.Unavailable:
                     await asyncio.sleep(0.02)
-        await crowd.until_all_agree()
+        await counters.until_all_agree()
 
 
 async def test_sigterm_ends_all_in_order(served: RunningServer) -> None:

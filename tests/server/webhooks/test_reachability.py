@@ -22,7 +22,7 @@ WINDOW_MS = 1000
 
 
 @pytest.fixture(autouse=True)
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reachability, "CHECK_INTERVAL", 0.05)
     monkeypatch.setattr(reachability, "LIFE_MS", 300)
 
@@ -66,11 +66,11 @@ class DeliveredReports:
         """Return when just these were reported, in that order."""
         async with asyncio.timeout(20):
             while len(self.events) < len(expected):
-                await self.look()
+                await self.read()
                 await asyncio.sleep(0.01)
         assert self.events == list(expected)
 
-    async def look(self) -> None:
+    async def read(self) -> None:
         for bucket in (await self._rig.queue.buckets()).get(self._service.sid, {}):
             taken = await self._rig.queue.read_batch(self._service.sid, bucket, NEW, 100)
             for event in taken.events:

@@ -191,12 +191,12 @@ class TwilsockSubscriber:
 
     def _updated(self, event: Any, *, is_replay: bool) -> None:
         document = event["document_sid"]
-        state_now = KnownState(int(event["document_revision"]), event["document_data"])
+        latest = KnownState(int(event["document_revision"]), event["document_data"])
         if is_replay:
-            self._replayed[document] = state_now
+            self._replayed[document] = latest
         elif document in self._known:
-            self._known[document] = state_now
-            self.sight.update(document, state_now.revision, state_now.data)
+            self._known[document] = latest
+            self.sight.update(document, latest.revision, latest.data)
 
     def _established(self, document: str) -> None:
         state = self._replayed.pop(document, None) or self._known.get(document)

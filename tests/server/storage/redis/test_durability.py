@@ -25,7 +25,7 @@ from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
 from syncline_server.storage.redis.urls import make_engine
 
-BRIEF = 0.2
+SHORT_TIMEOUT = 0.2
 """Seconds: the time limit of a durability that tests wait for."""
 
 
@@ -53,7 +53,7 @@ def trio(tmp_path: Path) -> Iterator[Watched]:
 
 @asynccontextmanager
 async def durable(
-    engine: Engine, level: str, service_sid: str, timeout: float = BRIEF
+    engine: Engine, level: str, service_sid: str, timeout: float = SHORT_TIMEOUT
 ) -> AsyncIterator[Service]:
     async with asking(engine, Durability(level=level, timeout=timeout), service_sid) as service:
         yield service
@@ -115,7 +115,7 @@ REPLICATED = Durability(level="replicated", timeout=WAIT_LIMIT)
 async def test_a_replica_that_was_promoted_is_waited_for(trio: Watched, service_sid: str) -> None:
     """The other one follows the old master, whose writes are lost; one WAIT is content with it."""
     async with asking(
-        ExternalRedis(trio.master.address), replace(REPLICATED, timeout=BRIEF), service_sid
+        ExternalRedis(trio.master.address), replace(REPLICATED, timeout=SHORT_TIMEOUT), service_sid
     ) as service:
         await service.create("prefs", b'{"n":1}')
         await trio.replica.ask("REPLICAOF", "NO", "ONE")

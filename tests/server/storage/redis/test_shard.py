@@ -13,7 +13,7 @@ from syncline_protocol.errors import Code
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ConnectionBroken, ReplyError
-from syncline_server.storage.redis import shard as storage_node
+from syncline_server.storage.redis import shard as shard_module
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.backoff import PAUSE_LIMIT
 from syncline_server.storage.redis.client import Redis
@@ -25,14 +25,14 @@ from syncline_server.storage.redis.engine import SHARD, ExternalRedis
 from syncline_server.storage.redis.shard import reconnect
 from syncline_server.storage.scripts import FETCH
 
-BRIEF = 0.2
+SHORT_TIMEOUT = 0.2
 """Seconds: a timeout for tests that wait for it."""
 
 
 @pytest.fixture
-async def brief(store: Store) -> AsyncIterator[Redis]:
+async def short_timeout_redis(store: Store) -> AsyncIterator[Redis]:
     """A supervised connection that is quick to give up."""
-    redis = Redis(store.engine, BRIEF)
+    redis = Redis(store.engine, SHORT_TIMEOUT)
     await redis.start()
     yield redis
     await redis.stop()
@@ -92,17 +92,17 @@ async def test_a_cut_connection_is_made_again(
 
 
 async def test_a_redis_that_hangs_is_given_up_and_nothing_is_sent_twice(
-    store: Store, brief: Redis, admin: Connection, service_sid: str
+    store: Store, short_timeout_redis: Redis, admin: Connection, service_sid: str
 ) -> None:
     with store.paused():
-        attempts = [brief.execute("INCR", f"{service_sid}:{n}") for n in range(100)]
+        attempts = [short_timeout_redis.execute("INCR", f"{service_sid}:{n}") for n in range(100)]
         outcomes = await asyncio.gather(
             *(refused(attempt, Code.UNAVAILABLE) for attempt in attempts)
         )
         assert all("may or may not" in outcome.message for outcome in outcomes)
-        await refused(brief.execute("ECHO", "x"), Code.UNAVAILABLE)
-    await eventually(lambda: brief.connected)
-    assert await brief.execute("ECHO", "x") == b"x"
+        await refused(short_timeout_redis.execute("ECHO", "x"), Code.UNAVAILABLE)
+    await eventually(lambda: short_timeout_redis.connected)
+    assert await short_timeout_redis.execute("ECHO", "x") == b"x"
     keys = [f"{service_sid}:{n}" for n in range(100)]
     assert {value for value in await admin.execute("MGET", *keys)} <= {b"1", None}
 
@@ -142,7 +142,7 @@ async def test_to_wait_for_the_connection_is_to_wait_for_a_new_one(
 async def test_to_wait_for_a_connection_that_does_not_come_is_refused(
     tmp_path: Path, service_sid: str
 ) -> None:
-    redis = Redis(ExternalRedis(Address(path=str(tmp_path / "nothing"))), BRIEF)
+    redis = Redis(ExternalRedis(Address(path=str(tmp_path / "nothing"))), SHORT_TIMEOUT)
     await redis.start()
     await refused(redis.reconnected(service_sid), Code.UNAVAILABLE)
     await redis.stop()
@@ -152,25 +152,25 @@ async def test_a_short_silence_breaks_nothing(store: Store, redis: Redis) -> Non
     connection = redis._shards[SHARD]._connection
     with store.paused():
         reply = asyncio.ensure_future(redis.execute("ECHO", "x"))
-        await asyncio.sleep(BRIEF)
+        await asyncio.sleep(SHORT_TIMEOUT)
     assert await reply == b"x"
     assert redis._shards[SHARD]._connection is connection
 
 
-async def test_a_busy_process_is_not_taken_for_a_silent_redis(brief: Redis) -> None:
+async def test_a_busy_process_is_not_taken_for_a_silent_redis(short_timeout_redis: Redis) -> None:
     """The answer has come in time, and waits to be read."""
-    reply = asyncio.ensure_future(brief.execute("ECHO", "x"))
+    reply = asyncio.ensure_future(short_timeout_redis.execute("ECHO", "x"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    time.sleep(3 * BRIEF)
+    time.sleep(3 * SHORT_TIMEOUT)
     assert await reply == b"x"
-    assert brief.connected
+    assert short_timeout_redis.connected
 
 
 async def test_what_waits_is_bounded(
     store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage_node, "PENDING_LIMIT", 10)
+    monkeypatch.setattr(shard_module, "PENDING_LIMIT", 10)
     with store.paused():
         waiting = [asyncio.ensure_future(redis.execute("ECHO", "x")) for _ in range(10)]
         await asyncio.sleep(0)
@@ -181,7 +181,7 @@ async def test_what_waits_is_bounded(
 
 async def test_it_starts_before_redis_does(tmp_path: Path, store: Store) -> None:
     path = tmp_path / "redis.sock"
-    redis = Redis(ExternalRedis(Address(path=str(path))), BRIEF)
+    redis = Redis(ExternalRedis(Address(path=str(path))), SHORT_TIMEOUT)
     await redis.start()
     assert not redis.connected
     path.symlink_to(store.url.removeprefix("unix://"))
@@ -266,7 +266,7 @@ async def test_an_engine_that_cannot_be_started_is_reported(tmp_path: Path) -> N
             raise SettingError("no Redis here")
 
     with pytest.raises(SettingError, match="no Redis here"):
-        await Redis(Impossible(Address()), BRIEF).start()
+        await Redis(Impossible(Address()), SHORT_TIMEOUT).start()
 
 
 async def test_reconnect_tries_until_it_succeeds(store: Store) -> None:
