@@ -80,7 +80,7 @@ async def scene(server_peer: Peer) -> AsyncIterator[Scene]:
 
 
 class TestDeltaOption:
-    @pytest.mark.parametrize("wish", [True, False])
+    @pytest.mark.parametrize("deltas", [True, False])
     async def test_it_is_reported_with_the_first_token(self, deltas: bool) -> None:
         async with peer(welcome=False) as server:
             connecting = asyncio.ensure_future(_connected(server, deltas=deltas))
