@@ -40,6 +40,8 @@ WAIT = 10
 async def backend(redis: Redis) -> AsyncIterator[Backend]:
     backend = make_backend(redis, Settings(max_subscriptions=LIMIT))
     backend.hub.start()
+    # Before: a feed that connects later reports a gap, and a comparison changes who delivers what.
+    await eventually(lambda: backend.hub.live)
     yield backend
     await backend.hub.stop()
 
