@@ -501,7 +501,7 @@ async def test_who_has_gone_has_no_turn(turns: Turns, contenders: list[Contender
     assert second.given is not None
     second.given.cancel()
     await settled()
-    turns.forget(first)
+    turns.contests.forget(first)
     await settled()
     assert third.is_answered
 
