@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .auth.authenticator import Authenticator
-from .auth.rate_limit import FixedWindow
+from .auth.identity_limit import IdentityLimit
 from .config.settings import Settings
 from .objects.patch_batching import PatchBatcher
+from .objects.registry import Registry
 from .objects.turns import Turns
 from .objects.work import WorkQueue
 from .observability.audit import Audit
@@ -49,10 +50,11 @@ class Backend:
     readiness: Readiness = field(default_factory=Readiness)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
-    pace: FixedWindow = field(init=False)
+    identity_limit: IdentityLimit = field(init=False)
     work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
     patch_batcher: PatchBatcher = field(init=False)
+    objects: Registry = field(init=False)
     webhooks: Queue = field(init=False)
     parking: DeadLetters = field(init=False)
     reachability: Reachability = field(init=False)
@@ -61,15 +63,19 @@ class Backend:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
         self.chosen_sids = ChosenSids(self.redis, self.documents.objects)
-        self.audit = Audit(settings.audit_rate, meters.bounds)
-        self.pace = FixedWindow(settings.identity_rate, settings.identity_work, meters)
+        self.audit = Audit(settings.audit_rate, meters.limit_hits)
+        self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
-        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
-        self.hub.on_update(self.turns.record_revision)
-        self.hub.limit_work(self.work.spend)
+        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.limit_hits)
+        self.hub.on_update(self.turns.record_event)
+        self.hub.delta_bases.limit_work(self.work.spend)
+        self.documents.objects.committer.on_trouble = self.hub.on_trouble
         self.patch_batcher = PatchBatcher(
-            self.documents, self.turns, self.work, settings, self.traces
+            self.documents, self.turns, self.work, settings, traces=self.traces
         )
+        self.objects = Registry(self)
+        for type_, source in self.objects.sources():
+            self.hub.register(type_, source)
         self.webhooks = Queue(self.redis)
         self.parking = DeadLetters(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)

@@ -6,12 +6,12 @@ import vm from "node:vm";
 
 import { Client, Emitter } from "../../clients/js/src/syncline.js";
 import { bundle } from "./bundle.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, next, rejection, until } from "./support.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 
@@ -182,7 +182,7 @@ describe("what is no JSON", () => {
       ]) {
         const refusal = await rejection(call());
         assert.deepEqual([refusal.status, refusal.code], [400, 54008]);
-        assert.match(refusal.message, /^This is no JSON value: .+\.$/);
+        assert.match(refusal.message, /^This is not a JSON value: .+\.$/);
         assert.match(refusal.message, named);
       }
       assert.equal(document.revision, revision);

@@ -87,7 +87,12 @@ class Rig:
         made = Dispatcher(
             self.redis,
             DeliveryContext(
-                self.settings, CREDENTIALS, self.meters, self.services, self.queue, self.parking
+                settings=self.settings,
+                credentials=CREDENTIALS,
+                meters=self.meters,
+                services=self.services,
+                queue=self.queue,
+                parking=self.parking,
             ),
         )
         made.start()

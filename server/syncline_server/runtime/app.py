@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
 
@@ -28,13 +28,15 @@ from syncline_server.observability.prometheus import Telemetry
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
+from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
 from syncline_server.realtime import native, sse, twilsock
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket import availability
-from syncline_server.realtime.websocket.socket import Socket, socket_protocol
+from syncline_server.realtime.websocket.socket import Socket
+from syncline_server.realtime.websocket.socket_protocol import socket_protocol
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["Application", "create_app"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """The parts of a server that `Server` needs.
 
@@ -65,7 +67,7 @@ class Application:
         http: ASGI application for HTTP requests.
         socket: protocol class for WebSockets, which bypass ASGI.
         connections: the open sockets and event streams.
-        wheel: timers.
+        timers: timers of connections.
         meters: counters.
         audit: audit log.
         problems: returns the current problems by name; empty if the server is ready.
@@ -74,16 +76,25 @@ class Application:
     http: Starlette
     socket: type[Socket]
     connections: ConnectionRegistry
-    wheel: TimerWheel
+    timers: TimerWheel
     meters: Meters
     audit: Audit
     problems: Callable[[], Mapping[str, str]]
+
+
+class _Part(Protocol):
+    """A part of the server that runs in the background."""
+
+    def start(self) -> Awaitable[None] | None: ...
+
+    async def stop(self) -> None: ...
 
 
 def create_app(
     settings: Settings,
     credentials: Credentials,
     engine: Engine,
+    *,
     worker: int = 0,
     run_dir: Path | None = None,
 ) -> Application:
@@ -107,7 +118,7 @@ def create_app(
     traces = _traces(settings, meters, worker)
     objects = Objects(redis, settings.operation_memory, traces)
     documents = Documents(objects)
-    foreign = ProviderTokens.of(settings, meters.bounds)
+    foreign = ProviderTokens.of(settings, meters.limit_hits)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
@@ -116,16 +127,15 @@ def create_app(
         services=services,
         documents=documents,
         permissions=Permissions(redis, objects),
-        listing=Listing(redis, objects, settings.max_lists, meters.bounds),
+        listing=Listing(redis, objects, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
-            documents,
+            objects.readers,
             settings.redis_timeout,
-            meters,
-            settings.delta_memory,
-            traces,
-            cork,
-            settings.delta_rate,
+            meters=meters,
+            delta_bases=DeltaBases(settings.delta_memory, meters.limit_hits, settings.delta_rate),
+            traces=traces,
+            cork=cork,
         ),
         meters=meters,
         traces=traces,
@@ -137,64 +147,64 @@ def create_app(
         if settings.redis_url is None
         else None
     )
-    connections, wheel = ConnectionRegistry(), TimerWheel()
-    door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
+    connections, timers = ConnectionRegistry(), TimerWheel()
+    clock = asyncio.get_running_loop().time
+    admission = Admission(settings, connections, meters, backend.audit, clock=clock)
     telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, objects)
     context = DeliveryContext(
-        settings, credentials, meters, services, backend.webhooks, backend.parking
+        settings=settings,
+        credentials=credentials,
+        meters=meters,
+        services=services,
+        queue=backend.webhooks,
+        parking=backend.parking,
     )
     dispatcher = Dispatcher(redis, context)
-    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.bounds)
+    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
     keyring.on_end(connections.evict)
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
 
+    # Each part uses parts before it, and stops before them: reachability queues webhooks that the
+    # dispatcher delivers, the disk watch may refuse writes before Redis takes any, and nearly all
+    # parts use Redis.
+    parts: list[_Part | None] = [
+        disk,
+        redis,
+        probe,
+        worker_metrics,
+        backend.hub,
+        api_keys,
+        services,
+        sweeper,
+        deletions,
+        dispatcher,
+        backend.reachability,
+        foreign,
+    ]
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        running = [part for part in parts if part is not None]
         try:
-            if disk is not None:
-                disk.start()
-            await redis.start()
-            probe.start()
-            await worker_metrics.start()
-            await api_keys.start()
-            backend.hub.start()
-            services.start()
-            sweeper.start()
-            deletions.start()
-            backend.reachability.start()
-            dispatcher.start()
-            if foreign is not None:
-                foreign.start()
+            for part in running:
+                if (starting := part.start()) is not None:
+                    await starting
             yield
         finally:
-            # Each part stops before the parts that it uses: reachability queues webhooks that the
-            # dispatcher delivers, and nearly all parts use Redis.
-            if foreign is not None:
-                await foreign.stop()
-            await backend.reachability.stop()
-            await dispatcher.stop()
-            await deletions.stop()
-            await sweeper.stop()
-            await services.stop()
-            await api_keys.stop()
+            for part in reversed(running):
+                await part.stop()
             backend.audit.close()
-            await backend.hub.stop()
-            await worker_metrics.stop()
-            await probe.stop()
-            if disk is not None:
-                await disk.stop()
-            await redis.stop()
             if traces is not None:
                 await traces.stop()
 
     http = Starlette(
         routes=[
-            *sse.routes(backend, connections, door, wheel),
-            *availability.routes(native.PATH, door),
+            *sse.routes(backend, connections, admission, timers),
+            *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_callers),
@@ -203,12 +213,27 @@ def create_app(
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
-    endpoints = {
-        native.PATH: native.endpoint(backend, connections),
-        twilsock.PATH: twilsock.endpoint(backend, connections, door),
+    websockets = {
+        native.PATH: native.websocket_route(backend, connections),
+        twilsock.PATH: twilsock.websocket_route(backend, connections, admission),
     }
-    socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
-    return Application(http, socket, connections, wheel, meters, backend.audit, backend.problems)
+    socket = socket_protocol(
+        websockets,
+        settings=settings,
+        timers=timers,
+        admission=admission,
+        meters=meters,
+        cork=cork,
+    )
+    return Application(
+        http=http,
+        socket=socket,
+        connections=connections,
+        timers=timers,
+        meters=meters,
+        audit=backend.audit,
+        problems=backend.problems,
+    )
 
 
 def _durability(settings: Settings) -> Durability:

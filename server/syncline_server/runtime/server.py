@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app.http,
                 http=rest.http_protocol(
-                    _limits(settings), app.wheel.call_later, app.meters, app.audit
+                    _limits(settings), app.timers.call_later, app.meters, app.audit
                 ),
                 ws=app.socket,
                 lifespan="on",
@@ -138,7 +138,7 @@ class Server(uvicorn.Server):
             async with asyncio.timeout(self._settings.drain_timeout):
                 await self._connections.drain_all()
         except TimeoutError:
-            logger.warning("some clients did not leave in time")
+            logger.warning("some clients did not disconnect in time")
         await super().shutdown(sockets)
 
     def _tls_options(self) -> dict[str, Any]:

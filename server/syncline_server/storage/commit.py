@@ -20,11 +20,11 @@ from syncline_protocol.sids import is_sid
 from . import keys, operations
 from .author import Author
 from .away_names import AwayNames, is_away, sid_of
+from .errors import Unanswered
 from .keys import ObjectAddress
 from .redis.client import Redis
 from .redis.clock import now_ms
 from .redis.connection import Argument
-from .redis.shard import Unanswered
 from .replies import Reply, sid_and_name, state_of
 from .results import absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import bits
@@ -195,7 +195,7 @@ class Committer:
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
         """Report that a write was applied, but Redis refused what follows it, as `words` say."""
-        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        logger.error("%s was written, but a later step failed: %s", sid, words.decode())
         self._redis.inspect(keys.tag_of(service_sid, sid))
         self.on_trouble(service_sid, sid)
 

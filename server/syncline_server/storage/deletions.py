@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import orjson
@@ -18,6 +17,7 @@ import orjson
 from syncline_protocol.errors import TYPE_CODES, Refusal
 from syncline_protocol.objects import SYSTEM, TYPES
 from syncline_protocol.sids import BUCKETS
+from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
 from .author import Author
@@ -25,7 +25,6 @@ from .change_watcher import STALE_AFTER
 from .keys import ObjectAddress
 from .objects import Objects
 from .redis.client import Redis
-from .redis.connection import ReplyError
 from .services import Service
 
 __all__ = ["Deletion", "Deletions"]
@@ -72,49 +71,32 @@ class Deletion:
         return orjson.dumps({"bucket": self.bucket, "removed": self.removed})
 
 
-class Deletions:
-    """Carries out the deletions, one after the other, until it is stopped."""
+class Deletions(PeriodicTask):
+    """Carries out the deletions, one after the other. After `stop` another process goes on, or this
+    one after its next start."""
 
     def __init__(self, redis: Redis, objects: Objects) -> None:
+        super().__init__(
+            self._carry_out_all, LOOK_INTERVAL, name="the deletion of services", logger=logger
+        )
         self._redis = redis
         self._objects = objects
-        self._name = secrets.token_hex(8)
+        self._holder = secrets.token_hex(8)
         # Loop time at which this process first saw each order.
         self._seen: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._ordered = asyncio.Event()
-
-    def start(self) -> None:
-        """Start the background task."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop; another process goes on, or this one after its next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
 
     def on_service_change(self, _: Service, after: Service | None) -> None:
         """Carry out a deletion at once that this process has ordered or noticed."""
         if after is None:
-            self._ordered.set()
+            self.wake()
 
-    async def _run(self) -> None:
-        clock = asyncio.get_running_loop().time
-        while True:
-            self._ordered.clear()
-            try:
-                orders = await self._orders()
-                self._seen = {each.sid: self._seen.get(each.sid, clock()) for each in orders}
-                for deletion in orders:
-                    if await self._lease(deletion):
-                        await self._go_on(deletion)
-            except (Refusal, ReplyError) as error:
-                logger.debug("deletions wait for Redis: %s", error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_INTERVAL):
-                    await self._ordered.wait()
+    async def _carry_out_all(self) -> None:
+        now = asyncio.get_running_loop().time()
+        orders = await self._orders()
+        self._seen = {each.sid: self._seen.get(each.sid, now) for each in orders}
+        for deletion in orders:
+            if await self._lease(deletion):
+                await self._go_on(deletion)
 
     async def _orders(self) -> list[Deletion]:
         stored = await self._redis.execute("HGETALL", keys.DELETIONS)
@@ -127,8 +109,8 @@ class Deletions:
         Two processes at once would be safe, but do the work twice.
         """
         lease = keys.deletion_lease(deletion.sid)
-        free = await self._redis.execute("SET", lease, self._name, "NX", "PX", LEASE_MS)
-        return free is not None or await self._redis.execute("GET", lease) == self._name.encode()
+        free = await self._redis.execute("SET", lease, self._holder, "NX", "PX", LEASE_MS)
+        return free is not None or await self._redis.execute("GET", lease) == self._holder.encode()
 
     async def _go_on(self, deletion: Deletion) -> None:
         # 1. Empty all buckets.

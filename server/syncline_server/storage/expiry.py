@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
+from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
+from .errors import StorageError
 from .filled_buckets import FilledBuckets
 from .objects import Objects
 from .redis.client import Redis
-from .redis.connection import ReplyError
 from .scripts import DUE
 from .webhooks import WebhookPolicy
 
@@ -34,7 +33,7 @@ INSPECTION_INTERVAL = 60.0
 the index. After an error the next round inspects at once."""
 
 
-class Sweeper:
+class Sweeper(PeriodicTask):
     """Sweeps all services, until it is stopped."""
 
     def __init__(
@@ -49,41 +48,24 @@ class Sweeper:
             interval: seconds between sweeps.
             webhooks: returns the policy of a service; None for no webhooks.
         """
+        super().__init__(self._sweep_all, interval, name="the sweep", logger=logger)
         self._redis = redis
         self._objects = objects
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
-        self._interval = interval
-        self._task: asyncio.Task[None] | None = None
+        self._inspected_at = float("-inf")  # loop time
 
-    def start(self) -> None:
-        """Start the background task."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop; the remaining objects are swept after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
+    async def _sweep_all(self) -> None:
         clock = asyncio.get_running_loop().time
-        inspected = -INSPECTION_INTERVAL
-        while True:
-            try:
-                if clock() - inspected >= INSPECTION_INTERVAL:
-                    for service_sid in await self._services():
-                        await self._index(service_sid, await self._filled.inspect(service_sid))
-                    inspected = clock()
-                # A sweep takes due buckets off the index first. If it fails, it may not have put
-                # them back: inspect all buckets in the next round.
-                outcomes = [await self._try_sweep(sid) for sid in await self._services()]
-                if not all(outcomes):
-                    inspected = -INSPECTION_INTERVAL
-            except (Refusal, ReplyError) as error:
-                logger.debug("the sweep waits for Redis: %s", error)
-            await asyncio.sleep(self._interval)
+        if clock() - self._inspected_at >= INSPECTION_INTERVAL:
+            for service_sid in await self._services():
+                await self._index(service_sid, await self._filled.inspect(service_sid))
+            self._inspected_at = clock()
+        # A sweep takes due buckets off the index first. If it fails, it may not have put them back:
+        # inspect all buckets in the next round.
+        outcomes = [await self._try_sweep(sid) for sid in await self._services()]
+        if not all(outcomes):
+            self._inspected_at = float("-inf")
 
     async def _services(self) -> list[str]:
         return [sid.decode() for sid in await self._redis.execute("HKEYS", keys.SERVICES)]
@@ -92,7 +74,7 @@ class Sweeper:
         """Sweep a service. False if it failed; the other services are swept all the same."""
         try:
             await self._sweep(service_sid)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("the sweep of %s waits for Redis: %s", service_sid, error)
             return False
         return True

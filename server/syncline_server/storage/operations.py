@@ -19,12 +19,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from syncline_protocol import jsondata
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, Patch
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
 from syncline_protocol.errors import Code, Refusal
 
 from . import keys
+from .errors import Unanswered, Unavailable
 from .redis.client import Redis
-from .redis.shard import Unanswered
 from .scripts import CLAIM
 
 if TYPE_CHECKING:
@@ -114,8 +114,6 @@ async def _claim(redis: Redis, commit: Commit, operation: str, memory: int) -> N
             claimed = await redis.run(CLAIM, tag, operation, commit.bucket, memory)
     except Unanswered:
         # At most the claim was made. That is harmless: a repetition of the request makes it again.
-        raise Refusal(
-            Code.UNAVAILABLE, "The store went away; nothing was changed. Try again."
-        ) from None
+        raise Unavailable("The store became unavailable; nothing was changed. Try again.") from None
     if not claimed:
         raise reused()

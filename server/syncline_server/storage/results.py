@@ -26,6 +26,16 @@ class Written:
     document: Document
     repeated: bool
 
+    @property
+    def header(self) -> Header:
+        """The header of the object, as `WriteResult` of every type has it."""
+        return self.document
+
+    @property
+    def state(self) -> Document:
+        """The state that rivals of this write contend for."""
+        return self.document
+
 
 def absent(type_: ObjectType, address: str) -> Refusal:
     """The error for an address (SID or unique name) without an object of this type."""
@@ -66,7 +76,7 @@ def sid_forbidden(type_: ObjectType) -> Refusal:
     """The error for a token holder that chooses a SID: only the account may."""
     return Refusal(
         Code.FORBIDDEN,
-        f"The Sid of a {type_.name} is chosen with Basic credentials, over REST v1.",
+        f"Only Basic credentials may choose the Sid of a {type_.name}, over REST v1.",
     )
 
 

@@ -16,8 +16,8 @@ from syncline_protocol import revisions
 from syncline_protocol.errors import Code, Refusal
 
 from . import keys
+from .errors import Unanswered
 from .redis.client import Redis
-from .redis.shard import Unanswered
 from .replies import Reply
 
 if TYPE_CHECKING:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from syncline_protocol.errors import Refusal
+from syncline_server.observability.tasks import TaskSet
 
 from . import keys
+from .errors import StorageError, Unanswered
 from .redis.client import Redis
-from .redis.connection import ReplyError
-from .redis.shard import Unanswered
 from .services import Service
 
 __all__ = ["Notes", "WebhookPolicy"]
@@ -62,14 +60,12 @@ class Notes:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._buckets: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def note(self, bucket: str) -> None:
         """Note a bucket (`IS…:3f`), before the commit is sent."""
         if not self._buckets:
-            task = asyncio.create_task(self._flush())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._flush())
         self._buckets.add(bucket)
 
     async def _flush(self) -> None:
@@ -80,8 +76,8 @@ class Notes:
             except Unanswered:
                 await self._redis.reconnected(keys.WEBHOOKS)
                 await self.write(buckets)
-        except (Refusal, ReplyError) as error:
-            logger.debug("webhooks were not noted: %s", error)
+        except StorageError as error:
+            logger.debug("webhooks were not recorded: %s", error)
 
     async def write(self, buckets: Iterable[str]) -> None:
         """Note buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values, text
 from syncline_protocol import jsondata
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
 from syncline_server.objects import json_patch, patches
@@ -248,7 +248,9 @@ class TestOperations:
         refusal = refused({"a": 1}, OperationsPatch(operations))
 
         assert refusal.code is Code.CONFLICT
-        assert refusal.message == "The patch would make the data something other than an object."
+        assert (
+            refusal.message == "The patch would turn the data into something other than an object."
+        )
 
     def test_data_may_be_something_else_between_two_operations(self) -> None:
         there = {"op": "replace", "path": "", "value": [1]}

@@ -16,10 +16,11 @@ from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import ReplyError
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
-from syncline_server.storage.redis.connection import Connection, ReplyError
+from syncline_server.storage.redis.connection import Connection
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * 24 * HOUR_MS

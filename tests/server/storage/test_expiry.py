@@ -7,11 +7,11 @@ import pytest
 
 from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store
 from syncline_protocol.documents import Document
-from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Removed
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import expiry, keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
@@ -171,7 +171,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
         nonlocal breaks
         if breaks:
             breaks -= 1
-            raise Refusal(Code.UNAVAILABLE, "The store is away.")
+            raise Unavailable("The store is unavailable.")
         await expire(service_sid, sid, webhooks)
 
     monkeypatch.setattr(sweeping.documents.objects, "expire", broken)
