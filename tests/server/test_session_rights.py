@@ -58,7 +58,7 @@ class Reader:
                     await step()
                 return document
 
-        backend.objects._operations[DOCUMENT.name] = Interrupted(backend)
+        backend.registry._operations[DOCUMENT.name] = Interrupted(backend)
         access = Access(backend, service_sid, "alice", limited=True)
         self.session = Session(backend, access, self.told.append)
 

@@ -168,9 +168,9 @@ class Documents:
         """
         if access.limited:
             raise sid_forbidden(DOCUMENT)
-        new = _new(command)
-        outcome = await self._chosen_sids.create(access.service_sid, sid, access.author(None), new)
-        return as_written(outcome, new.data)
+        author = access.author(None)
+        outcome = await self._chosen_sids.create(access.service_sid, sid, author, _new(command))
+        return as_written(outcome, command.data)
 
     async def _create(self, access: Access, command: Create | Open, granted: Right) -> Written:
         needs = await access.check(DOCUMENT, command.address, Right.NONE, granted)

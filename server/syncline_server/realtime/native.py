@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from websockets.frames import CloseCode
 
 from syncline_protocol import native
 from syncline_protocol.commands import Command, Remove
-from syncline_protocol.documents import Document, Patch, Updated
+from syncline_protocol.documents import Document, Patch
 from syncline_protocol.errors import Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
-from syncline_server.pubsub.topic import Format
 from syncline_server.storage.results import Written
 
 from .client import Client, CloseCodes
 from .connections import ConnectionRegistry
+from .native_events import Formats, encode_bare
 from .results import Fetched, Opened, Result, Unsubscribed, oversized
-from .websocket.frames import deflating, text_frame
+from .websocket.frames import text_frame
 from .websocket.oversized_message import OversizedMessage
 from .websocket.route import WebSocketRoute
 from .websocket.socket import Socket
 
 __all__ = ["PATH", "websocket_route"]
-
-logger = logging.getLogger("syncline.native")
 
 PATH = "/v1/ws"
 
@@ -38,26 +35,12 @@ PATH = "/v1/ws"
 def websocket_route(backend: Backend, connections: ConnectionRegistry) -> WebSocketRoute:
     """The route of the native protocol, for `socket_protocol`."""
     tally = backend.meters.wires["native"]
-    whole, brief = _encode_event, _encode_delta
-    formats = _Formats(
-        (Format(whole, None, tally), Format(deflating(whole), None, tally)),
-        (Format(whole, brief, tally), Format(deflating(whole), deflating(brief), tally)),
-    )
+    formats = Formats.of(tally)
     return WebSocketRoute(
         lambda socket: NativeClient(backend, connections, formats, socket),
         native.SUBPROTOCOL,
         tally=tally,
     )
-
-
-class _Formats(NamedTuple):
-    """The formats of events: `whole` for clients that take no deltas, `deltas` for those that do.
-
-    Of each pair, the second is for clients that take compressed frames.
-    """
-
-    whole: tuple[Format, Format]
-    deltas: tuple[Format, Format]
 
 
 class NativeClient(Client):
@@ -73,7 +56,7 @@ class NativeClient(Client):
     __slots__ = ("_formats",)
 
     def __init__(
-        self, backend: Backend, connections: ConnectionRegistry, formats: _Formats, socket: Socket
+        self, backend: Backend, connections: ConnectionRegistry, formats: Formats, socket: Socket
     ) -> None:
         super().__init__(backend, connections, socket, formats.whole[socket.deflates])
         self._formats = formats
@@ -156,7 +139,7 @@ class NativeClient(Client):
         self.writer.send_event(event, event.encoded(self.format.encode))
 
     def _send_brief(self, event: Event, is_known: bool) -> None:
-        brief = _encode_bare if is_known else self.format.encode_delta
+        brief = encode_bare if is_known else self.format.encode_delta
         frame = event.encoded(brief or self.format.encode)
         self.tally.deltas += event.has_delta and not is_known
         self.writer.send_event(event, frame, self.format.encode)
@@ -174,27 +157,6 @@ class NativeClient(Client):
         """Close with `GOING_AWAY` after the replies under way; the client then reconnects."""
         close = partial(self.socket.close, Close.GOING_AWAY, "the server is shutting down")
         self.in_flight.leave(close)
-
-
-def _encode_event(event: Event) -> bytes:
-    return text_frame(native.encode_event(event))
-
-
-def _encode_delta(event: Event) -> bytes:
-    """The frame for a client that has the data of `base`: a delta, or the whole event."""
-    payload = None
-    if isinstance(event, Updated):
-        try:
-            payload = native.encode_delta(event)
-        except Exception:
-            # Send the whole event instead.
-            logger.exception("a delta of %s could not be made", event.sid)
-    return event.encoded(_encode_event) if payload is None else text_frame(payload)
-
-
-def _encode_bare(event: Event) -> bytes:
-    """The frame for a client that has the data of the event already."""
-    return text_frame(native.encode_event(event, {}))
 
 
 def _body(command: Command, result: Result) -> dict[str, Any]:

@@ -38,7 +38,6 @@ from syncline_server.realtime.websocket import availability
 from syncline_server.realtime.websocket.socket import Socket
 from syncline_server.realtime.websocket.socket_protocol import socket_protocol
 from syncline_server.storage.deletions import Deletions
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.objects import Objects
@@ -117,7 +116,6 @@ def create_app(
     )
     traces = _traces(settings, meters, worker)
     objects = Objects(redis, settings.operation_memory, traces)
-    documents = Documents(objects)
     foreign = ProviderTokens.of(settings, meters.limit_hits)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
@@ -125,7 +123,7 @@ def create_app(
         authenticator=Authenticator(credentials, settings.token_leeway, foreign, keyring),
         redis=redis,
         services=services,
-        documents=documents,
+        objects=objects,
         permissions=Permissions(redis, objects),
         listing=Listing(redis, objects, settings.max_lists, meters.limit_hits),
         hub=Hub(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from syncline_protocol import revisions
-from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import ObjectType
 from syncline_protocol.sids import is_sid
 
@@ -271,7 +271,7 @@ class Committer:
             try:
                 return await self._apply(replace(commit, sid=sid_of(pointer)))
             except Refusal as refusal:
-                if refusal.code is TYPE_CODES[commit.type.name].absent:
+                if refusal.code is codes_of(commit.type).absent:
                     raise absent(commit.type, commit.name) from None
                 raise
         author = commit.author

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from functools import partial
 
 from websockets.frames import CloseCode
@@ -14,19 +13,17 @@ from syncline_protocol.objects import Event
 from syncline_protocol.twilsock import HeaderTooLarge, MalformedFrame, Packet, Status
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
-from syncline_server.observability.metrics import Tally
-from syncline_server.pubsub.topic import Format
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.client import Client, CloseCodes
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.results import oversized
-from syncline_server.realtime.websocket.frames import binary_frame, deflating
+from syncline_server.realtime.websocket.frames import binary_frame
 from syncline_server.realtime.websocket.oversized_message import OversizedMessage
 from syncline_server.realtime.websocket.route import WebSocketRoute
 from syncline_server.realtime.websocket.socket import Socket
 
 from . import statuses
-from .events import NEWEST_VERSION, VERSIONS, encoder
+from .events import NEWEST_VERSION, Formats, formats_of
 from .handshake import introduction
 from .requests import Requests
 
@@ -49,21 +46,12 @@ def websocket_route(
     neither a reason nor a time to wait.
     """
     tally = backend.meters.wires["twilsock"]
-    formats = {version: _formats(version, tally) for version in VERSIONS}
+    formats = formats_of(tally)
 
     def make(socket: Socket) -> TwilsockClient:
         return TwilsockClient(backend, connections, socket, formats=formats, admission=admission)
 
     return WebSocketRoute(make, tally=tally, is_paced=False)
-
-
-_Formats = tuple[Format, Format]
-"""The formats for clients that take no compressed frames, and for those that do."""
-
-
-def _formats(version: int, tally: Tally) -> _Formats:
-    encode = encoder(version)
-    return Format(encode, None, tally), Format(deflating(encode), None, tally)
 
 
 class TwilsockClient(Client):
@@ -90,7 +78,7 @@ class TwilsockClient(Client):
         connections: ConnectionRegistry,
         socket: Socket,
         *,
-        formats: Mapping[int, _Formats],
+        formats: Formats,
         admission: Admission,
     ) -> None:
         """`formats`: the formats of events, by the version that a client asks for."""

@@ -19,7 +19,7 @@ from syncline_server.observability.metrics import Limit, Meters
 
 from .oversized_message import FrameHeader, OversizedMessage, read_header
 from .parser_pool import ParserPool, is_exceeded, plain_messages
-from .states import SocketState
+from .states import OPEN, SocketState
 
 __all__ = ["FrameReader", "Message"]
 
@@ -34,15 +34,15 @@ class FrameReader(asyncio.Protocol):
     """Reads frames, and puts messages together.
 
     Attributes:
-        wary, trusting: parsers for clients that have not authenticated, and for those that have.
-            Of each pair, the second is for messages that may be compressed.
+        auth_parsers, message_parsers: for clients that have not authenticated, and for those that
+            have. Of each pair, the second is for messages that may be compressed.
         state, deflates: set by `Socket`; `deflates` if messages may be compressed either way.
     """
 
     settings: ClassVar[Settings]
     meters: ClassVar[Meters]
-    wary: ClassVar[tuple[ParserPool, ParserPool]]
-    trusting: ClassVar[tuple[ParserPool, ParserPool]]
+    auth_parsers: ClassVar[tuple[ParserPool, ParserPool]]
+    message_parsers: ClassVar[tuple[ParserPool, ParserPool]]
 
     __slots__ = (
         "_frame_left",
@@ -59,7 +59,7 @@ class FrameReader(asyncio.Protocol):
 
     def __init__(self) -> None:
         # Borrowed from `_parsers` while a frame, a message or the closing handshake is incomplete.
-        self._parsers = self.wary[False]
+        self._parsers = self.auth_parsers[False]
         self._parser: Protocol | None = None
         # The position in the stream: bytes of the current frame that are still to come, and the
         # received part of an incomplete header.
@@ -104,7 +104,7 @@ class FrameReader(asyncio.Protocol):
 
     def _read_frame(self, data: memoryview) -> memoryview:
         """Read at most one frame, or a part of one; returns the bytes after it."""
-        if self.state is not SocketState.OPEN and self._oversized is None:
+        if self.state is not OPEN and self._oversized is None:
             self._parse(data)  # all of it: the parser discards bytes after a failure
             return data[:0]
         if not self._frame_left:
@@ -135,7 +135,7 @@ class FrameReader(asyncio.Protocol):
         self._send_parser_output()
         # Give the parser back between two messages only: it keeps state within one.
         is_between = not self._frame_left and self._partial is None
-        if is_between and self.state is SocketState.OPEN and self._parser is parser:
+        if is_between and self.state is OPEN and self._parser is parser:
             self._parser = None
             if not is_exceeded(parser):
                 self._parsers.give_back(parser)
@@ -148,7 +148,7 @@ class FrameReader(asyncio.Protocol):
         """
         if self._oversized is not None:
             return True
-        if self._parsers is not self.trusting[self.deflates]:
+        if self._parsers is not self.message_parsers[self.deflates]:
             return False
         begun = 0 if self._partial is None else len(self._partial)
         is_regular = (header.opcode == Opcode.CONT) == (self._partial is not None)
@@ -210,7 +210,7 @@ class FrameReader(asyncio.Protocol):
 
     def _add_frame(self, frame: Frame) -> None:
         """Put a message together from its frames; the parser answers control frames."""
-        if self.state is not SocketState.OPEN:
+        if self.state is not OPEN:
             return
         if frame.opcode not in _DATA:
             return self._count_frame()
@@ -235,7 +235,7 @@ class FrameReader(asyncio.Protocol):
 
     def _deliver(self, opcode: Opcode, data: bytes) -> None:
         """Decode a message, and pass it to `_take_message`."""
-        if self.state is not SocketState.OPEN:
+        if self.state is not OPEN:
             return
         if opcode is Opcode.BINARY:
             message: str | bytes = data

@@ -17,7 +17,7 @@ from syncline_server.realtime.timer_wheel import TimerWheel
 from .frame_reader import FrameReader, Message
 from .oversized_message import OversizedMessage
 from .route import MessageHandler
-from .states import Pause, SocketState
+from .states import OPEN, Pause
 
 __all__ = ["MessageReader"]
 
@@ -54,7 +54,7 @@ class MessageReader(FrameReader):
     def pause_reading(self, reason: Pause) -> None:
         """Pass no message to the message handler until `resume_reading` with this reason."""
         self._pauses |= reason
-        if self.state is SocketState.OPEN:  # a closing socket reads on (`Socket.close`)
+        if self.state is OPEN:  # a closing socket reads on (`Socket.close`)
             self._transport.pause_reading()
 
     def resume_reading(self, reason: Pause) -> None:
@@ -81,7 +81,7 @@ class MessageReader(FrameReader):
             self._pass_on(message)
 
     def _pass_on(self, message: Message) -> None:
-        if self._handler is not None and self.state is SocketState.OPEN:
+        if self._handler is not None and self.state is OPEN:
             self._count_frame()
             if isinstance(message, OversizedMessage):
                 self._handler.on_oversized(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, IntFlag, auto
 
-__all__ = ["Pause", "SocketState"]
+__all__ = ["OPEN", "Pause", "SocketState"]
 
 
 class SocketState(Enum):
@@ -28,6 +28,10 @@ class SocketState(Enum):
 
     CLOSED = auto()
     """Nothing is received or sent any more."""
+
+
+OPEN = SocketState.OPEN
+"""For tests that are made for each message: a look-up in the enum takes longer than the rest."""
 
 
 class Pause(IntFlag):
