@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from syncline_protocol import revisions
-from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import ObjectType
 from syncline_protocol.sids import is_sid
 
@@ -195,7 +195,7 @@ class Committer:
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
         """Report that a write was applied, but Redis refused what follows it, as `words` say."""
-        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        logger.error("%s was written, but a later step failed: %s", sid, words.decode())
         self._redis.inspect(keys.tag_of(service_sid, sid))
         self.on_trouble(service_sid, sid)
 
@@ -271,7 +271,7 @@ class Committer:
             try:
                 return await self._apply(replace(commit, sid=sid_of(pointer)))
             except Refusal as refusal:
-                if refusal.code is TYPE_CODES[commit.type.name].absent:
+                if refusal.code is codes_of(commit.type).absent:
                     raise absent(commit.type, commit.name) from None
                 raise
         author = commit.author

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import Header, ObjectType
 from syncline_protocol.sids import (
     BUCKETS,
@@ -258,7 +258,7 @@ class Objects:
                 )
             )
         except Refusal as refusal:
-            if refusal.code is not TYPE_CODES[at.type.name].absent:
+            if refusal.code is not codes_of(at.type).absent:
                 raise
 
     async def _create(
