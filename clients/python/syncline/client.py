@@ -243,15 +243,13 @@ class Client:
             subscription.receive(snapshot, may_be_early=True)
         return Document(self, subscription, self.options.event_queue)
 
-    def _on_event(self, message: JsonObject) -> None:
+    def _on_event(self, message: JsonObject, may_be_early: bool) -> None:
         event, body = message.get("event"), message.get("document", {})
         if event == "token_about_to_expire":
             self._connection.renew_token()
         subscription = self._subscriptions.get(body.get("sid"))
         if subscription is None:
             return
-        # On REST the event of a write can come before the reply to that write.
-        may_be_early = not self._connection.ordered
         if event == "updated":
             subscription.update(body, may_be_early=may_be_early)
             if subscription.is_lost:

@@ -26,7 +26,7 @@ from .options import Options, Server
 from .refusals import retry_pause
 from .timing import within
 from .token import TokenSource
-from .transport import EventHandler, Interrupted, Receive
+from .transport import ClientEventHandler, Interrupted, Receive
 from .websocket import WebSocketTransport
 
 __all__ = ["Connection"]
@@ -55,7 +55,7 @@ class Connection:
         server: Server,
         token: TokenSource,
         options: Options,
-        on_event: EventHandler,
+        on_event: ClientEventHandler,
         on_state: StateHandler,
     ) -> None:
         """
@@ -85,11 +85,6 @@ class Connection:
         """`websocket` or `rest`; None while there is no connection."""
         transport = self._transport
         return None if transport is None or transport.ended.done() else transport.name
-
-    @property
-    def ordered(self) -> bool:
-        """True if the transport delivers the reply to a write before its event."""
-        return self._transport is not None and self._transport.ordered
 
     @property
     def data_limit(self) -> int | None:

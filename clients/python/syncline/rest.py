@@ -56,7 +56,6 @@ class RestTransport:
     """
 
     name = "rest"
-    ordered = False
     data_limit: int | None = None
 
     def __init__(
