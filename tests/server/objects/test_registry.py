@@ -13,7 +13,7 @@ from support.backend import make_backend
 from support.store import PATIENCE, eventually
 from syncline_protocol import objects
 from syncline_protocol.commands import Command, Create, Get, Open, Remove, Unsubscribe, Write
-from syncline_protocol.errors import TYPE_CODES, Code, Refusal
+from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT, Event, Header, ObjectType, Removed, type_of_sid
 from syncline_protocol.sids import make_sid
 from syncline_server.backend import Backend
@@ -179,7 +179,6 @@ def counted(counter: Counter, previous: int) -> Counted:
 @pytest.fixture
 async def backend(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backend]:
     monkeypatch.setitem(objects._BY_PREFIX, COUNTER.prefix, COUNTER)
-    monkeypatch.setitem(TYPE_CODES, COUNTER.name, TYPE_CODES[DOCUMENT.name])
     rows = {**registry._OPERATIONS, COUNTER: Counters}
     monkeypatch.setattr(registry, "_OPERATIONS", rows)
     backend = make_backend(redis, Settings(turn_timeout=PATIENCE))

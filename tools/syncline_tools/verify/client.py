@@ -228,7 +228,7 @@ class WireClient:
         if held is not None and held.revision < revision:
             self.held[document] = Held(revision, data)
 
-    def _on_event(self, message: JsonObject) -> None:
+    def _on_event(self, message: JsonObject, _may_be_early: bool) -> None:
         body = message.get("document", {})
         document = body.get("sid")
         if document not in self.held:
