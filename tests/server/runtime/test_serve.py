@@ -178,9 +178,9 @@ class TestExternalRedis:
                 revision = written["document"]["revision"]
                 assert await reader.updates(revision) == [revision]
                 assert (await stream.next()).id == revision
-            told = [await socket.event() for _ in range(2)]
+            received = [await socket.event() for _ in range(2)]
 
-        events = {event["event"]: event["document"] for event in told}
+        events = {event["event"]: event["document"] for event in received}
         assert events["updated"]["data"] == {"n": 2}
         assert events["updated"]["updated_by"] == "bob"
         assert events["removed"]["sid"] == short["sid"]
@@ -258,7 +258,7 @@ async def until_accepting(server: RunningServer) -> None:
 
 
 async def retry(socket: NativeSocket, do: str, **members: Any) -> dict[str, Any]:
-    """The `ok` of a request that is sent again for as long as it is told to."""
+    """The `ok` of a request that is sent again for as long as the refusal asks for it."""
     async with asyncio.timeout(WAIT):
         while True:
             reply = await socket.ask(do, **members)
