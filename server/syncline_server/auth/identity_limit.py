@@ -34,7 +34,7 @@ class IdentityLimit:
         self._limit_hits = meters.limit_hits
         self._too_many = f"One identity may make {rate} requests a second; nothing was changed."
         self._too_much = (
-            f"The requests of one identity may take {work} units of work a second, "
+            f"The requests of one identity may take {work} units of work per second, "
             "each about a microsecond; nothing was changed."
         )
 
