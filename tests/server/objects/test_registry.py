@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from support.backend import make_backend
-from support.store import PATIENCE, eventually
+from support.store import WAIT_LIMIT, eventually
 from syncline_protocol import objects
 from syncline_protocol.commands import Command, Create, Get, Open, Remove, Unsubscribe, Write
-from syncline_protocol.errors import TYPE_CODES, Code, Refusal
+from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT, Event, Header, ObjectType, Removed, type_of_sid
 from syncline_protocol.sids import make_sid
 from syncline_server.backend import Backend
@@ -180,10 +180,9 @@ def counted(counter: Counter, previous: int) -> Counted:
 @pytest.fixture
 async def backend(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backend]:
     monkeypatch.setitem(objects._BY_PREFIX, COUNTER.prefix, COUNTER)
-    monkeypatch.setitem(TYPE_CODES, COUNTER.name, TYPE_CODES[DOCUMENT.name])
     rows = {**registry._OPERATIONS, COUNTER: Counters}
     monkeypatch.setattr(registry, "_OPERATIONS", rows)
-    backend = make_backend(redis, Settings(turn_timeout=PATIENCE))
+    backend = make_backend(redis, Settings(turn_timeout=WAIT_LIMIT))
     backend.hub.start()
     await eventually(lambda: backend.hub.live)
     yield backend
@@ -206,7 +205,7 @@ class Connected:
             answered.set_result(outcome)
 
         self.session.submit(command, answer)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             return await answered
 
 
@@ -243,7 +242,7 @@ async def test_objects_of_two_types_may_have_one_name(backend: Backend, service_
 async def test_rivals_for_an_object_of_any_type_take_turns(
     backend: Backend, service_sid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "UNKNOWN_TURN", PATIENCE)
+    monkeypatch.setattr(turns, "UNKNOWN_TURN", WAIT_LIMIT)
     alice, bob = Connected(backend, service_sid), Connected(backend, service_sid)
     stale = (await alice.ask(Open("clicks", type=COUNTER))).state.revision
     await bob.ask(Count("clicks", 1, if_match=stale, type=COUNTER))
