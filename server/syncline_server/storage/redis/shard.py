@@ -27,7 +27,7 @@ from .connection import Argument, Connection, connect, describe
 from .durability import Barrier, Replicas
 from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["ShardConnection", "reconnect"]
+__all__ = ["PAUSE", "PAUSE_LIMIT", "ShardConnection", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 
