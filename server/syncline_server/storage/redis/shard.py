@@ -213,7 +213,7 @@ class ShardConnection:
         except ReplyError as error:
             kind = _kind(error)
             if is_denial(error):
-                # Nothing was changed: the first write of a script decides (see document.lua). A
+                # Nothing was changed: the first write of a script decides (see lib/applied.lua). A
                 # denial of a later command does not end the script.
                 self.inspector.check_soon()
                 raise Denied from None
