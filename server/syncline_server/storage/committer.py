@@ -21,7 +21,7 @@ from .redis.client import Redis
 from .replies import Reply, sid_and_name, state_of
 from .results import absent, forbidden, mismatch, name_taken, sid_ended
 from .settlement import Settlement
-from .webhooks import Notes
+from .webhooks import BucketIndex
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
@@ -44,7 +44,7 @@ class Committer:
         self._operation_ms = operation_ms
         self._traces = traces
         self._settlement = Settlement(redis, operation_ms)
-        self._notes = Notes(redis)
+        self._webhook_buckets = BucketIndex(redis)
         self._names = AwayNames(redis)
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
@@ -70,7 +70,7 @@ class Committer:
         # Read before the commit is sent: its revision is not below this time.
         commit.not_before_ms = self._redis.now_ms(commit.tag)
         if commit.author.webhooks is not None:
-            self._notes.note(commit.tag[1:-1])
+            self._webhook_buckets.add(commit.tag[1:-1])
         if commit.ttl:
             # Sent before the commit. If this process dies in between, the sweeper finds nothing due
             # in the bucket; sent after it, the sweeper would miss the object's expiry.
@@ -130,7 +130,7 @@ class Committer:
                     raise absent(commit.type, commit.name) from None
                 raise
         author = commit.author
-        found = await self._names.follow(at, pointer, author.identity, author.needs)
+        found = await self._names.fetch(at, pointer, author.identity, author.needs)
         if found[0] == b"forbidden":
             raise forbidden()
         if found[0] == b"ok":

@@ -88,7 +88,7 @@ async def test_it_is_listed_apart_and_has_permissions(
     assert page.items == [counter]
     at = ObjectAddress.of_sid(service_sid, counter.sid)
     permissions = Permissions(redis, objects)
-    await permissions.put(at, "bob", Right.READ)
+    await permissions.set(at, "bob", Right.READ)
     assert await objects.readers(service_sid, counter.sid, ["alice", "bob"]) == {"bob"}
     writer = Author(identity="bob", needs=Right.WRITE)
     await refused(objects.update(at, writer, ttl=5), Code.ACCESS_FORBIDDEN)

@@ -140,7 +140,7 @@ API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read(*_lib("webhook_queue"), "webhooks.lua")
 NAME = Script.read(*_lib("arguments", "clock"), "name.lua")
 LEASE = Script.read("lease.lua")
-PARKING = Script.read("dead_letters.lua")
+DEAD_LETTERS = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
 DATA_SET = Script.read("data_set.lua")
 PRIVILEGES = Script.read("privileges.lua")
@@ -155,7 +155,7 @@ ALL = (
     WEBHOOKS,
     LEASE,
     NAME,
-    PARKING,
+    DEAD_LETTERS,
     SETTLE,
     DATA_SET,
     PRIVILEGES,
