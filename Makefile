@@ -49,14 +49,14 @@ format: install ## Rewrite the sources in the style that lint checks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-check: install node ## Run lint and the tests that start no server: the daily loop
+check: install node ## Run lint and the unit tests: the daily loop
 	@scripts/run-tests lint test-units
 
 test: install node browser ## Run lint and every test; ARGS="-k name" narrows pytest
 	@scripts/run-tests lint test-python test-js
 
 test-units: install
-	$(PYTEST) tests/protocol tests/client tests/server/auth tests/server/config tests/server/objects tests/server/pubsub tests/server/storage $(ARGS)
+	$(PYTEST) --units tests/protocol tests/client tests/server/auth tests/server/config tests/server/objects tests/server/pubsub tests/server/storage $(ARGS)
 
 test-python: install node browser
 	$(PYTEST) $(ARGS)

@@ -12,7 +12,9 @@ from support.listening import record_events
 from support.peer import PeerConnection, document, peer
 from support.snapshots import SID
 from support.socket import WAIT
-from syncline import Client, Document, RequestTimeout, connect
+from syncline import Client, ConnectionLost, Document, RequestTimeout, connect
+from syncline.rest import RestTransport
+from syncline.transport import EventHandler
 
 LONG_TIMEOUT: dict[str, Any] = {"request_timeout": 600, "backoff_initial": 0.01}
 
@@ -143,3 +145,30 @@ class TestEventBeforeReply:
             await writing
             event = await recorder.next()
             assert (event.revision, event.is_local) == ("2", True)
+
+
+class TestChangeOfTransport:
+    async def test_an_event_of_the_transport_before_waits_for_the_reply_to_its_write(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """REST still delivers events while the WebSocket that replaces it is in use."""
+        rest: list[EventHandler] = []
+
+        async def open_rest(*arguments: Any, **options: Any) -> Any:
+            rest.append(arguments[3])
+            raise ConnectionLost("only its handler of events is needed")
+
+        monkeypatch.setattr(RestTransport, "open", open_rest)
+        async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
+            connection = await server.next()
+            handle = await opened(client, connection)
+            heard = record_events(handle)
+            with pytest.raises(ConnectionLost):
+                await client._connection._dialer._dial_rest("t", None)
+            writing = asyncio.create_task(handle.set({"at": 2}))
+            await received(connection, "set")
+            rest[0]({"event": "updated", "document": document(2)})
+            await connection.ok(document=document(2))
+            await writing
+            event = await heard.next()
+        assert (event.revision, event.is_local) == ("2", True)

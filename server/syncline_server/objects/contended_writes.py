@@ -14,7 +14,7 @@ from syncline_server.storage.results import mismatch
 
 from . import turns
 from .access import Access
-from .contests import State
+from .contests import State, TurnKey
 
 __all__ = ["Client", "ContendedWrites", "WriteResult", "turn_key"]
 
@@ -50,9 +50,9 @@ class Client(turns.Client, Protocol):
         """
 
 
-def turn_key(access: Access, command: Write) -> turns.TurnKey:
+def turn_key(access: Access, command: Write) -> TurnKey:
     """What the command contends for."""
-    return turns.TurnKey(access.service_sid, command.key, command.item)
+    return TurnKey(access.service_sid, command.key, command.item)
 
 
 class ContendedWrites:

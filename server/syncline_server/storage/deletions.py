@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import SYSTEM, TYPES
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
@@ -154,7 +154,7 @@ class Deletions(PeriodicTask):
         try:
             await self._objects.remove(at, DELETER)
         except Refusal as refusal:
-            if refusal.code is not TYPE_CODES[at.type.name].absent:
+            if refusal.code is not codes_of(at.type).absent:
                 raise  # absent: it had expired, and the script has removed it
 
     async def _record(self, deletion: Deletion) -> None:

@@ -16,8 +16,8 @@ async def test_an_event_stream_that_begins_again_brings_a_state_and_no_event() -
     client = WireClient("rest", "rest-1", "http://x", lambda: "", history, lambda: None)
     client.known[DOCUMENT] = KnownState(1, {})
 
-    client._on_event(updated("3"))
-    client._on_event(updated("4", previous_revision="3"))
+    client._on_event(updated("3"), True)
+    client._on_event(updated("4", previous_revision="3"), True)
 
     state, event = history.records
     assert isinstance(state, Opened)

@@ -228,7 +228,7 @@ class WireClient:
         if known is not None and known.revision < revision:
             self.known[document] = KnownState(revision, data)
 
-    def _on_event(self, message: JsonObject) -> None:
+    def _on_event(self, message: JsonObject, _may_be_early: bool) -> None:
         body = message.get("document", {})
         document = body.get("sid")
         if document not in self.known:
