@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from syncline_protocol import jsondata
 
+from .collection_limits import CollectionLimits
 from .validation import setting
 
 __all__ = ["Limits"]
@@ -14,7 +15,7 @@ MAX_DATA_LIMIT = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(CollectionLimits):
     """Base of `Settings`."""
 
     data_limit: int = setting(
@@ -232,7 +233,7 @@ class Limits:
         return jsondata.values_limit(self.data_limit)
 
     @property
-    def message_limit(self) -> int:
+    def socket_message_limit(self) -> int:
         """Maximum bytes in a WebSocket message; more is refused with 54006, up to
         `oversized_limit`.
 

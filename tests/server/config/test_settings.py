@@ -114,7 +114,7 @@ def test_the_limits_of_bodies_follow_that_of_data() -> None:
         settings = Settings(data_limit=limit)
         # Each byte of a document as %5Cu00e9 is half of.
         assert settings.body_limit >= 8 * limit
-        assert settings.message_limit >= settings.body_limit
+        assert settings.socket_message_limit >= settings.body_limit
 
 
 @pytest.mark.parametrize(
