@@ -83,7 +83,7 @@ class Authentication:
             logging.getLogger(f"syncline.{client.protocol}").exception("an authentication failed")
             client.socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
-            client.socket.trust()
+            client.socket.allow_full_messages()
             answer(principal)
         self._task = None
         client.socket.resume_reading(Pause.AUTHENTICATION)

@@ -207,7 +207,7 @@ class Subscriptions:
                 and subscription.delivered == topic.revision >= subscription.acknowledged
                 and subscription.pending is None
                 and not subscription.openings
-                and not self._is_written(topic)
+                and not (self._writing and self._is_written(topic))
             ):
                 subscription.state = State.FAST
                 self._hub.join_fast_path(topic, self, *self._outlet)
@@ -221,7 +221,9 @@ class Subscriptions:
         #    it while a write is under way: it may be that write's. Up to `acknowledged` it is not:
         #    writes to one object are carried out in order, so the next gets a greater revision.
         if not subscription.delivered or (
-            event.revision > subscription.acknowledged and self._is_written(subscription.topic)
+            self._writing
+            and event.revision > subscription.acknowledged
+            and self._is_written(subscription.topic)
         ):
             if subscription.pending is None:
                 subscription.pending = deque(maxlen=PENDING_LIMIT)
@@ -326,7 +328,7 @@ class Subscriptions:
 
     def _is_written(self, topic: Topic) -> bool:
         """True while a write of this client to the object is under way."""
-        return bool(self._writing) and any(key in self._writing for key in _keys(topic))
+        return any(key in self._writing for key in _keys(topic))
 
 
 def _keys(topic: Topic) -> list[str]:

@@ -342,6 +342,24 @@ class TestSlowClients:
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 4003
 
+    async def test_its_requests_wait_until_it_reads_again(self, talk: Conversation) -> None:
+        fill(talk)
+        talk.say("request")
+        assert talk.handler.told == []
+        talk.hear()
+        assert talk.handler.told == ["request"]
+
+    async def test_nothing_is_sent_after_the_close_though_the_queue_waits(
+        self, talk: Conversation
+    ) -> None:
+        fill(talk)
+        talk.socket.writer.send(text_frame(b"queued"))
+        talk.socket.close(4000)
+        talk.socket.writer.send(text_frame(b"too late"))
+        frames = talk.hear() + talk.hear()
+        assert [frame.data for frame in frames if frame.data != LARGE][:-1] == [b"queued"]
+        assert frames[-1].opcode is Opcode.CLOSE
+
     async def test_one_that_takes_little_stays(self, talk: Conversation) -> None:
         fill(talk)
         for _ in range(3):
@@ -434,7 +452,7 @@ class TestEnd:
     async def test_a_large_message_of_a_client_that_is_trusted_is_handed_on_as_its_beginning(
         self, talk: Conversation
     ) -> None:
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         size = SETTINGS.socket_message_limit + 1
         talk.say("pause")
         talk.say(("abc" * size)[:size])
@@ -449,7 +467,7 @@ class TestEnd:
 
     async def test_a_large_message_may_come_byte_by_byte(self) -> None:
         talk = Conversation(Times(), replace(SETTINGS, data_limit=64))
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         size = talk.socket.settings.socket_message_limit + 1
         data = Frame(Opcode.BINARY, b"\x00\x01" + b"x" * (size - 2)).serialize(mask=True)
         for byte in data[:100]:
@@ -462,7 +480,7 @@ class TestEnd:
         assert oversized.head[:3] == b"\x00\x01x"
 
     async def test_the_farewell_is_read_behind_a_large_message(self, talk: Conversation) -> None:
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         data = Frame(Opcode.TEXT, b"x" * (SETTINGS.socket_message_limit + 1)).serialize(mask=True)
         talk.socket.data_received(data[:100])
         talk.socket.close(4000)
