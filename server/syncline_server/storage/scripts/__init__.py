@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from syncline_protocol.objects import TYPES, ObjectType
+from syncline_protocol.objects import STREAM, TYPES, ObjectType
 from syncline_server.storage.keys import names_part
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "DUE",
     "ITEM_SCRIPTS",
     "LEASE",
+    "MESSAGE",
     "NAME",
     "PAGE",
     "PARKING",
@@ -142,6 +143,7 @@ ITEM_SCRIPTS = {type_.name: ItemScripts.of(type_) for type_ in TYPES if type_.ha
 CLAIM = Script.read("claim.lua")
 DUE = Script.read("expiry.lua")
 PRUNE = Script.read("prune.lua")
+MESSAGE = object_script(STREAM, *_lib("applied", "publish", "readable"), "message.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read(*_lib("webhook_queue"), "webhooks.lua")
@@ -162,6 +164,7 @@ ALL = (
     API_KEY,
     WEBHOOKS,
     LEASE,
+    MESSAGE,
     NAME,
     PARKING,
     SETTLE,
