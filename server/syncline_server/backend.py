@@ -62,7 +62,7 @@ class Backend:
     patch_batcher: PatchBatcher = field(init=False)
     registry: Registry = field(init=False)
     webhooks: Queue = field(init=False)
-    parking: DeadLetters = field(init=False)
+    dead_letters: DeadLetters = field(init=False)
     reachability: Reachability = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +86,9 @@ class Backend:
         for type_, source in self.registry.sources():
             self.hub.register(type_, source)
         self.webhooks = Queue(self.redis)
-        self.parking = DeadLetters(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
+        self.dead_letters = DeadLetters(
+            self.redis, self.webhooks, settings.webhook_parked_limit, limit
+        )
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)
 
     def ready(self) -> bool:

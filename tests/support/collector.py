@@ -57,7 +57,7 @@ class Collector:
         self.paths: set[str] = set()
         self._spans: list[CollectedSpan] = []
         self._changed = threading.Condition()
-        self._server = HttpServer(self._take)
+        self._server = HttpServer(self._add_spans)
         self.url = self._server.url
 
     def wait(self, wanted: Callable[[list[CollectedSpan]], object]) -> list[CollectedSpan]:
@@ -78,7 +78,7 @@ class Collector:
     ) -> None:
         self._server.stop()
 
-    def _take(self, ask: Ask) -> Reply:
+    def _add_spans(self, ask: Ask) -> Reply:
         is_compressed = ask.headers.get("Content-Encoding") == "gzip"
         body = gzip.decompress(ask.body) if is_compressed else ask.body
         request = ExportTraceServiceRequest.FromString(body)

@@ -17,7 +17,7 @@ from support.http import Ask, HttpServer, Reply
 
 __all__ = ["Answer", "Delivery", "Receiver", "in_order", "revisions"]
 
-PATIENCE = 60.0
+WAIT_LIMIT = 60.0
 """Seconds after which a wait fails."""
 
 
@@ -108,7 +108,7 @@ class Receiver:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Return when a condition holds; it is checked after each delivery."""
-        async with asyncio.timeout(PATIENCE), self._news:
+        async with asyncio.timeout(WAIT_LIMIT), self._news:
             await self._news.wait_for(condition)
 
     async def until_taken(self, count: int) -> list[Delivery]:
@@ -144,7 +144,7 @@ class Receiver:
         delivery = Delivery(ask.target, headers, form)
         self.came.append(delivery)
         self._check(delivery)
-        await self._tell()
+        await self._notify_waiting()
         said = self.answer(delivery)
         answer = said if isinstance(said, Answer) else await said
         if answer.status is None:
@@ -152,7 +152,7 @@ class Receiver:
         if 200 <= answer.status < 300:
             self.taken.append(delivery)
         self._unsent.append(delivery)
-        await self._tell()
+        await self._notify_waiting()
         return Reply(
             answer.status,
             answer.body,
@@ -166,9 +166,9 @@ class Receiver:
 
     async def _end(self, delivery: Delivery) -> None:
         self._unsent = [each for each in self._unsent if each is not delivery]
-        await self._tell()
+        await self._notify_waiting()
 
-    async def _tell(self) -> None:
+    async def _notify_waiting(self) -> None:
         async with self._news:
             self._news.notify_all()
 
@@ -184,12 +184,12 @@ class Receiver:
 
 def revisions(deliveries: Iterable[Delivery]) -> dict[str, list[int]]:
     """The revisions that were delivered for each document, in order of the first delivery."""
-    told: dict[str, list[int]] = {}
+    revisions_by_document: dict[str, list[int]] = {}
     for delivery in deliveries:
-        its = told.setdefault(delivery.form["DocumentSid"], [])
+        its = revisions_by_document.setdefault(delivery.form["DocumentSid"], [])
         if delivery.revision not in its:
             its.append(delivery.revision)
-    return told
+    return revisions_by_document
 
 
 def in_order(deliveries: Iterable[Delivery]) -> bool:

@@ -58,7 +58,7 @@ def refusal_reply(
     """
     if refusal.code in _NOT_FOUND and not raw_path(request.scope).startswith(b"/v3/"):
         return _not_found(request)
-    _note(request, refusal.code)
+    _set_outcome(request, refusal.code)
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
     if refusal.document is not None:
         details = {"document": native.document_body(refusal.document)}
@@ -86,7 +86,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         )
     else:
         body = error_body(20_000 + error.status_code, error.status_code, error.detail)
-    _note(request, body["code"])
+    _set_outcome(request, body["code"])
     return json_reply(body, error.status_code, error.headers)
 
 
@@ -103,12 +103,12 @@ exception_handlers: dict[Any, ExceptionHandler] = {
 """For Starlette: handlers that turn an exception of any endpoint into a reply."""
 
 
-def _note(request: Request, code: int) -> None:
+def _set_outcome(request: Request, code: int) -> None:
     request.scope.setdefault("state", {})[REFUSED] = int(code)
 
 
 def _not_found(request: Request) -> Response:
-    _note(request, Code.NOT_FOUND)
+    _set_outcome(request, Code.NOT_FOUND)
     path = raw_path(request.scope).decode("latin-1").removeprefix("/v1")
     return json_reply(
         error_body(

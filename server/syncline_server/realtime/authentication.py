@@ -93,7 +93,7 @@ class Authentication:
             raise Refusal(Code.TOKEN_INVALID, "The access token must be a string.")
         backend = self._client.backend
         try:
-            principal = await backend.authenticator.bearer(token)
+            principal = await backend.authenticator.authenticate_token(token)
             service = principal.service or DEFAULT_NAME
             access = await Access.enter(backend, principal, service)
             # The key may have been revoked during the awaits above. From here on there is none, and

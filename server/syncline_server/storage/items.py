@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from syncline_protocol.errors import TYPE_CODES, Code, Refusal
+from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
 from syncline_protocol.items import (
     ABSENT,
@@ -167,7 +167,7 @@ class ItemRefused(Refusal):
 def absent_item(type_: ObjectType, key: str) -> ItemRefused:
     """The error for a key, or an index, without an item."""
     return ItemRefused(
-        TYPE_CODES[type_.name].item_absent,
+        codes_of(type_).item_absent,
         f"The {type_.name} has no item {_shown(type_, key)}; nothing was changed.",
     )
 
@@ -189,7 +189,7 @@ def _mismatch(
     expected = "its absence" if if_match == ABSENT else if_match
     is_at = "" if state.item is None else f", it is at {state.item.revision}"
     return ItemRefused(
-        TYPE_CODES[type_.name].mismatch,
+        codes_of(type_).mismatch,
         f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
         f"{expected} was expected{is_at}{place}.",
         state.item,
@@ -328,7 +328,7 @@ class Items:
                 )
             )
         except Refusal as refusal:
-            if refusal.code is not TYPE_CODES[at.type.name].absent:
+            if refusal.code is not codes_of(at.type).absent:
                 raise
 
     def _parameters(self, type_: ObjectType, heads: list[JsonObject]) -> dict[str, Argument | None]:
@@ -414,7 +414,7 @@ def _refused(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperation]) -
     newest = unpack_record(key.encode(), record) if record else None
     item = newest if isinstance(newest, Item) else None
     place = f" (operation {int(index)} of {len(writes)})" if len(writes) > 1 else ""
-    shown, codes = _shown(type_, key), TYPE_CODES[type_.name]
+    shown, codes = _shown(type_, key), codes_of(type_)
     match reason:
         case b"exists":
             message = f"The {type_.name} has an item {shown} already{place}; nothing was changed."

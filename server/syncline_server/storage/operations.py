@@ -76,8 +76,8 @@ def reused() -> Refusal:
     return Refusal(
         Code.CONFLICT,
         "The operation id (op, Idempotency-Key) was used for another request: for another object, "
-        "or with another verb, body, Ttl or If-Match. Nothing was changed. Each request takes an "
-        "id of its own; only a repetition of the same request takes it again.",
+        "or with another verb, body, Ttl or If-Match. Nothing was changed. Each request needs "
+        "its own id; only a repetition of the same request uses the same id.",
     )
 
 

@@ -158,8 +158,8 @@ def whole(value: Any) -> Any:
     """With integers as every client writes them: to a schema, 1.0 is one too."""
     if isinstance(value, dict):
         return {name: whole(each) for name, each in value.items()}
-    is_whole = isinstance(value, float) and value.is_integer()
-    return int(value) if is_whole and abs(value) < 2**53 else value
+    is_complete = isinstance(value, float) and value.is_integer()
+    return int(value) if is_complete and abs(value) < 2**53 else value
 
 
 def placeholders(operation: Operation) -> dict[str, str]:

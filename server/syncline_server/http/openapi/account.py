@@ -102,7 +102,7 @@ def _service() -> JsonObject:
         },
         "delete": {
             "operationId": "DeleteService",
-            "summary": "Delete a service and, in the background, all that it holds",
+            "summary": "Delete a service and, in the background, all its data",
             "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },
@@ -127,7 +127,7 @@ def _permission() -> JsonObject:
         "name": "identity",
         "in": "path",
         "required": True,
-        "description": "Whose permission.",
+        "description": "Identity that has the permission.",
         "schema": {"type": "string", "minLength": 1, "maxLength": IDENTITY_LENGTH},
     }
     return {
@@ -140,14 +140,14 @@ def _permission() -> JsonObject:
         },
         "post": {
             "operationId": "UpdateDocumentPermission",
-            "summary": "Say what an identity may do with a document",
+            "summary": "Set what an identity may do with a document",
             "security": BASIC,
             "requestBody": {"required": True} | parameters("UpdatePermission"),
             "responses": {"200": reply("Updated", "Permission"), **refusals(400, 413, 415)},
         },
         "delete": {
             "operationId": "DeleteDocumentPermission",
-            "summary": "Take the permission of an identity away",
+            "summary": "Delete the permission of an identity",
             "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },

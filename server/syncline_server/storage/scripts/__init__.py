@@ -149,7 +149,7 @@ API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read(*_lib("webhook_queue"), "webhooks.lua")
 NAME = Script.read(*_lib("arguments", "clock"), "name.lua")
 LEASE = Script.read("lease.lua")
-PARKING = Script.read("dead_letters.lua")
+DEAD_LETTERS = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
 DATA_SET = Script.read("data_set.lua")
 PRIVILEGES = Script.read("privileges.lua")
@@ -166,7 +166,7 @@ ALL = (
     LEASE,
     MESSAGE,
     NAME,
-    PARKING,
+    DEAD_LETTERS,
     SETTLE,
     DATA_SET,
     PRIVILEGES,
