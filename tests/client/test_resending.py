@@ -159,10 +159,10 @@ class TestChangeOfTransport:
             raise ConnectionLost("only its handler of events is needed")
 
         monkeypatch.setattr(RestTransport, "open", open_rest)
-        async with peer() as server, connect(server.url, token="t", **PATIENT) as client:
+        async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
             connection = await server.next()
             handle = await opened(client, connection)
-            heard = hear(handle)
+            heard = record_events(handle)
             with pytest.raises(ConnectionLost):
                 await client._connection._dialer._dial_rest("t", None)
             writing = asyncio.create_task(handle.set({"at": 2}))
