@@ -83,7 +83,7 @@ ASKING = [
 """Those that can be asked wrongly, wherever."""
 
 bounded = of_hypothesis(
-    max_examples=30,
+    max_examples=15,
     derandomize=True,
     database=None,
     deadline=None,
