@@ -10,7 +10,19 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["DOCUMENT", "SYSTEM", "TYPES", "Event", "Header", "ObjectType", "Removed", "type_of_sid"]
+__all__ = [
+    "DOCUMENT",
+    "LIST",
+    "MAP",
+    "STREAM",
+    "SYSTEM",
+    "TYPES",
+    "Event",
+    "Header",
+    "ObjectType",
+    "Removed",
+    "type_of_sid",
+]
 
 SYSTEM = "system"
 """Identity of requests made with the account's credentials, and of the server itself."""
@@ -39,7 +51,15 @@ DOCUMENT = ObjectType(
     name="document", plural="documents", prefix="ET", has_items=False, has_permissions=True
 )
 
-TYPES = (DOCUMENT,)
+LIST = ObjectType(name="list", plural="lists", prefix="ES", has_items=True, has_permissions=True)
+
+MAP = ObjectType(name="map", plural="maps", prefix="MP", has_items=True, has_permissions=True)
+
+STREAM = ObjectType(
+    name="stream", plural="streams", prefix="TO", has_items=False, has_permissions=False
+)
+
+TYPES = (DOCUMENT, LIST, MAP, STREAM)
 
 _BY_PREFIX = {each.prefix: each for each in TYPES}
 
