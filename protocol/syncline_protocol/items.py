@@ -12,20 +12,26 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 
+from .commands import PatchBody
 from .errors import Code, Refusal
 from .fields import show
-from .objects import Event
+from .objects import Event, ObjectType
 
 __all__ = [
     "ABSENT",
     "INDEX_DIGITS",
     "INDEX_LIMIT",
     "KEY_LENGTH",
+    "BatchItems",
     "Change",
     "ChangeKind",
     "Item",
+    "ItemOperation",
+    "ItemQuery",
     "ItemsChanged",
+    "PatchItem",
     "Verb",
+    "WriteItem",
     "index_key",
     "index_of",
     "item_key",
@@ -119,6 +125,83 @@ class ItemsChanged(Event):
     def conflation_key(self) -> Hashable:
         """The item, if it is one; a batch replaces nothing."""
         return (self.sid, self.changes[0].item.key) if len(self.changes) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemOperation:
+    """What a write does with one item.
+
+    Attributes:
+        key: None with `ADD` to a list, which gives the key.
+        data: None keeps the data, and is all that `REMOVE` takes.
+        ttl: seconds until the item expires; 0 for never, None keeps the expiry.
+        if_match: the revision that the item must be at, or `ABSENT`; None for any.
+    """
+
+    verb: Verb
+    key: str | None
+    data: bytes | None = None
+    ttl: int | None = None
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteItem:
+    """Write one item.
+
+    Attributes:
+        address: SID or unique name of the collection.
+        collection_ttl: seconds until the collection expires; 0 for never, None keeps the expiry.
+        op: operation id; None for none.
+    """
+
+    type: ObjectType
+    address: str
+    operation: ItemOperation
+    collection_ttl: int | None = None
+    op: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchItem:
+    """Change the newest data of one item by a rule. Attributes as in `WriteItem`."""
+
+    type: ObjectType
+    address: str
+    key: str
+    body: PatchBody
+    ttl: int | None = None
+    if_match: int | None = None
+    collection_ttl: int | None = None
+    op: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchItems:
+    """Write several items in one commit: all of them, or none. Attributes as in `WriteItem`."""
+
+    type: ObjectType
+    address: str
+    operations: tuple[ItemOperation, ...]
+    collection_ttl: int | None = None
+    op: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemQuery:
+    """Which items a page holds.
+
+    Attributes:
+        start: the key to begin with; None for the first key in that order. It need not exist.
+        is_inclusive: True if the item with the key `start` belongs to the page.
+        is_descending: True for descending keys.
+        size: how many items, at most.
+    """
+
+    start: str | None = None
+    is_inclusive: bool = True
+    is_descending: bool = False
+    size: int = 50
 
 
 def item_key(key: object) -> str:
