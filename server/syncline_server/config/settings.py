@@ -174,6 +174,50 @@ class Settings:
         least=64,
         most=MAX_DATA_LIMIT,
     )
+    item_limit: int = _setting(
+        16_384,
+        "Bytes in an item of a list or map, as compact UTF-8 JSON; more is refused with 54006.",
+        least=64,
+        most=MAX_DATA_LIMIT,
+    )
+    message_limit: int = _setting(
+        4096,
+        "Bytes in a message of a stream, as compact UTF-8 JSON; more is refused with 54006.",
+        least=64,
+        most=MAX_DATA_LIMIT,
+    )
+    batch_limit: int = _setting(
+        524_288,
+        "Bytes in the body of a batch of items; more is refused with 54006.",
+        least=16_384,
+        most=16_777_216,
+    )
+    items_limit: int = _setting(
+        1_000_000,
+        "Items in one list or map; an item beyond is refused with 54006.",
+        least=1,
+        most=100_000_000,
+    )
+    collection_bytes: int = _setting(
+        1_073_741_824,
+        "Bytes of all items of one list or map, with their keys and the tombstones of removed "
+        "items; a write beyond is refused with 54006.",
+        least=65_536,
+        most=2**40,
+    )
+    tombstones: int = _setting(
+        100_000,
+        "Removed items that one list or map remembers for clients that come back; a client that "
+        "was away longer reads the items again.",
+        least=0,
+        most=10_000_000,
+    )
+    tombstone_age: int = _setting(
+        604_800,
+        "Seconds for which a list or map remembers a removed item.",
+        least=1,
+        most=31_536_000,
+    )
     url_limit: int = _setting(
         8192, "Bytes in a request's URL; more is refused with 414.", least=1024, most=65_536
     )
@@ -517,25 +561,39 @@ class Settings:
         return elements(self.host)
 
     @property
+    def largest_data(self) -> int:
+        """Maximum bytes in a document, an item or a message of a stream: the greatest of the
+        three limits."""
+        return max(self.data_limit, self.item_limit, self.message_limit)
+
+    @property
     def body_limit(self) -> int:
         """Maximum bytes in a request body; more is refused with 54006.
 
-        Derived from `data_limit`: percent-encoding and JSON escapes may take eight bytes for one
-        of the document (`%5Cu00e9` for the two bytes of é, and so on).
+        Derived from `largest_data`: percent-encoding and JSON escapes may take eight bytes for one
+        of the data (`%5Cu00e9` for the two bytes of é, and so on).
         """
-        return 8 * self.data_limit + 16_384
+        return 8 * self.largest_data + 16_384
 
     @property
     def values_limit(self) -> int:
         """Maximum commas and opening brackets in a JSON text; more is refused with 54006.
 
-        Derived from `data_limit`: no document of an allowed size has more, with some room for the
+        Derived from `largest_data`: no data of an allowed size has more, with some room for the
         members of a patch.
         """
-        return jsondata.values_limit(self.data_limit)
+        return jsondata.values_limit(self.largest_data)
 
     @property
-    def message_limit(self) -> int:
+    def batch_values_limit(self) -> int:
+        """Maximum commas and opening brackets in a batch of items; more is refused with 54006.
+
+        Derived from `batch_limit`.
+        """
+        return jsondata.values_limit(self.batch_limit)
+
+    @property
+    def socket_message_limit(self) -> int:
         """Maximum bytes in a WebSocket message; more is refused with 54006, up to
         `oversized_limit`.
 

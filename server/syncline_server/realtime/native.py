@@ -143,7 +143,7 @@ class _Native:
         if request_id is None or self._caller.session is None:
             return self._socket.close(CloseCode.MESSAGE_TOO_BIG, "the message is too large")
         self._tally.requests += 1
-        refusal = oversized(message.size, self._settings.message_limit)
+        refusal = oversized(message.size, self._settings.socket_message_limit)
         self._caller.note(refusal, None)
         self._refuse(request_id, refusal)
 
@@ -243,7 +243,7 @@ class _Native:
             "service_sid": session.workspace.service_sid,
             "expires_in": max(0, round((principal.expires_at or 0) - time.time())),
             "data_limit": self._settings.data_limit,
-            "message_limit": self._settings.message_limit,
+            "message_limit": self._settings.socket_message_limit,
         }
         self._reply(native.encode_ok(request_id, body))
 

@@ -182,7 +182,7 @@ class _Twilsock:
 
     def on_oversized(self, message: OversizedMessage) -> None:
         """Refuse the request that the message begins with."""
-        limit = self._backend.settings.message_limit
+        limit = self._backend.settings.socket_message_limit
         self._refuse_oversized(message.head, oversized(message.size, limit))
 
     def on_congestion(self) -> None:

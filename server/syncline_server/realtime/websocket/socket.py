@@ -64,7 +64,7 @@ def socket_protocol(
     ConfiguredSocket.cork = cork
     ConfiguredSocket.handshake = Handshake(endpoints, settings, door, meters)
     ConfiguredSocket.wary = _parsers(settings.auth_message_limit)
-    ConfiguredSocket.trusting = _parsers(settings.message_limit, truncates=True)
+    ConfiguredSocket.trusting = _parsers(settings.socket_message_limit, truncates=True)
     return ConfiguredSocket
 
 

@@ -428,7 +428,7 @@ class TestEnd:
         self, talk: Conversation
     ) -> None:
         talk.socket.trust()
-        size = SETTINGS.message_limit + 1
+        size = SETTINGS.socket_message_limit + 1
         talk.say("pause")
         talk.say(("abc" * size)[:size])
         talk.say("next")
@@ -443,7 +443,7 @@ class TestEnd:
     async def test_a_large_message_may_come_byte_by_byte(self) -> None:
         talk = Conversation(Times(), replace(SETTINGS, data_limit=64))
         talk.socket.trust()
-        size = talk.socket.settings.message_limit + 1
+        size = talk.socket.settings.socket_message_limit + 1
         data = Frame(Opcode.BINARY, b"\x00\x01" + b"x" * (size - 2)).serialize(mask=True)
         for byte in data[:100]:
             talk.socket.data_received(bytes([byte]))
@@ -456,7 +456,7 @@ class TestEnd:
 
     async def test_the_farewell_is_read_behind_a_large_message(self, talk: Conversation) -> None:
         talk.socket.trust()
-        data = Frame(Opcode.TEXT, b"x" * (SETTINGS.message_limit + 1)).serialize(mask=True)
+        data = Frame(Opcode.TEXT, b"x" * (SETTINGS.socket_message_limit + 1)).serialize(mask=True)
         talk.socket.data_received(data[:100])
         talk.socket.close(4000)
         talk.socket.data_received(data[100:])
@@ -467,7 +467,7 @@ class TestEnd:
     async def test_a_message_that_is_too_large_ends_it_but_for_what_the_client_still_sends(
         self, talk: Conversation
     ) -> None:
-        talk.say("x" * (SETTINGS.message_limit + 1))
+        talk.say("x" * (SETTINGS.socket_message_limit + 1))
         talk.hear()
 
         assert talk.client.close_rcvd is not None
