@@ -35,7 +35,12 @@ RETRY_AFTER = 1
 REFUSED = "refused"
 """Key in a request's `state` under which the code of its refusal is kept."""
 
-_NOT_FOUND = (Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND)
+_NOT_FOUND = (
+    Code.DOCUMENT_NOT_FOUND,
+    Code.LIST_ITEM_NOT_FOUND,
+    Code.MAP_ITEM_NOT_FOUND,
+    Code.NAME_NOT_FOUND,
+)
 
 
 def error_body(code: int, status: int, message: str) -> dict[str, Any]:
