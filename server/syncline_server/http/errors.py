@@ -22,6 +22,7 @@ __all__ = [
     "REALM",
     "REFUSED",
     "RETRY_AFTER",
+    "DetailedRefusal",
     "error_body",
     "exception_handlers",
     "refusal_reply",
@@ -41,6 +42,18 @@ _NOT_FOUND = (
     Code.MAP_ITEM_NOT_FOUND,
     Code.NAME_NOT_FOUND,
 )
+
+
+class DetailedRefusal(Refusal):
+    """A refusal whose reply has `details`.
+
+    Attributes:
+        details: JSON values by name.
+    """
+
+    def __init__(self, refusal: Refusal, details: Mapping[str, Any]) -> None:
+        super().__init__(refusal.code, refusal.message)
+        self.details = details
 
 
 def error_body(code: int, status: int, message: str) -> dict[str, Any]:
@@ -65,7 +78,9 @@ def refusal_reply(
         return _not_found(request)
     _note(request, refusal.code)
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
-    if refusal.document is not None:
+    if isinstance(refusal, DetailedRefusal):
+        details = refusal.details
+    elif refusal.document is not None:
         details = {"document": native.document_body(refusal.document)}
     if details is not None:
         body["details"] = details

@@ -1,11 +1,11 @@
-"""Pages of items: the query, tokens that carry all that a page needs, and the `meta` of a reply."""
+"""Pages of items: the query, page tokens, the reading, and the `meta` of a reply."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import orjson
@@ -13,7 +13,8 @@ import orjson
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import ItemQuery
+from syncline_protocol.items import Item, ItemQuery
+from syncline_protocol.objects import Header
 from syncline_protocol.sids import is_sid_of
 from syncline_server.storage.paging import invalid_token
 
@@ -21,7 +22,7 @@ from . import urlencoded
 from .paging import DEFAULT_SIZE, page_number, page_size
 from .values import query_value
 
-__all__ = ["QUERY_NAMES", "ItemCursor", "ItemPageRequest"]
+__all__ = ["QUERY_NAMES", "ItemCursor", "ItemPageReply", "ItemPageRequest"]
 
 QUERY_NAMES = ("Order", "From", "Bounds")
 """Query parameters of a listing of items, besides those of every listing."""
@@ -107,6 +108,37 @@ class ItemCursor:
         return cursor
 
 
+class _Page(Protocol):
+    """A page as it is read.
+
+    Attributes:
+        next_key: the key after which more items follow; None if none do.
+    """
+
+    @property
+    def header(self) -> Header: ...
+    @property
+    def items(self) -> list[Item]: ...
+    @property
+    def next_key(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPageReply:
+    """A page that was read.
+
+    Attributes:
+        header: the collection.
+        items: in the order that was asked for.
+        previous, following: the adjacent pages; None at the ends.
+    """
+
+    header: Header
+    items: list[Item]
+    previous: ItemCursor | None
+    following: ItemCursor | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPageRequest:
     """A request for one page of items.
@@ -149,27 +181,32 @@ class ItemPageRequest:
         number = query_value(given, "Page", Code.INVALID_PARAMETER)
         return cls(cursor=cursor, number=0 if number is None else page_number(number), token=token)
 
-    def check_collection(self, sid: str) -> None:
-        """Refuse a token of another collection than that with this SID.
-
-        The path may have a unique name, so the SID is known only once the collection was read.
-        """
+    def _check_collection(self, sid: str) -> None:
         if self.token is not None and self.cursor.sid != sid:
             raise invalid_token(self.token)
 
-    def meta(
-        self,
-        url: str,
-        items: ItemType,
-        previous: ItemCursor | None,
-        following: ItemCursor | None,
-    ) -> dict[str, Any]:
-        """The `meta` of the reply.
+    async def read(self, read: Callable[[ItemQuery], Awaitable[_Page]]) -> ItemPageReply:
+        """Read the page, and find out whether there are items before and after it.
 
-        Args:
-            url: URL of the items of the collection.
-            previous, following: the adjacent pages; None without such a page.
+        Raises:
+            Refusal: `INVALID_PAGE_TOKEN` for a token of another collection; as `read`.
         """
+        page = await read(self.cursor.query)
+        # The path may have a unique name, so the SID is known only now.
+        self._check_collection(page.header.sid)
+        here = replace(self.cursor, sid=page.header.sid)
+        onward = None
+        if page.next_key is not None:
+            onward = replace(here, key=page.next_key, is_inclusive=False)
+        back = await _back(here, page, read)
+        if here.is_backwards:
+            return ItemPageReply(
+                header=page.header, items=page.items[::-1], previous=onward, following=back
+            )
+        return ItemPageReply(header=page.header, items=page.items, previous=back, following=onward)
+
+    def meta(self, url: str, items: ItemType, reply: ItemPageReply) -> dict[str, Any]:
+        """The `meta` of the reply; `url`: URL of the items of the collection."""
         cursor = self.cursor
         first: dict[str, str | int] = {}
         if cursor.first is not None:
@@ -184,17 +221,35 @@ class ItemPageRequest:
             ),
             "first_page_url": self._url(url, 0, first),
             "previous_page_url": None
-            if previous is None
-            else self._url(url, max(self.number - 1, 0), {"PageToken": previous.token()}),
+            if reply.previous is None
+            else self._url(url, max(self.number - 1, 0), {"PageToken": reply.previous.token()}),
             "next_page_url": None
-            if following is None
-            else self._url(url, self.number + 1, {"PageToken": following.token()}),
+            if reply.following is None
+            else self._url(url, self.number + 1, {"PageToken": reply.following.token()}),
         }
 
     def _url(self, url: str, number: int, where: dict[str, str | int]) -> str:
         order = "desc" if self.cursor.is_descending else "asc"
         query = {**where, "Order": order, "PageSize": self.cursor.size, "Page": number}
         return f"{url}?{urlencode(query)}"
+
+
+async def _back(
+    here: ItemCursor, page: _Page, read: Callable[[ItemQuery], Awaitable[_Page]]
+) -> ItemCursor | None:
+    """The page on the other side of where `here` begins; None without an item there.
+
+    It is looked for, not assumed: the vendor's browser SDK takes a token for "there is more".
+    """
+    if here.key is None:
+        return None  # began at the edge
+    # An empty page has no first item: the neighbours are those of the key that it began with.
+    key, is_inclusive = here.key, not here.is_inclusive
+    if page.items:
+        key, is_inclusive = page.items[0].key, False
+    back = replace(here, key=key, is_inclusive=is_inclusive, is_backwards=not here.is_backwards)
+    found = await read(replace(back.query, size=1))
+    return back if found.items or found.next_key is not None else None
 
 
 def _start(given: Pairs, items: ItemType) -> str | None:
