@@ -15,7 +15,7 @@ import pytest
 import syncline
 import syncline_protocol
 import syncline_server
-from syncline import exceptions
+from syncline import errors
 
 PACKAGES = {package.__name__: package for package in (syncline, syncline_protocol, syncline_server)}
 
@@ -93,4 +93,4 @@ def test_what_the_client_package_offers_is_documented(source: str, name: str) ->
 
 
 def test_every_exception_can_be_caught_by_a_name_of_the_client_package() -> None:
-    assert set(exceptions.__all__) <= set(syncline.__all__)
+    assert set(errors.__all__) <= set(syncline.__all__)

@@ -46,7 +46,7 @@ def canonical(value: Any, written: bytes | None = None) -> bytes:
         text = in_order(value) if written is None else written
         return text if _is_in_order(text) else orjson.dumps(_sorted(value))
     except orjson.JSONEncodeError as error:
-        raise ValueError(f"there is no canonical form of this: {error}") from None
+        raise ValueError(f"the value has no canonical form: {error}") from None
 
 
 def in_order(value: Any) -> bytes:

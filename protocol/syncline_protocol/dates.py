@@ -25,7 +25,7 @@ def format_seconds(ms: int) -> str:
 def parse(text: str) -> datetime:
     """Parse either form to an aware datetime. Raises ValueError for anything else."""
     if _DATE.fullmatch(text) is None:
-        raise ValueError(f"not a date of the wire: {text!r}")
+        raise ValueError(f"not a date of the protocol: {text!r}")
     return datetime.fromisoformat(text)
 
 

@@ -50,7 +50,7 @@ def text(value: Any, field: str) -> str:
         raise Refusal(Code.INVALID_PARAMETER, f"{field} must be a string; {show(value)} was given.")
     half = None if value.isascii() else find_surrogate(value)
     if half is not None:
-        raise Refusal(Code.INVALID_PARAMETER, f"{field} holds {half}, which UTF-8 cannot carry.")
+        raise Refusal(Code.INVALID_PARAMETER, f"{field} holds {half}, which UTF-8 cannot encode.")
     return value
 
 
@@ -63,7 +63,7 @@ def unique_name(value: Any, field: str) -> str:
     if name in DOT_SEGMENTS:
         raise Refusal(
             Code.INVALID_NAME,
-            f"Invalid unique name. {field} must not be {show(name)}: no URL can carry it.",
+            f"Invalid unique name. {field} must not be {show(name)}: it cannot stand in a URL.",
         )
     if not 1 <= len(name) <= NAME_LENGTH or is_sid(name):
         raise Refusal(
@@ -99,7 +99,7 @@ def revision(value: Any, field: str) -> int:
     if match is None or int(match[2]) >= revisions.LIMIT:
         raise Refusal(
             Code.INVALID_IF_MATCH,
-            f"{field} must be one revision as the server gave it, a string of digits; "
+            f"{field} must be one revision that the server gave, a string of digits; "
             f"{show(value)} was given.",
         )
     return int(match[2])

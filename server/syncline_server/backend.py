@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .auth.authenticator import Authenticator
-from .auth.rate_limit import FixedWindow
+from .auth.identity_limit import IdentityLimit
 from .config.settings import Settings
 from .objects.patch_batching import PatchBatcher
 from .objects.turns import Turns
@@ -21,7 +21,7 @@ from .storage.listing import Listing
 from .storage.permissions import Permissions
 from .storage.redis.client import Redis
 from .storage.services import Services
-from .storage.webhooks import hook
+from .storage.webhooks import WebhookPolicy
 from .webhooks.dead_letters import DeadLetters
 from .webhooks.queue import Queue
 from .webhooks.reachability import Reachability
@@ -49,7 +49,7 @@ class Backend:
     readiness: Readiness = field(default_factory=Readiness)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
-    pace: FixedWindow = field(init=False)
+    identity_limit: IdentityLimit = field(init=False)
     work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
     patch_batcher: PatchBatcher = field(init=False)
@@ -61,10 +61,10 @@ class Backend:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
         self.chosen_sids = ChosenSids(self.redis, self.documents)
-        self.audit = Audit(settings.audit_rate, meters.bounds)
-        self.pace = FixedWindow(settings.identity_rate, settings.identity_work, meters)
+        self.audit = Audit(settings.audit_rate, meters.limit_hits)
+        self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
-        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.bounds)
+        self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.limit_hits)
         self.hub.on_update(self.turns.record_revision)
         self.hub.limit_work(self.work.spend)
         self.patch_batcher = PatchBatcher(
@@ -93,7 +93,7 @@ class Backend:
         others = {name: text for name, text in self.readiness.problems.items() if name != "redis"}
         return {name: text for name, text in found.items() if text is not None} | others
 
-    async def webhooks_of_the_system(self, service_sid: str) -> str:
-        """The webhook argument of a write that the server makes by itself, such as an expiry."""
+    async def webhooks_of_the_system(self, service_sid: str) -> WebhookPolicy | None:
+        """The webhooks of a write that the server makes by itself, such as an expiry."""
         service = await self.services.find(service_sid)
-        return hook(service, self.settings.webhook_queue_limit, from_rest=True)
+        return WebhookPolicy.of(service, self.settings.webhook_queue_limit, from_rest=True)

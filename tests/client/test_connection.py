@@ -30,6 +30,7 @@ from syncline import (
     WebSocketBlocked,
     connect,
 )
+from syncline_protocol.backoff import Backoff
 
 T = TypeVar("T")
 
@@ -363,11 +364,14 @@ class TestStates:
     ) -> None:
         ceilings: list[float] = []
 
-        def draw(low: float, high: float) -> float:
-            ceilings.append(high)
-            return low
+        grow = Backoff.pause
 
-        monkeypatch.setattr("syncline.backoff.random.uniform", draw)
+        def pause(backoff: Backoff) -> float:
+            ceilings.append(backoff.ceiling)
+            grow(backoff)
+            return 0
+
+        monkeypatch.setattr(Backoff, "pause", pause)
         async with peer() as server, connect(server.url, token="t", backoff_limit=1.5):
             for _ in range(5):
                 await (await server.next()).socket.close(4000)

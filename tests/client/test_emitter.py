@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncline.emitter import Emitter, EventQueue
+from syncline.emitter import Emitter
+from syncline.event_queue import EventQueue
 
 
 @dataclass(frozen=True)

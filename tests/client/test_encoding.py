@@ -8,7 +8,7 @@ from hypothesis import given
 
 from support.strategies import bounded, json_objects, json_values, text
 from syncline.encoding import encode, encode_data, pointer_to
-from syncline.exceptions import InvalidRequest, RequestError, TooLarge
+from syncline.errors import InvalidRequest, RequestError, TooLarge
 from syncline_protocol.commands import OperationsPatch
 from syncline_protocol.jsondata import parse
 from syncline_server.objects.patches import patched
@@ -42,7 +42,7 @@ def test_it_is_compact_utf8() -> None:
     [object(), {1, 2}, b"bytes", float("nan"), float("inf"), "\ud800", {("a",): 1}, circle()],
 )
 def test_what_json_does_not_have_is_an_invalid_request(value: object) -> None:
-    with pytest.raises(InvalidRequest, match="This is no JSON value: ") as caught:
+    with pytest.raises(InvalidRequest, match="This is not a JSON value: ") as caught:
         encode({"a": value})
 
     assert (caught.value.code, caught.value.status) == (54008, 400)

@@ -100,7 +100,8 @@ class TestLimit:
     async def test_a_request_without_an_op_has_no_limit(self, clock: Clock) -> None:
         async with peer() as server, connect(server.url, token="t", **PATIENT) as client:
             connection = await server.next()
-            asked = asyncio.create_task(client.request("get", lambda ok: ok, document="name"))
+            documents = client._documents
+            asked = asyncio.create_task(documents.request("get", lambda ok: ok, document="name"))
             await received(connection, "get")
             clock.now += 101
             await connection.socket.close(4000)

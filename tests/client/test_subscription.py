@@ -468,8 +468,14 @@ class TestEnd:
         assert handle.revisions == [(2, False), (3, False)]
 
     async def test_mutations_take_turns(self, subscription: Subscription) -> None:
-        async with subscription.mutating:
-            waiting = asyncio.ensure_future(subscription.mutating.acquire())
-            assert subscription.mutating.locked()
+        steps: list[str] = []
 
-        assert await waiting
+        async def mutate() -> None:
+            async with subscription.mutations.turn():
+                steps.append("begins")
+                await asyncio.sleep(0)
+                steps.append("ends")
+
+        await asyncio.gather(mutate(), mutate())
+
+        assert steps == ["begins", "ends"] * 2

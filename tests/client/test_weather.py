@@ -29,6 +29,7 @@ from syncline import (
     Unavailable,
     connect,
 )
+from syncline_protocol.backoff import Backoff
 
 FAST: dict[str, Any] = {"backoff_initial": 0.01, "backoff_limit": 0.05}
 
@@ -437,7 +438,7 @@ class TestFallback:
         self, server: RunningServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("syncline.dialer.REST_BESIDE_AFTER", 0.05)
-        monkeypatch.setattr("syncline.document_stream.STOOD_AFTER", 0.01)
+        monkeypatch.setattr("syncline.document_streams.STOOD_AFTER", 0.01)
         async with Gateway(server) as gateway:
             with DocumentsApi(server) as api:
                 gateway.swallows_upgrades = True
@@ -466,11 +467,14 @@ class TestFallback:
     ) -> None:
         ceilings: list[float] = []
 
-        def draw(low: float, high: float) -> float:
-            ceilings.append(high)
-            return low
+        grow = Backoff.pause
 
-        monkeypatch.setattr("syncline.backoff.random.uniform", draw)
+        def pause(backoff: Backoff) -> float:
+            ceilings.append(backoff.ceiling)
+            grow(backoff)
+            return 0
+
+        monkeypatch.setattr(Backoff, "pause", pause)
         async with (
             Gateway(server) as gateway,
             connect(gateway.url, token=server.token(), transport="rest") as client,

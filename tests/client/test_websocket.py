@@ -16,7 +16,7 @@ from support.proxy import Proxy
 from support.server import RunningServer
 from syncline import ClientClosed, ConnectionLost, RequestError, TooLarge, WebSocketBlocked
 from syncline.transport import EventHandler, Interrupted
-from syncline.websocket import WebSocketTransport, may_reconnect
+from syncline.websocket import WebSocketTransport
 
 TIMEOUT = 10
 """Seconds for one attempt to connect."""
@@ -45,18 +45,6 @@ def socket_url(url: str) -> str:
 def ask(transport: WebSocketTransport, **members: Any) -> asyncio.Task[Any]:
     """Ask for the `ok` itself."""
     return asyncio.create_task(transport.request({"do": "get", **members}, lambda ok: ok))
-
-
-@pytest.mark.parametrize(
-    "code", [1000, 1001, 1002, 1006, 1007, 1009, 1011, 1013, 3999, 4000, 4001, 4003, 4004, 4499]
-)
-def test_codes_after_which_a_client_connects_again(code: int) -> None:
-    assert may_reconnect(code)
-
-
-@pytest.mark.parametrize("code", [4500, 4501, 4999])
-def test_codes_after_which_it_does_not(code: int) -> None:
-    assert not may_reconnect(code)
 
 
 class TestRequests:

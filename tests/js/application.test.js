@@ -182,7 +182,7 @@ describe("what is no JSON", () => {
       ]) {
         const refusal = await rejection(call());
         assert.deepEqual([refusal.status, refusal.code], [400, 54008]);
-        assert.match(refusal.message, /^This is no JSON value: .+\.$/);
+        assert.match(refusal.message, /^This is not a JSON value: .+\.$/);
         assert.match(refusal.message, named);
       }
       assert.equal(document.revision, revision);

@@ -92,7 +92,7 @@ for (const transport of ["websocket", "rest", "auto"]) {
     await next(client, "connectionError");
     const late = await rejection(client.document());
     assert.deepEqual([late.status, late.retry], [0, true]);
-    assert.match(late.message, /no reply to open within 400 ms; the last thing seen: /);
+    assert.match(late.message, /no reply to open within 400 ms; the last error: /);
     if (transport === "rest") assert.match(late.message, /HTTP 521/);
     assert.equal(client.connectionState, "connecting");
     proxy.answer = null;

@@ -42,7 +42,7 @@ def test_text_with_a_lone_surrogate_is_an_invalid_parameter() -> None:
 
     assert refusal.code is Code.INVALID_PARAMETER
     assert refusal.message.startswith("Field holds half of a surrogate pair (\\ud")
-    assert refusal.message.endswith(", which UTF-8 cannot carry.")
+    assert refusal.message.endswith(", which UTF-8 cannot encode.")
 
 
 @pytest.mark.parametrize("name", ["a", "user/prefs", " ", "ключ", "x" * 320, SID[:-1], SID.lower()])
@@ -56,8 +56,8 @@ def test_a_unique_name_has_1_to_320_characters(name: str) -> None:
         ("", "'' of 0 characters"),
         ("x" * 321, "…' of 321 characters"),
         (SID, f"'{SID}' of 34 characters"),
-        (".", "no URL can carry it"),
-        ("..", "no URL can carry it"),
+        (".", "it cannot stand in a URL"),
+        ("..", "it cannot stand in a URL"),
         (7, "7 was given"),
         (SURROGATE, "UTF-8"),
     ],
@@ -123,7 +123,7 @@ def test_another_revision_is_an_invalid_if_match(value: Any) -> None:
 
     assert refusal.code is Code.INVALID_IF_MATCH
     assert refusal.message == (
-        "Field must be one revision as the server gave it, a string of digits; "
+        "Field must be one revision that the server gave, a string of digits; "
         f"{fields.show(value)} was given."
     )
 
@@ -142,7 +142,7 @@ def test_an_operation_id_has_1_to_64_characters(value: str) -> None:
         (
             SURROGATE,
             "Field holds half of a surrogate pair (\\ud800) as character 0, "
-            "which UTF-8 cannot carry.",
+            "which UTF-8 cannot encode.",
         ),
     ],
 )

@@ -13,6 +13,7 @@ from syncline_protocol import commands, native
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
+from syncline_protocol.native import decoder
 from syncline_protocol.objects import Removed
 
 SID = "ET" + "0a" * 16
@@ -211,7 +212,7 @@ class TestUnacceptableJson:
 
     @bounded
     @given(
-        st.sampled_from(sorted(native._VERBS)),
+        st.sampled_from(sorted(decoder.VERBS)),
         st.dictionaries(
             st.sampled_from(
                 ["document", "mode", "data", "ttl", "revision", "if_match", "op", "token"]
@@ -280,8 +281,8 @@ class TestBadMembers:
             ({"do": "open", "ttl": -1}, 54011, "ttl must be a whole number of seconds from 0 to "
                                                "31536000; -1 was given."),
             ({"do": "ttl", "document": "a", "ttl": None}, 54011, "; null was given."),
-            ({"do": "open", "revision": 5}, 54003, "revision must be one revision as the server "
-                                                   "gave it, a string of digits; 5 was given."),
+            ({"do": "open", "revision": 5}, 54003, "revision must be one revision that the server "
+                                                   "gave, a string of digits; 5 was given."),
             ({"do": "remove", "document": "a", "if_match": "x"}, 54003, "if_match must be one "),
             ({"do": "open", "op": ""}, 20422, "op must have 1 to 64 characters; 0 were given."),
             ({"do": "patch", "document": "a"}, 20001, "patch takes exactly one of merge, "

@@ -10,6 +10,7 @@ import pytest
 
 from syncline_protocol import deltas, native
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.native import decoder
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text("utf-8")
 
@@ -56,7 +57,7 @@ def table(section: int) -> list[list[str]]:
 
 
 def test_every_verb_is_specified_and_every_specified_verb_is_there() -> None:
-    assert sorted(row[0].strip("`") for row in table(3)) == sorted(native._VERBS)
+    assert sorted(row[0].strip("`") for row in table(3)) == sorted(decoder.VERBS)
 
 
 @pytest.mark.parametrize("row", table(3), ids=lambda row: row[0])

@@ -22,7 +22,7 @@ from support.socket import WAIT, native_socket
 from support.stream import events_url
 from syncline_server.config.settings import Settings
 from syncline_server.http.protocol import BODY_PACE
-from syncline_server.observability.metrics import BOUNDS
+from syncline_server.observability.metrics import Limit
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -99,9 +99,9 @@ async def all_of(count: int, ask: Callable[[], Awaitable[Any]]) -> list[Any]:
 
 
 def test_each_bound_is_a_setting_and_documented() -> None:
-    assert set(BOUNDS) <= {each.name for each in fields(Settings)}
+    assert set(Limit) <= {each.name for each in fields(Settings)}
     operations = OPERATIONS.read_text()
-    missing = [bound for bound in BOUNDS if f"`--{bound.replace('_', '-')}`" not in operations]
+    missing = [bound for bound in Limit if f"`--{bound.replace('_', '-')}`" not in operations]
     assert not missing
 
 

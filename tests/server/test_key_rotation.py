@@ -316,7 +316,7 @@ class TestMasterKey:
                     return (await http.get("/readyz")).status_code == 200
 
                 await until(is_ready)
-        assert f"API key {key.sid} is of no use here" in other.log.read_text()
+        assert f"API key {key.sid} cannot be used here" in other.log.read_text()
 
     @pytest.mark.parametrize("name", ["master.key", "credentials.json"])
     def test_a_file_that_others_may_read_ends_the_start(

@@ -19,6 +19,8 @@ from syncline_server.objects.documents import Workspace
 from syncline_server.pubsub.hub import Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
+from syncline_server.storage.author import Author
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import Right
 
@@ -94,7 +96,9 @@ class Scene:
 async def scene(backend: Backend, *, acl: bool) -> Scene:
     service = await backend.services.create({"acl_enabled": acl}, 10_000)
     await backend.services.find(service.sid)
-    written, _ = await backend.documents.create(service.sid, None, b"{}", None, "system", None)
+    written, _ = await backend.documents.create(
+        service.sid, Author(identity="system"), NewDocument()
+    )
     sid = written.document.sid
     if acl:
         await backend.permissions.put(service.sid, sid, "alice", Right.READ)

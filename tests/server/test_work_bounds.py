@@ -113,7 +113,7 @@ class TestWorkOfAnIdentity:
                 assert reply.status_code == 200
                 written = number
             assert (reply.status_code, reply.json()["code"]) == (429, 20429)
-            assert f"may take {WORK} units of work a second" in reply.json()["message"]
+            assert f"may take {WORK} units of work per second" in reply.json()["message"]
             assert "Retry-After" in reply.headers
             # What was refused changed nothing, and nobody else is refused.
             assert calm.get(f"/Documents/{sid}").json()["data"]["n"] == written

@@ -14,12 +14,11 @@ from typing import Any
 
 from redis.crc import key_slot
 
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis import embedded
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import (
     Connection,
-    ConnectionBroken,
-    ReplyError,
     connect,
 )
 
@@ -70,7 +69,7 @@ class ClusterNode:
                 try:
                     connection: Connection = await connect(self.address, PATIENCE)
                     break
-                except (OSError, ReplyError, ConnectionBroken):
+                except (OSError, StorageError):
                     await asyncio.sleep(0.02)
             try:
                 return await connection.execute(*command)

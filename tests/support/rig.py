@@ -11,10 +11,12 @@ from syncline_protocol.documents import Document
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
+from syncline_server.storage.author import Author
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
-from syncline_server.storage.webhooks import hook
+from syncline_server.storage.webhooks import WebhookPolicy
 from syncline_server.webhooks.context import DeliveryContext
 from syncline_server.webhooks.dead_letters import DeadLetters
 from syncline_server.webhooks.dispatcher import Dispatcher
@@ -51,21 +53,32 @@ class Rig:
         """Create a service that sends its webhooks to `url`."""
         return await self.services.create({"webhook_url": url, **members}, limit=100)
 
-    def hook(self, service: Service, endpoint: str = "EP1", *, from_rest: bool = False) -> str:
-        return hook(service, self.limit, from_rest=from_rest, endpoint=endpoint)
+    def webhooks(
+        self, service: Service, endpoint: str = "EP1", *, from_rest: bool = False
+    ) -> WebhookPolicy | None:
+        return WebhookPolicy.of(service, self.limit, from_rest=from_rest, endpoint=endpoint)
+
+    def author(
+        self,
+        service: Service,
+        who: str = "alice",
+        endpoint: str = "EP1",
+        *,
+        from_rest: bool = False,
+    ) -> Author:
+        webhooks = self.webhooks(service, endpoint, from_rest=from_rest)
+        return Author(identity=who, webhooks=webhooks)
 
     async def create(self, service: Service, name: str | None = None, ttl: int = 0) -> Document:
         """Create a document as `alice`."""
-        made, _ = await self.documents.create(
-            service.sid, name, b"{}", ttl, "alice", None, None, self.hook(service)
-        )
+        new = NewDocument(name=name, ttl=ttl)
+        made, _ = await self.documents.create(service.sid, self.author(service), new)
         return made.document
 
     async def set(self, service: Service, address: str, data: bytes) -> Document:
         """Set the data of a document as `alice`."""
-        written = await self.documents.set(
-            service.sid, address, data, None, None, "alice", None, None, self.hook(service)
-        )
+        author = self.author(service)
+        written = await self.documents.set(service.sid, address, author, data=data)
         return written.document
 
     @asynccontextmanager
@@ -74,7 +87,12 @@ class Rig:
         made = Dispatcher(
             self.redis,
             DeliveryContext(
-                self.settings, CREDENTIALS, self.meters, self.services, self.queue, self.parking
+                settings=self.settings,
+                credentials=CREDENTIALS,
+                meters=self.meters,
+                services=self.services,
+                queue=self.queue,
+                parking=self.parking,
             ),
         )
         made.start()

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.redis import embedded
-from syncline_server.storage.redis.connection import ConnectionBroken, ReplyError, connect
+from syncline_server.storage.redis.connection import connect
 
 from .cluster import PATIENCE, ClusterNode, free_ports
 

@@ -16,6 +16,8 @@ import pytest
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event
+from syncline_server.storage.author import Author
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.address import Address
@@ -232,7 +234,8 @@ class Service:
         op: str | None = None,
     ) -> tuple[Written, bool]:
         """As `Documents.create`."""
-        return await self.documents.create(self.sid, name, data, ttl, who, op)
+        new = NewDocument(name=name, data=data, ttl=ttl, op=op)
+        return await self.documents.create(self.sid, Author(identity=who), new)
 
     async def get(self, address: str) -> Document | None:
         """As `Documents.get`."""
@@ -248,13 +251,17 @@ class Service:
         op: str | None = None,
     ) -> Written:
         """As `Documents.set`."""
-        return await self.documents.set(self.sid, address, data, ttl, if_match, who, op)
+        author = Author(identity=who)
+        return await self.documents.set(
+            self.sid, address, author, data=data, ttl=ttl, if_match=if_match, op=op
+        )
 
     async def remove(
         self, address: str, if_match: int | None = None, who: str = "bob", op: str | None = None
     ) -> Written:
         """As `Documents.remove`."""
-        return await self.documents.remove(self.sid, address, if_match, who, op)
+        author = Author(identity=who)
+        return await self.documents.remove(self.sid, address, author, if_match=if_match, op=op)
 
 
 class Clock:

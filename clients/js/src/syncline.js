@@ -17,18 +17,22 @@
  *
  *     client, document, emitter            public API
  *     open-objects                         subscriptions, which outlive connections
- *     connection, attempts, dialer         the connection: reconnects, retries, fallback
- *     websocket, close                     transport: the native protocol (docs/protocol.md)
- *     rest, followers, http, sse           transport where WebSockets are blocked (section 9)
+ *     connection, attempts, pause, dialer  the connection: reconnects, retries, fallback
+ *     websocket, close-codes               transport: the native protocol (docs/protocol.md)
+ *     rest, rest-requests, http, refusals  transport where WebSockets are blocked (section 9)
+ *     document-streams, sse                events on that transport
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
  *     options, token                       options, token and token function of the application
  *     subscription, event-queue, events    events of a document, and their order
  *     mutation-queue                       runs one mutation of a document at a time
  *     deltas, canonical                    changes between two revisions, and their digest
- *     json, json-faults, backoff           helpers
+ *     encoding, jsonfaults, backoff        helpers
  *     queue, timing                        helpers
  *     errors, snapshot, protocol           used by all of the above
+ *
+ * The Python client (clients/python/syncline) and its protocol package (protocol/syncline_protocol)
+ * have a module of the same name for each of these, except protocol, queue and wakeups.
  *
  * Times are in milliseconds, unless a name or a comment says otherwise.
  *

@@ -10,9 +10,7 @@ async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
 from .client import Client, Mode
 from .connector import connect
 from .document import Document, Mutator
-from .emitter import EventQueue
-from .events import ConnectionState, DocumentEvent, Removed, StateChanged, Updated
-from .exceptions import (
+from .errors import (
     ClientClosed,
     Conflict,
     ConnectionLost,
@@ -33,6 +31,8 @@ from .exceptions import (
     UsageError,
     WebSocketBlocked,
 )
+from .event_queue import EventQueue
+from .events import ConnectionState, DocumentEvent, Removed, StateChanged, Updated
 from .snapshot import JsonObject, Snapshot
 from .token import Token
 

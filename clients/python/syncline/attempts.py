@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from .backoff import Backoff
-from .exceptions import RequestError
+from syncline_protocol.backoff import Backoff
+
+from .errors import RequestError
 from .refusals import retry_pause
 from .snapshot import JsonObject
 

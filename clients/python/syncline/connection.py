@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
+from syncline_protocol.backoff import Backoff
+
 from .attempts import Attempts
-from .backoff import Backoff
 from .dialer import AnyTransport, Dialer
-from .events import ConnectionState
-from .exceptions import (
+from .errors import (
     ClientClosed,
     ConnectionLost,
     RequestError,
@@ -22,7 +22,9 @@ from .exceptions import (
     TokenUnavailable,
     UsageError,
 )
+from .events import ConnectionState
 from .options import Options, Server
+from .pause import Pause
 from .refusals import retry_pause
 from .timing import within
 from .token import TokenSource
@@ -36,10 +38,6 @@ logger = logging.getLogger("syncline")
 T = TypeVar("T")
 
 StateHandler = Callable[[ConnectionState, Exception | None], None]
-
-PAUSE_SHARE = 0.25
-"""The longest pause while somebody waits, as a share of the time-out: a request must not time out
-while the client only waits to connect again."""
 
 
 class Connection:
@@ -71,9 +69,7 @@ class Connection:
         self._backoff = Backoff(options.backoff_initial, options.backoff_limit)
         self._transport: AnyTransport | None = None
         self._available = asyncio.Event()
-        # Requests with an `op`: the application waits for them.
-        self._waiting = 0
-        self._wanted = asyncio.Event()
+        self._pause = Pause()
         self._failure: Exception | None = None  # set once: no connection will be made any more
         self._last_error: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,7 +127,8 @@ class Connection:
         backoff = Backoff(options.backoff_initial, options.backoff_limit)
         attempts = Attempts(request, backoff)
         try:
-            with self._hurrying("op" in request):
+            # Without an `op`, an open document is opened again: no caller waits for that.
+            with self._pause.hurry() if "op" in request else nullcontext():
                 async with within(seconds):
                     while True:
                         transport = await self._ready()
@@ -148,19 +145,6 @@ class Connection:
             if attempts.refusal is not None:
                 raise attempts.refusal from None
             raise RequestTimeout(do, seconds, self._why_not()) from None
-
-    @contextmanager
-    def _hurrying(self, is_awaited: bool) -> Iterator[None]:
-        """Keep pauses short meanwhile, if the application waits."""
-        self._waiting += is_awaited
-        if self._waiting:
-            self._wanted.set()
-        try:
-            yield
-        finally:
-            self._waiting -= is_awaited
-            if not self._waiting:
-                self._wanted.clear()
 
     def check_loop(self) -> None:
         """Check that the caller runs in the client's event loop.
@@ -238,8 +222,8 @@ class Connection:
                         reason = error
                         logger.log(level, "no connection yet, still trying: %s", error)
                     level = logging.INFO
-                    with self._hurrying(True):
-                        await self._pause(reason, seconds)
+                    with self._pause.hurry():
+                        await self._pause_after(reason, seconds)
         if self._last_error is not None:
             raise self._last_error
         raise ConnectionLost(
@@ -253,7 +237,7 @@ class Connection:
             reason = await self._stand(transport)
             await transport.close()
             if reason is not None:
-                self._backoff.connection_stood(clock() - since)
+                self._backoff.reset_if_stable(clock() - since)
                 await self._dial_again(reason)
 
     async def _stand(self, transport: AnyTransport) -> SynclineError | None:
@@ -282,7 +266,7 @@ class Connection:
             self._last_error = reason
             self._on_state(ConnectionState.WAITING, reason)
             if not at_once:
-                await self._pause(reason, self._options.request_timeout)
+                await self._pause_after(reason, self._options.request_timeout)
             at_once = False
             self._on_state(ConnectionState.CONNECTING, None)
             try:
@@ -305,15 +289,9 @@ class Connection:
             self._last_error = ConnectionLost(f"the connection could not be made: {error!r}")
             raise self._last_error from error
 
-    async def _pause(self, reason: SynclineError, timeout: float) -> None:
-        """Back off; less if a request waits, or comes meanwhile, that ends after `timeout`."""
+    async def _pause_after(self, reason: SynclineError, timeout: float) -> None:
         asked = 0 if reason.retry_after is None else retry_pause(reason.retry_after)
-        pause = self._backoff.pause()
-        shortest = min(pause, timeout * PAUSE_SHARE)
-        await asyncio.sleep(asked + shortest)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause - shortest):
-                await self._wanted.wait()
+        await self._pause.take(asked, self._backoff.pause(), timeout)
 
     def _is_final(self, reason: SynclineError) -> bool:
         if isinstance(reason, TokenExpired):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from .backoff import Backoff
-from .exceptions import SynclineError, WebSocketBlocked
+from syncline_protocol.backoff import Backoff
+
+from .errors import SynclineError, WebSocketBlocked
 from .options import Options, Server
 from .proxies import Proxy, find_proxy
 from .rest import RestTransport

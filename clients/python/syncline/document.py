@@ -6,23 +6,20 @@ import asyncio
 import inspect
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-from .emitter import Callback, Emitter, EventQueue
+from .emitter import Callback, Emitter
 from .encoding import encode, encode_data, pointer_to
+from .errors import DocumentClosed, RevisionMismatch
+from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
-from .exceptions import DocumentClosed, RevisionMismatch, UsageError
+from .open_objects import OpenDocuments
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
-
-if TYPE_CHECKING:
-    from .client import Client
 
 __all__ = ["Document", "Mutator", "make_op"]
 
@@ -52,10 +49,12 @@ class Document:
         ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
-    def __init__(self, client: Client, subscription: Subscription, queue_bound: int) -> None:
-        self._client = client
+    def __init__(self, documents: OpenDocuments, subscription: Subscription) -> None:
+        self._documents = documents
         self._subscription = subscription
-        self._events: Emitter[DocumentEvent] = Emitter((Updated.name, Removed.name), queue_bound)
+        self._events: Emitter[DocumentEvent] = Emitter(
+            (Updated.name, Removed.name), documents.options.event_queue
+        )
         self._closed = False
         subscription.handles.add(self._events)
 
@@ -130,7 +129,7 @@ class Document:
             InvalidRequest: `data` is not a JSON object, or `ttl` is out of range.
             TooLarge: `data` is larger than the server accepts.
         """
-        json = encode_data(data, self._client.data_limit)
+        json = encode_data(data, self._documents.data_limit)
         return await self._write(
             "set", json, data=orjson.Fragment(json), if_match=if_match, ttl=ttl
         )
@@ -153,7 +152,7 @@ class Document:
             InvalidRequest, TooLarge: as in `set`.
         """
         # Checked here, so that an error message names the place within `changes`.
-        encode_data(changes, self._client.data_limit)
+        encode_data(changes, self._documents.data_limit)
         if len(changes) > OPERATIONS_LIMIT:
             return await self.mutate(lambda data: data | changes, ttl=ttl)
         operations = [
@@ -179,14 +178,9 @@ class Document:
             InvalidRequest, TooLarge: as in `set`.
         """
         self._check_open()
-        if self._subscription.mutation in _mutations.get():
-            raise UsageError(
-                "mutate was called inside mutate of the same document, which would wait for itself"
-            )
-        deadline = asyncio.get_running_loop().time() + self._client.options.mutate_timeout
-        async with self._subscription.mutating:
-            with _mutation(self._subscription):
-                return await self._mutate(fn, ttl, deadline)
+        deadline = asyncio.get_running_loop().time() + self._documents.options.mutate_timeout
+        async with self._subscription.mutations.turn():
+            return await self._mutate(fn, ttl, deadline)
 
     async def _mutate(self, fn: Mutator, ttl: int | None, deadline: float) -> JsonObject:
         clock = asyncio.get_running_loop().time
@@ -280,18 +274,18 @@ class Document:
         """
         self._check_open()
         with self._subscription.writing():
-            await self._client.request(
+            await self._documents.request(
                 "remove", self._take_removal, document=self.sid, if_match=if_match, op=make_op()
             )
 
     async def close(self) -> None:
         """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
-        self._client.check_loop()
+        self._documents.check_loop()
         if not self._closed:
             self._closed = True
             self._events.close()
             self._subscription.handles.discard(self._events)
-            await self._client.release(self._subscription)
+            await self._documents.release(self._subscription)
 
     def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
         """Call `callback` with each event, one at a time, until the handle is closed.
@@ -308,7 +302,7 @@ class Document:
             ValueError: `name` is neither `updated` nor `removed`.
         """
         self._events.check_name(name)
-        self._client.check_loop()
+        self._documents.check_loop()
         return self._events.on(name, callback)
 
     def events(self) -> EventQueue[DocumentEvent]:
@@ -318,7 +312,7 @@ class Document:
         is permanently disconnected, it raises the reason. A slow reader gets the newest state, not
         every state in between.
         """
-        self._client.check_loop()
+        self._documents.check_loop()
         return self._events.events()
 
     async def _write(self, verb: str, json: bytes | None, **members: Any) -> JsonObject:
@@ -331,7 +325,7 @@ class Document:
 
         with self._subscription.writing():
             try:
-                written = await self._client.request(
+                written = await self._documents.request(
                     verb, take, document=self.sid, op=make_op(), **members
                 )
             except RevisionMismatch as refusal:
@@ -361,28 +355,12 @@ class Document:
             self._subscription.adopt(snapshot)
             return snapshot
 
-        return await self._client.request("get", take, document=self.sid)
+        return await self._documents.request("get", take, document=self.sid)
 
     def _check_open(self) -> None:
-        self._client.check_loop()
+        self._documents.check_loop()
         if self._closed:
             raise DocumentClosed
-
-
-_mutations: ContextVar[frozenset[object]] = ContextVar("syncline_mutations", default=frozenset())
-"""Marks of the `mutate` calls that the running code is inside of."""
-
-
-@contextmanager
-def _mutation(subscription: Subscription) -> Iterator[None]:
-    """Mark code that runs inside `mutate`, including tasks that `fn` starts, until it ends."""
-    mark = subscription.mutation = object()
-    token = _mutations.set(_mutations.get() | {mark})
-    try:
-        yield
-    finally:
-        subscription.mutation = None
-        _mutations.reset(token)
 
 
 def make_op() -> str:

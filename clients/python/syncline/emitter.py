@@ -5,94 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic
 from weakref import WeakSet
 
-from .exceptions import UsageError
+from .event_queue import E, EventQueue
 
-__all__ = ["Callback", "Emitter", "EventQueue"]
+__all__ = ["Callback", "Emitter"]
 
 logger = logging.getLogger("syncline")
 
-
-class Event(Protocol):
-    """Interface of an event."""
-
-    @property
-    def name(self) -> str:
-        """Name of the event, as passed to `on`."""
-
-    def following(self, earlier: Any) -> Any:
-        """Merge this event with an earlier one of the same type."""
-
-
-E = TypeVar("E", bound=Event)
-
 Callback = Callable[[E], Awaitable[object] | object]
 """Called with an event; sync or async. Its result is ignored, and an exception is logged."""
-
-
-class EventQueue(Generic[E]):
-    """Asynchronous iterator over events, with a bounded queue.
-
-    When the queue is full, a new event is merged with the last one in it (`following`). So a slow
-    reader gets the oldest queued events as they were, and then the newest state.
-    """
-
-    def __init__(self, bound: int) -> None:
-        """`bound`: events in the queue, at least 1; an event of another type is added beyond it."""
-        self._bound = bound
-        self._events: deque[E] = deque()
-        self._changed = asyncio.Event()
-        self._closed = False
-        self._error: Exception | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def bind_loop(self) -> None:
-        """Allow only the running event loop, if any, to read the queue."""
-        with suppress(RuntimeError):
-            self._loop = asyncio.get_running_loop()
-
-    def put(self, event: E) -> None:
-        """Add or merge an event without blocking; do nothing after the end."""
-        if self._closed:
-            return
-        if len(self._events) >= self._bound and type(self._events[-1]) is type(event):
-            self._events[-1] = event.following(self._events[-1])
-        else:
-            self._events.append(event)
-        self._changed.set()
-
-    def end(self, error: Exception | None = None) -> None:
-        """End the iteration once the queue is empty; raise `error` then if it is not None."""
-        self._closed = True
-        self._error = error
-        self._changed.set()
-
-    def close(self) -> None:
-        """Drop the queued events and stop the iteration."""
-        self._events.clear()
-        self.end()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> E:
-        running = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = running
-        elif self._loop is not running:
-            raise UsageError("this iterator belongs to the event loop in which it was made")
-        while not self._events:
-            if self._closed:
-                raise self._error or StopAsyncIteration
-            # No await since the check of `_events`, so no `put` is lost by `clear`.
-            self._changed.clear()
-            await self._changed.wait()
-        return self._events.popleft()
 
 
 class Emitter(Generic[E]):

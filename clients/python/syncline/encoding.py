@@ -8,7 +8,7 @@ import re
 from syncline_protocol.errors import Code
 from syncline_protocol.jsonfaults import find_fault, find_surrogate
 
-from .exceptions import InvalidRequest, RequestError, TooLarge
+from .errors import InvalidRequest, RequestError, TooLarge
 
 __all__ = ["check_address", "encode", "encode_data", "pointer_to"]
 
@@ -67,7 +67,7 @@ def _no_json(value: object, reason: str) -> RequestError:
     fault = find_fault(value, _DEEPEST)
     if fault is not None:
         reason = f"at {fault.place} {fault.reason}"
-    return InvalidRequest.local(Code.INVALID_JSON, f"This is no JSON value: {reason}.")
+    return InvalidRequest.local(Code.INVALID_JSON, f"This is not a JSON value: {reason}.")
 
 
 def check_address(address: object) -> None:
@@ -85,7 +85,7 @@ def check_address(address: object) -> None:
     half = find_surrogate(address)
     if half is not None:
         raise InvalidRequest.local(
-            Code.INVALID_NAME, f"document holds {half}, which UTF-8 cannot carry."
+            Code.INVALID_NAME, f"document holds {half}, which UTF-8 cannot encode."
         )
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Literal
 from urllib.parse import urlsplit
 
-from .exceptions import UsageError
+from .errors import UsageError
 
 __all__ = ["Proxy", "ProxyChoice", "check_proxy", "find_proxy"]
 

@@ -20,10 +20,10 @@ import orjson
 
 from syncline_protocol.errors import Code
 
-from .exceptions import ConnectionLost, RequestError
+from .errors import ConnectionLost, RequestError
 from .snapshot import JsonObject
 
-__all__ = ["no_syncline", "refusal", "retry_after", "retry_pause"]
+__all__ = ["not_syncline", "refusal", "retry_after", "retry_pause"]
 
 RETRY_AFTER_LIMIT = 30
 """Maximum seconds that the client waits because of `Retry-After`."""
@@ -50,10 +50,10 @@ def refusal(response: httpx2.Response) -> RequestError | ConnectionLost:
             return error
         except (ValueError, KeyError, TypeError, AttributeError):
             pass  # `document` is malformed: something in between has changed the body
-    return no_syncline(response)
+    return not_syncline(response)
 
 
-def no_syncline(response: httpx2.Response) -> ConnectionLost:
+def not_syncline(response: httpx2.Response) -> ConnectionLost:
     """Make the exception for a reply that is not from Syncline."""
     kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
     return ConnectionLost(

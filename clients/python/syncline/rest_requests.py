@@ -1,37 +1,21 @@
-"""Conversion of native requests to REST requests, and the check of REST replies."""
+"""Conversion of native requests to REST requests."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-import httpx2
 import orjson
 
 from syncline_protocol.errors import Code
 
-from .exceptions import InvalidRequest
+from .errors import InvalidRequest
 from .snapshot import JsonObject
 
-__all__ = ["PATCH_TYPES", "body_of", "form_of", "headers_of"]
+__all__ = ["PATCH_TYPES", "form_of", "headers_of"]
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "operations": "application/json-patch+json",
     "increment": "application/vnd.syncline.increment+json",
 }
-
-
-def body_of(method: str, reply: httpx2.Response) -> JsonObject | None:
-    """The JSON object in a success, {} for 204; None if the reply is not from Syncline."""
-    if reply.status_code == HTTPStatus.NO_CONTENT:
-        return {}
-    if method == "DELETE":
-        return None
-    try:
-        body = orjson.loads(reply.content)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
 
 
 def form_of(request: JsonObject) -> dict[str, str]:

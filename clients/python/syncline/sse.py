@@ -10,8 +10,8 @@ from http import HTTPStatus
 import httpx2
 import orjson
 
-from .exceptions import ConnectionLost
-from .refusals import no_syncline, refusal
+from .errors import ConnectionLost
+from .refusals import not_syncline, refusal
 from .snapshot import JsonObject
 
 __all__ = ["event_stream"]
@@ -56,7 +56,7 @@ async def event_stream(
             await response.aread()
             raise refusal(response)
         if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-            raise no_syncline(response)
+            raise not_syncline(response)
         async with aclosing(_events(response)) as events:
             yield events
     finally:

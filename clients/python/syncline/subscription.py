@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 from collections import deque
@@ -15,6 +14,7 @@ from syncline_protocol import dates, deltas
 
 from .emitter import Emitter
 from .events import DocumentEvent, Removed, Updated
+from .mutation_queue import MutationQueue
 from .snapshot import JsonObject, Snapshot
 
 __all__ = ["Removal", "Subscription"]
@@ -53,8 +53,7 @@ class Subscription:
         self.current = snapshot
         self.removed = False
         self.handles: set[Emitter[DocumentEvent]] = set()
-        self.mutating = asyncio.Lock()
-        self.mutation: object | None = None  # marks the `mutate` that has the lock
+        self.mutations = MutationQueue()
         self._announced = snapshot
         # The last state that the server sent by itself, not as the reply to a write. The server
         # computes each delta from it.
@@ -150,7 +149,7 @@ class Subscription:
         try:
             json = None if "data" in body else self._data_of(body)
         except deltas.Inapplicable as error:
-            logger.warning("%s is asked for as a whole: %s", self.sid, error)
+            logger.warning("the full data of %s are requested again: %s", self.sid, error)
             self._missed = max(self._missed, int(body["revision"]))
         else:
             self.receive(Snapshot.parse(body, self.current, json), may_be_early=may_be_early)
@@ -181,7 +180,7 @@ class Subscription:
             return known.json
         delta = body.get("delta")
         if not isinstance(delta, dict) or body["previous_revision"] != str(self._told.revision):
-            raise deltas.Inapplicable("it is not held at the revision before")
+            raise deltas.Inapplicable("this client does not have the revision before")
         return deltas.applied(self._told.json, delta.get("operations"), delta.get("digest"))
 
     def _release(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from .exceptions import TokenDenied, TokenUnavailable
+from .errors import TokenDenied, TokenUnavailable
 
 __all__ = ["Claims", "Token", "TokenSource"]
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from .exceptions import SynclineError
+from .errors import SynclineError
 from .snapshot import JsonObject
 
 __all__ = ["EventHandler", "Interrupted", "Receive", "Transport"]

@@ -23,17 +23,16 @@ from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from syncline_protocol.errors import Code
-from syncline_protocol.native import SUBPROTOCOL, Close
+from syncline_protocol.native import SUBPROTOCOL
 
-from .exceptions import (
+from .close_codes import error_for_close, is_own
+from .errors import (
     ClientClosed,
     ConnectionLost,
     InvalidRequest,
     RequestError,
     SynclineError,
-    TokenExpired,
     TooLarge,
-    Unauthorized,
     WebSocketBlocked,
 )
 from .proxies import Proxy
@@ -41,7 +40,7 @@ from .refusals import retry_after
 from .snapshot import JsonObject
 from .transport import EventHandler, Interrupted, Receive
 
-__all__ = ["Probing", "WebSocketTransport", "may_reconnect"]
+__all__ = ["Probing", "WebSocketTransport"]
 
 logger = logging.getLogger("syncline")
 
@@ -53,14 +52,7 @@ MESSAGE_LIMIT = 4 * 2**20
 CLOSE_TIMEOUT = 2
 """Seconds to wait for the server's close frame."""
 
-_FINAL_CODES = range(4500, 5000)
-
 _COME_BACK = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def may_reconnect(close_code: int) -> bool:
-    """Return False for a close code that is final (docs/protocol.md, section 8)."""
-    return close_code not in _FINAL_CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +208,8 @@ class WebSocketTransport:
             await self.request(request, self._authenticated)
         except Interrupted:
             reason = await self.ended
-            if isinstance(reason, ConnectionLost) and reason.code == CloseCode.ABNORMAL_CLOSURE:
-                # No close frame: some proxies pass the handshake and then cut the connection.
+            if isinstance(reason, ConnectionLost) and not is_own(reason.code):
+                # Not by the server: some proxies pass the handshake and then cut the connection.
                 raise WebSocketBlocked(reason.message, reason.code) from None
             raise reason from None
         except BaseException:
@@ -389,11 +381,4 @@ def _refused(way: str, error: InvalidStatus) -> ConnectionLost:
 
 def _reason(closed: ConnectionClosed) -> SynclineError:
     frame = closed.rcvd or closed.sent
-    if frame is None:
-        return ConnectionLost("the connection broke", CloseCode.ABNORMAL_CLOSURE)
-    if frame.code == Close.TOKEN_EXPIRED:
-        return TokenExpired.local(Code.TOKEN_EXPIRED, "the token has expired")
-    if frame.code == Close.TOKEN_REFUSED:
-        return Unauthorized.local(Code.TOKEN_INVALID, frame.reason or "the token was refused")
-    message = f"the server ended the connection: {frame.reason or 'no reason given'}"
-    return ConnectionLost(message, frame.code, retry=may_reconnect(frame.code))
+    return error_for_close(None, "") if frame is None else error_for_close(frame.code, frame.reason)

@@ -21,11 +21,13 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_server.config.credentials import make_secret
 from syncline_server.config.encryption import Broken, SecretCipher
+from syncline_server.observability.metrics import Limit
 from syncline_server.storage import keys
 from syncline_server.storage.change_watcher import ChangeWatcher, make_version
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.paging import Cursor, Page
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import Argument, ReplyError
+from syncline_server.storage.redis.connection import Argument
 from syncline_server.storage.scripts import API_KEY
 
 from .keyring import UNREADABLE, ApiKey, Keyring, digest
@@ -75,24 +77,24 @@ class ApiKeys:
     Redis is away."""
 
     def __init__(
-        self, redis: Redis, secret_cipher: SecretCipher, known: Keyring, bounds: Counter[str]
+        self, redis: Redis, secret_cipher: SecretCipher, known: Keyring, limit_hits: Counter[Limit]
     ) -> None:
         """
         Args:
             known: receives each change.
-            bounds: counts hits of limits, by setting.
+            limit_hits: counts hits of limits, by setting.
         """
         self._redis = redis
         self._secret_cipher = secret_cipher
         self._known = known
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._records: dict[str, Record] = {}
         self._change_watcher = ChangeWatcher(redis, keys.API_KEY_VERSION, self._read_again)
 
     async def start(self) -> None:
         """Read all keys, if Redis is reachable, and begin to watch for changes."""
         self._known.follow(lambda: self._change_watcher.is_current)
-        with suppress(Refusal, ReplyError):
+        with suppress(StorageError):
             await self.look()
         self._change_watcher.start()
 
@@ -142,8 +144,8 @@ class ApiKeys:
         fingerprint = "" if login_only else self._secret_cipher.fingerprint
         reply = await self._run("add", sid, orjson.dumps(asdict(made)), limit, fingerprint)
         if reply == b"full":
-            self._bounds["max_keys"] += 1
-            raise Refusal(Code.CONFLICT, f"There are {limit} API keys, the most that are allowed.")
+            self._limit_hits[Limit.MAX_KEYS] += 1
+            raise Refusal(Code.CONFLICT, f"There are {limit} API keys, the maximum.")
         if reply == b"other":
             raise Refusal(
                 Code.CONFLICT,
@@ -188,7 +190,7 @@ class ApiKeys:
                 return record, ApiKey(bytes.fromhex(record.digest), None)
             return record, ApiKey.of(self._secret_cipher.open(sid, record.sealed or ""))
         except (Broken, TypeError, ValueError) as error:
-            logger.error("API key %s is of no use here: %s; %s", sid, error, OTHER_MASTER)
+            logger.error("API key %s cannot be used here: %s; %s", sid, error, OTHER_MASTER)
             return record, UNREADABLE
 
 

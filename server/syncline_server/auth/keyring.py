@@ -132,9 +132,7 @@ class Keyring:
         """
         is_unseen = key is None and not self.is_revoked(sid) and KEY_SID.fullmatch(sid)
         if key is UNREADABLE or (is_unseen and not self._is_current()):
-            raise Refusal(
-                Code.UNAVAILABLE, "Whether that API key is valid cannot be told now. Try again."
-            )
+            raise Refusal(Code.UNAVAILABLE, "The server cannot check that API key now. Try again.")
 
 
 def digest(secret: str) -> bytes:

@@ -83,16 +83,16 @@ def resolve(
         bare = token.strip()
         return Access(url, service or Claims.of(bare).service_sid, lambda: bare)
     service = service or "default"
-    signer = _signer(environ)
+    signer = _signing_credentials(environ)
     login = _login(environ)
     if signer is None and login is None:
-        signer = _kept(url, data_dir)
+        signer = _stored_credentials(url, data_dir)
     if signer is not None:
         return Access(url, service, _minter(signer, identity or DEFAULT_IDENTITY, service))
     if login is None:
         raise click.UsageError(
             "no credentials: set SYNCLINE_TOKEN, or SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, "
-            "or name a local server's data directory by --data-dir."
+            "or give a local server's data directory with --data-dir."
         )
     if identity is not None:
         raise click.UsageError(
@@ -119,8 +119,8 @@ def resolve_account(
         # The account's password is taken from a data directory only for a server on this
         # machine; to another one `resolve` sends a short-lived token.
         if login is None and is_loopback(urlsplit(url).hostname or ""):
-            kept = _kept(url, data_dir)
-            login = (kept.account_sid, kept.auth_token) if kept else None
+            stored = _stored_credentials(url, data_dir)
+            login = (stored.account_sid, stored.auth_token) if stored else None
         if login is not None:
             return Access(url, service or "default", basic=login)
     return resolve(url, token, identity, service, data_dir, environ)
@@ -135,20 +135,20 @@ def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -
     account, auth_token = (environ.get(name) for name in _ACCOUNT_VARIABLES)
     if account and auth_token:
         return Access(url, "default", basic=(account, auth_token))
-    kept = _kept(url, data_dir)
-    if kept is None:
+    stored = _stored_credentials(url, data_dir)
+    if stored is None:
         raise click.UsageError(
-            "this needs the account's own login: set SYNCLINE_ACCOUNT_SID and SYNCLINE_AUTH_TOKEN, "
-            "or name a local server's data directory by --data-dir."
+            "this command needs the account's own login: set SYNCLINE_ACCOUNT_SID and "
+            "SYNCLINE_AUTH_TOKEN, or give a local server's data directory with --data-dir."
         )
-    return Access(url, "default", basic=(kept.account_sid, kept.auth_token))
+    return Access(url, "default", basic=(stored.account_sid, stored.auth_token))
 
 
 def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[], str]:
     return lambda: mint_token(credentials, identity, TOKEN_LIFE, service)
 
 
-def _signer(environ: Mapping[str, str]) -> Credentials | None:
+def _signing_credentials(environ: Mapping[str, str]) -> Credentials | None:
     """Credentials that can sign tokens; the auth token is optional here, unlike in `serve`."""
     account = environ.get("SYNCLINE_ACCOUNT_SID")
     key, secret = environ.get("SYNCLINE_API_KEY_SID"), environ.get("SYNCLINE_API_KEY_SECRET")
@@ -168,7 +168,7 @@ def _login(environ: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _kept(url: str, data_dir: Path | None) -> Credentials | None:
+def _stored_credentials(url: str, data_dir: Path | None) -> Credentials | None:
     if data_dir is None:
         # Never send credentials of the local server to another machine.
         if not is_loopback(urlsplit(url).hostname or ""):

@@ -89,7 +89,7 @@ class Collection:
             following = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
             return Page(page[self._key], following or None)
         except (KeyError, TypeError):
-            raise _strange() from None
+            raise _not_syncline() from None
 
     def _resource(self, method: str, path: str, **request: Any) -> JsonObject:
         """The resource in the reply to a request."""
@@ -116,8 +116,8 @@ def _parsed(content: bytes) -> Any:
         # as an integer of 400 digits. Then one document is refused, not the whole page.
         return json.loads(content, parse_int=jsondata.integer)
     except (ValueError, RecursionError):
-        raise _strange() from None
+        raise _not_syncline() from None
 
 
-def _strange() -> ConnectionLost:
-    return ConnectionLost("the answer comes from something that is no Syncline server")
+def _not_syncline() -> ConnectionLost:
+    return ConnectionLost("the answer does not come from a Syncline server")

@@ -17,7 +17,7 @@ from syncline_tools.benchmark.run import Benchmark, Shape
 from syncline_tools.benchmark.socket import Place
 
 from .access import Access
-from .accessing import accessing
+from .access_options import with_access
 
 __all__ = ["bench"]
 
@@ -28,32 +28,35 @@ SPARE_FILES = 64
 @click.command(
     epilog="""\b
 Exit status:
-  0    it was measured
-  1    the server refused what a run needs
+  0    the measurement is complete
+  1    the server refused a request of the run
   2    wrong usage, or no credentials
-  3    no connection, or it was lost
+  3    no connection, or the connection was lost
   130  interrupted by Ctrl-C
 """
 )
-@click.option("--subscribers", type=click.IntRange(1, 100_000), default=200)
+@click.option(
+    "--subscribers", type=click.IntRange(1, 100_000), default=200, help="Clients that subscribe."
+)
 @click.option(
     "--writers",
     type=click.IntRange(1, 1000),
     default=1,
-    help="Each has a document, which its share of the subscribers follows.",
+    help="Clients that write, each to one document of its own; the subscribers are divided among "
+    "these documents.",
 )
 @click.option("--duration", type=click.FloatRange(1, 3600), default=15, help="Seconds of load.")
 @click.option(
     "--rate",
     type=click.FloatRange(0.1, 10_000),
     default=20,
-    help="Events a second while delays are measured.",
+    help="Events per second while delays are measured.",
 )
 @click.option(
     "--size", type=click.IntRange(64, 1024 * 1024), default=200, help="Bytes in a document."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@accessing
+@with_access
 def bench(
     access: Access,
     subscribers: int,
@@ -80,29 +83,29 @@ def bench(
         )
     _allow_files(subscribers + writers + SPARE_FILES)
     shape = Shape(subscribers, writers, duration, rate, size)
-    figures = _measured(Place(access.url, access.token, access.tls), shape)
+    figures = _measure(Place(access.url, access.token, access.tls), shape)
     if as_json:
         click.echo(_json(figures), nl=False)
     else:
         Console().print(render(figures))
 
 
-def _measured(place: Place, shape: Shape) -> Figures:
+def _measure(place: Place, shape: Shape) -> Figures:
     console = Console(stderr=True)
 
-    def tell(line: str) -> None:
+    def print_line(line: str) -> None:
         if console.is_terminal:
             console.print(f"{line} …", style="dim")
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Benchmark(place, shape, tell).run())
+        return runner.run(Benchmark(place, shape, print_line).run())
 
 
 def _allow_files(count: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and count > most:
         raise click.UsageError(
-            f"so many connections need {count} open files; this system allows {most} (ulimit -n)."
+            f"these connections need {count} open files; this system allows {most} (ulimit -n)."
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

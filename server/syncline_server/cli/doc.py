@@ -8,11 +8,11 @@ from syncline import JsonObject
 from syncline.encoding import encode, pointer_to
 
 from .access import Access
-from .accessing import accessing
+from .access_options import with_access
 from .options import page_size_option
 from .output import show_document, show_documents, show_removal
 from .parameters import Address, JsonData
-from .rest import connected
+from .rest import open_documents
 from .watch import watch_document
 
 __all__ = ["doc"]
@@ -22,8 +22,8 @@ __all__ = ["doc"]
     epilog="""\b
 Exit status:
   0    done
-  1    refused by the server: the line on stderr holds the code and the HTTP status;
-       or, without a line, the reader of the output went away
+  1    the server refused the request: a line on stderr shows code and HTTP status;
+       without such a line, the reader of the output ended
   2    wrong usage, or no credentials
   3    no connection, or no answer in time
   130  interrupted by Ctrl-C
@@ -45,19 +45,19 @@ name_argument = click.argument("name", type=Address())
 ttl_option = click.option(
     "--ttl",
     type=int,
-    help="Seconds to live from now on; 0 for no expiry. Without it, the expiry stays.",
+    help="Seconds to live from now on; 0 means no expiry. Without it, the expiry stays unchanged.",
 )
 if_match_option = click.option(
-    "--if-match", metavar="REVISION", help="Only if the document is at this revision."
+    "--if-match", metavar="REVISION", help="Write only if the document has this revision."
 )
 
 
 @doc.command()
 @name_argument
-@accessing
+@with_access
 def get(access: Access, name: str) -> None:
     """Print a document."""
-    with connected(access) as documents:
+    with open_documents(access) as documents:
         show_document(documents.get(name))
 
 
@@ -69,10 +69,10 @@ def get(access: Access, name: str) -> None:
 @click.option(
     "--create/--no-create",
     default=None,
-    show_default="create, unless there is --if-match or a SID",
-    help="What to do where there is no such document.",
+    show_default="create, unless --if-match or a SID is given",
+    help="What to do if the document does not exist.",
 )
-@accessing
+@with_access
 def set_(
     access: Access,
     name: str,
@@ -89,13 +89,13 @@ def set_(
     if data is None and ttl is None:
         raise click.UsageError("give JSON, or --ttl, or both.")
     if create and (data is None or if_match is not None):
-        raise click.UsageError("--create needs JSON, and does not go with --if-match.")
+        raise click.UsageError("--create needs JSON and cannot be combined with --if-match.")
     text = None if data is None else encode(data)
-    with connected(access) as documents:
+    with open_documents(access) as documents:
         if text is None or if_match is not None or create is False:
             written = documents.set(name, text, ttl, if_match)
         else:
-            written = documents.put(name, text, ttl)
+            written = documents.set_or_create(name, text, ttl)
         show_document(written)
 
 
@@ -104,7 +104,7 @@ def set_(
 @click.argument("changes", type=JsonData(), metavar="JSON")
 @ttl_option
 @if_match_option
-@accessing
+@with_access
 def update(
     access: Access, name: str, changes: JsonObject, ttl: int | None, if_match: str | None
 ) -> None:
@@ -115,33 +115,33 @@ def update(
     operations = [
         {"op": "add", "path": pointer_to(key), "value": value} for key, value in changes.items()
     ]
-    with connected(access) as documents:
+    with open_documents(access) as documents:
         show_document(documents.update(name, operations, ttl, if_match))
 
 
 @doc.command()
 @name_argument
 @if_match_option
-@accessing
+@with_access
 def rm(access: Access, name: str, if_match: str | None) -> None:
     """Remove a document for everyone."""
-    with connected(access) as documents:
+    with open_documents(access) as documents:
         documents.remove(name, if_match)
     show_removal(name)
 
 
 @doc.command()
 @page_size_option
-@accessing
+@with_access
 def ls(access: Access, page_size: int) -> None:
     """List all documents."""
-    with connected(access) as documents:
+    with open_documents(access) as documents:
         show_documents(documents.pages(page_size))
 
 
 @doc.command()
 @name_argument
-@accessing
+@with_access
 def watch(access: Access, name: str) -> None:
     """Print a document, then each change, until the document is removed or you press Ctrl-C.
 

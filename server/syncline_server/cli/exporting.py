@@ -16,13 +16,13 @@ from typing import BinaryIO, cast
 import click
 
 from .access import Access
-from .accessing import administering
+from .access_options import with_account_login
 from .options import page_size_option, retries_option
 from .output import show_counts
-from .patience import PatientClient
 from .progress import Progress
 from .records import End, to_line
-from .rest import connected
+from .rest import open_documents
+from .retrying_client import RetryingClient
 
 __all__ = ["export"]
 
@@ -31,7 +31,7 @@ __all__ = ["export"]
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="-")
 @page_size_option
 @retries_option
-@administering
+@with_account_login
 def export(access: Access, file: Path, page_size: int, retries: int) -> None:
     """Write all documents of a service to FILE, or to stdout.
 
@@ -42,11 +42,11 @@ def export(access: Access, file: Path, page_size: int, retries: int) -> None:
     The server and the credentials are found as for `syncline doc`, but the account's own login is
     preferred to a token that would be made for an identity: the account can read every document.
     """
-    make_client = functools.partial(PatientClient, retries=retries, stop=threading.Event())
+    make_client = functools.partial(RetryingClient, retries=retries, stop=threading.Event())
     to_stdout = str(file) == "-"
     exported = 0
     with (
-        connected(access, make_client) as documents,
+        open_documents(access, make_client) as documents,
         _opened(file) as lines,
         Progress("Exporting", None, visible=not (to_stdout and sys.stdout.isatty())) as progress,
     ):

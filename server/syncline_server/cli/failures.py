@@ -13,7 +13,7 @@ import httpx2
 from syncline import RequestError, SynclineError
 from syncline_server.config.validation import SettingError
 
-__all__ = ["Exit", "ending", "printable"]
+__all__ = ["Exit", "run_command", "printable"]
 
 
 class Exit(IntEnum):
@@ -26,7 +26,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130  # as a shell reports SIGINT
 
 
-def ending(command: Callable[[], int | None]) -> int:
+def run_command(command: Callable[[], int | None]) -> int:
     """Run `command` and return the exit status; print each expected exception as one line."""
     try:
         return command() or Exit.DONE

@@ -21,19 +21,19 @@ import click
 from syncline_protocol.sids import is_service_sid
 
 from .access import Access
-from .accessing import administering
-from .carrier import Carrier, OnConflict, Outcome
+from .access_options import with_account_login
+from .checkpoint import open_checkpoint
 from .failures import Exit
 from .options import page_size_option, retries_option
-from .origin import joined, origin
 from .output import show_counts
 from .parameters import Authority, Url
-from .patience import PatientClient
 from .progress import Progress
-from .rest import connected, make_service
+from .rest import ensure_service, open_documents
+from .retrying_client import RetryingClient
+from .source_login import source_login, with_system_authorities
 from .sources import Lines, Listing, Source
-from .state import opened
 from .transfer import Transfer
+from .uploader import OnConflict, Outcome, Uploader
 
 __all__ = ["import_"]
 
@@ -42,11 +42,11 @@ __all__ = ["import_"]
     "import",
     epilog="""\b
 Exit status:
-  0    every document has arrived, or was there before, or had expired
-  1    some did not, each for the reason on stderr; or a server refused the request
+  0    every document was copied, or existed already, or had expired
+  1    some were not copied (stderr shows why), or a server refused the request
   2    wrong usage, or no credentials
-  3    no connection, or no answer in time: the same command goes on from there
-  130  interrupted by Ctrl-C: likewise
+  3    no connection, or no answer in time; run the same command again to continue
+  130  interrupted by Ctrl-C; run the same command again to continue
 """,
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default=None)
@@ -55,21 +55,21 @@ Exit status:
     type=Url(),
     envvar="SYNCLINE_FROM_URL",
     show_envvar=True,
-    help="Base URL of a server to read from instead of FILE, as https://sync.twilio.com.",
+    help="Base URL of a server to read from instead of FILE, such as https://sync.twilio.com.",
 )
 @click.option(
     "--from-account",
     metavar="AC…",
     envvar="SYNCLINE_FROM_ACCOUNT_SID",
     show_envvar=True,
-    help="SID of the account there.",
+    help="SID of the account on that server.",
 )
 @click.option(
     "--from-service",
     default="default",
     envvar="SYNCLINE_FROM_SERVICE",
     show_envvar=True,
-    help="SID or unique name of the service there.",
+    help="SID or unique name of the service on that server.",
 )
 @click.option(
     "--from-ca-cert",
@@ -77,41 +77,45 @@ Exit status:
     envvar="SYNCLINE_FROM_CA_CERT",
     show_envvar=True,
     show_default="those that this machine trusts, and --ca-cert",
-    help="PEM file of the authority that vouches for the certificate there.",
+    help="PEM file of the authority that signed the certificate of that server.",
 )
 @click.option(
-    "--from-auth-token-stdin", is_flag=True, help="Take the auth token from a line on stdin."
+    "--from-auth-token-stdin",
+    is_flag=True,
+    help="Read the auth token from the first line of stdin.",
 )
 @click.option(
     "--on-conflict",
     type=click.Choice([choice.value for choice in OnConflict]),
     default=OnConflict.SKIP.value,
-    help="What to do with a document that is here already.",
+    help="What to do with a document that the target already has.",
 )
 @click.option(
     "--keep-sids",
     is_flag=True,
-    help="Create documents under the SIDs that they have in the source; needs Basic credentials.",
+    help="Create documents with the SIDs that they have in the source; needs Basic credentials.",
 )
 @click.option(
     "--create-service",
     is_flag=True,
-    help="Create the service that --service names, by its SID, if the server has none.",
+    help="Create the service whose SID --service gives, unless it exists.",
 )
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
     show_default="FILE.state, or syncline-import-….state",
-    help="Where to remember what has arrived.",
+    help="File that records what was copied.",
 )
-@click.option("--partial", is_flag=True, help="Take a FILE without the line that ends an export.")
-@click.option("--verbose", "-v", is_flag=True, help="Print what becomes of each, as JSON lines.")
+@click.option("--partial", is_flag=True, help="Accept a FILE without the line that ends an export.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Print the outcome for each document, as JSON lines."
+)
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=8, help="Documents to write at once."
 )
 @page_size_option
 @retries_option
-@administering
+@with_account_login
 def import_(
     access: Access,
     file: str | None,
@@ -151,9 +155,9 @@ def import_(
     if from_url is not None and from_account is None:
         raise click.UsageError("--from-url needs --from-account.")
     if create_service and not is_service_sid(access.service):
-        raise click.UsageError("--create-service needs --service IS…, the SID to create it with.")
+        raise click.UsageError("--create-service needs --service IS…, the SID of the new service.")
     stop = threading.Event()
-    make_client = functools.partial(PatientClient, retries=retries, stop=stop)
+    make_client = functools.partial(RetryingClient, retries=retries, stop=stop)
     with ExitStack() as resources:
         enter = resources.enter_context
         source: Source
@@ -162,28 +166,32 @@ def import_(
             state = state or (None if file == "-" else Path(f"{file}.state"))
         else:
             assert from_url is not None and from_account is not None
-            login = origin(from_url, from_account, from_service, from_auth_token_stdin, os.environ)
-            login = replace(login, tls=from_ca_cert or joined(access.tls))
-            source = Listing(enter(connected(login, make_client)), page_size)
+            login = source_login(
+                from_url, from_account, from_service, from_stdin=from_auth_token_stdin
+            )
+            login = replace(login, tls=from_ca_cert or with_system_authorities(access.tls))
+            source = Listing(enter(open_documents(login, make_client)), page_size)
             name = f"{from_account} at {_name(login)}"
-            state = state or _state_of(from_account, from_service)
+            state = state or _default_state_file(from_account, from_service)
         if create_service:
-            make_service(access, make_client)
-        target = enter(connected(access, make_client))
+            ensure_service(access, make_client)
+        target = enter(open_documents(access, make_client))
         # A request to the target before reading the source: a wrong URL or login fails at once.
         target.page({"PageSize": "1"})
-        memory = enter(opened(state, {"source": name, "target": _name(access)}))
+        checkpoint = enter(open_checkpoint(state, {"source": name, "target": _name(access)}))
         executor = enter(ThreadPoolExecutor(concurrency))
-        carrier = Carrier(
-            target, memory, OnConflict(on_conflict), executor, stop, keep_sids=keep_sids
+        uploader = Uploader(
+            target, checkpoint, OnConflict(on_conflict), executor, stop, keep_sids=keep_sids
         )
         visible = not (verbose and sys.stdout.isatty())
         progress = enter(Progress("Importing", source.total, visible))
         try:
-            counts = Transfer(source, carrier, memory, progress, verbose).run()
+            counts = Transfer(source, uploader, checkpoint, progress, verbose).run()
         except BaseException:
             if state is not None:
-                progress.tell(f"broken off; the same command goes on from where {state} says")
+                progress.print_line(
+                    f"interrupted; run the same command again to continue from {state}"
+                )
             raise
     show_counts(counts)
     if counts[Outcome.FAILED]:
@@ -199,7 +207,7 @@ def _lines(file: str, partial: bool) -> Iterator[Lines]:
         yield Lines(stream, status, partial)
 
 
-def _state_of(account: str, service: str) -> Path:
+def _default_state_file(account: str, service: str) -> Path:
     return Path(quote(f"syncline-import-{account}-{service}.state", safe=""))
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from syncline import JsonObject
 
 from .access import Access
-from .accessing import owning
+from .access_options import with_owner_login
 from .api import Collection, http_client
 from .failures import printable
 from .output import show_line, show_resource
@@ -61,22 +61,22 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--name", help="What it is for, in your words.")
+@click.option("--name", help="Name of the key, to recognize it.")
 @click.option(
     "--login-only/--no-login-only",
     default=False,
-    help="Let it serve Basic logins only and sign no access tokens; then Redis keeps but a hash.",
+    help="Allow only Basic logins, no access tokens; then Redis stores only a hash of the secret.",
 )
-@owning
+@with_owner_login
 def add(access: Access, name: str | None, login_only: bool) -> None:
     """Create a key, and print it with its secret, which cannot be shown again."""
     with _opened(access) as opened:
         show_resource(opened.add(name, login_only))
-    click.echo("Keep the secret: it is not shown again, and Redis does not give it back.", err=True)
+    click.echo("Store the secret now: it cannot be shown again.", err=True)
 
 
 @keys.command("list")
-@owning
+@with_owner_login
 def list_(access: Access) -> None:
     """List the valid keys, including those in the server's configuration."""
     with _opened(access) as opened:
@@ -90,7 +90,7 @@ def list_(access: Access) -> None:
 
 @keys.command()
 @click.argument("sid", type=KeySid())
-@owning
+@with_owner_login
 def revoke(access: Access, sid: str) -> None:
     """Make a key permanently invalid, with the tokens it signed; close the connections that use it.
 

@@ -14,14 +14,17 @@ from syncline_server.config.settings import Settings
 __all__ = ["page_size_option", "retries_option", "setting_option", "setting_options"]
 
 page_size_option = click.option(
-    "--page-size", type=click.IntRange(1, 1000), default=100, help="Documents to ask for at a time."
+    "--page-size",
+    type=click.IntRange(1, 1000),
+    default=100,
+    help="Documents per request for a page.",
 )
 
 retries_option = click.option(
     "--retries",
     type=click.IntRange(0, 1000),
     default=8,
-    help="How often a request is sent again that was throttled or got no answer.",
+    help="How often a throttled or unanswered request is sent again.",
 )
 
 

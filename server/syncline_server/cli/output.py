@@ -49,7 +49,7 @@ Body = Mapping[str, Any]
 
 def show_document(document: Body) -> None:
     """Print the known properties of a document."""
-    show_resource(_known(document))
+    show_resource(_known_properties(document))
 
 
 def show_resource(resource: Body) -> None:
@@ -67,7 +67,7 @@ def show_documents(pages: Iterable[Iterable[Body]]) -> None:
         return
     for page in pages:
         for document in page:
-            show_line(_known(document))
+            show_line(_known_properties(document))
 
 
 def show_event(name: str, document: Body) -> None:
@@ -107,7 +107,7 @@ def show_line(value: Any) -> None:
     )
 
 
-def _known(document: Body) -> Body:
+def _known_properties(document: Body) -> Body:
     return {name: document[name] for name in FIELDS if name in document}
 
 

@@ -40,7 +40,7 @@ class Address(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not value:
-            self.fail("a document's name is not empty.", param, ctx)
+            self.fail("the name of a document must not be empty.", param, ctx)
         return _utf8(self, value, param, ctx)
 
 
@@ -51,7 +51,7 @@ class KeySid(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not KEY_SID.fullmatch(value):
-            self.fail("a key's SID is SK and 32 hexadecimal digits in lower case.", param, ctx)
+            self.fail("the SID of a key is SK and 32 hexadecimal digits in lower case.", param, ctx)
         return str(value)
 
 
@@ -81,7 +81,7 @@ class Authority(click.ParamType[ssl.SSLContext]):
         try:
             return ssl.create_default_context(cafile=value)
         except ssl.SSLError:
-            self.fail(f"{value} holds no certificate in PEM form.", param, ctx)
+            self.fail(f"{value} contains no certificate in PEM format.", param, ctx)
         except OSError as error:
             self.fail(f"{value} cannot be read: {error.strerror}.", param, ctx)
 
@@ -120,5 +120,5 @@ def _utf8(
     try:
         value.encode()
     except UnicodeEncodeError:
-        kind.fail("it is not valid UTF-8.", param, ctx)
+        kind.fail("the value is not valid UTF-8.", param, ctx)
     return value

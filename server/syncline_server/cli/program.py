@@ -11,7 +11,7 @@ from syncline_protocol import __version__
 from .bench import bench
 from .doc import doc
 from .exporting import export
-from .failures import ending
+from .failures import run_command
 from .importing import import_
 from .keys import keys
 from .serve import serve
@@ -53,4 +53,4 @@ program.add_command(webhooks)
 
 def run() -> int:
     """Run the command that `sys.argv` names, and return its exit status."""
-    return ending(lambda: program.main(prog_name="syncline", standalone_mode=False))
+    return run_command(lambda: program.main(prog_name="syncline", standalone_mode=False))

@@ -42,7 +42,7 @@ class Progress:
         self._documents += documents
         self._bar.update(self._task, advance=size, documents=self._documents)
 
-    def tell(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line above the bar; it stays on the terminal."""
         text = f"syncline: {printable(line)}"
         if self._bar.disable:

@@ -19,11 +19,11 @@ from syncline_protocol.sids import is_sid
 from .access import Access
 from .api import Collection, http_client
 
-__all__ = ["Documents", "connected", "make_service"]
+__all__ = ["Documents", "open_documents", "ensure_service"]
 
 
 @contextmanager
-def connected(
+def open_documents(
     access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client
 ) -> Iterator[Documents]:
     """The documents of the service that `access` names; arguments and errors as `http_client`."""
@@ -31,10 +31,12 @@ def connected(
         yield Documents(http, access.service)
 
 
-def make_service(access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client) -> None:
+def ensure_service(
+    access: Access, make_client: Callable[..., httpx2.Client] = httpx2.Client
+) -> None:
     """Create the service with the SID in `access`, unless it exists; errors as `http_client`."""
     with http_client(access, make_client) as http:
-        Services(http).make(access.service)
+        Services(http).ensure(access.service)
 
 
 class Services(Collection):
@@ -43,7 +45,7 @@ class Services(Collection):
     def __init__(self, http: httpx2.Client) -> None:
         super().__init__(http, "v1/Services", "services")
 
-    def make(self, sid: str) -> None:
+    def ensure(self, sid: str) -> None:
         """Create a service with this SID, unless it exists."""
         if self._exists(sid):
             return
@@ -55,7 +57,7 @@ class Services(Collection):
             raise
         if made["sid"] != sid:
             raise ConnectionLost(
-                f"the server made the service {made['sid']}: it does not let a SID be chosen"
+                f"the server created the service {made['sid']}: it does not accept a chosen SID"
             )
 
     def _exists(self, sid: str) -> bool:
@@ -85,7 +87,7 @@ class Documents(Collection):
         """
         return self._document("POST", address, data=_form(data, ttl), headers=_condition(if_match))
 
-    def put(self, address: str, data: bytes, ttl: int | None) -> JsonObject:
+    def set_or_create(self, address: str, data: bytes, ttl: int | None) -> JsonObject:
         """Replace the data, or create the document; NotFound if `address` is an unknown SID."""
         while True:
             try:

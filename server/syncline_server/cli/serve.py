@@ -46,7 +46,7 @@ def serve(**values: Any) -> None:
         )
     except OSError as error:
         raise SettingError(
-            f"the credentials cannot be written in {settings.data_dir}: {error.strerror}"
+            f"the credentials cannot be written to {settings.data_dir}: {error.strerror}"
         ) from None
     # Imported here, so that the other commands start without loading the server.
     from syncline_server.observability import logs
@@ -62,6 +62,6 @@ def _make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingError(f"--data-dir {path} cannot be made: {error.strerror}") from None
+        raise SettingError(f"--data-dir {path} cannot be created: {error.strerror}") from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise SettingError(f"--data-dir {path} must be writable")

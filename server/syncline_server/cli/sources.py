@@ -111,7 +111,7 @@ class Lines:
         self._partial = partial
         self._line = 0
         # Documents since the last `End` line; None right after an `End` line.
-        self._unended: int | None = 0
+        self._unended_documents: int | None = 0
 
     def batches(self, position: str | None) -> Iterator[Batch]:
         """As `Source.batches`."""
@@ -139,8 +139,13 @@ class Lines:
             document = self._read(line, size)
             if document is not None:
                 yield document, size
-        if self._unended is not None and not self._partial:
-            yield Unusable("the end", "It lacks the line that ends an export: it was cut short."), 0
+        if self._unended_documents is not None and not self._partial:
+            yield (
+                Unusable(
+                    "the end", "The line that ends an export is missing: the file is incomplete."
+                ),
+                0,
+            )
 
     def _read(self, line: bytes, size: int) -> Record | Unusable | None:
         label = f"line {self._line}"
@@ -151,12 +156,14 @@ class Lines:
         else:
             read = from_line(line, label)
         if not isinstance(read, End):
-            self._unended = (self._unended or 0) + 1
+            self._unended_documents = (self._unended_documents or 0) + 1
             return read
-        came, self._unended = self._unended or 0, None
+        came, self._unended_documents = self._unended_documents or 0, None
         if came == read.documents or self._partial:
             return None
-        return Unusable(label, f"{read.documents} documents were exported, but {came} came.")
+        return Unusable(
+            label, f"The export has {read.documents} documents, but the file has {came}."
+        )
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
         """Each line that is not blank, cut at the limit, and its full size in bytes."""
@@ -172,7 +179,7 @@ class Lines:
     def _position(self) -> str | None:
         if self._version is None:
             return None
-        return orjson.dumps([self._version, self._line, self._unended]).decode()
+        return orjson.dumps([self._version, self._line, self._unended_documents]).decode()
 
     def _go_to(self, position: str) -> None:
         version, line, unended = orjson.loads(position)
@@ -181,7 +188,7 @@ class Lines:
         for _ in self._lines():
             if self._line == line:
                 break
-        self._unended = unended
+        self._unended_documents = unended
 
 
 def _names(document: Record | Unusable) -> set[str]:

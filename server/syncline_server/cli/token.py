@@ -18,21 +18,26 @@ __all__ = ["token"]
 
 
 @click.command(params=[setting_option("data_dir")])
-@click.option("--identity", type=Identity(), required=True, help="Whom it speaks for.")
+@click.option("--identity", type=Identity(), required=True, help="Identity of the token holder.")
 @click.option(
     "--ttl",
     type=click.IntRange(1, TOKEN_LIFE_LIMIT),
     default=3600,
     show_default=True,
-    help="Seconds until it expires.",
+    help="Seconds until the token expires.",
 )
 @click.option(
     "--service",
     default="default",
     show_default=True,
-    help="SID or unique name of the service that it opens.",
+    help="SID or unique name of the service that the token is for.",
 )
-@click.option("--key", type=KeySid(), show_default="the first one", help="Which key signs it.")
+@click.option(
+    "--key",
+    type=KeySid(),
+    show_default="the first one",
+    help="SID of the API key that signs the token.",
+)
 def token(identity: str, ttl: int, service: str, key: str | None, data_dir: Path) -> None:
     """Print an access token; stderr names the key that signed it.
 
@@ -44,16 +49,16 @@ def token(identity: str, ttl: int, service: str, key: str | None, data_dir: Path
     credentials = find_credentials(data_dir, os.environ)
     if credentials is None:
         raise SettingError(
-            f"there are no credentials in {data_dir}: name the server's directory by --data-dir, "
+            f"no credentials in {data_dir}: give the server's data directory with --data-dir, "
             "or set SYNCLINE_ACCOUNT_SID, SYNCLINE_AUTH_TOKEN, SYNCLINE_API_KEY_SID and "
             "SYNCLINE_API_KEY_SECRET"
         )
     key = key or next(iter(credentials.api_keys))
     if key not in credentials.api_keys:
         raise SettingError(
-            f"the secret of {key} is not here, but of {', '.join(credentials.api_keys)}; keys that "
-            "are kept in Redis never give it back: set SYNCLINE_API_KEY_SID and "
-            "SYNCLINE_API_KEY_SECRET to what was shown when the key was made"
+            f"the secret of {key} is not configured, only {', '.join(credentials.api_keys)}; "
+            "secrets in Redis cannot be read back: set SYNCLINE_API_KEY_SID and "
+            "SYNCLINE_API_KEY_SECRET to what was shown when the key was created"
         )
     click.echo(mint_token(credentials, identity, ttl, service, key))
     click.echo(f"signed by {key} of {credentials.account_sid}, for {ttl} s", err=True)

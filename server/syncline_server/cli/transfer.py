@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .carrier import Carried, Carrier, Outcome
+from .checkpoint import Checkpoint
 from .output import show_line
 from .progress import Progress
 from .sources import Source, StalePosition
-from .state import State
+from .uploader import Outcome, Upload, Uploader
 
 __all__ = ["Transfer"]
 
@@ -24,51 +24,51 @@ class Transfer:
     """
 
     source: Source
-    carrier: Carrier
-    state: State
+    uploader: Uploader
+    checkpoint: Checkpoint
     progress: Progress
     verbose: bool
 
     def run(self) -> Mapping[str, int]:
-        """Copy the documents after the position in `state` of an interrupted run, or all of them.
+        """Copy the documents after the checkpoint of an interrupted run, or all of them.
 
         Returns:
             number of documents with each `Outcome`, those of the interrupted run included.
         """
-        position = self.state.position
+        position = self.checkpoint.position
         try:
-            counts = self._carry_all(position)
+            counts = self._upload_all(position)
         except StalePosition:
-            self.progress.tell("the source has changed; beginning again")
-            counts = self._carry_all(None)
+            self.progress.print_line("the source has changed; starting again from the beginning")
+            counts = self._upload_all(None)
         # The import is complete: the next run starts at the beginning, to find what is new.
-        self.state.begin()
+        self.checkpoint.restart()
         return {outcome.value: counts[outcome] for outcome in Outcome}
 
-    def _carry_all(self, position: str | None) -> Counter[str]:
-        counts = Counter[str]() if position is None else self.state.counts
+    def _upload_all(self, position: str | None) -> Counter[str]:
+        counts = Counter[str]() if position is None else self.checkpoint.counts
         for batch in self.source.batches(position):
-            for carried in self.carrier.carry(batch.documents):
-                counts[carried.outcome.value] += 1
-                self._tell(carried)
+            for upload in self.uploader.upload_all(batch.documents):
+                counts[upload.outcome.value] += 1
+                self._report(upload)
             # Only when every document of the batch has its result: a run that is killed before
             # repeats the batch, and never skips a document.
-            self.state.advance(batch.position, counts)
+            self.checkpoint.advance(batch.position, counts)
             self.progress.advance(len(batch.documents), batch.size)
         return counts
 
-    def _tell(self, carried: Carried) -> None:
-        document = carried.document
-        if carried.outcome is Outcome.FAILED:
-            self.progress.tell(f"{document.label}: {carried.reason}")
+    def _report(self, upload: Upload) -> None:
+        document = upload.document
+        if upload.outcome is Outcome.FAILED:
+            self.progress.print_line(f"{document.label}: {upload.reason}")
         if self.verbose:
             show_line(
                 {
                     "document": document.label,
                     "sid": document.sid,
                     "unique_name": document.unique_name,
-                    "outcome": carried.outcome,
-                    "target_sid": carried.target_sid,
-                    "reason": carried.reason,
+                    "outcome": upload.outcome,
+                    "target_sid": upload.target_sid,
+                    "reason": upload.reason,
                 }
             )

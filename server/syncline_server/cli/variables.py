@@ -42,7 +42,7 @@ def unknown_variables(names: Iterable[str], program: click.Command) -> list[str]
 def _sentence(name: str, known: set[str]) -> str:
     near = get_close_matches(name, sorted(known), 1, cutoff=0.8)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"the variable {name} is not known and changes nothing{hint}"
+    return f"the variable {name} is unknown and has no effect{hint}"
 
 
 def _variables(command: click.Command) -> Iterator[str]:

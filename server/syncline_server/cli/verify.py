@@ -26,7 +26,7 @@ from syncline_tools.verify.timeline import draw
 from syncline_tools.verify.verdict import Conclusion, Verdict, judge
 
 from .access import Access
-from .accessing import accessing
+from .access_options import with_access
 
 __all__ = ["verify"]
 
@@ -61,18 +61,18 @@ class FaultKinds(click.ParamType[tuple[FaultKind, ...]]):
             return () if value == NO_FAULTS else tuple(map(FaultKind, value.split(",")))
         except ValueError:
             known = ", ".join(FaultKind)
-            self.fail(f"give {NO_FAULTS}, or some of {known} with commas between.", param, ctx)
+            self.fail(f"give {NO_FAULTS}, or some of {known}, separated by commas.", param, ctx)
 
 
 @click.command(
     epilog="""\b
 Exit status:
-  0    green: every promise was put to the test, and kept
-  1    red: a promise was broken; or the server refused what a run needs
+  0    green: every promise was tested and kept
+  1    red: a promise was broken, or the server refused a request of the run
   2    wrong usage, or no credentials
   3    no connection, or the server did not come back
-  4    inconclusive: too little happened to judge every promise; run it for longer
-  5    inconclusive, since a COMMAND failed
+  4    inconclusive: too little happened to judge every promise; use a longer --duration
+  5    inconclusive: a COMMAND failed
   130  interrupted by Ctrl-C
 """
 )
@@ -81,37 +81,42 @@ Exit status:
     "--seed",
     type=click.IntRange(0),
     show_default="a random one",
-    help="Repeats the faults, and what is written, of a run.",
+    help="Seed of the random choices; the same seed repeats the faults and writes of a run.",
 )
 @click.option(
     "--faults",
     type=FaultKinds(),
     default=",".join(FaultKind),
-    help=f"What happens to the clients' connections; {NO_FAULTS} for nothing.",
+    help=f"Faults of the clients' connections, separated by commas, or {NO_FAULTS}.",
 )
 @click.option("--clients", type=click.IntRange(1, 200), default=2, help="Clients of each kind.")
-@click.option("--documents", type=click.IntRange(7, 500), default=20, help="Documents at a time.")
+@click.option(
+    "--documents", type=click.IntRange(7, 500), default=20, help="Documents that exist at a time."
+)
 @click.option(
     "--follow",
     type=click.IntRange(1),
     show_default="all",
-    help="Documents that each client follows; so many events a write costs.",
+    help="Documents that each client subscribes to; more of them cost more events per write.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(1, 1000), default=50, help="Writes a second, of all clients."
+    "--rate",
+    type=click.FloatRange(1, 1000),
+    default=50,
+    help="Writes per second of all clients together.",
 )
 @click.option(
     "--during",
     "commands",
     multiple=True,
     metavar="COMMAND",
-    help="Shell command to run in the middle of it; repeat it for more, evenly spread.",
+    help="Shell command to run in the middle of the run; several are spread evenly.",
 )
 @click.option(
     "--patience",
     type=click.FloatRange(1, 600),
     default=30,
-    help="Seconds that everybody has to converge after the last fault.",
+    help="Maximum seconds until all clients converge after the last fault.",
 )
 @click.option(
     "--output",
@@ -119,7 +124,7 @@ Exit status:
     default=Path("syncline-verify"),
     help="Directory for history.jsonl, timeline.svg and verdict.json.",
 )
-@accessing
+@with_access
 def verify(
     access: Access,
     duration: float,
@@ -136,14 +141,14 @@ def verify(
     """Put a server's promises to the test.
 
     Clients of four kinds (the native protocol, REST with event streams, Twilsock, the Python
-    client) write to documents of their own and follow them, over connections that break, stall and
-    repeat themselves. Others lose conditional writes on purpose. All that they receive is compared
-    with what is promised: no acknowledged write is lost, counters are exact, revisions only grow,
-    every subscriber that nothing disturbs receives each change, once, in order and in time, and all
-    end with the state that is stored.
+    client) write to documents of their own and subscribe to them, over connections that break,
+    stall and send requests twice. Other clients lose conditional writes on purpose. The command
+    compares all that they receive with the promises: no acknowledged write is lost, counters are
+    exact, revisions only grow, every undisturbed subscriber receives each change once, in order
+    and in time, and all clients end with the stored state.
 
-    The documents are removed at the end. Nothing else of the server is touched, but for what
-    COMMAND does. The right to it comes from where `syncline doc` takes it.
+    The documents are removed at the end. Except for COMMAND, nothing else on the server changes.
+    Credentials are found as for `syncline doc`.
     """
     if access.token is None:
         raise click.UsageError(
@@ -161,7 +166,7 @@ def verify(
         patience=patience,
         commands=commands,
     )
-    verdict = _verify(access, access.token, shape, _made(output))
+    verdict = _verify(access, access.token, shape, _make_directory(output))
     _save(verdict, output)
     _show(verdict, output)
     if status := _status(verdict):
@@ -219,15 +224,17 @@ async def _progress(history: History, shape: Shape) -> AsyncIterator[None]:
 
 def _situation(history: History, shape: Shape) -> str:
     left = shape.duration - history.now()
-    doing = f"Verifying, {left:.0f} s left" if left > 0 else "Waiting until all have converged"
+    doing = (
+        f"Verifying, {left:.0f} s left" if left > 0 else "Waiting until all clients have converged"
+    )
     return f"{doing} · {len(history.records)} records"
 
 
-def _made(output: Path) -> Path:
+def _make_directory(output: Path) -> Path:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise click.UsageError(f"--output {output} cannot be made: {error.strerror}.") from None
+        raise click.UsageError(f"--output {output} cannot be created: {error.strerror}.") from None
     return output
 
 
@@ -241,7 +248,7 @@ def _show(verdict: Verdict, output: Path) -> None:
         return click.echo(_json(verdict), nl=False)
     console = Console()
     console.print(render(verdict))
-    console.print(f"history, picture and verdict are in {output}", style="dim")
+    console.print(f"{output} contains history, timeline and verdict", style="dim")
 
 
 def _json(verdict: Verdict) -> bytes:

@@ -45,19 +45,19 @@ async def _watch(url: str, token: Token, address: str, tls: SSLContext | None) -
         document = await client.document(address, mode="open_existing")
         # Subscribe before the next await: an event that arrives in between would be missed.
         events = document.events()
-        client.on("state", _tell)
+        client.on("state", _report_connection)
         show_event("state", _body(document))
         async for event in events:
             show_event(event.name, _event(event))
 
 
-def _tell(change: StateChanged) -> None:
+def _report_connection(change: StateChanged) -> None:
     """Report a lost connection on stderr, so that stdout holds only the document."""
     if change.state is ConnectionState.WAITING:
         reason = f" ({printable(str(change.error))})" if change.error else ""
-        click.echo(f"connection lost{reason}; connecting again", err=True)
+        click.echo(f"connection lost{reason}; reconnecting", err=True)
     elif change.state is ConnectionState.CONNECTED:
-        click.echo("connected again", err=True)
+        click.echo("reconnected", err=True)
 
 
 def _event(event: DocumentEvent) -> dict[str, Any]:

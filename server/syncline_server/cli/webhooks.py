@@ -16,7 +16,7 @@ from rich.text import Text
 from syncline import JsonObject
 
 from .access import Access
-from .accessing import administering
+from .access_options import with_account_login
 from .api import Collection, http_client
 from .failures import printable
 from .output import show_counts, show_line
@@ -52,7 +52,7 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
-@administering
+@with_account_login
 def list_(access: Access) -> None:
     """List parked webhooks, the oldest first."""
     with _parked(access) as parked:
@@ -65,13 +65,13 @@ def list_(access: Access) -> None:
 
 
 ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
-all_option = click.option("--all", "every", is_flag=True, help="All that there are now.")
+all_option = click.option("--all", "every", is_flag=True, help="All webhooks that are parked now.")
 
 
 @webhooks.command()
 @ids_argument
 @all_option
-@administering
+@with_account_login
 def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
     """Queue parked webhooks for delivery again, after those that are already waiting."""
     with _parked(access) as parked:
@@ -81,7 +81,7 @@ def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
 @webhooks.command()
 @ids_argument
 @all_option
-@administering
+@with_account_login
 def drop(access: Access, ids: tuple[str, ...], every: bool) -> None:
     """Delete parked webhooks permanently."""
     with _parked(access) as parked:
@@ -100,7 +100,7 @@ def _chosen(parked: ParkedWebhooks, ids: tuple[str, ...], every: bool) -> list[s
     All ids are listed before any webhook is replayed, because one that fails is parked again.
     """
     if bool(ids) is every:
-        raise click.UsageError("name webhooks by their id, or all of them by --all.")
+        raise click.UsageError("give the ids of webhooks, or --all.")
     return [w["id"] for page in parked.pages(PAGE_SIZE) for w in page] if every else list(ids)
 
 
@@ -119,12 +119,17 @@ def _table(pages: Iterable[Iterable[JsonObject]]) -> Table:
 
 
 def _row(webhook: JsonObject) -> list[str]:
-    told = webhook["parameters"]
     return [
         webhook["id"],
         webhook["event_type"],
-        told.get("DocumentUniqueName") or told.get("DocumentSid") or told["Identity"],
+        _subject_of(webhook["parameters"]),
         webhook["date_created"],
         str(webhook["attempts"]),
         webhook["reason"],
     ]
+
+
+def _subject_of(parameters: JsonObject) -> str:
+    """The document of the event, or the identity that connected or left."""
+    name = parameters.get("DocumentUniqueName") or parameters.get("DocumentSid")
+    return str(name or parameters["Identity"])

@@ -91,9 +91,7 @@ def _keys(environ: Mapping[str, str]) -> dict[str, str]:
     for entry in filter(None, environ.get("SYNCLINE_API_KEYS", "").split(",")):
         sid, _, secret = entry.strip().partition(":")
         if not KEY_SID.fullmatch(sid) or not secret:
-            raise SettingError(
-                "SYNCLINE_API_KEYS must be SK…:secret pairs with commas between them"
-            )
+            raise SettingError("SYNCLINE_API_KEYS must be SK…:secret pairs, separated by commas")
         keys[sid] = secret
     return keys
 

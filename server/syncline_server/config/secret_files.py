@@ -28,7 +28,7 @@ def read_private(path: Path) -> bytes:
         raise SettingError(f"{path} cannot be read: {error.strerror}") from None
     if mode & 0o077:
         raise SettingError(
-            f"{path} holds secrets and must be its owner's alone, mode 600, not {mode:o}: "
+            f"{path} holds secrets, so only its owner may have access (mode 600, not {mode:o}): "
             f"chmod 600 {path}"
         )
     return content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ __all__ = [
     "check_url",
     "elements",
     "networks",
+    "setting",
 ]
 
 # The second form is for pages inside an app, like capacitor://localhost.
@@ -37,8 +39,8 @@ def networks(option: str, text: str) -> list[Network]:
         return [ipaddress.ip_network(network) for network in elements(text)]
     except ValueError as error:
         raise SettingError(
-            f"--{option} must be addresses or networks like 10.0.0.0/8, with commas between "
-            f"them: {error}"
+            f"--{option} must be addresses or networks such as 10.0.0.0/8, separated by commas: "
+            f"{error}"
         ) from None
 
 
@@ -52,7 +54,7 @@ def check_origins(option: str, origins: list[str]) -> None:
     for origin in origins:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise SettingError(
-                f"{option} must be '*' or origins like https://app.example.com, not {origin!r}"
+                f"{option} must be '*' or origins such as https://app.example.com, not {origin!r}"
             )
 
 
@@ -74,8 +76,8 @@ def check_oidc(settings: Any) -> None:
         if url is not None and not is_secure(url):
             # The message omits the URL: it may contain a password.
             raise SettingError(
-                f"{option} must be an https:// URL without credentials; http:// only for this "
-                "machine"
+                f"{option} must be an https:// URL without credentials; http:// is allowed only "
+                "for this machine"
             )
     for name in ("identity_claim", "grants_claim", "service", "service_claim"):
         if getattr(settings, f"oidc_{name}") == "":
@@ -92,6 +94,11 @@ def check_oidc(settings: Any) -> None:
         raise SettingError("--oidc-issuer must have no query and no fragment")
     elif not settings.oidc_audience:
         raise SettingError("--oidc-issuer needs --oidc-audience")
+
+
+def setting(default: Any, help: str, **bounds: Any) -> Any:
+    """A field of the settings; `bounds`: `least` and `most`, inclusive, or `choices`."""
+    return field(default=default, metadata={"help": help, **bounds})
 
 
 def check_range(name: str, value: Any, bounds: Any) -> None:

@@ -1,4 +1,5 @@
-"""Authentication of HTTP requests, and protection of Basic logins against cross-site forms."""
+"""Authentication of HTTP requests, requests that only the account may make, and protection of
+Basic logins against cross-site forms."""
 
 from __future__ import annotations
 
@@ -8,14 +9,15 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.origins import Origins
 from syncline_server.backend import Backend
+from syncline_server.observability.logs import about
 
-__all__ = ["caller_of"]
+__all__ = ["authenticate", "require_account", "require_owner"]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing. CORS keeps foreign pages from reading their replies."""
 
 
-async def caller_of(backend: Backend, request: Request) -> Principal:
+async def authenticate(backend: Backend, request: Request) -> Principal:
     """The caller that the `Authorization` header authenticates.
 
     Raises:
@@ -25,6 +27,41 @@ async def caller_of(backend: Backend, request: Request) -> Principal:
     caller = await backend.authenticator.caller(request.headers.get("authorization"))
     if caller.is_account and request.method not in _SAFE:
         _check_page(backend, request)
+    return caller
+
+
+async def require_account(backend: Backend, request: Request) -> Principal:
+    """The caller, authenticated as the account or by one of its API keys.
+
+    Raises:
+        Refusal: as `authenticate`; `FORBIDDEN` for a token.
+    """
+    caller = await authenticate(backend, request)
+    about(identity=caller.identity, key=caller.key)
+    if not caller.is_account:
+        raise Refusal(
+            Code.FORBIDDEN,
+            "This request needs Basic credentials (account SID and auth token, or API key and "
+            "secret); an access token is not accepted.",
+        )
+    return caller
+
+
+async def require_owner(backend: Backend, request: Request) -> Principal:
+    """The caller, authenticated as the account itself.
+
+    API keys must not make API keys: a thief of one key could keep access after it is revoked.
+
+    Raises:
+        Refusal: as `require_account`; `FORBIDDEN` for an API key.
+    """
+    caller = await require_account(backend, request)
+    if not caller.is_owner:
+        raise Refusal(
+            Code.FORBIDDEN,
+            "Only the account itself manages API keys: this request needs its SID and auth token; "
+            "an API key is not accepted.",
+        )
     return caller
 
 
@@ -39,6 +76,6 @@ def _check_page(backend: Backend, request: Request) -> None:
     if not trusted.admit(origins, request.headers.get("host", "")):
         raise Refusal(
             Code.FORBIDDEN,
-            "Pages of this origin may change nothing with Basic credentials; name it in "
-            "--cors-origins if they are to, or use an access token.",
+            "Pages of this origin must not write with Basic credentials; add the origin to "
+            "--cors-origins, or use an access token.",
         )

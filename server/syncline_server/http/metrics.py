@@ -9,7 +9,7 @@ from syncline_server.backend import Backend
 from syncline_server.observability.prometheus import encode
 from syncline_server.observability.worker_metrics import WorkerMetrics
 
-from .account import require_account
+from .authentication import require_account
 from .loopback import is_local
 from .routing import Route
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import resource
 from contextlib import suppress
 
 from syncline_server.observability.metrics import Meters
+from syncline_server.observability.rate_limit import FixedWindow
 
 __all__ = ["OpenFiles", "raise_limit"]
 
@@ -46,7 +46,7 @@ class OpenFiles:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._limit = HIGHEST if limit == resource.RLIM_INFINITY else limit
         self._room = self._limit - min(RESERVE, self._limit // 4)
-        self._quiet_until = 0.0
+        self._lines = FixedWindow(1, REPORT_INTERVAL)
         self._left_out = 0
 
     def are_exhausted(self, number: int, peer: str) -> bool:
@@ -59,8 +59,7 @@ class OpenFiles:
         if number < self._room:
             return False
         self._meters.refused_for_files += 1
-        now = asyncio.get_running_loop().time()
-        if now < self._quiet_until:
+        if not self._lines.admit():
             self._left_out += 1
             return True
         logger.error(
@@ -70,5 +69,5 @@ class OpenFiles:
             self._left_out,
             self._limit,
         )
-        self._quiet_until, self._left_out = now + REPORT_INTERVAL, 0
+        self._left_out = 0
         return True

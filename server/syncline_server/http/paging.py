@@ -121,7 +121,7 @@ def page_size(text: str) -> int:
     if match is None:
         raise Refusal(
             Code.INVALID_PAGE_SIZE,
-            f"PageSize must be a whole number from 1 on; above {LARGEST_SIZE} it is taken as "
+            f"PageSize must be a whole number of at least 1; above {LARGEST_SIZE} it counts as "
             f"{LARGEST_SIZE}; {fields.show(text)} was given.",
         )
     # Length first: `int` raises for a number of thousands of digits.

@@ -86,7 +86,7 @@ class Parameters:
         if self.sid is not None:
             raise Refusal(
                 Code.INVALID_PARAMETER,
-                "Sid is for the creation of a document alone; a document keeps its SID.",
+                "Sid is accepted only when a document is created; a document keeps its SID.",
             )
         if self.data is None and self.ttl is None:
             raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")

@@ -71,7 +71,7 @@ def if_none_match(headers: Headers) -> IfNoneMatch | None:
         position += 1
     raise Refusal(
         Code.INVALID_IF_MATCH,
-        f"If-None-Match must be * or revisions with commas between them, not {show(text)}.",
+        f"If-None-Match must be * or revisions separated by commas, not {show(text)}.",
     )
 
 

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.audit import Audit
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 
 from .errors import RETRY_AFTER, error_body
 from .middleware.exchange import REQUEST_ID, make_request_id, peer_of
@@ -78,9 +78,9 @@ class HttpProtocol(HttpToolsProtocol):
     audit: Audit
     open_files: OpenFiles
 
-    # The setting that bounds the part being read, "header_timeout" or "body_timeout"; None between
+    # The setting that bounds the part being read, `HEADER_TIMEOUT` or `BODY_TIMEOUT`; None between
     # requests. `_since` is the loop time from which it counts.
-    _reading: str | None = None
+    _reading: Limit | None = None
     _since = 0.0
     _alarm: Alarm | None = None
     _refusal: Refusal | None = None
@@ -95,9 +95,9 @@ class HttpProtocol(HttpToolsProtocol):
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(transport)
-        self._read("header_timeout")
+        self._read(Limit.HEADER_TIMEOUT)
         if len(self.connections) > self.limits.connections:
-            self.meters.bounds["max_connections"] += 1
+            self.meters.limit_hits[Limit.MAX_CONNECTIONS] += 1
             self._refusal = Refusal(Code.UNAVAILABLE, "The server has too many connections.")
             self.send_400_response(self._refusal.message)
         elif self._has_no_room():
@@ -159,7 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._head_size = self._kept_back = 0
         if self._reading is None:
-            self._read("header_timeout")
+            self._read(Limit.HEADER_TIMEOUT)
 
     def on_headers_complete(self) -> None:
         codings = [value for name, value in self.headers if name == b"transfer-encoding"]
@@ -170,7 +170,7 @@ class HttpProtocol(HttpToolsProtocol):
                     "The Transfer-Encoding of a request must be chunked, and nothing else.",
                 )
             )
-        self._read("body_timeout")
+        self._read(Limit.BODY_TIMEOUT)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -180,7 +180,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         if len(self.url) > self.limits.url:
-            self.meters.bounds["url_limit"] += 1
+            self.meters.limit_hits[Limit.URL_LIMIT] += 1
             self._refuse(
                 Refusal(
                     Code.URI_TOO_LONG,
@@ -196,7 +196,7 @@ class HttpProtocol(HttpToolsProtocol):
         trailers unfiltered.
         """
         self._count(len(name) + len(value) + len(b": \r\n"))
-        if self._reading != "body_timeout":
+        if self._reading is not Limit.BODY_TIMEOUT:
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
@@ -241,8 +241,8 @@ class HttpProtocol(HttpToolsProtocol):
         is_idle = self.cycle is None or self.cycle.response_complete
         return is_idle and super()._should_upgrade()
 
-    def _read(self, bound: str) -> None:
-        self._reading, self._since, self._body_pace = bound, self.loop.time(), 0
+    def _read(self, limit: Limit) -> None:
+        self._reading, self._since, self._body_pace = limit, self.loop.time(), 0
         # One timer for the connection, not one for each request: `_check_reading` looks at
         # `_since` when it fires, and schedules itself again for what is left.
         if self._alarm is None:
@@ -263,15 +263,15 @@ class HttpProtocol(HttpToolsProtocol):
         if self.flow.read_paused:
             # We do not read now, so the client is not the slow side.
             self._since = self.loop.time()
-        limit: float = getattr(self.limits, self._reading)
-        left = self._since + limit - self.loop.time()
+        seconds: float = getattr(self.limits, self._reading)
+        left = self._since + seconds - self.loop.time()
         if left > 0:
             self._watch_reading(left)
         else:
-            self._give_up(self._reading, limit)
+            self._give_up(self._reading, seconds)
 
-    def _give_up(self, bound: str, limit: float) -> None:
-        self.meters.bounds[bound] += 1
+    def _give_up(self, limit: Limit, seconds: float) -> None:
+        self.meters.limit_hits[limit] += 1
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering and self.cycle.response_started:
             self.transport.abort()  # the reply has begun: a second one would land in its body
@@ -279,7 +279,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()  # no request ever began
         else:
             self._refusal = Refusal(
-                Code.REQUEST_TIMEOUT, f"The request did not come within {limit:g} s."
+                Code.REQUEST_TIMEOUT, f"The request did not arrive within {seconds:g} s."
             )
             self.send_400_response(self._refusal.message)
 
@@ -290,7 +290,7 @@ class HttpProtocol(HttpToolsProtocol):
 
         def check() -> None:
             if self.transport.get_write_buffer_size() >= size:
-                self.meters.bounds["slow_reader_timeout"] += 1
+                self.meters.limit_hits[Limit.SLOW_READER_TIMEOUT] += 1
                 self.transport.abort()
             else:
                 self._watch_progress()
@@ -317,7 +317,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _too_large(self) -> Refusal:
         """Make the refusal and count it as a hit of `header_limit`."""
-        self.meters.bounds["header_limit"] += 1
+        self.meters.limit_hits[Limit.HEADER_LIMIT] += 1
         return Refusal(
             Code.HEADERS_TOO_LARGE,
             f"The headers are too large; at most {self.limits.head} bytes are allowed.",

@@ -60,7 +60,7 @@ def _unknown(name: str, known: Sequence[str], place: str, hint: str) -> Refusal:
     return Refusal(
         Code.UNKNOWN_PARAMETER,
         f"There is no parameter {fields.show(name)} in {place} of this request.{meant} "
-        f"Parameters there: {listed}.{hint}",
+        f"Allowed parameters: {listed}.{hint}",
     )
 
 

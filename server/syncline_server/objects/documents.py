@@ -17,6 +17,7 @@ from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
+from syncline_server.storage.author import Author
 from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.paging import Page
 from syncline_server.storage.results import (
@@ -29,7 +30,7 @@ from syncline_server.storage.results import (
 )
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import unknown_service
-from syncline_server.storage.webhooks import hook
+from syncline_server.storage.webhooks import WebhookPolicy
 
 from .patches import check_size
 from .turns import Client
@@ -67,7 +68,7 @@ class Workspace:
         "_patch_batcher",
         "_documents",
         "_listing",
-        "_pace",
+        "_identity_limit",
         "_scope",
         "_services",
         "_settings",
@@ -130,12 +131,12 @@ class Workspace:
         self._scope = None if grants is None else GrantScope(grants, backend.documents, service_sid)
         self._listing = backend.listing
         self._settings = backend.settings
-        self._pace = backend.pace
+        self._identity_limit = backend.identity_limit
         self._turns = backend.turns
         self._patch_batcher = backend.patch_batcher
         self._caller = (service_sid, identity)
-        pace = backend.pace if limited else None
-        self.allowance = WorkAllowance(backend.work, pace, self._caller)
+        limit = backend.identity_limit if limited else None
+        self.allowance = WorkAllowance(backend.work, limit, self._caller)
 
     def is_of(self, service: str) -> bool:
         """True if `service`, a SID or a unique name, means the service of these documents."""
@@ -149,7 +150,7 @@ class Workspace:
 
         Requests of the account are not counted.
         """
-        return self._pace.refusal(self._caller) if self.limited else None
+        return self._identity_limit.refusal(self._caller) if self.limited else None
 
     @property
     def reader(self) -> str | None:
@@ -157,15 +158,15 @@ class Workspace:
         service = self._services.known(self.service_sid) if self.limited else None
         return self.identity if service is not None and service.acl_enabled else None
 
-    @property
-    def _webhooks(self) -> str:
-        """What a write adds to the queue of webhooks, for document.lua."""
-        return hook(
+    def _author(self, needs: Right | None) -> Author:
+        """The caller as the author of a write."""
+        webhooks = WebhookPolicy.of(
             self._services.known(self.service_sid),
             self._settings.webhook_queue_limit,
             from_rest=not self.limited,
             endpoint=self.endpoint,
         )
+        return Author(identity=self.identity, needs=needs, webhooks=webhooks)
 
     @property
     def is_scoped(self) -> bool:
@@ -205,9 +206,8 @@ class Workspace:
         needs = await self._needs(Right.READ, name)
         if self._scope is not None and not self._scope.allows(name, Right.WRITE):
             return Written(await self._found(name, needs), repeated=False), False
-        return await self._documents.create(
-            self.service_sid, name, data, ttl, self.identity, op, needs, self._webhooks
-        )
+        new = NewDocument(name=name, data=data, ttl=ttl, op=op)
+        return await self._documents.create(self.service_sid, self._author(needs), new)
 
     async def create(
         self,
@@ -225,9 +225,8 @@ class Workspace:
         """
         granted = Right.READ | Right.WRITE if to_open else Right.WRITE
         needs = await self._needs(Right.NONE, name, granted)
-        written, created = await self._documents.create(
-            self.service_sid, name, data, ttl, self.identity, op, needs, self._webhooks
-        )
+        new = NewDocument(name=name, data=data, ttl=ttl, op=op)
+        written, created = await self._documents.create(self.service_sid, self._author(needs), new)
         if not created:
             raise name_taken(name)
         return written
@@ -242,10 +241,8 @@ class Workspace:
         """
         if self.limited:
             raise sid_forbidden()
-        new = NewDocument(
-            name=name, data=data, ttl=ttl, who=self.identity, op=op, webhooks=self._webhooks
-        )
-        return await self._chosen_sids.create(self.service_sid, sid, new)
+        new = NewDocument(name=name, data=data, ttl=ttl, op=op)
+        return await self._chosen_sids.create(self.service_sid, sid, self._author(None), new)
 
     async def set(
         self,
@@ -272,13 +269,11 @@ class Workspace:
             written = await self._documents.set(
                 self.service_sid,
                 command.document,
-                command.data,
-                command.ttl,
-                command.if_match,
-                self.identity,
-                command.op,
-                needs,
-                self._webhooks,
+                self._author(needs),
+                data=command.data,
+                ttl=command.ttl,
+                if_match=command.if_match,
+                op=command.op,
             )
         except Refusal as refusal:
             raise self._visible(refusal, command) from None
@@ -301,9 +296,7 @@ class Workspace:
         self.allowance.take(work_of_patch(command.body))
         # The patch would wait for the client's own turn, if it has one (`wait_to_patch`).
         self._turns.give_up(self.service_sid, command.document, client)
-        written = await self._patch_batcher.patch(
-            self.service_sid, command, self.identity, needs, self._webhooks
-        )
+        written = await self._patch_batcher.patch(self.service_sid, command, self._author(needs))
         self.allowance.charge(work_on_data(len(written.document.data)))
         return await self._with_data(written)
 
@@ -335,11 +328,9 @@ class Workspace:
             return await self._documents.remove(
                 self.service_sid,
                 command.document,
-                command.if_match,
-                self.identity,
-                command.op,
-                needs,
-                self._webhooks,
+                self._author(needs),
+                if_match=command.if_match,
+                op=command.op,
             )
         except Refusal as refusal:
             raise self._visible(refusal, command) from None

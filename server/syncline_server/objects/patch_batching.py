@@ -17,11 +17,13 @@ from syncline_protocol.commands import Patch
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
+from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step, StepRepeated
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.operations import patch_fingerprint
 from syncline_server.storage.results import Written, absent, mismatch
-from syncline_server.storage.rights import Right
+from syncline_server.storage.webhooks import WebhookPolicy
 
 from .patches import patched
 from .turns import Turns
@@ -43,20 +45,17 @@ NEVER = 0
 """A revision that no document has."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _PatchRequest:
     """A patch that waits for its answer.
 
     Attributes:
-        webhooks: as `webhooks.hook` returns it.
         answer: receives the result; cancelled when its caller no longer waits.
         cause: trace of the request; None without tracing.
     """
 
     command: Patch
-    who: str
-    needs: Right | None
-    webhooks: str
+    author: Author
     answer: asyncio.Future[Written]
     cause: Cause | None
     fingerprint: str
@@ -66,18 +65,20 @@ class _PatchRequest:
         # document.lua checks the rights of one identity, and queues one webhook, for all steps. A
         # patch with a TTL or an If-Match must be committed alone: both are the commit's, not a
         # step's.
-        same = self.needs == other.needs and (self.needs is None or self.who == other.who)
-        return same and self.is_plain and other.is_plain and self.is_told == other.is_told
+        mine, its = self.author, other.author
+        same = mine.needs == its.needs and (mine.needs is None or mine.identity == its.identity)
+        return same and self.is_plain and other.is_plain and self.webhooks == other.webhooks
 
     @property
     def operation(self) -> tuple[str, str | None]:
         """Identity and operation id: a repetition has the same."""
-        return self.who, self.command.op
+        return self.author.identity, self.command.op
 
     @property
-    def is_told(self) -> str:
-        """`webhooks` without the endpoint: equal for requests that queue the same webhooks."""
-        return self.webhooks.rpartition(" ")[0]
+    def webhooks(self) -> WebhookPolicy | None:
+        """The author's webhooks without the endpoint, which does not decide what is queued."""
+        webhooks = self.author.webhooks
+        return webhooks and replace(webhooks, endpoint="")
 
     @property
     def is_plain(self) -> bool:
@@ -101,16 +102,9 @@ class PatchBatcher:
         self._work_queue = work
         self._settings = settings
         self._waiting: dict[tuple[str, str], deque[_PatchRequest]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
-    async def patch(
-        self,
-        service_sid: str,
-        command: Patch,
-        who: str,
-        needs: Right | None,
-        webhooks: str = "",
-    ) -> Written:
+    async def patch(self, service_sid: str, command: Patch, author: Author) -> Written:
         """Apply a patch to the newest data, and once more each time another writer was quicker.
 
         Returns:
@@ -125,16 +119,16 @@ class PatchBatcher:
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
         fingerprint = "" if command.op is None else patch_fingerprint(command)
-        waiting = _PatchRequest(command, who, needs, webhooks, answer, cause, fingerprint)
+        waiting = _PatchRequest(
+            command=command, author=author, answer=answer, cause=cause, fingerprint=fingerprint
+        )
         key = (service_sid, command.document)
         if key in self._waiting:
             self._waiting[key].append(waiting)
         else:
             self._waiting[key] = deque([waiting])
             # A separate task: if the first client disconnects, the others' patches must go on.
-            task = asyncio.create_task(self._work(key))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._work(key))
         return await waiting.answer
 
     async def _work(self, key: tuple[str, str]) -> None:
@@ -233,12 +227,7 @@ class _DocumentBatch:
                 if not steps:
                     break
                 answers = await self._documents.set_in_steps(
-                    self._service_sid,
-                    document.sid,
-                    steps,
-                    document.revision,
-                    group[0].needs,
-                    fitting[-1].webhooks,
+                    self._service_sid, document.sid, steps, document.revision
                 )
             except StepRepeated:
                 break
@@ -276,7 +265,13 @@ class _DocumentBatch:
             except Refusal:
                 others.append(waiting)
             else:
-                steps.append(Step(waiting.who, data, waiting.command.op, waiting.fingerprint))
+                step = Step(
+                    author=waiting.author,
+                    data=data,
+                    op=waiting.command.op,
+                    fingerprint=waiting.fingerprint,
+                )
+                steps.append(step)
                 fitting.append(waiting)
         return steps, fitting, others
 
@@ -313,7 +308,7 @@ class _DocumentBatch:
                 document = refusal.document
         raise Refusal(
             Code.TOO_MANY_REQUESTS,
-            f"Other writers were quicker {self._attempts} times; nothing changed.",
+            f"Other writers came first {self._attempts} times; nothing was changed.",
         )
 
     async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written:
@@ -323,14 +318,12 @@ class _DocumentBatch:
         written = await self._documents.set(
             self._service_sid,
             document.sid,
-            await self._patched(document.data, command),
-            command.ttl,
-            document.revision,
-            waiting.who,
-            command.op,
-            waiting.needs,
-            waiting.webhooks,
-            waiting.fingerprint,
+            waiting.author,
+            data=await self._patched(document.data, command),
+            ttl=command.ttl,
+            if_match=document.revision,
+            op=command.op,
+            fingerprint=waiting.fingerprint,
         )
         if written.repeated:
             # `set` filled in the data that this attempt computed; the first attempt's may differ.
@@ -347,14 +340,10 @@ class _DocumentBatch:
             return await self._documents.set(
                 self._service_sid,
                 self._address,
-                None,
-                None,
-                NEVER,
-                waiting.who,
-                waiting.command.op,
-                waiting.needs,
-                waiting.webhooks,
-                waiting.fingerprint,
+                waiting.author,
+                if_match=NEVER,
+                op=waiting.command.op,
+                fingerprint=waiting.fingerprint,
             )
         except Refusal as refusal:
             if refusal.code.retry or refusal.code is Code.CONFLICT:
@@ -362,8 +351,9 @@ class _DocumentBatch:
             return None
 
     async def _existing(self, waiting: _PatchRequest) -> Document:
+        author = waiting.author
         document = await self._documents.get(
-            self._service_sid, self._address, waiting.who, waiting.needs
+            self._service_sid, self._address, author.identity, author.needs
         )
         if document is None:
             raise absent(self._address)

@@ -102,7 +102,7 @@ def patched(data: bytes, body: PatchBody, limit: int, steps_limit: int = STEPS_L
             value = _incremented(value, by)
     if not isinstance(value, dict):
         raise Refusal(
-            Code.CONFLICT, "The patch would make the data something other than an object."
+            Code.CONFLICT, "The patch would turn the data into something other than an object."
         )
     return jsondata.parse_object(value, _FIELD, limit)
 

@@ -31,6 +31,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from syncline_protocol.documents import Document
+from syncline_server.observability.metrics import Limit
 
 from .contests import Contender, Contest
 from .lapses import Lapses
@@ -81,18 +82,18 @@ class Turns:
         self,
         turn_timeout: float,
         wait_timeout: float,
-        bounds: Counter[str],
+        limit_hits: Counter[Limit],
         lapses: Lapses | None = None,
     ) -> None:
         """
         Args:
             turn_timeout: seconds that a turn lasts at most.
             wait_timeout: seconds that a refusal is blocked at most.
-            bounds: counts the turns and the waits that the time-outs end.
+            limit_hits: counts the turns and the waits that the time-outs end.
         """
         self._turn_timeout = turn_timeout
         self._wait_timeout = wait_timeout
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._lapses = Lapses() if lapses is None else lapses
         self._recent = RecentRevisions()
         self._contests: dict[tuple[str, str], Contest] = {}
@@ -331,7 +332,7 @@ class Turns:
             if contest.holder is contender:
                 return True
             if contender.identity is not None:
-                self._bounds["turn_wait"] += 1
+                self._limit_hits[Limit.TURN_WAIT] += 1
             return False
         except asyncio.CancelledError:
             if contest.holder is contender:
@@ -364,7 +365,7 @@ class Turns:
             contest.timer = loop.call_later(BUSY, self._run_out, contest)
             return
         if not contest.is_used and contest.is_waited_for():
-            self._bounds["turn_timeout"] += 1
+            self._limit_hits[Limit.TURN_TIMEOUT] += 1
             contest.divisor = min(2 * contest.divisor, LARGEST_DIVISOR)
             self._lapses.add(contest.holder.identity, contest.newest.sid, contest.given)
         self._pass_on(contest)

@@ -16,7 +16,7 @@ from typing import Any
 from syncline_protocol import jsondata
 from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Refusal
-from syncline_server.auth.rate_limit import FixedWindow
+from syncline_server.auth.identity_limit import IdentityLimit
 
 from .json_patch import POINTER_STEPS
 
@@ -114,20 +114,20 @@ class WorkQueue:
 class WorkAllowance:
     """The work of one caller."""
 
-    __slots__ = ("_caller", "_pace", "_queue")
+    __slots__ = ("_caller", "_limit", "_queue")
 
-    def __init__(self, queue: WorkQueue, pace: FixedWindow | None, caller: Hashable) -> None:
+    def __init__(self, queue: WorkQueue, limit: IdentityLimit | None, caller: Hashable) -> None:
         """
         Args:
-            pace: counts the caller's work in units; None for a caller without a limit.
+            limit: counts the caller's work in units; None for a caller without a limit.
         """
         self._queue = queue
-        self._pace = pace
+        self._limit = limit
         self._caller = caller
 
     def charge(self, units: int) -> Refusal | None:
         """Count work. Returns the refusal if the caller makes too much, else None."""
-        return None if self._pace is None else self._pace.charge(self._caller, units)
+        return None if self._limit is None else self._limit.charge(self._caller, units)
 
     def take(self, units: int) -> None:
         """Count work. Raises `RATE_LIMITED` if the caller makes too much."""
@@ -151,9 +151,9 @@ class WorkAllowance:
         return None if self._queue.spend(units) else self._queue.turn(units)
 
     async def _wait_in_time(self, units: int) -> None:
-        assert self._pace is not None
+        assert self._limit is not None
         while True:
-            await asyncio.sleep(self._pace.rest())
+            await asyncio.sleep(self._limit.rest())
             if self.charge(units) is None:
                 return await self._queue.turn(units)
 

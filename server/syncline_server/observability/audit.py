@@ -17,6 +17,7 @@ from http import HTTPStatus
 from syncline_protocol.errors import Code
 
 from .forwarding_notice import ForwardingNotice
+from .metrics import Limit
 
 __all__ = ["Audit"]
 
@@ -58,14 +59,14 @@ class Audit:
         forwarding: log of headers from untrusted proxies.
     """
 
-    def __init__(self, rate: int, bounds: Counter[str]) -> None:
+    def __init__(self, rate: int, limit_hits: Counter[Limit]) -> None:
         """
         Args:
             rate: refusals per second that get their own line.
-            bounds: counts the others, as `audit_rate`.
+            limit_hits: counts the others, as `audit_rate`.
         """
         self._rate = rate
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self.forwarding = ForwardingNotice()
         self._told = 0
         self._left_out: Counter[int] = Counter()
@@ -93,7 +94,7 @@ class Audit:
             )
         if self._told >= self._rate:
             self._left_out[int(code)] += 1
-            self._bounds["audit_rate"] += 1
+            self._limit_hits[Limit.AUDIT_RATE] += 1
             return
         self._told += 1
         extra = {**_shortened(known()), "outcome": "refused", "code": int(code)}
@@ -110,7 +111,7 @@ class Audit:
         if self._left_out:
             codes = dict(sorted(self._left_out.items()))
             extra = {"outcome": "refused", "count": self._left_out.total(), "codes": codes}
-            logger.warning("more refusals than are told", extra=extra)
+            logger.warning("more refusals than the log shows", extra=extra)
             self._left_out.clear()
 
 

@@ -28,7 +28,7 @@ class ForwardingNotice:
         self._seen.add(address)
         logger.warning(
             "%s sends %s, which is ignored: if that is your proxy, --trusted-proxies %s "
-            "(SYNCLINE_TRUSTED_PROXIES) makes the server believe it",
+            "(SYNCLINE_TRUSTED_PROXIES) makes the server trust it",
             address,
             header,
             address,

@@ -19,6 +19,8 @@ from typing import Any
 
 from syncline_server.config.settings import Settings
 
+from .rate_limit import FixedWindow
+
 __all__ = ["LineLimit", "about", "configure", "known"]
 
 LINES = 20
@@ -91,23 +93,17 @@ class LineLimit(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: time in seconds, with any zero point."""
         super().__init__()
-        self._clock = clock
-        self._ends_at = 0.0
-        self._passed = self._left_out = 0
+        self._lines = FixedWindow(LINES, PERIOD, clock=clock)
+        self._left_out = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING:
             return True
-        now = self._clock()
-        if now >= self._ends_at:
-            self._ends_at = now + PERIOD
-            if self._left_out:
-                record.left_out = self._left_out
-            self._passed = self._left_out = 0
-        if self._passed >= LINES:
+        if not self._lines.admit():
             self._left_out += 1
             return False
-        self._passed += 1
+        if self._left_out:
+            record.left_out, self._left_out = self._left_out, 0
         return True
 
 

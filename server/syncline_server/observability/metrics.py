@@ -9,54 +9,57 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum, auto
 from typing import NamedTuple
 
 from prometheus_client.metrics_core import HistogramMetricFamily
 
-__all__ = ["BOUNDS", "WIRES", "Gauges", "Histogram", "Load", "Meters", "Tally"]
+__all__ = ["WIRES", "Gauges", "Histogram", "Limit", "Load", "Meters", "Tally"]
 
 WIRES = ("native", "twilsock", "sse", "rest")
 
 WEBHOOK_OUTCOMES = ("delivered", "failed", "parked", "dropped", "discarded")
 """Outcomes that are counted: `failed` counts attempts, the others count webhooks."""
 
-BOUNDS = (
-    "max_connections",
-    "connect_rate",
-    "connection_rate",
-    "identity_rate",
-    "identity_work",
-    "max_requests",
-    "max_lists",
-    "max_in_flight",
-    "max_subscriptions",
-    "auth_timeout",
-    "oidc_key_grace",
-    "oidc_refetch_interval",
-    "oidc_timeout",
-    "auth_message_limit",
-    "oversized_limit",
-    "header_timeout",
-    "body_timeout",
-    "header_limit",
-    "url_limit",
-    "ping_timeout",
-    "output_mark",
-    "slow_reader_timeout",
-    "turn_timeout",
-    "turn_wait",
-    "trace_limit",
-    "max_keys",
-    "audit_rate",
-    "delta_memory",
-    "delta_rate",
-    "ws_origins",
-    "webhook_queue_limit",
-    "webhook_age",
-    "webhook_retry_time",
-    "webhook_parked_limit",
-)
-"""Settings whose limits are counted when they are hit."""
+
+class Limit(StrEnum):
+    """Settings whose limits are counted when they are hit; the value is the setting's name."""
+
+    MAX_CONNECTIONS = auto()
+    CONNECT_RATE = auto()
+    CONNECTION_RATE = auto()
+    IDENTITY_RATE = auto()
+    IDENTITY_WORK = auto()
+    MAX_REQUESTS = auto()
+    MAX_LISTS = auto()
+    MAX_IN_FLIGHT = auto()
+    MAX_SUBSCRIPTIONS = auto()
+    AUTH_TIMEOUT = auto()
+    OIDC_KEY_GRACE = auto()
+    OIDC_REFETCH_INTERVAL = auto()
+    OIDC_TIMEOUT = auto()
+    AUTH_MESSAGE_LIMIT = auto()
+    OVERSIZED_LIMIT = auto()
+    HEADER_TIMEOUT = auto()
+    BODY_TIMEOUT = auto()
+    HEADER_LIMIT = auto()
+    URL_LIMIT = auto()
+    PING_TIMEOUT = auto()
+    OUTPUT_MARK = auto()
+    SLOW_READER_TIMEOUT = auto()
+    TURN_TIMEOUT = auto()
+    TURN_WAIT = auto()
+    TRACE_LIMIT = auto()
+    MAX_KEYS = auto()
+    AUDIT_RATE = auto()
+    DELTA_MEMORY = auto()
+    DELTA_RATE = auto()
+    WS_ORIGINS = auto()
+    WEBHOOK_QUEUE_LIMIT = auto()
+    WEBHOOK_AGE = auto()
+    WEBHOOK_RETRY_TIME = auto()
+    WEBHOOK_PARKED_LIMIT = auto()
+
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram buckets in seconds; one more bucket has no upper bound."""
@@ -116,7 +119,7 @@ class Meters:
 
     Attributes:
         wires: counters of each of `WIRES`.
-        bounds: how often each of `BOUNDS` was hit.
+        limit_hits: how often each `Limit` was hit.
         commits: seconds until Redis acknowledged a write, durability included.
         fan_out: seconds from a commit until all connections here were given its event.
         requests: HTTP requests whose reply has not begun.
@@ -130,7 +133,7 @@ class Meters:
 
     def __init__(self) -> None:
         self.wires = {wire: Tally() for wire in WIRES}
-        self.bounds = Counter(dict.fromkeys(BOUNDS, 0))
+        self.limit_hits = Counter(dict.fromkeys(Limit, 0))
         self.commits = Histogram()
         self.fan_out = Histogram()
         self.requests = 0

@@ -199,8 +199,8 @@ def _traffic(meters: Meters) -> Iterator[Metric]:
     hits = CounterMetricFamily(
         "syncline_bound_hits", "How often a limit was hit, by its setting.", labels=["bound"]
     )
-    for bound, count in meters.bounds.items():
-        hits.add_metric([bound], count)
+    for limit, count in meters.limit_hits.items():
+        hits.add_metric([limit], count)
     yield hits
 
 

@@ -65,7 +65,7 @@ class Readiness:
         if problem is None:
             if state.is_announced:
                 state.is_announced = False
-                logger.info("%s: the problem is over", name)
+                logger.info("%s: the problem is solved", name)
             return
         if self._may_log(state, problem):
             state.is_announced = True

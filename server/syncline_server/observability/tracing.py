@@ -10,8 +10,7 @@ import asyncio
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry import trace
@@ -37,7 +36,8 @@ from syncline_protocol.errors import Refusal
 from syncline_server.config.settings import Settings
 
 from .logs import known
-from .metrics import Meters
+from .metrics import Limit, Meters
+from .rate_limit import FixedWindow
 
 __all__ = ["Cause", "Traces"]
 
@@ -107,7 +107,7 @@ class Traces:
                 span.end()
 
     def end(
-        self, span: Span, method: str, pattern: str | None, status: int, code: int | None
+        self, span: Span, method: str, pattern: str | None, *, status: int, code: int | None
     ) -> None:
         """End the span of a request.
 
@@ -203,37 +203,20 @@ def _sampler(ratio: float, limit: int, meters: Meters) -> Sampler:
     """A sampler that follows the caller's decision, else takes the share `ratio`; both up to
     `limit` traces per second, because any client can ask for its request to be sampled.
     """
-    admit = _limiter(limit, meters)
+    traces = FixedWindow(limit)
     return ParentBased(
-        _Limited(TraceIdRatioBased(ratio), admit),
-        remote_parent_sampled=_Limited(ALWAYS_ON, admit),
+        _Limited(TraceIdRatioBased(ratio), traces, meters),
+        remote_parent_sampled=_Limited(ALWAYS_ON, traces, meters),
     )
-
-
-def _limiter(limit: int, meters: Meters) -> Callable[[], bool]:
-    """A function that returns True at most `limit` times per second."""
-    ends_at, count = 0.0, 0
-
-    def admit() -> bool:
-        nonlocal ends_at, count
-        now = time.monotonic()
-        if now >= ends_at:
-            ends_at, count = now + 1.0, 0
-        count += 1
-        if count <= limit:
-            return True
-        meters.bounds["trace_limit"] += 1
-        return False
-
-    return admit
 
 
 class _Limited(Sampler):
     """Wraps a sampler; drops traces beyond the rate limit."""
 
-    def __init__(self, sampler: Sampler, admit: Callable[[], bool]) -> None:
+    def __init__(self, sampler: Sampler, traces: FixedWindow, meters: Meters) -> None:
         self._sampler = sampler
-        self._admit = admit
+        self._traces = traces
+        self._meters = meters
 
     def should_sample(
         self,
@@ -246,10 +229,17 @@ class _Limited(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         result = self._sampler.should_sample(
-            parent_context, trace_id, name, kind, attributes, links, trace_state
+            parent_context,
+            trace_id,
+            name,
+            kind,
+            attributes=attributes,
+            links=links,
+            trace_state=trace_state,
         )
-        if result.decision is Decision.DROP or self._admit():
+        if result.decision is Decision.DROP or self._traces.admit():
             return result
+        self._meters.limit_hits[Limit.TRACE_LIMIT] += 1
         return SamplingResult(Decision.DROP)
 
     def get_description(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from dataclasses import dataclass
 from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Base, Updated
 from syncline_protocol.objects import Event
+from syncline_server.observability.metrics import Limit
 
-__all__ = ["Bases", "FixedWindow"]
+__all__ = ["Bases"]
 
 LONGEST_PAUSE = 64
 """Events of a document between two attempts to make a delta, at most, while attempts fail."""
@@ -41,43 +41,25 @@ class _Newest:
         self.pause = self.rest = 0 if is_gain else min(2 * self.pause or 2, LONGEST_PAUSE)
 
 
-class FixedWindow:
-    """A limit on the bytes in each second."""
-
-    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._ends_at = 0.0
-        self._taken = 0
-
-    def has(self, size: int) -> bool:
-        """True if `size` bytes are left in this second."""
-        now = self._clock()
-        if now >= self._ends_at:
-            self._ends_at, self._taken = now + 1.0, 0
-        return self._taken + size <= self._rate
-
-    def take(self, size: int) -> None:
-        """Count `size` bytes."""
-        self._taken += size
-
-
 class Bases:
     """The newest data by document; above the limit, the data that was kept first is dropped."""
 
     def __init__(
-        self, limit: int, bounds: Counter[str], may_compare: Callable[[int], bool] | None = None
+        self,
+        limit: int,
+        limit_hits: Counter[Limit],
+        may_compare: Callable[[int], bool] | None = None,
     ) -> None:
         """
         Args:
             limit: bytes of data in all; 0 keeps none.
-            bounds: counts under `delta_memory` the documents that were dropped at the limit.
+            limit_hits: counts under `delta_memory` the documents that were dropped at the limit.
             may_compare: returns False if there is no time now to compare so many bytes: then the
                 event is sent without a delta.
         """
         self._may_compare = may_compare
         self._limit = limit
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._size = 0
         self._newest: OrderedDict[str, _Newest] = OrderedDict()
 
@@ -92,7 +74,7 @@ class Bases:
             self._newest[sid] = known
             self._size += len(data)
         while self._size > self._limit:
-            self._bounds["delta_memory"] += 1
+            self._limit_hits[Limit.DELTA_MEMORY] += 1
             self.drop(next(iter(self._newest)))
 
     def follow(self, event: Event) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import RightsChanged
 
@@ -47,7 +48,7 @@ class Feed:
         self._places: dict[str, str | None] = {}
         # Channels that wait for a confirmation from a new shard, and may miss events meanwhile.
         self._moving: set[str] = set()
-        self._stopping: set[asyncio.Task[None]] = set()
+        self._stopping = TaskSet()
 
     @property
     def live(self) -> bool:
@@ -76,9 +77,8 @@ class Feed:
 
     async def stop(self) -> None:
         """End all connections."""
-        await asyncio.gather(
-            *(subscriber.stop() for subscriber in self._subscribers.values()), *self._stopping
-        )
+        await asyncio.gather(*(subscriber.stop() for subscriber in self._subscribers.values()))
+        await self._stopping.wait()
 
     async def subscribe(self, channel: str) -> None:
         """Return when every later event of the channel is received, or reported by `on_gap`.
@@ -97,7 +97,7 @@ class Feed:
                 await asyncio.shield(confirmed)
         except TimeoutError:
             raise Refusal(
-                Code.UNAVAILABLE, "The store's events are away; nothing was opened. Try again."
+                Code.UNAVAILABLE, "The store delivers no events now; nothing was opened. Try again."
             ) from None
 
     def unsubscribe(self, channel: str) -> None:
@@ -146,9 +146,7 @@ class Feed:
             self._place(channel)
         # 3. End the connections that no channel uses any more.
         for shard in self._subscribers.keys() - shards:
-            task = asyncio.create_task(self._subscribers.pop(shard).stop())
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
+            self._stopping.spawn(self._subscribers.pop(shard).stop())
 
     def _place(self, channel: str) -> None:
         """Subscribe to a channel at the shard that serves it now."""

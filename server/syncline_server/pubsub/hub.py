@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from syncline_protocol import revisions
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import SYSTEM, Event, Removed
-from syncline_server.observability.metrics import Meters, Tally
+from syncline_server.observability.metrics import Limit, Meters, Tally
+from syncline_server.observability.rate_limit import FixedWindow
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.keys import channel, sid_of_channel
-from syncline_server.storage.redis.backoff import PAUSE_LIMIT
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import ReplyError
+from syncline_server.storage.redis.shard import PAUSE_LIMIT
 from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
 
 from .cork import Cork, Outlet
-from .delta_bases import Bases, FixedWindow
+from .delta_bases import Bases
 from .feed import Feed
 
 if TYPE_CHECKING:
@@ -156,10 +158,10 @@ class Hub:
         self._traces = traces
         self._spend: Callable[[int], bool] | None = None
         self._delta_budget = FixedWindow(delta_rate)
-        self._bases = Bases(delta_memory, self._meters.bounds, self._may_compare)
+        self._bases = Bases(delta_memory, self._meters.limit_hits, self._may_compare)
         self._feed = Feed(redis, timeout, self._on_published, self._on_gap)
         self._topics: dict[str, Topic] = {}
-        self._comparisons: set[asyncio.Task[None]] = set()
+        self._comparisons = TaskSet()
         self._on_update: Callable[[str, int], None] | None = None
 
     @property
@@ -190,8 +192,8 @@ class Hub:
     def _may_compare(self, size: int) -> bool:
         """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
         # Take from `_delta_budget` last: a delta that is not made must not use it up.
-        if size > DELTA_SIZE_LIMIT or not self._delta_budget.has(size):
-            self._meters.bounds["delta_rate"] += 1
+        if size > DELTA_SIZE_LIMIT or self._delta_budget.left() < size:
+            self._meters.limit_hits[Limit.DELTA_RATE] += 1
             return False
         if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):
             return False
@@ -204,8 +206,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Stop delivering events."""
-        for comparison in self._comparisons:
-            comparison.cancel()
+        self._comparisons.cancel_all()
         await self._feed.stop()
 
     def join(self, service_sid: str, sid: str, subscriber: Subscriber) -> Topic:
@@ -284,7 +285,7 @@ class Hub:
             # An `Open` under way may have checked its right before this: it checks again.
             for topic in topics:
                 topic.rights_changed_at = asyncio.get_running_loop().time()
-            self._spawn(self._compare_all(topics))
+            self._comparisons.spawn(self._compare_all(topics))
 
     def _on_rights(self, change: RightsChanged) -> None:
         topic = self._topics.get(change.sid)
@@ -342,7 +343,7 @@ class Hub:
                 subscriber.on_event(event)
             except Exception:
                 # One failing subscriber must not keep the event from the others, nor end the feed.
-                logger.exception("an event of %s could not be handed on", event.sid)
+                logger.exception("an event of %s could not be delivered", event.sid)
 
     def _on_trouble(self, service_sid: str, sid: str) -> None:
         """A document was written here, but its event may not have been published."""
@@ -352,16 +353,11 @@ class Hub:
         self._meters.compared += len(channels)
         # The last subscriber may have left while the channel was still subscribed.
         topics = (self._topics.get(sid_of_channel(channel)) for channel in channels)
-        self._spawn(self._compare_all([topic for topic in topics if topic is not None]))
+        self._comparisons.spawn(self._compare_all([topic for topic in topics if topic is not None]))
 
     async def _compare_all(self, topics: list[Topic]) -> None:
         for start in range(0, len(topics), COMPARED_AT_ONCE):
             await asyncio.gather(*map(self._compare, topics[start : start + COMPARED_AT_ONCE]))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._comparisons.add(task)
-        task.add_done_callback(self._comparisons.discard)
 
     async def _compare(self, topic: Topic) -> None:
         """Read the document, and deliver the state that the feed may have missed."""
@@ -378,7 +374,8 @@ class Hub:
                 # newer revision, else they would take it for an old one (promise 2).
                 if document is not None and document.revision < held:
                     document = await self._documents.advance(topic.service_sid, topic.sid, held)
-            except (Refusal, ReplyError) as error:
+            # A `Refusal` if the document was removed since it was read.
+            except (Refusal, StorageError) as error:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
                 # Try again until it works: no later event may come to show the gap (promise 3).
                 await asyncio.sleep(PAUSE_LIMIT)

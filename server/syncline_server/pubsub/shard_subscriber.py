@@ -16,13 +16,14 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Event
+from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.errors import Denied, ReplyError, StorageError
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import Connection, ReplyError, connect
+from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.inspection import is_denial
-from syncline_server.storage.redis.shard import Denied, reconnect
+from syncline_server.storage.redis.shard import reconnect
 from syncline_server.storage.rights import RightsChanged
 
 __all__ = ["ShardSubscriber", "Listener"]
@@ -86,8 +87,7 @@ class ShardSubscriber:
         self._is_confirmed = False
         # True while the Redis user may not subscribe; true if it could not publish the last probe.
         self._is_denied = self._could_not_publish = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._supervisor: asyncio.Task[None] | None = None
+        self._tasks = TaskSet()
 
     @property
     def live(self) -> bool:
@@ -96,17 +96,12 @@ class ShardSubscriber:
 
     def start(self) -> None:
         """Connect, and stay connected."""
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._tasks.spawn(self._supervise())
 
     async def stop(self) -> None:
         """End the connection."""
-        # The supervisor first, because it would connect again.
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
-        for task in self._tasks:
-            task.cancel()
+        # The tasks first: `_supervise` would connect again.
+        await self._tasks.aclose()
         if self._connection is not None:
             self._connection.abort()
 
@@ -151,7 +146,7 @@ class ShardSubscriber:
     async def _connect(self) -> Connection:
         address = await self._engine.address(self._shard)
         if self._redis.data_set.id is None:
-            raise OSError("the data set is not known yet")
+            raise OSError("the data set is unknown so far")
         return await connect(address, self._timeout, self._on_push)
 
     def _subscribe_all(self, connection: Connection) -> None:
@@ -179,9 +174,7 @@ class ShardSubscriber:
             if self._is_denied:
                 self._subscribe_all(connection)
             connection.send("PING", "")
-            task = asyncio.create_task(self._send_probe(connection))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._send_probe(connection))
             await asyncio.wait([connection.ended], timeout=HEARTBEAT)
 
     async def _send_probe(self, connection: Connection) -> None:
@@ -191,7 +184,7 @@ class ShardSubscriber:
         clock = asyncio.get_running_loop().time
         sent_at = clock()
         # A refused PUBLISH says nothing about the subscriber connection.
-        with suppress(Refusal, ReplyError):
+        with suppress(StorageError):
             name = self._redis.wire_channel(self._probe)
             try:
                 receivers = await self._redis.publish(name, f"{sent_at:.6f}")
@@ -205,7 +198,7 @@ class ShardSubscriber:
             self.round_trip = clock() - sent_at
             # During the PUBLISH the connection may have been replaced: then this proves nothing.
             if not receivers and connection is self._connection:
-                logger.warning("the feed hangs on a server that commits do not go to")
+                logger.warning("the feed is connected to a server that commits do not go to")
                 connection.abort()
 
     def _on_push(self, push: Any) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.token_bucket import TokenBucket
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.forwarding_notice import HEADERS
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
+from syncline_server.observability.rate_limit import TokenBucket
 
 from .connections import ConnectionRegistry
 
@@ -38,7 +38,7 @@ class Admission:
         """
         self._limit = settings.max_connections
         self._connections = connections
-        self._bounds = meters.bounds
+        self._limit_hits = meters.limit_hits
         self._audit = audit
         self._rate = settings.connect_rate
         self._gate = TokenBucket(self._rate, clock)
@@ -65,22 +65,25 @@ class Admission:
     def _room(self) -> Refusal | None:
         if len(self._connections.guests) < self._limit:
             return None
-        return Refusal(Code.UNAVAILABLE, f"This server holds {self._limit} connections already.")
+        return Refusal(
+            Code.UNAVAILABLE, f"This server already has {self._limit} connections, the maximum."
+        )
 
     def full(self) -> Refusal | None:
         """Check the limit on the number of connections only; None if there is room."""
         refusal = self._room()
         if refusal is not None:
-            self._bounds["max_connections"] += 1
+            self._limit_hits[Limit.MAX_CONNECTIONS] += 1
         return refusal
 
     def hurried(self) -> Refusal | None:
         """Count a new connection, and check the limit on the rate only; None admits it."""
         if self._gate.admit():
             return None
-        self._bounds["connect_rate"] += 1
+        self._limit_hits[Limit.CONNECT_RATE] += 1
         return Refusal(
-            Code.RATE_LIMITED, f"More than {self._rate} connections a second come in here."
+            Code.RATE_LIMITED,
+            f"This server accepts {self._rate} connections per second; more arrived.",
         )
 
     def note_forwarding(self, peer: str, names: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal, claimed
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace
+from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.hub import Format
 from syncline_server.storage.services import DEFAULT_NAME
 from syncline_server.webhooks.reachability import make_endpoint_id
@@ -156,7 +157,7 @@ class Client:
             self.session.close()
 
     def _give_up(self) -> None:
-        self._backend.meters.bounds["auth_timeout"] += 1
+        self._backend.meters.limit_hits[Limit.AUTH_TIMEOUT] += 1
         self._on_late()
 
     def end(self) -> None:

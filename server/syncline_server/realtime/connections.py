@@ -76,13 +76,13 @@ class ConnectionRegistry:
     def evict(self, key: str) -> None:
         """Close all connections of a revoked API key."""
         vouched = [guest for guest in self._guests if guest.key == key]
-        logger.info("API key %s is valid no more; %d clients have to go", key, len(vouched))
+        logger.info("API key %s is no longer valid; %d clients are disconnected", key, len(vouched))
         for guest in vouched:
             try:
                 guest.evict()
             except Exception:
                 # One failure must not keep the others connected (promise 6).
-                logger.exception("a client could not be turned out")
+                logger.exception("a client could not be disconnected")
 
     async def drain_all(self) -> None:
         """Drain all open connections and all later ones; return when all have closed."""

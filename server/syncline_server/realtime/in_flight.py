@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from syncline_server.observability.metrics import Limit
+
 from .websocket.socket import Socket
 
 __all__ = ["InFlight"]
@@ -50,7 +52,7 @@ class InFlight:
         self._count += 1
         # Once, not at each further one: a Twilsock request may begin many commands above the limit.
         if self._count == self._limit:
-            self._socket.meters.bounds["max_in_flight"] += 1
+            self._socket.meters.limit_hits[Limit.MAX_IN_FLIGHT] += 1
             self._socket.pause_reading()
 
     def end(self) -> None:

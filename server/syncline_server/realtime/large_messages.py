@@ -67,7 +67,7 @@ class LargeMessages:
             if not self._in_flight.leaving:
                 self._take(message)
         except Exception:
-            logger.exception("a message could not be taken")
+            logger.exception("a message could not be handled")
             self._socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         # Each of these two resumes reading by itself when it ends.
         if self._may_resume() and self._in_flight.may_read:

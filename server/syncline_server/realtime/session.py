@@ -35,6 +35,7 @@ from syncline_protocol.objects import Event
 from syncline_protocol.sids import is_sid
 from syncline_server.backend import Backend
 from syncline_server.objects.documents import Workspace
+from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Format
 from syncline_server.storage.results import forbidden
@@ -62,7 +63,7 @@ class Session:
     """
 
     __slots__ = (
-        "_bounds",
+        "_limit_hits",
         "_client",
         "_context",
         "_subscriptions",
@@ -98,7 +99,7 @@ class Session:
         self._hub = backend.hub
         self._traces = backend.traces
         self._limit = backend.settings.max_subscriptions
-        self._bounds = backend.meters.bounds
+        self._limit_hits = backend.meters.limit_hits
         # Opens under way that may add a document: they count against the limit before they do.
         self._openings = 0
         self._lanes = CommandQueues()
@@ -249,7 +250,7 @@ class Session:
             return refusal
         except Exception:
             logger.exception("a command failed", extra=_logged(command))
-            return Refusal(Code.INTERNAL, "The server failed; the outcome is not known.")
+            return Refusal(Code.INTERNAL, "The server failed; the outcome is unknown.")
 
     async def _execute(self, command: Command) -> Result:
         match command:
@@ -332,10 +333,10 @@ class Session:
         """Refuse at `max_subscriptions`, before a document is created to be opened."""
         is_open = self._subscriptions.watch_of(address) is not None
         if not is_open and len(self._subscriptions) + self._openings >= self._limit:
-            self._bounds["max_subscriptions"] += 1
+            self._limit_hits[Limit.MAX_SUBSCRIPTIONS] += 1
             raise Refusal(
                 Code.TOO_MANY_SUBSCRIPTIONS,
-                f"One connection can hold {self._limit} documents open; unsubscribe from some.",
+                f"One connection can open {self._limit} documents; unsubscribe from some.",
             )
         self._openings += 1
         try:

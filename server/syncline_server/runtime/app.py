@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 __all__ = ["Application", "create_app"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """The parts of a server that `Server` needs.
 
@@ -83,6 +83,7 @@ def create_app(
     settings: Settings,
     credentials: Credentials,
     engine: Engine,
+    *,
     worker: int = 0,
     run_dir: Path | None = None,
 ) -> Application:
@@ -105,7 +106,7 @@ def create_app(
     )
     traces = _traces(settings, meters, worker)
     documents = Documents(redis, settings.operation_memory, traces)
-    foreign = ProviderTokens.of(settings, meters.bounds)
+    foreign = ProviderTokens.of(settings, meters.limit_hits)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
@@ -114,7 +115,7 @@ def create_app(
         services=services,
         documents=documents,
         permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents, settings.max_lists, meters.bounds),
+        listing=Listing(redis, documents, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
             documents,
@@ -142,10 +143,15 @@ def create_app(
     sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, documents)
     context = DeliveryContext(
-        settings, credentials, meters, services, backend.webhooks, backend.parking
+        settings=settings,
+        credentials=credentials,
+        meters=meters,
+        services=services,
+        queue=backend.webhooks,
+        parking=backend.parking,
     )
     dispatcher = Dispatcher(redis, context)
-    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.bounds)
+    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
     keyring.on_end(connections.evict)
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
@@ -206,7 +212,15 @@ def create_app(
         twilsock.PATH: twilsock.endpoint(backend, connections, door),
     }
     socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
-    return Application(http, socket, connections, wheel, meters, backend.audit, backend.problems)
+    return Application(
+        http=http,
+        socket=socket,
+        connections=connections,
+        wheel=wheel,
+        meters=meters,
+        audit=backend.audit,
+        problems=backend.problems,
+    )
 
 
 def _durability(settings: Settings) -> Durability:

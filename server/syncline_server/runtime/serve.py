@@ -19,7 +19,7 @@ from syncline_server.observability import logs
 from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import Engine
-from syncline_server.storage.redis.engines import make_engine, start_engine
+from syncline_server.storage.redis.urls import make_engine, start_engine
 from syncline_server.storage.services import check_default_service
 
 from .app import create_app
@@ -103,6 +103,9 @@ async def _run_workers(
             await engine.stop()  # only the workers connect to an external Redis
         # Not in the data directory: the path of a Unix socket is limited to about 100 bytes.
         with TemporaryDirectory(prefix="syncline-") as run_dir:
-            await Workers(settings, credentials, embedded, key_pair, run_dir).run()
+            workers = Workers(
+                settings, credentials, embedded=embedded, key_pair=key_pair, run_dir=run_dir
+            )
+            await workers.run()
     finally:
         await engine.stop()

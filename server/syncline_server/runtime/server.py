@@ -138,7 +138,7 @@ class Server(uvicorn.Server):
             async with asyncio.timeout(self._settings.drain_timeout):
                 await self._connections.drain_all()
         except TimeoutError:
-            logger.warning("some clients did not leave in time")
+            logger.warning("some clients did not disconnect in time")
         await super().shutdown(sockets)
 
     def _tls_options(self) -> dict[str, Any]:

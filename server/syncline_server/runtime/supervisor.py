@@ -14,30 +14,27 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 
-import orjson
-
+from syncline_protocol.backoff import Backoff
 from syncline_server.config.child_environ import worker_environ
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.readiness import Readiness
-from syncline_server.storage.redis.backoff import Backoff
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import SHARD
+from syncline_server.storage.redis.shard import PAUSE, PAUSE_LIMIT
 
 from . import heartbeat
 from .listener import announce, listen
+from .orders import ACCEPTING, Orders
 from .server import READY_CHECK_INTERVAL
 from .tls import KeyPair, reread_key_pair
 
-__all__ = ["ACCEPTING", "Orders", "Workers"]
+__all__ = ["Workers"]
 
 logger = logging.getLogger("syncline.workers")
-
-ACCEPTING = b"accepting\n"
-"""First line of a worker on stdout, once it accepts connections; heartbeats follow."""
 
 START_TIMEOUT = 30.0
 """Seconds for a new worker to accept connections; then it is killed, and another is started."""
@@ -49,49 +46,6 @@ REDIS_CHECK_INTERVAL = 0.1
 """Seconds between checks that the embedded Redis runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """Configuration of a worker, passed on stdin: secrets must not be in its arguments or its
-    environment (`worker_environ`).
-
-    Attributes:
-        number: number of the worker, from 0; its replacement has the same number.
-        listeners: file descriptors to accept connections on.
-        run_dir: directory of the workers' sockets for each other.
-        redis_path: socket of the parent's Redis; None if the settings have a URL.
-        key_pair: for TLS, as the parent last read it; the files may be unusable by now.
-        restarts: how often a worker of that number was replaced, by reason.
-    """
-
-    settings: Settings
-    credentials: Credentials
-    number: int
-    listeners: list[int]
-    run_dir: str
-    redis_path: str | None
-    key_pair: KeyPair | None = None
-    restarts: dict[str, int] = field(default_factory=dict)
-
-    def encode(self) -> bytes:
-        """The orders as one line of JSON."""
-        return orjson.dumps(asdict(self), default=str) + b"\n"
-
-    @classmethod
-    def decode(cls, line: bytes) -> Orders:
-        """Parse the result of `encode`."""
-        orders = orjson.loads(line)
-        return cls(
-            Settings.of(orders["settings"]),
-            Credentials(**orders["credentials"]),
-            orders["number"],
-            orders["listeners"],
-            orders["run_dir"],
-            orders["redis_path"],
-            None if orders["key_pair"] is None else KeyPair(**orders["key_pair"]),
-            orders["restarts"],
-        )
-
-
 class Workers:
     """Keeps `settings.workers` workers running."""
 
@@ -99,6 +53,7 @@ class Workers:
         self,
         settings: Settings,
         credentials: Credentials,
+        *,
         embedded: EmbeddedRedis | None,
         key_pair: KeyPair | None,
         run_dir: str,
@@ -158,14 +113,14 @@ class Workers:
         embedded = self._embedded
         path = None if embedded is None else (await embedded.address(SHARD)).path
         orders = Orders(
-            self._settings,
-            self._credentials,
-            slot.number,
-            slot.listeners,
-            self._run_dir,
-            path,
-            self._key_pair,
-            dict(slot.restarts),
+            settings=self._settings,
+            credentials=self._credentials,
+            number=slot.number,
+            listeners=slot.listeners,
+            run_dir=self._run_dir,
+            redis_path=path,
+            key_pair=self._key_pair,
+            restarts=dict(slot.restarts),
         )
         return orders.encode()
 
@@ -208,7 +163,7 @@ class Workers:
 
     async def _guard_redis(self) -> None:
         """Restart the embedded Redis when it ends: workers only connect to it."""
-        backoff = Backoff()
+        backoff = Backoff(PAUSE, PAUSE_LIMIT)
         while self._embedded is not None:
             try:
                 await self._embedded.address(SHARD)
@@ -217,7 +172,7 @@ class Workers:
                 await asyncio.sleep(backoff.pause())
             else:
                 self._readiness.report("redis", None)
-                backoff = Backoff()
+                backoff = Backoff(PAUSE, PAUSE_LIMIT)
             await asyncio.sleep(REDIS_CHECK_INTERVAL)
 
 
@@ -272,7 +227,7 @@ class _Slot:
         self._sockets = sockets
         self._workers = workers
         self._process: Process | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring = TaskSet()
 
     @property
     def is_ready(self) -> bool:
@@ -297,7 +252,7 @@ class _Slot:
     async def keep(self) -> None:
         """Keep one worker running: start another whenever it ends or hangs."""
         clock = asyncio.get_running_loop().time
-        backoff = Backoff()
+        backoff = Backoff(PAUSE, PAUSE_LIMIT, stable_after=PAUSE_LIMIT)
         while True:
             began = clock()
             process = self._process = await self._start()
@@ -311,7 +266,8 @@ class _Slot:
                     break
                 process = self._process  # `renew` put another worker here meanwhile
             self.problems = None
-            await asyncio.sleep(backoff.pause(after=clock() - began))
+            backoff.reset_if_stable(clock() - began)
+            await asyncio.sleep(backoff.pause())
 
     async def _watch(self, process: Process) -> None:
         """Return when a worker has ended, was replaced, or hangs. A worker that hangs is killed.
@@ -353,7 +309,7 @@ class _Slot:
         """Start a new worker; once it accepts connections, drain and end the old one."""
         new = await self._start()
         if new is None:
-            logger.error("the new worker did not start; the old one stays")
+            logger.error("the new worker did not start; the old one keeps running")
             return
         # Read only now: the old worker may have died during the start. If `keep` is starting
         # another one, that one is as new, and nothing would watch ours.
@@ -362,16 +318,13 @@ class _Slot:
             old = new
         else:
             self._process = new
-        task = asyncio.create_task(_retire(old, self._workers.patience))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retiring.spawn(_retire(old, self._workers.patience))
 
     async def stop(self) -> None:
         """End the worker, and wait for workers that are still draining."""
         if self._process is not None:
             await _retire(self._process, self._workers.patience)
-        if self._retiring:
-            await asyncio.wait(self._retiring)
+        await self._retiring.wait()
 
     async def _start(self) -> Process | None:
         """Start a worker; returns it once it accepts connections, None if it does not."""

@@ -112,7 +112,7 @@ def read_key_pair(settings: Settings) -> KeyPair | None:
         raise SettingError(
             f"--tls-cert {settings.tls_cert} cannot be used with its key: {error.reason or error}"
         ) from None
-    logger.info("the certificate is of %s", key_pair.describe())
+    logger.info("using the certificate of %s", key_pair.describe())
     return key_pair
 
 
@@ -121,7 +121,7 @@ def reread_key_pair(settings: Settings) -> KeyPair | None:
     try:
         return read_key_pair(settings)
     except SettingError as error:
-        logger.error("the certificate before stays in use: %s", error)
+        logger.error("the previous certificate stays in use: %s", error)
         return None
 
 
@@ -134,11 +134,11 @@ def _read(option: str, path: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SettingError(f"{option} {path} cannot be read: {reason}") from None
     if not content:
-        raise SettingError(f"{option} {path} must be a file that is not empty")
+        raise SettingError(f"{option} {path} must be a regular file with content")
     # One file may contain both certificate and key, so check either for a private key.
     if b"PRIVATE KEY" in content and status.st_mode & stat.S_IRWXO:
         raise SettingError(
-            f"{option} {path} is open to every user of this machine; chmod o-rwx keeps it secret"
+            f"{option} {path} is readable by every user of this machine; chmod o-rwx protects it"
         )
     return content.decode(_ENCODING)
 
@@ -154,7 +154,7 @@ def _check_certificate(path: str, text: str) -> None:
     try:
         x509.load_pem_x509_certificates(text.encode(_ENCODING))
     except ValueError:
-        raise SettingError(f"--tls-cert {path} holds no certificate in PEM form") from None
+        raise SettingError(f"--tls-cert {path} contains no certificate in PEM format") from None
 
 
 def _check_key(path: str, text: str) -> None:
@@ -166,7 +166,7 @@ def _check_key(path: str, text: str) -> None:
     except TypeError:
         raise SettingError(f"--tls-key {path} must not be encrypted by a passphrase") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise SettingError(f"--tls-key {path} holds no private key in PEM form") from None
+        raise SettingError(f"--tls-key {path} contains no private key in PEM format") from None
 
 
 def _held(text: str) -> IO[bytes]:

@@ -7,20 +7,20 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import uvloop
 
 from syncline_server.observability import logs
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
-from syncline_server.storage.redis.engines import make_engine
+from syncline_server.storage.redis.urls import make_engine
 
 from .app import Application, create_app
 from .heartbeat import send_heartbeats
+from .orders import ACCEPTING, Orders
 from .server import Server
-from .supervisor import ACCEPTING, Orders
 from .tls import Certificate
 
 __all__ = ["main"]
@@ -43,7 +43,10 @@ async def _run(orders: Orders) -> None:
     # and the pipe is closed.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _orphaned)
     try:
-        app = create_app(settings, orders.credentials, engine, orders.number, Path(orders.run_dir))
+        run_dir = Path(orders.run_dir)
+        app = create_app(
+            settings, orders.credentials, engine, worker=orders.number, run_dir=run_dir
+        )
         app.meters.worker_restarts.update(orders.restarts)
         certificate = None if orders.key_pair is None else Certificate(orders.key_pair)
         await _serve(app, orders, listeners, certificate)
@@ -57,13 +60,12 @@ async def _serve(
     listeners: list[socket.socket],
     certificate: Certificate | None,
 ) -> None:
-    beating: list[asyncio.Task[None]] = []
+    beating = TaskSet()
 
     def accepting() -> None:
         # In its own write before the first heartbeat: the supervisor expects it as the first line.
         os.write(sys.stdout.fileno(), ACCEPTING)
-        beats = send_heartbeats(sys.stdout.fileno(), app.problems)
-        beating.append(asyncio.create_task(beats))
+        beating.spawn(send_heartbeats(sys.stdout.fileno(), app.problems))
 
     server = Server(
         app, orders.settings, lambda: None, on_accepting=accepting, certificate=certificate
@@ -71,10 +73,7 @@ async def _serve(
     try:
         await server.serve(listeners)
     finally:
-        for task in beating:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await beating.aclose()
 
 
 def _engine(orders: Orders) -> Engine:

@@ -12,12 +12,10 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-from syncline_protocol.errors import Refusal
+from syncline_server.observability.tasks import PeriodicTask
 
 from .redis.client import Redis
-from .redis.connection import ReplyError
 
 __all__ = ["LOOK_INTERVAL", "STALE_AFTER", "ChangeWatcher", "make_version"]
 
@@ -60,7 +58,11 @@ class ChangeWatcher:
         # None is the version of a set that was never changed, so it cannot mean "not polled yet".
         self._version: bytes | None | object = _NONE_SEEN
         self._looked_at = float("-inf")
-        self._task: asyncio.Task[None] | None = None
+        # It goes on after every failure: a watcher that stopped would never notice a revoked right
+        # (promise 6).
+        self._task = PeriodicTask(
+            self.look, LOOK_INTERVAL, name=f"the watcher of {version_key}", logger=logger
+        )
 
     @property
     def is_current(self) -> bool:
@@ -69,14 +71,11 @@ class ChangeWatcher:
 
     def start(self) -> None:
         """Start polling."""
-        self._task = asyncio.create_task(self._watch())
+        self._task.start()
 
     async def stop(self) -> None:
         """Stop polling."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def look(self, *, unless_current: bool = False) -> None:
         """Poll the version, and read the records again if it has changed.
@@ -101,17 +100,6 @@ class ChangeWatcher:
                 # Only after success: a failed read must be tried again at the next poll.
                 self._version = version
             self._looked_at = now
-
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except (Refusal, ReplyError) as error:
-                logger.debug("%s cannot be looked at: %s", self._key, error)
-            except Exception:
-                # Promise 6: a watcher that stopped would never notice a revoked right. Go on.
-                logger.exception("%s could not be followed", self._key)
-            await asyncio.sleep(LOOK_INTERVAL)
 
 
 _NONE_SEEN = object()

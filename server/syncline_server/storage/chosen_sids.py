@@ -6,6 +6,7 @@ from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 
+from .author import Author
 from .away_names import SID_LENGTH, AwayNames, is_away
 from .commit import NewDocument
 from .documents import Documents
@@ -25,7 +26,7 @@ class ChosenSids:
         self._documents = documents
         self._names = AwayNames(redis)
 
-    async def create(self, service_sid: str, sid: str, new: NewDocument) -> Written:
+    async def create(self, service_sid: str, sid: str, author: Author, new: NewDocument) -> Written:
         """Create a document.
 
         Raises:
@@ -34,14 +35,16 @@ class ChosenSids:
         """
         if not is_away(new.name, sid):
             # The name and the SID share a bucket: one script checks and writes both.
-            return _created(sid, *await self._documents.create_as(service_sid, sid, new))
+            return _created(sid, *await self._documents.create_as(service_sid, sid, author, new))
         assert new.name is not None
         # The name and the SID are in two buckets, which no script can change in one step.
         # 1. Claim the name in its bucket: other creations are refused from here on.
         pointer = await self._claim(service_sid, new.name, sid)
         # 2. Create the document in the bucket of its SID.
         try:
-            status, written = await self._documents.create_as(service_sid, sid, new, is_away=True)
+            status, written = await self._documents.create_as(
+                service_sid, sid, author, new, is_away=True
+            )
         except Refusal as refusal:
             # After a retryable error the document may exist: keep the claim for it. A claim without
             # a document runs out by itself.
@@ -55,7 +58,7 @@ class ChosenSids:
         #    and found no document cannot release it now.
         if not await self._names.confirm(service_sid, new.name, pointer):
             # Step 2 took longer than a claim lasts, and another document has taken the name.
-            await self._documents.remove(service_sid, sid, None, new.who, None)
+            await self._documents.remove(service_sid, sid, Author(identity=author.identity))
             raise name_taken(new.name)
         return _created(sid, status, written)
 

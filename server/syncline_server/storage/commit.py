@@ -17,11 +17,13 @@ import orjson
 from syncline_protocol import revisions
 from syncline_protocol.errors import Code, Refusal
 
+from .author import Author
 from .operations import claim, operation_id
 from .redis.client import Redis
 from .redis.clock import now_ms
 from .redis.connection import Argument
 from .rights import Right
+from .webhooks import WebhookPolicy
 
 __all__ = [
     "REPLY_LENGTH",
@@ -47,33 +49,28 @@ class NewDocument:
     Attributes:
         name: its unique name; None for none.
         ttl: seconds until it expires; None for never.
-        who: identity of the creator.
         op: operation id; None for none.
-        webhooks: as `webhooks.hook` returns it.
     """
 
-    name: str | None
-    data: bytes
-    ttl: int | None
-    who: str
-    op: str | None
-    webhooks: str = ""
+    name: str | None = None
+    data: bytes = b"{}"
+    ttl: int | None = None
+    op: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One of several writes that are committed together.
 
     Attributes:
-        who: identity of the writer.
         data: the document's data after this step.
         op: operation id; None for none.
         fingerprint: of the request.
     """
 
-    who: str
+    author: Author
     data: bytes
-    op: str | None
+    op: str | None = None
     fingerprint: str = ""
 
 
@@ -82,15 +79,12 @@ class StepRepeated(Exception):
 
 
 # Not frozen: creating a frozen one takes several times as long.
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Commit:
     """One run of document.lua.
 
     Attributes:
-        earlier: identity, operation id and fingerprint of each step that is committed with this
-            one.
-        webhooks: what the write adds to the queue of webhooks, as `webhooks.hook` returns it; ""
-            for nothing.
+        earlier: the steps that are committed with this one.
         fingerprint: distinguishes the request from another one with the same operation id.
         operations: first part of the keys of operation ids.
         trace: what the event carries, as `Traces.commit` gives it; "" for nothing.
@@ -103,15 +97,13 @@ class Commit:
     tag: str
     verb: str
     sid: str
-    name: str
-    if_match: int | None
-    data: bytes
-    ttl: int | None
-    who: str
-    op: str | None
-    needs: Right | None
-    earlier: Sequence[tuple[str, str | None, str]] = ()
-    webhooks: str = ""
+    author: Author
+    name: str = ""
+    if_match: int | None = None
+    data: bytes = b""
+    ttl: int | None = None
+    op: str | None = None
+    earlier: Sequence[Step] = ()
     fingerprint: str = ""
     operations: str = ""
     trace: str = ""
@@ -131,6 +123,7 @@ class Commit:
             operation_ms: milliseconds for which the operation id is remembered.
             publishing: `Redis.publishing`.
         """
+        author = self.author
         return (
             self.verb,
             self.sid,
@@ -138,18 +131,16 @@ class Commit:
             "" if self.if_match is None else self.if_match,
             self.data,
             "" if self.ttl is None else self.ttl,
-            self.who,
-            operation_id(self.who, self.op),
+            author.identity,
+            operation_id(author.identity, self.op),
             operation_ms,
             self.at_ms,
             randrange(revisions.PER_MS),
             publishing,
             self.mark,
-            bits(self.needs),
-            orjson.dumps([(who, operation_id(who, op), digest) for who, op, digest in self.earlier])
-            if self.earlier
-            else "",
-            self.webhooks,
+            bits(author.needs),
+            _steps(self.earlier),
+            _webhooks(author.webhooks),
             self.trace,
             self.operations,
             self.fingerprint,
@@ -204,7 +195,8 @@ async def claim_all(redis: Redis, service_sid: str, commit: Commit, memory: int)
         StepRepeated: the commit has several steps, and the operation id of one is bound elsewhere.
         Refusal: `CONFLICT` if the commit has one step, and its operation id is bound elsewhere.
     """
-    pairs = [(commit.who, commit.op), *((who, op) for who, op, _ in commit.earlier)]
+    own = (commit.author.identity, commit.op)
+    pairs = [own, *((each.author.identity, each.op) for each in commit.earlier)]
     ids = [operation_id(who, op) for who, op in pairs if op is not None]
     claims = (claim(redis, service_sid, each, commit.bucket, memory) for each in ids)
     try:
@@ -218,6 +210,23 @@ async def claim_all(redis: Redis, service_sid: str, commit: Commit, memory: int)
 def _mark() -> str:
     # Not a secret, so a fast generator will do.
     return f"{getrandbits(MARK_BITS):x}"
+
+
+def _steps(earlier: Sequence[Step]) -> bytes:
+    if not earlier:
+        return b""
+    return orjson.dumps(
+        [
+            (each.author.identity, operation_id(each.author.identity, each.op), each.fingerprint)
+            for each in earlier
+        ]
+    )
+
+
+def _webhooks(policy: WebhookPolicy | None) -> str:
+    if policy is None:
+        return ""
+    return f"{policy.limit} {policy.reports_write:d} {policy.endpoint}"
 
 
 def bits(needs: Right | None) -> int | str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import orjson
@@ -18,12 +17,13 @@ import orjson
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import SYSTEM
 from syncline_protocol.sids import BUCKETS
+from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
+from .author import Author
 from .change_watcher import STALE_AFTER
 from .documents import Documents
 from .redis.client import Redis
-from .redis.connection import ReplyError
 from .services import Service
 
 __all__ = ["Deletion", "Deletions"]
@@ -32,6 +32,9 @@ logger = logging.getLogger("syncline.deletions")
 
 LOOK_INTERVAL = 1.0
 """Seconds between looks for services to delete."""
+
+DELETER = Author(identity=SYSTEM)
+"""Author of the removals: they queue no webhooks, for the service is gone."""
 
 BATCH = 256
 """Documents that are read from an index and removed at once."""
@@ -76,40 +79,30 @@ class Deletions:
         self._name = secrets.token_hex(8)
         # Loop time at which this process first saw each order.
         self._seen: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._ordered = asyncio.Event()
+        self._task = PeriodicTask(
+            self._carry_out_all, LOOK_INTERVAL, name="the deletion of services", logger=logger
+        )
 
     def start(self) -> None:
         """Start the background task."""
-        self._task = asyncio.create_task(self._run())
+        self._task.start()
 
     async def stop(self) -> None:
         """Stop; another process goes on, or this one after its next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     def on_service_change(self, _: Service, after: Service | None) -> None:
         """Carry out a deletion at once that this process has ordered or noticed."""
         if after is None:
-            self._ordered.set()
+            self._task.wake()
 
-    async def _run(self) -> None:
-        clock = asyncio.get_running_loop().time
-        while True:
-            self._ordered.clear()
-            try:
-                orders = await self._orders()
-                self._seen = {each.sid: self._seen.get(each.sid, clock()) for each in orders}
-                for deletion in orders:
-                    if await self._lease(deletion):
-                        await self._go_on(deletion)
-            except (Refusal, ReplyError) as error:
-                logger.debug("deletions wait for Redis: %s", error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_INTERVAL):
-                    await self._ordered.wait()
+    async def _carry_out_all(self) -> None:
+        now = asyncio.get_running_loop().time()
+        orders = await self._orders()
+        self._seen = {each.sid: self._seen.get(each.sid, now) for each in orders}
+        for deletion in orders:
+            if await self._lease(deletion):
+                await self._go_on(deletion)
 
     async def _orders(self) -> list[Deletion]:
         stored = await self._redis.execute("HGETALL", keys.DELETIONS)
@@ -160,7 +153,7 @@ class Deletions:
 
     async def _remove(self, service_sid: str, sid: str) -> None:
         try:
-            await self._documents.remove(service_sid, sid, None, SYSTEM, None)
+            await self._documents.remove(service_sid, sid, DELETER)
         except Refusal as refusal:
             if refusal.code is not Code.DOCUMENT_NOT_FOUND:
                 raise  # absent: it had expired, and the script has removed it

@@ -25,15 +25,16 @@ from syncline_protocol.sids import (
 )
 
 from . import keys, operations
+from .author import Author
 from .away_names import AwayNames, is_away, sid_of
 from .commit import REPLY_LENGTH, Commit, NewDocument, Step, StepRepeated, bits, claim_all
+from .errors import Unanswered
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
-from .redis.shard import Unanswered
 from .results import Written, absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import Right
 from .scripts import COMMIT, FETCH
-from .webhooks import Notes
+from .webhooks import Notes, WebhookPolicy
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["Documents"]
 
 logger = logging.getLogger("syncline.documents")
+
+READER = Author(identity="")
+"""Author of `Documents.advance`: the script keeps the identity of the last writer."""
 
 READERS_AT_ONCE = 500
 """Identities whose rights one command reads, at most."""
@@ -50,9 +54,7 @@ class Documents:
     """The documents of all services.
 
     Every method raises `Refusal` with `UNAVAILABLE` while Redis is away. `address` is a SID or a
-    unique name, `who` an identity, `op` an operation id or None. `needs` are the rights that `who`
-    must have, else the method raises `ACCESS_FORBIDDEN`; None where permissions are not checked.
-    `webhooks` is what `webhooks.hook` returns.
+    unique name, `op` an operation id or None.
 
     Attributes:
         on_trouble: called with the SIDs of the service and the document when a write was applied
@@ -74,14 +76,19 @@ class Documents:
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
         """Report that a write was applied, but Redis refused what follows it, as `words` say."""
-        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        logger.error("%s was written, but a later step failed: %s", sid, words.decode())
         self._redis.inspect(keys.tag_of(service_sid, sid))
         self.on_trouble(service_sid, sid)
 
     async def get(
         self, service_sid: str, address: str, who: str = "", needs: Right | None = None
     ) -> Document | None:
-        """The newest state; None if no such document exists or it is past its expiry."""
+        """The newest state; None if no such document exists or it is past its expiry.
+
+        Args:
+            needs: rights that the identity `who` must have, else `ACCESS_FORBIDDEN` is raised; None
+                where permissions are not checked.
+        """
         sid, name = _sid_and_name(address)
         reply = await self._fetch(keys.tag_of(service_sid, address), sid, name, who, needs)
         if reply[0] == b"moved":
@@ -100,46 +107,27 @@ class Documents:
         return found
 
     async def create(
-        self,
-        service_sid: str,
-        name: str | None,
-        data: bytes,
-        ttl: int | None,
-        who: str,
-        op: str | None,
-        needs: Right | None = None,
-        webhooks: str = "",
+        self, service_sid: str, author: Author, new: NewDocument
     ) -> tuple[Written, bool]:
         """Create a document, or find the one that has the name.
 
-        Creating needs no rights; finding needs `needs`. Where permissions are checked, the creator
-        gets all rights.
+        Creating needs no rights; finding needs those of the author. Where permissions are checked,
+        the creator gets all rights.
 
         Returns:
             the document, and True if it was created.
         """
-        bucket = _bucket_of_new(name, op)
+        bucket = _bucket_of_new(new.name, new.op)
         # On a Cluster document.lua cannot reach the index of buckets. Write it before the commit: a
         # bucket without documents may be on it, a bucket with documents must be.
         if not self._redis.engine.is_whole:
             await self._filled.note(service_sid, f"{bucket:02x}")
         sid = make_sid(DOCUMENT, bucket, os.urandom(SID_ENTROPY_BYTES))
-        status, written = await self._commit(
-            service_sid,
-            "create",
-            sid,
-            name=name or "",
-            data=data,
-            ttl=ttl,
-            who=who,
-            op=op,
-            needs=needs,
-            webhooks=webhooks,
-        )
+        status, written = await self._create(service_sid, "create", sid, author, new)
         return written, status != b"exists"
 
     async def create_as(
-        self, service_sid: str, sid: str, new: NewDocument, *, is_away: bool = False
+        self, service_sid: str, sid: str, author: Author, new: NewDocument, *, is_away: bool = False
     ) -> tuple[bytes, Written]:
         """Create a document under a SID that the caller chose (`ChosenSids`).
 
@@ -155,29 +143,19 @@ class Documents:
         """
         if not self._redis.engine.is_whole:
             await self._filled.note(service_sid, f"{bucket_of_sid(sid):02x}")
-        return await self._commit(
-            service_sid,
-            "create_away" if is_away else "create_as",
-            sid,
-            name=new.name or "",
-            data=new.data,
-            ttl=new.ttl,
-            who=new.who,
-            op=new.op,
-            webhooks=new.webhooks,
-        )
+        verb = "create_away" if is_away else "create_as"
+        return await self._create(service_sid, verb, sid, author, new)
 
     async def set(
         self,
         service_sid: str,
         address: str,
-        data: bytes | None,
-        ttl: int | None,
-        if_match: int | None,
-        who: str,
-        op: str | None,
-        needs: Right | None = None,
-        webhooks: str = "",
+        author: Author,
+        *,
+        data: bytes | None = None,
+        ttl: int | None = None,
+        if_match: int | None = None,
+        op: str | None = None,
         fingerprint: str | None = None,
     ) -> Written:
         """Replace the data, the expiry or both; None leaves either as it is.
@@ -196,31 +174,24 @@ class Documents:
             service_sid,
             "update",
             sid,
+            author=author,
             name=name,
             data=data or b"",
             ttl=ttl,
             if_match=if_match,
-            who=who,
             op=op,
-            needs=needs,
-            webhooks=webhooks,
             fingerprint=fingerprint,
         )
         return written
 
     async def set_in_steps(
-        self,
-        service_sid: str,
-        sid: str,
-        steps: Sequence[Step],
-        if_match: int,
-        needs: Right | None,
-        webhooks: str = "",
+        self, service_sid: str, sid: str, steps: Sequence[Step], if_match: int
     ) -> list[Written]:
         """Replace the data several times in one commit: readers only see the last state.
 
-        Each step gets a revision and an answer of its own. `needs` are the rights that the last
-        step's identity must have; where permissions are checked, all steps must have that identity.
+        Each step gets a revision and an answer of its own. The last step's author decides which
+        rights are checked and which webhook is queued; where permissions are checked, all steps
+        must have the same identity.
 
         Returns:
             the answer to each step.
@@ -235,13 +206,11 @@ class Documents:
             service_sid,
             "update",
             sid,
+            author=last.author,
             data=last.data,
             if_match=if_match,
-            who=last.who,
             op=last.op,
-            needs=needs,
-            webhooks=webhooks,
-            earlier=[(step.who, step.op, step.fingerprint) for step in earlier],
+            earlier=earlier,
             fingerprint=last.fingerprint,
         )
         given = revisions.steps(written.document.revision, len(steps))
@@ -249,7 +218,10 @@ class Documents:
             replace(
                 written,
                 document=replace(
-                    written.document, revision=revision, data=step.data, updated_by=step.who
+                    written.document,
+                    revision=revision,
+                    data=step.data,
+                    updated_by=step.author.identity,
                 ),
             )
             for revision, step in zip(given, steps, strict=True)
@@ -259,24 +231,15 @@ class Documents:
         self,
         service_sid: str,
         address: str,
-        if_match: int | None,
-        who: str,
-        op: str | None,
-        needs: Right | None = None,
-        webhooks: str = "",
+        author: Author,
+        *,
+        if_match: int | None = None,
+        op: str | None = None,
     ) -> Written:
         """Remove a document; raises as `set`."""
         sid, name = _sid_and_name(address)
         _, written = await self._commit(
-            service_sid,
-            "remove",
-            sid,
-            name=name,
-            if_match=if_match,
-            who=who,
-            op=op,
-            needs=needs,
-            webhooks=webhooks,
+            service_sid, "remove", sid, author=author, name=name, if_match=if_match, op=op
         )
         return written
 
@@ -285,16 +248,33 @@ class Documents:
 
         Changes nothing if the document's revision is beyond `held` already. Raises as `set`.
         """
-        _, written = await self._commit(service_sid, "advance", sid, if_match=held, who="")
+        _, written = await self._commit(service_sid, "advance", sid, if_match=held, author=READER)
         return written.document
 
-    async def expire(self, service_sid: str, sid: str, webhooks: str = "") -> None:
+    async def expire(
+        self, service_sid: str, sid: str, webhooks: WebhookPolicy | None = None
+    ) -> None:
         """Remove a document if it is past its expiry, and notify its subscribers."""
         try:
-            await self._commit(service_sid, "expire", sid, who="", webhooks=webhooks)
+            author = Author(identity="", webhooks=webhooks)
+            await self._commit(service_sid, "expire", sid, author=author)
         except Refusal as refusal:
             if refusal.code.status != 404:
                 raise
+
+    async def _create(
+        self, service_sid: str, verb: str, sid: str, author: Author, new: NewDocument
+    ) -> tuple[bytes, Written]:
+        return await self._commit(
+            service_sid,
+            verb,
+            sid,
+            author=author,
+            name=new.name or "",
+            data=new.data,
+            ttl=new.ttl,
+            op=new.op,
+        )
 
     async def _commit(
         self,
@@ -302,15 +282,13 @@ class Documents:
         verb: str,
         sid: str,
         *,
-        who: str,
+        author: Author,
         name: str = "",
         data: bytes = b"",
         ttl: int | None = None,
         if_match: int | None = None,
         op: str | None = None,
-        needs: Right | None = None,
-        earlier: Sequence[tuple[str, str | None, str]] = (),
-        webhooks: str = "",
+        earlier: Sequence[Step] = (),
         fingerprint: str | None = None,
     ) -> tuple[bytes, Written]:
         tag = keys.tag_of(service_sid, sid or name)
@@ -321,30 +299,28 @@ class Documents:
             keys.service_tag(service_sid) if self._redis.engine.is_whole else tag
         )
         commit = Commit(
-            tag,
-            verb,
-            sid,
-            name,
-            if_match,
-            data,
-            ttl,
-            who,
-            op,
-            needs,
-            earlier,
-            webhooks,
-            fingerprint,
-            home,
+            tag=tag,
+            verb=verb,
+            sid=sid,
+            author=author,
+            name=name,
+            if_match=if_match,
+            data=data,
+            ttl=ttl,
+            op=op,
+            earlier=earlier,
+            fingerprint=fingerprint,
+            operations=home,
         )
         if not self._redis.engine.is_whole:
             await claim_all(self._redis, service_sid, commit, self._operation_ms)
         return await self._apply(service_sid, commit)
 
     async def _apply(self, service_sid: str, commit: Commit) -> tuple[bytes, Written]:
-        verb, sid, name, needs = commit.verb, commit.sid, commit.name, commit.needs
+        verb, sid, name, needs = commit.verb, commit.sid, commit.name, commit.author.needs
         # Read before the commit is sent: its revision is not below this time.
         commit.not_before_ms = self._redis.now_ms(commit.tag)
-        if commit.webhooks:
+        if commit.author.webhooks is not None:
             self._notes.note(commit.tag[1:-1])
         if commit.ttl:
             due = keys.due(service_sid)
@@ -403,7 +379,8 @@ class Documents:
                 return await self._apply(service_sid, moved)
             except Refusal as refusal:
                 raise absent(name) if refusal.code is Code.DOCUMENT_NOT_FOUND else refusal from None
-        found = await self._names.follow(service_sid, name, pointer, commit.who, commit.needs)
+        author = commit.author
+        found = await self._names.follow(service_sid, name, pointer, author.identity, author.needs)
         if found[0] == b"forbidden":
             raise forbidden()
         if found[0] == b"ok":

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
+from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
 from .documents import Documents
+from .errors import StorageError
 from .filled_buckets import FilledBuckets
 from .redis.client import Redis
-from .redis.connection import ReplyError
 from .scripts import DUE
+from .webhooks import WebhookPolicy
 
 __all__ = ["Sweeper"]
 
@@ -41,49 +41,39 @@ class Sweeper:
         redis: Redis,
         documents: Documents,
         interval: float,
-        webhooks: Callable[[str], Awaitable[str]] | None = None,
+        webhooks: Callable[[str], Awaitable[WebhookPolicy | None]] | None = None,
     ) -> None:
         """
         Args:
             interval: seconds between sweeps.
-            webhooks: returns the webhook argument of document.lua for a service; None for no
-                webhooks.
+            webhooks: returns the policy of a service; None for no webhooks.
         """
         self._redis = redis
         self._documents = documents
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
-        self._interval = interval
-        self._task: asyncio.Task[None] | None = None
+        self._inspected_at = float("-inf")  # loop time
+        self._task = PeriodicTask(self._sweep_all, interval, name="the sweep", logger=logger)
 
     def start(self) -> None:
         """Start the background task."""
-        self._task = asyncio.create_task(self._run())
+        self._task.start()
 
     async def stop(self) -> None:
         """Stop; the remaining documents are swept after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
-    async def _run(self) -> None:
+    async def _sweep_all(self) -> None:
         clock = asyncio.get_running_loop().time
-        inspected = -INSPECTION_INTERVAL
-        while True:
-            try:
-                if clock() - inspected >= INSPECTION_INTERVAL:
-                    for service_sid in await self._services():
-                        await self._index(service_sid, await self._filled.inspect(service_sid))
-                    inspected = clock()
-                # A sweep takes due buckets off the index first. If it fails, it may not have put
-                # them back: inspect all buckets in the next round.
-                outcomes = [await self._try_sweep(sid) for sid in await self._services()]
-                if not all(outcomes):
-                    inspected = -INSPECTION_INTERVAL
-            except (Refusal, ReplyError) as error:
-                logger.debug("the sweep waits for Redis: %s", error)
-            await asyncio.sleep(self._interval)
+        if clock() - self._inspected_at >= INSPECTION_INTERVAL:
+            for service_sid in await self._services():
+                await self._index(service_sid, await self._filled.inspect(service_sid))
+            self._inspected_at = clock()
+        # A sweep takes due buckets off the index first. If it fails, it may not have put them back:
+        # inspect all buckets in the next round.
+        outcomes = [await self._try_sweep(sid) for sid in await self._services()]
+        if not all(outcomes):
+            self._inspected_at = float("-inf")
 
     async def _services(self) -> list[str]:
         return [sid.decode() for sid in await self._redis.execute("HKEYS", keys.SERVICES)]
@@ -92,7 +82,7 @@ class Sweeper:
         """Sweep a service. False if it failed; the other services are swept all the same."""
         try:
             await self._sweep(service_sid)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("the sweep of %s waits for Redis: %s", service_sid, error)
             return False
         return True
@@ -109,7 +99,7 @@ class Sweeper:
     async def _sweep_bucket(self, service_sid: str, bucket: int, moment: bytes) -> None:
         index = keys.expiries(keys.bucket_tag(service_sid, bucket))
         command = ("ZRANGEBYSCORE", index, "-inf", moment, "LIMIT", 0, BATCH)
-        webhooks = "" if self._webhooks is None else await self._webhooks(service_sid)
+        webhooks = None if self._webhooks is None else await self._webhooks(service_sid)
         swept: list[bytes] = []
         # Stop when a pass returns what the last pass did: the shard's clock is behind `moment`, so
         # the script still sees these documents as alive.

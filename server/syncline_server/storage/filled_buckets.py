@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
 
 from . import keys
+from .errors import StorageError, Unanswered, Unavailable
 from .redis.client import Redis
-from .redis.connection import ReplyError
-from .redis.shard import Unanswered
 from .scripts import PRUNE
 
 __all__ = ["FilledBuckets"]
@@ -41,7 +39,7 @@ class FilledBuckets:
 
         If that fails, the first list or inspection inspects all buckets.
         """
-        with suppress(Refusal, ReplyError):
+        with suppress(StorageError):
             await self._redis.execute("HSET", keys.filled(service_sid), _COMPLETE, 1)
 
     async def note(self, service_sid: str, bucket: str) -> None:
@@ -59,9 +57,10 @@ class FilledBuckets:
             except Unanswered:
                 await self._redis.reconnected(index)
                 await self._redis.execute("HSET", index, bucket, 1)
-        except Unanswered as unanswered:
-            message = "The store went away; nothing was changed. Try again."
-            raise Refusal(unanswered.code, message) from None
+        except Unanswered:
+            raise Unavailable(
+                "The store became unavailable; nothing was changed. Try again."
+            ) from None
         if len(self._noted) >= NOTED_LIMIT:
             self._noted.clear()
         self._noted.add((service_sid, bucket))
@@ -103,7 +102,7 @@ class FilledBuckets:
         """
         if empty and self._redis.engine.is_whole:
             tag = keys.service_tag(service_sid)
-            with suppress(Refusal, ReplyError):
+            with suppress(StorageError):
                 await self._redis.run(PRUNE, tag, *(_field(bucket) for bucket in empty))
 
 

@@ -14,6 +14,7 @@ from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import bucket_of_sid, is_sid_of
+from syncline_server.observability.metrics import Limit
 
 from . import keys
 from .documents import Documents
@@ -40,18 +41,18 @@ class Listing:
         redis: Redis,
         documents: Documents,
         limit: int,
-        bounds: Counter[str] | None = None,
+        limit_hits: Counter[Limit] | None = None,
     ) -> None:
         """
         Args:
             limit: lists that may be read or wait to be read at once.
-            bounds: counts the lists that are refused.
+            limit_hits: counts the lists that are refused.
         """
         self._redis = redis
         self._documents = documents
         self._filled = FilledBuckets(redis)
         self._limit = limit
-        self._bounds = Counter() if bounds is None else bounds
+        self._limit_hits = Counter() if limit_hits is None else limit_hits
         self._asked = 0
         self._reading = asyncio.Semaphore(LISTS_AT_ONCE)
 
@@ -65,10 +66,10 @@ class Listing:
         if cursor.key and not is_sid_of(DOCUMENT, cursor.key):
             raise invalid_token(token)
         if self._asked >= self._limit:
-            self._bounds["max_lists"] += 1
+            self._limit_hits[Limit.MAX_LISTS] += 1
             raise Refusal(
                 Code.TOO_MANY_REQUESTS,
-                f"{self._limit} lists are being read or wait for it, the most that are allowed.",
+                f"{self._limit} listings run or wait already, the maximum.",
             )
         self._asked += 1
         try:

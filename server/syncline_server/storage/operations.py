@@ -21,8 +21,8 @@ from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, P
 from syncline_protocol.errors import Code, Refusal
 
 from . import keys
+from .errors import Unanswered, Unavailable
 from .redis.client import Redis
-from .redis.shard import Unanswered
 from .scripts import CLAIM
 
 __all__ = ["claim", "fingerprint", "operation_id", "patch_fingerprint", "reused"]
@@ -84,8 +84,6 @@ async def claim(redis: Redis, service_sid: str, operation: str, bucket: str, mem
             claimed = await redis.run(CLAIM, tag, operation, bucket, memory)
     except Unanswered:
         # At most the claim was made. That is harmless: a repetition of the request makes it again.
-        raise Refusal(
-            Code.UNAVAILABLE, "The store went away; nothing was changed. Try again."
-        ) from None
+        raise Unavailable("The store became unavailable; nothing was changed. Try again.") from None
     if not claimed:
         raise reused()

@@ -79,7 +79,7 @@ def invalid_token(token: str | None) -> Refusal:
     """The error for a page token that no page contained."""
     return Refusal(
         Code.INVALID_PAGE_TOKEN,
-        f"PageToken must be one that a page's meta gave; {show(token)} was given.",
+        f"PageToken must be one from the meta of a page; {show(token)} was given.",
     )
 
 

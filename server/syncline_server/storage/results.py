@@ -59,7 +59,7 @@ def sid_ended(sid: str, name: str) -> Refusal:
 def sid_forbidden() -> Refusal:
     """The error for a token holder that chooses a SID: only the account may."""
     return Refusal(
-        Code.FORBIDDEN, "The Sid of a document is chosen with Basic credentials, over REST v1."
+        Code.FORBIDDEN, "Only Basic credentials may choose the Sid of a document, over REST v1."
     )
 
 

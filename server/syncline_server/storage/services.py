@@ -20,10 +20,11 @@ from syncline_server.config.validation import SettingError
 
 from . import keys
 from .change_watcher import ChangeWatcher, make_version
+from .errors import StorageError
 from .filled_buckets import FilledBuckets
 from .paging import Page, read_page
 from .redis.client import Redis
-from .redis.connection import Argument, ConnectionBroken, ReplyError, connect
+from .redis.connection import Argument, connect
 from .redis.engine import Engine
 from .scripts import SERVICE
 
@@ -139,7 +140,7 @@ class Services:
         if reply[0] == b"taken":
             raise _taken(made.sid)
         if reply[0] == b"full":
-            raise Refusal(Code.CONFLICT, f"There are {limit} services, the most that are allowed.")
+            raise Refusal(Code.CONFLICT, f"There are {limit} services, the maximum.")
         await self._filled.begin(made.sid)
         return made
 
@@ -261,25 +262,25 @@ async def check_default_service(engine: Engine, settings: Settings) -> None:
     try:
         address = await engine.address(engine.shard_of(key))
         connection = await connect(address, settings.redis_timeout)
-    except (OSError, LookupError, ConnectionBroken, ReplyError):
+    except (OSError, LookupError, StorageError):
         return
     try:
         record = await connection.execute("HGET", key, sid)
-    except (ConnectionBroken, ReplyError):
+    except StorageError:
         return
     finally:
         connection.abort()
     if record is not None and _decode(record).unique_name != DEFAULT_NAME:
         raise SettingError(
             f"--default-service-sid {sid} is the SID of a service that is not the default one; "
-            "delete that service, or take another SID"
+            "delete that service, or choose another SID"
         )
 
 
 def _taken(sid: str) -> Refusal:
     return Refusal(
         Code.CONFLICT,
-        f"The SID {sid} is taken, by a service or by one whose deletion is not finished.",
+        f"The SID {sid} belongs to another service, or to one whose deletion is not finished.",
     )
 
 

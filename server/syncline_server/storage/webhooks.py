@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from syncline_protocol.errors import Refusal
+from syncline_server.observability.tasks import TaskSet
 
 from . import keys
+from .errors import StorageError, Unanswered
 from .redis.client import Redis
-from .redis.connection import ReplyError
-from .redis.shard import Unanswered
 from .services import Service
 
-__all__ = ["Notes", "hook"]
+__all__ = ["Notes", "WebhookPolicy"]
 
 logger = logging.getLogger("syncline.webhooks")
 
 
-def hook(service: Service | None, limit: int, *, from_rest: bool, endpoint: str = "") -> str:
-    """The webhook argument of document.lua; "" if the service has no webhooks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookPolicy:
+    """What a write adds to its bucket's queue of webhooks.
 
-    A write with the account's credentials queues no webhook while `webhooks_from_rest_enabled` is
-    off. An expiry that such a write comes across always queues one.
-
-    Args:
+    Attributes:
         limit: webhooks that may wait in one bucket.
-        from_rest: True if the write is made with the account's credentials.
+        reports_write: True if the write itself queues a webhook. An expired object that the write
+            comes across always queues one.
         endpoint: the endpoint that makes the write; "" for none.
     """
-    if service is None or service.webhook_url is None:
-        return ""
-    is_told = service.webhooks_from_rest_enabled or not from_rest
-    return f"{limit} {is_told:d} {endpoint}"
+
+    limit: int
+    reports_write: bool
+    endpoint: str = ""
+
+    @classmethod
+    def of(
+        cls, service: Service | None, limit: int, *, from_rest: bool, endpoint: str = ""
+    ) -> WebhookPolicy | None:
+        """The policy of a write in a service; None if the service has no webhooks.
+
+        Args:
+            from_rest: True if the write is made with the account's credentials. It queues no
+                webhook while the service's `webhooks_from_rest_enabled` is off.
+        """
+        if service is None or service.webhook_url is None:
+            return None
+        reports_write = service.webhooks_from_rest_enabled or not from_rest
+        return cls(limit=limit, reports_write=reports_write, endpoint=endpoint)
 
 
 class Notes:
@@ -47,14 +60,12 @@ class Notes:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._buckets: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def note(self, bucket: str) -> None:
         """Note a bucket (`IS…:3f`), before the commit is sent."""
         if not self._buckets:
-            task = asyncio.create_task(self._flush())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._flush())
         self._buckets.add(bucket)
 
     async def _flush(self) -> None:
@@ -65,8 +76,8 @@ class Notes:
             except Unanswered:
                 await self._redis.reconnected(keys.WEBHOOKS)
                 await self.write(buckets)
-        except (Refusal, ReplyError) as error:
-            logger.debug("webhooks were not noted: %s", error)
+        except StorageError as error:
+            logger.debug("webhooks were not recorded: %s", error)
 
     async def write(self, buckets: Iterable[str]) -> None:
         """Note buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""

@@ -9,8 +9,9 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from syncline_protocol.errors import Refusal
-from syncline_server.storage.redis.connection import ReplyError
+from syncline_server.observability.metrics import Limit
+from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.errors import StorageError
 
 from .context import DeliveryContext
 from .delivery import Delivery, Leaving
@@ -110,7 +111,7 @@ class Consumer:
         # was put off for lack of room (`_go_on` resumes it).
         self._held = self._marked = self._expected = 0
         self._is_short = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     @property
     def waiting(self) -> int:
@@ -148,14 +149,12 @@ class Consumer:
     def stop(self) -> None:
         """Stop at once. Undelivered events stay pending in Redis for the next holder of the
         lease."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel_all()
 
     async def leave(self, patience: float) -> None:
         """Stop when the running attempts have ended, at the latest after `patience` seconds."""
         await self.delivery.leave(patience)
-        self.stop()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     def _begin_to_take(self, bucket: _Bucket) -> None:
         if not bucket.is_busy and (room := self._reserve(bucket)):
@@ -189,7 +188,7 @@ class Consumer:
         try:
             while room and await self._take_some(bucket, room):
                 room = self._reserve(bucket)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
             bucket.is_due = True
         finally:
@@ -207,7 +206,7 @@ class Consumer:
             self._expected -= room
         bucket.waiting = taken.waiting
         self._meters.webhooks["dropped"] += taken.dropped
-        self._meters.bounds["webhook_queue_limit"] += taken.dropped
+        self._meters.limit_hits[Limit.WEBHOOK_QUEUE_LIMIT] += taken.dropped
         for event in taken.events:
             self._enqueue(event, bucket)
         # First all events that were read before and are pending, by this process or an earlier
@@ -219,7 +218,7 @@ class Consumer:
     async def _settle(self, bucket: _Bucket) -> None:
         try:
             await self._queue.settle(self._service_sid, bucket.name, bucket.score)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
         finally:
             bucket.is_busy = False
@@ -268,11 +267,9 @@ class Consumer:
             await self.delivery.deliver(event)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        self._tasks.spawn(work).add_done_callback(_log_failure)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("the delivery of webhooks failed", exc_info=error)
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("the delivery of webhooks failed", exc_info=error)

@@ -23,7 +23,7 @@ TOKEN_HEADER = "I-Twilio-Idempotency-Token"
 name)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
     """The parts that consumers and deliveries use."""
 

@@ -21,7 +21,7 @@ from .sender import Outcome
 __all__ = ["Parked", "DeadLetters"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
     """A parked webhook.
 
@@ -62,12 +62,12 @@ class Parked:
         """Parse a `record`."""
         members: dict[str, Any] = orjson.loads(record)
         event = QueuedEvent.of(members.pop("bucket"), members.pop("id"), members.pop("event"))
-        return cls(event, **members)
+        return cls(event=event, **members)
 
 
 class DeadLetters:
-    """The parked webhooks of all services. Every method raises `Refusal` with `UNAVAILABLE` while
-    Redis is away."""
+    """The parked webhooks of all services. Every method raises a `StorageError` while Redis is
+    away."""
 
     def __init__(self, redis: Redis, queue: Queue, limit: int, queue_limit: int) -> None:
         """
@@ -84,7 +84,13 @@ class DeadLetters:
         self, service_sid: str, event: QueuedEvent, attempts: int, outcome: Outcome
     ) -> int:
         """Park an event; returns how many older ones were deleted. Safe to repeat."""
-        parked = Parked(event, self._redis.now_ms(), attempts, outcome.status, outcome.reason)
+        parked = Parked(
+            event=event,
+            parked_ms=self._redis.now_ms(),
+            attempts=attempts,
+            status=outcome.status,
+            reason=outcome.reason,
+        )
         key = keys.webhooks_parked(service_sid)
         gone = await self._redis.run(PARKING, key, "park", parked.id, parked.record, self._limit)
         return int(gone)

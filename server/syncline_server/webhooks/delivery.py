@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from syncline_server.storage.redis.backoff import Backoff
+from syncline_protocol.backoff import Backoff
+from syncline_server.observability.metrics import Limit
+from syncline_server.observability.rate_limit import FixedWindow
 
 from .context import DeliveryContext
 from .events import QueuedEvent
@@ -42,12 +44,12 @@ class Delivery:
         self._context = context
         self._settings = context.settings
         self._tally = context.meters.webhooks
-        self._bounds = context.meters.bounds
+        self._limit_hits = context.meters.limit_hits
         self._clock = asyncio.get_running_loop().time
         self._slots = asyncio.Semaphore(self._settings.webhook_concurrency)
         self._held_back_until = 0.0
-        # Loop time until which no failure, and no parked event, is logged.
-        self._quiet_until = self._parking_quiet_until = 0.0
+        self._failure_lines = FixedWindow(1, REPORT_INTERVAL)
+        self._parking_lines = FixedWindow(1, REPORT_INTERVAL)
         self._untold = 0
         self._leaving = False
 
@@ -61,7 +63,7 @@ class Delivery:
                 for _ in range(self._settings.webhook_concurrency):
                     await self._slots.acquire()
         except TimeoutError:
-            logger.info("attempts for %s are broken off", self._service_sid)
+            logger.info("attempts for %s are cancelled", self._service_sid)
 
     async def deliver(self, event: QueuedEvent) -> None:
         """Try until the receiver accepts the event or it is parked, then remove it from the queue.
@@ -75,7 +77,7 @@ class Delivery:
                 url = await self._url_in_time()
                 if url is None:
                     return await self._done(event, "discarded")
-                if not attempts and self._is_past(event, "webhook_age"):
+                if not attempts and self._is_past(event, Limit.WEBHOOK_AGE):
                     too_old = Outcome(None, "It had waited for too long to be tried.")
                     return await self._park(event, attempts, too_old)
                 outcome = await self._context.send(self._service_sid, url, event)
@@ -83,7 +85,7 @@ class Delivery:
                 if outcome.is_delivered:
                     return await self._done(event, "delivered")
                 self._note_failure(outcome)
-                if outcome.is_final or self._is_past(event, "webhook_retry_time"):
+                if outcome.is_final or self._is_past(event, Limit.WEBHOOK_RETRY_TIME):
                     return await self._park(event, attempts, outcome)
             # Sleep without the slot, so that failing objects do not block the others.
             await asyncio.sleep(max(backoff.pause(), outcome.retry_after))
@@ -126,20 +128,19 @@ class Delivery:
             # A short sleep: the lease may be renewed, or `leave` called, meanwhile.
             await asyncio.sleep(min(max(pause, 0.1), 0.5))
 
-    def _is_past(self, event: QueuedEvent, bound: str) -> bool:
-        """True if an event is older than the setting `bound` allows; counts that."""
+    def _is_past(self, event: QueuedEvent, limit: Limit) -> bool:
+        """True if an event is older than the setting `limit` allows; counts that."""
         age = (self._context.queue.now_ms() - event.at_ms) / 1000
-        is_past: bool = age > getattr(self._settings, bound)
-        self._bounds[bound] += is_past
+        is_past: bool = age > getattr(self._settings, limit)
+        self._limit_hits[limit] += is_past
         return is_past
 
     async def _park(self, event: QueuedEvent, attempts: int, outcome: Outcome) -> None:
         parking, service_sid = self._context.parking, self._service_sid
         gone = await until_done(lambda: parking.park(service_sid, event, attempts, outcome))
-        self._bounds["webhook_parked_limit"] += gone
+        self._limit_hits[Limit.WEBHOOK_PARKED_LIMIT] += gone
         self._untold += 1
-        if self._clock() >= self._parking_quiet_until:
-            self._parking_quiet_until = self._clock() + REPORT_INTERVAL
+        if self._parking_lines.admit():
             logger.warning(
                 "%d webhooks of %s are parked, the last one a %s of %s: %s",
                 self._untold,
@@ -159,6 +160,5 @@ class Delivery:
         self._tally["failed"] += 1
         if outcome.retry_after:
             self._held_back_until = self._clock() + outcome.retry_after
-        if self._clock() >= self._quiet_until:
-            self._quiet_until = self._clock() + REPORT_INTERVAL
+        if self._failure_lines.admit():
             logger.warning("webhooks of %s fail: %s", self._service_sid, outcome.reason)

@@ -12,11 +12,11 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import BUCKETS
+from syncline_server.observability.tasks import PeriodicTask
 from syncline_server.storage import keys
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import ReplyError
 
 from .consumer import Consumer
 from .context import DeliveryContext
@@ -53,33 +53,27 @@ class Dispatcher:
         # Loop time at which the lease of each service is renewed, or requested again.
         self._next_renewal: dict[str, float] = {}
         self._inspected = float("-inf")
-        self._task: asyncio.Task[None] | None = None
+        self._task = PeriodicTask(
+            self._deliver_due, LOOK_INTERVAL, name="the webhook dispatcher", logger=logger
+        )
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._task = asyncio.create_task(self._run())
+        self._task.start()
 
     async def stop(self) -> None:
         """Finish the running attempts, and give the leases back to other processes."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
         leaving = [self._give_back(sid, LEAVE_PATIENCE) for sid in list(self._consumers)]
         await asyncio.gather(*leaving)
         await self._context.sender.close()
 
-    async def _run(self) -> None:
+    async def _deliver_due(self) -> None:
         clock = asyncio.get_running_loop().time
-        while True:
-            try:
-                if clock() - self._inspected >= INSPECTION_INTERVAL:
-                    await self._inspect()
-                    self._inspected = clock()
-                await self._look()
-            except (Refusal, ReplyError) as error:
-                logger.debug("webhooks wait for Redis: %s", error)
-            await asyncio.sleep(LOOK_INTERVAL)
+        if clock() - self._inspected >= INSPECTION_INTERVAL:
+            await self._inspect()
+            self._inspected = clock()
+        await self._look()
 
     async def _look(self) -> None:
         noted = await self._queue.noted()
@@ -113,7 +107,7 @@ class Dispatcher:
     async def _give_back(self, sid: str, patience: float) -> None:
         consumer = self._consumers.pop(sid)
         await consumer.leave(patience)
-        with suppress(Refusal, ReplyError):
+        with suppress(StorageError):
             await self._queue.renew(sid, 0)
 
     def _forget(self, noted: Mapping[str, object]) -> None:

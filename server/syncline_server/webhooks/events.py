@@ -44,12 +44,15 @@ class QueuedEvent:
     def of(cls, bucket: str, id: str, fields: Mapping[str, str]) -> Self:
         """The event with these `fields`. Raises `KeyError` if one is missing."""
         return cls(
-            id,
-            bucket,
-            fields["k"],
-            fields["o"],
-            fields["i"],
-            *(fields.get(name) for name in ("e", "n", "r", "d")),
+            id=id,
+            bucket=bucket,
+            kind=fields["k"],
+            subject=fields["o"],
+            identity=fields["i"],
+            endpoint=fields.get("e"),
+            name=fields.get("n"),
+            revision=fields.get("r"),
+            data=fields.get("d"),
         )
 
     @property

@@ -38,7 +38,7 @@ class Taken:
 
 
 class Queue:
-    """All queues. Every method raises `Refusal` or `ReplyError` while Redis is away."""
+    """All queues. Every method raises a `StorageError` while Redis is away."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

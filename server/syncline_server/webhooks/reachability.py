@@ -15,18 +15,16 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
-from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import bucket_of_name
+from syncline_server.observability.tasks import PeriodicTask, TaskSet
 from syncline_server.storage import keys
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import ReplyError
 from syncline_server.storage.scripts import WEBHOOKS
 from syncline_server.storage.services import Service, Services
 
@@ -78,38 +76,33 @@ class Reachability:
         self._name = secrets.token_hex(8)
         self._own = keys.endpoints(self._name)
         self._present: dict[str, tuple[_Endpoint, asyncio.Task[None]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
+        self._leaving = TaskSet()
         self._is_listed = False
         # Checks in a row without a sign of life, by process.
         self._silent: Counter[str] = Counter()
-        self._watching: asyncio.Task[None] | None = None
+        self._watcher = PeriodicTask(self._watch, LOOK_INTERVAL, name="reachability", logger=logger)
 
     def start(self) -> None:
         """Begin to give signs of life and to watch the other processes."""
-        self._watching = asyncio.create_task(self._watch())
+        self._watcher.start()
 
     async def stop(self) -> None:
         """Report the clients that have left. An endpoint within its debouncing window stays in the
         list, for another process to take over: its client may reconnect elsewhere."""
-        if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
-        if self._leaving:
-            await asyncio.wait(self._leaving, timeout=STOP_TIMEOUT)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._watcher.stop()
+        await self._leaving.wait(STOP_TIMEOUT)
+        await self._leaving.aclose()
+        await self._tasks.aclose()
         if self._is_listed:
-            with suppress(Refusal, ReplyError):
+            with suppress(StorageError):
                 await self._redis.execute("DEL", _alive(self._name))
 
     def arrive(self, service_sid: str, identity: str, endpoint: str) -> None:
         """Record that a client has connected."""
         if _tells(self._services.known(service_sid)):
             made = _Endpoint(service_sid, identity, endpoint)
-            self._present[endpoint] = made, self._spawn(self._tell_of_arrival(made))
+            self._present[endpoint] = made, self._tasks.spawn(self._tell_of_arrival(made))
 
     def leave(self, endpoint: str) -> None:
         """Record that a connection has ended; safe for an endpoint that did not arrive."""
@@ -122,10 +115,8 @@ class Reachability:
         service, window = self._services.known(endpoint.service_sid), 0.0
         if service is not None and service.reachability_debouncing_enabled:
             window = service.reachability_debouncing_window / 1000
-        task = self._spawn(self._tell_of_departure(endpoint, arrival, window))
-        if not window:
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+        tasks = self._tasks if window else self._leaving
+        tasks.spawn(self._tell_of_departure(endpoint, arrival, window))
 
     async def _tell_of_arrival(self, endpoint: _Endpoint) -> None:
         if not self._is_listed:
@@ -170,14 +161,9 @@ class Reachability:
         self._is_listed = True
 
     async def _watch(self) -> None:
-        while True:
-            try:
-                if self._is_listed:
-                    await self._list()
-                await self._look()
-            except (Refusal, ReplyError) as error:
-                logger.debug("reachability waits for Redis: %s", error)
-            await asyncio.sleep(LOOK_INTERVAL)
+        if self._is_listed:
+            await self._list()
+        await self._look()
 
     async def _look(self) -> None:
         names = [name.decode() for name in await self._redis.execute("SMEMBERS", keys.ENDPOINTS)]
@@ -203,12 +189,6 @@ class Reachability:
                     self._see_off(endpoint)
         await self._redis.execute("SREM", keys.ENDPOINTS, name)
         del self._silent[name]
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def make_endpoint_id() -> str:

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from syncline_protocol.errors import Refusal
-from syncline_server.storage.redis.backoff import Backoff
-from syncline_server.storage.redis.connection import ReplyError
+from syncline_protocol.backoff import Backoff
+from syncline_server.storage.errors import StorageError
+from syncline_server.storage.redis.shard import PAUSE, PAUSE_LIMIT
 
 __all__ = ["until_done"]
 
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 async def until_done(ask: Callable[[], Awaitable[T]]) -> T:
     """Call `ask` until it succeeds, with growing pauses; it must be safe to repeat."""
-    backoff = Backoff()
+    backoff = Backoff(PAUSE, PAUSE_LIMIT)
     while True:
         try:
             return await ask()
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
             await asyncio.sleep(backoff.pause())

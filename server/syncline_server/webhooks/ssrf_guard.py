@@ -100,7 +100,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         try:
             found = await self._resolver.addresses(host)
         except OSError as error:
-            raise httpcore2.ConnectError(f"{host} cannot be looked up: {error}") from None
+            raise httpcore2.ConnectError(f"{host} cannot be resolved: {error}") from None
         usable = [address for address in found if is_allowed(address, self._allowed)]
         if not usable:
             raise AddressRefused(f"{host} is in a network that webhooks must not reach")

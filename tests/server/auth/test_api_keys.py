@@ -19,6 +19,7 @@ from syncline_server.auth.keyring import Keyring
 from syncline_server.config.encryption import SecretCipher, make_master_key
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
+from syncline_server.observability.metrics import Limit
 from syncline_server.storage import change_watcher as change_watcher
 from syncline_server.storage import keys
 from syncline_server.storage.redis.address import Address
@@ -37,9 +38,9 @@ class Process:
     """What one process has: its keys, and those that it was told have ended."""
 
     def __init__(self, redis: Redis, master_key: str = MASTER_KEY) -> None:
-        self.bounds = Counter[str]()
+        self.limit_hits = Counter[Limit]()
         self.known = Keyring({CONFIGURED: "configured"})
-        self.keys = ApiKeys(redis, SecretCipher(master_key), self.known, self.bounds)
+        self.keys = ApiKeys(redis, SecretCipher(master_key), self.known, self.limit_hits)
         self.ended: list[str] = []
         self.known.on_end(self.ended.append)
 
@@ -130,7 +131,7 @@ async def test_a_broken_record_is_told_and_spoils_no_other(
     record, secret = await here.keys.create(None, False, LIMIT)
     assert here.known.signing_secret(record.sid) == secret
     assert not here.known.is_whole
-    assert f"API key {sid} is of no use here" in caplog.text
+    assert f"API key {sid} cannot be used here" in caplog.text
     await here.keys.revoke(sid)
     assert here.known.is_whole
 
@@ -198,7 +199,7 @@ async def test_there_are_no_more_than_the_limit(here: Process) -> None:
     await here.keys.create(None, True, 2)
     refusal = await refused(here.keys.create(None, False, 2), Code.CONFLICT)
     assert "2 API keys" in refusal.message
-    assert here.bounds["max_keys"] == 1
+    assert here.limit_hits[Limit.MAX_KEYS] == 1
     await here.keys.revoke(first.sid)
     await here.keys.create(None, False, 2)
 

@@ -267,4 +267,4 @@ def other_url() -> Iterator[str]:
 def test_a_server_that_is_another(command: CommandLine, other_url: str, address: str) -> None:
     outcome = command("doc", "get", address, "--url", other_url)
     assert outcome.status == 3
-    assert "no Syncline server" in outcome.err
+    assert "does not come from a Syncline server" in outcome.err

@@ -5,7 +5,7 @@ import httpx2
 import pytest
 
 from syncline import ConnectionLost, NotFound, RequestTimeout
-from syncline_server.cli.failures import ending, printable
+from syncline_server.cli.failures import printable, run_command
 from syncline_server.config.validation import SettingError
 
 REQUEST = httpx2.Request("GET", "http://127.0.0.1:1/v1/Services?Token=secret")
@@ -15,15 +15,15 @@ def raising(error: BaseException) -> int:
     def command() -> None:
         raise error
 
-    return ending(command)
+    return run_command(command)
 
 
 def test_a_command_that_returns_is_done() -> None:
-    assert ending(lambda: None) == 0
+    assert run_command(lambda: None) == 0
 
 
 def test_the_status_that_a_command_returns_is_kept() -> None:
-    assert ending(lambda: 2) == 2
+    assert run_command(lambda: 2) == 2
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_a_target_that_is_down_is_said_at_once(between: CommandLine, target: Run
         (("-", "--from-url=http://127.0.0.1"), "give either FILE or --from-url"),
         ((), "give either FILE or --from-url"),
         (("--from-url=http://127.0.0.1",), "--from-url needs --from-account"),
-        (("--from-url=http://127.0.0.1", "--from-account=AC"), "there is no auth token"),
+        (("--from-url=http://127.0.0.1", "--from-account=AC"), "no auth token"),
         (("absent.jsonl",), "'absent.jsonl' does not exist"),
         (("-", "--state=absent/state"), "absent/state cannot be used: unable to open"),
     ],

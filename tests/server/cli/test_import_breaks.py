@@ -1,4 +1,4 @@
-"""Imports that are throttled, broken off or killed."""
+"""Imports that are throttled, interrupted or killed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_throttling_without_end_is_given_up(
     assert outcome.status == 1
     assert outcome.out == ""
     [hint, reason] = outcome.err.splitlines()
-    assert "broken off; the same command goes on" in hint
+    assert "interrupted; run the same command again" in hint
     assert "The source refuses to list its documents: Too many requests" in reason
     assert len(everything(here)) == 10
 
@@ -257,7 +257,7 @@ def test_a_place_that_the_source_has_forgotten_is_no_harm(
         options = ("--page-size=10", "--retries=0", f"--from-url={proxy.url}")
         assert between("import", *options).status == 1
         outcome = between("import", *options)
-    assert outcome.err == "syncline: the source has changed; beginning again\n"
+    assert outcome.err == "syncline: the source has changed; starting again from the beginning\n"
     assert outcome.value == counts(created=20, skipped=10)
     assert contents(here) == contents(there)
 
@@ -302,7 +302,7 @@ def test_an_interruption_ends_it_at_once_and_is_no_harm(
             process.send_signal(signal.SIGINT)
             _, told = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert b"broken off" in told
+        assert b"interrupted" in told
         mended.set()
         assert between("import", environ=environ).value == counts(created=10)
     assert contents(here) == contents(there)

@@ -46,7 +46,7 @@ END = line(end={"documents": 3})
         (line(unique_name="x", data=[]), "data must be a JSON object; an array was given."),
         (line(unique_name="", data={}), "Invalid unique name."),
         (line(unique_name=7, data={}), "unique_name must be a string; 7 was given."),
-        (line(unique_name="ET" + "0" * 32, data={}), "not the shape of a SID"),
+        (line(unique_name="ET" + "0" * 32, data={}), "not look like a SID"),
         (line(sid=7, data={}), "sid must be a string; 7 was given."),
         (line(data={}, date_expires="soon"), "date_expires must be null or a date such as"),
         (line(data={}, date_expires=7), "date_expires must be null or a date such as"),
@@ -73,10 +73,13 @@ def test_a_malformed_line_is_refused_by_its_number_and_the_rest_arrives(
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ((), "the end: It lacks the line that ends an export: it was cut short."),
-        ((line(data={}),), "the end: It lacks the line that ends an export: it was cut short."),
-        ((line(data={}), END), "line 2: 3 documents were exported, but 1 came."),
-        ((END, line(data={})), "line 1: 3 documents were exported, but 0 came."),
+        ((), "the end: The line that ends an export is missing: the file is incomplete."),
+        (
+            (line(data={}),),
+            "the end: The line that ends an export is missing: the file is incomplete.",
+        ),
+        ((line(data={}), END), "line 2: The export has 3 documents, but the file has 1."),
+        ((END, line(data={})), "line 1: The export has 3 documents, but the file has 0."),
         ((line(data={}), line(end=3)), "line 2: documents must be the number of documents"),
     ],
 )
@@ -127,7 +130,7 @@ def test_a_file_that_was_written_anew_is_read_from_its_beginning(
         file.write_bytes(export([line(unique_name=f"{prefix} new", data={})]))
         outcome = into("import", "all.jsonl", environ=environ)
     assert outcome.value == counts(created=1)
-    assert outcome.err == "syncline: the source has changed; beginning again\n"
+    assert outcome.err == "syncline: the source has changed; starting again from the beginning\n"
     assert shared.fetch(f"{prefix} new")["data"] == {}
 
 

@@ -89,7 +89,7 @@ def test_what_came_without_its_sid_before_fails(
     [document] = everything(here)
     outcome = between("import", "--keep-sids")
     assert outcome.lines == [counts(failed=1)]
-    assert f"It is in the target under another SID, {document['sid']}" in outcome.err
+    assert f"The target has it under another SID, {document['sid']}" in outcome.err
 
 
 def test_the_service_keeps_its_sid(

@@ -104,7 +104,7 @@ def test_an_authority_is_the_only_one_that_is_trusted(authority: CertificateAuth
 
 def test_a_file_that_names_no_authority_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
-    with pytest.raises(click.BadParameter, match="empty.pem holds no certificate in PEM form"):
+    with pytest.raises(click.BadParameter, match="empty.pem contains no certificate in PEM format"):
         Authority()(str(tmp_path / "empty.pem"))
     with pytest.raises(click.BadParameter, match="none.pem cannot be read: No such file"):
         Authority()(str(tmp_path / "none.pem"))

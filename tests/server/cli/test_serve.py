@@ -75,7 +75,7 @@ def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "--data-dir" in refused_start("--data-dir", tmp_path / "file")
     line = refused_start("--data-dir", tmp_path / "file" / "data")
-    assert line.endswith("cannot be made: Not a directory")
+    assert line.endswith("cannot be created: Not a directory")
 
 
 def test_a_data_directory_in_use(fresh_server: StartServer) -> None:

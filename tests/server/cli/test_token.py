@@ -46,8 +46,8 @@ def test_the_key_that_signs_can_be_chosen(command: CommandLine) -> None:
 def test_a_key_whose_secret_is_elsewhere_cannot_sign(command: CommandLine) -> None:
     outcome = command("token", "--identity", "a", "--key", f"SK{'9' * 32}", environ=ENVIRON)
     assert (outcome.status, outcome.out) == (2, "")
-    assert f"the secret of SK{'9' * 32} is not here, but of SK{DIGITS}" in outcome.err
-    assert "keys that are kept in Redis never give it back" in outcome.err
+    assert f"the secret of SK{'9' * 32} is not configured, only SK{DIGITS}" in outcome.err
+    assert "secrets in Redis cannot be read back" in outcome.err
     assert ENVIRON["SYNCLINE_API_KEY_SECRET"] not in outcome.err
 
 

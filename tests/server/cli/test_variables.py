@@ -51,4 +51,4 @@ def test_another_command_says_it_on_stderr(
 ) -> None:
     monkeypatch.setenv("SYNCLINE_SERVCE", "default")
     outcome = command("doc", "ls")
-    assert "syncline: warning: the variable SYNCLINE_SERVCE is not known" in outcome.err
+    assert "syncline: warning: the variable SYNCLINE_SERVCE is unknown" in outcome.err

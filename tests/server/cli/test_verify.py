@@ -68,7 +68,7 @@ def test_a_basic_login_is_not_enough(command: CommandLine, server: RunningServer
         ("--faults=cut,flood", "blackhole"),
         ("--duration=0", "duration"),
         ("--documents=1", "documents"),
-        ("--output=/dev/null/x", "cannot be made"),
+        ("--output=/dev/null/x", "cannot be created"),
     ],
 )
 def test_an_option_that_cannot_be(

@@ -177,7 +177,7 @@ def test_proxies_are_addresses_and_networks() -> None:
 def test_what_is_neither_is_refused(given: str) -> None:
     with pytest.raises(SettingError) as caught:
         Settings(trusted_proxies=f"10.0.0.1,{given}")
-    said = "--trusted-proxies must be addresses or networks like 10.0.0.0/8, with commas between"
+    said = "--trusted-proxies must be addresses or networks such as 10.0.0.0/8, separated by commas"
     assert str(caught.value).startswith(said) and given in str(caught.value)
 
 

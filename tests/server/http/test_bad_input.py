@@ -95,8 +95,8 @@ UPDATES: list[tuple[dict[str, Any], int, int, str]] = [
 NAMES: list[tuple[dict[str, Any], int, int, str]] = [
     ({"data": {"UniqueName": ""}}, 400, 54302, "UniqueName must have 1 to 320 characters"),
     ({"data": {"UniqueName": "x" * 321}}, 400, 54302, "of 321 characters"),
-    ({"data": {"UniqueName": "ET" + "a" * 32}}, 400, 54302, "not the shape of a SID"),
-    ({"data": {"UniqueName": "AC" + "0" * 32}}, 400, 54302, "not the shape of a SID"),
+    ({"data": {"UniqueName": "ET" + "a" * 32}}, 400, 54302, "not look like a SID"),
+    ({"data": {"UniqueName": "AC" + "0" * 32}}, 400, 54302, "not look like a SID"),
     ({"json": {"UniqueName": 7}}, 400, 54302, "UniqueName must be a string; 7"),
     ({"json": {"UniqueName": {}}}, 400, 54302, "UniqueName must be a string; an object"),
     ({"content": b'{"UniqueName":"\\ud800"}', "headers": JSON}, 400, 54302, "UTF-8"),

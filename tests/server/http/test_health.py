@@ -105,7 +105,7 @@ async def test_a_redis_that_refuses_writes_is_named_though_nobody_writes(
         log = server.log.read_text()
     for *_, words in REFUSALS:
         assert any("refuses writes" in line and words in line for line in log.splitlines())
-    assert "redis: the problem is over" in log
+    assert "redis: the problem is solved" in log
 
 
 async def test_reads_go_on_while_redis_refuses_writes(tmp_path: Path) -> None:

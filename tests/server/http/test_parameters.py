@@ -66,7 +66,7 @@ def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(name: str, meant
     assert caught.value.code is Code.UNKNOWN_PARAMETER
     assert caught.value.message == (
         f"There is no parameter {name!r} in the body of this request. {meant} was meant, perhaps. "
-        "Parameters there: UniqueName, Data, Ttl, Sid."
+        "Allowed parameters: UniqueName, Data, Ttl, Sid."
     )
 
 
@@ -77,7 +77,7 @@ def test_a_name_that_is_like_none_is_refused_with_all_there_are(name: str) -> No
 
     assert caught.value.code is Code.UNKNOWN_PARAMETER
     assert "was meant" not in caught.value.message
-    assert caught.value.message.endswith("Parameters there: UniqueName, Data, Ttl, Sid.")
+    assert caught.value.message.endswith("Allowed parameters: UniqueName, Data, Ttl, Sid.")
     assert len(caught.value.message.encode()) < 300
 
 
@@ -91,7 +91,7 @@ def test_other_names_are_ignored_where_that_is_asked_for() -> None:
     [
         ("UniqueName", "", Code.INVALID_NAME, "1 to 320 characters"),
         ("UniqueName", "x" * 321, Code.INVALID_NAME, "321 characters"),
-        ("UniqueName", "ET" + "a" * 32, Code.INVALID_NAME, "not the shape of a SID"),
+        ("UniqueName", "ET" + "a" * 32, Code.INVALID_NAME, "not look like a SID"),
         ("UniqueName", 7, Code.INVALID_NAME, "UniqueName must be a string; 7"),
         ("UniqueName", "\ud800", Code.INVALID_NAME, "UTF-8"),
         ("Data", None, Code.INVALID_DATA, "Data must be a JSON object; null"),

@@ -109,7 +109,7 @@ def test_a_misspelt_parameter_creates_nothing(
 
 def test_an_update_gives_no_name(api: DocumentsApi, name: str) -> None:
     reply = api.call("POST", name, data={"UniqueName": "other", "Data": '{"a":2}'})
-    refused(reply, "'UniqueName'", "Parameters there: Data, Ttl.")
+    refused(reply, "'UniqueName'", "Allowed parameters: Data, Ttl.")
     assert api.fetch(name)["data"] == {"a": 1}
 
 

@@ -24,6 +24,7 @@ from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
 from syncline_server.objects.documents import Workspace
+from syncline_server.storage.author import Author
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 
@@ -210,12 +211,13 @@ async def test_a_patch_gives_up_where_others_are_quicker_every_time(
     documents, tried = workspace._documents, 0
     commit = documents.set
 
-    async def rival(service_sid: str, address: str, *arguments: object) -> object:
+    async def rival(service_sid: str, address: str, author: Author, **change: object) -> object:
         """Somebody writes between each look and each try."""
         nonlocal tried
         tried += 1
-        await commit(service_sid, address, b'{"rival":%d}' % tried, None, None, "bob", None)
-        return await commit(service_sid, address, *arguments)  # type: ignore[arg-type]
+        bob = Author(identity="bob")
+        await commit(service_sid, address, bob, data=b'{"rival":%d}' % tried)
+        return await commit(service_sid, address, author, **change)  # type: ignore[arg-type]
 
     monkeypatch.setattr(documents, "set", rival)
     refusal = await refused(workspace.patch(increment("prefs")), Code.TOO_MANY_REQUESTS)

@@ -16,15 +16,19 @@ from syncline_server.objects.patch_batching import STEPS_LIMIT, PatchBatcher
 from syncline_server.objects.turns import Turns
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.metrics import Meters
+from syncline_server.storage.author import Author
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.results import Written
 from syncline_server.storage.rights import Right
 
+ALICE = Author(identity="alice")
+
 
 def make_combiner(service: Service, settings: Settings | None = None) -> PatchBatcher:
     settings = settings or Settings()
-    turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().bounds)
+    turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().limit_hits)
     return PatchBatcher(service.documents, turns, WorkQueue(), settings)
 
 
@@ -74,7 +78,7 @@ async def test_what_waits_is_committed_together(
     patch_batcher: PatchBatcher, service: Service, counter: Document, published: Publications
 ) -> None:
     outcomes = await all_of(
-        patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(100)
+        patch_batcher.patch(service.sid, increment(), ALICE) for _ in range(100)
     )
     assert numbers(written(outcomes)) == list(range(1, 101))
     events = await published.take()
@@ -87,7 +91,8 @@ async def test_each_state_has_a_revision_of_its_own(
     patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     outcomes = await all_of(
-        patch_batcher.patch(service.sid, increment(), who, None) for who in ("alice", "bob") * 50
+        patch_batcher.patch(service.sid, increment(), Author(identity=who))
+        for who in ("alice", "bob") * 50
     )
     documents = written(outcomes)
     revisions = [document.revision for document in documents]
@@ -102,7 +107,7 @@ async def test_more_than_fit_in_one_commit(
 ) -> None:
     count = 2 * STEPS_LIMIT + 10
     outcomes = await all_of(
-        patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(count)
+        patch_batcher.patch(service.sid, increment(), ALICE) for _ in range(count)
     )
     assert numbers(written(outcomes)) == list(range(1, count + 1))
     assert 3 <= len(await published.take()) < 10
@@ -113,9 +118,7 @@ async def test_a_patch_that_does_not_fit_fails_alone(
 ) -> None:
     misfit = Patch("counter", Increment({"/n/x": 1}))
     patches = [increment(), increment(), misfit, increment(), misfit, increment()]
-    outcomes = await all_of(
-        patch_batcher.patch(service.sid, each, "alice", None) for each in patches
-    )
+    outcomes = await all_of(patch_batcher.patch(service.sid, each, ALICE) for each in patches)
     assert numbers(written(outcomes)) == [1, 2, 3, 4]
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     assert [outcomes.index(each) for each in refusals] == [2, 4]
@@ -127,9 +130,7 @@ async def test_operations_that_were_applied_before_give_their_first_answers(
 ) -> None:
     async def run(count: int) -> list[Written | Refusal]:
         patches = [increment(op=f"op-{number}") for number in range(count)]
-        return await all_of(
-            patch_batcher.patch(service.sid, each, "alice", None) for each in patches
-        )
+        return await all_of(patch_batcher.patch(service.sid, each, ALICE) for each in patches)
 
     first, again = await run(10), await run(20)
     before = [each.revision for each in written(first)]
@@ -145,7 +146,7 @@ async def test_an_operation_that_waits_twice_is_applied_once(
     patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     outcomes = await all_of(
-        patch_batcher.patch(service.sid, increment(op=op), "alice", None)
+        patch_batcher.patch(service.sid, increment(op=op), ALICE)
         for op in ("a", "b", "b", "c", "c", "b")
     )
     newest = await service.get("counter")
@@ -169,9 +170,7 @@ async def test_conditions_and_expiries_go_alone(
         Patch("counter", body, if_match=counter.revision),
         increment(),
     ]
-    outcomes = await all_of(
-        patch_batcher.patch(service.sid, each, "alice", None) for each in patches
-    )
+    outcomes = await all_of(patch_batcher.patch(service.sid, each, ALICE) for each in patches)
     assert numbers(written(outcomes)) == [1, 2, 3, 4, 5]
     [refusal] = [each for each in outcomes if isinstance(each, Refusal)]
     assert (outcomes.index(refusal), refusal.code) == (4, Code.REVISION_MISMATCH)
@@ -184,9 +183,7 @@ async def test_rivals_elsewhere_lose_nothing(
 ) -> None:
     combiners = [patch_batcher, make_combiner(service), make_combiner(service)]
     outcomes = await all_of(
-        each.patch(service.sid, increment(), "alice", None)
-        for _ in range(100)
-        for each in combiners
+        each.patch(service.sid, increment(), ALICE) for _ in range(100) for each in combiners
     )
     assert sorted(numbers(written(outcomes))) == list(range(1, 301))
 
@@ -195,11 +192,12 @@ async def test_rights_are_those_of_each_identity(
     patch_batcher: PatchBatcher, service: Service
 ) -> None:
     needs = Right.READ | Right.WRITE
-    await service.documents.create(
-        service.sid, "counter", b'{"n":0}', None, "alice", None, Right.NONE
-    )
+    author = Author(identity="alice", needs=Right.NONE)
+    new = NewDocument(name="counter", data=b'{"n":0}')
+    await service.documents.create(service.sid, author, new)
     outcomes = await all_of(
-        patch_batcher.patch(service.sid, increment(), who, needs) for who in ("alice", "bob") * 10
+        patch_batcher.patch(service.sid, increment(), Author(identity=who, needs=needs))
+        for who in ("alice", "bob") * 10
     )
     assert numbers(written(outcomes)) == list(range(1, 11))
     assert {each.code for each in outcomes if isinstance(each, Refusal)} == {Code.ACCESS_FORBIDDEN}
@@ -209,8 +207,7 @@ async def test_who_does_not_wait_any_more_changes_nothing_for_others(
     patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
     tasks = [
-        asyncio.create_task(patch_batcher.patch(service.sid, increment(), "alice", None))
-        for _ in range(20)
+        asyncio.create_task(patch_batcher.patch(service.sid, increment(), ALICE)) for _ in range(20)
     ]
     await asyncio.sleep(0)
     for task in tasks[5:15]:
@@ -225,8 +222,7 @@ async def test_a_document_that_is_gone_is_told_to_all(
 ) -> None:
     for _ in range(2):
         outcomes = await all_of(
-            patch_batcher.patch(service.sid, increment(op=op), "alice", None)
-            for op in ("a", "b", "c")
+            patch_batcher.patch(service.sid, increment(op=op), ALICE) for op in ("a", "b", "c")
         )
         assert {each.code for each in outcomes if isinstance(each, Refusal)} == {
             Code.NAME_NOT_FOUND
@@ -239,7 +235,7 @@ async def test_large_documents_are_combined_in_smaller_groups(
 ) -> None:
     await service.create("counter", orjson.dumps({"n": 0, "text": "x" * 16_000}))
     outcomes = await all_of(
-        patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(100)
+        patch_batcher.patch(service.sid, increment(), ALICE) for _ in range(100)
     )
     assert numbers(written(outcomes)) == list(range(1, 101))
     assert len(await published.take()) >= 4
@@ -250,13 +246,9 @@ async def test_too_large_a_result_is_refused(
 ) -> None:
     body = MergePatch({"text": "x" * 20_000})
     patches = [increment(), increment(), Patch("counter", body), increment()]
-    outcomes = await all_of(
-        patch_batcher.patch(service.sid, each, "alice", None) for each in patches
-    )
+    outcomes = await all_of(patch_batcher.patch(service.sid, each, ALICE) for each in patches)
     assert numbers(written(outcomes)) == [1, 2, 3]
-    await refused(
-        patch_batcher.patch(service.sid, Patch("counter", body), "alice", None), Code.TOO_LARGE
-    )
+    await refused(patch_batcher.patch(service.sid, Patch("counter", body), ALICE), Code.TOO_LARGE)
 
 
 @pytest.mark.parametrize("lost", ["commit", "answer"])
@@ -281,7 +273,7 @@ async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
         monkeypatch.setattr(redis, "reconnected", overtaken)
         line.lose = lost
         outcomes = await all_of(
-            patch_batcher.patch(service.sid, increment(), "alice", None) for _ in range(10)
+            patch_batcher.patch(service.sid, increment(), ALICE) for _ in range(10)
         )
         await redis.stop()
     newest = await service.get("counter")

@@ -248,7 +248,9 @@ class TestOperations:
         refusal = refused({"a": 1}, OperationsPatch(operations))
 
         assert refusal.code is Code.CONFLICT
-        assert refusal.message == "The patch would make the data something other than an object."
+        assert (
+            refusal.message == "The patch would turn the data into something other than an object."
+        )
 
     def test_data_may_be_something_else_between_two_operations(self) -> None:
         there = {"op": "replace", "path": "", "value": [1]}

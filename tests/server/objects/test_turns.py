@@ -24,6 +24,7 @@ from syncline_server.objects.turns import (
     Attempt,
     Turns,
 )
+from syncline_server.observability.metrics import Limit
 
 SERVICE = "IS" + "0" * 32
 SID = "ET" + "0" * 32
@@ -129,7 +130,7 @@ async def begun(turns: Turns) -> Turns:
 
 
 @pytest.fixture
-def bounds() -> Counter[str]:
+def limit_hits() -> Counter[Limit]:
     return Counter()
 
 
@@ -139,14 +140,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def turns(bounds: Counter[str]) -> Turns:
-    return await begun(Turns(LONG, LONG, bounds))
+async def turns(limit_hits: Counter[Limit]) -> Turns:
+    return await begun(Turns(LONG, LONG, limit_hits))
 
 
 @pytest.fixture
-async def short(bounds: Counter[str], clock: Clock) -> Turns:
+async def short(limit_hits: Counter[Limit], clock: Clock) -> Turns:
     """Turns that end soon; lapses are remembered by `clock`."""
-    return await begun(Turns(SHORT, LONG, bounds, Lapses(clock)))
+    return await begun(Turns(SHORT, LONG, limit_hits, Lapses(clock)))
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ class TestWhoEarnsNone:
         assert not late.is_answered
 
     async def test_who_lets_turns_go_by(
-        self, short: Turns, bounds: Counter[str], clock: Clock
+        self, short: Turns, limit_hits: Counter[Limit], clock: Clock
     ) -> None:
         revisions = count(2)
         absent = Contender(short, "absent")
@@ -307,7 +308,7 @@ class TestWhoEarnsNone:
             await present.lose(at(1))
             await present.answered()
             await present.win(next(revisions))
-        assert bounds["turn_timeout"] == LAPSES_LIMIT
+        assert limit_hits[Limit.TURN_TIMEOUT] == LAPSES_LIMIT
         # By another connection of the same identity too.
         again, one, two = (Contender(short, name) for name in ("absent", "one", "two"))
         for each in (one, again, two):
@@ -322,10 +323,10 @@ class TestWhoEarnsNone:
         three.holds = 3
         await three.lose(at(4))
         await three.answered()
-        assert bounds["turn_timeout"] == LAPSES_LIMIT + 2
+        assert limit_hits[Limit.TURN_TIMEOUT] == LAPSES_LIMIT + 2
 
     async def test_who_tries_with_an_old_revision_does_not_prolong_its_turn(
-        self, short: Turns, bounds: Counter[str]
+        self, short: Turns, limit_hits: Counter[Limit]
     ) -> None:
         loser, waiting = Contender(short, "loser"), Contender(short, "waiting")
         await loser.lose(at(2))
@@ -334,7 +335,7 @@ class TestWhoEarnsNone:
             loser.holds = 1
             await loser.lose(at(2))
             await asyncio.sleep(SHORT / 10)
-        assert bounds["turn_timeout"] == 1
+        assert limit_hits[Limit.TURN_TIMEOUT] == 1
 
     async def test_callers_without_a_connection_beyond_their_limit(
         self, turns: Turns, contenders: list[Contender]
@@ -364,15 +365,17 @@ class TestHowLongATurnLasts:
         ],
     )
     async def test_by_the_round_trip_of_its_client(
-        self, bounds: Counter[str], round_trip: float, length: float
+        self, limit_hits: Counter[Limit], round_trip: float, length: float
     ) -> None:
-        turns = await begun(Turns(0.2, LONG, bounds))
+        turns = await begun(Turns(0.2, LONG, limit_hits))
         contender = Contender(turns, "a", round_trip)
         await contender.lose(at(1))
         assert self.left(turns) == pytest.approx(length, abs=0.01)
 
-    async def test_each_lapse_in_a_contest_halves_the_next_turn(self, bounds: Counter[str]) -> None:
-        turns = await begun(Turns(4 * SHORTEST_TURN, LONG, bounds))
+    async def test_each_lapse_in_a_contest_halves_the_next_turn(
+        self, limit_hits: Counter[Limit]
+    ) -> None:
+        turns = await begun(Turns(4 * SHORTEST_TURN, LONG, limit_hits))
         contenders = [Contender(turns, str(number)) for number in range(5)]
         for each in contenders:
             await each.lose(at(1))
@@ -436,14 +439,14 @@ async def test_who_comes_back_too_late_contends_as_before(short: Turns) -> None:
     await asyncio.wait_for(trying, PATIENCE)
 
 
-async def test_nobody_waits_longer_than_the_limit(bounds: Counter[str]) -> None:
-    turns = await begun(Turns(LONG, SHORT, bounds))
+async def test_nobody_waits_longer_than_the_limit(limit_hits: Counter[Limit]) -> None:
+    turns = await begun(Turns(LONG, SHORT, limit_hits))
     first, second = Contender(turns, "first"), Contender(turns, "second")
     await first.lose(at(1))
     await second.lose(at(1))
     await second.answered()
     assert second.holds == 1
-    assert bounds["turn_wait"] == 1
+    assert limit_hits[Limit.TURN_WAIT] == 1
 
 
 async def test_who_has_gone_has_no_turn(turns: Turns, contenders: list[Contender]) -> None:

@@ -20,6 +20,7 @@ from syncline_server.objects.work import (
     work_of_patch,
     work_on_data,
 )
+from syncline_server.storage.author import Author
 
 
 class LoopTurns:
@@ -113,7 +114,8 @@ async def test_patches_that_wait_for_one_document_leave_the_loop_its_turns(
         return patched(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(patch_batching, "patched", counting)
-    patches = [batcher.patch(service.sid, Patch("doc", body), "alice", None) for _ in range(20)]
+    author = Author(identity="alice")
+    patches = [batcher.patch(service.sid, Patch("doc", body), author) for _ in range(20)]
     await asyncio.gather(*patches)
     turns.stop()
     assert applied.total() >= 20 * work_of_patch(body)

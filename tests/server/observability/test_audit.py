@@ -26,6 +26,7 @@ from support.twilsock import twilsock_client
 from syncline_protocol.errors import Code
 from syncline_server.observability import audit as module
 from syncline_server.observability.audit import OBJECT_LENGTH, Audit
+from syncline_server.observability.metrics import Limit
 
 REFUSED = [
     *(Code.AUTHENTICATION_FAILED, Code.TOKEN_EXPIRED, Code.FORBIDDEN, Code.ACCESS_FORBIDDEN),
@@ -58,7 +59,7 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture
-def bounds() -> Counter[str]:
+def limit_hits() -> Counter[Limit]:
     return Counter()
 
 
@@ -67,26 +68,28 @@ def nothing() -> dict[str, object]:
 
 
 class TestAudit:
-    def test_what_is_done_is_always_told(self, log: Log, bounds: Counter[str]) -> None:
-        audit = Audit(1, bounds)
+    def test_what_is_done_is_always_told(self, log: Log, limit_hits: Counter[Limit]) -> None:
+        audit = Audit(1, limit_hits)
         for _ in range(3):
             audit.done("service created", object="IS1", code=201)
         assert [record.getMessage() for record in log.records] == ["service created"] * 3
         first = log.records[0]
         assert (first.outcome, first.object, first.code) == ("done", "IS1", 201)
-        assert not bounds
+        assert not limit_hits
 
     @pytest.mark.parametrize("level", ["error", "info"])
     def test_no_level_keeps_it_back(
-        self, log: Log, bounds: Counter[str], level: str, monkeypatch: pytest.MonkeyPatch
+        self, log: Log, limit_hits: Counter[Limit], level: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(logging.root, "level", getattr(logging, level.upper()))
-        Audit(1, bounds).done("service created")
+        Audit(1, limit_hits).done("service created")
         assert len(log.records) == 1
 
     @pytest.mark.parametrize("code", REFUSED)
-    async def test_a_refusal_is_told(self, log: Log, bounds: Counter[str], code: Code) -> None:
-        audit = Audit(1, bounds)
+    async def test_a_refusal_is_told(
+        self, log: Log, limit_hits: Counter[Limit], code: Code
+    ) -> None:
+        audit = Audit(1, limit_hits)
         audit.refused(code, "get", lambda: {"object": "x" * 1000})
         audit.close()
         [record] = log.records
@@ -96,9 +99,9 @@ class TestAudit:
 
     @pytest.mark.parametrize("code", OTHERWISE)
     async def test_what_only_made_no_sense_is_not(
-        self, log: Log, bounds: Counter[str], code: Code
+        self, log: Log, limit_hits: Counter[Limit], code: Code
     ) -> None:
-        audit = Audit(1, bounds)
+        audit = Audit(1, limit_hits)
         audit.refused(code, "get", nothing)
         audit.close()
         assert log.records == []
@@ -107,10 +110,10 @@ class TestAudit:
         assert len(log.records) == 1
 
     async def test_beyond_the_allowance_refusals_are_counted_and_not_looked_into(
-        self, log: Log, bounds: Counter[str], monkeypatch: pytest.MonkeyPatch
+        self, log: Log, limit_hits: Counter[Limit], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "PERIOD", 0.05)
-        audit, looked = Audit(3, bounds), Counter[str]()
+        audit, looked = Audit(3, limit_hits), Counter[str]()
 
         def look() -> dict[str, object]:
             looked["into"] += 1
@@ -119,10 +122,10 @@ class TestAudit:
         for _ in range(10):
             audit.refused(Code.AUTHENTICATION_FAILED, "get", look)
         audit.refused(Code.FORBIDDEN, "get", look)
-        assert (len(log.records), looked["into"], bounds["audit_rate"]) == (3, 3, 8)
+        assert (len(log.records), looked["into"], limit_hits[Limit.AUDIT_RATE]) == (3, 3, 8)
         await eventually(lambda: len(log.records) == 4)
         summary = log.records[-1]
-        assert summary.getMessage() == "more refusals than are told"
+        assert summary.getMessage() == "more refusals than the log shows"
         assert (summary.count, summary.codes) == (8, {20003: 7, 20403: 1})
         audit.refused(Code.FORBIDDEN, "get", look)
         assert len(log.records) == 5
@@ -130,9 +133,9 @@ class TestAudit:
         assert len(log.records) == 5
 
     async def test_the_last_summary_is_told_at_the_end(
-        self, log: Log, bounds: Counter[str]
+        self, log: Log, limit_hits: Counter[Limit]
     ) -> None:
-        audit = Audit(1, bounds)
+        audit = Audit(1, limit_hits)
         for _ in range(3):
             audit.refused(Code.FORBIDDEN, "get", nothing)
         audit.close()

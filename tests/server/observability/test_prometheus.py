@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPEN_METRICS
 
 from support.metrics import Scrape
-from syncline_server.observability.metrics import BOUNDS, WIRES, Gauges, Load, Meters
+from syncline_server.observability.metrics import WIRES, Gauges, Limit, Load, Meters
 from syncline_server.observability.prometheus import Telemetry, encode
 from syncline_server.observability.worker_metrics import WorkerMetrics
 
@@ -45,7 +45,7 @@ async def test_each_figure_is_what_was_counted_or_seen(told: Scrape) -> None:
     assert told.value("syncline_redis_pending_commands") == 6
     assert told.value("syncline_refused_requests_total", wire="twilsock", code="20404") == 1
     assert set(told.labels("worker")) == {"7"}
-    assert set(told.labels("bound")) - {""} == set(BOUNDS)
+    assert set(told.labels("bound")) - {""} == set(Limit)
     assert set(told.labels("wire")) - {""} == set(WIRES)
 
 

@@ -38,7 +38,7 @@ def test_logs_a_problem_once_in_ten_seconds_and_its_end(caplog: pytest.LogCaptur
     assert len(caplog.messages) == 3
     readiness.report("redis", None)
     readiness.report("redis", None)
-    assert caplog.messages[3:] == ["redis: the problem is over"]
+    assert caplog.messages[3:] == ["redis: the problem is solved"]
 
 
 def test_a_problem_that_comes_and_goes_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:

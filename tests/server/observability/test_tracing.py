@@ -20,7 +20,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.observability.tracing import Traces
 from syncline_server.runtime import serve as serving
 
@@ -175,7 +175,7 @@ class TestHere:
 
     async def test_what_fails_is_marked(self, collector: Collector) -> None:
         traces = traces_to(collector)
-        away = Refusal(Code.UNAVAILABLE, "The store is away.")
+        away = Refusal(Code.UNAVAILABLE, "The store is unavailable.")
         wrong = Refusal(Code.REVISION_MISMATCH, "It is at another revision.")
         for error in (away, wrong, ZeroDivisionError("a secret")):
             with pytest.raises(type(error)), traces.command("set", "ET00"):
@@ -221,7 +221,7 @@ class TestHere:
     async def test_so_many_in_a_second(self, collector: Collector) -> None:
         meters = Meters()
         traces = traces_to(collector, meters, trace_limit=5)
-        while not meters.bounds["trace_limit"]:
+        while not meters.limit_hits[Limit.TRACE_LIMIT]:
             with traces.command("get", "ET00"):
                 pass
         await traces.stop()

@@ -7,20 +7,21 @@ import pytest
 from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Updated
 from syncline_protocol.objects import Event, Removed
-from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases, FixedWindow
+from syncline_server.observability.metrics import Limit
+from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases
 
 DATA = b"." * SMALLEST_DATA
 LIMIT = 3 * SMALLEST_DATA
 
 
 @pytest.fixture
-def bounds() -> Counter[str]:
+def limit_hits() -> Counter[Limit]:
     return Counter()
 
 
 @pytest.fixture
-def bases(bounds: Counter[str]) -> Bases:
-    return Bases(LIMIT, bounds)
+def bases(limit_hits: Counter[Limit]) -> Bases:
+    return Bases(LIMIT, limit_hits)
 
 
 def updated(revision: int, data: bytes = DATA, *, sid: str = "a", previous: int = -1) -> Updated:
@@ -91,36 +92,36 @@ def test_data_of_which_a_delta_could_be_no_gain_is_not_kept(bases: Bases) -> Non
 
 
 def test_beyond_the_limit_the_oldest_is_forgotten_and_counted(
-    bases: Bases, bounds: Counter[str]
+    bases: Bases, limit_hits: Counter[Limit]
 ) -> None:
     for sid in "abc":
         bases.note(sid, 1, DATA)
     bases.follow(updated(2, sid="a"))
-    assert not bounds
+    assert not limit_hits
     bases.note("d", 1, DATA)
 
-    assert bounds == {"delta_memory": 1}
+    assert limit_hits == {Limit.DELTA_MEMORY: 1}
     assert base_of(bases, updated(2, sid="d")) is DATA
     assert base_of(bases, updated(3, sid="a")) is DATA
     assert base_of(bases, updated(2, sid="b")) is None
 
 
 def test_what_is_larger_than_the_limit_pushes_nothing_out(
-    bases: Bases, bounds: Counter[str]
+    bases: Bases, limit_hits: Counter[Limit]
 ) -> None:
     bases.note("a", 1, DATA)
     bases.note("b", 1, b"." * (LIMIT + 1))
 
     assert base_of(bases, updated(2)) is DATA
-    assert not bounds
+    assert not limit_hits
 
 
-def test_a_limit_of_0_keeps_nothing(bounds: Counter[str]) -> None:
-    bases = Bases(0, bounds)
+def test_a_limit_of_0_keeps_nothing(limit_hits: Counter[Limit]) -> None:
+    bases = Bases(0, limit_hits)
     bases.note("a", 1, DATA)
 
     assert base_of(bases, updated(2)) is None
-    assert not bounds
+    assert not limit_hits
 
 
 def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
@@ -147,7 +148,7 @@ def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
     assert base_of(bases, updated(revision + 2)) is not None
 
 
-def test_where_there_is_no_time_to_compare_an_event_goes_whole(bounds: Counter[str]) -> None:
+def test_where_there_is_no_time_to_compare_an_event_goes_whole(limit_hits: Counter[Limit]) -> None:
     allowed = [True, False, True]
     sizes: list[int] = []
 
@@ -155,18 +156,8 @@ def test_where_there_is_no_time_to_compare_an_event_goes_whole(bounds: Counter[s
         sizes.append(size)
         return allowed.pop(0)
 
-    bases = Bases(LIMIT, bounds, may_compare)
+    bases = Bases(LIMIT, limit_hits, may_compare)
     bases.note("a", 1, DATA)
     found = [base_of(bases, updated(number, previous=number - 1)) for number in (2, 3, 4)]
     assert found == [DATA, None, DATA]
     assert sizes == [len(DATA)] * 3
-
-
-def test_so_much_is_compared_in_a_second() -> None:
-    now = [0.0]
-    window = FixedWindow(100, lambda: now[0])
-    assert window.has(100) and not window.has(101)
-    window.take(60)
-    assert window.has(40) and not window.has(41)
-    now[0] = 1.0
-    assert window.has(100)

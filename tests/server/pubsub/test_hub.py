@@ -9,12 +9,13 @@ import pytest
 
 from support.store import PATIENCE, Clock, Elapse, Inbox, Service, Store, eventually, refused
 from syncline_protocol.documents import Document, Updated
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import Code
 from syncline_protocol.objects import Removed
 from syncline_server.pubsub import hub as server_hub
 from syncline_server.pubsub.hub import Hub, Topic
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -382,7 +383,7 @@ async def test_a_comparison_waits_for_a_store_that_is_away(
         nonlocal failures
         if failures:
             failures -= 1
-            raise Refusal(Code.UNAVAILABLE, "The store is away.")
+            raise Unavailable("The store is unavailable.")
         return await get(service_sid, address)
 
     monkeypatch.setattr(service.documents, "get", away)

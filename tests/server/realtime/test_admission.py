@@ -3,7 +3,7 @@ from __future__ import annotations
 from syncline_protocol.errors import Code
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
-from syncline_server.observability.metrics import Load, Meters
+from syncline_server.observability.metrics import Limit, Load, Meters
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 
@@ -24,7 +24,7 @@ class Guest:
 
 
 def door(connections: ConnectionRegistry, meters: Meters, **settings: int) -> Admission:
-    audit = Audit(1, meters.bounds)
+    audit = Audit(1, meters.limit_hits)
     return Admission(Settings(**settings), connections, meters, audit, lambda: 0.0)  # type: ignore[arg-type]
 
 
@@ -37,7 +37,7 @@ def test_there_is_room_again_when_one_leaves() -> None:
     assert refusal is not None and refusal.code is Code.UNAVAILABLE
     connections.depart(guest)
     assert entry.refusal() is None
-    assert meters.bounds["max_connections"] == 1
+    assert meters.limit_hits[Limit.MAX_CONNECTIONS] == 1
 
 
 def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
@@ -49,12 +49,12 @@ def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
     assert entry.refusal() is None
     refusal = entry.refusal()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED
-    assert meters.bounds["connect_rate"] == 1
+    assert meters.limit_hits[Limit.CONNECT_RATE] == 1
 
 
 def test_a_refusal_is_known_for_a_moment_and_asking_counts_nothing() -> None:
     meters, now = Meters(), [0.0]
-    audit = Audit(1, meters.bounds)
+    audit = Audit(1, meters.limit_hits)
     entry = Admission(Settings(connect_rate=1), ConnectionRegistry(), meters, audit, lambda: now[0])
     assert entry.refusal() is None
     assert entry.recent_refusal() is None
@@ -62,7 +62,7 @@ def test_a_refusal_is_known_for_a_moment_and_asking_counts_nothing() -> None:
     now[0] += 4.9
     refusal = entry.recent_refusal()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED
-    assert meters.bounds["connect_rate"] == 1
+    assert meters.limit_hits[Limit.CONNECT_RATE] == 1
     now[0] += 0.2
     assert entry.recent_refusal() is None
     assert entry.refusal() is None

@@ -154,7 +154,7 @@ class TestExternalRedis:
                 assert server.process.stdout is not None
                 assert not select.select([server.process.stdout], [], [], 0)[0]
             await asyncio.to_thread(server.await_ready)
-            over = "redis: the problem is over"
+            over = "redis: the problem is solved"
             await eventually(lambda: over in server.log.read_text())
 
     async def test_while_it_is_away_sockets_stay_and_afterwards_all_converges(

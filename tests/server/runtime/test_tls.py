@@ -106,16 +106,28 @@ class TestFiles:
             (lambda i, _: i.certificate.unlink(), "--tls-cert {cert} cannot be read: No such file"),
             (lambda i, _: i.key.unlink(), "--tls-key {key} cannot be read: No such file"),
             (lambda i, _: _directory(i.key), "--tls-key {key} cannot be read: Is a dir"),
-            (lambda i, _: _pipe(i.key), "--tls-key {key} must be a file"),
-            (lambda i, _: i.certificate.write_text(""), "--tls-cert {cert} must be a file"),
-            (lambda i, _: i.certificate.write_text("x"), "--tls-cert {cert} holds no certificate"),
-            (lambda i, _: i.key.write_text("x"), "--tls-key {key} holds no private key"),
-            (lambda i, _: _copy(i.key, i.certificate), "--tls-cert {cert} is open to every user"),
-            (lambda i, _: _copy(i.certificate, i.key), "--tls-key {key} holds no private key"),
+            (lambda i, _: _pipe(i.key), "--tls-key {key} must be a regular file with content"),
+            (
+                lambda i, _: i.certificate.write_text(""),
+                "--tls-cert {cert} must be a regular file with content",
+            ),
+            (
+                lambda i, _: i.certificate.write_text("x"),
+                "--tls-cert {cert} contains no certificate",
+            ),
+            (lambda i, _: i.key.write_text("x"), "--tls-key {key} contains no private key"),
+            (
+                lambda i, _: _copy(i.key, i.certificate),
+                "--tls-cert {cert} is readable by every user",
+            ),
+            (lambda i, _: _copy(i.certificate, i.key), "--tls-key {key} contains no private key"),
             (lambda i, o: _copy(o.key, i.key), "--tls-key {key} is not the key of --tls-cert"),
-            (lambda i, _: _append(i.certificate, i.key), "--tls-cert {cert} is open to every user"),
-            (lambda i, _: i.key.chmod(0o604), "--tls-key {key} is open to every user"),
-            (lambda i, _: i.key.chmod(0o602), "--tls-key {key} is open to every user"),
+            (
+                lambda i, _: _append(i.certificate, i.key),
+                "--tls-cert {cert} is readable by every user",
+            ),
+            (lambda i, _: i.key.chmod(0o604), "--tls-key {key} is readable by every user"),
+            (lambda i, _: i.key.chmod(0o602), "--tls-key {key} is readable by every user"),
         ],
     )
     def test_what_cannot_be_used_is_named(
@@ -132,7 +144,7 @@ class TestFiles:
             read_key_pair(settings(identity))
         assert said.format(cert=identity.certificate, key=identity.key) in str(caught.value)
         assert reread_key_pair(settings(identity)) is None
-        assert f"the certificate before stays in use: {caught.value}" in caplog.text
+        assert f"the previous certificate stays in use: {caught.value}" in caplog.text
 
     def test_a_key_under_a_passphrase_is_not_asked_for_it(
         self, authority: CertificateAuthority, tmp_path: Path
@@ -151,7 +163,9 @@ class TestFiles:
         identity.key.chmod(0o644)
         options = f"--data-dir={tmp_path / 'data'}", f"--workers={workers}", "--port=0"
         line = refused_start(*options, *identity.options)
-        assert line.endswith("is open to every user of this machine; chmod o-rwx keeps it secret")
+        assert line.endswith(
+            "is readable by every user of this machine; chmod o-rwx keeps it secret"
+        )
 
 
 def _directory(path: Path) -> None:
@@ -330,7 +344,7 @@ class TestRenewal:
         certificate = identity.certificate.read_bytes()
         identity.certificate.write_text("half a certif")
         server.process.send_signal(signal.SIGHUP)
-        await until_logged(server, "the certificate before stays in use: --tls-cert")
+        await until_logged(server, "the previous certificate stays in use: --tls-cert")
         assert shown_serial(server.port) == first
 
         identity.certificate.write_bytes(certificate)
@@ -366,7 +380,7 @@ class TestRenewalOfWorkers:
         before, first = workers(server), identity.serial
         identity.key.write_text("half a key")
         server.process.send_signal(signal.SIGHUP)
-        await until_logged(server, "the certificate before stays in use: --tls-key")
+        await until_logged(server, "the previous certificate stays in use: --tls-key")
         assert workers(server) == before
 
         for process_id in before:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 
 import pytest
 
 from support.store import Elapse, Publications, Service, refused
 from syncline_protocol.errors import Code
-from syncline_protocol.objects import DOCUMENT, Event, Removed
+from syncline_protocol.objects import DOCUMENT, SYSTEM, Event, Removed
 from syncline_protocol.sids import bucket_of_name, make_sid
 from syncline_server.storage import keys
+from syncline_server.storage.author import Author
 from syncline_server.storage.away_names import AwayNames, is_away
 from syncline_server.storage.chosen_sids import ChosenSids
 from syncline_server.storage.commit import NewDocument
@@ -19,6 +21,8 @@ from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.results import Written
+
+ALICE, SYSTEM_AUTHOR = Author(identity="alice"), Author(identity=SYSTEM)
 
 NAME = "prefs"
 HOME = bucket_of_name(NAME)
@@ -39,8 +43,8 @@ class Chooser:
     async def create(
         self, sid: str, name: str | None = NAME, ttl: int | None = None, op: str | None = None
     ) -> Written:
-        new = NewDocument(name=name, data=b'{"a":1}', ttl=ttl, who="system", op=op)
-        return await self._sids.create(self._service_sid, sid, new)
+        new = NewDocument(name=name, data=b'{"a":1}', ttl=ttl, op=op)
+        return await self._sids.create(self._service_sid, sid, SYSTEM_AUTHOR, new)
 
 
 @pytest.fixture
@@ -67,30 +71,31 @@ async def test_it_is_written_and_removed_by_both(
     chooser: Chooser, documents: Documents, service_sid: str, sid: str
 ) -> None:
     created = (await chooser.create(sid)).document
-    by_name = await documents.set(service_sid, NAME, b"{}", None, created.revision, "a", "op")
-    again = await documents.set(service_sid, NAME, b"{}", None, created.revision, "a", "op")
+    write = partial(documents.set, service_sid, author=ALICE, data=b"{}")
+    by_name = await write(NAME, if_match=created.revision, op="op")
+    again = await write(NAME, if_match=created.revision, op="op")
     assert (again.repeated, again.document.revision) == (True, by_name.document.revision)
-    stale = documents.set(service_sid, NAME, b"{}", None, created.revision, "a", None)
+    stale = write(NAME, if_match=created.revision)
     assert (await refused(stale, Code.REVISION_MISMATCH)).document is not None
-    by_sid = await documents.set(service_sid, sid, b"{}", 60, by_name.document.revision, "a", None)
-    removed = await documents.remove(service_sid, NAME, by_sid.document.revision, "a", None)
+    by_sid = await write(sid, ttl=60, if_match=by_name.document.revision)
+    removed = await documents.remove(service_sid, NAME, ALICE, if_match=by_sid.document.revision)
     assert removed.document.sid == sid
     for address, code in ((sid, Code.DOCUMENT_NOT_FOUND), (NAME, Code.NAME_NOT_FOUND)):
-        await refused(documents.set(service_sid, address, b"{}", None, None, "a", None), code)
-        await refused(documents.remove(service_sid, address, None, "a", None), code)
+        await refused(write(address), code)
+        await refused(documents.remove(service_sid, address, ALICE), code)
 
 
 async def test_the_name_is_taken_while_it_is_there_and_free_afterwards(
     chooser: Chooser, documents: Documents, service: Service, service_sid: str, sid: str
 ) -> None:
     await chooser.create(sid)
-    found, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+    found, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
     assert (found.document.sid, is_new) == (sid, False)
     for other in (sid_in(HOME), sid_in(HOME + 1), sid_in(HOME + 2)):
         await refused(chooser.create(other), Code.NAME_TAKEN)
         assert await service.get(other) is None
-    await documents.remove(service_sid, sid, None, "a", None)
-    found, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+    await documents.remove(service_sid, sid, ALICE)
+    found, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
     assert is_new and found.document.sid != sid
 
 
@@ -98,7 +103,7 @@ async def test_nothing_but_a_bounded_memory_stays_of_one_that_was_removed(
     chooser: Chooser, documents: Documents, service_sid: str, sid: str, admin: Connection
 ) -> None:
     await chooser.create(sid)
-    await documents.remove(service_sid, sid, None, "a", None)
+    await documents.remove(service_sid, sid, ALICE)
     kept = await admin.execute("KEYS", f"{{{service_sid}*")
     [left] = [key for key in kept if not key.endswith((b":filled", b":last_ended"))]
     assert left.decode().endswith(f":ended:{sid}")
@@ -129,7 +134,7 @@ async def test_it_comes_again_with_greater_revisions_and_the_same_name_only(
     chooser: Chooser, documents: Documents, service_sid: str, sid: str
 ) -> None:
     await chooser.create(sid)
-    removed = await documents.remove(service_sid, sid, None, "a", None)
+    removed = await documents.remove(service_sid, sid, ALICE)
     for name in (None, "other"):
         await refused(chooser.create(sid, name), Code.CONFLICT)
     again = (await chooser.create(sid)).document
@@ -165,7 +170,7 @@ async def test_many_who_want_one_name_get_it_once(
 ) -> None:
     sids = [sid_in(HOME + step) for step in range(8)]
     creating = [chooser.create(sid) for sid in sids]
-    plain = [documents.create(service_sid, NAME, b"{}", None, "a", None) for _ in range(8)]
+    plain = [documents.create(service_sid, ALICE, NewDocument(name=NAME)) for _ in range(8)]
     outcomes = await asyncio.gather(*creating, *plain, return_exceptions=True)
     document = await service.get(NAME)
     assert document is not None
@@ -179,7 +184,7 @@ async def test_many_who_want_one_name_get_it_once(
 async def test_what_has_expired_and_is_not_swept_yet_keeps_no_name_from_another(
     chooser: Chooser, documents: Documents, service: Service, service_sid: str, elapse: Elapse
 ) -> None:
-    old = (await documents.create(service_sid, NAME, b"{}", 1, "a", None))[0].document
+    old = (await documents.create(service_sid, ALICE, NewDocument(name=NAME, ttl=1)))[0].document
     await elapse(2000)
     away = (await chooser.create(sid_in(HOME + 1), ttl=1)).document
     assert await service.get(NAME) == away
@@ -189,7 +194,7 @@ async def test_what_has_expired_and_is_not_swept_yet_keeps_no_name_from_another(
     again = (await chooser.create(sid_in(HOME + 2), ttl=1)).document
     assert await service.get(NAME) == again
     await elapse(2000)
-    found, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+    found, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
     assert is_new and await service.get(NAME) == found.document
 
 
@@ -203,7 +208,7 @@ class TestAClaim:
         claimed, pointer = await chooser.names.claim(service_sid, NAME, sid)
         assert claimed and is_away(NAME, sid)
         assert await service.get(NAME) is None
-        plain = documents.create(service_sid, NAME, b"{}", None, "a", None)
+        plain = documents.create(service_sid, ALICE, NewDocument(name=NAME))
         await refused(plain, Code.NAME_TAKEN)
         await refused(chooser.create(sid_in(HOME + 2)), Code.NAME_TAKEN)
         assert await chooser.names.confirm(service_sid, NAME, pointer)
@@ -228,7 +233,7 @@ class TestAClaim:
         seconds, _ = await admin.execute("TIME")
         old = f"{sid}?{int(seconds) * 1000 - 61_000}:{pointer.rpartition(':')[2]}"
         await admin.execute("HSET", names, NAME, old)
-        _, is_new = await documents.create(service_sid, NAME, b"{}", None, "a", None)
+        _, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
         assert is_new
         assert not await chooser.names.confirm(service_sid, NAME, old)
         assert await service.get(sid) is None
@@ -258,9 +263,9 @@ async def test_ordinary_documents_cost_no_step_more(
 
     name = "ordinary"
     before = await scripts()
-    document = (await documents.create(service_sid, name, b"{}", None, "a", None))[0].document
+    document = (await documents.create(service_sid, ALICE, NewDocument(name=name)))[0].document
     await documents.get(service_sid, name)
     await documents.get(service_sid, document.sid)
-    await documents.set(service_sid, name, b"{}", None, None, "a", None)
-    await documents.remove(service_sid, name, None, "a", None)
+    await documents.set(service_sid, name, ALICE, data=b"{}")
+    await documents.remove(service_sid, name, ALICE)
     assert await scripts() - before == 5

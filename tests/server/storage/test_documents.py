@@ -13,11 +13,13 @@ from syncline_protocol.objects import DOCUMENT, Removed
 from syncline_protocol.revisions import LIMIT, PER_MS
 from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_sid_of
 from syncline_server.storage import keys
+from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import ReplyError
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
-from syncline_server.storage.redis.connection import Connection, ReplyError
+from syncline_server.storage.redis.connection import Connection
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * 24 * HOUR_MS
@@ -313,10 +315,8 @@ async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
     for _ in range(20):
         newest = (await service.set("prefs", b"{}")).document.revision
         followers.add(newest)
-        steps = [Step("alice", b"{}", None), Step("bob", b"{}", None)]
-        combined = await service.documents.set_in_steps(
-            service.sid, document.sid, steps, newest, None
-        )
+        steps = [Step(author=Author(identity=who), data=b"{}") for who in ("alice", "bob")]
+        combined = await service.documents.set_in_steps(service.sid, document.sid, steps, newest)
         revisions = [each.document.revision for each in combined]
         assert revisions == [revisions[-1] - 1, revisions[-1]]
         await admin.execute("RESTORE", key, 0, kept, "REPLACE")

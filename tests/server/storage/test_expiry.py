@@ -7,15 +7,16 @@ import pytest
 
 from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store
 from syncline_protocol.documents import Document
-from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Removed
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import expiry, keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection
+from syncline_server.storage.webhooks import WebhookPolicy
 
 INTERVAL = 0.02
 """Seconds between sweeps here."""
@@ -165,11 +166,11 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
     """The bucket had been taken off the index when Redis went away."""
     expire, breaks = sweeping.documents.expire, 1
 
-    async def broken(service_sid: str, sid: str, webhooks: str) -> None:
+    async def broken(service_sid: str, sid: str, webhooks: WebhookPolicy | None) -> None:
         nonlocal breaks
         if breaks:
             breaks -= 1
-            raise Refusal(Code.UNAVAILABLE, "The store is away.")
+            raise Unavailable("The store is unavailable.")
         await expire(service_sid, sid, webhooks)
 
     monkeypatch.setattr(sweeping.documents, "expire", broken)

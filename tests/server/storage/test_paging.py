@@ -59,6 +59,6 @@ async def test_what_is_taken_out_meanwhile_hides_nothing(
     "token", ["", "PA", "PB", "PAYQ==", "PCYQ", "PA*Q", "PAYR", "payq", "PA_w", "ä", "PA\0", "YQ"]
 )
 def test_a_token_that_no_page_gave(token: str) -> None:
-    with pytest.raises(Refusal, match="PageToken must be one that a page's meta gave") as caught:
+    with pytest.raises(Refusal, match="PageToken must be one from the meta of a page") as caught:
         Cursor.parse(token)
     assert caught.value.code is Code.INVALID_PAGE_TOKEN

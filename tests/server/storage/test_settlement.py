@@ -24,11 +24,14 @@ from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.revisions import PER_MS
 from syncline_protocol.sids import BUCKETS, bucket_of_name, make_sid
 from syncline_server.storage import keys
+from syncline_server.storage.author import Author
 from syncline_server.storage.chosen_sids import ChosenSids
 from syncline_server.storage.commit import NewDocument, Step
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
+
+ALICE, BOB = Author(identity="alice"), Author(identity="bob")
 
 LOST = ["commit", "answer"]
 OPS = [None, "op-1"]
@@ -89,9 +92,9 @@ async def test_a_creation_under_a_chosen_sid_and_a_change_by_its_name(
 ) -> None:
     """`distance`: of the bucket of the SID from that of the name."""
     sid = make_sid(DOCUMENT, (bucket_of_name("prefs") + distance) % BUCKETS, bytes(15))
-    new = NewDocument(name="prefs", data=b'{"a":1}', ttl=None, who="alice", op=op)
+    new = NewDocument(name="prefs", data=b'{"a":1}', op=op)
     line.lose = lost
-    created = await ChosenSids(by_line, mine.documents).create(mine.sid, sid, new)
+    created = await ChosenSids(by_line, mine.documents).create(mine.sid, sid, ALICE, new)
     assert line.lose is None
     document = await aged(mine, created.document)
     assert await mine.get("prefs") == await mine.get(sid) == document
@@ -143,10 +146,8 @@ async def test_a_change_in_steps(
 ) -> None:
     document = await aged(mine, await mine.create("prefs", b'{"a":1}'))
     line.lose = lost
-    steps = [Step("alice", b'{"a":2}', op), Step("bob", b'{"a":3}', op)]
-    answers = await mine.documents.set_in_steps(
-        mine.sid, document.sid, steps, document.revision, None
-    )
+    steps = [Step(author=ALICE, data=b'{"a":2}', op=op), Step(author=BOB, data=b'{"a":3}', op=op)]
+    answers = await mine.documents.set_in_steps(mine.sid, document.sid, steps, document.revision)
     assert line.lose is None
     assert await mine.get("prefs") == answers[-1].document
     assert [each.document.data for each in answers] == [b'{"a":2}', b'{"a":3}']

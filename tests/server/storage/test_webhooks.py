@@ -9,32 +9,38 @@ from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
-from syncline_server.storage.webhooks import Notes, hook
+from syncline_server.storage.webhooks import Notes, WebhookPolicy
 
 SERVICE = f"IS{'d' * 32}"
 
 
 @pytest.mark.parametrize(
-    ("url", "from_rest_too", "from_rest", "expected"),
+    ("url", "from_rest_too", "from_rest", "reports_write"),
     [
-        (None, True, False, ""),
-        (None, True, True, ""),
-        ("https://example.com", False, False, "9 1 EP1"),
-        ("https://example.com", True, False, "9 1 EP1"),
-        ("https://example.com", True, True, "9 1 EP1"),
+        (None, True, False, None),
+        (None, True, True, None),
+        ("https://example.com", False, False, True),
+        ("https://example.com", True, False, True),
+        ("https://example.com", True, True, True),
         # Only of what expires.
-        ("https://example.com", False, True, "9 0 EP1"),
+        ("https://example.com", False, True, False),
     ],
 )
-def test_what_is_told(url: str | None, from_rest_too: bool, from_rest: bool, expected: str) -> None:
+def test_what_a_write_queues(
+    url: str | None, from_rest_too: bool, from_rest: bool, reports_write: bool | None
+) -> None:
     service = Service(
         SERVICE, None, 1, 1, webhook_url=url, webhooks_from_rest_enabled=from_rest_too
     )
-    assert hook(service, 9, from_rest=from_rest, endpoint="EP1") == expected
+    policy = WebhookPolicy.of(service, 9, from_rest=from_rest, endpoint="EP1")
+    if reports_write is None:
+        assert policy is None
+    else:
+        assert policy == WebhookPolicy(limit=9, reports_write=reports_write, endpoint="EP1")
 
 
-def test_of_a_service_that_is_not_known_nothing_is() -> None:
-    assert hook(None, 9, from_rest=False) == ""
+def test_a_write_in_an_unknown_service_queues_nothing() -> None:
+    assert WebhookPolicy.of(None, 9, from_rest=False) is None
 
 
 async def noted(admin: Connection) -> dict[bytes, bytes]:

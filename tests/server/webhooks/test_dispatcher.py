@@ -15,6 +15,7 @@ from support.rig import Rig
 from support.store import Store, eventually
 from syncline_protocol.documents import Document
 from syncline_protocol.sids import bucket_of_name
+from syncline_server.observability.metrics import Limit
 from syncline_server.storage import keys
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
@@ -200,7 +201,7 @@ async def test_after_a_bounded_time_it_is_parked_and_the_next_one_has_its_turn(
         500,
     )
     assert parked.attempts == len(receiver.came) - 1 > 1
-    assert rig.meters.webhooks["parked"] == rig.meters.bounds["webhook_retry_time"] == 1
+    assert rig.meters.webhooks["parked"] == rig.meters.limit_hits[Limit.WEBHOOK_RETRY_TIME] == 1
     assert document.sid in caplog.text
 
 
@@ -226,7 +227,7 @@ async def test_one_that_has_waited_for_too_long_is_parked_untried(
     assert receiver.came == []
     [parked] = (await rig.parking.page(service.sid, 10, None)).items
     assert (parked.attempts, parked.status) == (0, None)
-    assert rig.meters.bounds["webhook_age"] == 1
+    assert rig.meters.limit_hits[Limit.WEBHOOK_AGE] == 1
 
 
 async def test_a_replayed_one_is_delivered(rig: Rig, receiver: Receiver) -> None:

@@ -11,6 +11,7 @@ from support.rig import Rig
 from support.store import elapsing, refused
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
 from syncline_server.webhooks.events import QueuedEvent
@@ -34,12 +35,8 @@ async def queued(rig: Rig, service: Service) -> list[QueuedEvent]:
 async def test_each_change_is_queued_in_order(rig: Rig, known: Service) -> None:
     created = await rig.create(known, "prefs")
     updated = await rig.set(known, "prefs", '{"a":"é"}'.encode())
-    touched = await rig.documents.set(
-        known.sid, "prefs", None, 60, None, "bob", None, None, rig.hook(known, "EP2")
-    )
-    removed = await rig.documents.remove(
-        known.sid, "prefs", None, "bob", None, None, rig.hook(known, "")
-    )
+    touched = await rig.documents.set(known.sid, "prefs", rig.author(known, "bob", "EP2"), ttl=60)
+    removed = await rig.documents.remove(known.sid, "prefs", rig.author(known, "bob", ""))
     events = await queued(rig, known)
     assert [(e.kind, e.identity, e.endpoint, e.data) for e in events] == [
         ("document_created", "alice", "EP1", "{}"),
@@ -54,30 +51,30 @@ async def test_each_change_is_queued_in_order(rig: Rig, known: Service) -> None:
 
 
 async def test_what_changes_nothing_is_not_queued(rig: Rig, known: Service) -> None:
-    documents, webhooks = rig.documents, rig.hook(known)
+    documents, author = rig.documents, rig.author(known)
     made = await rig.create(known, "prefs")
     await rig.create(known, "prefs")
-    mismatch = documents.set(known.sid, "prefs", b"{}", None, 1, "alice", None, None, webhooks)
+    mismatch = documents.set(known.sid, "prefs", author, data=b"{}", if_match=1)
     await refused(mismatch, Code.REVISION_MISMATCH)
-    absent = documents.remove(known.sid, "other", None, "alice", None, None, webhooks)
+    absent = documents.remove(known.sid, "other", author)
     await refused(absent, Code.NAME_NOT_FOUND)
     await documents.advance(known.sid, made.sid, made.revision + 1)
     for _ in range(2):
-        await documents.set(known.sid, "prefs", b"{}", None, None, "alice", "op", None, webhooks)
+        await documents.set(known.sid, "prefs", author, data=b"{}", op="op")
     assert [e.kind for e in await queued(rig, known)] == ["document_created", "document_updated"]
 
 
 async def test_writes_of_the_account_are_queued_if_the_service_wants_them(rig: Rig) -> None:
     for wanted in (False, True):
         service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
-        webhooks = rig.hook(service, "", from_rest=True)
-        await rig.documents.create(service.sid, None, b"{}", None, "system", None, None, webhooks)
+        author = rig.author(service, "system", "", from_rest=True)
+        await rig.documents.create(service.sid, author, NewDocument())
         assert [e.identity for e in await queued(rig, service)] == ["system"] * wanted
 
 
 async def test_without_a_url_nothing_is_queued_or_noted(rig: Rig, admin: Connection) -> None:
     service = await rig.service(None, webhooks_from_rest_enabled=True)
-    assert rig.hook(service) == ""
+    assert rig.webhooks(service) is None
     document = await rig.create(service)
     await rig.set(service, document.sid, b"{}")
     assert await rig.queue.noted() == {}
@@ -93,12 +90,10 @@ async def test_an_expiry_is_told_of_whoever_comes_across_it(
     await rig.create(service, "made again", ttl=60)
     swept = await rig.documents.get(service.sid, "swept")
     await elapsing(admin, service.sid)(61_000)
-    webhooks = rig.hook(service, "", from_rest=True)
+    author = rig.author(service, "system", "", from_rest=True)
     assert swept is not None
-    await rig.documents.expire(service.sid, swept.sid, webhooks)
-    await rig.documents.create(
-        service.sid, "made again", b"{}", None, "system", None, None, webhooks
-    )
+    await rig.documents.expire(service.sid, swept.sid, author.webhooks)
+    await rig.documents.create(service.sid, author, NewDocument(name="made again"))
     events = await queued(rig, service)
     removed = {(e.name, e.identity, e.endpoint) for e in events if e.kind == "document_removed"}
     assert removed == {("swept", "system", None), ("made again", "system", None)}

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from support.rig import Rig
-from support.store import eventually
 from syncline_server.storage import keys
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
@@ -166,10 +165,8 @@ async def test_those_of_a_process_that_died_are_told_by_another(
     async with process(rig):
         dying.arrive(service.sid, "alice", "EP1")
         await told.until("+EP1")
-        assert dying._watching is not None
-        dying._watching.cancel()  # it gives no sign of life any more
+        await dying._watcher.stop()  # it gives no sign of life any more
         await told.until("+EP1", "-EP1")
-        await eventually(lambda: dying._watching is not None and dying._watching.done())
         while await admin.execute("SCARD", keys.ENDPOINTS) > 1:
             await asyncio.sleep(0.02)
     assert await admin.execute("KEYS", f"*{service.sid}*endpoints*") == []

@@ -122,7 +122,7 @@ def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
     assert findings(*prolonged(), removed(late)) == [
         f"its expiry was told {TOLD_WITHIN + 1:.2f} s late"
     ]
-    assert findings(*prolonged()) == ["its expiry was not told"]
+    assert findings(*prolonged()) == ["its expiry was not reported"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_what_expires_while_a_fault_is_on_is_told_after_it() -> None:
     missing = Missing(at=EXPIRY + 3, client=CLIENT, document=DOCUMENT, connection=2)
 
     assert findings(*prolonged(), fault, *again, missing) == []
-    assert findings(*prolonged(), fault, *again) == ["its expiry was not told"]
+    assert findings(*prolonged(), fault, *again) == ["its expiry was not reported"]
 
 
 def test_a_refused_write_prolongs_nothing() -> None:

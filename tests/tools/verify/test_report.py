@@ -39,7 +39,7 @@ def test_a_red_run_shows_the_first_findings_and_how_many_more_there_are(
     text = rendered(changed)
 
     assert text.count("✘") == 1
-    assert text.count(" was told with content ") == FINDINGS_SHOWN
+    assert text.count(" was received with content ") == FINDINGS_SHOWN
     assert "more" in text
     assert "1 of 14 promises broken" in text
 

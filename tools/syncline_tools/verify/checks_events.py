@@ -88,7 +88,7 @@ def check_removals(evidence: Evidence) -> Check:
                 document=seen[-1].document,
                 client=client,
                 at=seen[-1].at,
-                text="it is gone, and the subscriber was not told",
+                text="it was removed, and the subscriber was not notified",
             )
             for client, seen in pairs
             if not isinstance(seen[-1], Removed | Missing)
@@ -150,7 +150,7 @@ def _stale(client: str, final: Read, seen: list[Seen] | None) -> Iterator[Findin
     elif last is not None:
         yield _of(last, f"it was told the end, and {final.revision} is stored")
     else:
-        yield Finding(document=final.document, client=client, text="it never could be opened")
+        yield Finding(document=final.document, client=client, text="it could never be opened")
 
 
 def _of(each: Seen, text: str) -> Finding:

@@ -141,7 +141,7 @@ def _span_of_expiry(evidence: Evidence, created: Created) -> tuple[float, float 
 
 def _untested(evidence: Evidence) -> Iterator[Finding]:
     if evidence.ended is None:
-        yield Finding(text="the history breaks off")
+        yield Finding(text="the history is incomplete")
     for kind in Kind:
         documents = [each.document for each in evidence.created.values() if each.kind is kind]
         if not any(evidence.acknowledged(document) for document in documents):
@@ -178,7 +178,7 @@ def _late(created: Created, client: str | None, at: float | None, latest: float)
     if client is None:
         text = f"it was there {(at or 0.0) - latest:.2f} s after its expiry"
     elif at is None:
-        text = "its expiry was not told"
+        text = "its expiry was not reported"
     else:
         text = f"its expiry was told {at - latest:.2f} s late"
     return Finding(document=created.document, client=client, at=at, text=text)

@@ -70,7 +70,7 @@ def _lost(evidence: Evidence, created: Created) -> Iterator[Finding]:
             if write in removals:
                 yield _finding(write, "its removal was acknowledged, and it is there")
     elif final.revision is None and not removals:
-        yield Finding(document=document, text="nobody removed it, and it is gone")
+        yield Finding(document=document, text="it is missing, although nobody removed it")
     if final.revision is not None:
         yield from _undone(evidence, final)
     if created.kind is Kind.REGISTER and final.data is not None:
@@ -128,7 +128,7 @@ def _reused(evidence: Evidence, contents: dict[tuple[str, int], str]) -> Iterato
             yield Finding(
                 document=document,
                 at=at,
-                text=f"revision {revision} was told with content {known}, and with {content}",
+                text=f"revision {revision} was received with content {known}, and with {content}",
             )
     for document, created in evidence.created.items():
         writers = {created.revision: 0}

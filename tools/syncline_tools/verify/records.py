@@ -362,7 +362,7 @@ def decode(line: bytes) -> Record:
         kind = _KINDS[body.pop("record")]
         return kind(**{name: _typed(name, value) for name, value in body.items()})
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no record of a history: {line[:80]!r}") from error
+        raise ValueError(f"not a record of a history: {line[:80]!r}") from error
 
 
 def content_of(data: JsonObject) -> str:

@@ -61,7 +61,7 @@ export class Attempts {
     const message = [
       `no reply to ${this.#request.do} within ${this.#time} ms`,
       ...(this.#firstSent === null ? [] : ["its outcome is unknown"]),
-      ...(last === null ? [] : [`the last thing seen: ${last.message}`]),
+      ...(last === null ? [] : [`the last error: ${last.message}`]),
     ].join("; ");
     const { code, status } = this.#refusal ?? {};
     return new SynclineError(message, { code, status, retry: true, cause: last ?? undefined });

@@ -4,8 +4,8 @@ import { Connection } from "./connection.js";
 import { SyncDocument } from "./document.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
-import { halfIn } from "./json-faults.js";
-import { Json } from "./json.js";
+import { halfIn } from "./jsonfaults.js";
+import { Json } from "./encoding.js";
 import { OpenDocuments } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
 import { Code, makeOp } from "./protocol.js";
@@ -109,7 +109,7 @@ export class Client extends Emitter {
    */
   async document(document) {
     if (!["undefined", "string", "object"].includes(typeof document)) {
-      throw new TypeError("a document is opened by a string, or by an object with options");
+      throw new TypeError("a document is opened with a string, or with an object of options");
     }
     const given = typeof document === "string" ? { id: document } : (document ?? {});
     const id = given.id || undefined;

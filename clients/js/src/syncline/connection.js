@@ -293,7 +293,7 @@ export class Connection {
       found = end;
       return found;
     } finally {
-      this.#backoff.connectionStood(performance.now() - since);
+      this.#backoff.resetIfStable(performance.now() - since);
       // `transport.ended` may win the race although `probe` is about to resolve: close that one.
       probing.abort(INTERRUPTED);
       probe.then((late) => late !== found && late.close(), ignore);

@@ -2,7 +2,7 @@
 
 import { Backoff } from "./backoff.js";
 import { INTERRUPTED, WebSocketBlocked, connectionLost } from "./errors.js";
-import { refusalIn } from "./http.js";
+import { refusalIn } from "./refusals.js";
 import { RestTransport } from "./rest.js";
 import { Deferred, ignore, sleep, within } from "./timing.js";
 import { WebSocketTransport } from "./websocket.js";

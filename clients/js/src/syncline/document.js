@@ -3,7 +3,7 @@
 import { Emitter } from "./emitter.js";
 import { SynclineError, statusOf } from "./errors.js";
 import { EventQueue } from "./event-queue.js";
-import { Json, pointerTo } from "./json.js";
+import { Json, pointerTo } from "./encoding.js";
 import { Code, PATCH_TYPES, makeOp } from "./protocol.js";
 import { Snapshot, checkRevision } from "./snapshot.js";
 import { randomBelow, sleep } from "./timing.js";

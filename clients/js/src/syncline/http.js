@@ -1,14 +1,7 @@
 /** HTTP requests of one REST transport. */
 
-import {
-  INTERRUPTED,
-  SynclineError,
-  connectionLost,
-  halfOpen,
-  messageOf,
-  refusalOf,
-} from "./errors.js";
-import { DOCUMENTED_CODES } from "./protocol.js";
+import { INTERRUPTED, SynclineError, connectionLost, halfOpen, messageOf } from "./errors.js";
+import { notSyncline, refusalIn } from "./refusals.js";
 import { Deferred, within } from "./timing.js";
 
 /** @import { Options } from "./options.js" */
@@ -104,7 +97,7 @@ export class Http {
         const text = await response.text();
         // The server answers a removal with 204 only; an empty 200 comes from a captive portal.
         if (response.status === 204) return {};
-        if (init.method === "DELETE") throw notOurs(response);
+        if (init.method === "DELETE") throw notSyncline(response);
         return JSON.parse(text);
       });
     } catch (error) {
@@ -126,7 +119,7 @@ export class Http {
     return this.#insist(controller.signal, async (attempt) => {
       const response = await this.#send(this.#documents + path, { headers }, attempt);
       const type = response.headers.get("Content-Type") ?? "";
-      if (!response.body || !type.startsWith("text/event-stream")) throw notOurs(response);
+      if (!response.body || !type.startsWith("text/event-stream")) throw notSyncline(response);
       // `done` must not unlink it: the caller's controller still has to abort the body.
       this.#running.delete(attempt);
       return response.body;
@@ -262,58 +255,4 @@ export class Http {
     if (!response.ok) throw refusalIn(response, await response.text());
     return response;
   }
-}
-
-/**
- * Make the error for a reply that is not a success. A reply without the server's own error body
- * comes from something in between, such as a gateway during a restart or a captive portal. It
- * counts as a lost connection, and the client tries again (promise 7).
- *
- * @param {Response} response
- * @param {string} text
- * @returns {SynclineError}
- */
-export function refusalIn(response, text) {
-  const body = ownErrorIn(response.status, text);
-  if (body === null) return notOurs(response);
-  const { code, status, message, details } = body;
-  const retry = status === 429 || status === 503;
-  try {
-    return refusalOf({ code, status, message, retry, document: details?.document }, retryAfterOf(response));
-  } catch {
-    return notOurs(response);
-  }
-}
-
-/**
- * Return the error body if it is the server's own (docs/protocol.md, section 7), else null.
- *
- * @param {number} status of the reply
- * @param {string} text
- * @returns {JsonObject | null}
- */
-function ownErrorIn(status, text) {
-  /** @type {JsonObject} */
-  let body;
-  try {
-    body = Object(JSON.parse(text));
-  } catch {
-    return null;
-  }
-  const { code, message, more_info: link } = body;
-  if (!Number.isInteger(code) || typeof message !== "string" || body.status !== status) return null;
-  // A server newer than this client may have codes that this client does not know.
-  const isKnown = DOCUMENTED_CODES.has(code) || String(link).endsWith(`/errors/${code}`);
-  return isKnown ? body : null;
-}
-
-/** @param {Response} response @returns {number | null} in milliseconds */
-function retryAfterOf(response) {
-  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-  return seconds >= 0 ? seconds * 1_000 : null;
-}
-
-/** @param {Response} response */
-function notOurs({ status, statusText }) {
-  return connectionLost(`HTTP ${status} ${statusText} from something that is no Syncline server`);
 }

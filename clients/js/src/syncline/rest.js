@@ -1,10 +1,11 @@
 /** Transport over REST and server-sent events, for networks that block WebSockets. */
 
 import { INTERRUPTED, SynclineError, clientClosed, connectionLost, statusOf } from "./errors.js";
-import { Followers } from "./followers.js";
+import { DocumentStreams } from "./document-streams.js";
 import { Http, pathTo } from "./http.js";
 import { Code, PATCH_TYPES } from "./protocol.js";
 import { Queue } from "./queue.js";
+import { formOf, headersOf, openingOf } from "./rest-requests.js";
 import { ignore, within } from "./timing.js";
 import { claimsOf, renewalOf } from "./token.js";
 
@@ -37,7 +38,7 @@ export class RestTransport {
   #options;
   #onEvent;
   #http;
-  #followers;
+  #streams;
   /** @type {string | null} */
   #identity = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -56,8 +57,8 @@ export class RestTransport {
     this.#options = options;
     this.#onEvent = onEvent;
     this.#http = new Http(url, options);
-    this.#followers = new Followers(this.#http, options, onEvent);
-    this.#http.onDeadConnection = () => this.#followers.reopen(options.probeAfter);
+    this.#streams = new DocumentStreams(this.#http, options, onEvent);
+    this.#http.onDeadConnection = () => this.#streams.reopen(options.probeAfter);
     this.#use(token);
     void this.ended.then(() => clearTimeout(this.#renewal));
   }
@@ -136,7 +137,7 @@ export class RestTransport {
   /** @param {boolean} isNewNetwork true if existing TCP connections may be dead */
   probe(isNewNetwork) {
     void this.#http.probe();
-    this.#followers.reopen(isNewNetwork ? 0 : STREAM_DOUBTFUL_AFTER);
+    this.#streams.reopen(isNewNetwork ? 0 : STREAM_DOUBTFUL_AFTER);
   }
 
   close() {
@@ -190,7 +191,7 @@ export class RestTransport {
         return receive({});
       }
       case "unsubscribe":
-        this.#followers.unfollow(request.document);
+        this.#streams.unfollow(request.document);
         return receive({});
       default:
         throw new TypeError(`REST has no ${request.do}`);
@@ -209,7 +210,7 @@ export class RestTransport {
     for (let attempt = 1; ; attempt += 1) {
       if (address !== undefined && mode !== "create_new") {
         try {
-          return await this.#followers.follow(address, false, receive, signal);
+          return await this.#streams.follow(address, false, receive, signal);
         } catch (error) {
           if (statusOf(error) !== 404 || mode === "open_existing") throw error;
         }
@@ -217,7 +218,7 @@ export class RestTransport {
       try {
         const init = { body: formOf(request), headers: headersOf(request) };
         const created = await this.#http.call("POST", "", init, signal);
-        return await this.#followers.follow(created.sid, true, receive, signal);
+        return await this.#streams.follow(created.sid, true, receive, signal);
       } catch (error) {
         // Name taken: another client has created the document since our 404. Try to follow it.
         const isLast = mode === "create_new" || attempt === OPEN_ATTEMPTS;
@@ -252,38 +253,4 @@ export class RestTransport {
     const updatedBy = method === "GET" ? null : this.#identity;
     return { document: { updated_by: updatedBy, ...document } };
   }
-}
-
-/**
- * The address and mode of an `open`. A SID is never created, in any mode.
- *
- * @param {Request} request
- * @returns {{ document: string | undefined, mode: string }}
- */
-function openingOf({ document, mode = "open_or_create" }) {
-  return { document, mode: /^[A-Z]{2}[a-f0-9]{32}$/.test(document ?? "") ? "open_existing" : mode };
-}
-
-/**
- * Form parameters for a create or an update.
- *
- * @param {Request} request
- */
-function formOf(request) {
-  const form = new URLSearchParams();
-  if (request.do === "open" && "document" in request) form.set("UniqueName", request.document);
-  if ("data" in request) form.set("Data", request.data.text);
-  if ("ttl" in request) form.set("Ttl", String(request.ttl));
-  return form;
-}
-
-/**
- * @param {Request} request
- * @returns {Record<string, string>}
- */
-function headersOf(request) {
-  return {
-    ...("if_match" in request ? { "If-Match": request.if_match } : {}),
-    ...("op" in request ? { "Idempotency-Key": request.op } : {}),
-  };
 }

@@ -217,7 +217,7 @@ export class Subscription {
     const known = isCurrent ? this.current : this.#own.get(Number(revision));
     if (known) return known.data;
     if (body.previous_revision !== this.#told.revision) {
-      throw new Inapplicable("it is not held at the revision before");
+      throw new Inapplicable("this client does not have the revision before");
     }
     const { data } = this.#told;
     apply(data, body.delta);

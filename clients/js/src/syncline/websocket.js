@@ -1,6 +1,6 @@
 /** Transport that speaks the native protocol over a WebSocket. */
 
-import { Close, FIRST_PRIVATE_CLOSE_CODE, whyClosed } from "./close.js";
+import { Close, FIRST_PRIVATE_CLOSE_CODE, whyClosed } from "./close-codes.js";
 import {
   HalfOpen,
   INTERRUPTED,
@@ -12,7 +12,7 @@ import {
   messageOf,
   refusalOf,
 } from "./errors.js";
-import { checkSize, encodeMessage } from "./json.js";
+import { checkSize, encodeMessage } from "./encoding.js";
 import { MESSAGE_LIMIT, OUTSTANDING_LIMIT, SUBPROTOCOL } from "./protocol.js";
 import { Deferred, ignore, sleep, within } from "./timing.js";
 

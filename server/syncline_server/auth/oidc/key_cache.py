@@ -7,16 +7,18 @@ import logging
 import random
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
+from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.storage.redis.backoff import Backoff
+from syncline_server.observability.metrics import Limit
+from syncline_server.observability.rate_limit import FixedWindow
+from syncline_server.observability.tasks import PeriodicTask
 
 from .keys import Keys, PublicKey
 from .provider import Unusable
 
-__all__ = ["KeyCache", "FetchRate"]
+__all__ = ["KeyCache"]
 
 logger = logging.getLogger("syncline.identity")
 
@@ -28,22 +30,6 @@ LAST_WAIT = 1.0
 
 JITTER = 0.25
 """Fraction by which an interval varies, so that servers that started together spread out."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchRate:
-    """How long fetched keys are valid, and how often the provider is asked; all in seconds.
-
-    Attributes:
-        age: time after which the keys are fetched again.
-        grace: further time for which the keys are used while the provider is unreachable.
-        interval: minimum between two fetches for an unknown key; also the maximum pause after a
-            failure.
-    """
-
-    age: float
-    grace: float
-    interval: float
 
 
 class Source(Protocol):
@@ -64,34 +50,52 @@ class KeyCache:
     that the client retries.
     """
 
-    def __init__(self, source: Source, pace: FetchRate, bounds: Counter[str]) -> None:
-        """`bounds` counts hits of limits, by setting."""
+    def __init__(
+        self,
+        source: Source,
+        limit_hits: Counter[Limit],
+        *,
+        age: float,
+        grace: float,
+        interval: float,
+    ) -> None:
+        """
+        Args:
+            limit_hits: counts hits of limits, by setting.
+            age: seconds after which the keys are fetched again.
+            grace: further seconds for which the keys are used while the provider is unreachable.
+            interval: least seconds between two fetches for an unknown key; also the maximum pause
+                after a failure.
+        """
         self._source = source
-        self._pace = pace
-        self._bounds = bounds
+        self._limit_hits = limit_hits
+        self._age = age
+        self._grace = grace
+        self._longest_pause = interval
+        self._backoff = self._new_backoff()
+        self._unknown_keys = FixedWindow(1, interval * random.uniform(1, 1 + JITTER))
         self._keys: Keys = {}
-        self._fetched_at = self._next_look_at = float("-inf")  # loop time
+        self._fetched_at = float("-inf")  # loop time
         self._is_failing = False
         self._fetching: asyncio.Task[None] | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._refresher = PeriodicTask(
+            self._refresh, self._pause, name="the refresh of the provider's keys", logger=logger
+        )
 
     def start(self) -> None:
         """Begin to fetch the keys, without waiting for them."""
-        self._fetched()  # here, so that a token checked before `_keeping` runs finds a fetch
-        self._keeping = asyncio.create_task(self._keep_fresh())
+        self._fetched()  # here, so that a token checked before `_refresher` runs finds a fetch
+        self._refresher.start()
 
     async def stop(self) -> None:
         """Stop all fetches; takes at most about `LAST_WAIT` seconds."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-        if self._fetching is not None:
+        await self._refresher.stop()
+        if (fetching := self._fetching) is not None:
             # A fetch that is cancelled while it connects would leak its connection.
-            await asyncio.wait({self._fetching}, timeout=LAST_WAIT)
-        for task in (self._keeping, self._fetching):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await asyncio.wait({fetching}, timeout=LAST_WAIT)
+            fetching.cancel()
+            with suppress(asyncio.CancelledError):
+                await fetching
         await self._source.close()
 
     async def find(self, kid: str, algorithm: str) -> PublicKey | None:
@@ -107,42 +111,39 @@ class KeyCache:
             # provider had this key, so an unknown name still leads to `_look_again` below.
             await asyncio.shield(self._fetching)
         if not self._is_usable():
-            self._bounds["oidc_key_grace"] += 1
+            self._limit_hits[Limit.OIDC_KEY_GRACE] += 1
             raise _away()
         if name not in self._keys:
             await self._look_again()
         return self._keys.get(name)
 
     def _is_usable(self) -> bool:
-        oldest = asyncio.get_running_loop().time() - self._pace.age - self._pace.grace
+        oldest = asyncio.get_running_loop().time() - self._age - self._grace
         return self._fetched_at >= oldest
 
     async def _look_again(self) -> None:
-        if self._fetching is None:
-            now = asyncio.get_running_loop().time()
-            if now < self._next_look_at:
-                self._bounds["oidc_refetch_interval"] += 1
-                raise Refusal(
-                    Code.UNAVAILABLE,
-                    "The key of the access token is not known yet, and the identity provider was "
-                    "asked a moment ago; try again.",
-                )
-            self._next_look_at = now + self._pace.interval * random.uniform(1, 1 + JITTER)
+        if self._fetching is None and not self._unknown_keys.admit():
+            self._limit_hits[Limit.OIDC_REFETCH_INTERVAL] += 1
+            raise Refusal(
+                Code.UNAVAILABLE,
+                "The key of the access token is not known yet, and the identity provider was "
+                "asked a moment ago; try again.",
+            )
         await asyncio.shield(self._fetched())
         if self._is_failing:
             raise _away()
 
-    async def _keep_fresh(self) -> None:
-        longest = self._pace.interval
-        first = min(FIRST_PAUSE, longest)
-        backoff = Backoff(first, longest)
-        while True:
-            await asyncio.shield(self._fetched())
-            if self._is_failing:
-                await asyncio.sleep(backoff.pause())
-            else:
-                backoff = Backoff(first, longest)
-                await asyncio.sleep(self._pace.age * random.uniform(1 - JITTER, 1))
+    async def _refresh(self) -> None:
+        await asyncio.shield(self._fetched())
+
+    def _pause(self) -> float:
+        if self._is_failing:
+            return self._backoff.pause()
+        self._backoff = self._new_backoff()
+        return self._age * random.uniform(1 - JITTER, 1)
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(min(FIRST_PAUSE, self._longest_pause), self._longest_pause)
 
     def _fetched(self) -> asyncio.Task[None]:
         """The running fetch, or a new one. It does not raise.
@@ -170,7 +171,7 @@ class KeyCache:
 
     def _take(self, keys: Keys, began: float) -> None:
         if self._is_failing or keys.keys() != self._keys.keys():
-            logger.info("the identity provider has %d keys of use", len(keys))
+            logger.info("the identity provider has %d usable keys", len(keys))
         self._keys, self._fetched_at, self._is_failing = keys, began, False
 
     def _fail(self, reason: str) -> None:
@@ -181,5 +182,5 @@ class KeyCache:
 
 def _away() -> Refusal:
     return Refusal(
-        Code.UNAVAILABLE, "The identity provider cannot be asked for its keys now; try again."
+        Code.UNAVAILABLE, "The identity provider's keys cannot be fetched now; try again."
     )

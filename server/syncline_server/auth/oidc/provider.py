@@ -11,6 +11,7 @@ import httpx2
 import orjson
 
 from syncline_server.config.urls import is_loopback, is_secure
+from syncline_server.observability.metrics import Limit
 
 from .keys import Keys, read_keys
 
@@ -37,19 +38,19 @@ class Provider:
     """One provider. Uses HTTPS, or HTTP on this machine, and follows no redirect."""
 
     def __init__(
-        self, issuer: str, jwks_url: str | None, timeout: float, bounds: Counter[str]
+        self, issuer: str, jwks_url: str | None, timeout: float, limit_hits: Counter[Limit]
     ) -> None:
         """
         Args:
             issuer: the provider's URL, as in its tokens.
             jwks_url: URL of the keys; None to take it from the provider's configuration.
             timeout: seconds for one reply.
-            bounds: counts hits of limits, by setting.
+            limit_hits: counts hits of limits, by setting.
         """
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._timeout = timeout
-        self._bounds = bounds
+        self._limit_hits = limit_hits
         self._http = httpx2.AsyncClient(
             headers=_HEADERS,
             timeout=timeout,
@@ -64,7 +65,7 @@ class Provider:
         try:
             return read_keys(await self._get(url))
         except ValueError as error:
-            raise Unusable(f"{url} holds no key set: {error}") from None
+            raise Unusable(f"{url} returns no key set: {error}") from None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -74,7 +75,7 @@ class Provider:
         url = self._issuer.removesuffix("/") + CONFIGURATION
         found = await self._get(url)
         if found.get("issuer") != self._issuer:
-            raise Unusable(f"{url} is of another issuer")
+            raise Unusable(f"{url} names another issuer")
         jwks_url = found.get("jwks_uri")
         if not isinstance(jwks_url, str) or not is_secure(jwks_url):
             raise Unusable(f"{url} names no jwks_uri that begins with https://")
@@ -87,16 +88,16 @@ class Provider:
             async with asyncio.timeout(self._timeout):
                 body = await self._body(url)
         except TimeoutError:
-            self._bounds["oidc_timeout"] += 1
+            self._limit_hits[Limit.OIDC_TIMEOUT] += 1
             raise Unusable(f"{url} took more than {self._timeout:g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            raise Unusable(f"{url} cannot be asked: {error or type(error).__name__}") from None
+            raise Unusable(f"{url} cannot be fetched: {error or type(error).__name__}") from None
         try:
             found = orjson.loads(body)
         except ValueError:
-            raise Unusable(f"{url} holds no JSON") from None
+            raise Unusable(f"{url} returns no JSON") from None
         if not isinstance(found, dict):
-            raise Unusable(f"{url} holds no JSON object")
+            raise Unusable(f"{url} returns no JSON object")
         return found
 
     async def _body(self, url: str) -> bytes:
@@ -105,11 +106,11 @@ class Provider:
             if reply.status_code != httpx2.codes.OK:
                 raise Unusable(f"{url} answered {reply.status_code}")
             if reply.headers.get("Content-Encoding", "identity") != "identity":
-                raise Unusable(f"{url} is packed, which was not asked for")
+                raise Unusable(f"{url} is compressed, although no compression was requested")
             async for chunk in reply.aiter_raw():
                 body += chunk
                 if len(body) > BODY_LIMIT:
-                    raise Unusable(f"{url} holds more than {BODY_LIMIT} bytes")
+                    raise Unusable(f"{url} returns more than {BODY_LIMIT} bytes")
         return bytes(body)
 
 

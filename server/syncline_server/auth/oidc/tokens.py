@@ -19,8 +19,9 @@ from syncline_server.auth.authenticator import (
 )
 from syncline_server.auth.grants import Grants
 from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Limit
 
-from .key_cache import FetchRate, KeyCache
+from .key_cache import KeyCache
 from .keys import ALGORITHMS, KID_LENGTH
 from .provider import Provider
 
@@ -52,17 +53,21 @@ class ProviderTokens:
         self._keys = keys
 
     @classmethod
-    def of(cls, settings: Settings, bounds: Counter[str]) -> Self | None:
+    def of(cls, settings: Settings, limit_hits: Counter[Limit]) -> Self | None:
         """The tokens of the issuer in the settings; None without an issuer."""
         if settings.oidc_issuer is None:
             return None
         provider = Provider(
-            settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, bounds
+            settings.oidc_issuer, settings.oidc_jwks_url, settings.oidc_timeout, limit_hits
         )
-        pace = FetchRate(
-            settings.oidc_key_age, settings.oidc_key_grace, settings.oidc_refetch_interval
+        keys = KeyCache(
+            provider,
+            limit_hits,
+            age=settings.oidc_key_age,
+            grace=settings.oidc_key_grace,
+            interval=settings.oidc_refetch_interval,
         )
-        return cls(settings, KeyCache(provider, pace, bounds))
+        return cls(settings, keys)
 
     def start(self) -> None:
         """Begin to fetch the keys, without waiting for them."""
@@ -150,7 +155,7 @@ def _key_of(header: Mapping[str, Any]) -> tuple[str, str]:
             f"The access token's header needs a kid of 1 to {KID_LENGTH} characters.",
         )
     if (kind.upper() if isinstance(kind, str) else kind) not in _TYPES:
-        raise Refusal(Code.TOKEN_HEADER, f"The access token's typ {show(kind)} is of another use.")
+        raise Refusal(Code.TOKEN_HEADER, f"The access token's typ {show(kind)} is for another use.")
     return algorithm, kid
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from syncline_server.auth.api_keys import ApiKeys, Record
 from syncline_server.backend import Backend
 from syncline_server.http import urls
-from syncline_server.http.account import require_owner
+from syncline_server.http.authentication import require_owner
 from syncline_server.http.body import read_parameters
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import key_resource

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from syncline_protocol.dates import format_milliseconds
 from syncline_server.backend import Backend
 from syncline_server.http import urls
-from syncline_server.http.account import require_account
+from syncline_server.http.authentication import require_account
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.responses import json_reply

@@ -9,7 +9,7 @@ from syncline_protocol import commands, fields
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.backend import Backend
 from syncline_server.http import urlencoded, urls
-from syncline_server.http.authentication import caller_of
+from syncline_server.http.authentication import authenticate
 from syncline_server.http.body import read_parameters, read_patch
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.parameters import Parameters
@@ -118,7 +118,7 @@ class _Endpoints:
         return Response(status_code=204)
 
     async def _workspace(self, request: Request) -> Workspace:
-        caller = await caller_of(self._backend, request)
+        caller = await authenticate(self._backend, request)
         workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
         check_query(request, ("Ttl",) if request.method == "PATCH" else ())
         refusal = workspace.too_fast()
@@ -153,7 +153,7 @@ async def _condition(request: Request, workspace: Workspace) -> int | None:
 def _exists(address: str) -> Refusal:
     return Refusal(
         Code.REVISION_MISMATCH,
-        f"The document {fields.show(address)} exists, in a state that If-None-Match names.",
+        f"The document {fields.show(address)} exists, and its state matches If-None-Match.",
     )
 
 

@@ -13,7 +13,7 @@ from syncline_protocol.fields import show
 from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.backend import Backend
 from syncline_server.http import urls
-from syncline_server.http.account import require_account
+from syncline_server.http.authentication import require_account
 from syncline_server.http.body import read_parameters
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import ReplyContext, permission_resource

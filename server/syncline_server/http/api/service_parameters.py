@@ -63,7 +63,7 @@ def friendly_name(value: Any, name: str) -> str | None:
     if len(text) > FRIENDLY_NAME_LENGTH:
         raise Refusal(
             Code.INVALID_FRIENDLY_NAME,
-            f"{name} must have at most {FRIENDLY_NAME_LENGTH} characters; empty or null for none; "
+            f"{name} must have at most {FRIENDLY_NAME_LENGTH} characters, or be empty or null; "
             f"{len(text)} were given.",
         )
     return text
@@ -87,7 +87,7 @@ def _webhook_url(value: Any, name: str) -> str | None:
         # The message omits the URL: it may contain a password.
         raise Refusal(
             Code.INVALID_WEBHOOK_URL,
-            f"{name} must hold no user and no password; receivers check the signature instead.",
+            f"{name} must not contain a user or a password; receivers check the signature instead.",
         )
     if len(url) > WEBHOOK_URL_LENGTH or not _is_url(url):
         raise Refusal(

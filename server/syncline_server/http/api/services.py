@@ -10,7 +10,7 @@ from starlette.responses import Response
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.backend import Backend
 from syncline_server.http import urls
-from syncline_server.http.account import require_account
+from syncline_server.http.authentication import require_account
 from syncline_server.http.body import read_parameters
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.reply_context import service_resource
@@ -77,7 +77,7 @@ class _Endpoints:
         if members.pop("sid", None) is not None:
             raise Refusal(
                 Code.INVALID_PARAMETER,
-                "Sid is for the creation of a service alone; a service keeps its SID.",
+                "Sid is accepted only when a service is created; a service keeps its SID.",
             )
         if not members:
             raise Refusal(Code.NO_PARAMETERS, "An update needs a parameter; none was given.")

@@ -23,7 +23,7 @@ from syncline_server.http.routing import raw_path
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.logs import about
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 
 __all__ = [
     "ALWAYS_ANSWERED",
@@ -96,7 +96,7 @@ class Crowd:
             return await self._app(scope, receive, send)
         self._tally.requests += 1
         if self._meters.requests >= self._limit and scope["path"] not in ALWAYS_ANSWERED:
-            self._meters.bounds["max_requests"] += 1
+            self._meters.limit_hits[Limit.MAX_REQUESTS] += 1
             self._audit.turned_away(Code.UNAVAILABLE, _asked(scope), partial(_claims, scope))
             await self._refuse(scope, receive, send)
         else:
@@ -164,7 +164,7 @@ class Recovery:
             reply = refusal_reply(
                 Request(scope),
                 Refusal(
-                    Code.INTERNAL, f"An internal error; the server's log has more at {request_id}."
+                    Code.INTERNAL, f"Internal error; the server's log has details at {request_id}."
                 ),
             )
             await reply(scope, receive, send)

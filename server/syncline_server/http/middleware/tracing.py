@@ -34,7 +34,11 @@ class Traced:
                 if message["type"] == "http.response.start" and span.is_recording():
                     code = scope.get("state", {}).get(REFUSED)
                     self._traces.end(
-                        span, scope["method"], scope.get("pattern"), message["status"], code
+                        span,
+                        scope["method"],
+                        scope.get("pattern"),
+                        status=message["status"],
+                        code=code,
                     )
                 await send(message)
 

@@ -73,7 +73,7 @@ def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list
 
     async def token(request: Request) -> Response:
         if not is_local(request, callers):
-            raise Refusal(Code.FORBIDDEN, "The demo gives tokens to this machine only.")
+            raise Refusal(Code.FORBIDDEN, "The demo gives tokens only to clients on this machine.")
         identity = request.query_params.get("identity", "")
         if not 1 <= len(identity) <= IDENTITY_LENGTH:
             raise Refusal(

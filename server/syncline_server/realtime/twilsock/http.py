@@ -12,7 +12,7 @@ from syncline_protocol.commands import Command
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Event
 from syncline_server.backend import Backend
-from syncline_server.http.authentication import caller_of
+from syncline_server.http.authentication import authenticate
 from syncline_server.http.body import read_parameters
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.responses import json_reply
@@ -89,7 +89,7 @@ class _Plain:
         return outcome
 
     async def _workspace(self, request: Request) -> Workspace:
-        caller = await caller_of(self._backend, request)
+        caller = await authenticate(self._backend, request)
         service = request.path_params.get("service") or caller.service or DEFAULT_NAME
         return await Workspace.enter(self._backend, caller, service)
 

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
 from syncline_server.config.settings import Settings
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 
 from .oversized_message import FrameHeader, OversizedMessage, read_header
 from .parser_pool import ParserPool, is_exceeded, plain_messages
@@ -198,7 +198,7 @@ class FrameReader(asyncio.Protocol):
         self._send_parsers()
 
     def _fail_oversized(self) -> None:
-        self.meters.bounds["oversized_limit"] += 1
+        self.meters.limit_hits[Limit.OVERSIZED_LIMIT] += 1
         limit = self.settings.oversized_limit
         self._fail(_TOO_BIG, f"the message has more than {limit} bytes")
 

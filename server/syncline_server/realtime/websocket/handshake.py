@@ -14,7 +14,7 @@ from syncline_server import http as rest
 from syncline_server.auth.origins import Origins
 from syncline_server.config.networks import Proxies
 from syncline_server.config.settings import Settings
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.realtime.admission import Admission
 
 from .endpoint import WebSocketRoute
@@ -84,7 +84,7 @@ class Handshake:
         if endpoint is None:
             return parser.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
         if not self._origins.admit(request.headers.get_all("Origin"), host):
-            self._meters.bounds["ws_origins"] += 1
+            self._meters.limit_hits[Limit.WS_ORIGINS] += 1
             return parser.reject(
                 HTTPStatus.FORBIDDEN, "Pages of this origin may open no WebSocket here.\n"
             )

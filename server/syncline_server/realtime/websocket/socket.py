@@ -20,7 +20,7 @@ from websockets.protocol import State
 
 from syncline_protocol.objects import Event
 from syncline_server.config.settings import Settings
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.send_queue import SendQueue
@@ -251,7 +251,7 @@ class Socket(FrameReader):
         # The transport may call this within any `write`. Make `_send_queue` before `on_congestion`
         # takes the session off the fast path: events that come after it belong in the queue.
         self._congested = True
-        self.meters.bounds["output_mark"] += 1
+        self.meters.limit_hits[Limit.OUTPUT_MARK] += 1
         if self._closing is None:  # else nothing may follow the close frame
             self._send_queue = self._send_queue or SendQueue(self.settings.output_mark)
         if self._wire is not None:
@@ -336,7 +336,7 @@ class Socket(FrameReader):
         rest = self._allowed_at + 1.0 - time.monotonic()
         if rest <= 0:
             return self._allow()
-        self.meters.bounds["connection_rate"] += 1
+        self.meters.limit_hits[Limit.CONNECTION_RATE] += 1
         self._resting = True
         self._transport.pause_reading()
         self.wheel.call_later(rest, self._end_rest)
@@ -362,7 +362,7 @@ class Socket(FrameReader):
             return
         sent = parser.close_sent
         if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
-            self.meters.bounds["auth_message_limit"] += 1
+            self.meters.limit_hits[Limit.AUTH_MESSAGE_LIMIT] += 1
         # The client has sent its close frame, and the parser has answered it: the handshake is
         # complete. Else the parser has failed the connection, and the client must answer.
         if self._wire is None or parser.close_rcvd is not None:
@@ -403,7 +403,7 @@ class Socket(FrameReader):
             return
         # While this socket does not read, a pong cannot be seen.
         if not self._heard and not self._congested and not self._held:
-            self.meters.bounds["ping_timeout"] += 1
+            self.meters.limit_hits[Limit.PING_TIMEOUT] += 1
             return self.abort()
         rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
         self.wheel.call_later(rest, self._ping)
@@ -413,7 +413,7 @@ class Socket(FrameReader):
         if not self._congested or self._closing is not None or self._wire is None:
             return
         if self._transport.get_write_buffer_size() >= self._stuck_size:
-            self.meters.bounds["slow_reader_timeout"] += 1
+            self.meters.limit_hits[Limit.SLOW_READER_TIMEOUT] += 1
             self._send_queue = None  # else the close frame would wait for it
             return self._wire.on_slow()
         self._watch_progress()

@@ -68,7 +68,7 @@ def _check_parts(url: str, parts: dict[str, Any]) -> None:
     allowed = ({*_TLS} if split.scheme == "rediss" else set()) | {"db"}
     for name in parse_qs(split.query, keep_blank_values=True):
         if name not in allowed:
-            raise ValueError(f"it has no option {name!r} for {split.scheme}://")
+            raise ValueError(f"the option {name!r} does not exist for {split.scheme}://")
     if split.scheme != "unix" and not re.fullmatch(r"/?|/[0-9]+", split.path):
         raise ValueError("the path must be the number of a database")
     if parts.get("ssl_cert_reqs", "required") not in ("none", "required"):

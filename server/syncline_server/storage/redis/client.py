@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.metrics import Histogram
 from syncline_server.observability.readiness import Readiness
+from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage import keys
+from syncline_server.storage.errors import ReplyError, Unavailable
 from syncline_server.storage.scripts import Script
 
 from .clock import now_ms
-from .connection import Argument, Connection, ReplyError
+from .connection import Argument, Connection
 from .data_set import DataSet
 from .durability import Durability, barrier
 from .engine import Engine
@@ -75,7 +76,7 @@ class Redis:
         # Problems by name, then by shard. A name is resolved when its last shard is.
         self._problems: dict[str, dict[str, str]] = {}
         self._nodes: dict[str, ShardConnection] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._no_writes: str | None = None
         self._setup: Callable[[], Sequence[Argument]] = tuple
 
@@ -119,14 +120,14 @@ class Redis:
     def publishing(self) -> str:
         """For scripts: the publishing command, a blank, and the middle of a channel's name.
 
-        Raises `Refusal` while the data set is not known.
+        Raises `Unavailable` while the data set is not known.
         """
         return f"{self.engine.publish} {self._channel_infix()}"
 
     def now_ms(self, key: str | None = None) -> int:
         """Lower bound of Redis' time on the shard of `key`; None gives the latest of all shards."""
         if key is not None:
-            with suppress(Refusal):
+            with suppress(Unavailable):
                 return self._node(key).inspector.clock.now_ms()
         times = (node.inspector.clock.now_ms() for node in self._nodes.values())
         return max(times, default=now_ms())
@@ -136,7 +137,7 @@ class Redis:
         return self.data_set.prefix + key
 
     def wire_channel(self, channel: str) -> str:
-        """The name of a channel in Redis. Raises `Refusal` while the data set is not known."""
+        """The name of a channel in Redis. Raises `Unavailable` while the data set is not known."""
         tag, _, name = channel.partition(_EVENT)
         return f"{self.data_set.prefix}{tag}{self._channel_infix()}{name}"
 
@@ -156,7 +157,7 @@ class Redis:
 
     def inspect(self, key: str) -> None:
         """Inspect the shard of a key: Redis refused a command that it should accept."""
-        with suppress(Refusal):
+        with suppress(Unavailable):
             self._node(key).inspector.look_again()
 
     async def start(self) -> None:
@@ -170,8 +171,7 @@ class Redis:
 
     async def stop(self) -> None:
         """End all connections."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel_all()
         await asyncio.gather(*(node.stop() for node in self._nodes.values()))
 
     def set_up(self, command: Callable[[], Sequence[Argument]]) -> None:
@@ -186,18 +186,17 @@ class Redis:
         self._no_writes = reason
 
     async def reconnected(self, key: str) -> None:
-        """Return once the shard of a key is connected. Raises `Refusal` if it takes too long."""
+        """Return once the shard of a key is connected; raises `Unavailable` after the timeout."""
         await self._node(key).reconnected()
 
     async def execute(self, verb: str, key: str, *arguments: Argument) -> Any:
         """The reply to a command on one key.
 
         Raises:
-            Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
-            ReplyError: Redis refused the command itself; a retry would not help.
+            StorageError: which kinds there are, says `storage.errors`.
         """
         if self._no_writes is not None and verb not in _HARMLESS:
-            raise Refusal(Code.UNAVAILABLE, self._no_writes)
+            raise Unavailable(self._no_writes)
         name = self.prefixed(key)
         return await self._route(key, lambda node: node.execute(verb, name, *arguments))
 
@@ -216,7 +215,7 @@ class Redis:
         """The reply of a script that writes, once it is durable; raises as `execute`."""
         if self._no_writes is not None:
             self.refused_writes += 1
-            raise Refusal(Code.UNAVAILABLE, self._no_writes)
+            raise Unavailable(self._no_writes)
         command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
         began = time.monotonic()
         reply = await self._route(key, lambda node: node.commit(*command))
@@ -236,8 +235,7 @@ class Redis:
         deadline = clock() + self._timeout
         while True:
             if self.data_set.problem is not None:
-                raise Refusal(
-                    Code.UNAVAILABLE,
+                raise Unavailable(
                     "The store holds the data of another account; nothing was changed.",
                 )
             node = self._node(key)
@@ -256,17 +254,16 @@ class Redis:
                 else:
                     raise
             if clock() > deadline:
-                raise Refusal(
-                    Code.UNAVAILABLE,
-                    "The store is being rearranged; nothing was changed. Try again.",
+                raise Unavailable(
+                    "The store is moving slots; nothing was changed. Try again.",
                 )
 
     def _node(self, key: str) -> ShardConnection:
         try:
             return self._nodes[self.engine.shard_of(key)]
         except LookupError:
-            raise Refusal(
-                Code.UNAVAILABLE, "A part of the store is away; nothing was changed. Try again."
+            raise Unavailable(
+                "A part of the store is unavailable; nothing was changed. Try again."
             ) from None
 
     def _follow(self) -> None:
@@ -274,19 +271,19 @@ class Redis:
         shards = set(self.engine.shards())
         for shard in shards - self._nodes.keys():
             self._nodes[shard] = node = self._make(shard)
-            self._spawn(node.start())
+            self._tasks.spawn(node.start())
         for shard in self._nodes.keys() - shards:
-            self._spawn(self._nodes.pop(shard).stop())
+            self._tasks.spawn(self._nodes.pop(shard).stop())
             for name in self._problems:
                 self.report(shard, name, None)
 
     def _make(self, shard: str) -> ShardConnection:
         return ShardConnection(
             partial(self.engine.address, shard),
-            self._timeout,
-            self._barrier,
-            partial(self.engine.suspect, shard),
-            lambda: self._setup(),
+            timeout=self._timeout,
+            barrier=self._barrier,
+            on_trouble=partial(self.engine.suspect, shard),
+            setup=lambda: self._setup(),
             inspection=Inspection(
                 durability=self._durability,
                 clock_tolerance=self._clock_tolerance,
@@ -299,7 +296,7 @@ class Redis:
 
     def _channel_infix(self) -> str:
         if self.data_set.id is None:
-            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+            raise Unavailable("The store is unavailable; nothing was changed. Try again.")
         return f"{_EVENT}{self.engine.database}:{self.data_set.id}:"
 
     def _probe(self, shard: str) -> tuple[str, str, str] | None:
@@ -324,11 +321,6 @@ class Redis:
             return
         first = next(iter(found.values()), None)
         self._readiness.report(name, first)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 _EVENT = ":event:"

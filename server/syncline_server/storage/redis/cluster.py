@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from redis.crc import key_slot
 
 from syncline_server.config.validation import SettingError
+from syncline_server.observability.tasks import PeriodicTask
+from syncline_server.storage.errors import StorageError
 
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
+from .connection import Connection, connect, describe
 
 __all__ = ["RedisCluster"]
 
@@ -49,9 +50,10 @@ class RedisCluster:
         self._slots: dict[int, str] = {}
         self._masters: dict[str, Address] = {}
         self._callbacks: list[Callable[[], None]] = []
-        self._suspicious = asyncio.Event()
         self._suspect_until = 0.0
-        self._watching: asyncio.Task[None] | None = None
+        self._task = PeriodicTask(
+            self._read_map, self._interval, name="the reader of the slot map", logger=logger
+        )
         self.trouble: str | None = None
 
     def __str__(self) -> str:
@@ -68,13 +70,14 @@ class RedisCluster:
     async def address(self, shard: str) -> Address:
         """Where a master listens."""
         if shard not in self._masters:
-            raise OSError(f"{shard} is no master of the Cluster any more")
+            raise OSError(f"{shard} is no longer a master of the Cluster")
         return self._masters[shard]
 
     def suspect(self, shard: str) -> None:
         """Read the slot map more often for `SUSPICION_SPAN` seconds."""
+        if not self._is_suspicious:
+            self._task.wake()
         self._suspect_until = asyncio.get_running_loop().time() + SUSPICION_SPAN
-        self._suspicious.set()
 
     def moved(self, error: str) -> None:
         """Route a slot to the master that a `MOVED` error names, until the map is read again."""
@@ -104,39 +107,30 @@ class RedisCluster:
             SettingError: the server that answers is not a Cluster.
         """
         await self._read_map(first=True)
-        self._watching = asyncio.create_task(self._watch())
+        self._task.start(pause_first=True)
 
     async def stop(self) -> None:
         """Stop reading the slot map."""
-        if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+        await self._task.stop()
 
-    async def _watch(self) -> None:
-        clock = asyncio.get_running_loop().time
-        while True:
-            suspicious = clock() < self._suspect_until
-            self._suspicious.clear()
-            if suspicious:
-                await asyncio.sleep(SUSPICION_INTERVAL)
-            else:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_INTERVAL):
-                        await self._suspicious.wait()
-            await self._read_map()
+    @property
+    def _is_suspicious(self) -> bool:
+        return asyncio.get_running_loop().time() < self._suspect_until
+
+    def _interval(self) -> float:
+        return SUSPICION_INTERVAL if self._is_suspicious else POLL_INTERVAL
 
     async def _read_map(self, *, first: bool = False) -> None:
         for address in [*self._masters.values(), *self._seeds]:
             try:
                 slots = await self._ask(address)
-            except (OSError, ConnectionBroken, ReplyError) as error:
+            except (OSError, StorageError) as error:
                 if first and "cluster support disabled" in str(error):
                     raise SettingError(
                         f"--redis-url names a Cluster, but {address} is a single server"
                     ) from None
                 self.trouble = f"{address} does not answer: {describe(error)}"
-                logger.info("%s does not tell the map of slots: %s", address, error)
+                logger.info("%s does not return the map of slots: %s", address, error)
             else:
                 self.trouble = None if slots else f"{address} serves no slots"
                 return self._take(slots, address)

@@ -16,14 +16,14 @@ from typing import Any, cast
 
 import hiredis
 
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
+
 from .address import Address
 
 __all__ = [
     "Argument",
     "Connection",
-    "ConnectionBroken",
     "Push",
-    "ReplyError",
     "connect",
     "describe",
 ]
@@ -33,15 +33,7 @@ Argument = str | bytes | int
 Push = Callable[[Any], None]
 """Receives each message, confirmation and PONG of a pub/sub connection, as Redis sent it."""
 
-ReplyError = hiredis.ReplyError
-"""An error reply of Redis; its text begins with the error's kind (`NOSCRIPT …`)."""
-
-
 _DROP = struct.pack("ii", 1, 0)  # of socket(7): close at once, and reset the other side
-
-
-class ConnectionBroken(Exception):
-    """The connection ended. A command without a reply may or may not have been carried out."""
 
 
 class Connection(asyncio.Protocol):
@@ -59,7 +51,7 @@ class Connection(asyncio.Protocol):
         """
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
-        self._reader = hiredis.Reader()
+        self._reader = hiredis.Reader(replyError=ReplyError)
         self._on_push = on_push
         self._transport: asyncio.WriteTransport | None = None
         self._output: list[bytes] = []

@@ -14,9 +14,10 @@ from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.storage import keys
+from syncline_server.storage.errors import StorageError
 from syncline_server.storage.scripts import DATA_SET
 
-from .connection import Connection, ConnectionBroken, ReplyError, connect
+from .connection import Connection, connect
 from .engine import Engine
 
 __all__ = ["DataSet", "check_data_set"]
@@ -96,13 +97,13 @@ async def check_data_set(
     try:
         address = await engine.address(engine.shard_of(keys.ALL_SERVICES))
         connection = await connect(address, settings.redis_timeout)
-    except (OSError, LookupError, ConnectionBroken, ReplyError):
+    except (OSError, LookupError, StorageError):
         return
     try:
         await connection.execute("SCRIPT", "LOAD", DATA_SET.source)
         await data_set.identify(connection)
         master = await connection.execute("GET", f"{settings.redis_prefix}{keys.MASTER}")
-    except (ConnectionBroken, ReplyError):
+    except StorageError:
         return
     finally:
         connection.abort()

@@ -11,14 +11,13 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 
-from syncline_protocol.errors import Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.observability.readiness import Readiness
+from syncline_server.observability.tasks import PeriodicTask
+from syncline_server.storage.errors import StorageError
 
 from .client import Redis
-from .connection import ReplyError
 from .embedded import free_space
 
 __all__ = ["DiskWatch"]
@@ -63,35 +62,32 @@ class DiskWatch:
         self._full_since = 0.0
         self._rewrites = True
         self._relaxed = False
-        self._task: asyncio.Task[None] | None = None
+        self._configured_at = float("-inf")  # loop time
+        self._task = PeriodicTask(
+            self._measure, settings.disk_interval, name="the disk watch", logger=logger
+        )
 
     def start(self) -> None:
         """Measure once, before anything is written, then watch in the background."""
         self._look()
         self._redis.set_up(self._setup)
-        self._task = asyncio.create_task(self._run())
+        self._task.start(pause_first=True)
 
     async def stop(self) -> None:
         """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
-    async def _run(self) -> None:
-        clock = asyncio.get_running_loop().time
-        configured_at = 0.0
-        while True:
-            await asyncio.sleep(self._interval)
-            was_full = self.full
-            self._look()
-            if was_full and not self.full:
-                await self._open()
-            elif self._leads and self.full and not self._relaxed:
-                await self._relax()
-            elif self._leads and clock() - configured_at >= CONFIGURE_INTERVAL:
-                configured_at = clock()
-                await self._configure()
+    async def _measure(self) -> None:
+        now = asyncio.get_running_loop().time()
+        was_full = self.full
+        self._look()
+        if was_full and not self.full:
+            await self._open()
+        elif self._leads and self.full and not self._relaxed:
+            await self._relax()
+        elif self._leads and now - self._configured_at >= CONFIGURE_INTERVAL:
+            self._configured_at = now
+            await self._configure()
 
     def _setup(self) -> Sequence[str]:
         """The command for each new connection: sync as the settings say, unless the disk is full.
@@ -105,7 +101,7 @@ class DiskWatch:
         try:
             self.free = free_space(self._directory)
         except OSError as error:
-            return logger.error("the free space of %s is not known: %s", self._directory, error)
+            return logger.error("the free space of %s is unknown: %s", self._directory, error)
         if self.full and self.free >= self._margin + min(RELIEF, self._margin // 10):
             self.full = False
         elif not self.full and self.free < self._margin:
@@ -149,7 +145,7 @@ class DiskWatch:
     async def _set(self, name: str, value: str) -> bool:
         try:
             await self._redis.execute("CONFIG", "SET", name, value)
-        except (Refusal, ReplyError) as error:
+        except StorageError as error:
             logger.debug("Redis does not take %s: %s", name, error)
             return False
         return True

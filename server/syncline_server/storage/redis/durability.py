@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from syncline_protocol.errors import Code, Refusal
+from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.errors import StorageError, Unavailable
 
-from .connection import Connection, ConnectionBroken, ReplyError
+from .connection import Connection
 
 __all__ = ["LEVELS", "Barrier", "Durability", "Replicas", "barrier"]
 
@@ -130,20 +131,19 @@ class Barrier:
         self._replicas = replicas
         self._ms = max(1, round(durability.timeout * 1000))
         self._next: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def check(self) -> None:
-        """Raise `Refusal` if a write could not be acknowledged; to be called before it is sent."""
+        """Raise `Unavailable` if a write could not be acknowledged; call it before sending."""
         if self._replicas is not None and (missing := self._replicas.missing):
-            raise Refusal(
-                Code.UNAVAILABLE,
+            raise Unavailable(
                 f"The store cannot replicate now ({missing}); nothing was changed. Try again.",
             )
 
     def passed(self) -> asyncio.Future[None]:
         """A future that is done when the commands sent so far are as durable as required.
 
-        It raises `Refusal` with `UNAVAILABLE` if that takes too long or is impossible.
+        It raises `Unavailable` if that takes too long or is impossible.
         """
         if self._next is None:
             loop = asyncio.get_running_loop()
@@ -162,9 +162,7 @@ class Barrier:
         else:
             required = self._replicas.required
             attempt = self._replicate(self._replicas, required, self._wait(required))
-        task = asyncio.create_task(self._resolve(waiting, attempt))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._resolve(waiting, attempt))
 
     def _wait(self, count: int) -> asyncio.Future[tuple[Any, Any]]:
         """Send WAIT, and behind it ROLE: a server that was demoted still answers WAIT."""
@@ -197,12 +195,11 @@ class Barrier:
     async def _resolve(self, waiting: asyncio.Future[None], attempt: Any) -> None:
         try:
             await attempt
-        except (_Late, ReplyError, ConnectionBroken) as error:
+        except (_Late, StorageError) as error:
             what = "synced to disk" if self._replicas is None else "replicated"
             if not waiting.done():
                 waiting.set_exception(
-                    Refusal(
-                        Code.UNAVAILABLE,
+                    Unavailable(
                         f"The write was applied but not {what} ({error}); it may be lost.",
                     )
                 )

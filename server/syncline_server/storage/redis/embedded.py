@@ -22,9 +22,11 @@ from typing import IO
 
 from syncline_server.config.child_environ import redis_environ
 from syncline_server.config.validation import SettingError
+from syncline_server.observability.rate_limit import FixedWindow
+from syncline_server.storage.errors import StorageError
 
 from .address import Address
-from .connection import ConnectionBroken, ReplyError, connect
+from .connection import connect
 from .engine import SingleEngine
 
 __all__ = ["EmbeddedRedis", "free_space"]
@@ -65,7 +67,7 @@ class EmbeddedRedis(SingleEngine):
             disk_margin: bytes; with less free space, every process refuses writes (`DiskWatch`).
         """
         self._disk_margin = disk_margin
-        self._quiet_until, self._restarts = 0.0, 0
+        self._restarts, self._restart_lines = 0, FixedWindow(1, REPORT_INTERVAL)
         self._directory = data_dir / "redis"
         self._appendfsync = appendfsync
         self._starting = asyncio.Lock()
@@ -125,13 +127,11 @@ class EmbeddedRedis(SingleEngine):
 
     def _report_restart(self, status: int | None) -> None:
         """Log a restart, at most once in `REPORT_INTERVAL`: the child may end at each start."""
-        now = asyncio.get_running_loop().time()
         self._restarts += 1
-        if now >= self._quiet_until:
+        if self._restart_lines.admit():
             logger.warning(
-                "Redis ended with status %s and is started again (%d. time)", status, self._restarts
+                "Redis ended with status %s; restarting it (restart %d)", status, self._restarts
             )
-            self._quiet_until = now + REPORT_INTERVAL
 
     def _place_socket(self) -> None:
         """Choose the socket's path: in the data directory, or in a private temporary directory.
@@ -175,7 +175,7 @@ class EmbeddedRedis(SingleEngine):
         while True:
             try:
                 connection = await connect(Address(path=str(self._socket)), timeout=1)
-            except (OSError, ReplyError, ConnectionBroken) as error:
+            except (OSError, StorageError) as error:
                 if process.poll() is not None:
                     log = self._directory / "redis.log"
                     if free_space(self._directory) < ROOM_TO_START:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from syncline_protocol.errors import Code, Refusal
+from syncline_server.storage.errors import Unavailable
 
 from .address import Address
 
@@ -90,7 +90,7 @@ class WholeEngine:
 
     def moved(self, error: str) -> None:
         """Raise `UNAVAILABLE`: only a Cluster sends `MOVED`, and its URL must say so."""
-        raise Refusal(Code.UNAVAILABLE, "The store is a Cluster; its URL must be redis+cluster://…")
+        raise Unavailable("The store is a Cluster; its URL must be redis+cluster://…")
 
 
 class SingleEngine(WholeEngine, ABC):

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.scripts import PRIVILEGES
 
 from .clock import ShardClock
-from .connection import Argument, Connection, ConnectionBroken, ReplyError
+from .connection import Argument, Connection
 from .durability import Durability, Replicas
 
 __all__ = ["INSPECTION_INTERVAL", "Inspection", "Inspector", "is_denial"]

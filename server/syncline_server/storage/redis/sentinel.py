@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
+from syncline_server.observability.tasks import PeriodicTask
+from syncline_server.storage.errors import StorageError
+
 from .address import Address
-from .connection import Connection, ConnectionBroken, ReplyError, connect, describe
+from .connection import Connection, connect, describe
 from .engine import WholeEngine
 
 __all__ = ["SENTINEL_PORT", "SentinelRedis"]
@@ -49,8 +51,9 @@ class SentinelRedis(WholeEngine):
         self._timeout = timeout
         self._master: Address | None = None
         self._callbacks: list[Callable[[], None]] = []
-        self._suspicious = asyncio.Event()
-        self._watching: asyncio.Task[None] | None = None
+        self._task = PeriodicTask(
+            self._look_again, POLL_INTERVAL, name="the reader of the Sentinels", logger=logger
+        )
 
     def __str__(self) -> str:
         return f"the Sentinels at {', '.join(map(str, self._sentinels))} (master {self._name})"
@@ -68,12 +71,12 @@ class SentinelRedis(WholeEngine):
     async def address(self, shard: str) -> Address:
         """The address of the master. Raises `OSError` if another master has replaced `shard`."""
         if self._master is None or shard != str(self._master):
-            raise OSError(f"{shard} is not the master any more")
+            raise OSError(f"{shard} is no longer the master")
         return self._master
 
     def suspect(self, shard: str) -> None:
         """Ask the Sentinels now."""
-        self._suspicious.set()
+        self._task.wake()
 
     async def confirms(self, shard: str) -> bool:
         """True if most of all Sentinels name this shard.
@@ -94,30 +97,22 @@ class SentinelRedis(WholeEngine):
     async def start(self) -> None:
         """Ask the Sentinels once, and go on in the background."""
         await self._look()
-        self._watching = asyncio.create_task(self._watch())
+        self._task.start(pause_first=True)
 
     async def stop(self) -> None:
         """Stop asking."""
-        if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+        await self._task.stop()
 
-    async def _watch(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_INTERVAL):
-                    await self._suspicious.wait()
-            await asyncio.sleep(SUSPICION_PAUSE)
-            self._suspicious.clear()
-            await self._look()
+    async def _look_again(self) -> None:
+        await asyncio.sleep(SUSPICION_PAUSE)
+        await self._look()
 
     async def _look(self) -> None:
         self.trouble = f"no Sentinel knows a master called {self._name}"
         for sentinel in list(self._sentinels):
             try:
                 found = await self._ask(sentinel)
-            except (OSError, ConnectionBroken, ReplyError) as error:
+            except (OSError, StorageError) as error:
                 self.trouble = f"the Sentinel at {sentinel} does not answer: {describe(error)}"
                 logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
                 continue

@@ -9,39 +9,37 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.backoff import Backoff
 from syncline_server.config.validation import SettingError
+from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.errors import (
+    ConnectionBroken,
+    Denied,
+    ReplyError,
+    StorageError,
+    Unanswered,
+    Unavailable,
+)
 from syncline_server.storage.scripts import ALL, PROBE
 
 from .address import Address
-from .backoff import Backoff
-from .connection import Argument, Connection, ConnectionBroken, ReplyError, connect, describe
+from .connection import Argument, Connection, connect, describe
 from .durability import Barrier, Replicas
 from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["Denied", "ShardConnection", "Unanswered", "reconnect"]
+__all__ = ["ShardConnection", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
+
+PAUSE = 0.05
+PAUSE_LIMIT = 1.0
+"""First and largest ceiling, in seconds, of the random pause before Redis is tried again."""
 
 ELSEWHERE_INTERVAL = 5.0
 """Seconds between reconnects that are made because the server is not a master."""
 
 PENDING_LIMIT = 50_000
 """Commands without a reply, at most; further ones are refused with 20503."""
-
-
-class Unanswered(Refusal):
-    """A command was sent and its reply was lost: it may or may not have been carried out."""
-
-
-class Denied(Refusal):
-    """Redis refused a command because its user lacks a right; nothing was changed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.UNAVAILABLE,
-            "The store refuses this server, whose Redis user lacks rights; nothing was changed.",
-        )
 
 
 class ShardConnection:
@@ -54,11 +52,11 @@ class ShardConnection:
     def __init__(
         self,
         locate: Callable[[], Awaitable[Address]],
+        *,
         timeout: float,
         barrier: Callable[[Connection, Replicas | None], Barrier | None],
         on_trouble: Callable[[], None],
-        setup: Callable[[], Sequence[Argument]] = tuple,
-        *,
+        setup: Callable[[], Sequence[Argument]],
         inspection: Inspection,
     ) -> None:
         """
@@ -82,7 +80,7 @@ class ShardConnection:
         self._connection: Connection | None = None
         self._barrier: Barrier | None = None
         self._up = asyncio.Event()
-        self._supervisor: asyncio.Task[None] | None = None
+        self._tasks = TaskSet()
         self._address: Address | None = None
         # Why there is no connection; None while there is one.
         self._trouble: str | None = None
@@ -118,17 +116,14 @@ class ShardConnection:
         """
         try:
             self._install(await self._connect())
-        except (OSError, ReplyError, ConnectionBroken) as error:
+        except (OSError, StorageError) as error:
             # `Readiness` logs the problem.
             logger.debug("Redis does not answer yet: %s", describe(error))
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._tasks.spawn(self._supervise())
 
     async def stop(self) -> None:
         """End the connection."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
+        await self._tasks.aclose()
         if self._connection is not None:
             self._connection.abort()
 
@@ -147,14 +142,13 @@ class ShardConnection:
                     self._up.clear()
                     await self._up.wait()
         except TimeoutError:
-            raise Refusal(Code.UNAVAILABLE, "The store is away.") from None
+            raise Unavailable("The store is unavailable.") from None
 
     async def execute(self, *command: Argument) -> Any:
         """The reply to a command.
 
         Raises:
-            Refusal: `UNAVAILABLE`; its sentence says whether the command may have been carried out.
-            ReplyError: Redis refused the command itself; a retry would not help.
+            StorageError: which kinds there are, says `storage.errors`.
         """
         return await self._reply(self._live().execute(*command))
 
@@ -184,12 +178,12 @@ class ShardConnection:
         try:
             async with asyncio.timeout(self._timeout):
                 await self.execute("EVALSHA", PROBE.digest, 1, key)
-        except (Refusal, TimeoutError):
+        except (Unavailable, TimeoutError):
             return  # `_reply` has kept the refusal, or the connection is about to be given up
         except ReplyError as error:
             kind = _kind(error)
             if kind == "NOSCRIPT":
-                with suppress(Refusal, ReplyError):
+                with suppress(StorageError):
                     await self.load_scripts()
             elif kind not in _ELSEWHERE:
                 self._refusal = _words(error)
@@ -203,9 +197,9 @@ class ShardConnection:
     def _live(self) -> Connection:
         connection = self._connection
         if connection is None or connection.ended.done():
-            raise Refusal(Code.UNAVAILABLE, "The store is away; nothing was changed. Try again.")
+            raise Unavailable("The store is unavailable; nothing was changed. Try again.")
         if connection.pending >= PENDING_LIMIT:
-            raise Refusal(Code.UNAVAILABLE, "The store is busy; nothing was changed. Try again.")
+            raise Unavailable("The store is busy; nothing was changed. Try again.")
         return connection
 
     async def _reply(self, answer: asyncio.Future[Any]) -> Any:
@@ -213,8 +207,8 @@ class ShardConnection:
             return await answer
         except ConnectionBroken:
             raise Unanswered(
-                Code.UNAVAILABLE,
-                "The store went away before it answered; a write may or may not have been applied.",
+                "The store became unavailable before it answered; a write may or may not have been "
+                "applied.",
             ) from None
         except ReplyError as error:
             kind = _kind(error)
@@ -231,8 +225,8 @@ class ShardConnection:
             if kind == "READONLY":
                 self._look_elsewhere()
             self._on_trouble()
-            raise Refusal(
-                Code.UNAVAILABLE, "The store cannot write now; nothing was changed. Try again."
+            raise Unavailable(
+                "The store cannot write now; nothing was changed. Try again."
             ) from None
 
     def _look_elsewhere(self) -> None:
@@ -271,7 +265,7 @@ class ShardConnection:
     async def _connect(self) -> Connection:
         try:
             return await self._log_in()
-        except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
+        except (OSError, StorageError, SettingError) as error:
             self._trouble = describe(error)
             raise
 
@@ -351,12 +345,12 @@ async def reconnect(
     attempt: Callable[[], Awaitable[Connection]], on_trouble: Callable[[], None]
 ) -> Connection:
     """Call `attempt` until it succeeds, with pauses; call `on_trouble` after each failure."""
-    backoff = Backoff()
+    backoff = Backoff(PAUSE, PAUSE_LIMIT)
     while True:
         await asyncio.sleep(backoff.pause())
         try:
             return await attempt()
-        except (OSError, ReplyError, ConnectionBroken, SettingError) as error:
+        except (OSError, StorageError, SettingError) as error:
             # `Readiness` logs the problem.
             logger.debug("Redis cannot be reached: %s", describe(error))
             on_trouble()

@@ -1,4 +1,4 @@
-"""`--redis-url`: its forms, and the engine of each.
+"""`--redis-url`: its forms, the engine of each, and its start.
 
     redis://[user:password@]host[:port][/database]       one server; rediss:// with TLS
     unix:///path/to/redis.sock                           one server, on this machine
@@ -14,14 +14,27 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
 
 from .address import Address
 from .cluster import RedisCluster
+from .connection import connect
+from .embedded import EmbeddedRedis
 from .engine import Engine, ExternalRedis
 from .sentinel import SENTINEL_PORT, SentinelRedis
 
-__all__ = ["engine_of"]
+__all__ = ["engine_of", "make_engine", "start_engine"]
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The Redis at the URL, or an embedded one. Raises `SettingError` for an unusable URL."""
+    if settings.redis_url is not None:
+        return engine_of(settings.redis_url, settings.redis_timeout)
+    if settings.durability == "replicated":
+        raise SettingError("--durability replicated needs a Redis with a replica: --redis-url")
+    return EmbeddedRedis(settings.data_dir, settings.appendfsync, settings.disk_margin)
 
 
 def engine_of(url: str, timeout: float) -> Engine:
@@ -41,7 +54,7 @@ def engine_of(url: str, timeout: float) -> Engine:
         if kind == "sentinel":
             name, _, database = parts.path.strip("/").partition("/")
             if not name:
-                raise ValueError("it must name the master: redis+sentinel://host/name")
+                raise ValueError("the URL must name the master: redis+sentinel://host/name")
             seeds = [
                 Address.parse(f"{scheme}://{_with_port(host, SENTINEL_PORT)}{query}")
                 for host in hosts.split(",")
@@ -61,3 +74,37 @@ def engine_of(url: str, timeout: float) -> Engine:
 
 def _with_port(host: str, port: int) -> str:
     return host if ":" in host.rpartition("]")[2] else f"{host}:{port}"
+
+
+async def start_engine(engine: Engine, settings: Settings) -> None:
+    """Start the engine before the server listens, so that a wrong setting ends with one line.
+
+    Raises:
+        SettingError: the engine cannot be started, or refuses this server.
+    """
+    try:
+        await engine.start()
+    except OSError as error:
+        raise SettingError(f"the embedded Redis in {settings.data_dir} failed: {error}") from None
+    for shard in engine.shards():
+        await _try(await engine.address(shard), settings.redis_timeout)
+
+
+async def _try(address: Address, timeout: float) -> None:
+    """Connect once. A Redis that is away may come back; one that refuses the login will not change.
+
+    Raises `SettingError` for the second.
+    """
+    try:
+        connection = await connect(address, timeout)
+    except ReplyError as error:
+        if not str(error).startswith(_NOT_YET):
+            raise SettingError(f"the Redis at {address} refuses this server: {error}") from None
+    except (OSError, ConnectionBroken):
+        pass  # `ShardConnection` reports it and tries again
+    else:
+        connection.abort()
+
+
+_NOT_YET = ("LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN")
+"""Kinds of error replies that end by themselves."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.readiness import Readiness
+from syncline_server.observability.tasks import PeriodicTask
 from syncline_server.storage import keys
 
 from .client import Redis
 
 __all__ = ["PROBE_INTERVAL", "WriteProbe"]
+
+logger = logging.getLogger("syncline.redis")
 
 PROBE_INTERVAL = 1.0
 """Seconds between probes of each shard."""
@@ -26,31 +30,28 @@ class WriteProbe:
     def __init__(self, redis: Redis, readiness: Readiness) -> None:
         self._redis = redis
         self._readiness = readiness
-        self._task: asyncio.Task[None] | None = None
+        self._task = PeriodicTask(
+            self._probe_all, PROBE_INTERVAL, name="the write probe", logger=logger
+        )
 
     def start(self) -> None:
         """Report once, then probe in the background."""
         self._report()
-        self._task = asyncio.create_task(self._run())
+        self._task.start()
 
     async def stop(self) -> None:
         """Stop probing."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.gather(
-                *(
-                    node.probe_writes(self._redis.prefixed(key))
-                    for shard, node in list(self._redis.nodes.items())
-                    if (key := self._key_of(shard)) is not None
-                )
+    async def _probe_all(self) -> None:
+        await asyncio.gather(
+            *(
+                node.probe_writes(self._redis.prefixed(key))
+                for shard, node in list(self._redis.nodes.items())
+                if (key := self._key_of(shard)) is not None
             )
-            self._report()
-            await asyncio.sleep(PROBE_INTERVAL)
+        )
+        self._report()
 
     def _report(self) -> None:
         self._readiness.report("redis", self._redis.problem)

@@ -12,29 +12,29 @@ import pytest
 from support.provider import CONFIGURATION, JWKS, Answer, OpenIdProvider, SigningKey
 from support.store import PATIENCE, eventually
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.oidc.key_cache import FetchRate, KeyCache
+from syncline_server.auth.oidc.key_cache import KeyCache
 from syncline_server.auth.oidc.keys import Keys, PublicKey
 from syncline_server.auth.oidc.provider import Provider
+from syncline_server.observability.metrics import Limit
 
 LONG = 600.0
 """Seconds: longer than any test."""
-
-CALM = FetchRate(LONG, LONG, LONG)
 
 
 class Cache:
     """What is tested, on the provider of a test.
 
     Attributes:
-        bounds: the limits that were hit.
+        limit_hits: the limits that were hit.
         found: what the last question that was answered gave.
     """
 
-    def __init__(self, provider: OpenIdProvider, pace: FetchRate) -> None:
-        self.bounds: Counter[str] = Counter()
+    def __init__(self, provider: OpenIdProvider, **times: float) -> None:
+        self.limit_hits: Counter[Limit] = Counter()
         self.found: PublicKey | None = None
-        source = Provider(provider.issuer, None, 5.0, self.bounds)
-        self.cache = KeyCache(source, pace, self.bounds)
+        source = Provider(provider.issuer, None, 5.0, self.limit_hits)
+        age, grace, interval = (times.get(name, LONG) for name in ("age", "grace", "interval"))
+        self.cache = KeyCache(source, self.limit_hits, age=age, grace=grace, interval=interval)
 
     async def has(self, kid: str) -> bool:
         """Whether there is such a key."""
@@ -69,8 +69,8 @@ async def renewed(provider: OpenIdProvider) -> None:
 
 
 @asynccontextmanager
-async def caching(provider: OpenIdProvider, pace: FetchRate = CALM) -> AsyncIterator[Cache]:
-    cache = Cache(provider, pace)
+async def caching(provider: OpenIdProvider, **times: float) -> AsyncIterator[Cache]:
+    cache = Cache(provider, **times)
     cache.cache.start()
     try:
         yield cache
@@ -132,12 +132,12 @@ async def test_within_the_interval_nothing_is_refused_for_good(provider: OpenIdP
         for _ in range(20):
             assert await cache.is_told_to_come_again("second")
         assert await cache.has("first"), "what is known goes on to work"
-        assert cache.bounds["oidc_refetch_interval"] == 20
+        assert cache.limit_hits[Limit.OIDC_REFETCH_INTERVAL] == 20
     assert provider.requests[JWKS] == 2
 
 
 async def test_after_the_interval_it_is_looked_for_again(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(LONG, LONG, 0.1)) as cache:
+    async with caching(provider, interval=0.1) as cache:
         assert not await cache.has("unknown")
         provider.keys.append(SigningKey.make("second"))
         await cache.knows_whether("second")
@@ -145,7 +145,7 @@ async def test_after_the_interval_it_is_looked_for_again(provider: OpenIdProvide
 
 
 async def test_keys_that_are_withdrawn_go_when_they_have_aged(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(0.1, LONG, 0.1)) as cache:
+    async with caching(provider, age=0.1, interval=0.1) as cache:
         assert await cache.has("first")
         provider.rotate("second")
         await renewed(provider)
@@ -154,7 +154,7 @@ async def test_keys_that_are_withdrawn_go_when_they_have_aged(provider: OpenIdPr
 
 
 async def test_an_empty_set_withdraws_all(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(0.1, LONG, LONG)) as cache:
+    async with caching(provider, age=0.1) as cache:
         assert await cache.has("first")
         provider.keys = []
         await renewed(provider)
@@ -165,7 +165,7 @@ async def test_while_the_provider_is_away_old_keys_are_used(
     provider: OpenIdProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        async with caching(provider, FetchRate(0.1, LONG, 0.1)) as cache:
+        async with caching(provider, age=0.1, interval=0.1) as cache:
             assert await cache.has("first")
             provider.fail()
             asked = provider.requests[CONFIGURATION]
@@ -186,20 +186,20 @@ async def test_while_the_provider_is_away_old_keys_are_used(
 
 
 async def test_they_are_used_for_no_longer_than_that(provider: OpenIdProvider) -> None:
-    async with caching(provider, FetchRate(0.1, 0.3, 0.1)) as cache:
+    async with caching(provider, age=0.1, grace=0.3, interval=0.1) as cache:
         await cache.knows_whether("first")
         provider.fail()
         async with asyncio.timeout(PATIENCE):
             while not await cache.is_told_to_come_again("first"):
                 await asyncio.sleep(0.01)
-        assert cache.bounds["oidc_key_grace"] >= 1
+        assert cache.limit_hits[Limit.OIDC_KEY_GRACE] >= 1
         provider.recover()
         await cache.knows_whether("first")
 
 
 async def test_a_provider_that_was_never_there(provider: OpenIdProvider) -> None:
     provider.fail(500)
-    async with caching(provider, FetchRate(LONG, LONG, 0.2)) as cache:
+    async with caching(provider, interval=0.2) as cache:
         assert await cache.is_told_to_come_again("first")
         await provider.asked(CONFIGURATION, 3)
         provider.recover()
@@ -209,7 +209,7 @@ async def test_a_provider_that_was_never_there(provider: OpenIdProvider) -> None
 
 async def test_failures_are_followed_by_pauses(provider: OpenIdProvider) -> None:
     provider.fail(500)
-    async with caching(provider, FetchRate(LONG, LONG, LONG)) as cache:
+    async with caching(provider) as cache:
         for _ in range(200):
             assert await cache.is_told_to_come_again("unknown")
         assert provider.requests[CONFIGURATION] <= 3
@@ -231,7 +231,7 @@ class Breaks:
 
 async def test_a_defect_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     source = Breaks()
-    cache = KeyCache(source, FetchRate(LONG, LONG, 0.1), Counter())
+    cache = KeyCache(source, Counter(), age=LONG, grace=LONG, interval=0.1)
     cache.start()
     with pytest.raises(Refusal) as caught:
         await cache.find("first", "ES256")

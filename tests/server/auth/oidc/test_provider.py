@@ -16,6 +16,7 @@ import pytest
 from support.certificates import CertificateAuthority, Identity
 from support.provider import CONFIGURATION, JWKS, Answer, OpenIdProvider, SigningKey
 from syncline_server.auth.oidc.provider import BODY_LIMIT, Provider, Unusable
+from syncline_server.observability.metrics import Limit
 
 
 @asynccontextmanager
@@ -66,7 +67,7 @@ async def test_an_issuer_that_ends_with_a_slash_or_has_a_path(provider: OpenIdPr
 @pytest.mark.parametrize("end", ["/", "/other", "x"])
 async def test_a_configuration_of_another_issuer(provider: OpenIdProvider, end: str) -> None:
     provider.configuration["issuer"] += end
-    assert await failure(provider) == f"{provider.issuer}{CONFIGURATION} is of another issuer"
+    assert await failure(provider) == f"{provider.issuer}{CONFIGURATION} names another issuer"
     assert provider.requests[JWKS] == 0
 
 
@@ -103,18 +104,18 @@ BAD_ANSWERS: dict[str, tuple[Callable[[], Answer], str]] = {
     "no content": (lambda: Answer(204), "answered 204"),
     "a redirect": (lambda: Answer(302, headers={"Location": "/elsewhere"}), "answered 302"),
     "a lasting redirect": (lambda: Answer(308, headers={"Location": JWKS}), "answered 308"),
-    "nothing": (Answer, "holds no JSON"),
-    "garbage": (lambda: Answer(body=b"<html>"), "holds no JSON"),
-    "no UTF-8": (lambda: Answer(body=b'{"keys":"\xff"}'), "holds no JSON"),
-    "no object": (lambda: Answer(body=b"[]"), "holds no JSON object"),
-    "deep": (lambda: Answer(body=b"[" * 100_000), "holds no JSON"),
+    "nothing": (Answer, "returns no JSON"),
+    "garbage": (lambda: Answer(body=b"<html>"), "returns no JSON"),
+    "no UTF-8": (lambda: Answer(body=b'{"keys":"\xff"}'), "returns no JSON"),
+    "no object": (lambda: Answer(body=b"[]"), "returns no JSON object"),
+    "deep": (lambda: Answer(body=b"[" * 100_000), "returns no JSON"),
     "huge": (
         lambda: Answer(body=b'{"keys":[]}' + b" " * BODY_LIMIT),
-        f"holds more than {BODY_LIMIT} bytes",
+        f"returns more than {BODY_LIMIT} bytes",
     ),
     "packed": (
         lambda: Answer(body=gzip.compress(b'{"keys":[]}'), headers={"Content-Encoding": "gzip"}),
-        "is packed",
+        "is compressed",
     ),
 }
 
@@ -125,7 +126,7 @@ async def test_answers_that_give_no_keys(provider: OpenIdProvider, path: str, ba
     answer, reason = BAD_ANSWERS[bad]
     provider.answers[path] = answer()
     assert await failure(provider) == f"{provider.issuer}{path} {reason}" + (
-        ", which was not asked for" if bad == "packed" else ""
+        ", although no compression was requested" if bad == "packed" else ""
     )
     assert set(provider.requests) <= {CONFIGURATION, JWKS}, "a redirect was followed"
 
@@ -139,21 +140,21 @@ async def test_an_answer_that_is_as_long_as_it_may_be(provider: OpenIdProvider) 
 
 async def test_what_is_no_key_set(provider: OpenIdProvider) -> None:
     provider.answers[JWKS] = Answer(body=b"{}")
-    assert "holds no key set: keys must be a list of at most 64" in await failure(provider)
+    assert "returns no key set: keys must be a list of at most 64" in await failure(provider)
 
 
 async def test_an_answer_that_takes_too_long(provider: OpenIdProvider) -> None:
     gate = Event()
     provider.answers[JWKS] = Answer(gate=gate)
-    bounds = Counter[str]()
-    asking = Provider(provider.issuer, None, 0.2, bounds)
+    limit_hits = Counter[Limit]()
+    asking = Provider(provider.issuer, None, 0.2, limit_hits)
     try:
         with pytest.raises(Unusable, match=r"took more than 0.2 s"):
             await asking.keys()
     finally:
         gate.set()
         await asking.close()
-    assert bounds == {"oidc_timeout": 1}
+    assert limit_hits == {Limit.OIDC_TIMEOUT: 1}
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ async def test_the_provider_has_a_certificate_that_is_trusted(
 async def test_nobody_there() -> None:
     with OpenIdProvider() as gone:
         pass
-    assert "cannot be asked" in await failure(gone)
+    assert "cannot be fetched" in await failure(gone)
 
 
 async def test_a_host_that_is_none() -> None:

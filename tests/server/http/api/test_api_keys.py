@@ -196,5 +196,5 @@ def test_there_are_no_more_than_the_limit(fresh_server: StartServer) -> None:
         reply = http.post("/v1/Keys")
         metrics = http.get("/metrics").text
     assert (reply.status_code, reply.json()["code"]) == (409, 20409)
-    assert "There are 1 API keys, the most that are allowed" in reply.json()["message"]
+    assert "There are 1 API keys, the maximum" in reply.json()["message"]
     assert 'syncline_bound_hits_total{bound="max_keys",worker="0"} 1.0' in metrics

@@ -17,7 +17,7 @@ from support.times import Times
 from syncline_protocol.documents import Updated
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
-from syncline_server.observability.metrics import Meters
+from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
@@ -136,7 +136,7 @@ class Conversation:
         self.connections: set[Any] = set()
         meters = Meters()
         door = Admission(
-            settings, ConnectionRegistry(), meters, Audit(1, meters.bounds), lambda: 0.0
+            settings, ConnectionRegistry(), meters, Audit(1, meters.limit_hits), lambda: 0.0
         )
         protocol = socket_protocol(
             {"/": WebSocketRoute(make)}, settings, times, door, meters, self.cork
@@ -282,7 +282,7 @@ class TestPace:
         end_rest(talk)
         assert talk.wire.told == [str(number) for number in range(12)]
         assert talk.network.reading
-        assert talk.socket.meters.bounds["connection_rate"] == 2
+        assert talk.socket.meters.limit_hits[Limit.CONNECTION_RATE] == 2
 
     async def test_pings_and_pieces_count_too(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=3))

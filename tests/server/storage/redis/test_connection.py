@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from support.store import PATIENCE, Store
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import (
     Connection,
-    ConnectionBroken,
-    ReplyError,
     connect,
 )
 

@@ -20,10 +20,11 @@ from syncline_server.observability.readiness import Readiness
 from syncline_server.pubsub.feed import Feed
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import ReplyError
 from syncline_server.storage.redis import embedded, inspection
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.connection import Connection, ReplyError, connect
+from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.data_set import DataSet
 from syncline_server.storage.redis.engine import ExternalRedis
 

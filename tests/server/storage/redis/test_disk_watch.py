@@ -88,7 +88,7 @@ async def test_it_notices_that_the_disk_fills_up_and_recovers_by_itself(tmp_path
         await eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 200)
     log = server.log.read_text()
     assert log.count("not ready (disk)") == 1
-    assert log.count("disk: the problem is over") == 1
+    assert log.count("disk: the problem is solved") == 1
 
 
 async def test_a_redis_that_ends_on_a_full_disk_comes_back_and_reads_go_on(tmp_path: Path) -> None:
@@ -142,5 +142,5 @@ def test_a_start_that_finds_no_room_for_credentials_is_one_line(tmp_path: Path) 
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
-    assert line.startswith(f"syncline: the credentials cannot be written in {tmp_path / 'full'}: ")
+    assert line.startswith(f"syncline: the credentials cannot be written to {tmp_path / 'full'}: ")
     assert list((tmp_path / "full").iterdir()) == []

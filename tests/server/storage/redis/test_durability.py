@@ -23,7 +23,7 @@ from syncline_server.storage.redis.connection import connect
 from syncline_server.storage.redis.durability import Durability
 from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
-from syncline_server.storage.redis.engines import make_engine
+from syncline_server.storage.redis.urls import make_engine
 
 BRIEF = 0.2
 """Seconds: the time limit of a durability that tests wait for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.readiness import Readiness
 from syncline_server.pubsub.feed import Feed
+from syncline_server.storage.author import Author
+from syncline_server.storage.commit import NewDocument
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis import inspection
 from syncline_server.storage.redis.address import Address
@@ -23,6 +26,7 @@ from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.redis.engine import ExternalRedis
 from syncline_server.storage.rights import Right
+from syncline_server.storage.webhooks import WebhookPolicy
 
 SOURCES = Path(syncline_server.__file__).parent
 
@@ -158,13 +162,15 @@ async def test_a_write_is_answered_as_what_it_was_when_a_right_is_taken_away(
 
 
 async def perform(documents: Documents, verb: str, sid: str, name: str) -> None:
-    webhooks, op = "1 1 ", f"op-{verb}"
+    op = f"op-{verb}"
+    author = Author(identity="alice", webhooks=WebhookPolicy(limit=1, reports_write=True))
     if verb == "create":
-        await documents.create(sid, name, b'{"n":1}', 60, "alice", op, Right.READ, webhooks)
+        new = NewDocument(name=name, data=b'{"n":1}', ttl=60, op=op)
+        await documents.create(sid, replace(author, needs=Right.READ), new)
     elif verb == "remove":
-        await documents.remove(sid, name, None, "alice", op, None, webhooks)
+        await documents.remove(sid, name, author, op=op)
     else:
-        await documents.set(sid, name, b'{"n":1}', 60, None, "alice", op, None, webhooks)
+        await documents.set(sid, name, author, data=b'{"n":1}', ttl=60, op=op)
 
 
 def shows(verb: str, before: Document | None, after: Document | None) -> bool:

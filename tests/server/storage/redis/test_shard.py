@@ -12,18 +12,16 @@ from support.store import PATIENCE, Service, Store, eventually, refused
 from syncline_protocol.errors import Code
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.redis import shard as storage_node
 from syncline_server.storage.redis.address import Address
-from syncline_server.storage.redis.backoff import PAUSE_LIMIT
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import (
     Connection,
-    ConnectionBroken,
-    ReplyError,
     connect,
 )
 from syncline_server.storage.redis.engine import SHARD, ExternalRedis
-from syncline_server.storage.redis.shard import reconnect
+from syncline_server.storage.redis.shard import PAUSE_LIMIT, reconnect
 from syncline_server.storage.scripts import FETCH
 
 BRIEF = 0.2

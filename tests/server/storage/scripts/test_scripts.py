@@ -14,6 +14,7 @@ from support.store import PATIENCE, Service
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.errors import ReplyError, StorageError
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis import embedded
 from syncline_server.storage.redis.address import Address
@@ -21,8 +22,6 @@ from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import (
     Connection,
-    ConnectionBroken,
-    ReplyError,
     connect,
 )
 from syncline_server.storage.redis.engine import ExternalRedis
@@ -86,7 +85,7 @@ async def form_cluster(address: Address) -> None:
         try:
             node = await connect(address, PATIENCE)
             break
-        except (OSError, ReplyError, ConnectionBroken):
+        except (OSError, StorageError):
             await asyncio.sleep(0.01)
     owned = (TAG, keys.due(SERVICE), keys.ALL_SERVICES)
     slots = [await node.execute("CLUSTER", "KEYSLOT", key) for key in owned]

@@ -13,9 +13,9 @@ from typing import Any
 import click
 import httpx2
 
-from syncline.backoff import Backoff
+from syncline_protocol.backoff import Backoff
 
-__all__ = ["PatientClient"]
+__all__ = ["RetryingClient"]
 
 FIRST_PAUSE = 0.5
 """Maximum of the first pause in seconds; it doubles for each further pause."""
@@ -23,13 +23,13 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30
 """Maximum of a pause in seconds, unless the server asks for a longer one."""
 
-LONGEST_WISH = 300
+LONGEST_RETRY_AFTER = 300
 """Longest `Retry-After` to wait for, in seconds; a reply that asks for more is returned."""
 
 SPREAD = 1.25
 """Random factor, at most, on `Retry-After`, so that waiting clients do not return all at once."""
 
-_PASSING = (
+_TEMPORARY = (
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -37,7 +37,7 @@ _PASSING = (
 )
 
 
-class PatientClient(httpx2.Client):
+class RetryingClient(httpx2.Client):
     """Repeats a request that was throttled, got no answer, or met an unavailable server.
 
     Use it only for requests that are safe to repeat. A pause that the server asks for applies to
@@ -68,10 +68,10 @@ class PatientClient(httpx2.Client):
             try:
                 reply = super().send(request, **options)
                 self._answered = True
-                wish = _wish(reply)
-                if reply.status_code not in _PASSING or wish > LONGEST_WISH:
+                retry_after = _retry_after(reply)
+                if reply.status_code not in _TEMPORARY or retry_after > LONGEST_RETRY_AFTER:
                     return reply
-                self._pause(max(wish * random.uniform(1, SPREAD), backoff.pause()))
+                self._pause(max(retry_after * random.uniform(1, SPREAD), backoff.pause()))
                 if not left:
                     return reply
             except httpx2.TransportError:
@@ -88,7 +88,7 @@ class PatientClient(httpx2.Client):
             raise click.Abort
 
 
-def _wish(reply: httpx2.Response) -> float:
+def _retry_after(reply: httpx2.Response) -> float:
     """Seconds in `Retry-After` (RFC 9110, section 10.2.3); 0 if it is absent or invalid."""
     value = reply.headers.get("Retry-After", "0")
     if value.isascii() and value.isdecimal():

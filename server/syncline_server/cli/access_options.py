@@ -17,33 +17,33 @@ from syncline_server.config.settings import Settings
 from .access import DEFAULT_IDENTITY, Access, resolve, resolve_account, resolve_owner
 from .parameters import Authority, Identity, Url
 
-__all__ = ["accessing", "administering", "owning"]
+__all__ = ["with_access", "with_account_login", "with_owner_login"]
 
 DEFAULT_URL = f"http://{Settings().host}:{Settings().port}"
 
 
-def accessing(command: Callable[..., None]) -> Callable[..., None]:
+def with_access(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for server and credentials to a command; pass it the resulting `Access`."""
-    return _given(command, resolve, _OPTIONS)
+    return _add_options(command, resolve, _OPTIONS)
 
 
-def administering(command: Callable[..., None]) -> Callable[..., None]:
-    """Like `accessing`, for commands on a whole service: prefers the account's own login."""
-    return _given(command, resolve_account, _OPTIONS)
+def with_account_login(command: Callable[..., None]) -> Callable[..., None]:
+    """Like `with_access`, for commands on a whole service: prefers the account's own login."""
+    return _add_options(command, resolve_account, _OPTIONS)
 
 
-def owning(command: Callable[..., None]) -> Callable[..., None]:
-    """Like `accessing`, for commands that only the account may run: takes no token or identity."""
-    return _given(command, resolve_owner, ("url", "data_dir", "ca_cert"))
+def with_owner_login(command: Callable[..., None]) -> Callable[..., None]:
+    """Like `with_access`, for commands that only the account may run: no token, no identity."""
+    return _add_options(command, resolve_owner, ("url", "data_dir", "ca_cert"))
 
 
-def _given(
+def _add_options(
     command: Callable[..., None], resolve: Callable[..., Access], names: Collection[str]
 ) -> Callable[..., None]:
     @functools.wraps(command)
     def resolved(ca_cert: SSLContext | None, **values: Any) -> None:
-        asked = {name: values.pop(name) for name in names if name in values}
-        command(replace(resolve(**asked, environ=os.environ), tls=ca_cert), **values)
+        chosen = {name: values.pop(name) for name in names if name in values}
+        command(replace(resolve(**chosen, environ=os.environ), tls=ca_cert), **values)
 
     for name in reversed(list(names)):
         resolved = _OPTIONS[name](resolved)
@@ -60,7 +60,7 @@ _OPTIONS = {
     "token": _access_option("token", "Access token."),
     "identity": _access_option(
         "identity",
-        "Whom a token is made for, if one is made.",
+        "Identity of the token, if the command makes one.",
         type=Identity(),
         show_default=DEFAULT_IDENTITY,
     ),
@@ -77,7 +77,7 @@ _OPTIONS = {
     ),
     "ca_cert": _access_option(
         "ca-cert",
-        "PEM file of the authority that vouches for the server's certificate.",
+        "PEM file of the authority that signed the server's certificate.",
         type=Authority(),
         show_default="those that this machine trusts",
     ),

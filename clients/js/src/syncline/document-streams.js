@@ -23,14 +23,14 @@ const STREAM_PAUSE_LIMIT = 5_000;
 const REOPENED = connectionLost("an event stream is opened again");
 
 /** Follows documents: `eventStreams` of them have a stream of their own, the others are polled. */
-export class Followers {
+export class DocumentStreams {
   #http;
   #options;
   #onEvent;
   /** @type {Map<AbortController, () => number>} open streams, and when each last received data */
   #readings = new Map();
   /** @type {Map<string, AbortController>} by SID; aborting one unfollows the document */
-  #followers = new Map();
+  #streams = new Map();
 
   /**
    * @param {Http} http
@@ -63,7 +63,7 @@ export class Followers {
       sid = document.sid;
       // The address may be a name: only now is the SID known, and whether it is followed already.
       this.unfollow(sid);
-      this.#followers.set(sid, controller);
+      this.#streams.set(sid, controller);
       opened.resolve(receive({ created, document }));
     };
     this.#watch(address, controller, onFirstState)
@@ -71,15 +71,15 @@ export class Followers {
       .finally(() => {
         this.#http.done(controller);
         // A later `follow` of the same document may have replaced the entry.
-        if (this.#followers.get(sid) === controller) this.#followers.delete(sid);
+        if (this.#streams.get(sid) === controller) this.#streams.delete(sid);
       });
     return opened.promise;
   }
 
   /** @param {string} sid */
   unfollow(sid) {
-    this.#followers.get(sid)?.abort(INTERRUPTED);
-    this.#followers.delete(sid);
+    this.#streams.get(sid)?.abort(INTERRUPTED);
+    this.#streams.delete(sid);
   }
 
   /**
@@ -141,7 +141,7 @@ export class Followers {
         failures = end instanceof Error && !isBusy(end) ? failures + 1 : 0;
         if (failures > 1) throw end;
         if (end instanceof Error) await sleep(pauses.pause() + waitOf(end), signal);
-        pauses.connectionStood(stood);
+        pauses.resetIfStable(stood);
       }
     } catch (error) {
       if (sid === null || signal.aborted) throw error;
@@ -163,7 +163,7 @@ export class Followers {
    *   rejected if the document cannot be followed
    */
   async #look(address, revision, controller, take) {
-    const isHeld = this.#streams < this.#options.eventStreams;
+    const isHeld = this.#readings.size < this.#options.eventStreams;
     const reading = this.#http.start(controller.signal);
     let lastHeard = performance.now();
     let isOpen = false;
@@ -198,10 +198,6 @@ export class Followers {
       this.#readings.delete(reading);
       this.#http.done(reading);
     }
-  }
-
-  get #streams() {
-    return this.#readings.size;
   }
 }
 

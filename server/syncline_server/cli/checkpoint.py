@@ -13,7 +13,7 @@ import orjson
 
 from syncline_server.config.validation import SettingError
 
-__all__ = ["State", "opened"]
+__all__ = ["Checkpoint", "open_checkpoint"]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS unnamed (source TEXT PRIMARY KEY, target TEXT NOT NUL
 
 
 @contextmanager
-def opened(path: Path | None, about: Mapping[str, str]) -> Iterator[State]:
+def open_checkpoint(path: Path | None, about: Mapping[str, str]) -> Iterator[Checkpoint]:
     """Open the state in a file, or create the file.
 
     Args:
@@ -34,7 +34,7 @@ def opened(path: Path | None, about: Mapping[str, str]) -> Iterator[State]:
     """
     try:
         with closing(sqlite3.connect(path or ":memory:", timeout=0)) as database:
-            yield State(_prepared(database, path, about))
+            yield Checkpoint(_prepared(database, path, about))
     except sqlite3.Error as error:
         raise SettingError(f"--state {path} cannot be used: {error}") from None
 
@@ -57,12 +57,12 @@ def _prepared(
         if kept != value:
             raise SettingError(
                 f"--state {path} belongs to another import, whose {name} is {kept}: "
-                "name another file"
+                "use another file"
             )
     return database
 
 
-class State:
+class Checkpoint:
     """The state of one import; only one thread uses it, and every method is atomic."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -71,22 +71,22 @@ class State:
     @property
     def run(self) -> UUID:
         """Id of this import; it stays the same in all its runs."""
-        run = self._get("run")
+        run = self._read_value("run")
         assert run is not None
         return UUID(run)
 
     @property
     def position(self) -> str | None:
         """Position after the last batch of an interrupted run; None to start at the beginning."""
-        return self._get("position")
+        return self._read_value("position")
 
     @property
     def counts(self) -> Counter[str]:
         """Number of documents before `position` with each outcome."""
-        counts = self._get("counts")
+        counts = self._read_value("counts")
         return Counter() if counts is None else Counter(orjson.loads(counts))
 
-    def target_of(self, sid: str) -> str | None:
+    def find_copy(self, sid: str) -> str | None:
         """The SID in the target of a document without a name; None if it was not copied.
 
         Args:
@@ -95,7 +95,7 @@ class State:
         row = self._database.execute("SELECT target FROM unnamed WHERE source = ?", (sid,))
         return next((target for (target,) in row), None)
 
-    def arrived(self, sid: str, target: str) -> None:
+    def record_copy(self, sid: str, target: str) -> None:
         """Record the SIDs, in source and target, of a document without a name that was copied."""
         with self._database:
             self._database.execute("INSERT OR REPLACE INTO unnamed VALUES (?, ?)", (sid, target))
@@ -103,20 +103,20 @@ class State:
     def advance(self, position: str | None, counts: Mapping[str, int]) -> None:
         """Record the position of this run, and the counts of all documents before it."""
         with self._database:
-            self._put("position", position)
-            self._put("counts", orjson.dumps(counts).decode())
+            self._save_value("position", position)
+            self._save_value("counts", orjson.dumps(counts).decode())
 
-    def begin(self) -> None:
+    def restart(self) -> None:
         """Forget position and counts, but not which documents without a name were copied."""
         with self._database:
-            self._put("position", None)
-            self._put("counts", None)
+            self._save_value("position", None)
+            self._save_value("counts", None)
 
-    def _get(self, name: str) -> str | None:
+    def _read_value(self, name: str) -> str | None:
         row = self._database.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
-    def _put(self, name: str, value: str | None) -> None:
+    def _save_value(self, name: str, value: str | None) -> None:
         if value is None:
             self._database.execute("DELETE FROM about WHERE name = ?", (name,))
         else:

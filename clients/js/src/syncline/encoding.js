@@ -1,7 +1,7 @@
 /** Encoding of the application's values as JSON text, with errors that name the place. */
 
 import { SynclineError, messageOf, tooLarge } from "./errors.js";
-import { findFault, kindOf } from "./json-faults.js";
+import { findFault, kindOf } from "./jsonfaults.js";
 import { Code } from "./protocol.js";
 
 /** @import { JsonObject } from "./protocol.js" */
@@ -87,7 +87,7 @@ function notJson(value, name, cause) {
   // V8's messages about circular references have several lines: use the first.
   const [line] = messageOf(cause).split("\n");
   const reason = fault === null ? line : `at ${fault.place} ${fault.reason}`;
-  const message = `${name} is no JSON value: ${reason}.`;
+  const message = `${name} is not a JSON value: ${reason}.`;
   return new SynclineError(message, { code: Code.INVALID_JSON, status: 400, cause });
 }
 

@@ -79,4 +79,4 @@ def test_what_is_there_already_fails_if_asked(
 
     assert outcome.status == 1
     assert outcome.lines == [counts(created=1, failed=1)]
-    assert outcome.err == f"syncline: {sid} ('both'): The target has it already.\n"
+    assert outcome.err == f"syncline: {sid} ('both'): The target already has it.\n"

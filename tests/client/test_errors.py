@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from support.snapshots import SID
-from syncline import exceptions
-from syncline.exceptions import (
+from syncline import errors
+from syncline.errors import (
     ClientClosed,
     Conflict,
     ConnectionLost,
@@ -133,11 +133,11 @@ def test_each_says_what_happened_and_whether_to_try_again(
 
 
 def test_all_can_be_caught_as_one_and_are_drawn_in_the_tree() -> None:
-    classes = [getattr(exceptions, name) for name in exceptions.__all__]
-    drawn = re.findall(r"^[ │├└─]*([A-Z]\w+)", inspect.getdoc(exceptions) or "", re.MULTILINE)
+    classes = [getattr(errors, name) for name in errors.__all__]
+    drawn = re.findall(r"^[ │├└─]*([A-Z]\w+)", inspect.getdoc(errors) or "", re.MULTILINE)
 
     assert all(issubclass(kind, SynclineError) for kind in classes)
-    assert sorted(set(drawn) & set(exceptions.__all__)) == sorted(exceptions.__all__)
+    assert sorted(set(drawn) & set(errors.__all__)) == sorted(errors.__all__)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Secrets are never command-line arguments, which the shell's history and the proc
 
 from __future__ import annotations
 
+import os
 import ssl
 import sys
 from collections.abc import Mapping
@@ -13,10 +14,10 @@ import click
 
 from .access import Access
 
-__all__ = ["joined", "origin"]
+__all__ = ["with_system_authorities", "source_login"]
 
 
-def joined(tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
+def with_system_authorities(tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
     """TLS context for the source: trusts the authorities of this machine and those in `tls`.
 
     The vendor's service needs the former, a private server the latter. `tls` None returns None.
@@ -28,8 +29,13 @@ def joined(tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
     return context
 
 
-def origin(
-    url: str, account: str, service: str, from_stdin: bool, environ: Mapping[str, str]
+def source_login(
+    url: str,
+    account: str,
+    service: str,
+    *,
+    from_stdin: bool,
+    environ: Mapping[str, str] = os.environ,
 ) -> Access:
     """Access to the source with a Basic login: an API key in `environ`, or else the account.
 
@@ -56,7 +62,7 @@ def _auth_token(account: str, from_stdin: bool, environ: Mapping[str, str]) -> s
             token = click.prompt(f"Auth token of {account}", hide_input=True, err=True)
     if not token:
         raise click.UsageError(
-            "there is no auth token: set SYNCLINE_FROM_AUTH_TOKEN, or SYNCLINE_FROM_API_KEY_SID "
-            "with SYNCLINE_FROM_API_KEY_SECRET, or give it on stdin by --from-auth-token-stdin."
+            "no auth token: set SYNCLINE_FROM_AUTH_TOKEN, or SYNCLINE_FROM_API_KEY_SID with "
+            "SYNCLINE_FROM_API_KEY_SECRET, or pass it on stdin with --from-auth-token-stdin."
         )
     return token

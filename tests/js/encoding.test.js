@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { Json } from "../../clients/js/src/syncline/json.js";
+import { Json } from "../../clients/js/src/syncline/encoding.js";
 import { startServer } from "./server.js";
 import { connect, freshName, rejection, when } from "./support.js";
 import { open } from "./vendor-sdk.js";

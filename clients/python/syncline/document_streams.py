@@ -1,4 +1,4 @@
-"""Events of one document over REST: reopens its event stream when something cuts it."""
+"""Events of documents over REST: reopens their event streams when something cuts them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import asyncio
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 import httpx2
 
-from .backoff import Backoff
-from .exceptions import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
+from syncline_protocol.backoff import Backoff
+
+from .errors import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
+from .http import Http
 from .refusals import retry_pause
 from .snapshot import JsonObject
 from .sse import event_stream
-from .transport import EventHandler
+from .transport import EventHandler, Interrupted, Receive
 
-__all__ = ["DocumentStream"]
+__all__ = ["DocumentStreams"]
+
 
 logger = logging.getLogger("syncline")
+
+T = TypeVar("T")
 
 STOOD_AFTER = 1
 """Seconds that a stream must last; then the next is opened without a pause."""
@@ -29,6 +35,88 @@ BACKOFF_LIMIT = 5
 
 RETRY_AFTER = 1
 """Seconds to wait if a server that is full sends no `Retry-After`."""
+
+
+class DocumentStreams:
+    """The documents that a REST transport follows: one stream each.
+
+    Attributes:
+        tasks: the tasks that read the streams.
+    """
+
+    def __init__(self, http: Http, on_event: EventHandler) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._http = http
+        self._on_event = on_event
+        self._streams: dict[str, asyncio.Task[None]] = {}  # by the SID of an open document
+        self._opening: set[DocumentStream] = set()  # streams without their first state
+
+    @property
+    def refusal(self) -> Unavailable | None:
+        """Why a stream cannot be opened yet; None if not known."""
+        refusals = (stream.refusal for stream in self._opening)
+        return next((refusal for refusal in refusals if refusal is not None), None)
+
+    async def follow(self, address: str, created: bool, receive: Receive[T]) -> T:
+        """Follow a document; the first event of its stream serves as the reply to `open`."""
+        if self._http.ended.done():
+            raise Interrupted
+        opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def on_state(document: JsonObject) -> None:
+            # Done if the caller was cancelled, or the transport has ended.
+            if not opened.done():
+                opened.set_result(receive({"created": created, "document": document}))
+                self._register(document["sid"], task)
+
+        path = self._http.path_to(address)
+        stream = DocumentStream(self._http, path, on_state, self._on_event)
+        self._opening.add(stream)
+        task = asyncio.create_task(self._read(stream, opened))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        try:
+            return await opened
+        except asyncio.CancelledError:
+            # If the state came just before the cancellation, `_register` may have replaced the
+            # stream of another handle with this one, so it must stay. `Client.document` closes the
+            # handle that nobody received.
+            if not stream.opened:
+                task.cancel()
+            raise
+        finally:
+            self._opening.discard(stream)
+
+    def unfollow(self, sid: str) -> None:
+        """Close the stream of a document, if there is one."""
+        stream = self._streams.pop(sid, None)
+        if stream is not None:
+            stream.cancel()
+
+    def _register(self, sid: str, stream: asyncio.Task[None]) -> None:
+        replaced = self._streams.get(sid)
+        self._streams[sid] = stream
+        if replaced is not None:
+            replaced.cancel()
+
+    async def _read(self, stream: DocumentStream, opened: asyncio.Future[Any]) -> None:
+        try:
+            await stream.follow()
+            self._forget(asyncio.current_task())
+        except SynclineError as error:
+            refused = self._http.failed(error)
+            if opened.done():
+                # Without a stream the client would miss events: reconnect, which catches up.
+                self._http.finish(ConnectionLost(f"an event stream ended: {error}"))
+            _fail(opened, refused)
+        except Exception as error:
+            _fail(opened, self._http.lost(error))
+        finally:
+            _fail(opened, Interrupted())
+
+    def _forget(self, stream: asyncio.Task[Any] | None) -> None:
+        for sid in [sid for sid, known in self._streams.items() if known is stream]:
+            del self._streams[sid]
 
 
 class DocumentStream:
@@ -44,17 +132,14 @@ class DocumentStream:
 
     def __init__(
         self,
-        http: httpx2.AsyncClient,
+        http: Http,
         path: str,
         on_state: Callable[[JsonObject], None],
         on_event: EventHandler,
-        *,
-        reply_timeout: float,
     ) -> None:
         """
         Args:
             path: path of the document.
-            reply_timeout: seconds until a stream must begin.
             on_state: called with the first state.
             on_event: called with each event, and with each later state as an `updated` event.
         """
@@ -64,7 +149,6 @@ class DocumentStream:
         self._path = f"{path}/Events"
         self._on_state = on_state
         self._on_event = on_event
-        self._reply_timeout = reply_timeout
         self._revision: int | None = None
         self._answered = False
 
@@ -95,7 +179,7 @@ class DocumentStream:
             if not self.opened:
                 raise ConnectionLost("an event stream ended before the state came")
             stood = clock() - began
-            backoff.connection_stood(stood)
+            backoff.reset_if_stable(stood)
             if stood < STOOD_AFTER:
                 await asyncio.sleep(backoff.pause())
 
@@ -103,7 +187,7 @@ class DocumentStream:
         """Read one stream to its end; True if the document was removed."""
         self._answered = False
         async with event_stream(
-            self._http, self._path, self._revision, self._reply_timeout
+            self._http.client, self._path, self._revision, self._http.reply_timeout
         ) as events:
             self._answered, self.refusal = True, None
             async for name, data in events:
@@ -132,3 +216,8 @@ def _closing(data: JsonObject) -> SynclineError:
     if isinstance(error, TokenExpired):
         return error
     return ConnectionLost(f"the server ended the stream: {error.message}")
+
+
+def _fail(opened: asyncio.Future[Any], error: Exception) -> None:
+    if not opened.done():
+        opened.set_exception(error)
