@@ -4,6 +4,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
+# Every server that a test starts would compile all its modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_INSTALL := $(PIP) install --require-hashes
@@ -59,7 +62,7 @@ test-python: install node browser
 	$(PYTEST) $(ARGS)
 
 test-js: install node
-	node --test --test-concurrency=2 --test-timeout=300000 $$(find tests/js -name '*.test.js')
+	node tests/js/run.js
 
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import cache
 from itertools import chain, count, islice
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from support.certificates import CertificateAuthority
 from support.cluster import Cluster
-from support.server import RunningServer, StartServer
+from support.server import RunningServer, StartServer, StartSharedServer
 
 LONG = ("tests/tools", "tests/cluster", "tests/browser", "tests/server/runtime", "tests/client/")
 """Where tests take longest: their files begin early, but not all at once."""
@@ -22,6 +23,9 @@ LONG = ("tests/tools", "tests/cluster", "tests/browser", "tests/server/runtime",
 # A shell starts a background job with SIGINT ignored, and child processes inherit this. Without
 # this line, a test that interrupts a child would wait until its timeout.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Without its compiled modules, each server that a test starts would compile all of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -79,6 +83,22 @@ def secure_server(
     options = *authority.issue(directory).options, "--demo", *engine
     with RunningServer(directory / "data", *options) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSharedServer]:
+    """A function that starts a server with the given options once, for all tests that name them.
+
+    For tests that neither stop it nor count what it counts over all its life.
+    """
+    with ExitStack() as running:
+
+        @cache
+        def start(*options: str) -> RunningServer:
+            data_dir = tmp_path_factory.mktemp("shared") / "data"
+            return running.enter_context(RunningServer(data_dir, *options))
+
+        yield start
 
 
 @pytest.fixture

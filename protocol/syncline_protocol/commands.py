@@ -1,36 +1,37 @@
 """Commands that a client sends to a session, the same for every wire protocol.
 
-All values are already checked (`fields`, `jsondata`). `data` is compact JSON within the limits.
-Revisions are integers. `ttl` is in seconds: 0 means "never expires", None means "keep the expiry".
-`document` is a SID or a unique name. `op` is an operation id (docs/protocol.md, section 3), None if
-the client sent none.
+This file has the commands that objects of any type have. Those of one type are in the file of that
+type, such as `documents`.
+
+All values are already checked (`fields`, `jsondata`). Revisions are integers. `ttl` is in seconds:
+0 means "never expires". `op` is an operation id (docs/protocol.md, section 3), None if the client
+sent none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
-from typing import Any
+from typing import ClassVar
+
+from .objects import DOCUMENT, ObjectType
+from .sids import object_key
 
 __all__ = [
     "Command",
     "Create",
     "Get",
-    "Increment",
-    "MergePatch",
     "Mode",
     "Open",
-    "OperationsPatch",
-    "Patch",
-    "PatchBody",
     "Remove",
-    "Set",
+    "SetTtl",
     "Unsubscribe",
+    "Write",
 ]
 
 
 class Mode(Enum):
-    """Whether `Open` fetches a document, creates it, or does whichever applies."""
+    """Whether `Open` fetches an object, creates it, or does whichever applies."""
 
     OPEN_OR_CREATE = "open_or_create"
     OPEN_EXISTING = "open_existing"
@@ -38,10 +39,32 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """Fetch or create a document and subscribe; `document` None creates one without a name."""
+class Command:
+    """What every command has.
 
-    document: str | None
+    Attributes:
+        verb: names the command in logs and traces.
+        address: SID or unique name of the object; None for a new object without a name.
+        type: type of the object; a unique name is unique among the objects of its type.
+    """
+
+    verb: ClassVar[str]
+    address: str | None
+    _: KW_ONLY
+    type: ObjectType = DOCUMENT
+
+    @property
+    def key(self) -> str | None:
+        """Identifies the object within its service, as `sids.object_key`; None for a new one."""
+        return None if self.address is None else object_key(self.type, self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Command):
+    """Fetch or create an object and subscribe. `data` is that of a new object."""
+
+    verb = "open"
+    _: KW_ONLY
     mode: Mode = Mode.OPEN_OR_CREATE
     data: bytes = b"{}"
     ttl: int | None = None
@@ -50,82 +73,72 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
-    """Create a document without subscribing; `document` is its unique name, None for none."""
+class Create(Command):
+    """Create an object without subscribing; `address` is its unique name, None for none."""
 
-    document: str | None
+    verb = "create"
     data: bytes = b"{}"
+    _: KW_ONLY
     ttl: int | None = None
     op: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Get:
+class Get(Command):
     """Read the newest state."""
 
-    document: str
+    verb = "get"
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
-    """Replace the data, the expiry, or both; `data` None keeps the data."""
-
-    document: str
-    data: bytes | None
-    ttl: int | None = None
-    if_match: int | None = None
-    op: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MergePatch:
-    """A JSON merge patch (RFC 7396)."""
-
-    merge: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class OperationsPatch:
-    """A JSON patch (RFC 6902); the shape of the operations is checked when they are applied."""
-
-    operations: list[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Increment:
-    """Numbers to add, by JSON pointer (RFC 6901)."""
-
-    by: dict[str, int | float]
-
-
-PatchBody = MergePatch | OperationsPatch | Increment
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Change the newest data by a rule; without `if_match` the server retries on a conflict."""
-
-    document: str
-    body: PatchBody
-    ttl: int | None = None
-    if_match: int | None = None
-    op: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Remove the document."""
-
-    document: str
-    if_match: int | None = None
-    op: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
+class Unsubscribe(Command):
     """End the subscription of the session that sends the command."""
 
-    document: str
+    verb = "unsubscribe"
+    address: str
 
 
-Command = Open | Create | Get | Set | Patch | Remove | Unsubscribe
+@dataclass(frozen=True, slots=True)
+class Write(Command):
+    """A command that changes an object, under the condition that it is at revision `if_match`.
+
+    Attributes:
+        removes: True if nothing is left of the object or item that the command names.
+    """
+
+    removes: ClassVar[bool] = False
+    address: str
+    _: KW_ONLY
+    if_match: int | None = None
+    op: str | None = None
+
+    @property
+    def key(self) -> str:
+        """As `Command.key`; a write always names an object."""
+        return object_key(self.type, self.address)
+
+    @property
+    def item(self) -> str | None:
+        """Key of the item that the command changes; None if it changes the object as a whole."""
+        return None
+
+    def tells_data(self, reply_data: bytes) -> bool:
+        """True if the client has the data that it wrote, from the command or from the reply."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class SetTtl(Write):
+    """Replace the expiry alone."""
+
+    verb = "set"
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove(Write):
+    """Remove the object."""
+
+    verb = "remove"
+    removes = True

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 
-from .commands import PatchBody
+from .documents import PatchBody
 from .errors import Code, Refusal
 from .fields import DOT_SEGMENTS, show, text
 from .objects import Event, ObjectType

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 __all__ = [
     "DOCUMENT",
@@ -17,8 +17,10 @@ __all__ = [
     "STREAM",
     "SYSTEM",
     "TYPES",
+    "Base",
     "Event",
     "Header",
+    "NameAndExpiry",
     "ObjectType",
     "Removed",
     "type_of_sid",
@@ -95,6 +97,34 @@ class Header:
     created_by: str
     updated_by: str
 
+    @property
+    def delta_data(self) -> bytes | None:
+        """The data from which the next event's delta can begin; None for types without deltas."""
+        return None
+
+
+class NameAndExpiry(Protocol):
+    """The part of a header that events repeat; `Header` has it too."""
+
+    @property
+    def unique_name(self) -> str | None: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def expires_ms(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Data that a delta begins from.
+
+    Attributes:
+        record_outcome: called with True if the delta was worth sending, else with False.
+    """
+
+    data: bytes
+    record_outcome: Callable[[bool], None]
+
 
 @dataclass(slots=True, kw_only=True)
 class Event:
@@ -105,6 +135,8 @@ class Event:
         at_ms: time of the write, in milliseconds since the epoch.
         by: identity that wrote, or `system`.
         trace: W3C `traceparent` of the write, None if not traced; never sent to clients.
+        base: the data at `previous`, from which a delta begins; None if the server lacks it.
+        has_delta: True once a delta was computed and is worth sending.
     """
 
     sid: str
@@ -114,6 +146,8 @@ class Event:
     at_ms: int
     by: str
     trace: str | None = field(default=None, compare=False)
+    base: Base | None = field(default=None, repr=False, compare=False)
+    has_delta: bool = field(default=False, repr=False, compare=False)
     _frames: dict[Callable[[Any], bytes], bytes] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -121,6 +155,16 @@ class Event:
     @property
     def conflation_key(self) -> Hashable:
         """A newer event replaces a waiting one with the same key; None if it replaces none."""
+        return None
+
+    @property
+    def header(self) -> NameAndExpiry | None:
+        """The object's name and expiry after the write; None if the event does not name both."""
+        return None
+
+    @property
+    def delta_data(self) -> bytes | None:
+        """The data from which the next event's delta can begin; None for events without deltas."""
         return None
 
     def encoded(self, encode: Callable[[Any], bytes]) -> bytes:

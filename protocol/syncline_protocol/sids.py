@@ -21,6 +21,7 @@ __all__ = [
     "is_sid",
     "is_sid_of",
     "make_sid",
+    "object_key",
 ]
 
 BUCKETS = 256
@@ -42,6 +43,14 @@ def is_sid(text: str) -> bool:
 def is_sid_of(type_: ObjectType, text: str) -> bool:
     """True if `text` has the shape of the SID of an object of this type."""
     return text.startswith(type_.prefix) and is_sid(text)
+
+
+def object_key(type_: ObjectType, address: str) -> str:
+    """Identifies an object within its service: the SID, or the type and the unique name.
+
+    A name alone does not, because objects of several types may have the same.
+    """
+    return address if is_sid_of(type_, address) else f"{type_.prefix}/{address}"
 
 
 def is_service_sid(text: str) -> bool:

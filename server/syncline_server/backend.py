@@ -9,6 +9,7 @@ from .auth.authenticator import Authenticator
 from .auth.identity_limit import IdentityLimit
 from .config.settings import Settings
 from .objects.patch_batching import PatchBatcher
+from .objects.registry import Registry
 from .objects.turns import Turns
 from .objects.work import WorkQueue
 from .observability.audit import Audit
@@ -53,6 +54,7 @@ class Backend:
     work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
     patch_batcher: PatchBatcher = field(init=False)
+    objects: Registry = field(init=False)
     webhooks: Queue = field(init=False)
     parking: DeadLetters = field(init=False)
     reachability: Reachability = field(init=False)
@@ -65,11 +67,15 @@ class Backend:
         self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.limit_hits)
-        self.hub.on_update(self.turns.record_revision)
-        self.hub.limit_work(self.work.spend)
+        self.hub.on_update(self.turns.record_event)
+        self.hub.delta_bases.limit_work(self.work.spend)
+        self.documents.on_trouble = self.hub.on_trouble
         self.patch_batcher = PatchBatcher(
-            self.documents, self.turns, self.work, settings, self.traces
+            self.documents, self.turns, self.work, settings, traces=self.traces
         )
+        self.objects = Registry(self)
+        for type_, source in self.objects.sources():
+            self.hub.register(type_, source)
         self.webhooks = Queue(self.redis)
         self.parking = DeadLetters(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)

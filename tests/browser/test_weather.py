@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page
 
 from support.browser import Browsing
-from support.gateway import Gateway
+from support.proxy import Proxy
 from support.server import RunningServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,7 +30,7 @@ DEAF = {"pingInterval": 1_000_000, "probeAfter": 1_000_000, "probeTimeout": 200}
 
 
 async def open_through(
-    gateway: Gateway, server: RunningServer, browsing: Browsing, **options: object
+    gateway: Proxy, server: RunningServer, browsing: Browsing, **options: object
 ) -> Page:
     """A page of the gateway's, with a new document open as `doc`."""
     page = await browsing.context.new_page()
@@ -46,7 +46,7 @@ async def open_through(
 async def test_a_path_prefix_is_part_of_the_default_url(
     server: RunningServer, browsing: Browsing, transport: str
 ) -> None:
-    async with Gateway(server, "/some/prefix") as gateway:
+    async with Proxy(server, "/some/prefix", keeps_alive=False) as gateway:
         page = await open_through(gateway, server, browsing, transport=transport)
         assert await page.evaluate(INCREMENT) == 1
         assert await page.evaluate("client.transport") == transport
@@ -89,7 +89,7 @@ async def test_a_bundle_that_is_no_module_uses_the_page_or_asks_for_the_url(
 async def test_events_of_the_page_find_a_dead_connection(
     server: RunningServer, browsing: Browsing, transport: str, event: str
 ) -> None:
-    async with Gateway(server) as gateway:
+    async with Proxy(server, keeps_alive=False) as gateway:
         page = await open_through(gateway, server, browsing, transport=transport, **DEAF)
         gateway.freeze()
         written = asyncio.create_task(page.evaluate(INCREMENT))
@@ -102,7 +102,7 @@ async def test_events_of_the_page_find_a_dead_connection(
 async def test_a_write_over_a_half_open_connection_is_done_once(
     server: RunningServer, browsing: Browsing
 ) -> None:
-    async with Gateway(server) as gateway:
+    async with Proxy(server, keeps_alive=False) as gateway:
         page = await open_through(gateway, server, browsing, probeAfter=200, probeTimeout=200)
         gateway.freeze()
         assert await page.evaluate(INCREMENT) == 1

@@ -291,7 +291,10 @@ class TestReconnect:
         options = {"transport": transport, "request_timeout": 0.1, **FAST}
         async with Proxy(server) as proxy:
             client = await connect(proxy.url, token=server.token(), **options)
-            document = await client.document()
+            document = None
+            while document is None:  # a busy machine may not have answered in time
+                with suppress(RequestTimeout):
+                    document = await client.document()
             proxy.reachable = False
             proxy.cut()
             with pytest.raises(RequestTimeout) as late:

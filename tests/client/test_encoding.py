@@ -9,7 +9,7 @@ from hypothesis import given
 from support.strategies import bounded, json_objects, json_values, text
 from syncline.encoding import encode, encode_data, pointer_to
 from syncline.errors import InvalidRequest, RequestError, TooLarge
-from syncline_protocol.commands import OperationsPatch
+from syncline_protocol.documents import OperationsPatch
 from syncline_protocol.jsondata import parse
 from syncline_server.objects.patches import patched
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.gateway import Gateway
 from support.listening import hear, state
 from support.metrics import scrape
 from support.peer import document, peer
@@ -77,12 +76,12 @@ async def test_what_is_cancelled_while_the_client_connects_again_is_not_opened(
 ) -> None:
     options = {"transport": transport, **FAST}
     async with (
-        Gateway(lone_server) as gateway,
+        Proxy(lone_server, keeps_alive=False) as gateway,
         connect(gateway.url, token=lone_server.token(), **options) as client,
     ):
         kept = await client.document("kept")
         gateway.reply = b""
-        await gateway.cut()
+        gateway.cut()
         await state(client, ConnectionState.WAITING)
         opening = [asyncio.create_task(client.document(unique())) for _ in range(10)]
         await asyncio.sleep(0)
@@ -99,12 +98,12 @@ async def test_a_handle_that_is_closed_while_the_client_connects_again_is_not_op
 ) -> None:
     options = {"transport": transport, **FAST}
     async with (
-        Gateway(lone_server) as gateway,
+        Proxy(lone_server, keeps_alive=False) as gateway,
         connect(gateway.url, token=lone_server.token(), **options) as client,
     ):
         handles = [await client.document(unique()) for _ in range(5)]
         gateway.reply = b""
-        await gateway.cut()
+        gateway.cut()
         await state(client, ConnectionState.WAITING)
         for handle in handles[1:]:
             await handle.close()

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from support.gateway import Gateway, page
 from support.listening import hear
+from support.proxy import Proxy, SocksProxy, page
 from support.server import RunningServer
-from support.socks import socks_proxy
 from syncline import ConnectionLost, UsageError, connect, proxies
 from syncline.proxies import check_proxy, find_proxy
 
@@ -36,7 +35,7 @@ class TestUse:
     async def test_everything_goes_through_it(
         self, server: RunningServer, transport: Any, named: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async with Gateway(server) as proxy:
+        async with Proxy(server, keeps_alive=False) as proxy:
             address = proxy.url.replace("//", "//user:secret@")
             options: dict[str, Any] = {"proxy": address}
             if named != "by the application":
@@ -56,9 +55,8 @@ class TestUse:
     async def test_by_socks_too_which_resolves_names(
         self, server: RunningServer, transport: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked: list[str] = []
-        async with socks_proxy(server, asked) as address:
-            monkeypatch.setenv("ALL_PROXY", f"socks5h://{address}")
+        async with SocksProxy(server) as proxy:
+            monkeypatch.setenv("ALL_PROXY", f"socks5h://127.0.0.1:{proxy.port}")
             async with connect(
                 "http://no.such.host.invalid", token=server.token(), transport=transport
             ) as client:
@@ -66,7 +64,7 @@ class TestUse:
                 heard = hear(document)
                 await document.set({"n": 1})
                 assert (await heard.next()).data == {"n": 1}
-        assert set(asked) == {"no.such.host.invalid"}
+        assert set(proxy.hosts) == {"no.such.host.invalid"}
 
     @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "localhost,127.0.0.1:{port}", "*"])
     async def test_not_where_the_environment_excludes_the_server(
@@ -88,7 +86,7 @@ class TestUse:
             await client.document()
 
     async def test_rest_takes_over_where_it_makes_no_tunnels(self, server: RunningServer) -> None:
-        async with Gateway(server) as proxy:
+        async with Proxy(server, keeps_alive=False) as proxy:
             proxy.reply = lambda head: (
                 page("403 Forbidden") if head.startswith("CONNECT ") else None
             )
@@ -121,7 +119,7 @@ class TestFailure:
 
     @pytest.mark.parametrize("choice", ["websocket", "rest"])
     async def test_and_one_that_refuses(self, server: RunningServer, choice: Any) -> None:
-        async with Gateway(server) as proxy:
+        async with Proxy(server, keeps_alive=False) as proxy:
             proxy.reply = page("407 Proxy Authentication Required")
             with pytest.raises(ConnectionLost, match=f"407.*|.*{proxy.url}"):
                 await connect(

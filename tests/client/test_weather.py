@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -12,9 +13,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 
 from support.api import DocumentsApi, unique
-from support.gateway import Gateway, page
 from support.listening import Heard, hear, state
 from support.peer import document, peer
+from support.proxy import Proxy, page
 from support.server import RunningServer, StartServer
 from syncline import (
     Client,
@@ -70,13 +71,13 @@ class TestGateway:
     ) -> None:
         options = {"transport": transport, **FAST}
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), **options) as client,
         ):
             handle = await client.document(data={"n": 0})
             heard = hear(handle)
             gateway.reply = reply
-            await gateway.cut()
+            gateway.cut()
             seen = len(gateway.heads)
             write = asyncio.create_task(handle.increment("/n"))
             opening = asyncio.create_task(client.document(unique()))
@@ -92,12 +93,12 @@ class TestGateway:
         self, server: RunningServer, reply: bytes
     ) -> None:
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), **FAST) as client,
         ):
             handle = await client.document(data={"n": 0})
             gateway.reply = reply
-            await gateway.cut()
+            gateway.cut()
             write = asyncio.create_task(handle.increment("/n"))
             await gateway.came(len(gateway.heads) + 4)
             gateway.reply = None
@@ -107,7 +108,7 @@ class TestGateway:
     async def test_the_first_connection_waits_for_it(
         self, server: RunningServer, choice: Any
     ) -> None:
-        async with Gateway(server) as gateway:
+        async with Proxy(server, keeps_alive=False) as gateway:
             gateway.reply = lambda _: WEATHER[4] if len(gateway.heads) < 5 else None
             async with connect(
                 gateway.url, token=server.token(), transport=choice, **FAST
@@ -118,23 +119,33 @@ class TestGateway:
     async def test_a_first_connection_that_is_not_made_names_what_was_seen_last(
         self, server: RunningServer, choice: Any
     ) -> None:
-        async with Gateway(server) as gateway:
+        async with Proxy(server, keeps_alive=False) as gateway:
             gateway.reply = page("502 Bad Gateway")
-            with pytest.raises(ConnectionLost, match="HTTP 502.*not Syncline"):
-                await connect(gateway.url, token="t", transport=choice, open_timeout=0.3, **FAST)
+            seen = "no answer"
+            while "no answer" in seen:  # a busy machine may not have answered in time
+                with pytest.raises(ConnectionLost) as lost:
+                    await connect(
+                        gateway.url, token="t", transport=choice, open_timeout=0.3, **FAST
+                    )
+                seen = str(lost.value)
+        assert re.search("HTTP 502.*not Syncline", seen)
 
     async def test_a_request_that_times_out_names_what_was_seen_last(
         self, server: RunningServer, transport: Any
     ) -> None:
         options = {"transport": transport, "request_timeout": 0.3, **FAST}
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), **options) as client,
         ):
             gateway.reply = page("521 Web Server Is Down")
-            await gateway.cut()
-            with pytest.raises(RequestTimeout, match="no connection: .*HTTP 521") as late:
-                await client.document()
+            gateway.cut()
+            seen = ""
+            while "HTTP 521" not in seen:  # a busy machine may not have answered in time
+                with pytest.raises(RequestTimeout) as late:
+                    await client.document()
+                seen = str(late.value)
+            assert re.search("no connection: .*HTTP 521", seen)
             assert late.value.retry
 
     async def test_a_request_does_not_time_out_while_the_client_only_pauses(
@@ -144,12 +155,12 @@ class TestGateway:
         options: dict[str, Any] = {"backoff_initial": 10_000, "backoff_limit": 10_000}
         options |= {"transport": transport, "request_timeout": 4}
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), **options) as client,
         ):
             handle = await client.document(data={"n": 0})
             gateway.reply = page("502 Bad Gateway")
-            await gateway.cut()
+            gateway.cut()
             await state(client, ConnectionState.WAITING)
             gateway.reply = None
             assert await handle.increment("/n") == {"n": 1}
@@ -157,7 +168,7 @@ class TestGateway:
     @pytest.mark.parametrize("choice", ["auto", "websocket", "rest"])
     async def test_nor_does_the_first_connection(self, server: RunningServer, choice: Any) -> None:
         options: dict[str, Any] = {"backoff_initial": 10_000, "open_timeout": 4}
-        async with Gateway(server) as gateway:
+        async with Proxy(server, keeps_alive=False) as gateway:
             gateway.reply = lambda _: None if len(gateway.heads) > 2 else page("502 Bad Gateway")
             async with connect(
                 gateway.url,
@@ -177,12 +188,12 @@ class TestGateway:
         """The body is what counts, not who carries it."""
         body = orjson.dumps({"code": code, "message": "No.", "more_info": "", "status": status})
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), transport="rest", **FAST) as client,
         ):
             handle = await client.document()
             gateway.reply = page(f"{status} No", body.decode(), "Content-Type: application/json")
-            await gateway.cut()
+            gateway.cut()
             with pytest.raises(kind) as refused:
                 while True:
                     await handle.set({})
@@ -191,7 +202,7 @@ class TestGateway:
     async def test_a_path_before_the_servers_own_is_kept(
         self, server: RunningServer, transport: Any
     ) -> None:
-        async with Gateway(server) as gateway:
+        async with Proxy(server, keeps_alive=False) as gateway:
             gateway.prefix = "/sync/v2"
             url = f"{gateway.url}/sync/v2/"
             async with connect(url, token=server.token(), transport=transport) as client:
@@ -208,7 +219,7 @@ class TestHalfOpen:
     ) -> None:
         options = {"transport": transport, **PROBING}
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), **options) as client,
         ):
             gateway.keeps_alive = True
@@ -222,7 +233,7 @@ class TestHalfOpen:
     async def test_so_do_all_other_requests(self, server: RunningServer, transport: Any) -> None:
         options = {"transport": transport, **PROBING}
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), **options) as client,
         ):
             gateway.keeps_alive = True
@@ -298,13 +309,13 @@ class TestToken:
 
         options = {"transport": transport, "token_timeout": 0.05, **FAST}
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=fetch, **options) as client,
         ):
             handle = await client.document()
             asked.clear()
             gateway.reply = b""
-            await gateway.cut()
+            gateway.cut()
             await state(client, ConnectionState.WAITING)
             gateway.reply = None
             assert await handle.increment("/n") == {"n": 1}
@@ -439,7 +450,7 @@ class TestFallback:
     ) -> None:
         monkeypatch.setattr("syncline.dialer.REST_BESIDE_AFTER", 0.05)
         monkeypatch.setattr("syncline.document_streams.STOOD_AFTER", 0.01)
-        async with Gateway(server) as gateway:
+        async with Proxy(server, keeps_alive=False) as gateway:
             with DocumentsApi(server) as api:
                 gateway.swallows_upgrades = True
                 gateway.cut_after = 0.3
@@ -476,12 +487,12 @@ class TestFallback:
 
         monkeypatch.setattr(Backoff, "pause", pause)
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), transport="rest") as client,
         ):
             await client.document()
             gateway.reply = page("200 OK", "", "Content-Type: text/event-stream")
-            await gateway.cut()
+            gateway.cut()
             await gateway.came(8, "/Events")
         assert ceilings[:6] == [0.25, 0.5, 1, 2, 4, 5]
 
@@ -489,13 +500,13 @@ class TestFallback:
         self, server: RunningServer
     ) -> None:
         async with (
-            Gateway(server) as gateway,
+            Proxy(server, keeps_alive=False) as gateway,
             connect(gateway.url, token=server.token(), transport="rest", **FAST) as client,
         ):
             handle = await client.document()
             heard = hear(handle)
             gateway.reply = b""
-            await gateway.cut()
+            gateway.cut()
             with DocumentsApi(server) as api:
                 api.call("DELETE", handle.sid)
             gateway.reply = None

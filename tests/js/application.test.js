@@ -6,12 +6,12 @@ import vm from "node:vm";
 
 import { Client, Emitter } from "../../clients/js/src/syncline.js";
 import { bundle } from "./bundle.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, next, rejection, until } from "./support.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, record, when } from "./support.js";
 
 const CLIENTS = 6;
@@ -12,7 +12,7 @@ const TOTAL = CLIENTS * ROUNDS;
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

@@ -7,7 +7,7 @@ import { digest } from "../../clients/js/src/syncline/canonical.js";
 import { apply, Inapplicable } from "../../clients/js/src/syncline/deltas.js";
 import { body, Peer, reply, send, SID, TOKEN, updated } from "./peer.js";
 import { Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, next, record, when } from "./support.js";
 import { open, whenSubscribed } from "./vendor-sdk.js";
 
@@ -200,7 +200,7 @@ test("the event of an own write may say nothing, and deltas go on from it", asyn
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server.stop());
 

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { SynclineError } from "../../clients/js/src/syncline.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, next, record, rejection, when } from "./support.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

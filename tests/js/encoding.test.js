@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Json } from "../../clients/js/src/syncline/encoding.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, rejection, when } from "./support.js";
 import { open } from "./vendor-sdk.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

@@ -5,12 +5,12 @@ import { after, before, describe, test } from "node:test";
 
 import { body, TOKEN } from "./peer.js";
 import { Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, next, record, rejection, until, when } from "./support.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

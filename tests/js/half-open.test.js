@@ -6,12 +6,12 @@ import { after, before, describe, test } from "node:test";
 
 import { body, Peer, reply, TOKEN } from "./peer.js";
 import { Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, next, record, rejection, when, WebSocket, whenState } from "./support.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

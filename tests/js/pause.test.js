@@ -5,14 +5,14 @@ import { after, before, describe, test } from "node:test";
 
 import { Pause } from "../../clients/js/src/syncline/pause.js";
 import { httpResponse, Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, next, when } from "./support.js";
 
 const FOREVER = 1_000_000_000;
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

@@ -5,12 +5,12 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer, startServer } from "./server.js";
 import { connect, freshName, next, record, rejection, when, whenState } from "./support.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

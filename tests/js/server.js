@@ -1,4 +1,4 @@
-/** A real server for the tests of one file: `syncline serve` as a child process. */
+/** Real servers for tests: `syncline serve` as a child process, shared or of one file. */
 
 import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
@@ -10,6 +10,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const COMMAND = fileURLToPath(new URL("../../.venv/bin/syncline", import.meta.url));
+
+/** Variable with the URL and data directory of the server that all test files share. */
+export const SHARED = "SYNCLINE_TESTS_SERVER";
 
 /** A server from `startServer` until `stop`. */
 export class Server {
@@ -24,6 +27,8 @@ export class Server {
     /** Without a slash at its end. */
     this.url = url;
     this.dataDir = dataDir;
+    /** SID or unique name of the service of `token` and `rest`. */
+    this.service = "default";
   }
 
   /**
@@ -34,7 +39,7 @@ export class Server {
    * @param {string} [service] SID or unique name
    * @param {[string, string]} [signer] SID and secret of an API key; without it, the server's own
    */
-  token(identity, ttl = 3_600, service = "default", signer = undefined) {
+  token(identity, ttl = 3_600, service = this.service, signer = undefined) {
     const { account_sid, api_keys } = this.#credentials;
     const [key, secret] = signer ?? Object.entries(api_keys)[0];
     const now = Math.floor(Date.now() / 1_000);
@@ -57,12 +62,12 @@ export class Server {
    * Ask the REST API, as `system`.
    *
    * @param {string} method
-   * @param {string} path below the documents of the default service, as `/user_prefs`
+   * @param {string} path below the documents of the service, as `/user_prefs`
    * @param {Record<string, string>} [form]
    * @returns the parsed body; null if there is none
    */
   rest(method, path, form) {
-    return this.account(method, `/v1/Services/default/Documents${path}`, form);
+    return this.account(method, `/v1/Services/${this.service}/Documents${path}`, form);
   }
 
   /** As `rest`, of any path. */
@@ -78,10 +83,10 @@ export class Server {
     return text === "" ? null : JSON.parse(text);
   }
 
-  /** Let it end in order; `start` it again on its port, with its documents. */
-  async end() {
-    if (this.#process.exitCode === null) {
-      this.#process.kill("SIGTERM");
+  /** End it gracefully; `start` it again on its port, with its documents. */
+  async end(signal = "SIGTERM") {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill(signal);
       await once(this.#process, "exit");
     }
   }
@@ -91,10 +96,25 @@ export class Server {
     this.#process = process;
   }
 
+  /** End it; nobody reads its data after this. Do nothing to the shared server. */
   async stop() {
-    await this.end();
-    await rm(this.dataDir, { recursive: true, force: true });
+    if (this.#process === null) return;
+    await this.end("SIGKILL");
+    // Its Redis may still be writing there.
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 10 });
   }
+}
+
+/**
+ * A new service on the server that all test files share; `run.js` starts it. A file that runs alone
+ * starts its own server. For tests that neither end nor configure their server.
+ */
+export async function sharedServer() {
+  if (process.env[SHARED] === undefined) return startServer();
+  const [url, dataDir] = JSON.parse(process.env[SHARED]);
+  const server = new Server({ process: null, url }, dataDir, [], await readCredentials(dataDir));
+  server.service = (await server.account("POST", "/v1/Services", {})).sid;
+  return server;
 }
 
 /** @param {...string} options of `syncline serve` */
@@ -102,12 +122,15 @@ export async function startServer(...options) {
   const dataDir = await mkdtemp(join(tmpdir(), "syncline-js-"));
   try {
     const launched = await launch(dataDir, 0, options);
-    const credentials = JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
-    return new Server(launched, dataDir, options, credentials);
+    return new Server(launched, dataDir, options, await readCredentials(dataDir));
   } catch (error) {
     await rm(dataDir, { recursive: true });
     throw error;
   }
+}
+
+async function readCredentials(dataDir) {
+  return JSON.parse(await readFile(join(dataDir, "credentials.json"), "utf8"));
 }
 
 /** @returns the process and its URL, once it accepts connections */

@@ -8,11 +8,11 @@ import { after, before, describe, test } from "node:test";
 
 import twilio from "twilio";
 
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 
 let server, credentials, documents;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
   credentials = JSON.parse(await readFile(join(server.dataDir, "credentials.json"), "utf8"));
   documents = documentsFor(credentials.account_sid, credentials.auth_token);
 });

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, once, when } from "./support.js";
 import { open, record, whenSubscribed } from "./vendor-sdk.js";
 
@@ -13,7 +13,7 @@ const PYTHON = fileURLToPath(new URL("../../.venv/bin/python", import.meta.url))
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server.stop());
 

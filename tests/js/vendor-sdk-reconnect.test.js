@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer, startServer } from "./server.js";
 import { freshName, next, when, whenState } from "./support.js";
 import { IMPATIENT, open, record, states, whenSubscribed } from "./vendor-sdk.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server.stop());
 

@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { freshName, next, rejection, whenState } from "./support.js";
 import { IMPATIENT, nextRefusal, open, VERSIONS, whenSubscribed } from "./vendor-sdk.js";
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server.stop());
 

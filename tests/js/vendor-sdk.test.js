@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { freshName, next, rejection, when } from "./support.js";
 import { open, record, whenSubscribed } from "./vendor-sdk.js";
 
@@ -11,7 +11,7 @@ const DATA_LIMIT = 16_384;
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server.stop());
 

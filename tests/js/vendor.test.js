@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import * as Sync from "../../clients/js/src/syncline.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { freshName, WebSocket, whenState } from "./support.js";
 
 const Twilio = { Sync };
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 
 import { DOCUMENTED_CODES } from "../../clients/js/src/syncline/protocol.js";
 import { httpResponse, Proxy } from "./proxy.js";
-import { startServer } from "./server.js";
+import { sharedServer } from "./server.js";
 import { connect, freshName, next, record, rejection, when } from "./support.js";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
@@ -39,7 +39,7 @@ const WEATHER = {
 
 let server;
 before(async () => {
-  server = await startServer();
+  server = await sharedServer();
 });
 after(() => server?.stop());
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values
-from syncline_protocol import commands, native
+from syncline_protocol import commands, documents, native
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
@@ -76,10 +76,12 @@ class TestRequests:
                     "revision": "5",
                     "op": "o",
                 },
-                commands.Open("a", commands.Mode.CREATE_NEW, b'{"b":1}', 60, 5, "o"),
+                commands.Open(
+                    "a", mode=commands.Mode.CREATE_NEW, data=b'{"b":1}', ttl=60, revision=5, op="o"
+                ),
             ),
             ({"do": "get", "document": SID}, commands.Get(SID)),
-            ({"do": "set", "document": "a", "data": {}}, commands.Set("a", b"{}")),
+            ({"do": "set", "document": "a", "data": {}}, documents.Set("a", b"{}")),
             (
                 {
                     "do": "set",
@@ -89,7 +91,7 @@ class TestRequests:
                     "if_match": "5",
                     "op": "o",
                 },
-                commands.Set("a", b'{"b":[1,2]}', 0, 5, "o"),
+                documents.Set("a", b'{"b":[1,2]}', ttl=0, if_match=5, op="o"),
             ),
             (
                 {
@@ -100,25 +102,25 @@ class TestRequests:
                     "if_match": "5",
                     "op": "o",
                 },
-                commands.Patch("a", commands.MergePatch({"b": None}), 1, 5, "o"),
+                documents.Patch("a", documents.MergePatch({"b": None}), ttl=1, if_match=5, op="o"),
             ),
             (
                 {"do": "patch", "document": "a", "operations": [{"op": "remove", "path": "/b"}]},
-                commands.Patch(
-                    "a", commands.OperationsPatch([{"op": "remove", "path": "/b"}]), None
+                documents.Patch(
+                    "a", documents.OperationsPatch([{"op": "remove", "path": "/b"}]), ttl=None
                 ),
             ),
             (
                 {"do": "patch", "document": "a", "increment": {"/b": 1, "/c": -0.5}},
-                commands.Patch("a", commands.Increment({"/b": 1, "/c": -0.5})),
+                documents.Patch("a", documents.Increment({"/b": 1, "/c": -0.5})),
             ),
             (
                 {"do": "ttl", "document": "a", "ttl": 60, "if_match": "5", "op": "o"},
-                commands.Set("a", None, 60, 5, "o"),
+                commands.SetTtl("a", 60, if_match=5, op="o"),
             ),
             (
                 {"do": "remove", "document": "a", "if_match": "5", "op": "o"},
-                commands.Remove("a", 5, "o"),
+                commands.Remove("a", if_match=5, op="o"),
             ),
             ({"do": "unsubscribe", "document": "a"}, commands.Unsubscribe("a")),
         ],
@@ -314,7 +316,7 @@ class TestBadMembers:
         for _ in range(DEPTH_LIMIT - 1):
             data = {"a": data}
 
-        assert isinstance(decode(do="set", document="a", data=data), commands.Set)
+        assert isinstance(decode(do="set", document="a", data=data), documents.Set)
         refusal = refused(do="set", document="a", data={"a": data})
         assert refusal.code is Code.INVALID_JSON
         assert refusal.message.startswith("data is not acceptable JSON: at /a/a/a")

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from support.api import DocumentsApi
 from support.metrics import hits, hits_reach
-from support.server import RunningServer, StartServer
+from support.server import RunningServer, StartServer, StartSharedServer
 from support.socket import WAIT, native_socket
 from support.stream import events_url
 from syncline_server.config.settings import Settings
@@ -134,8 +134,8 @@ class TestConnections:
         await second.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         assert (await second.rest()).startswith(b"HTTP/1.1 200 ")
 
-    async def test_no_more_come_in_at_once_than_may(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--connect-rate=1")
+    async def test_no_more_come_in_at_once_than_may(self, shared_server: StartSharedServer) -> None:
+        server = shared_server("--connect-rate=1")
         with DocumentsApi(server) as api:
             url = events_url(server, api.create()["sid"])
         async with native_socket(server), httpx2.AsyncClient(auth=server.basic) as client:
@@ -153,12 +153,13 @@ class TestConnections:
                 assert (reply.status_code, reply.json()["code"]) == (429, 20429)
                 assert reply.headers["Retry-After"] == "1"
 
-    async def test_a_handshake_that_comes_too_fast(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--connect-rate=1")
+    async def test_a_handshake_that_comes_too_fast(self, shared_server: StartSharedServer) -> None:
+        server = shared_server("--connect-rate=1")
+        before = hits(server, "connect_rate")
         outcomes = await all_of(4, lambda: answered(server))
         # A second of quiet lets in one, and these take less than two.
         assert (429, "1") in outcomes
-        assert hits(server, "connect_rate") == outcomes.count((429, "1"))
+        assert hits(server, "connect_rate") - before == outcomes.count((429, "1"))
 
     async def test_a_peer_that_is_gone_is_dropped(self, fresh_server: StartServer) -> None:
         server = fresh_server("--ping-interval=1", "--ping-timeout=1")
@@ -178,17 +179,20 @@ async def answered(server: RunningServer) -> tuple[int, str]:
 
 
 class TestBeforeAuthentication:
-    async def test_a_message_may_be_small_only(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--auth-message-limit=2048")
+    async def test_a_message_may_be_small_only(self, shared_server: StartSharedServer) -> None:
+        server = shared_server("--auth-message-limit=2048")
+        before = hits(server, "auth_message_limit")
         async with native_socket(server, auth=False) as stranger:
             await stranger.send("auth", token="x" * 2048)
             assert (await stranger.closed())[0] == 1009
-        assert hits(server, "auth_message_limit") == 1
+        assert hits(server, "auth_message_limit") - before == 1
         async with native_socket(server) as known:
             await known.ok("open", data={"text": "x" * 8000})
 
-    async def test_a_message_in_many_frames_counts_whole(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--auth-message-limit=2048")
+    async def test_a_message_in_many_frames_counts_whole(
+        self, shared_server: StartSharedServer
+    ) -> None:
+        server = shared_server("--auth-message-limit=2048")
         async with native_socket(server, auth=False) as stranger:
             await stranger.connection.send(["x" * 100] * 21)
             assert (await stranger.closed())[0] == 1009
@@ -229,8 +233,9 @@ class TestRequests:
             assert reply.status_code == status
         assert hits(server, "url_limit") == hits(server, "header_limit") == 1
 
-    async def test_an_identity_may_ask_so_often(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--identity-rate=5")
+    async def test_an_identity_may_ask_so_often(self, shared_server: StartSharedServer) -> None:
+        server = shared_server("--identity-rate=5")
+        before = hits(server, "identity_rate")
         bob = server.token("bob")
         async with native_socket(server) as talker, native_socket(server, bob) as other:
             await other.ok("open", document="shared")
@@ -242,12 +247,14 @@ class TestRequests:
             for error in refused:
                 assert (error["status"], error["code"], error["retry"]) == (429, 20429, True)
             await other.ok("get", document="shared")
-        assert hits(server, "identity_rate") == len(refused)
+        assert hits(server, "identity_rate") - before == len(refused)
 
-    async def test_an_identity_may_ask_so_often_by_rest(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--identity-rate=5")
+    async def test_an_identity_may_ask_so_often_by_rest(
+        self, shared_server: StartSharedServer
+    ) -> None:
+        server = shared_server("--identity-rate=5")
         url = f"{server.url}{PATH}"
-        bearer = {"Authorization": f"Bearer {server.token()}"}
+        bearer = {"Authorization": f"Bearer {server.token('carol')}"}
         async with httpx2.AsyncClient() as client:
             of_identity = await all_of(20, lambda: client.get(url, headers=bearer))
             of_account = await all_of(20, lambda: client.get(url, auth=server.basic))
@@ -258,8 +265,9 @@ class TestRequests:
             assert (reply.status_code, reply.json()["code"]) == (429, 20429)
             assert reply.headers["Retry-After"] == "1"
 
-    async def test_so_many_are_carried_out_at_once(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--max-requests=1")
+    async def test_so_many_are_carried_out_at_once(self, shared_server: StartSharedServer) -> None:
+        server = shared_server("--max-requests=1")
+        before = hits(server, "max_requests")
         slow = await Raw.to(server)
         size = b"Content-Length: 2"
         asked = [b"Content-Type: application/json", size, b"Expect: 100-continue"]
@@ -269,13 +277,15 @@ class TestRequests:
         assert (busy.status_code, busy.json()["code"]) == (503, 20503)
         assert busy.headers["Retry-After"] == "1" and busy.headers["X-Request-Id"]
         assert httpx2.get(f"{server.url}/healthz").status_code == 200
-        assert hits(server, "max_requests") == 1
+        assert hits(server, "max_requests") - before == 1
         await slow.send(b"{}")
         assert (await slow.rest()).startswith(b"HTTP/1.1 201 ")
         assert httpx2.get(f"{server.url}{PATH}", auth=server.basic).status_code == 200
 
-    async def test_an_event_stream_is_no_request_under_way(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--max-requests=1")
+    async def test_an_event_stream_is_no_request_under_way(
+        self, shared_server: StartSharedServer
+    ) -> None:
+        server = shared_server("--max-requests=1")
         with DocumentsApi(server) as api:
             sid = api.create()["sid"]
             reader = await Raw.to(server)
@@ -286,16 +296,17 @@ class TestRequests:
 
 
 class TestSlowSenders:
-    async def test_a_head_that_is_never_complete(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--header-timeout=0.5")
+    async def test_a_head_that_is_never_complete(self, shared_server: StartSharedServer) -> None:
+        server = shared_server("--header-timeout=0.5")
+        before = hits(server, "header_timeout")
         for begun in (b"GE", b"GET /healthz HTTP/1.1\r\nHost: h\r\nA: ", HANDSHAKE):
             peer = await Raw.to(server)
             await peer.send(begun)
             assert refusal(await peer.rest()) == (408, 20408)
-        assert hits(server, "header_timeout") == 3
+        assert hits(server, "header_timeout") - before == 3
 
-    async def test_who_says_nothing_is_told_nothing(self, fresh_server: StartServer) -> None:
-        server = fresh_server("--header-timeout=0.5")
+    async def test_who_says_nothing_is_told_nothing(self, shared_server: StartSharedServer) -> None:
+        server = shared_server("--header-timeout=0.5")
         idle = await Raw.to(server)
         await idle.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
         assert (await idle.until(b"}")).startswith(b"HTTP/1.1 200 ")

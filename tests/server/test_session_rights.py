@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from support.backend import make_backend
+from support.backend import Caller, make_backend
 from support.store import PATIENCE, eventually
 from syncline_protocol.commands import Mode, Open, Remove
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import Event, Removed
+from syncline_protocol.objects import DOCUMENT, Event, Removed
 from syncline_server.auth.grants import Grants
 from syncline_server.backend import Backend
-from syncline_server.objects.documents import Workspace
-from syncline_server.pubsub.hub import Topic
+from syncline_server.objects.access import Access
+from syncline_server.objects.documents import Documents
+from syncline_server.pubsub.topic import Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
 from syncline_server.storage.author import Author
@@ -48,21 +49,22 @@ class Reader:
         self.reads = 0
         reader = self
 
-        class Interrupted(Workspace):
-            async def get(self, address: str) -> Document:
-                document = await super().get(address)
+        class Interrupted(Documents):
+            async def get(self, access: Access, address: str) -> Document:
+                document = await super().get(access, address)
                 reader.reads += 1
                 if reader.reads == 1 and step is not None:
                     await step()
                 return document
 
-        workspace = Interrupted(backend, service_sid, "alice", limited=True)
-        self.session = Session(backend, workspace, self.told.append)
+        backend.objects._operations[DOCUMENT.name] = Interrupted(backend)
+        access = Access(backend, service_sid, "alice", limited=True)
+        self.session = Session(backend, access, self.told.append)
 
     async def open(self, sid: str) -> Result | Refusal:
         """What the session answers."""
         answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
-        self.session.submit(Open(sid, Mode.OPEN_EXISTING), answered.set_result)
+        self.session.submit(Open(sid, mode=Mode.OPEN_EXISTING), answered.set_result)
         async with asyncio.timeout(PATIENCE):
             return await answered
 
@@ -88,7 +90,7 @@ class Scene:
 
     async def write(self) -> None:
         """Change the document, past every session; return when the events are through."""
-        everybody = Workspace(self.backend, self.service_sid, "system")
+        everybody = Caller(self.backend, self.service_sid, "system")
         await everybody.remove(Remove(self.sid))
         await eventually(lambda: self.backend.hub._topics[self.sid].revision)
 
@@ -131,7 +133,7 @@ async def test_when_it_is_open(backend: Backend) -> None:
     await stage.write()
     [removed] = reader.told
     assert isinstance(removed, Removed)
-    assert removed.previous == opened.document.revision
+    assert removed.previous == opened.state.revision
     assert removed.revision == removed.previous + 1
 
 
@@ -146,9 +148,9 @@ async def test_a_refused_attempt_leaves_no_subscription(backend: Backend) -> Non
 
 def narrow(backend: Backend, reader: Reader) -> None:
     """A token without any grants comes."""
-    service_sid = reader.session.workspace.service_sid
-    workspace = Workspace(backend, service_sid, "alice", limited=True, grants=Grants([]))
-    reader.session.adopt(workspace)
+    service_sid = reader.session.access.service_sid
+    access = Access(backend, service_sid, "alice", limited=True, grants=Grants([]))
+    reader.session.adopt(access)
 
 
 async def test_a_token_that_grants_less_comes_after_the_document_was_read(

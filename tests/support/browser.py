@@ -25,7 +25,14 @@ FLAGS = (
 
 MISSING = "Chromium is missing; as root: apt-get install chromium"
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_NAMES = (
+    # First, because the same engine without a user interface needs a third less CPU time.
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 
 _BLANK = '<!doctype html><title>blank</title><link rel="icon" href="data:,">'
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from asyncio import StreamReader
+from collections.abc import Callable
 
+from support.relay import Relay, Stream
 from support.server import RunningServer
 
-__all__ = ["Meddle", "meddler"]
+__all__ = ["Meddle", "Meddler"]
 
 Meddle = Callable[[bytes], bytes | None]
 """Takes a message of the server; returns the message for the client, or None to drop it."""
@@ -17,86 +17,60 @@ Meddle = Callable[[bytes], bytes | None]
 CHUNK = 65_536
 
 
-@asynccontextmanager
-async def meddler(server: RunningServer, meddle: Meddle) -> AsyncIterator[str]:
-    """Run a proxy; yield its base URL. Other traffic than WebSocket passes unchanged."""
-    meddling = _Meddling(server, meddle)
-    listener = await asyncio.start_server(meddling.serve, "127.0.0.1", 0)
-    async with listener:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-
-
-class _Meddling:
-    """The connection handler of the proxy."""
+class Meddler(Relay):
+    """Other traffic than WebSocket passes unchanged."""
 
     def __init__(self, server: RunningServer, meddle: Meddle) -> None:
-        self._port = server.port
+        super().__init__(server.port)
         self._meddle = meddle
 
-    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Serve one client until either side closes the connection."""
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        ways = [
-            asyncio.create_task(_pass(reader, server_writer)),
-            asyncio.create_task(self._pass_down(server_reader, writer)),
-        ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            server_writer.close()
-            writer.close()
+    @property
+    def url(self) -> str:
+        """Base URL for a client."""
+        return f"http://127.0.0.1:{self.port}"
 
-    async def _pass_down(self, reader: StreamReader, writer: StreamWriter) -> None:
-        head = await reader.read(CHUNK)
-        if not head.startswith(b"HTTP/1.1 101"):
-            writer.write(head)
-            return await _pass(reader, writer)
-        head, _, first = head.partition(b"\r\n\r\n")
-        writer.write(head + b"\r\n\r\n")
-        frames = _Frames(reader, first)
+    async def serve(self, client: Stream) -> None:
+        """Join a client with the server, through a reader that holds the changed messages."""
+        reader, writer = await self.connect()
+        changed = StreamReader()
+        changing = asyncio.create_task(self._change(reader, changed))
+        try:
+            await self.join(client, (changed, writer))
+        finally:
+            changing.cancel()
+            await asyncio.gather(changing, return_exceptions=True)
+
+    async def _change(self, reader: StreamReader, changed: StreamReader) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            changed.feed_data(head)
+            if head.startswith(b"HTTP/1.1 101"):
+                await self._change_messages(reader, changed)
+            while data := await reader.read(CHUNK):
+                changed.feed_data(data)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the server has closed the connection
+        finally:
+            changed.feed_eof()
+
+    async def _change_messages(self, reader: StreamReader, changed: StreamReader) -> None:
         while True:
-            opcode, payload = await frames.next()
+            opcode, payload = await _frame_of(reader)
             is_data = opcode & 0x0F in (1, 2)
             answer = self._meddle(payload) if is_data else payload
             if answer is not None:
-                writer.write(_frame(opcode, answer))
-                await writer.drain()
+                changed.feed_data(_frame(opcode, answer))
 
 
-class _Frames:
-    """Reader of a server's frames (RFC 6455, section 5.2), which are unmasked and uncompressed."""
-
-    def __init__(self, reader: StreamReader, first: bytes) -> None:
-        self._reader = reader
-        self._pending = first
-
-    async def next(self) -> tuple[int, bytes]:
-        """First byte and payload of the next frame."""
-        opcode, size = await self._take(2)
-        assert not opcode & 0x40, "compressed"
-        if size == 126:
-            size = int.from_bytes(await self._take(2))
-        elif size == 127:
-            size = int.from_bytes(await self._take(8))
-        return opcode, await self._take(size)
-
-    async def _take(self, size: int) -> bytes:
-        while len(self._pending) < size:
-            data = await self._reader.read(CHUNK)
-            if not data:
-                raise ConnectionError("the server is gone")
-            self._pending += data
-        taken, self._pending = self._pending[:size], self._pending[size:]
-        return taken
-
-
-async def _pass(reader: StreamReader, writer: StreamWriter) -> None:
-    while data := await reader.read(CHUNK):
-        writer.write(data)
-        await writer.drain()
+async def _frame_of(reader: StreamReader) -> tuple[int, bytes]:
+    """First byte and payload of a server's frame (RFC 6455, section 5.2): it is not masked."""
+    opcode, size = await reader.readexactly(2)
+    assert not opcode & 0x40, "compressed"
+    if size == 126:
+        size = int.from_bytes(await reader.readexactly(2))
+    elif size == 127:
+        size = int.from_bytes(await reader.readexactly(8))
+    return opcode, await reader.readexactly(size)
 
 
 def _frame(opcode: int, payload: bytes) -> bytes:

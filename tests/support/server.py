@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ __all__ = [
     "SYNCLINE",
     "RunningServer",
     "StartServer",
+    "StartSharedServer",
     "clean_environ",
     "refused_start",
 ]
@@ -132,7 +133,7 @@ class RunningServer:
         return mint_token(self.credentials, identity, ttl, service)
 
     def kill(self) -> None:
-        """End the server at once (SIGKILL)."""
+        """End the server at once (SIGKILL); its workers and Redis end with it."""
         self.process.kill()
         self._wait()
 
@@ -167,7 +168,8 @@ class RunningServer:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        # Nobody reads its data after this, and a graceful end takes as long as a start.
+        self.kill()
 
     def _start(self, *options: str) -> None:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -234,6 +236,10 @@ class StartServer(Protocol):
         open_files: int | None = None,
     ) -> RunningServer:
         """Start a server; `data_dir` None makes a new one. The rest is as in `RunningServer`."""
+
+
+StartSharedServer = Callable[..., RunningServer]
+"""Type of the fixture `shared_server`: called with options of `syncline serve`."""
 
 
 def refused_start(*options: str | Path, **environ: str) -> str:

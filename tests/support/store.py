@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from support.relay import Relay
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event
@@ -85,7 +86,7 @@ class Store:
             await connection.execute("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
 
 
-class Line:
+class Line(Relay):
     """A proxy to a store that can lose the next commit or its reply.
 
     Attributes:
@@ -95,45 +96,25 @@ class Line:
     """
 
     def __init__(self, path: Path, store: Store) -> None:
+        super().__init__(Path(store.url.removeprefix("unix://")), path)
         self.engine = ExternalRedis(Address(path=str(path)))
         self.lose: str | None = None
-        self._path = path
-        self._store = store
 
-    @asynccontextmanager
-    async def standing(self) -> AsyncIterator[None]:
-        """Accept connections within the block."""
-        async with await asyncio.start_unix_server(self._serve, self._path):
-            yield
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = self._store.url.removeprefix("unix://")
-        from_redis, to_redis = await asyncio.open_unix_connection(path)
-        ways = [
-            asyncio.create_task(self._ask(reader, to_redis)),
-            asyncio.create_task(self._answer(from_redis, writer)),
-        ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        to_redis.close()
-        writer.close()
-
-    async def _ask(self, reader: asyncio.StreamReader, to_redis: asyncio.StreamWriter) -> None:
-        while data := await reader.read(2**16):
-            if COMMIT.digest.encode() in data and self.lose is not None:
-                if self.lose == "commit":
-                    self.lose = None
-                    return
-                self.lose = "this answer"
-            to_redis.write(data)
-
-    async def _answer(self, from_redis: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await from_redis.read(2**16):
-            if self.lose == "this answer":
+    async def on_request(self, data: bytes) -> bytes | None:
+        """Lose a commit, or note that its reply is to be lost."""
+        if COMMIT.digest.encode() in data and self.lose is not None:
+            if self.lose == "commit":
                 self.lose = None
-                return
-            writer.write(data)
+                return None
+            self.lose = "this answer"
+        return data
+
+    async def on_reply(self, data: bytes) -> bytes | None:
+        """Lose the reply to a commit."""
+        if self.lose == "this answer":
+            self.lose = None
+            return None
+        return data
 
 
 class Inbox:

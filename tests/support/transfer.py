@@ -10,7 +10,7 @@ import orjson
 from support.api import DocumentsApi
 from support.server import RunningServer
 
-__all__ = ["contents", "counts", "environ_of", "everything", "fill"]
+__all__ = ["contents", "counts", "emptied", "environ_of", "everything", "fill"]
 
 
 def environ_of(source: RunningServer, target: RunningServer) -> dict[str, str]:
@@ -33,6 +33,16 @@ def everything(api: DocumentsApi) -> list[Any]:
         page = api.page(page["meta"]["next_page_url"])
         documents += page["documents"]
     return documents
+
+
+def emptied(server: RunningServer) -> RunningServer:
+    """Remove all documents of the default service; start the server again if it has ended."""
+    if server.process.poll() is not None:
+        server.restart()
+    with DocumentsApi(server) as api:
+        for document in everything(api):
+            api.call("DELETE", document["sid"])
+    return server
 
 
 def contents(api: DocumentsApi) -> Counter[tuple[str | None, bytes]]:

@@ -9,19 +9,14 @@ from typing import Any
 import orjson
 
 from syncline_protocol import fields, jsondata
-from syncline_protocol.commands import (
-    Command,
-    Get,
+from syncline_protocol.commands import Command, Get, Mode, Open, Remove, SetTtl, Unsubscribe
+from syncline_protocol.documents import (
     Increment,
     MergePatch,
-    Mode,
-    Open,
     OperationsPatch,
     Patch,
     PatchBody,
-    Remove,
     Set,
-    Unsubscribe,
 )
 from syncline_protocol.errors import Code, Refusal
 
@@ -143,11 +138,11 @@ def _open(message: dict[str, Any], data_limit: int) -> Open:
         ) from None
     return Open(
         None if document is None else fields.text(document, "document"),
-        checked_mode,
-        jsondata.parse_object(message.get("data", {}), "data", data_limit),
-        _ttl(message),
-        _revision(message, "revision"),
-        _op(message),
+        mode=checked_mode,
+        data=jsondata.parse_object(message.get("data", {}), "data", data_limit),
+        ttl=_ttl(message),
+        revision=_revision(message, "revision"),
+        op=_op(message),
     )
 
 
@@ -158,13 +153,17 @@ def _get(message: dict[str, Any], _: int) -> Get:
 def _set(message: dict[str, Any], data_limit: int) -> Set:
     data = jsondata.parse_object(_required(message, "data"), "data", data_limit)
     return Set(
-        _document(message), data, _ttl(message), _revision(message, "if_match"), _op(message)
+        _document(message),
+        data,
+        ttl=_ttl(message),
+        if_match=_revision(message, "if_match"),
+        op=_op(message),
     )
 
 
-def _set_ttl(message: dict[str, Any], _: int) -> Set:
+def _set_ttl(message: dict[str, Any], _: int) -> SetTtl:
     ttl = fields.ttl(_required(message, "ttl"), "ttl")
-    return Set(_document(message), None, ttl, _revision(message, "if_match"), _op(message))
+    return SetTtl(_document(message), ttl, if_match=_revision(message, "if_match"), op=_op(message))
 
 
 def _patch(message: dict[str, Any], _: int) -> Patch:
@@ -177,14 +176,14 @@ def _patch(message: dict[str, Any], _: int) -> Patch:
     return Patch(
         _document(message),
         patch_body(kinds[0], message[kinds[0]]),
-        _ttl(message),
-        _revision(message, "if_match"),
-        _op(message),
+        ttl=_ttl(message),
+        if_match=_revision(message, "if_match"),
+        op=_op(message),
     )
 
 
 def _remove(message: dict[str, Any], _: int) -> Remove:
-    return Remove(_document(message), _revision(message, "if_match"), _op(message))
+    return Remove(_document(message), if_match=_revision(message, "if_match"), op=_op(message))
 
 
 def _unsubscribe(message: dict[str, Any], _: int) -> Unsubscribe:

@@ -91,7 +91,7 @@ def encode_delta(event: Updated) -> bytes | None:
     delta = None if base is None else deltas.between(base.data, event.data)
     event.has_delta = delta is not None
     if base is not None:
-        base.note(event.has_delta)
+        base.record_outcome(event.has_delta)
     if delta is None:
         return None
     operations = orjson.Fragment(delta.operations)

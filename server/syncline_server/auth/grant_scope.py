@@ -1,10 +1,11 @@
-"""Checks of one token's grants against the documents of one service."""
+"""Checks of one token's grants against the objects of one service."""
 
 from __future__ import annotations
 
-from syncline_protocol.objects import DOCUMENT
+from collections.abc import Awaitable, Callable
+
+from syncline_protocol.objects import Header, ObjectType
 from syncline_protocol.sids import is_sid_of
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.results import absent, forbidden
 from syncline_server.storage.rights import Right
 
@@ -17,49 +18,52 @@ NAMES_LIMIT = 256
 
 
 class GrantScope:
-    """The grants of one token in one service, checked by unique name.
+    """The grants of one token in one service, checked by type and unique name.
 
-    The cache of names needs no invalidation. A document keeps its unique name, and a deleted SID
+    The cache of names needs no invalidation. An object keeps its unique name, and a deleted SID
     cannot come back under another name during the life of a token.
     """
 
-    def __init__(self, grants: Grants, documents: Documents, service_sid: str) -> None:
+    def __init__(
+        self, grants: Grants, read_header: Callable[[str], Awaitable[Header | None]]
+    ) -> None:
+        """`read_header`: returns the header of the object with a SID; None if there is none."""
         self._grants = grants
-        self._documents = documents
-        self._service_sid = service_sid
+        self._read_header = read_header
         self._names: dict[str, str | None] = {}  # by SID
 
-    def allows(self, name: str | None, right: Right) -> bool:
-        """True if the grants give `right` on the document of that unique name; None for a document
+    def allows(self, type_: ObjectType, name: str | None, right: Right) -> bool:
+        """True if the grants give `right` on the object of that unique name; None for an object
         without a name."""
-        return right in self._grants.rights(name)
+        return right in self._grants.rights(type_, name)
 
-    def shows(self, address: str) -> bool:
-        """True if the document may be read. Makes no request: an address by SID must have passed
+    def shows(self, type_: ObjectType, address: str) -> bool:
+        """True if the object may be read. Makes no request: an address by SID must have passed
         `require` before, else only a grant for `*` counts."""
-        if not is_sid_of(DOCUMENT, address):
-            return self.allows(address, Right.READ)
-        return self.allows(self._names.get(address), Right.READ)
+        if not is_sid_of(type_, address):
+            return self.allows(type_, address, Right.READ)
+        return self.allows(type_, self._names.get(address), Right.READ)
 
-    async def require(self, address: str | None, right: Right) -> None:
-        """Return if the grants give `right` on the document; `address` None for a new document
-        without a name.
+    async def require(self, type_: ObjectType, address: str | None, right: Right) -> None:
+        """Return if the grants give `right` on the object; `address` None for a new object without
+        a name.
 
         Raises:
-            Refusal: `ACCESS_FORBIDDEN`; `DOCUMENT_NOT_FOUND`.
+            Refusal: `ACCESS_FORBIDDEN`; not found.
         """
-        if self.allows(None, right):
+        if self.allows(type_, None, right):
             return
-        name = await self._name(address) if address and is_sid_of(DOCUMENT, address) else address
-        if not self.allows(name, right):
+        is_sid = address is not None and is_sid_of(type_, address)
+        name = await self._name(address) if address and is_sid else address
+        if not self.allows(type_, name, right):
             raise forbidden()
 
     async def _name(self, sid: str) -> str | None:
         if sid not in self._names:
-            document = await self._documents.get(self._service_sid, sid)
-            if document is None:
+            header = await self._read_header(sid)
+            if header is None:
                 raise absent(sid)
             if len(self._names) >= NAMES_LIMIT:
                 del self._names[next(iter(self._names))]
-            self._names[sid] = document.unique_name
+            self._names[sid] = header.unique_name
         return self._names[sid]

@@ -1,12 +1,12 @@
-"""Grants: the rights that a token gives on documents, by patterns of unique names.
+"""Grants: the rights that a token gives on objects, by type and by patterns of unique names.
 
     [
         {"documents": "room-*", "rights": ["read", "write"]},
         {"documents": "news", "rights": ["read"]}
     ]
 
-In a pattern, `*` matches any characters or none; every other character matches itself. A document
-without a unique name matches only the pattern `*`.
+A grant names one type, by its plural. In a pattern, `*` matches any characters or none; every other
+character matches itself. An object without a unique name matches only the pattern `*`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import NAME_LENGTH, show
+from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType
 from syncline_server.storage.rights import Right
 
 __all__ = ["GRANTS_LIMIT", "Grant", "Grants"]
@@ -25,19 +26,20 @@ GRANTS_LIMIT = 64
 """Maximum grants in one token."""
 
 ANY = "*"
-"""Matches any characters; as a whole pattern, all documents, also those without a name."""
+"""Matches any characters; as a whole pattern, all objects, also those without a name."""
 
 _RIGHTS = {"read": Right.READ, "write": Right.WRITE, "manage": Right.MANAGE}
 
-_MEMBERS = {"documents", "rights"}
+_TYPES = {each.plural: each for each in TYPES}
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Rights on the documents whose unique names match a pattern."""
+    """Rights on the objects of one type whose unique names match a pattern."""
 
     pattern: str
     rights: Right
+    type: ObjectType = DOCUMENT
 
     def fits(self, name: str) -> bool:
         """True if the unique name matches; passes once over the name, without backtracking."""
@@ -61,7 +63,6 @@ class Grants:
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._grants = tuple(grants)
-        self._everywhere = self._sum(each for each in self._grants if each.pattern == ANY)
 
     @classmethod
     def parse(cls, claim: Any) -> Self:
@@ -75,29 +76,25 @@ class Grants:
             raise _refusal(f"a list of at most {GRANTS_LIMIT} grants")
         return cls(map(_grant, claim))
 
-    def rights(self, name: str | None) -> Right:
-        """All rights on the document with this unique name; None for one without a name."""
-        if name is None:
-            return self._everywhere
-        return self._everywhere | self._sum(each for each in self._grants if each.fits(name))
-
-    @staticmethod
-    def _sum(grants: Iterable[Grant]) -> Right:
+    def rights(self, type_: ObjectType, name: str | None) -> Right:
+        """All rights on the object with this unique name; None for one without a name."""
         rights = Right.NONE
-        for grant in grants:
-            rights |= grant.rights
+        for grant in self._grants:
+            if grant.type is type_ and (grant.pattern == ANY if name is None else grant.fits(name)):
+                rights |= grant.rights
         return rights
 
 
 def _grant(given: Any) -> Grant:
-    if not isinstance(given, dict) or given.keys() != _MEMBERS:
-        raise _refusal("objects with the members documents and rights, and no others")
-    pattern, rights = given["documents"], given["rights"]
+    plural = next((each for each in _TYPES if isinstance(given, dict) and each in given), None)
+    if plural is None or given.keys() != {plural, "rights"}:
+        raise _refusal(f"objects with the members {' or '.join(_TYPES)} and rights, and no others")
+    pattern, rights = given[plural], given["rights"]
     if not isinstance(pattern, str) or not 1 <= len(pattern) <= NAME_LENGTH:
-        raise _refusal(f"patterns (documents) of 1 to {NAME_LENGTH} characters")
+        raise _refusal(f"patterns ({plural}) of 1 to {NAME_LENGTH} characters")
     if not isinstance(rights, list) or not rights:
         raise _refusal("lists of rights that name at least one")
-    return Grant(pattern, _right(rights))
+    return Grant(pattern, _right(rights), _TYPES[plural])
 
 
 def _right(given: list[Any]) -> Right:

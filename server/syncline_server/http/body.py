@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from syncline_protocol import fields, jsondata, native
-from syncline_protocol.commands import PatchBody
+from syncline_protocol.documents import PatchBody
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.objects.work import work_of_form, work_of_json
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncline_protocol import fields, jsondata
-from syncline_protocol.commands import Set
+from syncline_protocol.commands import SetTtl
+from syncline_protocol.documents import Set
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import is_sid_of
@@ -77,7 +78,7 @@ class Parameters:
             _sid(values["Sid"]) if "Sid" in values else None,
         )
 
-    def update(self, document: str, if_match: int | None, op: str | None) -> Set:
+    def update(self, document: str, if_match: int | None, op: str | None) -> Set | SetTtl:
         """The command that applies these parameters to a document.
 
         Raises:
@@ -88,9 +89,11 @@ class Parameters:
                 Code.INVALID_PARAMETER,
                 "Sid is accepted only when a document is created; a document keeps its SID.",
             )
-        if self.data is None and self.ttl is None:
-            raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
-        return Set(document, self.data, self.ttl, if_match, op)
+        if self.data is not None:
+            return Set(document, self.data, ttl=self.ttl, if_match=if_match, op=op)
+        if self.ttl is not None:
+            return SetTtl(document, self.ttl, if_match=if_match, op=op)
+        raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
 
 
 def _sid(value: Any) -> str:

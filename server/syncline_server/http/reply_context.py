@@ -12,7 +12,7 @@ from syncline_protocol.dates import format_seconds
 from syncline_protocol.documents import Document
 from syncline_server.auth.api_keys import Record
 from syncline_server.backend import Backend
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.storage.permissions import Permission
 from syncline_server.storage.rights import Right
 from syncline_server.storage.services import Service
@@ -37,12 +37,12 @@ class ReplyContext:
     service_sid: str
 
     @classmethod
-    def of(cls, request: Request, backend: Backend, workspace: Workspace) -> Self:
+    def of(cls, request: Request, backend: Backend, access: Access) -> Self:
         """The context of the reply to a request. Raises as `urls.base_url`."""
         return cls(
             urls.base_url(request, backend.settings.public_url),
             backend.authenticator.account_sid,
-            workspace.service_sid,
+            access.service_sid,
         )
 
 

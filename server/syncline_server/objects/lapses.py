@@ -33,14 +33,14 @@ class _Record:
     """An identity's lapses.
 
     Attributes:
-        points: by the SID of the object.
+        points: by the object or item (`contests.subject`).
         lapsed_at: time of the last lapse.
         missed: object and revision of the last missed turn; None once the client came back.
     """
 
-    points: dict[str, int] = field(default_factory=dict)
+    points: dict[Hashable, int] = field(default_factory=dict)
     lapsed_at: float = float("-inf")
-    missed: tuple[str, int] | None = None
+    missed: tuple[Hashable, int] | None = None
 
 
 class Lapses:
@@ -53,7 +53,7 @@ class Lapses:
     def __len__(self) -> int:
         return len(self._records)
 
-    def add(self, identity: Hashable, sid: str, given: int) -> None:
+    def add(self, identity: Hashable, subject: Hashable, given: int) -> None:
         """Record that the identity did not use a turn while others waited for one.
 
         `given` is the revision that its try should have named.
@@ -61,41 +61,41 @@ class Lapses:
         record = self._record(identity) or _Record()
         now = self._clock()
         if now - record.lapsed_at >= STALL:
-            record.points[sid] = record.points.get(sid, 0) + POINTS
+            record.points[subject] = record.points.get(subject, 0) + POINTS
             record.lapsed_at = now
-            record.missed = (sid, given)
+            record.missed = (subject, given)
             self._records[identity] = record
             self._records.move_to_end(identity)
             if len(self._records) > IDENTITIES_LIMIT:
                 self._records.popitem(last=False)
 
-    def come_late(self, identity: Hashable, sid: str, if_match: int) -> None:
+    def come_late(self, identity: Hashable, subject: Hashable, if_match: int) -> None:
         """Remove the last lapse if this write is the missed try, at most `LATE` seconds later."""
         record = self._record(identity)
-        if record is not None and record.missed == (sid, if_match):
+        if record is not None and record.missed == (subject, if_match):
             record.missed = None
             if self._clock() - record.lapsed_at < LATE:
-                self._forgive(identity, sid, POINTS)
+                self._forgive(identity, subject, POINTS)
 
-    def forgive(self, identity: Hashable, sid: str) -> None:
+    def forgive(self, identity: Hashable, subject: Hashable) -> None:
         """Remove one point, because the identity has written the object in a contest.
 
         Only points of the same object: a client could stage a contest for an object of its own.
         """
-        self._forgive(identity, sid, 1)
+        self._forgive(identity, subject, 1)
 
     def exhausted(self, identity: Hashable) -> bool:
         """True if the identity earns no turn now."""
         record = self._record(identity)
         return record is not None and sum(record.points.values()) >= LAPSES_LIMIT * POINTS
 
-    def _forgive(self, identity: Hashable, sid: str, points: int) -> None:
+    def _forgive(self, identity: Hashable, subject: Hashable, points: int) -> None:
         record = self._record(identity)
-        if record is None or sid not in record.points:
+        if record is None or subject not in record.points:
             return
-        record.points[sid] -= points
-        if record.points[sid] <= 0:
-            del record.points[sid]
+        record.points[subject] -= points
+        if record.points[subject] <= 0:
+            del record.points[subject]
         if not record.points:
             del self._records[identity]
 

@@ -13,8 +13,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncline_protocol.commands import Patch
-from syncline_protocol.documents import Document
+from syncline_protocol.documents import Document, Patch
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.observability.tasks import TaskSet
@@ -26,7 +25,7 @@ from syncline_server.storage.results import Written, absent, mismatch
 from syncline_server.storage.webhooks import WebhookPolicy
 
 from .patches import patched
-from .turns import Turns
+from .turns import TurnKey, Turns
 from .work import WorkQueue, work_of_patch, work_on_data
 
 if TYPE_CHECKING:
@@ -94,14 +93,15 @@ class PatchBatcher:
         turns: Turns,
         work: WorkQueue,
         settings: Settings,
+        *,
         traces: Traces | None = None,
     ) -> None:
-        self._documents = documents
+        self.documents = documents
+        self.turns = turns
+        self.work = work
+        self.settings = settings
         self._traces = traces
-        self._turns = turns
-        self._work_queue = work
-        self._settings = settings
-        self._waiting: dict[tuple[str, str], deque[_PatchRequest]] = {}
+        self._waiting: dict[TurnKey, deque[_PatchRequest]] = {}
         self._tasks = TaskSet()
 
     async def patch(self, service_sid: str, command: Patch, author: Author) -> Written:
@@ -122,7 +122,7 @@ class PatchBatcher:
         waiting = _PatchRequest(
             command=command, author=author, answer=answer, cause=cause, fingerprint=fingerprint
         )
-        key = (service_sid, command.document)
+        key = TurnKey(service_sid, command.key)
         if key in self._waiting:
             self._waiting[key].append(waiting)
         else:
@@ -131,12 +131,10 @@ class PatchBatcher:
             self._tasks.spawn(self._work(key))
         return await waiting.answer
 
-    async def _work(self, key: tuple[str, str]) -> None:
+    async def _work(self, key: TurnKey) -> None:
         """Commit the waiting patches of one document until none is left."""
         queue = self._waiting[key]
-        worker = _DocumentBatch(
-            self._documents, self._turns, self._work_queue, self._settings, *key
-        )
+        worker = _DocumentBatch(self, key, queue[0].command.address)
         try:
             while queue:
                 group = _next_group(queue, worker.steps_limit)
@@ -173,22 +171,15 @@ class _DocumentBatch:
     process has written meanwhile, the commit is refused with the newest state and tried again.
     """
 
-    def __init__(
-        self,
-        documents: Documents,
-        turns: Turns,
-        work: WorkQueue,
-        settings: Settings,
-        service_sid: str,
-        address: str,
-    ) -> None:
-        self._documents = documents
-        self._turns = turns
-        self._work = work
-        self._limit = settings.data_limit
-        self._steps_limit = settings.patch_steps
-        self._attempts = settings.patch_attempts
-        self._service_sid = service_sid
+    def __init__(self, batcher: PatchBatcher, key: TurnKey, address: str) -> None:
+        self._documents = batcher.documents
+        self._turns = batcher.turns
+        self._work = batcher.work
+        self._limit = batcher.settings.data_limit
+        self._steps_limit = batcher.settings.patch_steps
+        self._attempts = batcher.settings.patch_attempts
+        self._key = key
+        self._service_sid = key.service_sid
         self._address = address
         self._newest: Document | None = None
 
@@ -201,7 +192,7 @@ class _DocumentBatch:
     async def carry_out(self, group: list[_PatchRequest]) -> None:
         """Answer each request of a group: in one commit if possible, else one by one."""
         # Before the document is read: a client in its turn writes first, so that neither loses.
-        await self._turns.wait_to_patch(self._service_sid, self._address, self)
+        await self._turns.wait_to_patch(self._key, self)
         try:
             left = await self._together(group) if len(group) > 1 else group
             for waiting in left:
@@ -211,7 +202,7 @@ class _DocumentBatch:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
         finally:
-            self._turns.end_patch(self._service_sid, self._address, self, self._newest)
+            self._turns.end_patch(self._key, self, self._newest)
 
     async def _together(self, group: list[_PatchRequest]) -> list[_PatchRequest]:
         """Commit the patches that fit, in one commit, and answer them.
@@ -308,7 +299,7 @@ class _DocumentBatch:
                 document = refusal.document
         raise Refusal(
             Code.TOO_MANY_REQUESTS,
-            f"Other writers came first {self._attempts} times; nothing was changed.",
+            f"Other writers were quicker {self._attempts} times; nothing changed.",
         )
 
     async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written:

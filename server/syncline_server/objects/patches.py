@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from syncline_protocol import fields, jsondata
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsonfaults import INTEGERS
 

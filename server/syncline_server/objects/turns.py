@@ -12,11 +12,11 @@ few round trips of its client. A turn that is not used counts against the client
 
 A turn passes through these states, in the fields of `Contest`:
 
-    begun     `_pass_on` or `_open` made a contender the holder. Its client has no answer yet.
+    begun     `Contests` made a contender the holder. Its client has no answer yet.
     given     `_lose` answers the client with revision `given` (`is_given`). The turn's time starts.
     trying    the client's next write names `given` (`is_used`, `is_trying`). The timer cannot end
               the turn now; it only records that the time is over (`is_over`).
-    won       the write was applied: `_end` passes the turn on.
+    won       the write was applied: `_win` passes the turn on.
     lost      another writer was quicker: given again, or passed on if `is_over`.
     run out   the timer fired outside of a try: passed on. A lapse if the turn was never used while
               others waited.
@@ -28,29 +28,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Hashable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar, cast
 
-from syncline_protocol.documents import Document
+from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Limit
 
-from .contests import Contender, Contest
+from .contests import SHORTEST_TURN, Contender, Contest, Contests, State, TurnKey, subject
 from .lapses import Lapses
 from .recent_revisions import RecentRevisions
 
-__all__ = ["PATCH_WAIT", "Attempt", "Client", "Turns"]
+__all__ = ["PATCH_WAIT", "Attempt", "Client", "TurnKey", "Turns"]
+
+_State = TypeVar("_State", bound=State)
 
 ROUND_TRIPS = 4
 """Round trips of its client that a turn lasts."""
-
-SHORTEST_TURN = 0.05
-"""Seconds that a turn lasts at least, because an event loop may be busy."""
-
-BUSY = 0.01
-"""Seconds that a turn is prolonged by, once, if its timer fires late by more than that."""
-
-LARGEST_DIVISOR = 2**16
-"""Largest divisor of a turn's length. Each unused turn in a row doubles the divisor; this limit is
-large enough to bring any setting down to `SHORTEST_TURN`."""
 
 UNKNOWN_TURN = 0.1
 """Seconds that a turn lasts if no round trip is known: for a client's first requests, and for a
@@ -71,12 +63,16 @@ class Client(Protocol):
     def round_trip(self) -> float:
         """Smoothed seconds from a reply to the client's next request; 0 while not known."""
 
-    def has_more(self, address: str) -> bool:
+    def has_more(self, object_key: str) -> bool:
         """True if further commands of the client wait for the one that writes this object."""
 
 
 class Turns:
-    """The contests of one process."""
+    """Who may write when, in one process.
+
+    Attributes:
+        contests: those that are under way.
+    """
 
     def __init__(
         self,
@@ -91,24 +87,22 @@ class Turns:
             wait_timeout: seconds that a refusal is blocked at most.
             limit_hits: counts the turns and the waits that the time-outs end.
         """
-        self._turn_timeout = turn_timeout
         self._wait_timeout = wait_timeout
         self._limit_hits = limit_hits
         self._lapses = Lapses() if lapses is None else lapses
         self._recent = RecentRevisions()
-        self._contests: dict[tuple[str, str], Contest] = {}
+        self.contests = Contests(turn_timeout, limit_hits, self._lapses)
         self._unknown_callers = 0
 
     def contend(
         self,
-        service_sid: str,
-        address: str,
+        key: TurnKey,
         if_match: int | None,
         *,
         identity: Hashable,
         client: Client | None = None,
     ) -> Attempt:
-        """One try of a write.
+        """One try of a write. This is the one place that drives a turn.
 
             async with turns.contend(…) as attempt:
                 written = …                              # perhaps refused:
@@ -122,15 +116,15 @@ class Turns:
             identity: the identity that lapses count against.
             client: None for a caller without a connection.
         """
-        return Attempt(self, (service_sid, address), if_match, identity, client)
+        return Attempt(self, key, if_match, identity=identity, client=client)
 
-    def record_revision(self, sid: str, revision: int) -> None:
-        """Remember the revision of an event as one that the object had."""
-        self._recent.extend(sid, revision)
+    def record_event(self, event: Event) -> None:
+        """Remember the revision of an event as one that its object or item had."""
+        self._recent.extend(event.conflation_key, event.revision)
 
-    async def wait_to_patch(self, service_sid: str, address: str, patcher: object) -> None:
+    async def wait_to_patch(self, key: TurnKey, patcher: object) -> None:
         """Wait until the current turn is used, for `PATCH_WAIT` at most: a patch would spoil it."""
-        contest = self._contests.get((service_sid, address))
+        contest = self.contests.get(key)
         if contest is None or not contest.crowded or contest.holder.client is None:
             return
         contender = Contender(patcher, None, SHORTEST_TURN)
@@ -138,91 +132,88 @@ class Turns:
         contest.waiting.appendleft(contender)
         # If the wait is too long, the patch goes on without a turn.
         if await self._wait(contest, contender, PATCH_WAIT):
-            contest.is_used = contest.is_trying = True
+            contest.use_turn()
 
-    def end_patch(
-        self, service_sid: str, address: str, patcher: object, newest: Document | None
-    ) -> None:
+    def end_patch(self, key: TurnKey, patcher: object, newest: State | None) -> None:
         """End the turn of a patch that was applied or failed.
 
-        `newest` is the document after it; None if not known.
+        `newest` is the state after it; None if not known.
         """
-        self._end((service_sid, address), patcher, None, newest)
+        self.contests.end_turn(key, patcher, None, newest)
 
-    def give_up(self, service_sid: str, address: str, client: object | None) -> None:
+    def give_up(self, key: TurnKey, client: object | None) -> None:
         """End the client's turn: it does something else with the object."""
         if client is not None:
-            self._end((service_sid, address), client, None, None)
+            self.contests.end_turn(key, client, None, None)
 
-    def hurry(self, service_sid: str, address: str, client: object) -> None:
+    def hurry(self, key: TurnKey, client: object) -> None:
         """Release the client's blocked refusal now, without a turn: its other commands wait."""
-        contest = self._contests.get((service_sid, address))
+        contest = self.contests.get(key)
         for each in contest.waiting if contest is not None else ():
             if each.client is client and not each.turn.done():
                 each.turn.set_result(False)
 
     def forget(self, client: object) -> None:
         """End all turns of a client that has disconnected."""
-        for contest in set(self._contests.values()):
-            if contest.holder.client is client:
-                self._pass_on(contest)
+        self.contests.forget(client)
 
     async def _approach(self, attempt: Attempt) -> None:
         """Return when a write may be tried: at once, unless it would spoil a rival's turn."""
-        contest = self._contests.get(attempt.key)
+        contest = self.contests.get(attempt.key)
         if attempt.if_match is None or contest is None:
             return
-        self._lapses.come_late(attempt.identity, contest.newest.sid, attempt.if_match)
+        self._lapses.come_late(attempt.identity, contest.subject, attempt.if_match)
         if contest.is_turn_of(attempt.client, attempt.if_match):
-            # The holder's try. From here until `_lose` or `_end` the timer leaves the turn alone.
             # A write that names another revision than `given` does not use the turn.
             if attempt.if_match == contest.given:
-                contest.is_used = contest.is_trying = True
+                contest.use_turn()
             return
         if not contest.crowded or contest.holder.client is None:
             # A holder without a connection is known by its revision only. Other writers may have
             # that revision too, so the turn cannot be kept for it.
             return
-        sid, newest = contest.newest.sid, contest.newest.revision
-        if attempt.if_match < newest or not self._recent.has(sid, attempt.if_match):
+        is_recent = self._recent.has(contest.subject, attempt.if_match)
+        if attempt.if_match < contest.newest.revision or not is_recent:
             return  # certain to be refused, so it cannot spoil the turn
         # This write could succeed, and the holder would lose in its own turn: let it go first.
         if await self._wait_in_turn(contest, attempt):
-            # `_pass_on` has set `given` to the newest revision, but this try names its own. If the
+            # `pass_on` has set `given` to the newest revision, but this try names its own. If the
             # holder wrote meanwhile, the try loses, and `_lose_in_turn` keeps the turn for it.
             contest.given = attempt.if_match
-            contest.is_used = contest.is_trying = True
+            contest.use_turn()
 
-    async def _lose(self, attempt: Attempt, newest: Document) -> Document | None:
-        """Return when the refusal may be answered, with the document to send; None if removed."""
+    async def _lose(self, attempt: Attempt, newest: State) -> State | None:
+        """Return when the refusal may be answered, with the state to send; None if removed."""
         if attempt.if_match is None:
             return newest
         # 1. Did the object have that revision lately? Only then was the write in the contest. Ask
         #    before `record`, which may push the oldest revision out.
-        is_recent = self._recent.has(newest.sid, attempt.if_match)
-        self._recent.record(newest.sid, newest.revision)
-        contest = self._contests.get((attempt.key[0], newest.sid))
+        about = subject(newest.sid, attempt.key.item)
+        is_recent = self._recent.has(about, attempt.if_match)
+        self._recent.record(about, newest.revision)
+        contest = self.contests.get(attempt.key._replace(object=newest.sid))
         # 2. Wait for a turn, unless the client has it already. Rivals write during the wait, so
         #    `newest` is out of date after it.
         if contest is not None:
-            contest.note_newest(newest)
+            contest.keep_newest(newest)
             if contest.is_turn_of(attempt.client, attempt.if_match):
                 has_turn = self._lose_in_turn(contest, attempt)
             else:
                 has_turn = is_recent and await self._wait_in_turn(contest, attempt)
         elif is_recent and not self._lapses.exhausted(attempt.identity):
-            contest, has_turn = self._open(attempt, newest), True
+            contest = self.contests.open(attempt.key, newest, self._contender(attempt))
+            has_turn = True
         else:
             return newest
         if contest.is_removed:
             return None
-        # 3. Answer with the newest document that is known now. The first answer of a turn starts
+        # 3. Answer with the newest state that is known now. The first answer of a turn starts
         #    its timer. After a loss within the turn the timer runs on, so losing cannot prolong it.
         if has_turn:
             contest.given = contest.newest.revision
             if not contest.is_given:
                 contest.is_given = True
-                self._set_timer(contest)
+                self.contests.start_timer(contest)
         return contest.newest
 
     def _lose_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
@@ -234,93 +225,55 @@ class Turns:
         is_over = contest.is_over and contest.is_given
         contest.is_trying = contest.is_over = False
         if is_over:
-            self._pass_on(contest)
+            self.contests.pass_on(contest)
         return not is_over
 
-    def _win(self, attempt: Attempt, newest: Document | None) -> None:
-        if newest is not None and attempt.if_match is not None:
-            self._recent.record(newest.sid, attempt.if_match, newest.revision)
-        elif newest is not None:
-            self._recent.extend(newest.sid, newest.revision)
-        contest = self._contests.get(attempt.key)
+    def _win(self, attempt: Attempt, newest: State | None) -> None:
+        if newest is not None:
+            about = subject(newest.sid, attempt.key.item)
+            if attempt.if_match is None:
+                self._recent.extend(about, newest.revision)
+            else:
+                self._recent.record(about, attempt.if_match, newest.revision)
+        contest = self.contests.get(attempt.key)
         if contest is not None and attempt.if_match is not None:
             contest.divisor = 1
-            self._lapses.forgive(attempt.identity, contest.newest.sid)
+            self._lapses.forgive(attempt.identity, contest.subject)
         if newest is None:
-            self._close(attempt.key)
+            self.contests.close(attempt.key)
         else:
-            self._end(attempt.key, attempt.client, attempt.if_match, newest)
-
-    def _close(self, key: tuple[str, str]) -> None:
-        """End the contest for an object that was removed: `newest` is no answer to anybody now."""
-        contest = self._contests.get(key)
-        if contest is None:
-            return
-        contest.is_removed = True
-        # Nobody gets a turn, so release all at once: each is then answered that it is removed.
-        for each in contest.waiting:
-            if not each.turn.done():
-                each.turn.set_result(False)
-        self._pass_on(contest)
-
-    def _end(
-        self,
-        key: tuple[str, str],
-        client: object | None,
-        if_match: int | None,
-        newest: Document | None,
-    ) -> None:
-        """End the turn that a write used, after it was applied or finally failed."""
-        contest = self._contests.get(key)
-        if contest is None:
-            return
-        is_over = contest.is_turn_of(client, if_match)
-        # Before `_pass_on`, so that the next holder is given the newest revision.
-        if newest is not None:
-            contest.note_newest(newest)
-        if is_over:
-            self._pass_on(contest)
+            self.contests.end_turn(attempt.key, attempt.client, attempt.if_match, newest)
 
     def _contender(self, attempt: Attempt) -> Contender:
         client = attempt.client
         round_trip = 0.0 if client is None else client.round_trip
         return Contender(client, attempt.identity, ROUND_TRIPS * round_trip or UNKNOWN_TURN)
 
-    def _open(self, attempt: Attempt, newest: Document) -> Contest:
-        service_sid, _ = attempt.key
-        addresses = [newest.sid, newest.unique_name]
-        keys = [(service_sid, address) for address in addresses if address is not None]
-        contest = Contest(keys, newest, self._contender(attempt), newest.revision)
-        self._contests.update(dict.fromkeys(keys, contest))
-        return contest
-
     async def _wait_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
         """True once it is the client's turn; False if it may not wait, or waited too long."""
         client = attempt.client
         if self._lapses.exhausted(attempt.identity):
             return False
-        contender = self._contender(attempt)
         contest.crowded = True
         if client is not None:
             # Commands that the client has sent after this one must not wait for a turn (`hurry` is
             # for those that come later).
-            if client.has_more(attempt.key[1]):
+            if client.has_more(attempt.key.object):
                 return False
-            contest.waiting.append(contender)
-            return await self._wait(contest, contender, self._wait_timeout)
-        if self._unknown_callers >= UNKNOWN_CALLERS_LIMIT:
+        elif self._unknown_callers >= UNKNOWN_CALLERS_LIMIT:
             return False
-        self._unknown_callers += 1
+        self._unknown_callers += client is None
+        contender = self._contender(attempt)
+        contest.waiting.append(contender)
         try:
-            contest.waiting.append(contender)
             return await self._wait(contest, contender, self._wait_timeout)
         finally:
-            self._unknown_callers -= 1
+            self._unknown_callers -= client is None
 
     async def _wait(self, contest: Contest, contender: Contender, timeout: float) -> bool:
         """True once it is the contender's turn; False after `timeout` seconds, or after `hurry`.
 
-        `_pass_on` makes a contender the holder and sets its future, but this coroutine only resumes
+        `Contests` makes a contender the holder and sets its future, but this coroutine only resumes
         in a later step of the loop. The timeout or a cancellation can come in between. So both ask
         whether `contender` is the holder by now: a turn must neither be lost nor be left without a
         task that ends it.
@@ -336,58 +289,11 @@ class Turns:
             return False
         except asyncio.CancelledError:
             if contest.holder is contender:
-                self._pass_on(contest)
+                self.contests.pass_on(contest)
             raise
         finally:
             if contender in contest.waiting:
                 contest.waiting.remove(contender)
-
-    def _set_timer(self, contest: Contest) -> None:
-        if contest.timer is not None:
-            contest.timer.cancel()
-        longest = min(contest.holder.length, self._turn_timeout)
-        length = min(max(longest / contest.divisor, SHORTEST_TURN), self._turn_timeout)
-        contest.timer = asyncio.get_running_loop().call_later(length, self._run_out, contest)
-
-    def _run_out(self, contest: Contest) -> None:
-        """End a turn whose time has run out."""
-        if contest.is_trying:
-            # The holder's write is in Redis' hands. `_end` or `_lose_in_turn` ends the turn when
-            # its result is known.
-            contest.is_over = True
-            return
-        loop = asyncio.get_running_loop()
-        is_late = contest.timer is not None and loop.time() - contest.timer.when() > BUSY
-        if is_late and not contest.is_prolonged:
-            # The loop was busy, so the holder's try may be in the socket and not read yet. Give the
-            # loop time to read it before this counts as a lapse.
-            contest.is_prolonged = True
-            contest.timer = loop.call_later(BUSY, self._run_out, contest)
-            return
-        if not contest.is_used and contest.is_waited_for():
-            self._limit_hits[Limit.TURN_TIMEOUT] += 1
-            contest.divisor = min(2 * contest.divisor, LARGEST_DIVISOR)
-            self._lapses.add(contest.holder.identity, contest.newest.sid, contest.given)
-        self._pass_on(contest)
-
-    def _pass_on(self, contest: Contest) -> None:
-        """Give the turn to the next contender; without one, the contest ends."""
-        while contest.waiting:
-            contender = contest.waiting.popleft()
-            # Done: `hurry` released it, or it timed out or was cancelled and is still in the queue.
-            if not contender.turn.done():
-                contest.holder, contest.given = contender, contest.newest.revision
-                contest.is_given = contest.is_used = contest.is_trying = contest.is_over = False
-                contest.is_prolonged = False
-                self._set_timer(contest)
-                contender.turn.set_result(True)
-                return
-        if contest.timer is not None:
-            contest.timer.cancel()
-        for key in contest.keys:
-            # A document that was created later may have taken over the name, with its own contest.
-            if self._contests.get(key) is contest:
-                del self._contests[key]
 
 
 class Attempt:
@@ -398,8 +304,9 @@ class Attempt:
     def __init__(
         self,
         turns: Turns,
-        key: tuple[str, str],
+        key: TurnKey,
         if_match: int | None,
+        *,
         identity: Hashable,
         client: Client | None,
     ) -> None:
@@ -419,24 +326,25 @@ class Attempt:
         traceback: TracebackType | None,
     ) -> None:
         if not self._is_settled:
-            self._turns._end(self.key, self.client, self.if_match, None)
+            self._turns.contests.end_turn(self.key, self.client, self.if_match, None)
 
-    async def lost(self, newest: Document) -> Document | None:
+    async def lost(self, newest: _State) -> _State | None:
         """Report that the write was refused because the object is at another revision.
 
         Returns:
-            the newest document, in the client's turn, or without a turn if it earns none; None if
+            the newest state, in the client's turn, or without a turn if it earns none; None if
             the object was removed during the wait.
         """
         self._is_settled = True
-        return await self._turns._lose(self, newest)
+        # All states of a contest are of one type, because its key names one object or item.
+        return cast("_State | None", await self._turns._lose(self, newest))
 
-    def won(self, newest: Document | None) -> None:
-        """Report that the write was applied; `newest` is the document now, None if removed."""
+    def won(self, newest: State | None) -> None:
+        """Report that the write was applied; `newest` is the state now, None if removed."""
         self._is_settled = True
         self._turns._win(self, newest)
 
     def found_removed(self) -> None:
         """Report that the write was refused because the object is removed."""
         self._is_settled = True
-        self._turns._close(self.key)
+        self._turns.contests.close(self.key)

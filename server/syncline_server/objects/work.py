@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Hashable
 from typing import Any
 
 from syncline_protocol import jsondata
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Refusal
 from syncline_server.auth.identity_limit import IdentityLimit
 

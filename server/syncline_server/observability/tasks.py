@@ -100,7 +100,7 @@ class PeriodicTask:
             try:
                 await self._work()
             except Exception as error:
-                self._report(error)
+                self._log_failure(error)
             else:
                 self._failure = None
             await self._pause()
@@ -111,7 +111,7 @@ class PeriodicTask:
             async with asyncio.timeout(interval):
                 await self._awakened.wait()
 
-    def _report(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         if type(error) is self._failure:
             return
         self._failure = type(error)

@@ -40,25 +40,25 @@ class Cork:
         self._outlets: list[Outlet] = []
         self._is_busy = False
 
-    def put(self, outlet: Outlet, frame: bytes) -> None:
+    def add_frame(self, outlet: Outlet, frame: bytes) -> None:
         """Write a frame together with the client's others of this turn."""
         if outlet.corked is None:
             outlet.corked = [frame]
             self._outlets.append(outlet)
-            self._begin()
+            self._start_turn()
         else:
             outlet.corked.append(frame)
             if len(outlet.corked) >= FRAMES_LIMIT:
-                self.pull(outlet)
+                self.flush(outlet)
 
-    def put_all(self, outlets: Iterable[Outlet], frame: bytes) -> None:
+    def write_to_all(self, outlets: Iterable[Outlet], frame: bytes) -> None:
         """Write a frame to many clients: at once if it is the first of this turn."""
         if self._is_busy:
-            self._for_each(outlets, lambda outlet: self.put(outlet, frame))
+            self._for_each(outlets, lambda outlet: self.add_frame(outlet, frame))
         else:
             # No outlet has a frame that waits, so this one overtakes none. Later frames of the turn
             # are corked.
-            self._begin()
+            self._start_turn()
             # Not by `_for_each`: a call more for each subscriber would show.
             left = iter(outlets)
             while True:
@@ -70,22 +70,22 @@ class Cork:
                 else:
                     return
 
-    def pull(self, outlet: Outlet) -> None:
+    def flush(self, outlet: Outlet) -> None:
         """Write the frames that wait for a client now."""
         # Clear `corked` first: `write` may find the socket full, and call back.
         frames, outlet.corked = outlet.corked, None
         if frames is not None:
             outlet.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
-    def _begin(self) -> None:
+    def _start_turn(self) -> None:
         if not self._is_busy:
             self._is_busy = True
-            self._loop.call_soon(self._end)
+            self._loop.call_soon(self._end_turn)
 
-    def _end(self) -> None:
+    def _end_turn(self) -> None:
         self._is_busy = False
         outlets, self._outlets = self._outlets, []
-        self._for_each(outlets, self.pull)
+        self._for_each(outlets, self.flush)
 
     def _for_each(self, outlets: Iterable[Outlet], write: Callable[[Outlet], None]) -> None:
         """Call `write` with each; one that fails must not keep the frame from the others."""
@@ -103,7 +103,7 @@ class Cork:
 def _report(error: Exception) -> None:
     """Log a write that failed; called while `error` is handled."""
     if isinstance(error, RuntimeError):
-        # uvloop's word for a transport whose connection has ended, which the loop will report.
+        # uvloop raises this for a transport whose connection has ended; the loop reports that.
         logger.debug("a frame was not written: %s", error)
     else:
         logger.exception("a frame could not be written")

@@ -1,25 +1,34 @@
-"""Bases of deltas: the newest data of each document that a client which reads deltas has open."""
+"""Delta bases: the newest data of each object or item that a client which reads deltas has open."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from syncline_protocol.deltas import SMALLEST_DATA
-from syncline_protocol.documents import Base, Updated
-from syncline_protocol.objects import Event
+from syncline_protocol.objects import Base, Event
 from syncline_server.observability.metrics import Limit
+from syncline_server.observability.rate_limit import FixedWindow
 
-__all__ = ["Bases"]
+__all__ = ["DeltaBases"]
 
 LONGEST_PAUSE = 64
-"""Events of a document between two attempts to make a delta, at most, while attempts fail."""
+"""Events of an object between two attempts to make a delta, at most, while attempts fail."""
+
+DELTA_SIZE_LIMIT = 131_072
+"""Bytes of data above which no delta is made: the comparison would block the event loop."""
+
+BYTES_PER_UNIT = 8
+"""Bytes that a comparison gets through in about a microsecond."""
+
+DELTA_RATE = 2**36
+"""Bytes in a second that count as no limit."""
 
 
 @dataclass(slots=True)
 class _Newest:
-    """The newest data of one document, and whether deltas of it are worth the work.
+    """The newest data of one object, and whether deltas of it are worth the work.
 
     Attributes:
         pause: events between two attempts to make a delta; 0 while attempts succeed.
@@ -36,63 +45,81 @@ class _Newest:
         self.rest = max(0, self.rest - 1)
         return not self.rest
 
-    def note(self, is_gain: bool) -> None:
+    def record_outcome(self, is_gain: bool) -> None:
         """Record the outcome of an attempt: `is_gain` if the delta was worth sending."""
         self.pause = self.rest = 0 if is_gain else min(2 * self.pause or 2, LONGEST_PAUSE)
 
 
-class Bases:
-    """The newest data by document; above the limit, the data that was kept first is dropped."""
+class DeltaBases:
+    """The newest data by conflation key; above the limit, the data that was kept first is dropped.
 
-    def __init__(
-        self,
-        limit: int,
-        limit_hits: Counter[Limit],
-        may_compare: Callable[[int], bool] | None = None,
-    ) -> None:
+    The conflation key of a document's events is its SID.
+    """
+
+    def __init__(self, limit: int, limit_hits: Counter[Limit], rate: int = DELTA_RATE) -> None:
         """
         Args:
             limit: bytes of data in all; 0 keeps none.
-            limit_hits: counts under `delta_memory` the documents that were dropped at the limit.
-            may_compare: returns False if there is no time now to compare so many bytes: then the
-                event is sent without a delta.
+            limit_hits: counts under `delta_memory` what was dropped at the limit, and under
+                `delta_rate` the events that were sent without a delta at that limit.
+            rate: bytes of data that are compared in a second, at most.
         """
-        self._may_compare = may_compare
         self._limit = limit
         self._limit_hits = limit_hits
+        self._budget = FixedWindow(rate)
+        self._spend: Callable[[int], bool] | None = None
         self._size = 0
-        self._newest: OrderedDict[str, _Newest] = OrderedDict()
+        self._newest: OrderedDict[Hashable, _Newest] = OrderedDict()
 
-    def note(self, sid: str, revision: int, data: bytes) -> None:
-        """Keep the data of a document, if it is newer and large enough for deltas to be a gain."""
-        known = self._newest.get(sid) or _Newest()
+    def limit_work(self, spend: Callable[[int], bool]) -> None:
+        """Make deltas only while `spend` grants time in this turn of the loop.
+
+        `spend` takes units of about a microsecond, and returns False if none are left.
+        """
+        self._spend = spend
+
+    def remember_base(self, key: Hashable, revision: int, data: bytes) -> None:
+        """Keep the data, if it is newer and large enough for deltas to be a gain."""
+        known = self._newest.get(key) or _Newest()
         if known.revision >= revision:
             return
-        self.drop(sid)
+        self.drop(key)
         if SMALLEST_DATA <= len(data) <= self._limit:
             known.revision, known.data = revision, data
-            self._newest[sid] = known
+            self._newest[key] = known
             self._size += len(data)
         while self._size > self._limit:
             self._limit_hits[Limit.DELTA_MEMORY] += 1
             self.drop(next(iter(self._newest)))
 
-    def follow(self, event: Event) -> None:
+    def set_base(self, event: Event) -> None:
         """Set the base of an event, and keep the event's data for the next one."""
-        if not isinstance(event, Updated):
+        key, data = event.conflation_key, event.delta_data
+        if key is None or data is None:
             return self.drop(event.sid)
-        known = self._newest.get(event.sid)
+        known = self._newest.get(key)
         if (
             known is not None
             and known.revision == event.previous
             and known.is_due()
-            and (self._may_compare is None or self._may_compare(len(event.data)))
+            and self._may_compare(len(data))
         ):
-            event.base = Base(known.data, known.note)
-        self.note(event.sid, event.revision, event.data)
+            event.base = Base(known.data, known.record_outcome)
+        self.remember_base(key, event.revision, data)
 
-    def drop(self, sid: str) -> None:
-        """Drop the data of a document."""
-        known = self._newest.pop(sid, None)
+    def drop(self, key: Hashable) -> None:
+        """Drop the data with this conflation key."""
+        known = self._newest.pop(key, None)
         if known is not None:
             self._size -= len(known.data)
+
+    def _may_compare(self, size: int) -> bool:
+        """True if there is time to make a delta of `size` bytes; else the event is sent whole."""
+        # Take from `_budget` last: a delta that is not made must not use it up.
+        if size > DELTA_SIZE_LIMIT or self._budget.left() < size:
+            self._limit_hits[Limit.DELTA_RATE] += 1
+            return False
+        if self._spend is not None and not self._spend(size // BYTES_PER_UNIT + 1):
+            return False
+        self._budget.take(size)
+        return True

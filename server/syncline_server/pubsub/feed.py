@@ -15,7 +15,7 @@ from .shard_subscriber import ShardSubscriber
 
 __all__ = ["Feed"]
 
-REPLACING_PAUSE = 0.25
+RESUBSCRIBE_PAUSE = 0.25
 """Seconds before a channel that a shard has dropped is subscribed again, unless a new slot map
 places the channel earlier."""
 
@@ -44,8 +44,8 @@ class Feed:
         self._subscribers: dict[str, ShardSubscriber] = {}
         # By channel; done once Redis has confirmed it for the first time.
         self._confirmed: dict[str, asyncio.Future[None]] = {}
-        # The shard at which each channel is subscribed; None while no shard serves it.
-        self._places: dict[str, str | None] = {}
+        # The shard at which each channel is subscribed; None while no shard serves the channel.
+        self._shard_by_channel: dict[str, str | None] = {}
         # Channels that wait for a confirmation from a new shard, and may miss events meanwhile.
         self._moving: set[str] = set()
         self._stopping = TaskSet()
@@ -71,9 +71,9 @@ class Feed:
 
     def start(self) -> None:
         """Connect to every shard, and stay connected."""
-        self._redis.engine.on_change(self._follow)
+        self._redis.engine.on_change(self._on_new_shards)
         self._redis.data_set.on_change(self._on_other_data_set)
-        self._follow()
+        self._on_new_shards()
 
     async def stop(self) -> None:
         """End all connections."""
@@ -89,8 +89,8 @@ class Feed:
         confirmed = self._confirmed.get(channel)
         if confirmed is None:
             confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
-            self._places[channel] = None
-            self._place(channel)
+            self._shard_by_channel[channel] = None
+            self._subscribe_at_shard(channel)
         try:
             async with asyncio.timeout(self._timeout):
                 # Several callers may wait for one channel: a time-out ends only its own wait.
@@ -102,7 +102,7 @@ class Feed:
 
     def unsubscribe(self, channel: str) -> None:
         """Unsubscribe from a channel."""
-        subscriber = self._subscribers.get(self._places.pop(channel, None) or "")
+        subscriber = self._subscribers.get(self._shard_by_channel.pop(channel, None) or "")
         self._confirmed.pop(channel, None)
         self._moving.discard(channel)
         if subscriber is not None:
@@ -123,16 +123,18 @@ class Feed:
 
     def on_lost(self, channel: str) -> None:
         """A shard has ended the subscription, because the channel's slot has moved."""
-        if channel in self._places:
-            self._places[channel] = None
-            asyncio.get_running_loop().call_later(REPLACING_PAUSE, self._place, channel)
+        if channel in self._shard_by_channel:
+            self._shard_by_channel[channel] = None
+            asyncio.get_running_loop().call_later(
+                RESUBSCRIBE_PAUSE, self._subscribe_at_shard, channel
+            )
 
     def _on_other_data_set(self) -> None:
-        """Subscribe again under the new data set's channel names, and compare all documents."""
+        """Subscribe again under the new data set's channel names, and compare all objects."""
         for subscriber in self._subscribers.values():
             subscriber.reset()
 
-    def _follow(self) -> None:
+    def _on_new_shards(self) -> None:
         """Connect to the shards of the new slot map, and move each channel to its shard."""
         shards = set(self._redis.engine.shards())
         # 1. Connect to new shards, because channels can only move to a shard that is known.
@@ -142,24 +144,24 @@ class Feed:
             )
             subscriber.start()
         # 2. Move the channels while the old connections still exist.
-        for channel in list(self._places):
-            self._place(channel)
+        for channel in list(self._shard_by_channel):
+            self._subscribe_at_shard(channel)
         # 3. End the connections that no channel uses any more.
         for shard in self._subscribers.keys() - shards:
             self._stopping.spawn(self._subscribers.pop(shard).stop())
 
-    def _place(self, channel: str) -> None:
+    def _subscribe_at_shard(self, channel: str) -> None:
         """Subscribe to a channel at the shard that serves it now."""
         try:
             shard: str | None = self._redis.engine.shard_of(channel)
         except LookupError:
             shard = None
-        before = self._places.get(channel)
+        before = self._shard_by_channel.get(channel)
         # `on_lost` calls this later: the channel may be unsubscribed or placed by then.
-        if channel not in self._places or shard == before:
+        if channel not in self._shard_by_channel or shard == before:
             return
         # Events between the old and the new subscription are lost: `on_confirmed` reports the gap.
-        self._places[channel] = shard
+        self._shard_by_channel[channel] = shard
         self._moving.add(channel)
         if before in self._subscribers:
             self._subscribers[before].unsubscribe(channel)

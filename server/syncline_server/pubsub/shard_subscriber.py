@@ -137,7 +137,7 @@ class ShardSubscriber:
             self._unsubscribing.clear()
             # All of `channels`, also those that were added while there was no connection.
             self._subscribe_all(self._connection)
-            await self._watch(self._connection)
+            await self._keep_alive(self._connection)
             self._connection = None
             self._is_confirmed = False
             logger.warning("the feed from Redis broke")
@@ -161,7 +161,7 @@ class ShardSubscriber:
         # Redis answers in order: when this PING is answered, all channels are subscribed.
         connection.send("PING", _RESUBSCRIBED)
 
-    async def _watch(self, connection: Connection) -> None:
+    async def _keep_alive(self, connection: Connection) -> None:
         """Send PINGs and probes until the connection ends; abort it after a long silence."""
         self._unanswered = 0
         while not connection.ended.done():
@@ -209,7 +209,7 @@ class ShardSubscriber:
                     now = asyncio.get_running_loop().time()
                     self.lag = max(0.0, now - float(payload))
                 else:
-                    self._tell(self._redis.channel(channel.decode()), payload)
+                    self._deliver(self._redis.channel(channel.decode()), payload)
             case [b"subscribe" | b"ssubscribe", channel, _]:
                 self._on_confirmation(self._redis.channel(channel.decode()))
             case [b"unsubscribe" | b"sunsubscribe", channel, _]:
@@ -240,7 +240,7 @@ class ShardSubscriber:
             self._engine.suspect(self._shard)
             self._listener.on_lost(channel)
 
-    def _tell(self, channel: str, payload: bytes) -> None:
+    def _deliver(self, channel: str, payload: bytes) -> None:
         try:
             event = parse_event(payload)
         except (LookupError, TypeError, ValueError):
@@ -251,7 +251,7 @@ class ShardSubscriber:
             self._listener.on_event(event)
 
     def _on_denied(self, error: ReplyError) -> None:
-        """Report that the Redis user may not subscribe; `_watch` tries again."""
+        """Report that the Redis user may not subscribe; `_keep_alive` tries again."""
         self._is_denied, self._is_confirmed = True, False
         words = str(error).removeprefix("NOPERM ")
         self._redis.report(

@@ -10,9 +10,9 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal, claimed
 from syncline_server.backend import Backend
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.observability.metrics import Limit
-from syncline_server.pubsub.hub import Format
+from syncline_server.pubsub.topic import Format
 from syncline_server.storage.services import DEFAULT_NAME
 from syncline_server.webhooks.reachability import make_endpoint_id
 
@@ -85,12 +85,12 @@ class Client:
         `form`: the format of the protocol.
         """
         if self.session is not None and self._socket.is_free:
-            self.session.flow(form, self._socket)
+            self.session.enable_fast_path(form, self._socket)
 
     def stop_flow(self) -> None:
         """Have every event pass through the session."""
         if self.session is not None:
-            self.session.stop_flow()
+            self.session.disable_fast_path()
 
     @property
     def subscriptions(self) -> int:
@@ -112,8 +112,8 @@ class Client:
 
     def note(self, refusal: Refusal, command: Command | None) -> None:
         """Record a refusal in the audit log. `command`: None if the request was no command."""
-        action = "request" if command is None else type(command).__name__.lower()
-        known = {"object": None if command is None else command.document}
+        action = "request" if command is None else command.verb
+        known = {"object": None if command is None else command.address}
         self._audit.refused(refusal.code, action, partial(self._known, known))
 
     def _known(self, known: Mapping[str, object]) -> dict[str, object]:
@@ -127,26 +127,24 @@ class Client:
 
     async def _present(self, token: str) -> tuple[Principal, Session]:
         principal = await self._backend.authenticator.bearer(token)
-        workspace = await Workspace.enter(
-            self._backend, principal, principal.service or DEFAULT_NAME
-        )
+        access = await Access.enter(self._backend, principal, principal.service or DEFAULT_NAME)
         # The key may have been revoked during the awaits above. From here on there is none, and
         # `evict` finds this connection by its `key`.
         self._backend.authenticator.confirm(principal)
-        workspace.endpoint = self._endpoint
+        access.endpoint = self._endpoint
         if self.session is None:
             self._deadline.cancel()
             self._identity = principal.identity
             self._backend.reachability.arrive(
-                workspace.service_sid, principal.identity, self._endpoint
+                access.service_sid, principal.identity, self._endpoint
             )
-            self.session = Session(self._backend, workspace, self._on_event)
-        held = (self._identity, self.session.workspace.service_sid)
-        if (principal.identity, workspace.service_sid) != held:
+            self.session = Session(self._backend, access, self._on_event)
+        held = (self._identity, self.session.access.service_sid)
+        if (principal.identity, access.service_sid) != held:
             raise Refusal(
                 Code.TOKEN_OF_ANOTHER, "The new token was issued for another identity or service."
             )
-        self.session.adopt(workspace)
+        self.session.adopt(access)
         self.key = principal.key
         self._life.begin(principal.expires_at)
         return principal, self.session

@@ -47,7 +47,7 @@ class LargeMessages:
         """True if the message is carried out later; until then no message is read."""
         if session is None:
             return False
-        waiting = session.workspace.allowance.begin(work_of_json(message))
+        waiting = session.access.allowance.begin(work_of_json(message))
         if waiting is None:
             return False
         self._socket.pause_reading()

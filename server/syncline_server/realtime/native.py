@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from websockets.frames import CloseCode
 
 from syncline_protocol import native
-from syncline_protocol.commands import Command, Patch, Remove
-from syncline_protocol.documents import Document, Updated
+from syncline_protocol.commands import Command, Remove
+from syncline_protocol.documents import Document, Patch, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_protocol.objects import Event
@@ -21,7 +21,7 @@ from syncline_server.backend import Backend
 from syncline_server.objects.work import SMALL_MESSAGE
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load
-from syncline_server.pubsub.hub import Format
+from syncline_server.pubsub.topic import Format
 from syncline_server.storage.results import Written
 
 from .client import Client
@@ -240,7 +240,7 @@ class _Native:
     def _welcome(self, request_id: int, principal: Principal, session: Session) -> None:
         body = {
             "identity": principal.identity,
-            "service_sid": session.workspace.service_sid,
+            "service_sid": session.access.service_sid,
             "expires_in": max(0, round((principal.expires_at or 0) - time.time())),
             "data_limit": self._settings.data_limit,
             "message_limit": self._settings.socket_message_limit,
@@ -255,13 +255,13 @@ class _Native:
         self._socket.send(text_frame(payload))
 
     def _send_event(self, event: Event) -> None:
-        self._socket.send_event(event, event.encoded(self._form.whole))
+        self._socket.send_event(event, event.encoded(self._form.encode))
 
-    def _send_brief(self, event: Updated, is_known: bool) -> None:
-        brief = _encode_bare if is_known else self._form.brief
-        frame = event.encoded(brief or self._form.whole)
+    def _send_brief(self, event: Event, is_known: bool) -> None:
+        brief = _encode_bare if is_known else self._form.encode_delta
+        frame = event.encoded(brief or self._form.encode)
         self._tally.deltas += event.has_delta and not is_known
-        self._socket.send_event(event, frame, self._form.whole)
+        self._socket.send_event(event, frame, self._form.encode)
 
     def _warn(self, seconds: int) -> None:
         self._reply(native.encode_notice("token_about_to_expire", expires_in=seconds))
@@ -313,6 +313,8 @@ def _body(command: Command, result: Result) -> dict[str, Any]:
             return _write_body(command, document) | ({"repeated": True} if repeated else {})
         case Unsubscribed():
             return {}
+        case _:
+            raise TypeError(f"no encoding for {result!r}")
 
 
 def _write_body(command: Command, document: Document) -> dict[str, Any]:

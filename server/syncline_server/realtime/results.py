@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from syncline_protocol.commands import Command, Patch, Set
-from syncline_protocol.documents import Document
+from syncline_protocol.commands import Command, Write
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.storage.results import Written
+from syncline_protocol.objects import Header
+from syncline_server.objects.contended_writes import WriteResult
 
 __all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "oversized", "tells_data"]
 
+_State = TypeVar("_State", bound=Header)
+_Read = TypeVar("_Read")
+
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The reply to `Open`; `known` if the client has this revision already."""
+class Opened(Generic[_State]):
+    """The reply to `Open`.
 
-    document: Document
+    Attributes:
+        state: the object, as `Operations.open` and `Operations.get` of its type return it.
+        known: True if the client has this revision already.
+    """
+
+    state: _State
     created: bool
     known: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """The reply to `Get`."""
+class Fetched(Generic[_Read]):
+    """The reply to `Get`, and to the commands of a type that read."""
 
-    document: Document
+    state: _Read
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class Unsubscribed:
     """The reply to `Unsubscribe`."""
 
 
-Result = Opened | Fetched | Written | Unsubscribed
+Result = Opened[Any] | Fetched[Any] | Unsubscribed | WriteResult
 
 Answer = Callable[[Result | Refusal], None]
 """Receives the reply to a command; must not block."""
@@ -47,11 +56,7 @@ def oversized(size: int, limit: int) -> Refusal:
     )
 
 
-def tells_data(command: Command, written: Written) -> bool:
+def tells_data(command: Command, written: WriteResult) -> bool:
     """True if the client has the data of this revision, from its request or from the reply."""
-    match command:
-        case Set(data=data):
-            return data is not None and not written.repeated
-        case Patch():
-            return written.document.data != b"" and not written.repeated
-    return False
+    data = written.header.delta_data or b""
+    return isinstance(command, Write) and not written.repeated and command.tells_data(data)

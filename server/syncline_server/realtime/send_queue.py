@@ -1,13 +1,13 @@
-"""The send queue of one connection, which conflates updates."""
+"""The send queue of one connection, which conflates events."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
-from syncline_protocol.objects import Event, Removed
+from syncline_protocol.objects import Event
 
 __all__ = ["SendQueue"]
 
@@ -15,20 +15,20 @@ __all__ = ["SendQueue"]
 class SendQueue:
     """Frames for one client, in the order in which they were put.
 
-    Above the mark, an update replaces the waiting updates of its document: a slow client gets the
-    newest state, not a queue of old states (promise 5). Replies and removals are never replaced. A
-    socket whose client is slow reads no requests, and this bounds the replies.
+    Above the mark, an event replaces the waiting events with its conflation key: a slow client gets
+    the newest state, not a queue of old states (promise 5). Replies, and events without a key, are
+    never replaced. A socket whose client is slow reads no requests, and this bounds the replies.
     """
 
     def __init__(self, mark: int) -> None:
-        """`mark`: bytes in the queue above which updates are conflated."""
+        """`mark`: bytes in the queue above which events are conflated."""
         self._mark = mark
         self._size = 0
         self._places = itertools.count()
-        # By place in the queue: the frame, and the SID of its document; None if it is no update.
-        self._frames: OrderedDict[int, tuple[bytes, str | None]] = OrderedDict()
-        # By SID: the places of its updates, oldest first.
-        self._updates: dict[str, list[int]] = {}
+        # By place in the queue: the frame, and its conflation key; None if it is never replaced.
+        self._frames: OrderedDict[int, tuple[bytes, Hashable | None]] = OrderedDict()
+        # By conflation key: the places of its events, oldest first.
+        self._events: dict[Hashable, list[int]] = {}
         self._filled = asyncio.Event()
 
     @property
@@ -46,27 +46,25 @@ class SendQueue:
         self._add(frame, None)
 
     def put_event(
-        self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
+        self, event: Event, frame: bytes, encode: Callable[[Event], bytes] | None = None
     ) -> int:
-        """Add an event; returns the number of updates that it replaced.
+        """Add an event; returns the number of events that it replaced.
 
         Args:
             frame: the event, encoded.
-            whole: encodes the event with all its data, for use if it replaces others: a delta in
+            encode: encodes the event with all its data, for use if it replaces others: a delta in
                 `frame` would not fit then. None if `frame` has all data.
         """
-        if isinstance(event, Removed):
-            self._add(frame, None)
-            return 0
-        given_way = []
-        if self._size + len(frame) > self._mark:
-            given_way = self._updates.pop(event.sid, [])
-            for place in given_way:
+        key = event.conflation_key
+        replaced = []
+        if key is not None and self._size + len(frame) > self._mark:
+            replaced = self._events.pop(key, [])
+            for place in replaced:
                 self._size -= len(self._frames.pop(place)[0])
-            if given_way and whole is not None:
-                frame = event.encoded(whole)
-        self._add(frame, event.sid)
-        return len(given_way)
+            if replaced and encode is not None:
+                frame = event.encoded(encode)
+        self._add(frame, key)
+        return len(replaced)
 
     async def get(self) -> bytes:
         """Wait for the next frame, and remove it. Safe to cancel."""
@@ -77,19 +75,19 @@ class SendQueue:
 
     def take(self) -> bytes:
         """Remove and return the next frame; the queue must not be empty."""
-        _, (frame, sid) = self._frames.popitem(last=False)
-        if sid is not None:
-            places = self._updates[sid]
+        _, (frame, key) = self._frames.popitem(last=False)
+        if key is not None:
+            places = self._events[key]
             del places[0]
             if not places:
-                del self._updates[sid]
+                del self._events[key]
         self._size -= len(frame)
         return frame
 
-    def _add(self, frame: bytes, sid: str | None) -> None:
+    def _add(self, frame: bytes, key: Hashable | None) -> None:
         place = next(self._places)
-        self._frames[place] = (frame, sid)
-        if sid is not None:
-            self._updates.setdefault(sid, []).append(place)
+        self._frames[place] = (frame, key)
+        if key is not None:
+            self._events.setdefault(key, []).append(place)
         self._size += len(frame)
         self._filled.set()

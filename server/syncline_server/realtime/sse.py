@@ -20,7 +20,7 @@ from syncline_protocol.objects import Event, Removed
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
 from syncline_server.http import Route
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load
 
@@ -54,14 +54,14 @@ def routes(
         if refusal is not None:
             raise refusal
         principal = await backend.authenticator.caller(request.headers.get("authorization"))
-        workspace = await Workspace.enter(backend, principal, request.path_params["service"])
+        access = await Access.enter(backend, principal, request.path_params["service"])
         held = request.headers.get("last-event-id") or None
         command = Open(
             request.path_params["document"],
-            Mode.OPEN_EXISTING,
+            mode=Mode.OPEN_EXISTING,
             revision=None if held is None else fields.revision(held, "Last-Event-ID"),
         )
-        stream = _Stream(backend, workspace, principal, connections, wheel)
+        stream = _Stream(backend, access, principal, connections, wheel)
         await stream.open(command)
         return stream
 
@@ -77,7 +77,7 @@ class _Stream(StreamingResponse):
     def __init__(
         self,
         backend: Backend,
-        workspace: Workspace,
+        access: Access,
         principal: Principal,
         connections: ConnectionRegistry,
         wheel: TimerWheel,
@@ -89,7 +89,7 @@ class _Stream(StreamingResponse):
         self._tally = backend.meters.wires["sse"]
         self._connections = connections
         self._send_queue = SendQueue(backend.settings.output_mark)
-        self._session = Session(backend, workspace, self._send_event)
+        self._session = Session(backend, access, self._send_event)
         self._life = TokenTimer(wheel, backend.settings.token_leeway, lambda _: None, self._expire)
         self._ended = False
 
@@ -107,7 +107,7 @@ class _Stream(StreamingResponse):
                 opened.set_exception(outcome)
             elif isinstance(outcome, Opened):
                 if not outcome.known:
-                    self._send_queue.put(_state(outcome.document))
+                    self._send_queue.put(_state(outcome.state))
                 opened.set_result(None)
 
         self._session.submit(command, answer)

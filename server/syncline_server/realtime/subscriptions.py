@@ -1,8 +1,27 @@
 """Subscriptions of one client: which events it receives, and when.
 
-Events that may be those of the client's own writes are blocked until the replies were sent. A
-subscription without anything to block or to skip joins the fast path: the hub writes updates to the
-client's socket without calling this module (`Hub.join_fast_path`).
+Each subscription is in one of these states (`State`):
+
+    OPENING   The first `Open` is under way. Events are blocked, because the reply may have a newer
+              state (promise 4).
+    SLOW      The reply was sent. The hub calls `on_event` for each event. While a write of this
+              client to the object is under way, events are blocked, because any of them may be the
+              event of that write, which must come after the reply (promise 4).
+    FAST      The hub writes changes to the client's socket without calling this module. Nothing can
+              be blocked or skipped here.
+    REVOKED   The right to read was taken away (promise 6).
+    ENDED     The client unsubscribed, the object was removed, or the first `Open` failed.
+
+And these are the transitions:
+
+    OPENING -> SLOW      `record_reply`: the client has a state now.
+    SLOW -> FAST         `join_fast_path`: nothing is blocked, the client has all up to the topic's
+                         revision, and the socket is free.
+    FAST -> SLOW         `block_events` before a commit, whose event must be blocked; `subscribe`
+                         for another `Open`, as for the first; `disable_fast_path` when the socket
+                         is full, because the send queue then conflates.
+    any -> REVOKED       `on_revoked`. An `Open` under way sees the state, and is refused.
+    any -> ENDED         `end`.
 """
 
 from __future__ import annotations
@@ -11,287 +30,307 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from syncline_protocol.commands import Command, Patch, Remove, Set
-from syncline_protocol.documents import Document, Updated
-from syncline_protocol.objects import SYSTEM, Event, Removed
-from syncline_server.objects.documents import Workspace
+from syncline_protocol.commands import Command, Write
+from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
+from syncline_protocol.sids import object_key
+from syncline_server.objects.access import Access
 from syncline_server.pubsub.cork import Outlet
-from syncline_server.pubsub.hub import Format, Hub, Topic
-from syncline_server.storage.results import Written
+from syncline_server.pubsub.hub import Hub
+from syncline_server.pubsub.topic import Format, Topic
+from syncline_server.storage.rights import Right
 
-from .results import Opened, Result, tells_data
+from .results import Fetched, Opened, Result, Unsubscribed, tells_data
 
-__all__ = ["Subscriptions", "Subscription"]
+__all__ = ["State", "Subscription", "Subscriptions"]
 
-HELD_LIMIT = 64
-"""Blocked events of one document, at most; a further event drops the oldest (promise 5)."""
+PENDING_LIMIT = 64
+"""Blocked events of one object, at most; a further event drops the oldest (promise 5)."""
+
+
+class State(Enum):
+    """States of a subscription, as described above."""
+
+    OPENING = auto()
+    SLOW = auto()
+    FAST = auto()
+    REVOKED = auto()
+    ENDED = auto()
 
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """A document that the client has open.
+    """An object that the client has open.
 
     Attributes:
-        told: the newest revision that was sent to the client, by the reply to `Open` or by an
-            event; 0 until the first `Open` is answered.
-        answered: the newest revision in a reply to one of the client's writes.
+        delivered: the newest revision that was sent to the client, by the reply to `Open` or by an
+            event; 0 until the first `Open` is answered. Out of date on the fast path, where the
+            client has received all up to `topic.revision`.
+        acknowledged: the newest revision in a reply to one of the client's writes.
         wrote: the newest of these revisions whose data the client has, from its request or from the
             reply.
         openings: how many `Open`s are under way.
-        is_revoked: True once the right to read was revoked.
-        in_step: True while the subscription is on the fast path. `told` is then out of date: the
-            client has received all up to `topic.revision`.
-        held: the events that are blocked; None if there are none.
+        pending: the events that are blocked; None if there are none.
     """
 
     topic: Topic
-    unique_name: str | None
-    told: int = 0
-    answered: int = 0
+    state: State = State.OPENING
+    delivered: int = 0
+    acknowledged: int = 0
     wrote: int = 0
     openings: int = 0
-    is_revoked: bool = False
-    in_step: bool = False
-    held: deque[Event] | None = None
+    pending: deque[Event] | None = None
 
 
 class Subscriptions:
     """All subscriptions of one client. To the hub this is the subscriber.
 
+    `key` is that of a command (`Command.key`).
+
     Attributes:
-        workspace: the documents, with the rights of the token in force.
-        send_brief: receives updates in place of `send_event`, as in `Session.take_deltas`; None
-            for a client that takes no deltas.
+        access: the rights of the token in force.
+        send_delta: receives changes in place of `send_event`, as in `Session.take_deltas`; None for
+            a client that takes no deltas.
     """
 
     __slots__ = (
-        "_holding",
+        "_by_name",
+        "_by_sid",
         "_hub",
         "_outlet",
         "_send_event",
-        "_sids",
-        "_watches",
+        "_with_pending",
         "_writing",
-        "send_brief",
-        "workspace",
+        "access",
+        "send_delta",
     )
 
-    def __init__(self, hub: Hub, workspace: Workspace, send_event: Callable[[Event], None]) -> None:
-        self.workspace = workspace
-        self.send_brief: Callable[[Updated, bool], None] | None = None
+    def __init__(self, hub: Hub, access: Access, send_event: Callable[[Event], None]) -> None:
+        self.access = access
+        self.send_delta: Callable[[Event, bool], None] | None = None
         self._hub = hub
         self._send_event = send_event
         self._outlet: tuple[Format, Outlet] | None = None
-        self._watches: dict[str, Subscription] = {}
-        self._sids: dict[str, str] = {}  # by the unique name of an open document
-        # Number of writes under way, by the address (a SID or a unique name) in the command.
+        self._by_sid: dict[str, Subscription] = {}
+        self._by_name: dict[str, Subscription] = {}
+        # Number of writes under way, by the key of the command.
         self._writing: dict[str, int] = {}
-        # The subscriptions that have blocked events.
-        self._holding: list[Subscription] = []
+        self._with_pending: list[Subscription] = []
 
     def __len__(self) -> int:
-        return len(self._watches)
+        return len(self._by_sid)
 
     @property
     def reader(self) -> str | None:
-        """As in `hub.Subscriber`."""
-        return self.workspace.reader
+        """As in `topic.Subscriber`."""
+        return self.access.reader
 
     @property
     def takes_deltas(self) -> bool:
-        """As in `hub.Subscriber`."""
-        return self.send_brief is not None
+        """As in `topic.Subscriber`."""
+        return self.send_delta is not None
 
-    def watch_of(self, address: str | None) -> Subscription | None:
-        """The subscription to the document at `address`; None if none is known by this address."""
-        return None if address is None else self._watches.get(self._sids.get(address, address))
+    def find(self, key: str | None) -> Subscription | None:
+        """The subscription to the object; None if none is known by this key."""
+        return None if key is None else self._by_sid.get(key) or self._by_name.get(key)
 
-    def addresses(self, address: str | None) -> list[str]:
-        """`address` first, then the other known addresses of its document."""
-        if address is None:
+    def keys(self, key: str | None) -> list[str]:
+        """`key` first, then the other known keys of its object."""
+        if key is None:
             return []
-        watch = self.watch_of(address)
-        others = () if watch is None else (watch.topic.sid, watch.unique_name)
-        return [address, *(other for other in others if other is not None)]
+        subscription = self.find(key)
+        return [key, *(_keys(subscription.topic) if subscription is not None else ())]
 
-    def begin(self, document: Document) -> Subscription:
-        """Subscribe to a document, or return its subscription if it is open already."""
-        watch = self._watches.get(document.sid)
-        if watch is None:
-            topic = self._hub.join(self.workspace.service_sid, document.sid, self)
-            watch = self._watches[document.sid] = Subscription(topic, document.unique_name)
-            if document.unique_name is not None:
-                self._sids[document.unique_name] = document.sid
-        watch.topic.learn(document)
-        self._step_out(watch)
-        return watch
+    def subscribe(self, state: Header) -> Subscription:
+        """Subscribe to an object, or return its subscription if it is open already."""
+        subscription = self._by_sid.get(state.sid)
+        if subscription is None:
+            topic = self._hub.join(self.access.service_sid, state.sid, self)
+            topic.learn(state)
+            subscription = self._by_sid[state.sid] = Subscription(topic)
+            for key in _keys(topic)[1:]:
+                self._by_name[key] = subscription
+        subscription.topic.learn(state)
+        self._leave_fast_path(subscription)
+        return subscription
 
-    def end(self, watch: Subscription) -> None:
-        """Unsubscribe from a document; safe to repeat."""
-        if self._watches.get(watch.topic.sid) is watch:
-            self._step_out(watch)
-            del self._watches[watch.topic.sid]
-            self._hub.leave(watch.topic, self)
-            watch.held = None
-            # The name may belong to a newer document already, which is open under it.
-            if watch.unique_name and self._sids.get(watch.unique_name) == watch.topic.sid:
-                del self._sids[watch.unique_name]
+    def end(self, subscription: Subscription, state: State = State.ENDED) -> None:
+        """Unsubscribe from an object; safe to repeat."""
+        topic = subscription.topic
+        if self._by_sid.get(topic.sid) is subscription:
+            self._leave_fast_path(subscription)
+            subscription.state = state
+            subscription.pending = None
+            del self._by_sid[topic.sid]
+            self._hub.leave(topic, self)
+            # The name may belong to a newer object already, which is open under it.
+            for key in _keys(topic)[1:]:
+                if self._by_name.get(key) is subscription:
+                    del self._by_name[key]
 
     def end_all(self) -> None:
-        """Unsubscribe from all documents."""
-        for watch in list(self._watches.values()):
-            self.end(watch)
+        """Unsubscribe from all objects."""
+        for subscription in list(self._by_sid.values()):
+            self.end(subscription)
 
-    def adopt(self, workspace: Workspace) -> None:
+    def adopt(self, access: Access) -> None:
         """Use the rights of a newer token. Subscriptions that it does not allow are ended."""
-        self.workspace = workspace
-        if workspace.is_scoped:
-            for sid, watch in list(self._watches.items()):
-                if not workspace.may_read(watch.unique_name):
+        self.access = access
+        if access.is_scoped:
+            for sid, subscription in list(self._by_sid.items()):
+                name = subscription.topic.unique_name
+                if not access.grants(type_of_sid(sid), name, Right.READ):
                     self.on_revoked(sid)
 
-    def flow(self, form: Format, outlet: Outlet) -> None:
-        """Let the hub write updates to `outlet` as frames of `form`, until `stop_flow`."""
+    def enable_fast_path(self, form: Format, outlet: Outlet) -> None:
+        """Let the hub write changes to `outlet` as frames of `form`, until `disable_fast_path`."""
         self._outlet = (form, outlet)
-        self.join_fast_path(self._watches.values())
+        self.join_fast_path(self._by_sid.values())
 
-    def stop_flow(self) -> None:
+    def disable_fast_path(self) -> None:
         """Take all subscriptions off the fast path."""
-        for watch in self._watches.values():
-            self._step_out(watch)
+        for subscription in self._by_sid.values():
+            self._leave_fast_path(subscription)
         self._outlet = None
 
-    def join_fast_path(self, watches: Iterable[Subscription]) -> None:
+    def join_fast_path(self, subscriptions: Iterable[Subscription]) -> None:
         """Put those subscriptions on the fast path that have no event to block or to skip."""
         if self._outlet is None:
             return
-        for watch in watches:
-            topic = watch.topic
-            # 1. The hub checks no client's revision on the fast path, so this client must have
-            #    received exactly what the hub has delivered (`told`).
-            # 2. The events of its answered writes must have come already (`answered`): they may be
-            #    sent without data, to this client only.
-            # 3. Nothing may be blocked, or have to be: no event, no `Open` and no write under way.
+        for subscription in subscriptions:
+            topic = subscription.topic
+            # The client must have exactly the topic's state: the event that the hub writes next is
+            # then the next one for the client too. No `Open` and no write may be under way.
             if (
-                not watch.in_step
-                and watch.told == topic.revision >= watch.answered
-                and watch.told
-                and watch.held is None
-                and not watch.openings
-                and topic.sid not in self._writing
-                and watch.unique_name not in self._writing
+                subscription.state is State.SLOW
+                and subscription.delivered == topic.revision >= subscription.acknowledged
+                and subscription.pending is None
+                and not subscription.openings
+                and not self._is_written(topic)
             ):
-                watch.in_step = True
+                subscription.state = State.FAST
                 self._hub.join_fast_path(topic, self, *self._outlet)
 
     def on_event(self, event: Event) -> None:
-        """As in `hub.Subscriber`: send the event, block it, or drop it if it is not newer."""
-        watch = self._watches.get(event.sid)
-        if watch is None:
+        """As in `topic.Subscriber`: send the event, block it, or drop it if it is not newer."""
+        subscription = self._by_sid.get(event.sid)
+        if subscription is None:
             return
-        written = event.sid in self._writing or watch.unique_name in self._writing
-        # Block it before the first `Open` is answered: the reply may have a newer state. Block it
-        # while a write is under way: it may be that write's. Up to `answered` it is not: writes to
-        # one document are carried out in order, so the next one gets a greater revision.
-        if not watch.told or (written and event.revision > watch.answered):
-            if watch.held is None:
-                watch.held = deque(maxlen=HELD_LIMIT)
-                self._holding.append(watch)
-            watch.held.append(event)
-        elif event.revision > watch.told:
-            told, watch.told = watch.told, event.revision
-            if isinstance(event, Updated):
-                self._tell(watch, event, told)
-                self.join_fast_path((watch,))
-            else:
-                self.end(watch)
+        # 1. Block it before the first `Open` is answered: the reply may have a newer state. Block
+        #    it while a write is under way: it may be that write's. Up to `acknowledged` it is not:
+        #    writes to one object are carried out in order, so the next gets a greater revision.
+        if not subscription.delivered or (
+            event.revision > subscription.acknowledged and self._is_written(subscription.topic)
+        ):
+            if subscription.pending is None:
+                subscription.pending = deque(maxlen=PENDING_LIMIT)
+                self._with_pending.append(subscription)
+            subscription.pending.append(event)
+        # 2. Send it, unless the client has it already.
+        elif event.revision > subscription.delivered:
+            before, subscription.delivered = subscription.delivered, event.revision
+            if isinstance(event, Removed):
+                self.end(subscription)
                 self._send_event(event)
+            else:
+                self._send_change(subscription, event, before)
+                self.join_fast_path((subscription,))
 
     def on_revoked(self, sid: str) -> None:
-        """Send `Removed`, as if the document were gone, and end the subscription."""
-        watch = self._watches.get(sid)
-        if watch is None:
+        """Send `Removed`, as if the object were gone, and end the subscription."""
+        subscription = self._by_sid.get(sid)
+        if subscription is None:
             return
-        self._step_out(watch)  # so that `told` is up to date
-        watch.is_revoked = True  # for an `Open` under way, which is then refused
-        self.end(watch)
-        if watch.told:
-            last, name = max(watch.told, watch.answered), watch.unique_name
-            at = self._hub.now_ms()
+        self._leave_fast_path(subscription)  # so that `delivered` is up to date
+        self.end(subscription, State.REVOKED)
+        # A client without the reply to its first `Open` gets a refusal instead.
+        if subscription.delivered:
+            last = max(subscription.delivered, subscription.acknowledged)
             self._send_event(
                 Removed(
                     sid=sid,
-                    unique_name=name,
+                    unique_name=subscription.topic.unique_name,
                     revision=last + 1,
                     previous=last,
-                    at_ms=at,
+                    at_ms=self._hub.now_ms(),
                     by=SYSTEM,
                     expired=False,
                 )
             )
 
     @contextmanager
-    def writing(self, command: Command) -> Iterator[None]:
-        """Block the events that may be those of this command's write, until `release`."""
-        if not isinstance(command, Set | Patch | Remove):
-            yield
-            return
-        address = command.document
+    def block_events(self, command: Write) -> Iterator[None]:
+        """Block the events that may be those of this command, until `deliver_pending`."""
+        key = command.key
         # On the fast path nothing can be blocked, so leave it before the commit.
-        if watch := self.watch_of(address):
-            self._step_out(watch)
-        # Count under the address of the command, because the document may be opened meanwhile.
-        self._writing[address] = self._writing.get(address, 0) + 1
+        if subscription := self.find(key):
+            self._leave_fast_path(subscription)
+        # Count under the key of the command, because the object may be opened meanwhile.
+        self._writing[key] = self._writing.get(key, 0) + 1
         try:
             yield
         finally:
-            self._writing[address] -= 1
-            if not self._writing[address]:
-                del self._writing[address]
+            self._writing[key] -= 1
+            if not self._writing[key]:
+                del self._writing[key]
 
-    def release(self) -> None:
+    def deliver_pending(self) -> None:
         """Deliver the blocked events; those that another write still blocks are blocked again."""
-        if not self._holding:
+        if not self._with_pending:
             return
-        # Clear first: `on_event` may block an event again, and so append to `_holding`.
-        holding, self._holding = self._holding, []
-        for watch in holding:
-            held, watch.held = watch.held, None
-            for event in held or ():
+        # Clear first: `on_event` may block an event again, and so append to `_with_pending`.
+        subscriptions, self._with_pending = self._with_pending, []
+        for subscription in subscriptions:
+            pending, subscription.pending = subscription.pending, None
+            for event in pending or ():
                 self.on_event(event)
 
-    def note(self, command: Command, result: Result) -> None:
+    def record_reply(self, command: Command, result: Result) -> None:
         """Record what the client knows from the reply to a command."""
-        match result:
-            case Opened(document=document):
-                if watch := self._watches.get(document.sid):
-                    watch.told = max(watch.told, document.revision)
-                    watch.topic.learn(document)
-                    watch.topic.held = max(watch.topic.held, document.revision)
-                    if self.takes_deltas:
-                        self._hub.told(watch.topic, document)
-            case Written(document=document):
-                if watch := self._watches.get(document.sid):
-                    watch.answered = max(watch.answered, document.revision)
-                    watch.topic.learn(document)
-                    if tells_data(command, result):
-                        watch.wrote = max(watch.wrote, document.revision)
-                    watch.topic.held = max(watch.topic.held, document.revision)
+        if isinstance(result, Fetched | Unsubscribed):
+            return
+        header = result.state if isinstance(result, Opened) else result.header
+        subscription = self._by_sid.get(header.sid)
+        if subscription is None:
+            return
+        topic, revision = subscription.topic, header.revision
+        topic.learn(header)
+        topic.acknowledged = max(topic.acknowledged, revision)
+        if isinstance(result, Opened):
+            if subscription.state is State.OPENING:
+                subscription.state = State.SLOW
+            subscription.delivered = max(subscription.delivered, revision)
+            if self.takes_deltas:
+                self._hub.remember_base(topic, header)
+        else:
+            subscription.acknowledged = max(subscription.acknowledged, revision)
+            if tells_data(command, result):
+                subscription.wrote = max(subscription.wrote, revision)
 
-    def _tell(self, watch: Subscription, event: Updated, told: int) -> None:
-        """Send an update: without data, as a delta or whole. `told`: the client's revision."""
-        if self.send_brief is not None:
-            if event.revision == watch.wrote:
-                return self.send_brief(event, True)
+    def _send_change(self, subscription: Subscription, event: Event, before: int) -> None:
+        """Send a change: without data, as a delta or whole. `before`: the client's revision."""
+        if self.send_delta is not None:
+            if event.revision == subscription.wrote:
+                return self.send_delta(event, True)
             # A delta fits only the data at `previous`, which the client may have missed.
-            if event.base is not None and event.previous == told:
-                return self.send_brief(event, False)
+            if event.base is not None and event.previous == before:
+                return self.send_delta(event, False)
         self._send_event(event)
 
-    def _step_out(self, watch: Subscription) -> None:
-        """Leave the fast path; the client has received all up to `topic.revision`."""
-        if watch.in_step and self._outlet is not None:
-            watch.in_step = False
-            watch.told = watch.topic.revision
-            self._hub.leave_fast_path(watch.topic, self, self._outlet[0])
+    def _leave_fast_path(self, subscription: Subscription) -> None:
+        if subscription.state is State.FAST and self._outlet is not None:
+            subscription.state = State.SLOW
+            subscription.delivered = subscription.topic.revision
+            self._hub.leave_fast_path(subscription.topic, self, self._outlet[0])
+
+    def _is_written(self, topic: Topic) -> bool:
+        """True while a write of this client to the object is under way."""
+        return bool(self._writing) and any(key in self._writing for key in _keys(topic))
+
+
+def _keys(topic: Topic) -> list[str]:
+    """All keys of an object: its SID first, then its name if it has one."""
+    if topic.unique_name is None:
+        return [topic.sid]
+    return [topic.sid, object_key(type_of_sid(topic.sid), topic.unique_name)]

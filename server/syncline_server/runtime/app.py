@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
 
@@ -28,6 +28,7 @@ from syncline_server.observability.prometheus import Telemetry
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
+from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
 from syncline_server.realtime import native, sse, twilsock
 from syncline_server.realtime.admission import Admission
@@ -79,6 +80,14 @@ class Application:
     problems: Callable[[], Mapping[str, str]]
 
 
+class _Part(Protocol):
+    """A part of the server that runs in the background."""
+
+    def start(self) -> Awaitable[None] | None: ...
+
+    async def stop(self) -> None: ...
+
+
 def create_app(
     settings: Settings,
     credentials: Credentials,
@@ -118,13 +127,12 @@ def create_app(
         listing=Listing(redis, documents, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
-            documents,
+            documents.readers,
             settings.redis_timeout,
-            meters,
-            settings.delta_memory,
-            traces,
-            cork,
-            settings.delta_rate,
+            meters=meters,
+            delta_bases=DeltaBases(settings.delta_memory, meters.limit_hits, settings.delta_rate),
+            traces=traces,
+            cork=cork,
         ),
         meters=meters,
         traces=traces,
@@ -156,42 +164,36 @@ def create_app(
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
 
+    # Each part uses parts before it, and stops before them: reachability queues webhooks that the
+    # dispatcher delivers, the disk watch may refuse writes before Redis takes any, and nearly all
+    # parts use Redis.
+    parts: list[_Part | None] = [
+        disk,
+        redis,
+        probe,
+        worker_metrics,
+        backend.hub,
+        api_keys,
+        services,
+        sweeper,
+        deletions,
+        dispatcher,
+        backend.reachability,
+        foreign,
+    ]
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        running = [part for part in parts if part is not None]
         try:
-            if disk is not None:
-                disk.start()
-            await redis.start()
-            probe.start()
-            await worker_metrics.start()
-            await api_keys.start()
-            backend.hub.start()
-            services.start()
-            sweeper.start()
-            deletions.start()
-            backend.reachability.start()
-            dispatcher.start()
-            if foreign is not None:
-                foreign.start()
+            for part in running:
+                if (starting := part.start()) is not None:
+                    await starting
             yield
         finally:
-            # Each part stops before the parts that it uses: reachability queues webhooks that the
-            # dispatcher delivers, and nearly all parts use Redis.
-            if foreign is not None:
-                await foreign.stop()
-            await backend.reachability.stop()
-            await dispatcher.stop()
-            await deletions.stop()
-            await sweeper.stop()
-            await services.stop()
-            await api_keys.stop()
+            for part in reversed(running):
+                await part.stop()
             backend.audit.close()
-            await backend.hub.stop()
-            await worker_metrics.stop()
-            await probe.stop()
-            if disk is not None:
-                await disk.stop()
-            await redis.stop()
             if traces is not None:
                 await traces.stop()
 

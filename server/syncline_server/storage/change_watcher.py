@@ -36,8 +36,11 @@ def make_version() -> bytes:
     return secrets.token_bytes(VERSION_BYTES)
 
 
-class ChangeWatcher:
+class ChangeWatcher(PeriodicTask):
     """Watches one set of records.
+
+    It goes on after every failure: a watcher that stopped would never notice a revoked right
+    (promise 6).
 
     Attributes:
         lock: locked while the version is polled and the records are read again.
@@ -51,6 +54,9 @@ class ChangeWatcher:
             version_key: key of the version in Redis.
             read_again: reads the cached records again.
         """
+        super().__init__(
+            self.look, LOOK_INTERVAL, name=f"the watcher of {version_key}", logger=logger
+        )
         self.lock = asyncio.Lock()
         self._redis = redis
         self._key = version_key
@@ -58,24 +64,11 @@ class ChangeWatcher:
         # None is the version of a set that was never changed, so it cannot mean "not polled yet".
         self._version: bytes | None | object = _NONE_SEEN
         self._looked_at = float("-inf")
-        # It goes on after every failure: a watcher that stopped would never notice a revoked right
-        # (promise 6).
-        self._task = PeriodicTask(
-            self.look, LOOK_INTERVAL, name=f"the watcher of {version_key}", logger=logger
-        )
 
     @property
     def is_current(self) -> bool:
         """True if the version was polled within the last `STALE_AFTER` seconds."""
         return time.monotonic() - self._looked_at <= STALE_AFTER
-
-    def start(self) -> None:
-        """Start polling."""
-        self._task.start()
-
-    async def stop(self) -> None:
-        """Stop polling."""
-        await self._task.stop()
 
     async def look(self, *, unless_current: bool = False) -> None:
         """Poll the version, and read the records again if it has changed.

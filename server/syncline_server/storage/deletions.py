@@ -70,31 +70,24 @@ class Deletion:
         return orjson.dumps({"bucket": self.bucket, "removed": self.removed})
 
 
-class Deletions:
-    """Carries out the deletions, one after the other, until it is stopped."""
+class Deletions(PeriodicTask):
+    """Carries out the deletions, one after the other. After `stop` another process goes on, or this
+    one after its next start."""
 
     def __init__(self, redis: Redis, documents: Documents) -> None:
-        self._redis = redis
-        self._documents = documents
-        self._name = secrets.token_hex(8)
-        # Loop time at which this process first saw each order.
-        self._seen: dict[str, float] = {}
-        self._task = PeriodicTask(
+        super().__init__(
             self._carry_out_all, LOOK_INTERVAL, name="the deletion of services", logger=logger
         )
-
-    def start(self) -> None:
-        """Start the background task."""
-        self._task.start()
-
-    async def stop(self) -> None:
-        """Stop; another process goes on, or this one after its next start."""
-        await self._task.stop()
+        self._redis = redis
+        self._documents = documents
+        self._holder = secrets.token_hex(8)
+        # Loop time at which this process first saw each order.
+        self._seen: dict[str, float] = {}
 
     def on_service_change(self, _: Service, after: Service | None) -> None:
         """Carry out a deletion at once that this process has ordered or noticed."""
         if after is None:
-            self._task.wake()
+            self.wake()
 
     async def _carry_out_all(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -115,8 +108,8 @@ class Deletions:
         Two processes at once would be safe, but do the work twice.
         """
         lease = keys.deletion_lease(deletion.sid)
-        free = await self._redis.execute("SET", lease, self._name, "NX", "PX", LEASE_MS)
-        return free is not None or await self._redis.execute("GET", lease) == self._name.encode()
+        free = await self._redis.execute("SET", lease, self._holder, "NX", "PX", LEASE_MS)
+        return free is not None or await self._redis.execute("GET", lease) == self._holder.encode()
 
     async def _go_on(self, deletion: Deletion) -> None:
         # 1. Empty all buckets.

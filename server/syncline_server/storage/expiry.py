@@ -33,7 +33,7 @@ INSPECTION_INTERVAL = 60.0
 the index. After an error the next round inspects at once."""
 
 
-class Sweeper:
+class Sweeper(PeriodicTask):
     """Sweeps all services, until it is stopped."""
 
     def __init__(
@@ -48,20 +48,12 @@ class Sweeper:
             interval: seconds between sweeps.
             webhooks: returns the policy of a service; None for no webhooks.
         """
+        super().__init__(self._sweep_all, interval, name="the sweep", logger=logger)
         self._redis = redis
         self._documents = documents
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
         self._inspected_at = float("-inf")  # loop time
-        self._task = PeriodicTask(self._sweep_all, interval, name="the sweep", logger=logger)
-
-    def start(self) -> None:
-        """Start the background task."""
-        self._task.start()
-
-    async def stop(self) -> None:
-        """Stop; the remaining documents are swept after the next start."""
-        await self._task.stop()
 
     async def _sweep_all(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -17,7 +17,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from syncline_protocol import jsondata
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, Patch
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
 from syncline_protocol.errors import Code, Refusal
 
 from . import keys

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.objects import DOCUMENT, Header
 from syncline_protocol.sids import is_sid_of
 
 __all__ = ["Written", "absent", "forbidden", "mismatch", "name_taken", "sid_ended", "sid_forbidden"]
@@ -25,6 +25,16 @@ class Written:
 
     document: Document
     repeated: bool
+
+    @property
+    def header(self) -> Header:
+        """The header of the object, as `WriteResult` of every type has it."""
+        return self.document
+
+    @property
+    def state(self) -> Document:
+        """The state that rivals of this write contend for."""
+        return self.document
 
 
 def absent(address: str) -> Refusal:

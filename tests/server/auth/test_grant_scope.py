@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
 from support.api import unique
-from support.backend import make_backend
+from support.backend import Caller, make_backend
 from support.store import PATIENCE, refused
-from syncline_protocol.commands import MergePatch, Patch, Remove, Set
-from syncline_protocol.documents import Document
+from syncline_protocol.commands import Mode, Remove, SetTtl
+from syncline_protocol.documents import Document, MergePatch, Patch, Set
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.revisions import PER_MS
@@ -18,7 +19,7 @@ from syncline_server.auth import grant_scope as scope
 from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grant, Grants
 from syncline_server.backend import Backend
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.turns import TurnKey
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
@@ -41,14 +42,14 @@ async def service_sid(backend: Backend) -> str:
     return (await backend.services.create({}, 10_000)).sid
 
 
-def alices(backend: Backend, service_sid: str, **rights: Right) -> Workspace:
+def alices(backend: Backend, service_sid: str, **rights: Right) -> Caller:
     """Under grants by the first word of the names."""
     grants = Grants(Grant(f"{word}-*", right) for word, right in rights.items())
-    return Workspace(backend, service_sid, "alice", limited=True, grants=grants)
+    return Caller(backend, service_sid, "alice", limited=True, grants=grants)
 
 
 async def made(backend: Backend, service_sid: str, name: str | None) -> Document:
-    everybody = Workspace(backend, service_sid, "system")
+    everybody = Caller(backend, service_sid, "system")
     return (await everybody.create(name, b'{"n":0}', None, None)).document
 
 
@@ -73,38 +74,41 @@ class TestScope:
     async def test_a_document_that_is_addressed_by_its_name_is_not_read(
         self, counting: Counting, service_sid: str
     ) -> None:
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
-        await room.require("room-1", Right.READ)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
+        await room.require(DOCUMENT, "room-1", Right.READ)
         for name, right in (("room-1", Right.WRITE), ("hall", Right.READ), (None, Right.READ)):
-            await refused(room.require(name, right), Code.ACCESS_FORBIDDEN)
+            await refused(room.require(DOCUMENT, name, right), Code.ACCESS_FORBIDDEN)
         assert counting.reads == 0
 
     async def test_one_that_is_addressed_by_its_sid_is_read_once(
         self, backend: Backend, counting: Counting, service_sid: str
     ) -> None:
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
         document = await made(backend, service_sid, unique("room"))
-        assert not room.shows(document.sid)
+        assert not room.shows(DOCUMENT, document.sid)
         for _ in range(3):
-            await room.require(document.sid, Right.READ)
+            await room.require(DOCUMENT, document.sid, Right.READ)
         assert counting.reads == 1
-        assert room.shows(document.sid)
+        assert room.shows(DOCUMENT, document.sid)
         other = await made(backend, service_sid, unique("hall"))
-        await refused(room.require(other.sid, Right.READ), Code.ACCESS_FORBIDDEN)
-        assert not room.shows(other.sid)
+        await refused(room.require(DOCUMENT, other.sid, Right.READ), Code.ACCESS_FORBIDDEN)
+        assert not room.shows(DOCUMENT, other.sid)
 
     async def test_where_all_is_granted_nothing_is_read(
         self, counting: Counting, service_sid: str
     ) -> None:
-        everything = GrantScope(Grants([Grant("*", Right.READ)]), counting, service_sid)
-        await everything.require(make_sid(DOCUMENT, 0, bytes(15)), Right.READ)
+        everything = GrantScope(
+            Grants([Grant("*", Right.READ)]), partial(counting.get, service_sid)
+        )
+        await everything.require(DOCUMENT, make_sid(DOCUMENT, 0, bytes(15)), Right.READ)
         assert counting.reads == 0
 
     async def test_a_sid_that_does_not_exist(self, counting: Counting, service_sid: str) -> None:
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
         for _ in range(2):
             await refused(
-                room.require(make_sid(DOCUMENT, 0, bytes(15)), Right.READ), Code.DOCUMENT_NOT_FOUND
+                room.require(DOCUMENT, make_sid(DOCUMENT, 0, bytes(15)), Right.READ),
+                Code.DOCUMENT_NOT_FOUND,
             )
         assert counting.reads == 2
 
@@ -116,18 +120,18 @@ class TestScope:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(scope, "NAMES_LIMIT", 2)
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting, service_sid)
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
         sids = [(await made(backend, service_sid, unique("room"))).sid for _ in range(3)]
         for sid in sids:
-            await room.require(sid, Right.READ)
-        assert [room.shows(sid) for sid in sids] == [False, True, True]
-        await room.require(sids[2], Right.READ)
+            await room.require(DOCUMENT, sid, Right.READ)
+        assert [room.shows(DOCUMENT, sid) for sid in sids] == [False, True, True]
+        await room.require(DOCUMENT, sids[2], Right.READ)
         assert counting.reads == 3
-        await room.require(sids[0], Right.READ)
+        await room.require(DOCUMENT, sids[0], Right.READ)
         assert counting.reads == 4
 
 
-class TestWorkspace:
+class TestCaller:
     @pytest.mark.parametrize("by", ["name", "SID"])
     async def test_a_writer_who_may_not_read_is_shown_nothing(
         self, backend: Backend, service_sid: str, by: str
@@ -136,7 +140,7 @@ class TestWorkspace:
         document = await made(backend, service_sid, unique("room"))
         address = document.sid if by == "SID" else document.unique_name
         assert address is not None
-        assert (await blind.set(Set(address, None, ttl=60))).document.data == b""
+        assert (await blind.set(SetTtl(address, 60))).document.data == b""
         assert (await blind.set(Set(address, b'{"n":1}'))).document.data == b'{"n":1}'
         for write in (
             blind.set(Set(address, b"{}", if_match=document.revision)),
@@ -157,25 +161,31 @@ class TestWorkspace:
         held = now_ms() * PER_MS + PER_MS
         reader = alices(backend, service_sid, room=Right.READ)
         assert await reader.advance(document.sid, held) == document
-        unlimited = Workspace(backend, service_sid, "bob", limited=True)
+        unlimited = Caller(backend, service_sid, "bob", limited=True)
         assert (await unlimited.advance(document.sid, held)).revision > held
 
     async def test_who_lost_the_right_while_waiting_for_a_turn_is_told_nothing(
         self, backend: Backend, service_sid: str
     ) -> None:
         first = await made(backend, service_sid, unique("room"))
-        bob = Workspace(backend, service_sid, "bob")
+        bob = Caller(backend, service_sid, "bob")
         second = (await bob.set(Set(first.sid, b"{}", if_match=first.revision))).document
         stale = Set(first.sid, b"{}", if_match=first.revision)
         # Bob has the turn.
         await refused(bob.set(stale), Code.REVISION_MISMATCH)
         blind = alices(backend, service_sid, room=Right.READ | Right.WRITE)
         answer = asyncio.create_task(blind.set(stale))
-        contests = backend.turns._contests
+        contests = backend.turns.contests
+        key = TurnKey(service_sid, first.sid)
+
+        def waiting() -> bool:
+            contest = contests.get(key)
+            return contest is not None and bool(contest.waiting)
+
         async with asyncio.timeout(PATIENCE):
-            while not contests[service_sid, first.sid].waiting:
+            while not waiting():
                 await asyncio.sleep(0)
-        blind._scope = alices(backend, service_sid, room=Right.WRITE)._scope
+        blind.access._scope = alices(backend, service_sid, room=Right.WRITE).access._scope
         await bob.set(Set(first.sid, b"{}", if_match=second.revision))
         refusal = await refused(answer, Code.ACCESS_FORBIDDEN)
         assert refusal.document is None
@@ -185,36 +195,36 @@ class TestWorkspace:
     ) -> None:
         writer = alices(backend, service_sid, room=Right.WRITE, hall=READ_WRITE)
         name = unique("room")
-        await refused(writer.create(name, b"{}", None, None, to_open=True), Code.ACCESS_FORBIDDEN)
-        await refused(writer.find_or_create(name, b"{}", None, None), Code.ACCESS_FORBIDDEN)
+        await refused(writer.open(name, Mode.CREATE_NEW), Code.ACCESS_FORBIDDEN)
+        await refused(writer.open(name), Code.ACCESS_FORBIDDEN)
         assert await backend.documents.get(service_sid, name) is None
         await writer.create(name, b"{}", None, None)
-        await writer.create(unique("hall"), b"{}", None, None, to_open=True)
-        _, is_new = await writer.find_or_create(unique("hall"), b"{}", None, None)
+        await writer.open(unique("hall"), Mode.CREATE_NEW)
+        _, is_new = await writer.open(unique("hall"))
         assert is_new
 
     async def test_of_a_document_without_a_name_only_the_star_lets_one_be_made(
         self, backend: Backend, service_sid: str
     ) -> None:
         hall = alices(backend, service_sid, hall=READ_WRITE)
-        for make in (hall.create, hall.find_or_create):
-            await refused(make(None, b"{}", None, None), Code.ACCESS_FORBIDDEN)
+        for attempt in (hall.create(None), hall.open(None), hall.open(None, Mode.CREATE_NEW)):
+            await refused(attempt, Code.ACCESS_FORBIDDEN)
         for rights, code in ((Right.READ, Code.ACCESS_FORBIDDEN), (READ_WRITE, None)):
             grants = Grants([Grant("*", rights)])
-            everything = Workspace(backend, service_sid, "alice", limited=True, grants=grants)
+            everything = Caller(backend, service_sid, "alice", limited=True, grants=grants)
             try:
-                await everything.find_or_create(None, b"{}", None, None)
+                await everything.open(None)
             except Refusal as refusal:
                 assert refusal.code is code
             else:
                 assert code is None
 
     async def test_what_may_be_read(self, backend: Backend, service_sid: str) -> None:
-        reader = alices(backend, service_sid, room=Right.READ, hall=Right.WRITE)
+        reader = alices(backend, service_sid, room=Right.READ, hall=Right.WRITE).access
         assert reader.is_scoped
-        assert reader.may_read("room-1")
-        assert not reader.may_read("hall-1")
-        assert not reader.may_read(None)
-        unlimited = Workspace(backend, service_sid, "alice", limited=True)
+        assert reader.grants(DOCUMENT, "room-1", Right.READ)
+        assert not reader.grants(DOCUMENT, "hall-1", Right.READ)
+        assert not reader.grants(DOCUMENT, None, Right.READ)
+        unlimited = Caller(backend, service_sid, "alice", limited=True).access
         assert not unlimited.is_scoped
-        assert unlimited.may_read(None)
+        assert unlimited.grants(DOCUMENT, None, Right.READ)

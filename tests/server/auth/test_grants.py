@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import NAME_LENGTH
+from syncline_protocol.objects import DOCUMENT
 from syncline_server.auth.grants import GRANTS_LIMIT, Grant, Grants
 from syncline_server.storage.rights import Right
 
@@ -57,26 +58,28 @@ def test_all_grants_that_fit_give_their_rights() -> None:
     grants = Grants.parse(
         [claim("room-*", ("read",)), claim("room-1", ("write",)), claim("*-1", ("manage", "read"))]
     )
-    assert grants.rights("room-2") == Right.READ
-    assert grants.rights("room-1") == READ_WRITE | Right.MANAGE
-    assert grants.rights("hall-1") == Right.READ | Right.MANAGE
-    assert grants.rights("hall") == Right.NONE
-    assert grants.rights(None) == Right.NONE
+    assert grants.rights(DOCUMENT, "room-2") == Right.READ
+    assert grants.rights(DOCUMENT, "room-1") == READ_WRITE | Right.MANAGE
+    assert grants.rights(DOCUMENT, "hall-1") == Right.READ | Right.MANAGE
+    assert grants.rights(DOCUMENT, "hall") == Right.NONE
+    assert grants.rights(DOCUMENT, None) == Right.NONE
 
 
 def test_only_the_star_alone_is_for_documents_without_a_name() -> None:
     grants = Grants.parse([claim("*", ("read",)), claim("**", ("write",))])
-    assert grants.rights(None) == Right.READ
-    assert grants.rights("any") == READ_WRITE
+    assert grants.rights(DOCUMENT, None) == Right.READ
+    assert grants.rights(DOCUMENT, "any") == READ_WRITE
 
 
 def test_no_grants_allow_nothing() -> None:
     grants = Grants.parse([])
-    assert grants.rights("a") == grants.rights(None) == Right.NONE
+    assert grants.rights(DOCUMENT, "a") == grants.rights(DOCUMENT, None) == Right.NONE
 
 
 def test_grants_up_to_their_bounds() -> None:
-    assert Grants.parse([claim("a" * NAME_LENGTH)] * GRANTS_LIMIT).rights("a" * NAME_LENGTH)
+    assert Grants.parse([claim("a" * NAME_LENGTH)] * GRANTS_LIMIT).rights(
+        DOCUMENT, "a" * NAME_LENGTH
+    )
 
 
 @pytest.mark.parametrize(

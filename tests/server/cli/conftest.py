@@ -8,8 +8,8 @@ import pytest
 
 from support.api import DocumentsApi
 from support.command import CommandLine
-from support.server import RunningServer, StartServer
-from support.transfer import environ_of
+from support.server import RunningServer
+from support.transfer import emptied, environ_of
 
 
 @pytest.fixture
@@ -24,16 +24,29 @@ def command(
     return CommandLine(monkeypatch, capsys)
 
 
-@pytest.fixture
-def source(fresh_server: StartServer) -> RunningServer:
-    """A server to read from, with documents of none but this test."""
-    return fresh_server("--appendfsync=no")
+@pytest.fixture(scope="session")
+def reused_servers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningServer, RunningServer]]:
+    """Two servers that are reused by one test after another; a test may stop them."""
+    directory = tmp_path_factory.mktemp("reused")
+    with (
+        RunningServer(directory / "source", "--appendfsync=no") as source,
+        RunningServer(directory / "target", "--appendfsync=no") as target,
+    ):
+        yield source, target
 
 
 @pytest.fixture
-def target(fresh_server: StartServer) -> RunningServer:
-    """Another one, to write to."""
-    return fresh_server("--appendfsync=no")
+def source(reused_servers: tuple[RunningServer, RunningServer]) -> RunningServer:
+    """A server to read from; its default service has only documents of this test."""
+    return emptied(reused_servers[0])
+
+
+@pytest.fixture
+def target(reused_servers: tuple[RunningServer, RunningServer]) -> RunningServer:
+    """A server to write to; its default service has only documents of this test."""
+    return emptied(reused_servers[1])
 
 
 @pytest.fixture

@@ -16,15 +16,9 @@ import pytest
 from support.api import DocumentsApi
 from support.command import CommandLine
 from support.http import Ask, HttpServer, Reply, forwarding, json_reply
-from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
+from support.server import SYNCLINE, RunningServer, clean_environ
 from support.terminal import on_terminal
 from syncline_server.cli.output import FIELDS
-
-
-@pytest.fixture
-def source(fresh_server: StartServer) -> RunningServer:
-    """A server with documents of none but this test."""
-    return fresh_server("--appendfsync=no")
 
 
 @pytest.fixture

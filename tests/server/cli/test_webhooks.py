@@ -3,58 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from support.account import Account
 from support.command import CommandLine
 from support.receiver import PATIENCE, Answer, Receiver
-from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
+from support.server import SYNCLINE, RunningServer, clean_environ
 from support.terminal import on_terminal
 
 COUNT = 3
 
 
-@pytest.fixture
-def server(fresh_server: StartServer) -> RunningServer:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One that gives up after the first attempt."""
-    return fresh_server("--webhook-networks=127.0.0.0/8", "--webhook-retry-time=0")
+    options = "--webhook-networks=127.0.0.0/8", "--webhook-retry-time=0"
+    with RunningServer(tmp_path_factory.mktemp("webhooks") / "data", *options) as server:
+        yield server
 
 
 @pytest.fixture
-def admin(command: CommandLine, server: RunningServer) -> CommandLine:
-    """The command line, with the account's login."""
+def service(server: RunningServer) -> str:
+    """The SID of a service for one test."""
+    with Account(server) as account:
+        return account.service()
+
+
+@pytest.fixture
+def admin(command: CommandLine, server: RunningServer, service: str) -> CommandLine:
+    """The command line, with the account's login, for the service of the test."""
     user, password = server.basic
     command.environ = {
         "SYNCLINE_URL": server.url,
         "SYNCLINE_ACCOUNT_SID": user,
         "SYNCLINE_AUTH_TOKEN": password,
+        "SYNCLINE_SERVICE": service,
     }
     return command
 
 
-async def given_up(server: RunningServer, receiver: Receiver) -> list[str]:
-    """The ids of what is parked in the default service."""
+async def given_up(server: RunningServer, receiver: Receiver, service: str) -> list[str]:
+    """The ids of what is parked in a service."""
     receiver.answer = lambda _: Answer(500)
     with Account(server) as account:
         settings = {"WebhookUrl": receiver.url, "WebhooksFromRestEnabled": "true"}
-        account.ok("POST", "default", data=settings)
+        account.ok("POST", service, data=settings)
         for n in range(COUNT):
-            account.document("default", f"document {n}")
+            account.document(service, f"document {n}")
         async with asyncio.timeout(PATIENCE):
-            while len(parked := _parked(account)) < COUNT:
+            while len(parked := _parked(account, service)) < COUNT:
                 await asyncio.sleep(0.05)
     return [each["id"] for each in parked]
 
 
-def _parked(account: Account) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = account.ok("GET", "default", "ParkedWebhooks")["parked_webhooks"]
+def _parked(account: Account, service: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = account.ok("GET", service, "ParkedWebhooks")["parked_webhooks"]
     return found
 
 
-async def test_they_are_listed_and_dropped(server: RunningServer, admin: CommandLine) -> None:
+async def test_they_are_listed_and_dropped(
+    server: RunningServer, service: str, admin: CommandLine
+) -> None:
     async with Receiver() as receiver:
-        ids = await given_up(server, receiver)
+        ids = await given_up(server, receiver, service)
     listed = admin("webhooks", "list").lines
     assert [each["id"] for each in listed] == ids
     assert {each["event_type"] for each in listed} == {"document_created"}
@@ -67,9 +80,9 @@ async def test_they_are_listed_and_dropped(server: RunningServer, admin: Command
     assert admin("webhooks", "list").lines == []
 
 
-async def test_they_are_sent_again(server: RunningServer, admin: CommandLine) -> None:
+async def test_they_are_sent_again(server: RunningServer, service: str, admin: CommandLine) -> None:
     async with Receiver(server.basic[1]) as receiver:
-        ids = await given_up(server, receiver)
+        ids = await given_up(server, receiver, service)
         receiver.answer = lambda _: Answer()
         one = await asyncio.to_thread(admin, "webhooks", "replay", ids[1])
         assert one.value == {"queued": 1}
@@ -96,9 +109,11 @@ def test_a_token_does_not_do(server: RunningServer, command: CommandLine) -> Non
     assert "20403" in outcome.err
 
 
-async def test_on_a_terminal_they_are_a_table(server: RunningServer, admin: CommandLine) -> None:
+async def test_on_a_terminal_they_are_a_table(
+    server: RunningServer, service: str, admin: CommandLine
+) -> None:
     async with Receiver() as receiver:
-        ids = await given_up(server, receiver)
+        ids = await given_up(server, receiver, service)
     environ = clean_environ(admin.environ)
     status, written = await asyncio.to_thread(
         on_terminal, SYNCLINE, "webhooks", "list", environ=environ

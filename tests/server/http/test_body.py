@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch
 from syncline_server.http.body import read_members, read_parameters, read_patch
 from syncline_server.http.errors import exception_handlers
 from syncline_server.http.routing import Route

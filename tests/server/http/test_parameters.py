@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from syncline_protocol.commands import SetTtl
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.http.parameters import Parameters
 
@@ -38,7 +39,7 @@ def test_null_leaves_the_name_and_the_expiry_out() -> None:
 
 def test_empty_data_is_as_if_it_were_missing() -> None:
     assert check(("UniqueName", "prefs"), ("Data", "")) == Parameters("prefs", None, None)
-    assert check(("Data", ""), ("Ttl", "60")).update("prefs", None, None).data is None
+    assert check(("Data", ""), ("Ttl", "60")).update("prefs", None, None) == SetTtl("prefs", 60)
     with pytest.raises(Refusal) as caught:
         check(("Data", "")).update("prefs", None, None)
     assert caught.value.code is Code.NO_PARAMETERS

@@ -7,23 +7,16 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from support.backend import make_backend
+from support.backend import Caller, make_backend
 from support.store import Publications, Store, eventually, refused
-from syncline_protocol.commands import (
-    Increment,
-    MergePatch,
-    OperationsPatch,
-    Patch,
-    Remove,
-    Set,
-)
-from syncline_protocol.documents import Updated
+from syncline_protocol.commands import Remove, SetTtl
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch, Set, Updated
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import SYSTEM
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.storage.author import Author
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
@@ -41,13 +34,13 @@ async def backend(redis: Redis) -> AsyncIterator[Backend]:
 
 
 @pytest.fixture
-def alices(backend: Backend, service_sid: str) -> Workspace:
-    return Workspace(backend, service_sid, "alice")
+def alices(backend: Backend, service_sid: str) -> Caller:
+    return Caller(backend, service_sid, "alice")
 
 
 @pytest.fixture
-def bobs(backend: Backend, service_sid: str) -> Workspace:
-    return Workspace(backend, service_sid, "bob")
+def bobs(backend: Backend, service_sid: str) -> Caller:
+    return Caller(backend, service_sid, "bob")
 
 
 def increment(
@@ -57,11 +50,11 @@ def increment(
     if_match: int | None = None,
     op: str | None = None,
 ) -> Patch:
-    return Patch(address, Increment({"/n": by}), ttl, if_match, op)
+    return Patch(address, Increment({"/n": by}), ttl=ttl, if_match=if_match, op=op)
 
 
-async def value(workspace: Workspace, address: str) -> dict[str, object]:
-    data: dict[str, object] = orjson.loads((await workspace.get(address)).data)
+async def value(caller: Caller, address: str) -> dict[str, object]:
+    data: dict[str, object] = orjson.loads((await caller.get(address)).data)
     return data
 
 
@@ -71,19 +64,19 @@ async def value(workspace: Workspace, address: str) -> dict[str, object]:
 async def test_the_account_may_work_in_every_service(backend: Backend) -> None:
     made = await backend.services.create({}, 10_000)
     for address in ("default", made.sid):
-        workspace = await Workspace.enter(backend, ACCOUNT, address)
-        assert (workspace.identity, workspace.limited) == (SYSTEM, False)
-    assert workspace.service_sid == made.sid
+        access = await Access.enter(backend, ACCOUNT, address)
+        assert (access.identity, access.limited) == (SYSTEM, False)
+    assert access.service_sid == made.sid
 
 
 async def test_a_token_opens_its_own_service_by_either_address(backend: Backend) -> None:
-    default = (await Workspace.enter(backend, ACCOUNT, "default")).service_sid
+    default = (await Access.enter(backend, ACCOUNT, "default")).service_sid
     for stated in ("default", default):
         alice = Principal("alice", stated, 0.0)
         for asked in ("default", default):
-            workspace = await Workspace.enter(backend, alice, asked)
-            assert workspace.service_sid == default
-            assert (workspace.identity, workspace.limited) == ("alice", True)
+            access = await Access.enter(backend, alice, asked)
+            assert access.service_sid == default
+            assert (access.identity, access.limited) == ("alice", True)
 
 
 async def test_a_token_of_another_service_opens_none_and_learns_nothing(backend: Backend) -> None:
@@ -101,16 +94,16 @@ async def test_a_token_of_another_service_opens_none_and_learns_nothing(backend:
         (f"{made.sid} ", made.sid),
     ]:
         await refused(
-            Workspace.enter(backend, Principal("alice", stated, 0.0), asked), Code.SERVICE_FORBIDDEN
+            Access.enter(backend, Principal("alice", stated, 0.0), asked), Code.SERVICE_FORBIDDEN
         )
 
 
 @pytest.mark.parametrize("address", [f"IS{'0' * 32}", "other", "", "é", "\x00", "x" * 10_000])
 async def test_a_service_that_is_not_there(backend: Backend, address: str) -> None:
-    refusal = await refused(Workspace.enter(backend, ACCOUNT, address), Code.SERVICE_NOT_FOUND)
+    refusal = await refused(Access.enter(backend, ACCOUNT, address), Code.SERVICE_NOT_FOUND)
     assert len(refusal.message) < 200
     await refused(
-        Workspace.enter(backend, Principal("alice", address, 0.0), address), Code.SERVICE_NOT_FOUND
+        Access.enter(backend, Principal("alice", address, 0.0), address), Code.SERVICE_NOT_FOUND
     )
 
 
@@ -128,16 +121,15 @@ async def test_it_is_ready_while_redis_answers_and_its_events_come(
 # Documents
 
 
-async def test_a_name_that_is_taken(alices: Workspace, bobs: Workspace) -> None:
+async def test_a_name_that_is_taken(alices: Caller, bobs: Caller) -> None:
     made = (await alices.create("prefs", b'{"a":1}', None, None)).document
     assert (made.created_by, made.updated_by) == ("alice", "alice")
     refusal = await refused(bobs.create("prefs", b"{}", None, None), Code.NAME_TAKEN)
     assert "'prefs'" in refusal.message
-    found, created = await bobs.find_or_create("prefs", b"{}", None, None)
-    assert (found.document, created) == (made, False)
+    assert await bobs.open("prefs") == (made, False)
 
 
-async def test_what_is_not_there_is_told_by_the_form_of_its_address(alices: Workspace) -> None:
+async def test_what_is_not_there_is_told_by_the_form_of_its_address(alices: Caller) -> None:
     for attempt in (
         alices.get("nobody"),
         alices.set(Set("nobody", b"{}")),
@@ -148,7 +140,7 @@ async def test_what_is_not_there_is_told_by_the_form_of_its_address(alices: Work
     await refused(alices.get(f"ET{'0' * 32}"), Code.DOCUMENT_NOT_FOUND)
 
 
-async def test_a_page_holds_what_there_is(alices: Workspace) -> None:
+async def test_a_page_holds_what_there_is(alices: Caller) -> None:
     made = [(await alices.create(None, b"{}", None, None)).document for _ in range(3)]
     page = await alices.page(2, None)
     rest = await alices.page(2, page.next)
@@ -156,22 +148,22 @@ async def test_a_page_holds_what_there_is(alices: Workspace) -> None:
     await refused(alices.page(2, "garbage"), Code.INVALID_PAGE_TOKEN)
 
 
-async def test_an_answer_to_a_change_of_expiry_has_the_data(alices: Workspace) -> None:
+async def test_an_answer_to_a_change_of_expiry_has_the_data(alices: Caller) -> None:
     await alices.create("prefs", b'{"a":1}', None, None)
-    first = await alices.set(Set("prefs", None, 60, op="op-1"))
-    again = await alices.set(Set("prefs", None, 60, op="op-1"))
+    first = await alices.set(SetTtl("prefs", 60, op="op-1"))
+    again = await alices.set(SetTtl("prefs", 60, op="op-1"))
     assert first.document.data == b'{"a":1}'
     assert (again.repeated, again.document) == (True, first.document)
     await alices.set(Set("prefs", b'{"a":2}'))
     # The data of then is not known any more, and that of now would be wrong.
-    late = await alices.set(Set("prefs", None, 60, op="op-1"))
+    late = await alices.set(SetTtl("prefs", 60, op="op-1"))
     assert (late.document.revision, late.document.data) == (first.document.revision, b"")
 
 
 # Patches
 
 
-async def test_each_kind_of_patch(alices: Workspace) -> None:
+async def test_each_kind_of_patch(alices: Caller) -> None:
     await alices.create("prefs", b'{"n":1,"a":{"b":2}}', None, None)
     merged = await alices.patch(Patch("prefs", MergePatch({"a": {"b": None, "c": 3}})))
     assert orjson.loads(merged.document.data) == {"n": 1, "a": {"c": 3}}
@@ -186,13 +178,13 @@ async def test_each_kind_of_patch(alices: Workspace) -> None:
 
 
 async def test_patches_of_many_writers_are_all_applied(
-    alices: Workspace, bobs: Workspace, published: Publications
+    alices: Caller, bobs: Caller, published: Publications
 ) -> None:
     sid = (await alices.create("counter", b"{}", None, None)).document.sid
     patches = [
-        workspace.patch(increment(address))
+        caller.patch(increment(address))
         for _ in range(25)
-        for workspace in (alices, bobs)
+        for caller in (alices, bobs)
         for address in ("counter", sid)
     ]
     written = await asyncio.gather(*patches)
@@ -206,9 +198,10 @@ async def test_patches_of_many_writers_are_all_applied(
 async def test_a_patch_gives_up_where_others_are_quicker_every_time(
     redis: Redis, service_sid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = Workspace(make_backend(redis, Settings(patch_attempts=3)), service_sid, "alice")
-    await workspace.create("prefs", b"{}", None, None)
-    documents, tried = workspace._documents, 0
+    backend = make_backend(redis, Settings(patch_attempts=3))
+    caller = Caller(backend, service_sid, "alice")
+    await caller.create("prefs", b"{}", None, None)
+    documents, tried = backend.documents, 0
     commit = documents.set
 
     async def rival(service_sid: str, address: str, author: Author, **change: object) -> object:
@@ -220,13 +213,13 @@ async def test_a_patch_gives_up_where_others_are_quicker_every_time(
         return await commit(service_sid, address, author, **change)  # type: ignore[arg-type]
 
     monkeypatch.setattr(documents, "set", rival)
-    refusal = await refused(workspace.patch(increment("prefs")), Code.TOO_MANY_REQUESTS)
+    refusal = await refused(caller.patch(increment("prefs")), Code.TOO_MANY_REQUESTS)
     assert refusal.code.retry
-    assert (tried, await value(workspace, "prefs")) == (3, {"rival": 3})
+    assert (tried, await value(caller, "prefs")) == (3, {"rival": 3})
 
 
 async def test_a_patch_meant_for_a_revision_is_tried_once(
-    alices: Workspace, published: Publications
+    alices: Caller, published: Publications
 ) -> None:
     document = (await alices.create("prefs", b"{}", None, None)).document
     written = await alices.patch(increment("prefs", if_match=document.revision))
@@ -248,7 +241,7 @@ async def test_a_patch_meant_for_a_revision_is_tried_once(
     ],
 )
 async def test_a_patch_that_does_not_fit_changes_nothing(
-    alices: Workspace, published: Publications, patch: OperationsPatch, code: Code
+    alices: Caller, published: Publications, patch: OperationsPatch, code: Code
 ) -> None:
     document = (await alices.create("prefs", b'{"n":1,"text":"a"}', None, None)).document
     for op in (None, "op-1"):
@@ -259,7 +252,7 @@ async def test_a_patch_that_does_not_fit_changes_nothing(
 
 @pytest.mark.parametrize("by_name", [True, False])
 async def test_a_repeated_patch_gives_the_first_answer(
-    alices: Workspace, published: Publications, by_name: bool
+    alices: Caller, published: Publications, by_name: bool
 ) -> None:
     document = (await alices.create("prefs", b"{}", None, None)).document
     address = "prefs" if by_name else document.sid
@@ -274,7 +267,7 @@ async def test_a_repeated_patch_gives_the_first_answer(
 
 
 async def test_a_repeated_patch_gives_the_first_answer_when_the_document_is_gone(
-    alices: Workspace,
+    alices: Caller,
 ) -> None:
     document = (await alices.create("prefs", b"{}", None, None)).document
     first = await alices.patch(increment("prefs", op="op-1"))
@@ -286,7 +279,7 @@ async def test_a_repeated_patch_gives_the_first_answer_when_the_document_is_gone
 
 
 async def test_a_repeated_patch_gives_the_first_answer_whatever_it_was_meant_for(
-    alices: Workspace,
+    alices: Caller,
 ) -> None:
     document = (await alices.create("prefs", b"{}", None, None)).document
     patch = increment("prefs", if_match=document.revision, op="op-1")
@@ -296,10 +289,10 @@ async def test_a_repeated_patch_gives_the_first_answer_whatever_it_was_meant_for
     assert (again.repeated, again.document.revision) == (True, first.document.revision)
 
 
-async def test_an_operation_id_is_each_identitys_own(alices: Workspace, bobs: Workspace) -> None:
+async def test_an_operation_id_is_each_identitys_own(alices: Caller, bobs: Caller) -> None:
     await alices.create("counter", b"{}", None, None)
-    for workspace in (alices, bobs, alices, bobs):
-        await workspace.patch(increment("counter", op="op-1"))
+    for caller in (alices, bobs, alices, bobs):
+        await caller.patch(increment("counter", op="op-1"))
     assert await value(alices, "counter") == {"n": 2}
 
 
@@ -307,7 +300,7 @@ async def test_an_operation_id_is_each_identitys_own(alices: Workspace, bobs: Wo
 
 
 async def test_who_holds_a_later_revision_is_given_a_still_later_one(
-    alices: Workspace, published: Publications
+    alices: Caller, published: Publications
 ) -> None:
     document = (await alices.create("prefs", b'{"a":1}', None, None)).document
     held = document.revision + 5
@@ -321,7 +314,7 @@ async def test_who_holds_a_later_revision_is_given_a_still_later_one(
 
 
 async def test_a_revision_that_nobody_can_hold_changes_nothing(
-    alices: Workspace, published: Publications
+    alices: Caller, published: Publications
 ) -> None:
     document = (await alices.create("prefs", b"{}", None, None)).document
     for held in ((now_ms() + 120_000) * 1024, 2**53 - 1):
@@ -330,7 +323,7 @@ async def test_a_revision_that_nobody_can_hold_changes_nothing(
 
 
 async def test_every_method_says_when_the_store_is_away(
-    store: Store, redis: Redis, alices: Workspace
+    store: Store, redis: Redis, alices: Caller
 ) -> None:
     await redis.stop()
     for attempt in (

@@ -8,8 +8,7 @@ import orjson
 import pytest
 
 from support.store import PATIENCE, Line, Publications, Service, Store, refused
-from syncline_protocol.commands import Increment, MergePatch, Patch
-from syncline_protocol.documents import Document, Updated
+from syncline_protocol.documents import Document, Increment, MergePatch, Patch, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.objects.patch_batching import STEPS_LIMIT, PatchBatcher
@@ -255,8 +254,7 @@ async def test_too_large_a_result_is_refused(
 async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
     tmp_path: Path, store: Store, service: Service, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = Line(tmp_path / "line.sock", store)
-    async with line.standing():
+    async with Line(tmp_path / "line.sock", store) as line:
         redis = Redis(line.engine, PATIENCE)
         await redis.start()
         patch_batcher = make_combiner(Service(Documents(redis, 120), service.sid))

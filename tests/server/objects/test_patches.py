@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values, text
 from syncline_protocol import jsondata
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, PatchBody
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
 from syncline_server.objects import json_patch, patches

@@ -7,7 +7,10 @@ from itertools import count
 import pytest
 
 from support.store import PATIENCE
-from syncline_protocol.documents import Document
+from syncline_protocol.documents import Document, Updated
+from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.sids import object_key
+from syncline_server.objects.contests import SHORTEST_TURN
 from syncline_server.objects.lapses import (
     LAPSE_MEMORY,
     LAPSES_LIMIT,
@@ -18,10 +21,10 @@ from syncline_server.objects.lapses import (
 )
 from syncline_server.objects.turns import (
     ROUND_TRIPS,
-    SHORTEST_TURN,
     UNKNOWN_CALLERS_LIMIT,
     UNKNOWN_TURN,
     Attempt,
+    TurnKey,
     Turns,
 )
 from syncline_server.observability.metrics import Limit
@@ -29,12 +32,30 @@ from syncline_server.observability.metrics import Limit
 SERVICE = "IS" + "0" * 32
 SID = "ET" + "0" * 32
 NAME = "prefs"
+KEY = TurnKey(SERVICE, SID)
 
 LONG = 60.0
 """Seconds that no test waits."""
 
 SHORT = 0.01
 """Seconds of a turn that a test waits for to end."""
+
+
+def key_of(address: str, item: str | None = None) -> TurnKey:
+    return TurnKey(SERVICE, object_key(DOCUMENT, address), item)
+
+
+def updated(revision: int) -> Updated:
+    return Updated(
+        sid=SID,
+        unique_name=NAME,
+        revision=revision,
+        previous=revision - 1,
+        at_ms=1,
+        by="alice",
+        data=b"{}",
+        expires_ms=None,
+    )
 
 
 def at(revision: int) -> Document:
@@ -60,8 +81,11 @@ class Contender:
         is_refused_as_removed: whether its refusal was answered without a document.
     """
 
-    def __init__(self, turns: Turns, identity: str, round_trip: float = LONG) -> None:
+    def __init__(
+        self, turns: Turns, identity: str, round_trip: float = LONG, *, item: str | None = None
+    ) -> None:
         self.turns = turns
+        self.item = item
         self.identity = identity
         self.round_trip = round_trip
         self.holds = 0
@@ -69,11 +93,12 @@ class Contender:
         self.is_refused_as_removed = False
         self.given: asyncio.Task[None] | None = None
 
-    def has_more(self, address: str) -> bool:
+    def has_more(self, object_key: str) -> bool:
         return self.more
 
     def contend(self, if_match: int | None, address: str = SID) -> Attempt:
-        return self.turns.contend(SERVICE, address, if_match, identity=self.identity, client=self)
+        key = key_of(address, self.item)
+        return self.turns.contend(key, if_match, identity=self.identity, client=self)
 
     async def lose(self, newest: Document) -> None:
         """Its write is refused; returns when it waits for its turn, or has it."""
@@ -199,8 +224,8 @@ class TestWhatNeverWaits:
         for contender in contenders[:3]:
             await contender.lose(at(1))
         patcher = object()
-        await asyncio.wait_for(turns.wait_to_patch(SERVICE, SID, patcher), PATIENCE)
-        turns.end_patch(SERVICE, SID, patcher, at(2))
+        await asyncio.wait_for(turns.wait_to_patch(KEY, patcher), PATIENCE)
+        turns.end_patch(KEY, patcher, at(2))
         # The turn is still the first one's.
         await settled()
         assert [each.is_answered for each in contenders] == [True, False, False, False]
@@ -212,11 +237,11 @@ class TestWhatNeverWaits:
         await first.lose(at(1))
         await second.lose(at(1))
         patcher = object()
-        patching = asyncio.create_task(turns.wait_to_patch(SERVICE, SID, patcher))
+        patching = asyncio.create_task(turns.wait_to_patch(KEY, patcher))
         await settled()
         await first.win(2)
         assert patching.done() and not second.is_answered
-        turns.end_patch(SERVICE, SID, patcher, at(3))
+        turns.end_patch(KEY, patcher, at(3))
         await second.answered()
         assert second.holds == 3
 
@@ -243,7 +268,7 @@ class TestWhatNeverWaits:
         await second.lose(at(1))
         if come != "before":
             assert not second.is_answered
-            turns.hurry(SERVICE, NAME, second)
+            turns.hurry(key_of(NAME), second)
             await settled()
         assert second.is_answered
         assert second.holds == 1
@@ -263,7 +288,7 @@ class TestWhatNeverWaits:
         first, second, *_ = contenders
         await first.lose(at(1))
         await second.lose(at(1))
-        turns.give_up(SERVICE, SID, first)
+        turns.give_up(KEY, first)
         await settled()
         assert second.is_answered
 
@@ -289,7 +314,7 @@ class TestWhoEarnsNone:
         self, turns: Turns, contenders: list[Contender]
     ) -> None:
         await contenders[0].lose(at(1))
-        turns.record_revision(SID, 5)
+        turns.record_event(updated(5))
         late = Contender(turns, "late")
         late.holds = 5
         await late.lose(at(6))
@@ -343,7 +368,7 @@ class TestWhoEarnsNone:
         await contenders[0].lose(at(1))
 
         async def lose() -> None:
-            async with turns.contend(SERVICE, SID, 0, identity="rest") as attempt:
+            async with turns.contend(KEY, 0, identity="rest") as attempt:
                 await attempt.lost(at(1))
 
         waiting = [asyncio.create_task(lose()) for _ in range(UNKNOWN_CALLERS_LIMIT)]
@@ -398,8 +423,8 @@ class TestHowLongATurnLasts:
 
     @staticmethod
     def left(turns: Turns) -> float:
-        contest = turns._contests[(SERVICE, SID)]
-        assert contest.timer is not None
+        contest = turns.contests.get(KEY)
+        assert contest is not None and contest.timer is not None
         return contest.timer.when() - asyncio.get_running_loop().time()
 
 
@@ -422,8 +447,28 @@ async def test_another_object_is_another_contest(contenders: list[Contender]) ->
         await contender.lose(at(1))
     async with contenders[2].contend(1, "other"):
         pass
-    async with contenders[2].turns.contend("IS" + "1" * 32, SID, 1, identity="a"):
+    elsewhere = KEY._replace(service_sid="IS" + "1" * 32)
+    async with contenders[2].turns.contend(elsewhere, 1, identity="a"):
         pass
+
+
+async def test_rivals_of_one_item_do_not_wait_for_those_of_another(
+    turns: Turns, contenders: list[Contender]
+) -> None:
+    first, second, third, fourth = contenders
+    for each in contenders:
+        each.item = "x"
+    await Contender(turns, "somebody", item="x").write(1, if_match=0)
+    for each in (first, second):
+        await each.lose(at(1))
+    third.item = "y"
+    await asyncio.wait_for(third.write(2, if_match=1), PATIENCE)
+    trying = asyncio.create_task(fourth.write(9, if_match=1))
+    await settled()
+    assert second.given is not None and not second.is_answered and not trying.done()
+    await first.win(2)
+    await second.win(3)
+    await asyncio.wait_for(trying, PATIENCE)
 
 
 async def test_who_comes_back_too_late_contends_as_before(short: Turns) -> None:
@@ -489,7 +534,7 @@ async def test_all_who_wait_learn_at_once_of_a_removal(
     await settled()
     assert second.is_answered and third.is_answered
     assert second.is_refused_as_removed and third.is_refused_as_removed
-    assert not turns._contests
+    assert not turns.contests
 
 
 class TestCallersWithoutAConnection:
@@ -497,7 +542,7 @@ class TestCallersWithoutAConnection:
         first, second = (asyncio.create_task(self.lose(turns)) for _ in range(2))
         await settled()
         assert first.done() and not second.done()
-        async with turns.contend(SERVICE, SID, first.result(), identity="rest") as attempt:
+        async with turns.contend(KEY, first.result(), identity="rest") as attempt:
             attempt.won(at(2))
         assert await asyncio.wait_for(second, PATIENCE) == 2
 
@@ -518,7 +563,7 @@ class TestCallersWithoutAConnection:
 
     @staticmethod
     async def lose(turns: Turns, if_match: int = 0, newest: int = 1) -> int:
-        async with turns.contend(SERVICE, SID, if_match, identity="rest") as attempt:
+        async with turns.contend(KEY, if_match, identity="rest") as attempt:
             document = await attempt.lost(at(newest))
             assert document is not None
             return document.revision
@@ -589,7 +634,7 @@ async def test_a_contest_ends_with_the_last_who_contends(
         await contender.lose(at(1))
     for number, contender in enumerate(contenders):
         await contender.win(2 + number)
-    assert not turns._contests
+    assert not turns.contests
 
 
 async def test_what_is_remembered_of_revisions_is_bounded(

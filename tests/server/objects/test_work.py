@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from support.store import PATIENCE, Service
-from syncline_protocol.commands import Increment, MergePatch, OperationsPatch, Patch
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
 from syncline_server.config.settings import Settings
 from syncline_server.objects import patch_batching
 from syncline_server.objects.patch_batching import PatchBatcher

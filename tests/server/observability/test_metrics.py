@@ -93,13 +93,13 @@ class TestTraffic:
         assert after.value(refused, wire="rest", code="20404") == 1
         assert after.value(refused, wire="rest", code="54011") == 1
 
-    async def test_redis_and_the_feed(self, fresh_server: StartServer) -> None:
-        server = fresh_server()
+    async def test_redis_and_the_feed(self, server: RunningServer) -> None:
+        # Two tasks measure these, each at its own time.
+        measured = ("syncline_feed_lag_seconds", "syncline_redis_round_trip_seconds")
         async with asyncio.timeout(WAIT):
-            while not (look := scrape(server)).value("syncline_feed_lag_seconds"):
+            while not all(map((look := scrape(server)).value, measured)):
                 await asyncio.sleep(0.05)
         assert look.value("syncline_feed_live") == look.value("syncline_redis_connected") == 1
-        assert 0 < look.value("syncline_redis_round_trip_seconds") < 2
         assert look.value("process_resident_memory_bytes") > 0
         assert set(look.labels("worker")) == {"0"}
 

@@ -47,35 +47,35 @@ async def end_turn() -> None:
 async def test_what_is_put_in_one_turn_leaves_in_one_write(cork: Cork) -> None:
     client = Client()
     for frame in (b"a", b"b", b"c"):
-        cork.put(client, frame)
+        cork.add_frame(client, frame)
     assert client.written == []
     await end_turn()
-    cork.put(client, b"d")
+    cork.add_frame(client, b"d")
     await end_turn()
     assert client.written == [b"abc", b"d"]
 
 
 async def test_a_frame_for_many_that_comes_alone_is_written_at_once(cork: Cork) -> None:
     clients = [Client() for _ in range(3)]
-    cork.put_all(clients, b"a")
+    cork.write_to_all(clients, b"a")
     assert [client.written for client in clients] == [[b"a"]] * 3
 
 
 async def test_those_after_it_wait_for_the_end_of_the_turn(cork: Cork) -> None:
     clients = [Client() for _ in range(3)]
     for frame in (b"a", b"b", b"c"):
-        cork.put_all(clients, frame)
+        cork.write_to_all(clients, frame)
     assert [client.written for client in clients] == [[b"a"]] * 3
     await end_turn()
     assert [client.written for client in clients] == [[b"a", b"bc"]] * 3
-    cork.put_all(clients, b"d")
+    cork.write_to_all(clients, b"d")
     assert [client.written[-1] for client in clients] == [b"d"] * 3
 
 
 async def test_no_frame_overtakes_another_of_its_client(cork: Cork) -> None:
     client, other = Client(), Client()
-    cork.put(client, b"reply")
-    cork.put_all([client, other], b"event")
+    cork.add_frame(client, b"reply")
+    cork.write_to_all([client, other], b"event")
     await end_turn()
     assert client.written == [b"replyevent"]
     assert other.written == [b"event"]
@@ -83,9 +83,9 @@ async def test_no_frame_overtakes_another_of_its_client(cork: Cork) -> None:
 
 async def test_what_waits_can_be_written_before_its_time(cork: Cork) -> None:
     client = Client()
-    cork.put(client, b"a")
-    cork.pull(client)
-    cork.put(client, b"b")
+    cork.add_frame(client, b"a")
+    cork.flush(client)
+    cork.add_frame(client, b"b")
     assert client.written == [b"a"]
     await end_turn()
     assert client.written == [b"a", b"b"]
@@ -94,7 +94,7 @@ async def test_what_waits_can_be_written_before_its_time(cork: Cork) -> None:
 async def test_no_more_waits_than_may(cork: Cork) -> None:
     client = Client()
     for _ in range(FRAMES_LIMIT + 1):
-        cork.put(client, b"x")
+        cork.add_frame(client, b"x")
     assert client.written == [b"x" * FRAMES_LIMIT]
     await end_turn()
     assert client.written == [b"x" * FRAMES_LIMIT, b"x"]
@@ -105,8 +105,8 @@ async def test_one_that_fails_keeps_nothing_from_the_others(
 ) -> None:
     clients = [Client(), Broken(), Client()]
     with caplog.at_level(logging.ERROR):
-        cork.put_all(clients, b"a")
-        cork.put_all(clients, b"b")
+        cork.write_to_all(clients, b"a")
+        cork.write_to_all(clients, b"b")
         await end_turn()
     assert [client.written for client in clients] == [[b"a", b"b"], [], [b"a", b"b"]]
     assert len(caplog.records) == 2
@@ -117,8 +117,8 @@ async def test_a_connection_that_has_ended_is_no_error(
 ) -> None:
     clients = [Client(), Ended(), Client()]
     with caplog.at_level(logging.INFO):
-        cork.put_all(clients, b"a")
-        cork.put_all(clients, b"b")
+        cork.write_to_all(clients, b"a")
+        cork.write_to_all(clients, b"b")
         await end_turn()
     assert [client.written for client in clients] == [[b"a", b"b"], [], [b"a", b"b"]]
     assert caplog.records == []
@@ -130,7 +130,7 @@ async def test_one_that_fails_where_frames_are_many_keeps_none_from_the_others(
 ) -> None:
     clients = [Client(), failing(), Client()]
     for _ in range(FRAMES_LIMIT + 2):
-        cork.put_all(clients, b"x")
+        cork.write_to_all(clients, b"x")
     await end_turn()
     assert [b"".join(client.written) for client in clients] == [
         b"x" * (FRAMES_LIMIT + 2),

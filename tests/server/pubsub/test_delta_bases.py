@@ -8,7 +8,11 @@ from syncline_protocol.deltas import SMALLEST_DATA
 from syncline_protocol.documents import Updated
 from syncline_protocol.objects import Event, Removed
 from syncline_server.observability.metrics import Limit
-from syncline_server.pubsub.delta_bases import LONGEST_PAUSE, Bases
+from syncline_server.pubsub.delta_bases import (
+    BYTES_PER_UNIT,
+    LONGEST_PAUSE,
+    DeltaBases,
+)
 
 DATA = b"." * SMALLEST_DATA
 LIMIT = 3 * SMALLEST_DATA
@@ -20,8 +24,8 @@ def limit_hits() -> Counter[Limit]:
 
 
 @pytest.fixture
-def bases(limit_hits: Counter[Limit]) -> Bases:
-    return Bases(LIMIT, limit_hits)
+def bases(limit_hits: Counter[Limit]) -> DeltaBases:
+    return DeltaBases(LIMIT, limit_hits)
 
 
 def updated(revision: int, data: bytes = DATA, *, sid: str = "a", previous: int = -1) -> Updated:
@@ -38,45 +42,45 @@ def updated(revision: int, data: bytes = DATA, *, sid: str = "a", previous: int 
     )
 
 
-def base_of(bases: Bases, event: Event) -> bytes | None:
+def base_of(bases: DeltaBases, event: Event) -> bytes | None:
     """The data that the event was given to begin from."""
-    bases.follow(event)
+    bases.set_base(event)
     assert isinstance(event, Updated)
     return None if event.base is None else event.base.data
 
 
 def test_an_event_begins_at_the_data_that_was_noted_or_that_the_one_before_it_told(
-    bases: Bases,
+    bases: DeltaBases,
 ) -> None:
     first, second = DATA + b"1", DATA + b"2"
-    bases.note("a", 1, first)
+    bases.remember_base("a", 1, first)
 
     assert base_of(bases, updated(2, second)) is first
     assert base_of(bases, updated(3)) is second
 
 
-def test_only_the_data_at_exactly_the_revision_before_is_a_base(bases: Bases) -> None:
-    bases.note("a", 1, DATA)
+def test_only_the_data_at_exactly_the_revision_before_is_a_base(bases: DeltaBases) -> None:
+    bases.remember_base("a", 1, DATA)
 
     assert base_of(bases, updated(3)) is None
     assert base_of(bases, updated(5, previous=3)) is not None
 
 
-def test_older_data_does_not_take_the_place_of_newer(bases: Bases) -> None:
-    bases.note("a", 5, DATA)
-    bases.note("a", 4, DATA + b"old")
-    bases.note("a", 5, DATA + b"again")
+def test_older_data_does_not_take_the_place_of_newer(bases: DeltaBases) -> None:
+    bases.remember_base("a", 5, DATA)
+    bases.remember_base("a", 4, DATA + b"old")
+    bases.remember_base("a", 5, DATA + b"again")
 
     assert base_of(bases, updated(6)) is DATA
 
 
-def test_a_document_that_is_dropped_or_removed_leaves_nothing(bases: Bases) -> None:
-    bases.note("a", 1, DATA)
+def test_a_document_that_is_dropped_or_removed_leaves_nothing(bases: DeltaBases) -> None:
+    bases.remember_base("a", 1, DATA)
     bases.drop("a")
     bases.drop("a")
     assert base_of(bases, updated(2)) is None
 
-    bases.follow(
+    bases.set_base(
         Removed(
             sid="a", unique_name=None, revision=3, previous=2, at_ms=0, by="alice", expired=False
         )
@@ -84,21 +88,21 @@ def test_a_document_that_is_dropped_or_removed_leaves_nothing(bases: Bases) -> N
     assert base_of(bases, updated(4, previous=2)) is None
 
 
-def test_data_of_which_a_delta_could_be_no_gain_is_not_kept(bases: Bases) -> None:
-    bases.note("a", 1, DATA)
-    bases.follow(updated(2, DATA[1:]))
+def test_data_of_which_a_delta_could_be_no_gain_is_not_kept(bases: DeltaBases) -> None:
+    bases.remember_base("a", 1, DATA)
+    bases.set_base(updated(2, DATA[1:]))
 
     assert base_of(bases, updated(3)) is None
 
 
 def test_beyond_the_limit_the_oldest_is_forgotten_and_counted(
-    bases: Bases, limit_hits: Counter[Limit]
+    bases: DeltaBases, limit_hits: Counter[Limit]
 ) -> None:
     for sid in "abc":
-        bases.note(sid, 1, DATA)
-    bases.follow(updated(2, sid="a"))
+        bases.remember_base(sid, 1, DATA)
+    bases.set_base(updated(2, sid="a"))
     assert not limit_hits
-    bases.note("d", 1, DATA)
+    bases.remember_base("d", 1, DATA)
 
     assert limit_hits == {Limit.DELTA_MEMORY: 1}
     assert base_of(bases, updated(2, sid="d")) is DATA
@@ -107,32 +111,32 @@ def test_beyond_the_limit_the_oldest_is_forgotten_and_counted(
 
 
 def test_what_is_larger_than_the_limit_pushes_nothing_out(
-    bases: Bases, limit_hits: Counter[Limit]
+    bases: DeltaBases, limit_hits: Counter[Limit]
 ) -> None:
-    bases.note("a", 1, DATA)
-    bases.note("b", 1, b"." * (LIMIT + 1))
+    bases.remember_base("a", 1, DATA)
+    bases.remember_base("b", 1, b"." * (LIMIT + 1))
 
     assert base_of(bases, updated(2)) is DATA
     assert not limit_hits
 
 
 def test_a_limit_of_0_keeps_nothing(limit_hits: Counter[Limit]) -> None:
-    bases = Bases(0, limit_hits)
-    bases.note("a", 1, DATA)
+    bases = DeltaBases(0, limit_hits)
+    bases.remember_base("a", 1, DATA)
 
     assert base_of(bases, updated(2)) is None
     assert not limit_hits
 
 
-def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
-    bases.note("a", 0, DATA)
+def test_attempts_in_vain_become_rare_until_one_succeeds(bases: DeltaBases) -> None:
+    bases.remember_base("a", 0, DATA)
     attempts = []
     for revision in range(1, 400):
         event = updated(revision)
-        bases.follow(event)
+        bases.set_base(event)
         if event.base is not None:
             attempts.append(revision)
-            event.base.note(False)
+            event.base.record_outcome(False)
 
     gaps = [after - before for before, after in zip(attempts, attempts[1:], strict=False)]
     assert gaps[:6] == [2, 4, 8, 16, 32, 64]
@@ -140,9 +144,9 @@ def test_attempts_in_vain_become_rare_until_one_succeeds(bases: Bases) -> None:
 
     for revision in range(400, 400 + LONGEST_PAUSE):
         event = updated(revision)
-        bases.follow(event)
+        bases.set_base(event)
         if event.base is not None:
-            event.base.note(True)
+            event.base.record_outcome(True)
             break
     assert base_of(bases, updated(revision + 1)) is not None
     assert base_of(bases, updated(revision + 2)) is not None
@@ -152,12 +156,13 @@ def test_where_there_is_no_time_to_compare_an_event_goes_whole(limit_hits: Count
     allowed = [True, False, True]
     sizes: list[int] = []
 
-    def may_compare(size: int) -> bool:
-        sizes.append(size)
+    def spend(units: int) -> bool:
+        sizes.append(units)
         return allowed.pop(0)
 
-    bases = Bases(LIMIT, limit_hits, may_compare)
-    bases.note("a", 1, DATA)
+    bases = DeltaBases(LIMIT, limit_hits)
+    bases.limit_work(spend)
+    bases.remember_base("a", 1, DATA)
     found = [base_of(bases, updated(number, previous=number - 1)) for number in (2, 3, 4)]
     assert found == [DATA, None, DATA]
-    assert sizes == [len(DATA)] * 3
+    assert sizes == [len(DATA) // BYTES_PER_UNIT + 1] * 3

@@ -10,9 +10,12 @@ import pytest
 from support.store import PATIENCE, Clock, Elapse, Inbox, Service, Store, eventually, refused
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code
-from syncline_protocol.objects import Removed
+from syncline_protocol.objects import DOCUMENT, Removed
+from syncline_server.objects.documents import DocumentSource
+from syncline_server.pubsub import catch_up
 from syncline_server.pubsub import hub as server_hub
-from syncline_server.pubsub.hub import Hub, Topic
+from syncline_server.pubsub.hub import Hub
+from syncline_server.pubsub.topic import Topic
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import Unavailable
@@ -27,9 +30,16 @@ IN_TIME = 3.0
 """Seconds: what is to happen in about one, on a machine that has other things to do."""
 
 
+def make_hub(redis: Redis, documents: Documents, timeout: float = PATIENCE) -> Hub:
+    hub = Hub(redis, documents.readers, timeout)
+    hub.register(DOCUMENT, DocumentSource(documents, hub.now_ms))
+    documents.on_trouble = hub.on_trouble
+    return hub
+
+
 @pytest.fixture
 async def hub(redis: Redis, documents: Documents) -> AsyncIterator[Hub]:
-    hub = Hub(redis, documents, PATIENCE)
+    hub = make_hub(redis, documents)
     hub.start()
     await eventually(lambda: hub.live)
     yield hub
@@ -41,7 +51,7 @@ async def opened(hub: Hub, service: Service, document: Document, inbox: Inbox) -
     topic = hub.join(service.sid, document.sid, inbox)
     topic.learn(document)
     await hub.make_live(topic)
-    topic.held = max(topic.held, document.revision)
+    topic.acknowledged = max(topic.acknowledged, document.revision)
     return topic
 
 
@@ -177,7 +187,7 @@ async def test_a_topic_that_cannot_be_live_is_refused(
     store: Store, hub: Hub, service: Service, redis: Redis, documents: Documents
 ) -> None:
     document = await service.create("prefs")
-    impatient = Hub(redis, documents, 0.05)
+    impatient = make_hub(redis, documents, timeout=0.05)
     topic = impatient.join(service.sid, document.sid, Inbox())
     await refused(impatient.make_live(topic), Code.UNAVAILABLE)
     await impatient.stop()
@@ -189,7 +199,7 @@ async def test_a_topic_that_cannot_be_live_is_refused(
 @pytest.fixture
 def deafen(hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch) -> Deafen:
     """Cuts the feed, and keeps it from connecting until it is called with False."""
-    engine = hub._feed._redis.engine
+    engine = hub.feed._redis.engine
     let_in = asyncio.Event()
     address = engine.address
 
@@ -371,7 +381,7 @@ async def test_who_holds_a_revision_that_redis_lost_is_brought_to_what_it_kept(
 async def test_a_comparison_waits_for_a_store_that_is_away(
     hub: Hub, service: Service, deafen: Deafen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_hub, "PAUSE_LIMIT", 0.01)
+    monkeypatch.setattr(catch_up, "PAUSE_LIMIT", 0.01)
     document = await service.create("prefs")
     inbox = Inbox()
     await opened(hub, service, document, inbox)
@@ -400,7 +410,7 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
     redis = Redis(engine, PATIENCE)
     await redis.start()
     service = Service(Documents(redis, 60), service_sid)
-    hub = Hub(redis, service.documents, PATIENCE)
+    hub = make_hub(redis, service.documents)
     hub.start()
     try:
         document = await service.create("prefs")

@@ -17,7 +17,8 @@ from support.metrics import hits, scrape
 from support.server import RunningServer, StartServer
 from support.socket import NativeSocket, native_socket
 from support.store import PATIENCE
-from syncline_protocol.documents import Base, Updated
+from syncline_protocol.documents import Updated
+from syncline_protocol.objects import Base
 from syncline_server.realtime import native as wire
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect

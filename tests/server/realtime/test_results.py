@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from syncline_protocol.commands import Command, Increment, Patch, Remove, Set
-from syncline_protocol.documents import Document
+from syncline_protocol.commands import Command, Remove, SetTtl
+from syncline_protocol.documents import Document, Increment, Patch, Set
 from syncline_server.realtime.results import tells_data
 from syncline_server.storage.results import Written
 
@@ -28,7 +28,7 @@ PATCH = Patch("ET1", Increment({"/n": 1}))
     [
         (Set("ET1", b"{}"), b"{}", True),
         (Set("ET1", b"{}"), b"", True),
-        (Set("ET1", None, ttl=1), b"{}", False),
+        (SetTtl("ET1", 1), b"{}", False),
         (PATCH, b"{}", True),
         (PATCH, b"", False),
         (Remove("ET1"), b"{}", False),

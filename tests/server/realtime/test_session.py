@@ -9,29 +9,21 @@ import orjson
 import pytest
 
 from support.api import unique
-from support.backend import make_backend
+from support.backend import Caller, make_backend
 from support.store import Store, eventually
-from syncline_protocol.commands import (
-    Command,
-    Get,
-    Increment,
-    Open,
-    Patch,
-    Remove,
-    Set,
-    Unsubscribe,
-)
-from syncline_protocol.documents import Base, Document, Updated
+from syncline_protocol.commands import Command, Get, Open, Remove, SetTtl, Unsubscribe
+from syncline_protocol.documents import Document, Increment, Patch, Set, Updated
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import Event, Removed
+from syncline_protocol.objects import DOCUMENT, Base, Event, Removed
+from syncline_protocol.sids import object_key
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.turns import TurnKey
 from syncline_server.observability.metrics import Tally
-from syncline_server.pubsub.hub import Format, Topic
+from syncline_server.pubsub.topic import Format, Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
-from syncline_server.realtime.subscriptions import HELD_LIMIT, Subscriptions
+from syncline_server.realtime.subscriptions import PENDING_LIMIT, Subscriptions
 from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -57,13 +49,13 @@ class Client:
 
     Attributes:
         told: answers and events, in order; of events that went past the session, the revisions.
-        workspace: the same documents, past the session.
+        caller: the same documents, past the session.
     """
 
     def __init__(self, backend: Backend, service_sid: str) -> None:
         self.told: list[Result | Refusal | Event | int] = []
-        self.workspace = Workspace(backend, service_sid, "alice")
-        self.session = Session(backend, Workspace(backend, service_sid, "alice"), self._tell)
+        self.caller = Caller(backend, service_sid, "alice")
+        self.session = Session(backend, self.caller.access, self._tell)
         self._changed = asyncio.Event()
 
     def submit(self, *commands: Command) -> None:
@@ -82,7 +74,8 @@ class Client:
         """The document of that address, open from now on."""
         opened = await self.ask(Open(address))
         assert isinstance(opened, Opened), opened
-        return opened.document
+        document: Document = opened.state
+        return document
 
     async def hears(self, count: int) -> list[Result | Refusal | Event | int]:
         """`told`, once it is so long."""
@@ -134,7 +127,7 @@ class TestTurns:
         client.submit(Open(name), *(write(name, n) for n in range(20)))
         [opened, *_] = await client.hears(1)
         assert isinstance(opened, Opened)
-        addresses = (name, opened.document.sid)
+        addresses = (name, opened.state.sid)
         client.submit(*(write(addresses[n % 2], n) for n in range(20, 40)))
         await client.hears(81)
 
@@ -162,24 +155,24 @@ class TestTurns:
 
     @pytest.mark.parametrize("again", [False, True])
     async def test_who_waits_for_one_learns_of_a_removal(
-        self, client: Client, other: Client, again: bool
+        self, backend: Backend, client: Client, other: Client, again: bool
     ) -> None:
         """`again`: the name has gone to another document when the refusal is answered."""
         name = unique()
-        old = (await client.workspace.create(name, b"{}", None, None)).document.revision
-        written = await client.workspace.set(Set(name, b'{"n":0}', if_match=old))
+        old = (await client.caller.create(name, b"{}", None, None)).document.revision
+        written = await client.caller.set(Set(name, b'{"n":0}', if_match=old))
         newest = written.document.revision
         refusal = await client.ask(Set(name, b"{}", if_match=old))
         assert isinstance(refusal, Refusal) and refusal.document is not None
         other.submit(Set(name, b"{}", if_match=old))
-        turns = client.session._turns
-        await eventually(lambda: any(each.waiting for each in turns._contests.values()))
+        contests = backend.turns.contests
+        await eventually(lambda: any(each.waiting for each in contests._contests.values()))
         if again:
-            turns._contests, contests = {}, turns._contests
-            await client.workspace.remove(Remove(name))
-            created = (await client.workspace.create(name, b"{}", None, None)).document
-            turns._contests = contests
-            turns._close((client.workspace.service_sid, name))
+            contests._contests, before = {}, contests._contests
+            await client.caller.remove(Remove(name))
+            created = (await client.caller.create(name, b"{}", None, None)).document
+            contests._contests = before
+            contests.close(TurnKey(client.caller.service_sid, object_key(DOCUMENT, name)))
         else:
             await client.ask(Remove(name, if_match=newest))
         [told] = await other.hears(1)
@@ -251,7 +244,7 @@ class TestEvents:
         await other.open(name)
         first = await client.open(name)
         again = await client.ask(Open(name))
-        written = await other.workspace.set(write(name, 1))
+        written = await other.caller.set(write(name, 1))
         [event] = await client.hears(1)
 
         assert again == Opened(first, created=False, known=False)
@@ -265,15 +258,15 @@ class TestEvents:
         first = await client.open(name)
         with monkeypatch.context() as patch:
             patch.setattr(Subscriptions, "on_event", lambda _, event: late.append(event))
-            await other.workspace.remove(Remove(name))
+            await other.caller.remove(Remove(name))
             second = await client.open(name)
         for event in late:
             client.session._subscriptions.on_event(event)
         await client.ask(Unsubscribe(name))
-        await other.workspace.set(write(name, 1))
+        await other.caller.set(write(name, 1))
         # On the same connection from Redis, so it comes after the event of that.
         await client.open(mark := unique())
-        await other.workspace.set(write(mark, 2))
+        await other.caller.set(write(mark, 2))
         told = await client.hears(2)
 
         assert first.sid != second.sid
@@ -333,7 +326,7 @@ class TestDeltas:
         with store.paused():
             client.submit(write(name, 0))
             await asyncio.sleep(0)
-            events = [changed(document, at + n + 1, at + n) for n in range(HELD_LIMIT + 10)]
+            events = [changed(document, at + n + 1, at + n) for n in range(PENDING_LIMIT + 10)]
             for event in events:
                 client.session._subscriptions.on_event(event)
             assert client.told == []
@@ -352,8 +345,8 @@ class TestDeltas:
         await client.open(name := unique())
         increment = Patch(name, Increment({"/n": 1}))
         written = [await client.ask(command) for command in (write(name, 1), increment)]
-        await client.ask(Set(name, None, ttl=60))
-        await other.workspace.set(write(name, 2))
+        await client.ask(SetTtl(name, 60))
+        await other.caller.set(write(name, 2))
         await client.hears(2)
 
         assert briefs == [
@@ -364,11 +357,11 @@ class TestDeltas:
         self, client: Client, other: Client, briefs: list[tuple[int, bool]]
     ) -> None:
         await client.open(name := unique())
-        first = await other.workspace.set(Set(name, b'{"n":1}', op="once"))
+        first = await other.caller.set(Set(name, b'{"n":1}', op="once"))
         await client.hears(1)
         again = await client.ask(Set(name, b'{"n":1}', op="once"))
         assert again == Written(first.document, repeated=True)
-        await other.workspace.set(write(name, 2))
+        await other.caller.set(write(name, 2))
         await client.hears(2)
 
         assert briefs == []
@@ -376,17 +369,17 @@ class TestDeltas:
     async def test_the_first_event_begins_at_the_state_that_was_opened(
         self, client: Client, other: Client
     ) -> None:
-        events: list[Updated] = []
+        events: list[Event] = []
         client.session.take_deltas(lambda event, _: events.append(event))
         data = b'{"text":"%s","n":1}' % (b"." * 300)
         name = unique()
-        await other.workspace.create(name, data, None, None)
+        await other.caller.create(name, data, None, None)
         await client.open(name)
-        await other.workspace.set(Set(name, data.replace(b"1", b"2")))
+        await other.caller.set(Set(name, data.replace(b"1", b"2")))
         await eventually(lambda: events)
         await client.ask(Unsubscribe(name))
         await other.open(name)
-        await other.workspace.set(Set(name, data))
+        await other.caller.set(Set(name, data))
         [event] = await other.hears(1)
 
         assert [event.base and event.base.data for event in events] == [data]
@@ -405,7 +398,7 @@ class TestFailures:
             with monkeypatch.context() as patch:
                 patch.setattr(backend.hub, "make_live", _failing(error))
                 assert isinstance(await client.ask(Open(name)), Refusal)
-        await other.workspace.set(write(name, 1))
+        await other.caller.set(write(name, 1))
         [event] = await client.hears(1)
 
         assert isinstance(event, Updated)
@@ -421,7 +414,7 @@ class TestFailures:
             assert codes == {Code.UNAVAILABLE if isinstance(error, Refusal) else Code.INTERNAL}
         for _ in range(LIMIT):
             await client.open(name := unique())
-        written = await other.workspace.set(write(name, 1))
+        written = await other.caller.set(write(name, 1))
         [event] = await client.hears(1)
 
         assert isinstance(event, Updated)
@@ -436,7 +429,7 @@ class TestFailures:
 
         async def remove_meanwhile(topic: Topic) -> None:
             await make_live(topic)
-            await other.workspace.remove(Remove(name))
+            await other.caller.remove(Remove(name))
 
         monkeypatch.setattr(backend.hub, "make_live", remove_meanwhile)
         await client.ask(Open(name))
@@ -474,10 +467,10 @@ class Flow:
         self.client._changed.set()
 
     def begin(self) -> None:
-        self.client.session.flow(self.form, self)
+        self.client.session.enable_fast_path(self.form, self)
 
     def end(self) -> None:
-        self.client.session.stop_flow()
+        self.client.session.disable_fast_path()
 
 
 class TestInStep:
@@ -492,7 +485,7 @@ class TestInStep:
     ) -> None:
         name = unique()
         await client.open(name)
-        written = [await other.workspace.set(write(name, n)) for n in range(5)]
+        written = [await other.caller.set(write(name, n)) for n in range(5)]
         first, *rest = await client.hears(5)
 
         assert isinstance(first, Updated)
@@ -504,7 +497,7 @@ class TestInStep:
     ) -> None:
         name = unique()
         await client.open(name)
-        await other.workspace.set(write(name, 0))
+        await other.caller.set(write(name, 0))
         await client.hears(1)
         for n in range(1, 50):
             client.submit(write(name, n))
@@ -545,12 +538,12 @@ class TestInStep:
     ) -> None:
         name = unique()
         await client.open(name)
-        await other.workspace.set(write(name, 0))
+        await other.caller.set(write(name, 0))
         await client.hears(1)
-        await other.workspace.remove(Remove(name))
+        await other.caller.remove(Remove(name))
         *_, removed = await client.hears(2)
         await other.open(name)
-        await other.workspace.set(write(name, 1))
+        await other.caller.set(write(name, 1))
 
         assert isinstance(removed, Removed)
         assert client.session.subscriptions == 0
@@ -564,7 +557,7 @@ class TestInStep:
         for n in range(6):
             if n == 3:
                 flow.end()
-            await other.workspace.set(write(name, n))
+            await other.caller.set(write(name, n))
             await client.hears(n + 1)
 
         assert [isinstance(news, Updated) for news in client.told] == [
@@ -578,10 +571,10 @@ class TestInStep:
         name = unique()
         await client.open(name)
         await other.open(name)
-        await other.workspace.set(write(name, 0))
+        await other.caller.set(write(name, 0))
         await client.hears(1)
         client.session.close()
-        await other.workspace.set(write(name, 1))
+        await other.caller.set(write(name, 1))
         await other.hears(2)
 
         assert len(client.told) == 1
@@ -610,9 +603,9 @@ async def test_a_removal_that_only_a_comparison_finds_has_the_name(
 ) -> None:
     """There was no event: Redis lost the document, as in a failover."""
     document = await client.open("prefs")
-    written = await client.ask(Set("prefs", b"{}", ttl))
+    written = await client.ask(Set("prefs", b"{}", ttl=ttl))
     assert isinstance(written, Written)
-    tag = keys.tag_of(client.workspace.service_sid, document.sid)
+    tag = keys.tag_of(client.caller.service_sid, document.sid)
     await admin.execute("DEL", f"{tag}:document:{document.sid}")
     await store.cut("pubsub")
     [removal] = [news for news in await client.hears(2) if isinstance(news, Removed)]

@@ -39,8 +39,7 @@ OPS = [None, "op-1"]
 
 @pytest.fixture
 async def line(tmp_path: Path, store: Store) -> AsyncIterator[Line]:
-    line = Line(tmp_path / "line.sock", store)
-    async with line.standing():
+    async with Line(tmp_path / "line.sock", store) as line:
         yield line
 
 

@@ -17,7 +17,7 @@ from support.api import unique
 from support.callers import WIRES
 from support.metrics import scrape
 from support.receiver import Answer, Receiver, in_order, revisions
-from support.server import RunningServer, StartServer
+from support.server import RunningServer, StartServer, StartSharedServer
 from support.socket import native_socket
 
 ALLOWED = "--webhook-networks=127.0.0.0/8"
@@ -118,9 +118,9 @@ def service_for(server: RunningServer, receiver: Receiver, **parameters: str) ->
 
 
 async def test_a_receiver_that_goes_away_and_returns_misses_nothing(
-    fresh_server: StartServer,
+    shared_server: StartSharedServer,
 ) -> None:
-    server = fresh_server(ALLOWED)
+    server = shared_server(ALLOWED)
     async with receiving(server) as receiver:
         writer = Writer(server, service_for(server, receiver))
         async with writer.writing():
@@ -177,9 +177,9 @@ async def test_a_server_that_stops_in_order_repeats_nothing(fresh_server: StartS
 
 @pytest.mark.parametrize("wire", ["native", "twilsock", "rest"])
 async def test_writes_of_tokens_are_told_on_every_wire(
-    fresh_server: StartServer, wire: str
+    shared_server: StartSharedServer, wire: str
 ) -> None:
-    server = fresh_server(ALLOWED)
+    server = shared_server(ALLOWED)
     async with receiving(server) as receiver:
         parameters = {"WebhooksFromRestEnabled": "false", "ReachabilityWebhooksEnabled": "true"}
         service = service_for(server, receiver, **parameters)
@@ -210,8 +210,8 @@ async def test_writes_of_tokens_are_told_on_every_wire(
     assert kinds == ({"endpoint_connected", "endpoint_disconnected"} if connects else set())
 
 
-async def test_a_new_token_leaves_the_endpoint_as_it_is(fresh_server: StartServer) -> None:
-    server = fresh_server(ALLOWED)
+async def test_a_new_token_leaves_the_endpoint_as_it_is(shared_server: StartSharedServer) -> None:
+    server = shared_server(ALLOWED)
     async with receiving(server) as receiver:
         service = service_for(server, receiver, ReachabilityWebhooksEnabled="true")
         async with native_socket(server, server.token("alice", service=service)) as socket:
@@ -247,8 +247,10 @@ async def test_who_comes_back_within_the_window_is_not_told_to_whichever_process
     assert len(receiver.came) == 2
 
 
-async def test_what_expires_is_told_as_removed_by_the_system(fresh_server: StartServer) -> None:
-    server = fresh_server(ALLOWED)
+async def test_what_expires_is_told_as_removed_by_the_system(
+    shared_server: StartSharedServer,
+) -> None:
+    server = shared_server(ALLOWED)
     async with receiving(server) as receiver:
         service = service_for(server, receiver, WebhooksFromRestEnabled="false")
         async with native_socket(server, server.token("alice", service=service)) as socket:
@@ -260,9 +262,9 @@ async def test_what_expires_is_told_as_removed_by_the_system(fresh_server: Start
 
 
 async def test_patches_that_are_committed_together_are_told_to_the_last(
-    fresh_server: StartServer,
+    shared_server: StartSharedServer,
 ) -> None:
-    server = fresh_server(ALLOWED)
+    server = shared_server(ALLOWED)
     async with receiving(server) as receiver:
         service = service_for(server, receiver, WebhooksFromRestEnabled="false")
         async with native_socket(server, server.token("alice", service=service)) as socket:

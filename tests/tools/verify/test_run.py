@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from support.api import DocumentsApi
-from support.meddler import Meddle, meddler
+from support.meddler import Meddle, Meddler
 from support.server import RunningServer
 from support.verify import Outcome, run_verify
 from syncline_tools.verify.plan import FaultKind
@@ -122,8 +122,10 @@ class TestRed:
 async def _meddled(
     server: RunningServer, directory: Path, meddle: Meddle, *options: str
 ) -> Outcome:
-    async with meddler(server, meddle) as url:
-        outcome = await asyncio.to_thread(run_verify, server, directory, *SHORT, *options, url=url)
+    async with Meddler(server, meddle) as proxy:
+        outcome = await asyncio.to_thread(
+            run_verify, server, directory, *SHORT, *options, url=proxy.url
+        )
     assert (outcome.status, outcome.verdict["verdict"]) == (1, "red")
     return outcome
 

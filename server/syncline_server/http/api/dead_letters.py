@@ -19,7 +19,7 @@ from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.webhooks.dead_letters import Parked
 from syncline_server.webhooks.form import parameters
 
@@ -74,8 +74,8 @@ class _Endpoints:
     async def _where(self, request: Request) -> ReplyContext:
         caller = await require_account(self._backend, request)
         check_query(request)
-        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
-        return ReplyContext.of(request, self._backend, workspace)
+        access = await Access.enter(self._backend, caller, request.path_params["service"])
+        return ReplyContext.of(request, self._backend, access)
 
 
 def _resource(parked: Parked, where: ReplyContext) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from syncline_protocol import commands, fields
+from syncline_protocol import fields
+from syncline_protocol.commands import Create, Remove
+from syncline_protocol.documents import Patch
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.backend import Backend
 from syncline_server.http import urlencoded, urls
@@ -19,7 +21,8 @@ from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query, refuse_unknown
 from syncline_server.http.values import query_value
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
+from syncline_server.objects.documents import Documents
 from syncline_server.storage.results import Written
 
 __all__ = ["routes"]
@@ -46,33 +49,34 @@ def routes(backend: Backend) -> list[Route]:
 
 
 class _Endpoints:
-    """Endpoints: each authenticates the caller, checks the request, then calls the workspace. All
+    """Endpoints: each authenticates the caller, checks the request, then calls an operation. All
     raise `Refusal`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._documents = Documents(backend)
 
     async def list(self, request: Request) -> Response:
-        workspace = await self._workspace(request)
+        access = await self._access(request)
         asked = PageRequest.of(request.scope["query_string"])
-        where = ReplyContext.of(request, self._backend, workspace)
-        page = await workspace.page(asked.size, asked.token)
+        where = ReplyContext.of(request, self._backend, access)
+        page = await self._documents.page(access, asked.size, asked.token)
         resources = [document_resource(each, where) for each in page.items]
         url = urls.documents_url(where.base_url, where.service_sid)
         return asked.reply("documents", url, resources, page)
 
     async def create(self, request: Request) -> Response:
-        workspace = await self._workspace(request)
-        where = ReplyContext.of(request, self._backend, workspace)
+        access = await self._access(request)
+        where = ReplyContext.of(request, self._backend, access)
         op = operation(request.headers)
         unless = if_none_match(request.headers)
-        given = await self._parameters(request, workspace)
-        new = given.unique_name, given.data or b"{}", given.ttl, op
+        given = await self._parameters(request, access)
+        new = Create(given.unique_name, given.data or b"{}", ttl=given.ttl, op=op)
         try:
             if given.sid is None:
-                written = await workspace.create(*new)
+                written = await self._documents.create(access, new)
             else:
-                written = await workspace.create_as(given.sid, *new)
+                written = await self._documents.create_as(access, given.sid, new)
         except Refusal as refusal:
             if refusal.code is Code.NAME_TAKEN and unless is not None and unless.tags is None:
                 raise _exists(given.unique_name or "") from None
@@ -80,80 +84,79 @@ class _Endpoints:
         return _reply(written, where, 201)
 
     async def fetch(self, request: Request) -> Response:
-        workspace = await self._workspace(request)
-        where = ReplyContext.of(request, self._backend, workspace)
+        access = await self._access(request)
+        where = ReplyContext.of(request, self._backend, access)
         unless = if_none_match(request.headers)
-        document = await workspace.get(request.path_params["document"])
+        document = await self._documents.get(access, request.path_params["document"])
         if unless is not None and unless.matches(str(document.revision)):
             headers = {"ETag": str(document.revision), "Cache-Control": "no-store"}
             return Response(status_code=304, headers=headers)
         return _reply(Written(document, repeated=False), where, 200)
 
     async def update(self, request: Request) -> Response:
-        workspace = await self._workspace(request)
-        where = ReplyContext.of(request, self._backend, workspace)
-        revision, op = await _condition(request, workspace), operation(request.headers)
-        given = await self._parameters(request, workspace)
+        access = await self._access(request)
+        where = ReplyContext.of(request, self._backend, access)
+        revision, op = await self._condition(request, access), operation(request.headers)
+        given = await self._parameters(request, access)
         command = given.update(request.path_params["document"], revision, op)
         if given.unique_name is not None:
             raise refuse_unknown("UniqueName", ("Data", "Ttl"))
-        return _reply(await workspace.set(command), where, 200)
+        return _reply(await self._documents.set(access, command), where, 200)
 
     async def patch(self, request: Request) -> Response:
-        workspace = await self._workspace(request)
-        where = ReplyContext.of(request, self._backend, workspace)
-        revision, op = await _condition(request, workspace), operation(request.headers)
+        access = await self._access(request)
+        where = ReplyContext.of(request, self._backend, access)
+        revision, op = await self._condition(request, access), operation(request.headers)
         ttl = _ttl_of_query(request)
-        body = await read_patch(request, self._backend.settings, workspace.allowance.wait)
-        command = commands.Patch(request.path_params["document"], body, ttl, revision, op)
-        return _reply(await workspace.patch(command), where, 200)
+        body = await read_patch(request, self._backend.settings, access.allowance.wait)
+        command = Patch(request.path_params["document"], body, ttl=ttl, if_match=revision, op=op)
+        return _reply(await self._documents.patch(access, command), where, 200)
 
     async def remove(self, request: Request) -> Response:
         """Delete a document. The vendor's delete has no condition; Syncline's own clients send
         `If-Match`."""
-        workspace = await self._workspace(request)
-        revision, op = await _condition(request, workspace), operation(request.headers)
-        command = commands.Remove(request.path_params["document"], revision, op)
-        await workspace.remove(command)
+        access = await self._access(request)
+        revision, op = await self._condition(request, access), operation(request.headers)
+        command = Remove(request.path_params["document"], if_match=revision, op=op)
+        await self._documents.remove(access, command)
         return Response(status_code=204)
 
-    async def _workspace(self, request: Request) -> Workspace:
+    async def _access(self, request: Request) -> Access:
         caller = await authenticate(self._backend, request)
-        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
+        access = await Access.enter(self._backend, caller, request.path_params["service"])
         check_query(request, ("Ttl",) if request.method == "PATCH" else ())
-        refusal = workspace.too_fast()
+        refusal = access.count_request()
         if refusal is not None:
             raise refusal
-        return workspace
+        return access
 
-    async def _parameters(self, request: Request, workspace: Workspace) -> Parameters:
+    async def _parameters(self, request: Request, access: Access) -> Parameters:
         settings = self._backend.settings
-        given = await read_parameters(request, settings, workspace.allowance.wait)
+        given = await read_parameters(request, settings, access.allowance.wait)
         return Parameters.of(given, settings.data_limit)
 
+    async def _condition(self, request: Request, access: Access) -> int | None:
+        """The revision that a write is conditional on; None for an unconditional write.
 
-async def _condition(request: Request, workspace: Workspace) -> int | None:
-    """The revision that a write is conditional on; None for an unconditional write.
-
-    With `If-None-Match` the document is read first. If its revision is named, or for `*`, the write
-    is refused with 412. Otherwise the write is conditional on the revision that was read: another
-    write may come in between and give the document a named one. If `If-Match` is given too, its
-    revision is the condition.
-    """
-    revision, unless = if_match(request.headers), if_none_match(request.headers)
-    if unless is None:
-        return revision
-    address = request.path_params["document"]
-    newest = (await workspace.get(address)).revision
-    if unless.matches(str(newest)):
-        raise _exists(address)
-    return newest if revision is None else revision
+        With `If-None-Match` the document is read first. If its revision is named, or for `*`, the
+        write is refused with 412. Otherwise the write is conditional on the revision that was read:
+        another write may come in between and give the document a named one. If `If-Match` is given
+        too, its revision is the condition.
+        """
+        revision, unless = if_match(request.headers), if_none_match(request.headers)
+        if unless is None:
+            return revision
+        address = request.path_params["document"]
+        newest = (await self._documents.get(access, address)).revision
+        if unless.matches(str(newest)):
+            raise _exists(address)
+        return newest if revision is None else revision
 
 
 def _exists(address: str) -> Refusal:
     return Refusal(
         Code.REVISION_MISMATCH,
-        f"The document {fields.show(address)} exists, and its state matches If-None-Match.",
+        f"The document {fields.show(address)} exists, in a state that If-None-Match names.",
     )
 
 

@@ -21,7 +21,7 @@ from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import by_name, flag
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.storage.permissions import Permission, Permissions
 from syncline_server.storage.rights import Right
 
@@ -126,8 +126,8 @@ class _Endpoints:
     async def _where(self, request: Request) -> ReplyContext:
         caller = await require_account(self._backend, request)
         check_query(request)
-        workspace = await Workspace.enter(self._backend, caller, request.path_params["service"])
-        return ReplyContext.of(request, self._backend, workspace)
+        access = await Access.enter(self._backend, caller, request.path_params["service"])
+        return ReplyContext.of(request, self._backend, access)
 
     def _tell(self, action: str, address: str, identity: str, **known: object) -> None:
         self._backend.audit.done(action, object=address, whose=identity, **known)

@@ -26,7 +26,7 @@ from syncline_server.backend import Backend
 from syncline_server.objects.work import SMALL_MESSAGE
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load, Tally
-from syncline_server.pubsub.hub import Format
+from syncline_server.pubsub.topic import Format
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.client import Client
 from syncline_server.realtime.connections import ConnectionRegistry
@@ -290,7 +290,7 @@ class _Twilsock:
             self._socket.send,
             self._use_version,
         )
-        service_sid = session.workspace.service_sid
+        service_sid = session.access.service_sid
         account_sid = self._backend.authenticator.account_sid
         members = _introduction(packet, account_sid, service_sid, principal.identity)
         self._send(twilsock.encode_reply(packet.id, **members))
@@ -299,7 +299,7 @@ class _Twilsock:
         self._socket.send(binary_frame(packet))
 
     def _send_event(self, event: Event) -> None:
-        self._socket.send_event(event, event.encoded(self._form.whole))
+        self._socket.send_event(event, event.encoded(self._form.encode))
 
     def _use_version(self, version: int) -> None:
         """Send events in the version that the newest request to subscribe asked for."""

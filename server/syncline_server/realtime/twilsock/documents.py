@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from syncline_protocol import native
-from syncline_protocol.commands import Create, Get, Remove, Set
-from syncline_protocol.documents import Document
+from syncline_protocol.commands import Create, Get, Remove, SetTtl
+from syncline_protocol.documents import Document, Set
 from syncline_server.http.parameters import Parameters
 from syncline_server.http.preconditions import if_match, operation
 from syncline_server.http.reply_context import ReplyContext
@@ -23,20 +23,20 @@ def _create(call: Call) -> Create:
     given = Parameters.of(call.members, call.data_limit, is_strict=False)
     if given.sid is not None:
         raise sid_forbidden()
-    return Create(given.unique_name, given.data or b"{}", given.ttl, _operation(call))
+    return Create(given.unique_name, given.data or b"{}", ttl=given.ttl, op=_operation(call))
 
 
 def _fetch(call: Call) -> Get:
     return Get(call.names["document"])
 
 
-def _update(call: Call) -> Set:
+def _update(call: Call) -> Set | SetTtl:
     given = Parameters.of(call.members, call.data_limit, is_strict=False)
     return given.update(call.names["document"], if_match(call.headers), _operation(call))
 
 
 def _remove(call: Call) -> Remove:
-    return Remove(call.names["document"], if_match(call.headers), _operation(call))
+    return Remove(call.names["document"], if_match=if_match(call.headers), op=_operation(call))
 
 
 def _operation(call: Call) -> str | None:
@@ -48,7 +48,8 @@ def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], 
 
     def reply(result: Result, where: ReplyContext) -> Reply:
         assert isinstance(result, Fetched | Written)
-        return Reply(status, _resource(result.document, where, data=data))
+        document = result.state if isinstance(result, Fetched) else result.document
+        return Reply(status, _resource(document, where, data=data))
 
     return reply
 

@@ -17,7 +17,7 @@ from syncline_server.http.body import read_parameters
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Endpoint, Route
-from syncline_server.objects.documents import Workspace
+from syncline_server.objects.access import Access
 from syncline_server.realtime.results import Result
 from syncline_server.realtime.session import Session
 from syncline_server.storage.services import DEFAULT_NAME
@@ -50,35 +50,35 @@ class _Plain:
         self._backend = backend
 
     async def configure(self, request: Request) -> Response:
-        workspace = await self._workspace(request)
-        where = ReplyContext.of(request, self._backend, workspace)
+        access = await self._access(request)
+        where = ReplyContext.of(request, self._backend, access)
         return json_reply(configuration.configuration(where))
 
     def endpoint(self, action: Action) -> Endpoint:
         """The endpoint that answers requests for an action."""
 
         async def answer(request: Request) -> Response:
-            workspace = await self._workspace(request)
-            where = ReplyContext.of(request, self._backend, workspace)
-            command = action.command(await self._call(request, action, workspace))
-            reply = action.reply(await self._result(workspace, command), where)
+            access = await self._access(request)
+            where = ReplyContext.of(request, self._backend, access)
+            command = action.command(await self._call(request, action, access))
+            reply = action.reply(await self._result(access, command), where)
             if reply.body is None:
                 return Response(status_code=reply.status)
             return json_reply(reply.body, reply.status)
 
         return answer
 
-    async def _call(self, request: Request, action: Action, workspace: Workspace) -> Call:
+    async def _call(self, request: Request, action: Action, access: Access) -> Call:
         settings = self._backend.settings
         given: list[tuple[str, Any]] = []
         if action.has_body:
-            given = await read_parameters(request, settings, workspace.allowance.wait)
+            given = await read_parameters(request, settings, access.allowance.wait)
         return Call(request.path_params, request.headers, given, settings.data_limit)
 
-    async def _result(self, workspace: Workspace, command: Command) -> Result:
+    async def _result(self, access: Access, command: Command) -> Result:
         """Carry out a command in a session of its own, which has nothing open."""
         answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
-        session = Session(self._backend, workspace, _ignore, is_lasting=False)
+        session = Session(self._backend, access, _ignore, is_lasting=False)
         try:
             session.submit(command, answered.set_result)
             outcome = await answered
@@ -88,10 +88,10 @@ class _Plain:
             raise outcome
         return outcome
 
-    async def _workspace(self, request: Request) -> Workspace:
+    async def _access(self, request: Request) -> Access:
         caller = await authenticate(self._backend, request)
         service = request.path_params.get("service") or caller.service or DEFAULT_NAME
-        return await Workspace.enter(self._backend, caller, service)
+        return await Access.enter(self._backend, caller, service)
 
 
 def _ignore(_: Event) -> None:

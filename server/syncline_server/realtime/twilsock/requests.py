@@ -93,7 +93,7 @@ class Upstream:
         self, packet: Packet, request: HttpRequest, action: Action, names: dict[str, str]
     ) -> None:
         where = self._surroundings(request)
-        if not self._session.workspace.is_of(names.get("service", where.service_sid)):
+        if not self._session.access.is_of(names.get("service", where.service_sid)):
             raise Refusal(
                 Code.SERVICE_FORBIDDEN, "The access token was issued for another service."
             )
@@ -137,7 +137,7 @@ class Upstream:
         else:
             public = urlsplit(self._settings.public_url)
             base_url = f"{public.scheme}://{public.netloc}"
-        return ReplyContext(base_url, self._account_sid, self._session.workspace.service_sid)
+        return ReplyContext(base_url, self._account_sid, self._session.access.service_sid)
 
 
 def _failure(refusal: Refusal) -> Reply:

@@ -111,20 +111,20 @@ class Subscriptions:
             else:
                 answer = partial(self._opened, batch, wanted)
                 self._submit(
-                    Open(wanted.sid, Mode.OPEN_EXISTING, revision=wanted.last_event_id), answer
+                    Open(wanted.sid, mode=Mode.OPEN_EXISTING, revision=wanted.last_event_id), answer
                 )
 
     def _opened(self, batch: Batch, wanted: Wanted, outcome: Result | Refusal) -> None:
         if isinstance(outcome, Opened):
             if not outcome.known:
-                replay = encode_replay(batch.version, batch.correlation_id, outcome.document)
+                replay = encode_replay(batch.version, batch.correlation_id, outcome.state)
                 self._send(replay)
             self._send_outcome(
                 "established",
                 batch,
                 wanted,
                 replay_status="completed",
-                last_event_id=outcome.document.revision,
+                last_event_id=outcome.state.revision,
             )
         elif isinstance(outcome, Refusal) and outcome.code is Code.ACCESS_FORBIDDEN:
             # The client could read the object when it fetched it. On 403 an SDK keeps the object

@@ -158,7 +158,7 @@ class Socket(FrameReader):
         if self._send_queue is not None:
             self._send_queue.put(frame)
         elif self._closing is None:
-            self.cork.put(self, frame)
+            self.cork.add_frame(self, frame)
 
     def send_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
@@ -172,7 +172,7 @@ class Socket(FrameReader):
         if self._send_queue is not None:
             tally.conflated += self._send_queue.put_event(event, frame, whole)
         elif self._closing is None:
-            self.cork.put(self, frame)
+            self.cork.add_frame(self, frame)
 
     def close(self, code: int, reason: str = "") -> None:
         """Send the queued frames, then close; safe to repeat. Later messages are not read."""
@@ -371,7 +371,7 @@ class Socket(FrameReader):
                 self._transport.write(data)
             return self._transport.close()
         # Frames of this turn, and those in the queue, come before the close frame in `data`.
-        self.cork.pull(self)
+        self.cork.flush(self)
         self.close(_ABNORMAL)
         if self._send_queue is None:
             self._end_output(data)
@@ -387,7 +387,7 @@ class Socket(FrameReader):
             self._transport.write_eof()
 
     def _send_close(self) -> None:
-        self.cork.pull(self)  # frames of this turn come before the close frame
+        self.cork.flush(self)  # frames of this turn come before the close frame
         if self._closing is not None and self._borrow().state is State.OPEN:
             self._borrow().send_close(*self._closing)
             self._send_parsers()

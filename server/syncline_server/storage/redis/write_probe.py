@@ -24,24 +24,18 @@ _SERVICE = f"IS{0:032x}"
 """A service that never exists; the Redis user's rights cover its keys as those of any service."""
 
 
-class WriteProbe:
+class WriteProbe(PeriodicTask):
     """Probes every shard, and reports to `Readiness` as `redis` why writes are impossible."""
 
     def __init__(self, redis: Redis, readiness: Readiness) -> None:
+        super().__init__(self._probe_all, PROBE_INTERVAL, name="the write probe", logger=logger)
         self._redis = redis
         self._readiness = readiness
-        self._task = PeriodicTask(
-            self._probe_all, PROBE_INTERVAL, name="the write probe", logger=logger
-        )
 
-    def start(self) -> None:
-        """Report once, then probe in the background."""
+    def start(self, *, pause_first: bool = False) -> None:
+        """Report what is known already, then probe in the background."""
         self._report()
-        self._task.start()
-
-    async def stop(self) -> None:
-        """Stop probing."""
-        await self._task.stop()
+        super().start(pause_first=pause_first)
 
     async def _probe_all(self) -> None:
         await asyncio.gather(

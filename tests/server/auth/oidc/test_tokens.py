@@ -26,6 +26,7 @@ from support.provider import (
 )
 from support.store import PATIENCE
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import DOCUMENT
 from syncline_server.auth.authenticator import (
     TOKEN_LIFE_LIMIT,
     Authenticator,
@@ -144,8 +145,8 @@ async def test_grants(provider: OpenIdProvider) -> None:
     async with authenticating(provider, oidc_grants_claim="sync_grants") as authenticator:
         principal = await authenticator.bearer(provider.token(sync_grants=grants))
         assert principal.grants is not None
-        assert principal.grants.rights("room-1") == Right.READ
-        assert principal.grants.rights("hall") == Right.NONE
+        assert principal.grants.rights(DOCUMENT, "room-1") == Right.READ
+        assert principal.grants.rights(DOCUMENT, "hall") == Right.NONE
         nothing = await authenticator.bearer(provider.token(sync_grants=[]))
         assert nothing.grants is not None
         wrong: Any

@@ -175,7 +175,7 @@ class Conversation:
 
     def end_turn(self) -> None:
         """What was sent goes to the network."""
-        self.cork.pull(self.socket)
+        self.cork.flush(self.socket)
 
     def ring(self, seconds: float) -> None:
         """The alarms that were set for after so many seconds ring; they are set no more."""

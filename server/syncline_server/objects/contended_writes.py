@@ -1,0 +1,125 @@
+"""Contended writes: each write of an object or item is one try in its contest (`turns`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from http import HTTPStatus
+from typing import Any, Protocol, TypeVar
+
+from syncline_protocol.commands import Write
+from syncline_protocol.errors import Refusal
+from syncline_protocol.objects import Header
+from syncline_server.storage.results import mismatch
+
+from . import turns
+from .access import Access
+from .contests import State
+
+__all__ = ["Client", "ContendedWrites", "WriteResult", "turn_key"]
+
+
+class WriteResult(Protocol):
+    """The result of a write, for every type; `storage.results.Written` is that of documents."""
+
+    @property
+    def header(self) -> Header:
+        """The object after the write."""
+
+    @property
+    def state(self) -> State:
+        """The object or item that was written, as the next contender receives it."""
+
+    @property
+    def repeated(self) -> bool:
+        """True if the operation id showed that the write had been applied before."""
+
+
+_Write = TypeVar("_Write", bound=Write)
+_Result = TypeVar("_Result", bound=WriteResult)
+
+
+class Client(turns.Client, Protocol):
+    """The connection of a caller, as far as writes know it."""
+
+    def writing(self, command: Write) -> AbstractContextManager[None]:
+        """A context for the commit only, not for the wait for a turn; its exit sees the refusal.
+
+        The client receives no event of the object from here until the reply, because any of them
+        may be the event of this write.
+        """
+
+
+def turn_key(access: Access, command: Write) -> turns.TurnKey:
+    """What the command contends for."""
+    return turns.TurnKey(access.service_sid, command.key, command.item)
+
+
+class ContendedWrites:
+    """The writes of all callers to the objects, or items, of one type."""
+
+    def __init__(
+        self,
+        contests: turns.Turns,
+        read: Callable[[Access, str, str | None], Awaitable[Any]],
+    ) -> None:
+        """`read`: reads the object at an address, or its item, with the caller's rights."""
+        self._turns = contests
+        self._read = read
+
+    async def carry_out(
+        self,
+        access: Access,
+        command: _Write,
+        client: Client | None,
+        write: Callable[[Access, _Write], Awaitable[_Result]],
+    ) -> _Result:
+        """Carry out a command by `write`, in turn with its rivals.
+
+        Args:
+            client: the caller's connection; None for a caller without one.
+
+        Raises:
+            Refusal: as `write`. With `REVISION_MISMATCH`, the newest state that is known in the
+                caller's turn, unless it may not read it.
+        """
+        async with self._turns.contend(
+            turn_key(access, command), command.if_match, identity=access.caller, client=client
+        ) as attempt:
+            try:
+                # 1. Write. The wait for the turn is over: events are blocked for the commit only.
+                with nullcontext() if client is None else client.writing(command):
+                    written = await write(access, command)
+            except Refusal as refusal:
+                if refusal.document is None:
+                    if refusal.code.status == HTTPStatus.NOT_FOUND:
+                        attempt.found_removed()
+                    raise
+                # 2. If the write lost, wait for the caller's turn. Rivals write during the wait, so
+                #    `newest` may be another state than that of the refusal.
+                newest = await attempt.lost(refusal.document)
+                if newest is refusal.document:
+                    raise
+                raise await self._refusal(access, command, newest) from None
+            # 3. Pass the turn on before the reply is sent: the next contender receives this state.
+            if not command.removes:
+                attempt.won(written.state)
+            elif not written.repeated:
+                # A repetition is answered as the first: since then another object may have the
+                # name, and be contended for.
+                attempt.won(None)
+        return written
+
+    async def _refusal(self, access: Access, command: Write, newest: Any) -> Refusal:
+        """The refusal of a write that lost, with the newest state in the caller's turn."""
+        try:
+            if newest is None:
+                # Removed during the wait: not found, unless another object has the name now.
+                newest = await self._read(access, command.address, command.item)
+            elif access.reader is not None or access.is_scoped:
+                # Promise 6: `newest` was read for a rival, and the caller's right to read may have
+                # been revoked during the wait. Read it again with the caller's rights.
+                newest = await self._read(access, newest.sid, command.item)
+        except Refusal as gone:
+            return gone
+        return mismatch(command.if_match, newest)

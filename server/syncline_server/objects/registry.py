@@ -1,0 +1,84 @@
+"""The types of objects that a server offers, and what each type does.
+
+A new type is one more row of `_OPERATIONS`, and a file of its name beside this one with the class
+that the row names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from syncline_protocol.commands import Command, Open
+from syncline_protocol.objects import DOCUMENT, Header, ObjectType, type_of_sid
+from syncline_server.pubsub.catch_up import Source
+
+from .access import Access
+from .contended_writes import Client
+from .documents import Documents
+
+if TYPE_CHECKING:
+    from syncline_server.backend import Backend
+
+__all__ = ["Handler", "Operations", "Registry"]
+
+_Command = TypeVar("_Command", bound=Command, contravariant=True)
+
+
+class Handler(Protocol[_Command]):
+    """Carries out one kind of command. Raises `Refusal`.
+
+    Returns a `WriteResult` for `Create` and every `Write`; for other commands, what was read.
+    """
+
+    def __call__(
+        self, access: Access, command: _Command, client: Client | None = None, /
+    ) -> Awaitable[Any]: ...
+
+
+class Operations(Protocol):
+    """What callers do with the objects of one type.
+
+    All methods check the caller's rights (`Access.check`) and raise `Refusal`.
+    """
+
+    @property
+    def source(self) -> Source:
+        """Reads the stored objects for the hub, without a caller."""
+
+    @property
+    def handlers(self) -> Mapping[type[Command], Handler[Any]]:
+        """By command. `Open`, `Get` and `Unsubscribe` are the session's, for every type."""
+
+    async def open(self, access: Access, command: Open) -> tuple[Header, bool]:
+        """Find or create the object to open. Returns it, and True if it was created."""
+
+    async def get(self, access: Access, address: str) -> Header:
+        """The newest state, as `open` returns it."""
+
+    async def advance(self, access: Access, sid: str, known: int) -> Header:
+        """The newest state, at a revision beyond `known`, which a client has received."""
+
+
+_OPERATIONS: Mapping[ObjectType, Callable[[Backend], Operations]] = {
+    DOCUMENT: Documents,
+}
+
+
+class Registry:
+    """The operations of every type."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._operations = {type_.name: make(backend) for type_, make in _OPERATIONS.items()}
+
+    def of(self, type_: ObjectType) -> Operations:
+        """The operations of a type."""
+        return self._operations[type_.name]
+
+    def sources(self) -> Iterator[tuple[ObjectType, Source]]:
+        """Each type with the source of its stored objects."""
+        return ((type_, self.of(type_).source) for type_ in _OPERATIONS)
+
+    async def read_header(self, service_sid: str, sid: str) -> Header | None:
+        """The header of the object with this SID, without any check; None if there is none."""
+        return await self.of(type_of_sid(sid)).source.header(service_sid, sid)

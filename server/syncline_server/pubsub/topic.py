@@ -1,0 +1,114 @@
+"""Topics: the open objects of one process, each with its subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from syncline_protocol import revisions
+from syncline_protocol.objects import SYSTEM, Event, NameAndExpiry, Removed
+from syncline_server.observability.metrics import Tally
+
+from .cork import Outlet
+
+__all__ = ["Format", "Subscriber", "Topic"]
+
+
+class Subscriber(Protocol):
+    """A client that has objects open."""
+
+    @property
+    def reader(self) -> str | None:
+        """The identity that needs the right to read; None if the client needs no right."""
+
+    @property
+    def takes_deltas(self) -> bool:
+        """True if the client reads deltas. Must not change while the client has objects open."""
+
+    def on_event(self, event: Event) -> None:
+        """Receive an event. Must not block. Events of one object come in revision order.
+
+        Not called for changes while the subscriber is on the fast path (`Hub.join_fast_path`).
+        """
+
+    def on_revoked(self, sid: str) -> None:
+        """The right to read an object was revoked: end the subscription. Must not block."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Format:
+    """How a protocol encodes events, in frames that all its sockets share.
+
+    Attributes:
+        encode: encodes an event with all its data.
+        encode_delta: encodes an event as a delta, for clients that have the data of `base`; None if
+            the format has no deltas.
+        tally: counts the events and deltas that are sent.
+    """
+
+    encode: Callable[[Event], bytes]
+    encode_delta: Callable[[Event], bytes] | None
+    tally: Tally
+
+
+@dataclass(slots=True, eq=False)
+class Topic:
+    """One open object.
+
+    Attributes:
+        slow: the subscribers that are not on the fast path; each gets `on_event`.
+        fast: the subscribers on the fast path, by format, each with its outlet.
+        revision: the newest revision that was delivered as an event; 0 before the first.
+        acknowledged: the newest revision that a reply to a subscriber named.
+        unique_name, expires_ms: of the newest state in any event or reply (`learn`).
+        learned: the revision of that state.
+        live_since: loop time since when no event is missed; None before.
+        rights_changed_at: loop time of the last change of rights: a check that was made earlier may
+            be out of date.
+        delta_readers: how many subscribers take deltas.
+        lingering: drops the topic some time after its last subscriber left; None before.
+    """
+
+    service_sid: str
+    sid: str
+    subscribers: set[Subscriber] = field(default_factory=set)
+    slow: set[Subscriber] = field(default_factory=set)
+    fast: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
+    revision: int = 0
+    acknowledged: int = 0
+    unique_name: str | None = None
+    expires_ms: int | None = None
+    learned: int = 0
+    live_since: float | None = None
+    rights_changed_at: float = float("-inf")
+    delta_readers: int = 0
+    lingering: asyncio.TimerHandle | None = None
+
+    @property
+    def newest_known(self) -> int:
+        """The newest revision that any subscriber may have."""
+        return max(self.revision, self.acknowledged)
+
+    def learn(self, state: NameAndExpiry) -> None:
+        """Remember the name and the expiry, for `make_removal`."""
+        if state.revision >= self.learned:
+            self.learned = state.revision
+            self.unique_name, self.expires_ms = state.unique_name, state.expires_ms
+
+    def make_removal(self, now_ms: int) -> Removed:
+        """The last event, for an object that was found to be gone.
+
+        The time and the author of the removal are not known: date it now, by the system.
+        """
+        last = self.newest_known
+        return Removed(
+            sid=self.sid,
+            unique_name=self.unique_name,
+            revision=revisions.beyond(last, now_ms),
+            previous=last,
+            at_ms=now_ms,
+            by=SYSTEM,
+            expired=self.expires_ms is not None and self.expires_ms <= now_ms,
+        )
