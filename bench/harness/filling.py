@@ -6,6 +6,7 @@ from typing import Any
 
 from redis import Redis
 
+from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import bucket_of_sid
 from syncline_server.storage.keys import bucket_tag, listing
 
@@ -31,6 +32,6 @@ def fill(url: str, count: int) -> None:
             sid = f"ET{number % BUCKETS:02x}{number:030x}"
             tag = bucket_tag(service, bucket_of_sid(sid))
             pipeline.hset(f"{tag}:document:{sid}", mapping=fields)
-            pipeline.zadd(listing(tag), {sid: 0})
+            pipeline.zadd(listing(tag, DOCUMENT), {sid: 0})
         pipeline.execute()
     redis.close()

@@ -7,10 +7,14 @@ dictionary's own pattern.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-__all__ = ["Code", "Refusal"]
+from .objects import DOCUMENT
+
+__all__ = ["TYPE_CODES", "Code", "Refusal", "TypeCodes"]
 
 
 class Code(IntEnum):
@@ -87,6 +91,25 @@ class Code(IntEnum):
     def retry(self) -> bool:
         """True if the same request may succeed later without a change."""
         return self.status in (429, 503)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeCodes:
+    """Codes that differ between the types of objects.
+
+    Attributes:
+        absent: no object has the SID.
+        mismatch: the object is at another revision than the write expects.
+    """
+
+    absent: Code
+    mismatch: Code
+
+
+TYPE_CODES: Mapping[str, TypeCodes] = {
+    DOCUMENT.name: TypeCodes(absent=Code.DOCUMENT_NOT_FOUND, mismatch=Code.REVISION_MISMATCH),
+}
+"""By the name of the type."""
 
 
 class Refusal(Exception):

@@ -19,6 +19,7 @@ from .pubsub.hub import Hub
 from .storage.chosen_sids import ChosenSids
 from .storage.documents import Documents
 from .storage.listing import Listing
+from .storage.objects import Objects
 from .storage.permissions import Permissions
 from .storage.redis.client import Redis
 from .storage.services import Services
@@ -41,20 +42,21 @@ class Backend:
     authenticator: Authenticator
     redis: Redis
     services: Services
-    documents: Documents
+    objects: Objects
     permissions: Permissions
     listing: Listing
     hub: Hub
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
     readiness: Readiness = field(default_factory=Readiness)
+    documents: Documents = field(init=False)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
     identity_limit: IdentityLimit = field(init=False)
     work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
     patch_batcher: PatchBatcher = field(init=False)
-    objects: Registry = field(init=False)
+    registry: Registry = field(init=False)
     webhooks: Queue = field(init=False)
     parking: DeadLetters = field(init=False)
     reachability: Reachability = field(init=False)
@@ -62,19 +64,20 @@ class Backend:
     def __post_init__(self) -> None:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
-        self.chosen_sids = ChosenSids(self.redis, self.documents)
+        self.documents = Documents(self.objects)
+        self.chosen_sids = ChosenSids(self.redis, self.objects)
         self.audit = Audit(settings.audit_rate, meters.limit_hits)
         self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.limit_hits)
         self.hub.on_update(self.turns.record_event)
         self.hub.delta_bases.limit_work(self.work.spend)
-        self.documents.on_trouble = self.hub.on_trouble
+        self.objects.committer.on_trouble = self.hub.on_trouble
         self.patch_batcher = PatchBatcher(
             self.documents, self.turns, self.work, settings, traces=self.traces
         )
-        self.objects = Registry(self)
-        for type_, source in self.objects.sources():
+        self.registry = Registry(self)
+        for type_, source in self.registry.sources():
             self.hub.register(type_, source)
         self.webhooks = Queue(self.redis)
         self.parking = DeadLetters(self.redis, self.webhooks, settings.webhook_parked_limit, limit)

@@ -1,4 +1,4 @@
-"""Which HTTP errors are Syncline's own."""
+"""Which HTTP replies are Syncline's own errors."""
 
 from __future__ import annotations
 
@@ -7,40 +7,37 @@ from typing import Any
 import httpx2
 import pytest
 
-from syncline import ConnectionLost, NotFound
-from syncline.refusals import refusal
-
-NEW_CODE = 54999
-"""A code that this client does not know."""
+from support.vectors import each
+from syncline import ConnectionLost, RequestError, RevisionMismatch
+from syncline.refusals import RETRY_AFTER_LIMIT, refusal, retry_pause
 
 
-def response(more_info: object, code: object = NEW_CODE, status: int = 404) -> httpx2.Response:
-    body: dict[str, Any] = {"code": code, "message": "no", "status": 404, "more_info": more_info}
-    request = httpx2.Request("GET", "http://example.org")
-    return httpx2.Response(status, json=body, request=request)
+@each("errors")
+def test_vectors(vector: dict[str, Any]) -> None:
+    body = vector["body"]
+    content: dict[str, Any] = {"text": body} if isinstance(body, str) else {"json": body}
+    response = httpx2.Response(
+        vector["status"],
+        headers=vector.get("headers", {}),
+        request=httpx2.Request("GET", "http://example.org"),
+        **content,
+    )
+    error = refusal(response)
+
+    assert error.retry_after == vector["retry_after"]
+    if vector["error"] == "weather":
+        assert isinstance(error, ConnectionLost)
+        assert error.retry
+        return
+    assert isinstance(error, RequestError)
+    assert (error.code, error.status) == (body["code"], body["status"])
+    assert (error.message, error.retry) == (body["message"], vector["retry"])
+    newest = error.document if isinstance(error, RevisionMismatch) else None
+    assert (newest and newest.revision) == vector.get("document")
 
 
-@pytest.mark.parametrize(
-    "more_info", ["https://www.twilio.com/docs/errors/54999", "http://docs.example/errors/54999"]
-)
-def test_a_code_that_more_info_names_too_is_final(more_info: str) -> None:
-    error = refusal(response(more_info))
+@pytest.mark.parametrize("seconds", [0, 0.5, 7, RETRY_AFTER_LIMIT])
+def test_a_client_waits_at_least_as_long_as_it_was_asked_and_at_most_twice(seconds: float) -> None:
+    pauses = [retry_pause(seconds) for _ in range(50)]
 
-    assert isinstance(error, NotFound)
-    assert error.code == NEW_CODE
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        response(None),
-        response(54999),
-        response("http://gateway.example/help"),
-        response("http://gateway.example/errors/54998"),
-        response("http://gateway.example/errors/154999"),
-        response("http://gateway.example/errors/54999", status=502),
-        response("http://gateway.example/errors/True", code=True),
-    ],
-)
-def test_any_other_code_that_is_not_known_is_a_lost_connection(other: httpx2.Response) -> None:
-    assert isinstance(refusal(other), ConnectionLost)
+    assert seconds <= min(pauses) < max(pauses) <= seconds + max(seconds, 1)

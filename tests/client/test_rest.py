@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.api import DocumentsApi, unique
+from support.http import Ask, HttpServer, Reply, json_reply
 from support.listening import Heard
 from support.proxy import Proxy
 from support.server import RunningServer, StartServer
@@ -22,7 +23,7 @@ from syncline import (
     TokenExpired,
     Unavailable,
 )
-from syncline.rest import RestTransport
+from syncline.rest import OPEN_ATTEMPTS, RestTransport
 from syncline.transport import Interrupted
 
 TIMEOUT = 10
@@ -61,6 +62,21 @@ async def fallback(server: RunningServer) -> AsyncIterator[Fallback]:
 def api(server: RunningServer) -> Iterator[DocumentsApi]:
     with DocumentsApi(server) as api:
         yield api
+
+
+async def test_a_name_that_others_create_and_remove_is_not_tried_without_end() -> None:
+    def answer(ask: Ask) -> Reply:
+        status, code = (404, 54300) if ask.method == "GET" else (409, 54301)
+        return json_reply(status, {"code": code, "message": "no", "status": status})
+
+    with HttpServer(answer) as server:
+        fallback = await Fallback.open(server.url, "t")
+        with pytest.raises(Conflict):
+            await fallback.ask("open", document="name")
+        await fallback.transport.close()
+
+    _, *methods = [ask.method for ask in server.asked]
+    assert methods == ["GET", "POST"] * OPEN_ATTEMPTS
 
 
 class TestRequests:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.snapshots import SID, make_snapshot
+from support.vectors import each
 from syncline.emitter import Emitter
 from syncline.events import DocumentEvent, Removed, Updated
 from syncline.subscription import Removal, Subscription
@@ -56,249 +58,109 @@ def handle(subscription: Subscription) -> Recorder:
     return recorder
 
 
-def updates(handle: Recorder) -> list[Updated]:
-    return [event for event in handle.told if isinstance(event, Updated)]
-
-
 def receive(subscription: Subscription, *revisions: int, may_be_early: bool = False) -> None:
     for revision in revisions:
         subscription.receive(make_snapshot(revision), may_be_early=may_be_early)
 
 
-class TestWritesOfOthers:
-    def test_each_is_told_with_the_state_before_it(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        receive(subscription, 2, 3)
+class Scenario:
+    """Carries out the steps of a vector of protocol/vectors/subscriptions.json."""
 
-        assert handle.told == [
-            Updated(make_snapshot(2), make_snapshot(1), is_local=False),
-            Updated(make_snapshot(3), make_snapshot(2), is_local=False),
-        ]
-        assert subscription.current == make_snapshot(3)
-        assert subscription.sid == SID
+    def __init__(self, opened: int = 1, bound: int = 10) -> None:
+        self.subscription = Subscription(make_snapshot(opened), bound)
+        self.handle = Recorder()
+        self.subscription.handles.add(self.handle)
+        self._previous = make_snapshot(opened)
+        self._writes: dict[str, AbstractContextManager[None]] = {}
 
-    def test_every_handle_hears_them(self, subscription: Subscription, handle: Recorder) -> None:
+    def do(self, step: dict[str, Any]) -> None:
+        getattr(self, f"_{step['do']}")(step)
+
+    def announced(self) -> list[dict[str, Any]]:
+        """What was announced since the last call; each event follows on the one before."""
+        events, self.handle.told = self.handle.told, []
+        return [self._checked(event) for event in events]
+
+    def _checked(self, event: DocumentEvent) -> dict[str, Any]:
+        assert event.previous.data == self._previous.data
+        if isinstance(event, Removed):
+            return {"removed": True, "local": event.is_local}
+        self._previous = event.snapshot
+        assert event.data == {"at": event.snapshot.revision}
+        return {"updated": event.snapshot.revision, "local": event.is_local}
+
+    def _event(self, step: dict[str, Any]) -> None:
+        body = {"sid": SID, **step["document"]}
+        self.subscription.update(body, may_be_early=step.get("early", False))
+
+    def _state(self, step: dict[str, Any]) -> None:
+        snapshot = make_snapshot(step["revision"])
+        self.subscription.receive(snapshot, may_be_early=step.get("early", False))
+
+    def _removal(self, step: dict[str, Any]) -> None:
+        removal = Removal(step["document"] or None)
+        self.subscription.receive(removal, may_be_early=step.get("early", False))
+
+    def _adopt(self, step: dict[str, Any]) -> None:
+        self.subscription.adopt(make_snapshot(step["revision"]))
+
+    def _write(self, step: dict[str, Any]) -> None:
+        self._writes[step["id"]] = writing = self.subscription.writing()
+        writing.__enter__()
+
+    def _reply(self, step: dict[str, Any]) -> None:
+        revision = step["revision"]
+        known = make_snapshot(revision) if step.get("data", True) else None
+        self.subscription.wrote(revision, known)
+
+    def _finish(self, step: dict[str, Any]) -> None:
+        self._writes[step["id"]].__exit__(None, None, None)
+
+    def _reconnected(self, step: dict[str, Any]) -> None:
+        self.subscription.reconnected()
+
+    def _removed_here(self, step: dict[str, Any]) -> None:
+        self.subscription.wrote_removal()
+
+    def _go_back(self, step: dict[str, Any]) -> None:
+        snapshot, held = make_snapshot(step["revision"]), make_snapshot(step["held"])
+        assert self.subscription.go_back(snapshot, held) is step["back"]
+
+
+@each("subscriptions")
+def test_vectors(vector: dict[str, Any]) -> None:
+    scenario = Scenario(vector.get("opened", 1), vector.get("bound", 10))
+    subscription = scenario.subscription
+    for step in vector["steps"]:
+        scenario.do(step)
+        assert scenario.announced() == step.get("announced", []), step
+        if "current" in step:
+            assert subscription.current == make_snapshot(step["current"]), step
+        assert subscription.is_lost is step.get("lost", subscription.is_lost), step
+        assert subscription.removed is step.get("removed", subscription.removed), step
+
+
+class TestHandles:
+    def test_every_handle_is_notified(self, subscription: Subscription, handle: Recorder) -> None:
         other = Recorder()
         subscription.handles.add(other)
         receive(subscription, 2)
 
         assert handle.told == other.told != []
 
-    def test_what_is_not_newer_is_not_told_again(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        receive(subscription, 1, 3, 2, 3)
-
-        assert handle.revisions == [(3, False)]
-        assert subscription.current == make_snapshot(3)
-
-    def test_a_newer_state_from_a_reply_is_current_at_once_and_told_by_its_event(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        subscription.adopt(make_snapshot(3))
-        assert subscription.current == make_snapshot(3)
-        assert handle.told == []
-
-        receive(subscription, 2, 3)
-        assert handle.revisions == [(2, False), (3, False)]
-
-    def test_an_older_state_from_a_reply_changes_nothing(self, subscription: Subscription) -> None:
-        subscription.adopt(make_snapshot(0))
-
-        assert subscription.current == make_snapshot(1)
-
-
-def update(
-    revision: int,
-    after: dict[str, Any] | None = None,
-    *,
-    previous: int | None = None,
-    **members: Any,
-) -> dict[str, Any]:
-    """The `document` of an event whose delta begins with `at` and replaces it by `revision`."""
-    delta = {
-        "operations": [{"op": "replace", "path": "/at", "value": revision}],
-        "digest": digest({"at": revision} if after is None else after),
-    }
-    return {
-        "sid": SID,
-        "revision": str(revision),
-        "previous_revision": str(revision - 1 if previous is None else previous),
-        **(members or {"delta": delta}),
-    }
-
-
-class TestDeltas:
-    def test_each_leads_from_the_last_event_s_state_to_its_own(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        for body in (update(2), update(3), update(4, data={"at": 4}), update(5)):
-            subscription.update(body, may_be_early=False)
-
-        assert [event.snapshot.data for event in updates(handle)] == [
-            {"at": revision} for revision in (2, 3, 4, 5)
-        ]
-        assert [event.previous.data for event in updates(handle)] == [
-            {"at": revision} for revision in (1, 2, 3, 4)
-        ]
-        assert not subscription.is_lost
-
-    def test_states_that_were_told_before_do_not_change(
+    def test_states_that_were_announced_before_do_not_change(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         first = subscription.current
-        subscription.update(update(2), may_be_early=False)
-        subscription.update(update(3), may_be_early=False)
+        operations = [{"op": "replace", "path": "/at", "value": 2}]
+        delta = {"operations": operations, "digest": digest({"at": 2})}
+        body = {"sid": SID, "revision": "2", "previous_revision": "1", "delta": delta}
+        subscription.update(body, may_be_early=False)
 
         assert first == make_snapshot(1)
-        assert [event.snapshot for event in updates(handle)] == [make_snapshot(2), make_snapshot(3)]
+        assert handle.told == [Updated(make_snapshot(2), make_snapshot(1), is_local=False)]
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            update(3, previous=2),
-            update(3, {"at": 99}, previous=1),
-            update(3, previous=1, delta=None),
-            update(3, previous=1, delta=[]),
-            update(3, previous=1, delta={}),
-            update(3, previous=1, date_expires=None),
-        ],
-        ids=["other base", "other digest", "null", "array", "empty", "bare"],
-    )
-    def test_what_cannot_be_understood_is_not_told_and_the_whole_is_waited_for(
-        self, subscription: Subscription, handle: Recorder, body: dict[str, Any]
-    ) -> None:
-        subscription.update(body, may_be_early=False)
-        assert subscription.is_lost
-        subscription.update(update(4), may_be_early=False)
-        receive(subscription, 3)
-        assert subscription.is_lost
-        assert subscription.current == make_snapshot(3)
-
-        receive(subscription, 4)
-        assert not subscription.is_lost
-        assert handle.revisions == [(3, False), (4, False)]
-
-    def test_they_do_not_begin_at_what_a_reply_to_a_write_told(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        """The server counts only what it told by itself."""
-        with subscription.writing():
-            subscription.wrote(3, make_snapshot(3))
-        assert subscription.current == make_snapshot(3)
-        subscription.update(update(2), may_be_early=False)
-        subscription.update(update(3, delta=None), may_be_early=False)
-        subscription.update(update(4), may_be_early=False)
-
-        assert handle.told == [
-            Updated(make_snapshot(2), make_snapshot(1), is_local=False),
-            Updated(make_snapshot(3), make_snapshot(2), is_local=True),
-            Updated(make_snapshot(4), make_snapshot(3), is_local=False),
-        ]
-
-    def test_the_event_of_an_own_write_may_say_nothing_even_after_newer_states(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            subscription.wrote(2, make_snapshot(2))
-        subscription.adopt(make_snapshot(5))
-        subscription.update(update(2, date_expires=None), may_be_early=False)
-        subscription.update(update(3), may_be_early=False)
-
-        assert handle.revisions == [(2, True), (3, False)]
-        assert not subscription.is_lost
-        assert subscription.current == make_snapshot(5)
-
-    def test_of_an_own_write_whose_data_is_not_known_the_whole_is_waited_for(
-        self, subscription: Subscription
-    ) -> None:
-        with subscription.writing():
-            subscription.wrote(2, None)
-        subscription.update(update(2, date_expires=None), may_be_early=False)
-
-        assert subscription.is_lost
-
-
-class TestOwnWrites:
-    def test_one_is_told_once_and_as_local_when_its_event_comes(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            subscription.wrote(2, make_snapshot(2))
-        assert subscription.current == make_snapshot(2)
-        assert handle.told == []
-
-        receive(subscription, 2, 3)
-        assert handle.revisions == [(2, True), (3, False)]
-
-    def test_one_whose_event_was_lost_is_told_before_the_next_state(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            subscription.wrote(2, make_snapshot(2))
-        receive(subscription, 4)
-
-        assert handle.told == [
-            Updated(make_snapshot(2), make_snapshot(1), is_local=True),
-            Updated(make_snapshot(4), make_snapshot(2), is_local=False),
-        ]
-
-    def test_several_whose_events_were_lost_are_told_in_order(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        for revision in (3, 2):
-            with subscription.writing():
-                subscription.wrote(revision, make_snapshot(revision))
-        receive(subscription, 4)
-
-        assert handle.revisions == [(2, True), (3, True), (4, False)]
-
-    def test_one_whose_data_is_not_known_is_told_by_its_event_alone(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            subscription.wrote(2, None)
-            subscription.wrote(3, None)
-        assert subscription.current == make_snapshot(1)
-
-        receive(subscription, 3)
-        assert handle.revisions == [(3, True)]
-
-    def test_an_answer_that_was_repeated_after_its_event_is_not_told_again(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        receive(subscription, 2)
-        with subscription.writing():
-            subscription.wrote(2, make_snapshot(2))
-        receive(subscription, 3)
-
-        assert handle.revisions == [(2, False), (3, False)]
-
-
-class TestEventsThatOvertakeReplies:
-    def test_one_waits_for_the_write_that_may_be_its_cause(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            receive(subscription, 2, may_be_early=True)
-            assert handle.told == []
-            assert subscription.current == make_snapshot(2)
-            subscription.wrote(2, make_snapshot(2))
-
-        assert handle.revisions == [(2, True)]
-
-    def test_one_is_told_as_foreign_when_the_write_turns_out_to_be_another(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            receive(subscription, 2, may_be_early=True)
-            subscription.wrote(3, make_snapshot(3))
-        receive(subscription, 3, may_be_early=True)
-
-        assert handle.revisions == [(2, False), (3, True)]
-
-    def test_one_is_told_when_the_write_fails(
+    def test_an_event_that_waited_is_announced_if_the_write_raises(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         with pytest.raises(ConnectionError), subscription.writing():
@@ -306,67 +168,6 @@ class TestEventsThatOvertakeReplies:
             raise ConnectionError
 
         assert handle.revisions == [(2, False)]
-
-    def test_one_waits_only_for_writes_that_were_under_way_when_it_came(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        first, second = subscription.writing(), subscription.writing()
-        first.__enter__()
-        receive(subscription, 2, may_be_early=True)
-        second.__enter__()
-
-        subscription.wrote(2, make_snapshot(2))
-        first.__exit__(None, None, None)
-        assert handle.revisions == [(2, True)]
-
-        second.__exit__(None, None, None)
-        assert handle.revisions == [(2, True)]
-
-    def test_later_ones_do_not_pass_one_that_waits(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            receive(subscription, 2, may_be_early=True)
-            receive(subscription, 3, may_be_early=False)
-            assert handle.told == []
-
-        assert handle.revisions == [(2, False), (3, False)]
-
-    def test_one_is_told_at_once_when_nothing_is_under_way(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        receive(subscription, 2, may_be_early=True)
-
-        assert handle.revisions == [(2, False)]
-
-    def test_the_oldest_give_way_when_too_many_wait(self) -> None:
-        subscription, handle = Subscription(make_snapshot(1), 2), Recorder()
-        subscription.handles.add(handle)
-        with subscription.writing():
-            receive(subscription, 2, 3, 4, may_be_early=True)
-            subscription.receive(Removal(), may_be_early=True)
-
-        assert handle.revisions == [(4, False)]
-        assert isinstance(handle.told[-1], Removed)
-
-
-class TestReconnect:
-    def test_an_event_waits_for_the_writes_before_it_alone(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            subscription.reconnected()
-            with subscription.writing():
-                receive(subscription, 2)
-                subscription.wrote(3, make_snapshot(3))
-                receive(subscription, 3)
-                assert handle.revisions == []
-                subscription.wrote(2, make_snapshot(2))
-        assert handle.revisions == [(2, True), (3, True)]
-
-        with subscription.writing():
-            receive(subscription, 4)
-            assert handle.revisions[-1] == (4, False)
 
 
 class TestRemoval:
@@ -412,36 +213,6 @@ class TestRemoval:
             event = handle.told[-1]
             assert isinstance(event, Removed)
             assert event.expired is expired
-
-    def test_an_own_one_is_local(self, subscription: Subscription, handle: Recorder) -> None:
-        with subscription.writing():
-            subscription.receive(Removal(self.BODY), may_be_early=True)
-            subscription.wrote_removal()
-
-        [event] = handle.told
-        assert event.is_local
-
-    def test_own_writes_whose_events_were_lost_are_told_first(
-        self, subscription: Subscription, handle: Recorder
-    ) -> None:
-        with subscription.writing():
-            subscription.wrote(2, make_snapshot(2))
-        subscription.receive(Removal(), may_be_early=False)
-
-        assert handle.revisions == [(2, True)]
-        assert handle.told[-1] == Removed(SID, make_snapshot(2), is_local=False)
-
-    def test_it_is_told_once(self, subscription: Subscription, handle: Recorder) -> None:
-        subscription.receive(Removal(self.BODY), may_be_early=False)
-        subscription.receive(Removal(), may_be_early=True)
-
-        assert len(handle.told) == 1
-
-    def test_nothing_is_told_after_it(self, subscription: Subscription, handle: Recorder) -> None:
-        subscription.receive(Removal(self.BODY), may_be_early=False)
-        receive(subscription, 10)
-
-        assert len(handle.told) == 1
 
 
 class TestEnd:

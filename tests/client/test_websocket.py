@@ -277,6 +277,21 @@ class TestHandshake:
             with pytest.raises(WebSocketBlocked, match="syncline.v1"):
                 await WebSocketTransport.open(f"ws://127.0.0.1:{port}", "t", TIMEOUT, ignore)
 
+    @pytest.mark.parametrize(("code", "is_blocked"), [(1000, True), (1011, True), (4000, False)])
+    async def test_a_close_code_of_a_gateway_before_the_reply_to_the_token_means_blocked(
+        self, code: int, is_blocked: bool
+    ) -> None:
+        async with peer(welcome=False) as server:
+            opening = asyncio.create_task(
+                WebSocketTransport.open(socket_url(server.url), "t", TIMEOUT, ignore)
+            )
+            connection = await server.next()
+            await connection.receive()
+            await connection.socket.close(code)
+            with pytest.raises(ConnectionLost) as lost:
+                await opening
+        assert isinstance(lost.value, WebSocketBlocked) is is_blocked
+
     async def test_a_peer_that_does_not_take_the_token_in_time_is_left(self) -> None:
         async with peer(welcome=False) as server:
             with pytest.raises(WebSocketBlocked, match="within 0.05 s"):

@@ -17,6 +17,7 @@ from support.store import Service, eventually
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Refusal
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.durability import Durability
 from syncline_server.storage.redis.urls import engine_of
@@ -79,7 +80,7 @@ async def test_a_planned_failover_loses_nothing_that_was_acknowledged(
     await engine.start()
     redis = Redis(engine, PATIENCE, Durability(level="replicated", timeout=1.0))
     await redis.start()
-    service = Service(Documents(redis, 60), f"IS{'d' * 32}")
+    service = Service(Documents(Objects(redis, 60)), f"IS{'d' * 32}")
     acknowledged: list[Document] = []
     over = asyncio.Event()
 

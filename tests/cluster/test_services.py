@@ -37,7 +37,7 @@ async def test_rights_are_taken_away_and_services_deleted_on_every_shard(
             await asyncio.to_thread(account.ok, "DELETE", service)
             gone = [await alice.event() for _ in sids]
             assert {event["document"]["sid"] for event in gone} == set(sids)
-        done = f"service {service} is deleted: {DOCUMENTS} documents removed"
+        done = f"service {service} is deleted: {DOCUMENTS} objects removed"
         await eventually(lambda: done in clustered.log.read_text())
 
 

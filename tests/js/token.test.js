@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { Client, TokenDenied } from "../../clients/js/src/syncline.js";
+import { body, Peer, reply, send } from "./peer.js";
 import { Proxy } from "./proxy.js";
 import { startServer } from "./server.js";
 import { connect, next, rejection, until, when, whenState } from "./support.js";
@@ -243,6 +244,29 @@ describe("what is no token", () => {
     assert.equal(terminal, false);
     await client.document();
   });
+});
+
+test("a renewal for which there is no token yet is tried again on the same connection", async (t) => {
+  const peer = await Peer.start();
+  t.after(() => peer.stop());
+  peer.onRequest = (socket, request) => {
+    reply(socket, request, { created: true, document: body(1, {}) });
+    send(socket, { event: "token_about_to_expire", expires_in: 60 });
+  };
+  const tokens = ["a.b.first", null, null, "a.b.second"];
+  const token = () => {
+    const given = tokens.shift();
+    if (!given) throw new Error("no token now");
+    return given;
+  };
+  const client = connect(t, peer, { token, transport: "websocket", backoffInitial: 5 });
+  await client.document();
+  await until(() => tokens.length === 0);
+  await until(() => peer.requests.length === 3);
+  assert.deepEqual(
+    peer.requests.map((request) => request.token),
+    ["a.b.first", undefined, "a.b.second"],
+  );
 });
 
 test("only the application ends the asking: it says that the user is signed out", async (t) => {

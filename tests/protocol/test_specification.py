@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from support.vectors import vectors
 from syncline_protocol import deltas, native
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.native import decoder
@@ -120,4 +122,48 @@ def test_every_close_code_is_specified_with_what_its_range_says() -> None:
 
     assert set(specified) == set(native.Close)
     for code, again in specified.items():
-        assert again.startswith("yes" if code < 4500 else "no")
+        assert again.startswith("no" if code in native.FINAL_CLOSE_CODES else "yes")
+
+
+def test_the_vectors_know_every_close_code() -> None:
+    known = {vector["code"]: vector for vector in vectors("close_codes")}
+
+    for code in native.Close:
+        assert known[code]["own"]
+        # An expired or refused token is an error of its own: connecting needs another token.
+        is_lost = known[code]["error"] == "lost"
+        assert known[code]["retry"] is (is_lost and code not in native.FINAL_CLOSE_CODES)
+
+
+def test_the_vectors_of_errors_name_documented_codes() -> None:
+    codes = {int(code): code.status for code in Code}
+
+    for vector in vectors("errors"):
+        if vector["error"] == "refused" and "more_info" not in vector["body"]:
+            code, status = vector["body"]["code"], vector["status"]
+            assert codes.get(code, code - 20_000) == status
+
+
+def references() -> list[Any]:
+    """The numbers of rules that the clients and the protocol package refer to, with their files."""
+    root = Path(__file__).parents[2]
+    files = [*root.glob("clients/**/src/**/*.js"), *root.glob("clients/python/**/*.py")]
+    files += [*root.glob("protocol/**/*.py"), *root.glob("protocol/vectors/*.md")]
+    return [
+        pytest.param(number, id=f"{number} in {file.name}")
+        for file in files
+        for number in set(re.findall(r"\bC\d+\b", file.read_text("utf-8")))
+    ]
+
+
+def rules() -> list[str]:
+    return re.findall(r"^- \*\*(C\d+)\*\*", TEXT, re.MULTILINE)
+
+
+def test_the_rules_for_clients_are_numbered_in_order() -> None:
+    assert rules() == [f"C{number}" for number in range(1, len(rules()) + 1)]
+
+
+@pytest.mark.parametrize("number", references())
+def test_a_rule_that_the_code_refers_to_stands_in_the_specification(number: str) -> None:
+    assert number in rules()

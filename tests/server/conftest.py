@@ -12,6 +12,7 @@ import uvloop
 from support.store import Clock, Elapse, Publications, Service, Store, elapsing
 from syncline_server.storage import commit
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import clock as redis_clock
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -68,7 +69,7 @@ async def redis(store: Store) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def documents(redis: Redis) -> Documents:
-    return Documents(redis, OPERATION_MEMORY)
+    return Documents(Objects(redis, OPERATION_MEMORY))
 
 
 @pytest.fixture

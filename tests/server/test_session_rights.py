@@ -21,7 +21,8 @@ from syncline_server.pubsub.topic import Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
 from syncline_server.storage.author import Author
-from syncline_server.storage.commit import NewDocument
+from syncline_server.storage.documents import NewDocument
+from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import Right
 
@@ -57,7 +58,7 @@ class Reader:
                     await step()
                 return document
 
-        backend.objects._operations[DOCUMENT.name] = Interrupted(backend)
+        backend.registry._operations[DOCUMENT.name] = Interrupted(backend)
         access = Access(backend, service_sid, "alice", limited=True)
         self.session = Session(backend, access, self.told.append)
 
@@ -80,7 +81,9 @@ class Scene:
 
     async def revoke(self) -> None:
         """Take the right away; return when this process has heard of it."""
-        await self.backend.permissions.remove(self.service_sid, self.sid, "alice")
+        await self.backend.permissions.remove(
+            ObjectAddress.of_sid(self.service_sid, self.sid), "alice"
+        )
         await eventually(lambda: self.witness.told)
 
     async def switch_on(self) -> None:
@@ -103,7 +106,7 @@ async def scene(backend: Backend, *, acl: bool) -> Scene:
     )
     sid = written.document.sid
     if acl:
-        await backend.permissions.put(service.sid, sid, "alice", Right.READ)
+        await backend.permissions.put(ObjectAddress.of_sid(service.sid, sid), "alice", Right.READ)
     witness = Reader(backend, service.sid)
     assert isinstance(await witness.open(sid), Opened)
     return Scene(backend, service.sid, sid, witness)

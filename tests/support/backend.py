@@ -16,8 +16,8 @@ from syncline_server.objects.access import Access
 from syncline_server.objects.documents import Documents
 from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
-from syncline_server.storage import documents as storage
 from syncline_server.storage.listing import Listing
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.paging import Page
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
@@ -32,19 +32,19 @@ OPERATION_MEMORY = 120
 
 def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
     """A backend whose hub receives changes of services but is not started."""
-    documents, services = storage.Documents(redis, OPERATION_MEMORY), Services(redis)
+    objects, services = Objects(redis, OPERATION_MEMORY), Services(redis)
     settings = settings or Settings()
     bases = DeltaBases(settings.delta_memory, Counter())
-    hub = Hub(redis, documents.readers, PATIENCE, delta_bases=bases)
+    hub = Hub(redis, objects.readers, PATIENCE, delta_bases=bases)
     services.on_change(hub.on_service_change)
     return Backend(
         settings=settings,
         authenticator=Authenticator(Credentials("AC", "secret", {}), leeway=0),
         redis=redis,
         services=services,
-        documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents, settings.max_lists),
+        objects=objects,
+        permissions=Permissions(redis, objects),
+        listing=Listing(redis, objects, settings.max_lists),
         hub=hub,
     )
 

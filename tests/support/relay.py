@@ -39,6 +39,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[StreamWriter] = set()
         self._passing = object()
+        self._is_closed = False
         self._listener: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -57,6 +58,7 @@ class Relay:
     ) -> None:
         assert self._listener is not None
         self._listener.close()
+        self._is_closed = True
         tasks = list(self._tasks)
         self.cut()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -110,23 +112,24 @@ class Relay:
         """The bytes to pass to the client; None ends the connection."""
         return data
 
-    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        # A separate task, because asyncio logs an error if `cut` cancels a connection handler.
+    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        def end(task: asyncio.Task[None]) -> None:
+            # Here and not in the task, which may be cancelled before it begins.
+            self._tasks.discard(task)
+            self._writers.discard(writer)
+            writer.close()
+
+        self._writers.add(writer)
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        self._writers.add(writer)
-        with suppress(asyncio.CancelledError):  # the loop of a failed test ends
-            await asyncio.wait({task})
-        self._tasks.discard(task)
-        self._writers.discard(writer)
+        task.add_done_callback(end)
+        if self._is_closed:
+            self.cut()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        try:
+        # The other side may leave, or a timeout pass: TimeoutError is an OSError.
+        with suppress(OSError, asyncio.IncompleteReadError):
             await self.serve((reader, writer))
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the other side left, or a timeout passed: TimeoutError is an OSError
-        finally:
-            writer.close()
 
     async def _pass(
         self, source: StreamReader, sink: StreamWriter, change: Change, passing: object

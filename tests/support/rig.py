@@ -12,8 +12,8 @@ from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.author import Author
-from syncline_server.storage.commit import NewDocument
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import Documents, NewDocument
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
 from syncline_server.storage.webhooks import WebhookPolicy
@@ -43,7 +43,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.meters = Meters()
         self.services = Services(self.redis)
-        self.documents = Documents(self.redis, 120)
+        self.documents = Documents(Objects(self.redis, 120))
         self.queue = Queue(self.redis)
         self.parking = DeadLetters(
             self.redis, self.queue, self.settings.webhook_parked_limit, self.limit

@@ -16,16 +16,18 @@ import pytest
 from support.relay import Relay
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import Event
+from syncline_protocol.objects import DOCUMENT, Event
 from syncline_server.storage.author import Author
-from syncline_server.storage.commit import NewDocument
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import Documents, NewDocument
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.engine import ExternalRedis
 from syncline_server.storage.results import Written
-from syncline_server.storage.scripts import COMMIT
+from syncline_server.storage.scripts import OBJECT_SCRIPTS
+
+_SCRIPTS = OBJECT_SCRIPTS[DOCUMENT.name]
+COMMITS = set(_SCRIPTS) - {_SCRIPTS.fetch, _SCRIPTS.permit}
 
 __all__ = [
     "PATIENCE",
@@ -102,7 +104,7 @@ class Line(Relay):
 
     async def on_request(self, data: bytes) -> bytes | None:
         """Lose a commit, or note that its reply is to be lost."""
-        if COMMIT.digest.encode() in data and self.lose is not None:
+        if self.lose is not None and any(each.digest.encode() in data for each in COMMITS):
             if self.lose == "commit":
                 self.lose = None
                 return None

@@ -10,32 +10,32 @@ __all__ = ["Times"]
 
 
 class Times(TimerWheel):
-    """A timer wheel that runs its timers only when a test calls `ring`.
+    """A timer wheel that runs its timers only when a test calls `run_all`.
 
     Attributes:
         now: seconds since the start.
-        alarms: pending timers, each with the time at which it is due.
+        timers: pending timers, each with the time at which it is due.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.alarms: list[tuple[float, Timer]] = []
+        self.timers: list[tuple[float, Timer]] = []
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        alarm = Timer(self, 0, callback)
-        self.alarms.append((self.now + seconds, alarm))
-        return alarm
+        timer = Timer(self, 0, callback)
+        self.timers.append((self.now + seconds, timer))
+        return timer
 
-    def drop(self, due: int, alarm: Timer) -> None:
-        self.alarms = [(seconds, each) for seconds, each in self.alarms if each is not alarm]
+    def remove(self, due: int, timer: Timer) -> None:
+        self.timers = [(seconds, each) for seconds, each in self.timers if each is not timer]
 
-    def ring(self) -> list[float]:
+    def run_all(self) -> list[float]:
         """Run all pending timers in the order of their time; return those times."""
-        rung = []
-        while self.alarms:
-            self.now, alarm = min(self.alarms, key=lambda each: each[0])
-            alarm.cancel()
-            alarm.callback()
-            rung.append(self.now)
-        return rung
+        ran_at = []
+        while self.timers:
+            self.now, timer = min(self.timers, key=lambda each: each[0])
+            timer.cancel()
+            timer.callback()
+            ran_at.append(self.now)
+        return ran_at

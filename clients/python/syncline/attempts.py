@@ -1,4 +1,4 @@
-"""When a request may be sent again."""
+"""The attempts at one request, over several connections (docs/protocol.md, rules C7 and C8)."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from .snapshot import JsonObject
 __all__ = ["RESEND_LIMIT", "Attempts"]
 
 RESEND_LIMIT = 100
-"""Seconds after which a write is not sent again: the server remembers its `op` for 120 s
-(docs/protocol.md, section 3), and would then apply it a second time."""
+"""Seconds after which a write is not sent again (rule C7)."""
 
 
 class Attempts:
-    """The attempts of one request, on all the connections that it was sent on.
+    """The attempts at one request.
 
     Attributes:
-        refusal: the answer to the last attempt, where another one waits for its time; else None.
+        refusal: the last refusal after which to try again; None if the request was sent since.
     """
 
     def __init__(self, request: JsonObject, backoff: Backoff) -> None:
         self.refusal: RequestError | None = None
         self._writes = "op" in request
-        self._opens = self._writes and request["do"] == "open"
+        self._opens = request["do"] == "open"
         self._backoff = backoff
         self._first: float | None = None
 
     def begin(self) -> None:
-        """The request is about to be sent.
+        """Call before each send.
 
         Raises:
             TimeoutError: it is too late to send it again.
@@ -47,13 +46,11 @@ class Attempts:
             raise TimeoutError
 
     def may_wait(self, error: RequestError) -> bool:
-        """Whether to ask again: the server has no room, and it does not matter when a document is
-        opened. Who writes gets the refusal, and decides."""
+        """Decide whether to wait and send the request again after a refusal (rule C8)."""
         return self._opens and error.retry
 
     async def wait_after(self, error: RequestError) -> None:
-        """Wait as long as a refusal asks for, and a random time more."""
+        """Pause before the request is sent again."""
         self.refusal = error
-        self._first = None  # nothing of it was applied
-        asked = 0 if error.retry_after is None else retry_pause(error.retry_after)
-        await asyncio.sleep(asked + self._backoff.pause())
+        self._first = None  # refused, so not applied: the outcome is known again
+        await asyncio.sleep(retry_pause(error.retry_after) + self._backoff.pause())

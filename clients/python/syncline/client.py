@@ -35,7 +35,9 @@ class Client:
 
     def __init__(self, server: Server, token: TokenSource, options: Options) -> None:
         """Applications call `connect` instead."""
-        self._connection = Connection(server, token, options, self._on_event, self._on_state)
+        self._connection = Connection(
+            server, token, options, on_event=self._on_event, on_state=self._on_state
+        )
         self._documents = OpenDocuments(self._connection, options)
         self._states: Emitter[StateChanged] = Emitter((StateChanged.name,), options.event_queue)
         self._state = ConnectionState.CONNECTING

@@ -13,11 +13,7 @@ __all__ = ["error_for_close", "is_own"]
 
 
 def error_for_close(code: int | None, reason: str) -> SynclineError:
-    """Make the error for a close code; None: the connection broke without one.
-
-    Only the server's own codes can be final. Codes of RFC 6455 may be caused by something in
-    between: if a proxy garbles a frame, the server closes with 1002 or 1007.
-    """
+    """Make the error for a close code; None: the connection broke without one."""
     if code is None:
         return ConnectionLost("the connection broke", CloseCode.ABNORMAL_CLOSURE)
     if code == Close.TOKEN_EXPIRED:

@@ -9,6 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
 from syncline_protocol.backoff import Backoff
+from syncline_protocol.errors import Code
 
 from .attempts import Attempts
 from .dialer import AnyTransport, Dialer
@@ -20,6 +21,7 @@ from .errors import (
     SynclineError,
     TokenExpired,
     TokenUnavailable,
+    Unavailable,
     UsageError,
 )
 from .events import ConnectionState
@@ -37,15 +39,17 @@ logger = logging.getLogger("syncline")
 
 T = TypeVar("T")
 
+OUTSTANDING_LIMIT = 10_000
+"""Maximum number of requests without a reply; further ones are refused (rule C22)."""
+
 StateHandler = Callable[[ConnectionState, Exception | None], None]
 
 
 class Connection:
     """The client's connection; reconnects after each break.
 
-    A request waits for a transport. If the transport ends before the reply, the request is sent
-    again with the same members. The caller gives every write an `op`, so that the server applies it
-    once even if it receives it twice within `attempts.RESEND_LIMIT`.
+    A request waits for a transport, and is sent again if the transport ends before the reply (rule
+    C7). The caller gives every write an `op`.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Connection:
         server: Server,
         token: TokenSource,
         options: Options,
+        *,
         on_event: EventHandler,
         on_state: StateHandler,
     ) -> None:
@@ -70,6 +75,7 @@ class Connection:
         self._transport: AnyTransport | None = None
         self._available = asyncio.Event()
         self._pause = Pause()
+        self._outstanding = 0
         self._failure: Exception | None = None  # set once: no connection will be made any more
         self._last_error: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,20 +120,27 @@ class Connection:
 
         Raises:
             RequestError: the server refused the request; `open`, if it had no room all the time.
+            Unavailable: too many requests wait for their replies.
             RequestTimeout: no reply in time, including the wait for a connection; or the
                 connection broke and came back too late to send the request again.
             UsageError: the client belongs to another event loop.
             SynclineError: the client is closed or permanently disconnected.
         """
         self.check_loop()
+        if self._outstanding >= OUTSTANDING_LIMIT:
+            raise Unavailable.local(
+                Code.TOO_MANY_REQUESTS,
+                f"{self._outstanding} requests wait for their replies already.",
+            )
         given = {name: value for name, value in members.items() if value is not None}
         request = {"do": do, **given}
         seconds = self._options.request_timeout
         options = self._options
         backoff = Backoff(options.backoff_initial, options.backoff_limit)
         attempts = Attempts(request, backoff)
+        self._outstanding += 1
         try:
-            # Without an `op`, an open document is opened again: no caller waits for that.
+            # Only requests of the application shorten pauses (rule C10).
             with self._pause.hurry() if "op" in request else nullcontext():
                 async with within(seconds):
                     while True:
@@ -145,6 +158,8 @@ class Connection:
             if attempts.refusal is not None:
                 raise attempts.refusal from None
             raise RequestTimeout(do, seconds, self._why_not()) from None
+        finally:
+            self._outstanding -= 1
 
     def check_loop(self) -> None:
         """Check that the caller runs in the client's event loop.
@@ -283,20 +298,21 @@ class Connection:
             self._last_error = error
             raise
         except Exception as error:
-            # An unexpected exception must not end the client: only the server's own word is final
-            # (promise 7). Report it as a lost connection and try again.
+            # An unexpected exception must not end the client (rule C2): report a lost connection.
             logger.exception("the connection could not be made")
             self._last_error = ConnectionLost(f"the connection could not be made: {error!r}")
             raise self._last_error from error
 
     async def _pause_after(self, reason: SynclineError, timeout: float) -> None:
-        asked = 0 if reason.retry_after is None else retry_pause(reason.retry_after)
+        asked = retry_pause(reason.retry_after)
         await self._pause.take(asked, self._backoff.pause(), timeout)
 
     def _is_final(self, reason: SynclineError) -> bool:
         if isinstance(reason, TokenExpired):
             return not self._token.renewable
-        return not reason.retry
+        # A defect of the server (5xx) says nothing about the token (rule C3).
+        is_defect = isinstance(reason, RequestError) and reason.status >= 500
+        return not (reason.retry or is_defect)
 
     async def _renew(self, transport: WebSocketTransport) -> None:
         backoff = Backoff(self._options.backoff_initial, self._options.backoff_limit)
@@ -308,7 +324,7 @@ class Connection:
             except SynclineError as error:
                 logger.warning("the access token could not be renewed: %s", error)
                 if not (isinstance(error, TokenUnavailable) and error.retry):
-                    return  # keep the old token until it expires; then the client reconnects
+                    return  # keep the old token until it expires (rule C17)
             await asyncio.sleep(backoff.pause())
 
     def _install(self, transport: AnyTransport) -> None:

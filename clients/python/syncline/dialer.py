@@ -1,4 +1,4 @@
-"""Opens transports: a WebSocket, or REST where WebSockets are blocked."""
+"""Opens transports: a WebSocket, or REST where WebSockets are blocked (docs/protocol.md, C18)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ AnyTransport = WebSocketTransport | RestTransport
 ATTEMPT_TIMEOUT = 10
 """Maximum time in seconds for one attempt to connect and authenticate."""
 
-REST_BESIDE_AFTER = 3
-"""Seconds to wait for a WebSocket before REST is tried in parallel: some proxies never answer an
-upgrade request."""
+REST_BESIDE_AFTER = 2
+"""Seconds to wait for a WebSocket before REST is tried in parallel (rule C18)."""
 
 FIRST_SEARCH = 1
 """Maximum first pause, in seconds, before a WebSocket is tried again while REST is in use."""
@@ -161,7 +160,7 @@ class Dialer:
             token,
             self._timeout,
             self._on_event,
-            options.ssl,
+            ssl=options.ssl,
             deltas=options.deltas,
             probing=Probing(options.probe_after, options.probe_timeout),
             proxy=proxy,
@@ -174,7 +173,7 @@ class Dialer:
             token,
             self._timeout,
             self._on_event,
-            options.ssl,
+            ssl=options.ssl,
             reply_timeout=options.probe_after + options.probe_timeout,
             proxy=proxy,
         )

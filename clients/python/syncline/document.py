@@ -108,7 +108,7 @@ class Document:
 
     @property
     def removed(self) -> bool:
-        """True once the client knows that the document was removed."""
+        """True once the client knows that the document was removed; perhaps before the event."""
         return self._subscription.removed
 
     async def set(

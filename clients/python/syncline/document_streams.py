@@ -122,8 +122,8 @@ class DocumentStreams:
 class DocumentStream:
     """Follows one document until it is removed.
 
-    Some proxies cut every response after a while: the next stream then continues after the revision
-    of the last event. `follow` fails only if no stream can be opened.
+    A stream that something cuts is opened again (rule C20). `follow` fails only if none can be
+    opened.
 
     Attributes:
         opened: True once the first stream delivered the state.

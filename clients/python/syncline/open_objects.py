@@ -88,8 +88,8 @@ class OpenDocuments:
         try:
             handle = await self.request("open", take, late=self._opened_late, **members)
             if self._unsubscriptions != before:
-                # An `unsubscribe`, perhaps of this document, was in flight during our `open`. The
-                # server may have executed `open` first and `unsubscribe` last: subscribe again.
+                # An `unsubscribe`, perhaps of this document, was in flight during our `open`
+                # (rule C21).
                 await self._resubscribe(handle.sid)
         except BaseException:
             # The caller was cancelled after `take` had made the handle (at most one): nobody will
@@ -162,7 +162,7 @@ class OpenDocuments:
         await self._resubscribe(sid)
 
     def _opened_late(self, ok: JsonObject) -> None:
-        """Unsubscribe when the reply to `open` comes after its caller was cancelled."""
+        """Unsubscribe when the reply to `open` comes after its caller was cancelled (rule C21)."""
         self._take_back(self._unsubscribe(ok["document"]["sid"]))
 
     def _take_back(self, work: Coroutine[Any, Any, None]) -> None:
@@ -215,7 +215,7 @@ class OpenDocuments:
                 if not subscription.is_lost:
                     return
             except (NotFound, Forbidden):
-                # To a client that lost the right to read, the document is gone: emit `removed`.
+                # To this client the document is gone (rule C11): emit `removed`.
                 self._removed(subscription, Removal(), may_be_early=True)
                 continue
             except (RequestTimeout, RequestError) as error:

@@ -1,9 +1,5 @@
-"""HTTP errors: refusals by Syncline, and replies by anything else between client and server.
-
-Only an error in Syncline's own error body is a refusal of the request. Every other reply (a page of
-a gateway, a redirect, a captive portal's 200) counts as a lost connection, and the client tries
-again (promise 7).
-"""
+"""HTTP errors: refusals by Syncline, and replies by anything else between client and server
+(docs/protocol.md, rules C5 and C6)."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ from .snapshot import JsonObject
 __all__ = ["not_syncline", "refusal", "retry_after", "retry_pause"]
 
 RETRY_AFTER_LIMIT = 30
-"""Maximum seconds that the client waits because of `Retry-After`."""
+"""Maximum seconds that the client waits because of `Retry-After` (rule C8)."""
 
 _OTHER_CODES = 20_000
 """An error without a code of its own has this plus the HTTP status as its code."""
@@ -78,13 +74,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None if math.isnan(seconds) else min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
-def retry_pause(seconds: float) -> float:
+def retry_pause(seconds: float | None) -> float:
     """Pause for `Retry-After`, with random extra time so that clients do not return together."""
-    return seconds + random.uniform(0, max(seconds, 1.0))
+    return 0 if seconds is None else seconds + random.uniform(0, max(seconds, 1.0))
 
 
 def _error_body(response: httpx2.Response) -> JsonObject | None:
-    """The body if it is Syncline's own (docs/protocol.md, section 7), else None."""
+    """The body if it is Syncline's own (rule C5), else None."""
     try:
         body: Any = orjson.loads(response.content)
     except ValueError:

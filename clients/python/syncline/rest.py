@@ -36,6 +36,10 @@ REPLY_TIMEOUT = 7
 """Default seconds to wait for the reply to a request; then the connection counts as half-open."""
 
 
+OPEN_ATTEMPTS = 5
+"""Attempts to fetch or create a document that other clients create and remove meanwhile."""
+
+
 class RestTransport:
     """A `Transport` of plain HTTP requests and one event stream per document.
 
@@ -65,8 +69,8 @@ class RestTransport:
         token: str,
         timeout: float,
         on_event: EventHandler,
-        ssl: SSLContext | None = None,
         *,
+        ssl: SSLContext | None = None,
         reply_timeout: float = REPLY_TIMEOUT,
         proxy: Proxy | None = None,
     ) -> RestTransport:
@@ -168,7 +172,9 @@ class RestTransport:
         address, mode = request.get("document"), request.get("mode", Mode.OPEN_OR_CREATE.value)
         if address is not None and is_sid(address):
             mode = Mode.OPEN_EXISTING.value
+        attempt = 0
         while True:
+            attempt += 1
             if address is not None and mode != Mode.CREATE_NEW.value:
                 try:
                     return await self._streams.follow(address, False, receive)
@@ -180,9 +186,11 @@ class RestTransport:
                 made = await self._http.call("POST", path, headers=headers, data=form_of(request))
                 document = self._checked(made)
             except Conflict as error:
-                if mode == Mode.CREATE_NEW.value or error.code != Code.NAME_TAKEN:
+                # Name taken: another client has created it since our 404. Try to follow it.
+                is_last = mode == Mode.CREATE_NEW.value or attempt == OPEN_ATTEMPTS
+                if is_last or error.code != Code.NAME_TAKEN:
                     raise
-                continue  # another client has created it since the 404: follow that document
+                continue
             return await self._streams.follow(document["sid"], True, receive)
 
     async def _patch(self, request: JsonObject) -> JsonObject:

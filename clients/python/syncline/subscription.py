@@ -32,15 +32,9 @@ class Removal:
 class Subscription:
     """State of one document: what the client knows, and what it has announced to the handles.
 
-    The two differ. A reply changes `current` at once. Events are announced in revision order, and
-    each own write exactly once, with `is_local`. Three rules follow (promise 4):
-
-    - An own write is announced when its event comes. If that event was lost in a break, or merged
-      into a later one, the write is announced just before the next later state.
-    - Where events can overtake replies (on REST, and for the state after a break), an event waits
-      until the writes that were in flight when it came have finished: it may be the event of one
-      of them. A *ticket* numbers each write; an event waits for all tickets up to its own.
-    - A state that is not newer than the last announced one is not announced.
+    The two differ. A reply changes `current` at once; events are announced by the rules C12, C13
+    and C16 of docs/protocol.md. For C13 a *ticket* numbers each write: an event that may be early
+    waits for all tickets up to its own.
     """
 
     def __init__(self, snapshot: Snapshot, queue_bound: int) -> None:
@@ -51,7 +45,6 @@ class Subscription:
                 dropped; a removal comes last and so is never dropped.
         """
         self.current = snapshot
-        self.removed = False
         self.handles: set[Emitter[DocumentEvent]] = set()
         self.mutations = MutationQueue()
         self._announced = snapshot
@@ -62,6 +55,7 @@ class Subscription:
         # Own writes that are not announced yet, by revision; None if the data is not known.
         self._own: dict[int, Snapshot | None] = {}
         self._removed_here = False
+        self._removal_announced = False
         self._tickets = itertools.count(1)
         self._last_ticket = 0
         self._last_carried_over = 0  # ticket of the last write possibly sent before a reconnect
@@ -75,6 +69,11 @@ class Subscription:
         return self.current.sid
 
     @property
+    def removed(self) -> bool:
+        """True once the client knows that the document was removed; perhaps before the event."""
+        return self._removed_here or self._removal_announced
+
+    @property
     def is_lost(self) -> bool:
         """True while a newer state exists that the client can only get by `open`."""
         return self._missed > self._told.revision
@@ -85,12 +84,11 @@ class Subscription:
             self.current = snapshot
 
     def go_back(self, snapshot: Snapshot, held: Snapshot) -> bool:
-        """Go back to an older state if the server's data set went back.
+        """Go back to an older state if the server's data set went back (rule C14).
 
         `held` is the state that was current when the client sent the request whose reply brought
-        `snapshot`. The server had committed `held`. So an older `snapshot` comes from another data
-        set: one restored from a backup, or that of a master that lost writes. A reply that is only
-        late may be older than `current`, but never older than `held`.
+        `snapshot`. A reply that is only late may be older than `current`, but never older than
+        `held`.
 
         Returns:
             False if the data set did not go back; then nothing has changed.
@@ -106,7 +104,7 @@ class Subscription:
             maxlen=self._waiting.maxlen,
         )
         previous, self._announced = self._announced, snapshot
-        if not self.removed:
+        if not self._removal_announced:
             self._emit(Updated(snapshot, previous, is_local=False))
         return True
 
@@ -172,7 +170,7 @@ class Subscription:
             handle.end(error)
 
     def _data_of(self, body: JsonObject) -> bytes:
-        """Compute the data of an event that does not carry it (docs/protocol.md, section 5)."""
+        """Compute the data of an event that does not carry it (section 5, and rule C15)."""
         revision = int(body["revision"])
         # The event of an own write may have neither data nor delta: the client has the data.
         known = self.current if self.current.revision == revision else self._own.get(revision)
@@ -211,17 +209,17 @@ class Subscription:
 
     def _tell(self, snapshot: Snapshot, is_local: bool) -> None:
         # Not newer: after a reconnect, for example, `open` may return a state announced before.
-        if snapshot.revision > self._announced.revision and not self.removed:
+        if snapshot.revision > self._announced.revision and not self._removal_announced:
             event = Updated(snapshot, self._announced, is_local)
             self._announced = snapshot
             self._emit(event)
 
     def _announce_removal(self, removal: Removal) -> None:
         # A removal may come twice: by its event, and as the 404 to an `open` in flight.
-        if self.removed:
+        if self._removal_announced:
             return
         self._announce_own_before(None)
-        self.removed = True
+        self._removal_announced = True
         body = removal.body or {}
         date = body.get("date_removed")
         self._emit(

@@ -57,7 +57,7 @@ _COME_BACK = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """Timing of the check for half-open connections, in seconds.
+    """Timing of the check for half-open connections (rule C19), in seconds.
 
     Attributes:
         after: time without a reply, and without any other byte from the server, before a ping.
@@ -135,8 +135,8 @@ class WebSocketTransport:
         token: str,
         timeout: float,
         on_event: EventHandler,
-        ssl: SSLContext | None = None,
         *,
+        ssl: SSLContext | None = None,
         deltas: bool = False,
         probing: Probing = _PROBING,
         proxy: Proxy | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from syncline_protocol.objects import Header, ObjectType
+from syncline_protocol.objects import Header, ObjectType, type_of_sid
 from syncline_protocol.sids import is_sid_of
 from syncline_server.storage.results import absent, forbidden
 from syncline_server.storage.rights import Right
@@ -62,7 +62,7 @@ class GrantScope:
         if sid not in self._names:
             header = await self._read_header(sid)
             if header is None:
-                raise absent(sid)
+                raise absent(type_of_sid(sid), sid)
             if len(self._names) >= NAMES_LIMIT:
                 del self._names[next(iter(self._names))]
             self._names[sid] = header.unique_name

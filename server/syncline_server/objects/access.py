@@ -103,7 +103,7 @@ class Access:
         self._scope = (
             None
             if grants is None
-            else GrantScope(grants, partial(backend.objects.read_header, service_sid))
+            else GrantScope(grants, partial(backend.registry.read_header, service_sid))
         )
         self._identity_limit = backend.identity_limit
         limit = backend.identity_limit if limited else None

@@ -122,4 +122,4 @@ class ContendedWrites:
                 newest = await self._read(access, newest.sid, command.item)
         except Refusal as gone:
             return gone
-        return mismatch(command.if_match, newest)
+        return mismatch(command.type, command.if_match, newest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from syncline_protocol import fields
 from syncline_protocol.commands import Command, Create, Mode, Open, Remove, SetTtl
@@ -15,7 +15,7 @@ from syncline_protocol.objects import DOCUMENT, Event
 from syncline_protocol.sids import is_sid
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage import documents as storage
-from syncline_server.storage.commit import NewDocument
+from syncline_server.storage.documents import NewDocument, as_written
 from syncline_server.storage.paging import Page
 from syncline_server.storage.results import (
     Written,
@@ -109,7 +109,7 @@ class Documents:
         needs = await access.check(DOCUMENT, address, Right.READ)
         document = await self._documents.get(access.service_sid, address, access.identity, needs)
         if document is None:
-            raise absent(address)
+            raise absent(DOCUMENT, address)
         return document
 
     async def page(self, access: Access, size: int, token: str | None) -> Page[Document]:
@@ -121,7 +121,8 @@ class Documents:
         """
         if await access.check(DOCUMENT, None, Right.READ) is not None:
             raise forbidden()
-        return await self._listing.page(access.service_sid, size, token)
+        page = await self._listing.page(access.service_sid, DOCUMENT, size, token)
+        return cast("Page[Document]", page)
 
     async def open(self, access: Access, command: Open) -> tuple[Document, bool]:
         """Find or create the document to open. Returns it, and True if it was created."""
@@ -166,10 +167,10 @@ class Documents:
             Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token holder.
         """
         if access.limited:
-            raise sid_forbidden()
-        return await self._chosen_sids.create(
-            access.service_sid, sid, access.author(None), _new(command)
-        )
+            raise sid_forbidden(DOCUMENT)
+        author = access.author(None)
+        outcome = await self._chosen_sids.create(access.service_sid, sid, author, _new(command))
+        return as_written(outcome, command.data)
 
     async def _create(self, access: Access, command: Create | Open, granted: Right) -> Written:
         needs = await access.check(DOCUMENT, command.address, Right.NONE, granted)
@@ -177,7 +178,7 @@ class Documents:
             access.service_sid, access.author(needs), _new(command)
         )
         if not created:
-            raise name_taken(command.address)
+            raise name_taken(DOCUMENT, command.address)
         return written
 
     async def set(
@@ -291,4 +292,4 @@ def _visible(refusal: Refusal, access: Access, command: Set | SetTtl | Remove) -
     """The refusal without the newest document, if grants do not allow reading it."""
     if refusal.document is None or access.shows(DOCUMENT, command.address):
         return refusal
-    return mismatch(command.if_match, None)
+    return mismatch(DOCUMENT, command.if_match, None)

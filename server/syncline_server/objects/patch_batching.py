@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from syncline_protocol.documents import Document, Patch
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import DOCUMENT
 from syncline_server.config.settings import Settings
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.author import Author
-from syncline_server.storage.commit import Step, StepRepeated
+from syncline_server.storage.commit import Step
 from syncline_server.storage.documents import Documents
-from syncline_server.storage.operations import patch_fingerprint
+from syncline_server.storage.operations import StepRepeated, patch_fingerprint
 from syncline_server.storage.results import Written, absent, mismatch
 from syncline_server.storage.webhooks import WebhookPolicy
 
@@ -61,7 +62,7 @@ class _PatchRequest:
 
     def goes_with(self, other: _PatchRequest) -> bool:
         """True if both patches can be in one commit."""
-        # document.lua checks the rights of one identity, and queues one webhook, for all steps. A
+        # The script checks the rights of one identity, and queues one webhook, for all steps. A
         # patch with a TTL or an If-Match must be committed alone: both are the commit's, not a
         # step's.
         mine, its = self.author, other.author
@@ -156,7 +157,7 @@ def _next_group(queue: deque[_PatchRequest], limit: int) -> list[_PatchRequest]:
     operations = {group[0].operation}
     while queue and len(group) < limit and queue[0].goes_with(group[0]):
         if queue[0].operation in operations and queue[0].command.op is not None:
-            # A repetition of a patch in this group. In a later commit, document.lua finds the
+            # A repetition of a patch in this group. In a later commit, the script finds the
             # operation id and repeats the first answer.
             break
         group.append(queue.popleft())
@@ -305,7 +306,7 @@ class _DocumentBatch:
     async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written:
         command = waiting.command
         if command.if_match not in (None, document.revision):
-            raise mismatch(command.if_match, document)
+            raise mismatch(DOCUMENT, command.if_match, document)
         written = await self._documents.set(
             self._service_sid,
             document.sid,
@@ -325,7 +326,7 @@ class _DocumentBatch:
         """The answer to this operation if it was applied before; None if it was not."""
         if waiting.command.op is None:
             return None
-        # document.lua looks up the operation id before it compares the revision. Without a record
+        # The script looks up the operation id before it compares the revision. Without a record
         # of it, the If-Match `NEVER` makes sure that nothing is written.
         try:
             return await self._documents.set(
@@ -347,7 +348,7 @@ class _DocumentBatch:
             self._service_sid, self._address, author.identity, author.needs
         )
         if document is None:
-            raise absent(self._address)
+            raise absent(DOCUMENT, self._address)
         return document
 
 

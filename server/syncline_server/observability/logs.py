@@ -34,9 +34,10 @@ _BOUNDED = (
     "uvicorn.error",
     "syncline.socket",
     "syncline.session",
+    "syncline.realtime",
+    "syncline.native",
+    "syncline.twilsock",
     "syncline_server.http.middleware.exchange",
-    "syncline_server.realtime.native",
-    "syncline_server.realtime.twilsock.connection",
 )
 """Loggers of unexpected errors of single requests and connections; their lines are limited."""
 

@@ -29,6 +29,7 @@ class Admission:
         connections: ConnectionRegistry,
         meters: Meters,
         audit: Audit,
+        *,
         clock: Callable[[], float],
     ) -> None:
         """
@@ -41,16 +42,33 @@ class Admission:
         self._limit_hits = meters.limit_hits
         self._audit = audit
         self._rate = settings.connect_rate
-        self._gate = TokenBucket(self._rate, clock)
+        self._bucket = TokenBucket(self._rate, clock)
         self._clock = clock
         self._last: tuple[Refusal, float] | None = None
 
-    def refusal(self) -> Refusal | None:
+    def check(self) -> Refusal | None:
         """Count a new connection. Returns why it is refused; None admits it."""
-        refusal = self.full() or self.hurried()
+        refusal = self.check_room() or self.check_rate()
         if refusal is not None:
             self._last = refusal, self._clock()
         return refusal
+
+    def check_room(self) -> Refusal | None:
+        """Check the limit on the number of connections only; None if there is room."""
+        refusal = self._full()
+        if refusal is not None:
+            self._limit_hits[Limit.MAX_CONNECTIONS] += 1
+        return refusal
+
+    def check_rate(self) -> Refusal | None:
+        """Count a new connection, and check the limit on the rate only; None admits it."""
+        if self._bucket.admit():
+            return None
+        self._limit_hits[Limit.CONNECT_RATE] += 1
+        return Refusal(
+            Code.RATE_LIMITED,
+            f"This server accepts {self._rate} connections per second; more arrived.",
+        )
 
     def recent_refusal(self) -> Refusal | None:
         """Why a connection was refused within the last `RECENT` seconds, or would be now.
@@ -59,39 +77,22 @@ class Admission:
         before a client can ask why its handshake was refused.
         """
         if self._last is None or self._clock() - self._last[1] > RECENT:
-            return self._room()
+            return self._full()
         return self._last[0]
 
-    def _room(self) -> Refusal | None:
-        if len(self._connections.guests) < self._limit:
+    def _full(self) -> Refusal | None:
+        if self._connections.count < self._limit:
             return None
         return Refusal(
             Code.UNAVAILABLE, f"This server already has {self._limit} connections, the maximum."
         )
 
-    def full(self) -> Refusal | None:
-        """Check the limit on the number of connections only; None if there is room."""
-        refusal = self._room()
-        if refusal is not None:
-            self._limit_hits[Limit.MAX_CONNECTIONS] += 1
-        return refusal
-
-    def hurried(self) -> Refusal | None:
-        """Count a new connection, and check the limit on the rate only; None admits it."""
-        if self._gate.admit():
-            return None
-        self._limit_hits[Limit.CONNECT_RATE] += 1
-        return Refusal(
-            Code.RATE_LIMITED,
-            f"This server accepts {self._rate} connections per second; more arrived.",
-        )
-
-    def note_forwarding(self, peer: str, names: Iterable[str]) -> None:
+    def report_forwarding(self, peer: str, names: Iterable[str]) -> None:
         """Report forwarding headers from `peer`, an address without a port, not a trusted proxy."""
         for name in names:
             if name.lower() in HEADERS:
                 self._audit.forwarding.give(peer, name.lower())
 
-    def turned_away(self, code: int, path: str, peer: str, **known: object) -> None:
+    def record_refusal(self, code: int, path: str, peer: str, **known: object) -> None:
         """Record in the audit log that a client at the address `peer` was not admitted."""
         self._audit.turned_away(code, path, partial(dict[str, object], peer=peer, **known))

@@ -1,167 +1,210 @@
-"""The client of a socket: its token and its session."""
+"""One client of a WebSocket: everything that does not depend on its protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+from websockets.frames import CloseCode
 
 from syncline_protocol.commands import Command
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Event
-from syncline_server.auth.authenticator import Principal, claimed
+from syncline_server.auth.authenticator import revoked
 from syncline_server.backend import Backend
-from syncline_server.objects.access import Access
-from syncline_server.observability.metrics import Limit
+from syncline_server.objects.work import SMALL_MESSAGE, work_of_json
+from syncline_server.observability.metrics import Load
 from syncline_server.pubsub.topic import Format
-from syncline_server.storage.services import DEFAULT_NAME
-from syncline_server.webhooks.reachability import make_endpoint_id
 
+from .authentication import Authentication
+from .connections import ConnectionRegistry
+from .in_flight import InFlight
+from .results import Answer, Result
 from .session import Session
-from .token_expiry import TokenTimer
+from .websocket.oversized_message import OversizedMessage
 from .websocket.socket import Socket
+from .websocket.states import Pause
 
-__all__ = ["Client"]
+__all__ = ["Client", "CloseCodes"]
+
+logger = logging.getLogger("syncline.realtime")
 
 
-class Client:
-    """The token in force, and the session that the first accepted token opened.
+class CloseCodes(NamedTuple):
+    """The close codes of a protocol."""
+
+    too_slow: int
+    token_expired: int
+    token_refused: int
+
+
+class Client(ABC):
+    """The session of a client, its requests in flight, the flow of events to it, and its end.
+
+    A protocol adds its message forms and its order of handshake. No method blocks.
 
     Attributes:
+        protocol: the name of the protocol in logs and metrics.
+        close_codes: its close codes.
+        tally: counts its traffic.
         session: None until a token was accepted.
         key: the API key that signed the token in force; None if no API key did.
+        format: the format of events for this client.
     """
 
+    protocol: ClassVar[str]
+    close_codes: ClassVar[CloseCodes]
+
     __slots__ = (
-        "_audit",
-        "_backend",
-        "_deadline",
-        "_endpoint",
-        "_identity",
-        "_life",
-        "_on_event",
-        "_on_late",
-        "_socket",
-        "_wire",
+        "_connections",
+        "_deferred",
+        "authentication",
+        "backend",
+        "format",
+        "in_flight",
         "key",
         "session",
+        "socket",
+        "tally",
+        "writer",
     )
 
     def __init__(
-        self,
-        backend: Backend,
-        socket: Socket,
-        wire: str,
-        *,
-        on_event: Callable[[Event], None],
-        on_late: Callable[[], None],
-        on_notice: Callable[[int], None],
-        on_expiry: Callable[[], None],
+        self, backend: Backend, connections: ConnectionRegistry, socket: Socket, form: Format
     ) -> None:
-        """No callback may block.
-
-        Args:
-            wire: the name of the protocol in logs.
-            on_event: receives the events of the documents that the session has open.
-            on_late: called if no token was accepted within `Settings.auth_timeout`.
-            on_notice: receives the seconds until the token expires, some time before.
-            on_expiry: called when the token has expired.
-        """
+        self.backend = backend
+        self.socket = socket
+        self.writer = socket.writer
+        self.tally = socket.route.tally
+        self.format = form
         self.session: Session | None = None
         self.key: str | None = None
-        self._backend = backend
-        self._audit = backend.audit
-        self._identity = ""
-        self._endpoint = make_endpoint_id()
-        self._on_event = on_event
-        self._on_late = on_late
-        self._socket, self._wire = socket, wire
-        wheel = socket.wheel
-        self._deadline = wheel.call_later(backend.settings.auth_timeout, self._give_up)
-        self._life = TokenTimer(wheel, backend.settings.token_leeway, on_notice, on_expiry)
+        self.in_flight = InFlight(socket)
+        self.authentication = Authentication(self)
+        # The task of a large message that waits.
+        self._deferred: asyncio.Task[None] | None = None
+        self._connections = connections
 
-    def flow(self, form: Format) -> None:
-        """Let the hub write updates to the socket, if there is a session and the socket is free.
+    @abstractmethod
+    def take_message(self, message: str | bytes) -> None:
+        """Carry out a message."""
 
-        `form`: the format of the protocol.
-        """
-        if self.session is not None and self._socket.is_free:
-            self.session.enable_fast_path(form, self._socket)
+    @abstractmethod
+    def on_oversized(self, message: OversizedMessage) -> None:
+        """As in `MessageHandler`."""
 
-    def stop_flow(self) -> None:
-        """Have every event pass through the session."""
-        if self.session is not None:
-            self.session.disable_fast_path()
+    @abstractmethod
+    def send_event(self, event: Event) -> None:
+        """Send an event with all its data."""
 
-    @property
-    def subscriptions(self) -> int:
-        """Number of open documents."""
-        return 0 if self.session is None else self.session.subscriptions
+    @abstractmethod
+    def send_notice(self, seconds: int) -> None:
+        """Send the notice that the token expires in so many seconds."""
 
-    async def present(self, token: str) -> tuple[Principal, Session]:
-        """Put a token in force, in place of the previous one.
+    @abstractmethod
+    def refuse_late(self) -> None:
+        """Close: no token was accepted within `Settings.auth_timeout`."""
 
-        Raises:
-            Refusal: the token is invalid, or for another identity or service than the first.
-        """
+    @abstractmethod
+    def drain(self) -> None:
+        """As in `LiveConnection`."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """Carry out a message, later if it is large and the event loop is busy."""
+        if len(message) <= SMALL_MESSAGE or not self._defer(message):
+            self.take_message(message)
+
+    def _defer(self, message: str | bytes) -> bool:
+        """True if the message must wait: the event loop is busy, or the identity at its limit."""
+        if self.session is None:
+            return False
+        waiting = self.session.access.allowance.begin(work_of_json(message))
+        if waiting is None:
+            return False
+        self.socket.pause_reading(Pause.LARGE_MESSAGE)
+        self._deferred = asyncio.create_task(self._take_later(message, waiting))
+        return True
+
+    async def _take_later(self, message: str | bytes, waiting: Coroutine[Any, Any, None]) -> None:
+        await waiting
+        self._deferred = None
         try:
-            return await self._present(token)
-        except Refusal as refusal:
-            known = {"key": claimed(f"Bearer {token}")}
-            self._audit.refused(refusal.code, "auth", partial(self._known, known))
-            raise
+            # The server may have begun to drain, or the token may have expired, during the wait.
+            if not self.in_flight.leaving:
+                self.take_message(message)
+        except Exception:
+            logger.exception("a message could not be handled")
+            self.socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        self.socket.resume_reading(Pause.LARGE_MESSAGE)
 
-    def note(self, refusal: Refusal, command: Command | None) -> None:
+    def submit(self, command: Command, answer: Answer) -> None:
+        """Carry out a command of an authenticated client, and pass the outcome to `answer`."""
+        assert self.session is not None
+        self.in_flight.begin()
+        self.session.submit(command, partial(self._finish, command, answer))
+
+    def _finish(self, command: Command, answer: Answer, outcome: Result | Refusal) -> None:
+        if isinstance(outcome, Refusal):
+            self.record_refusal(outcome, command)
+        answer(outcome)
+        self.in_flight.end()
+
+    def record_refusal(self, refusal: Refusal, command: Command | None = None) -> None:
         """Record a refusal in the audit log. `command`: None if the request was no command."""
         action = "request" if command is None else command.verb
-        known = {"object": None if command is None else command.address}
-        self._audit.refused(refusal.code, action, partial(self._known, known))
+        known = partial(self.audited, object=None if command is None else command.address)
+        self.backend.audit.refused(refusal.code, action, known)
 
-    def _known(self, known: Mapping[str, object]) -> dict[str, object]:
+    def audited(self, **known: object) -> dict[str, object]:
+        """The fields of this client in the audit log, and those that are given."""
         return {
-            "wire": self._wire,
-            "peer": self._socket.peer,
-            "identity": self._identity or None,
+            "wire": self.protocol,
+            "peer": self.socket.peer,
+            "identity": self.authentication.identity or None,
             "key": self.key,
             **known,
         }
 
-    async def _present(self, token: str) -> tuple[Principal, Session]:
-        principal = await self._backend.authenticator.bearer(token)
-        access = await Access.enter(self._backend, principal, principal.service or DEFAULT_NAME)
-        # The key may have been revoked during the awaits above. From here on there is none, and
-        # `evict` finds this connection by its `key`.
-        self._backend.authenticator.confirm(principal)
-        access.endpoint = self._endpoint
-        if self.session is None:
-            self._deadline.cancel()
-            self._identity = principal.identity
-            self._backend.reachability.arrive(
-                access.service_sid, principal.identity, self._endpoint
-            )
-            self.session = Session(self._backend, access, self._on_event)
-        held = (self._identity, self.session.access.service_sid)
-        if (principal.identity, access.service_sid) != held:
-            raise Refusal(
-                Code.TOKEN_OF_ANOTHER, "The new token was issued for another identity or service."
-            )
-        self.session.adopt(access)
-        self.key = principal.key
-        self._life.begin(principal.expires_at)
-        return principal, self.session
+    def on_congestion(self) -> None:
+        """Take the session off the fast path: the socket conflates events from here on."""
+        if self.session is not None:
+            self.session.disable_fast_path()
 
-    def silence(self) -> None:
-        """Send no more events and replies of the session."""
+    def on_relief(self) -> None:
+        """Put the session on the fast path: the hub writes events to the socket from here on."""
+        if self.session is not None and self.writer.is_direct:
+            self.session.enable_fast_path(self.format, self.writer)
+
+    def on_slow(self) -> None:
+        """Close the connection of a client that does not read."""
+        self.socket.close(self.close_codes.too_slow, "the client does not read")
+
+    def evict(self) -> None:
+        """Close: the API key that signed the token in force was revoked."""
+        # First end the session: `close` still sends what is queued, but nothing newer (promise 6).
         if self.session is not None:
             self.session.close()
+        self.socket.close(self.close_codes.token_refused, revoked(login=False).message)
 
-    def _give_up(self) -> None:
-        self._backend.meters.limit_hits[Limit.AUTH_TIMEOUT] += 1
-        self._on_late()
+    def expire_token(self) -> None:
+        """Close once the requests in flight are answered: the token has expired."""
+        code = self.close_codes.token_expired
+        self.in_flight.leave(partial(self.socket.close, code, "the token has expired"))
 
-    def end(self) -> None:
-        """End the timers and the session; no callback is called any more."""
-        self._deadline.cancel()
-        self._life.end()
+    def on_end(self) -> None:
+        """End the session, the timers and all tasks: the connection has ended."""
+        if self._deferred is not None:
+            self._deferred.cancel()
+        self.authentication.end()
         if self.session is not None:
             self.session.close()
-            self._backend.reachability.leave(self._endpoint)
+        self._connections.remove(self)
+
+    def load(self) -> Load:
+        """As in `LiveConnection`."""
+        subscriptions = 0 if self.session is None else self.session.subscriptions
+        return Load(self.protocol, subscriptions, self.in_flight.count, self.writer.waiting)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
 from typing import Protocol
 
 from syncline_server.observability.metrics import Load
@@ -16,7 +15,7 @@ __all__ = ["ConnectionRegistry", "LiveConnection"]
 
 logger = logging.getLogger("syncline.keys")
 
-LOOKED_AT_ONCE = 1000
+VISITED_AT_ONCE = 1000
 """Connections that `loads` visits before it yields to the event loop."""
 
 
@@ -41,54 +40,56 @@ class ConnectionRegistry:
     """The open connections of one process."""
 
     def __init__(self) -> None:
-        self._guests: set[LiveConnection] = set()
-        self._leaving = False
+        self._connections: set[LiveConnection] = set()
+        self._draining = False
         self._empty = asyncio.Event()
 
     @property
-    def guests(self) -> Collection[LiveConnection]:
-        """The open connections."""
-        return self._guests
+    def count(self) -> int:
+        """Number of open connections."""
+        return len(self._connections)
 
     async def loads(self) -> list[Load]:
         """The load of each connection; yields now and then, because there may be very many."""
         loads = []
-        for number, guest in enumerate(list(self._guests), start=1):
+        for number, connection in enumerate(list(self._connections), start=1):
             # It may have closed during a `sleep` below.
-            if guest in self._guests:
-                loads.append(guest.load())
-            if number % LOOKED_AT_ONCE == 0:
+            if connection in self._connections:
+                loads.append(connection.load())
+            if number % VISITED_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return loads
 
-    def arrive(self, guest: LiveConnection) -> None:
+    def add(self, connection: LiveConnection) -> None:
         """Add a connection; one that opens while the server stops is drained at once."""
-        self._guests.add(guest)
-        if self._leaving:
-            guest.drain()
+        self._connections.add(connection)
+        if self._draining:
+            connection.drain()
 
-    def depart(self, guest: LiveConnection) -> None:
+    def remove(self, connection: LiveConnection) -> None:
         """Remove a connection that has closed."""
-        self._guests.discard(guest)
-        if not self._guests:
+        self._connections.discard(connection)
+        if not self._connections:
             self._empty.set()
 
     def evict(self, key: str) -> None:
         """Close all connections of a revoked API key."""
-        vouched = [guest for guest in self._guests if guest.key == key]
-        logger.info("API key %s is no longer valid; %d clients are disconnected", key, len(vouched))
-        for guest in vouched:
+        affected = [connection for connection in self._connections if connection.key == key]
+        logger.info(
+            "API key %s is no longer valid; %d clients are disconnected", key, len(affected)
+        )
+        for connection in affected:
             try:
-                guest.evict()
+                connection.evict()
             except Exception:
                 # One failure must not keep the others connected (promise 6).
                 logger.exception("a client could not be disconnected")
 
     async def drain_all(self) -> None:
         """Drain all open connections and all later ones; return when all have closed."""
-        self._leaving = True
-        for guest in list(self._guests):
-            guest.drain()
-        if self._guests:
+        self._draining = True
+        for connection in list(self._connections):
+            connection.drain()
+        if self._connections:
             self._empty.clear()
             await self._empty.wait()

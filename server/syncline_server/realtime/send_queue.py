@@ -41,11 +41,11 @@ class SendQueue:
         """Bytes that wait."""
         return self._size
 
-    def put(self, frame: bytes) -> None:
+    def add_frame(self, frame: bytes) -> None:
         """Add a frame that must not be replaced."""
         self._add(frame, None)
 
-    def put_event(
+    def add_event(
         self, event: Event, frame: bytes, encode: Callable[[Event], bytes] | None = None
     ) -> int:
         """Add an event; returns the number of events that it replaced.
@@ -66,14 +66,14 @@ class SendQueue:
         self._add(frame, key)
         return len(replaced)
 
-    async def get(self) -> bytes:
+    async def wait_for_frame(self) -> bytes:
         """Wait for the next frame, and remove it. Safe to cancel."""
         while not self._frames:
             self._filled.clear()
             await self._filled.wait()
-        return self.take()
+        return self.take_frame()
 
-    def take(self) -> bytes:
+    def take_frame(self) -> bytes:
         """Remove and return the next frame; the queue must not be empty."""
         _, (frame, key) = self._frames.popitem(last=False)
         if key is not None:

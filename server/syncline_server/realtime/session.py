@@ -236,7 +236,7 @@ class Session:
 
     async def _execute(self, command: Command) -> Result:
         """Carry out a command: here if every type has it, else by the handler of its type."""
-        operations = self._backend.objects.of(command.type)
+        operations = self._backend.registry.of(command.type)
         match command:
             case Open():
                 return await self._open(command)
@@ -254,7 +254,7 @@ class Session:
 
     async def _open(self, command: Open) -> Opened[Header]:
         started = asyncio.get_running_loop().time()
-        operations = self._backend.objects.of(command.type)
+        operations = self._backend.registry.of(command.type)
         with self._room_for(command.key):
             # 1. Find the object. During this await it may change, and so may the token.
             state, created = await operations.open(self.access, command)

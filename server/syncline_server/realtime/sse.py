@@ -44,24 +44,24 @@ _HEADERS = {
 
 
 def routes(
-    backend: Backend, connections: ConnectionRegistry, door: Admission, wheel: TimerWheel
+    backend: Backend, connections: ConnectionRegistry, admission: Admission, timers: TimerWheel
 ) -> list[Route]:
     """The path of event streams."""
 
     async def events(request: Request) -> Response:
         about(wire="sse")
-        refusal = door.refusal()
+        refusal = admission.check()
         if refusal is not None:
             raise refusal
         principal = await backend.authenticator.caller(request.headers.get("authorization"))
         access = await Access.enter(backend, principal, request.path_params["service"])
-        held = request.headers.get("last-event-id") or None
+        known = request.headers.get("last-event-id") or None
         command = Open(
             request.path_params["document"],
             mode=Mode.OPEN_EXISTING,
-            revision=None if held is None else fields.revision(held, "Last-Event-ID"),
+            revision=None if known is None else fields.revision(known, "Last-Event-ID"),
         )
-        stream = _Stream(backend, access, principal, connections, wheel)
+        stream = _Stream(access, principal, backend=backend, connections=connections, timers=timers)
         await stream.open(command)
         return stream
 
@@ -76,11 +76,12 @@ class _Stream(StreamingResponse):
 
     def __init__(
         self,
-        backend: Backend,
         access: Access,
         principal: Principal,
+        *,
+        backend: Backend,
         connections: ConnectionRegistry,
-        wheel: TimerWheel,
+        timers: TimerWheel,
     ) -> None:
         super().__init__(self._chunks(), media_type="text/event-stream", headers=_HEADERS)
         self._confirm = partial(backend.authenticator.confirm, principal)
@@ -90,7 +91,9 @@ class _Stream(StreamingResponse):
         self._connections = connections
         self._send_queue = SendQueue(backend.settings.output_mark)
         self._session = Session(backend, access, self._send_event)
-        self._life = TokenTimer(wheel, backend.settings.token_leeway, lambda _: None, self._expire)
+        self._token_timer = TokenTimer(
+            timers, backend.settings.token_leeway, lambda _: None, self._expire_token
+        )
         self._ended = False
 
     async def open(self, command: Open) -> None:
@@ -107,29 +110,29 @@ class _Stream(StreamingResponse):
                 opened.set_exception(outcome)
             elif isinstance(outcome, Opened):
                 if not outcome.known:
-                    self._send_queue.put(_state(outcome.state))
+                    self._send_queue.add_frame(_state(outcome.state))
                 opened.set_result(None)
 
         self._session.submit(command, answer)
         try:
             await opened
-            # The key may have been revoked during the awaits. From here to `arrive` there is none,
+            # The key may have been revoked during the awaits. From here to `add` there is none,
             # and then `evict` ends the stream of a revoked key.
             self._confirm()
         except BaseException:
             self._session.close()
             raise
-        self._life.begin(self._principal.expires_at)
+        self._token_timer.start(self._principal.expires_at)
         self._tally.connections += 1
-        self._connections.arrive(self)
+        self._connections.add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream, and end the session when it ends in any way."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._connections.depart(self)
-            self._life.end()
+            self._connections.remove(self)
+            self._token_timer.stop()
             self._session.close()
 
     @property
@@ -153,17 +156,17 @@ class _Stream(StreamingResponse):
         while not (self._ended and self._send_queue.empty):
             try:
                 async with asyncio.timeout(self._heartbeat):
-                    chunk = await self._send_queue.get()
+                    chunk = await self._send_queue.wait_for_frame()
             except TimeoutError:
                 chunk = b":\n\n"
             yield chunk
 
     def _send_event(self, event: Event) -> None:
         self._tally.events += 1
-        self._tally.conflated += self._send_queue.put_event(event, event.encoded(_encode))
+        self._tally.conflated += self._send_queue.add_event(event, event.encoded(_encode))
         self._ended = self._ended or isinstance(event, Removed)
 
-    def _expire(self) -> None:
+    def _expire_token(self) -> None:
         self._close(Refusal(Code.TOKEN_EXPIRED, "The access token has expired."))
 
     def _close(self, refusal: Refusal) -> None:
@@ -172,7 +175,7 @@ class _Stream(StreamingResponse):
             # A slow client reads on for a while, but must get no event from after this (promise 6).
             self._session.close()
             body = native.error_body(refusal)
-            self._send_queue.put(
+            self._send_queue.add_frame(
                 _chunk("closing", {n: body[n] for n in ("code", "message", "retry")})
             )
 

@@ -23,7 +23,7 @@ class Timer:
 
     def cancel(self) -> None:
         """Cancel the call and forget the timer; safe to repeat."""
-        self._wheel.drop(self._due, self)
+        self._wheel.remove(self._due, self)
 
 
 class TimerWheel:
@@ -33,43 +33,43 @@ class TimerWheel:
         self._loop = asyncio.get_running_loop()
         # The timers of each slice, in the order in which they were set.
         self._slices: dict[int, dict[Timer, None]] = {}
-        self._turned_to = 0
-        self._turning = False
+        self._ticked_to = 0
+        self._is_ticking = False
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback`, which must not block, in about `seconds`."""
         due = int((self._loop.time() + max(seconds, 0)) / RESOLUTION) + 1
-        alarm = Timer(self, due, callback)
-        self._slices.setdefault(due, {})[alarm] = None
-        if not self._turning:
-            self._turning = True
-            self._turned_to = due - 1
-            self._loop.call_later(RESOLUTION, self._turn)
-        self._turned_to = min(self._turned_to, due - 1)
-        return alarm
+        timer = Timer(self, due, callback)
+        self._slices.setdefault(due, {})[timer] = None
+        if not self._is_ticking:
+            self._is_ticking = True
+            self._ticked_to = due - 1
+            self._loop.call_later(RESOLUTION, self._tick)
+        self._ticked_to = min(self._ticked_to, due - 1)
+        return timer
 
-    def drop(self, due: int, alarm: Timer) -> None:
+    def remove(self, due: int, timer: Timer) -> None:
         """Forget a timer. One may be due in a day, while its connection ends within a second."""
-        alarms = self._slices.get(due)
-        if alarms is not None:
-            alarms.pop(alarm, None)
-            if not alarms:
+        due_then = self._slices.get(due)
+        if due_then is not None:
+            due_then.pop(timer, None)
+            if not due_then:
                 del self._slices[due]
 
-    def _turn(self) -> None:
+    def _tick(self) -> None:
         now = int(self._loop.time() / RESOLUTION)
-        while self._turned_to < now:
-            self._turned_to += 1
-            for alarm in list(self._slices.get(self._turned_to, ())):
+        while self._ticked_to < now:
+            self._ticked_to += 1
+            for timer in list(self._slices.get(self._ticked_to, ())):
                 # Not called here, because an exception would stop the wheel.
-                self._loop.call_soon(self._ring, self._turned_to, alarm)
+                self._loop.call_soon(self._call, self._ticked_to, timer)
         if self._slices:
-            self._loop.call_later(RESOLUTION, self._turn)
+            self._loop.call_later(RESOLUTION, self._tick)
         else:
-            self._turning = False
+            self._is_ticking = False
 
-    def _ring(self, due: int, alarm: Timer) -> None:
-        """Make the call, unless it was cancelled since `_turn` scheduled it."""
-        if alarm in self._slices.get(due, ()):
-            self.drop(due, alarm)
-            alarm.callback()
+    def _call(self, due: int, timer: Timer) -> None:
+        """Make the call, unless it was cancelled since `_tick` scheduled it."""
+        if timer in self._slices.get(due, ()):
+            self.remove(due, timer)
+            timer.callback()

@@ -20,50 +20,50 @@ class TokenTimer:
     """The timers of the token in force; the callbacks must not block."""
 
     __slots__ = (
-        "_alarm",
+        "_timer",
         "_leeway",
-        "_notice",
-        "_on_end",
+        "_notice_period",
+        "_on_expiry",
         "_on_notice",
-        "_wheel",
+        "_timers",
     )
 
     def __init__(
         self,
-        wheel: TimerWheel,
+        timers: TimerWheel,
         leeway: float,
         on_notice: Callable[[int], None],
-        on_end: Callable[[], None],
+        on_expiry: Callable[[], None],
     ) -> None:
         """
         Args:
             leeway: seconds by which clocks may differ, added to the time of the expiry.
             on_notice: receives the seconds that are left.
-            on_end: called when the token has expired.
+            on_expiry: called when the token has expired.
         """
-        self._wheel = wheel
+        self._timers = timers
         self._leeway = leeway
         self._on_notice = on_notice
-        self._on_end = on_end
+        self._on_expiry = on_expiry
         # Seconds between the notice and the expiry of this token.
-        self._notice = 0.0
-        self._alarm: Timer | None = None
+        self._notice_period = 0.0
+        self._timer: Timer | None = None
 
-    def begin(self, expires_at: float | None) -> None:
+    def start(self, expires_at: float | None) -> None:
         """Start the timers. `expires_at`: seconds since the epoch; None if it never expires."""
-        self.end()
+        self.stop()
         if expires_at is None:
             return
         left = max(0.0, expires_at - time.time())
-        self._notice = NOTICE if left >= SHORT_LIFE else left / 10
-        self._alarm = self._wheel.call_later(left - self._notice, self._tell)
+        self._notice_period = NOTICE if left >= SHORT_LIFE else left / 10
+        self._timer = self._timers.call_later(left - self._notice_period, self._give_notice)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Stop the timers; no callback is called any more."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _tell(self) -> None:
-        self._alarm = self._wheel.call_later(self._notice + self._leeway, self._on_end)
-        self._on_notice(round(self._notice))
+    def _give_notice(self) -> None:
+        self._timer = self._timers.call_later(self._notice_period + self._leeway, self._on_expiry)
+        self._on_notice(round(self._notice_period))

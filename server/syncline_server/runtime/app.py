@@ -35,11 +35,12 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket import availability
-from syncline_server.realtime.websocket.socket import Socket, socket_protocol
+from syncline_server.realtime.websocket.socket import Socket
+from syncline_server.realtime.websocket.socket_protocol import socket_protocol
 from syncline_server.storage.deletions import Deletions
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
@@ -65,7 +66,7 @@ class Application:
         http: ASGI application for HTTP requests.
         socket: protocol class for WebSockets, which bypass ASGI.
         connections: the open sockets and event streams.
-        wheel: timers.
+        timers: timers of connections.
         meters: counters.
         audit: audit log.
         problems: returns the current problems by name; empty if the server is ready.
@@ -74,7 +75,7 @@ class Application:
     http: Starlette
     socket: type[Socket]
     connections: ConnectionRegistry
-    wheel: TimerWheel
+    timers: TimerWheel
     meters: Meters
     audit: Audit
     problems: Callable[[], Mapping[str, str]]
@@ -114,7 +115,7 @@ def create_app(
         clock_tolerance=settings.clock_tolerance,
     )
     traces = _traces(settings, meters, worker)
-    documents = Documents(redis, settings.operation_memory, traces)
+    objects = Objects(redis, settings.operation_memory, traces)
     foreign = ProviderTokens.of(settings, meters.limit_hits)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
@@ -122,12 +123,12 @@ def create_app(
         authenticator=Authenticator(credentials, settings.token_leeway, foreign, keyring),
         redis=redis,
         services=services,
-        documents=documents,
-        permissions=Permissions(redis, documents),
-        listing=Listing(redis, documents, settings.max_lists, meters.limit_hits),
+        objects=objects,
+        permissions=Permissions(redis, objects),
+        listing=Listing(redis, objects, settings.max_lists, meters.limit_hits),
         hub=Hub(
             redis,
-            documents.readers,
+            objects.readers,
             settings.redis_timeout,
             meters=meters,
             delta_bases=DeltaBases(settings.delta_memory, meters.limit_hits, settings.delta_rate),
@@ -144,12 +145,13 @@ def create_app(
         if settings.redis_url is None
         else None
     )
-    connections, wheel = ConnectionRegistry(), TimerWheel()
-    door = Admission(settings, connections, meters, backend.audit, asyncio.get_running_loop().time)
+    connections, timers = ConnectionRegistry(), TimerWheel()
+    clock = asyncio.get_running_loop().time
+    admission = Admission(settings, connections, meters, backend.audit, clock=clock)
     telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
-    sweeper = Sweeper(redis, documents, settings.sweep_interval, backend.webhooks_of_the_system)
-    deletions = Deletions(redis, documents)
+    sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
+    deletions = Deletions(redis, objects)
     context = DeliveryContext(
         settings=settings,
         credentials=credentials,
@@ -199,8 +201,8 @@ def create_app(
 
     http = Starlette(
         routes=[
-            *sse.routes(backend, connections, door, wheel),
-            *availability.routes(native.PATH, door),
+            *sse.routes(backend, connections, admission, timers),
+            *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_callers),
@@ -209,16 +211,23 @@ def create_app(
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
-    endpoints = {
-        native.PATH: native.endpoint(backend, connections),
-        twilsock.PATH: twilsock.endpoint(backend, connections, door),
+    websockets = {
+        native.PATH: native.websocket_route(backend, connections),
+        twilsock.PATH: twilsock.websocket_route(backend, connections, admission),
     }
-    socket = socket_protocol(endpoints, settings, wheel, door, meters, cork)
+    socket = socket_protocol(
+        websockets,
+        settings=settings,
+        timers=timers,
+        admission=admission,
+        meters=meters,
+        cork=cork,
+    )
     return Application(
         http=http,
         socket=socket,
         connections=connections,
-        wheel=wheel,
+        timers=timers,
         meters=meters,
         audit=backend.audit,
         problems=backend.problems,

@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app.http,
                 http=rest.http_protocol(
-                    _limits(settings), app.wheel.call_later, app.meters, app.audit
+                    _limits(settings), app.timers.call_later, app.meters, app.audit
                 ),
                 ws=app.socket,
                 lifespan="on",

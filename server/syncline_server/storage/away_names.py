@@ -1,9 +1,9 @@
-"""Unique names whose document lives in another bucket.
+"""Unique names whose object lives in another bucket.
 
-The SID of a document decides its bucket, and so does its name. If the caller chose the SID, the two
+The SID of an object decides its bucket, and so does its name. If the caller chose the SID, the two
 buckets can differ; the name's bucket then holds a pointer to the SID (name.lua). The two buckets
-can be on different shards of a Cluster, so no script changes a pointer and its document in one
-step: a pointer may lead to no document. Then the name counts as free, and the next reader releases
+can be on different shards of a Cluster, so no script changes a pointer and its object in one
+step: a pointer may lead to no object. Then the name counts as free, and the next reader releases
 it.
 """
 
@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from typing import Any
 
 from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import bucket_of_name, bucket_of_sid
 
 from . import keys
-from .commit import bits
+from .keys import ObjectAddress
 from .redis.client import Redis
-from .rights import Right
-from .scripts import FETCH, NAME
+from .replies import Reply
+from .rights import Right, bits
+from .scripts import NAME, OBJECT_SCRIPTS, by_name
 
 __all__ = ["SID_LENGTH", "AwayNames", "is_away", "sid_of"]
 
 SID_LENGTH = 34
 """Characters in a SID; a pointer begins with a SID and is longer."""
 
-TAG_BYTES = 8
+SUFFIX_BYTES = 8
 """Random bytes that distinguish two pointers to one SID."""
 
 
@@ -42,71 +42,73 @@ def sid_of(pointer: str) -> str:
 
 
 class AwayNames:
-    """The pointers of all services. Every method raises `UNAVAILABLE` while Redis is away."""
+    """The pointers of all services. Every method raises `UNAVAILABLE` while Redis is away.
+
+    `at` leads to an object by its name.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def claim(self, service_sid: str, name: str, sid: str) -> tuple[bool, str]:
-        """Claim a name for a document that is about to be created in another bucket.
+    async def claim(self, at: ObjectAddress, sid: str) -> tuple[bool, str]:
+        """Claim a name for an object that is about to be created in another bucket.
 
         Returns:
             True and the new pointer; or False and the SID or pointer that has the name.
         """
-        status, value = await self._run(service_sid, "claim", name, sid, _tag())
+        status, value = await self._run("claim", at, sid=sid, suffix=_suffix())
         return status == b"ok", value.decode()
 
-    async def confirm(self, service_sid: str, name: str, pointer: str) -> bool:
-        """Confirm a claim: its document was created. False if another document took the name."""
-        [status] = await self._run(service_sid, "confirm", name, pointer, _tag())
-        return bool(status == b"ok")
+    async def confirm(self, at: ObjectAddress, pointer: str) -> bool:
+        """Confirm a claim: its object was created. False if another object took the name."""
+        [status] = await self._run("confirm", at, pointer=pointer, suffix=_suffix())
+        return status == b"ok"
 
-    async def release(
-        self, service_sid: str, name: str, pointer: str, *, is_own: bool = False
-    ) -> bool:
-        """Free a name whose pointer leads to no document.
+    async def release(self, at: ObjectAddress, pointer: str, *, is_own: bool = False) -> bool:
+        """Free a name whose pointer leads to no object.
 
         Changes nothing if the name has another pointer by now.
 
         Args:
-            is_own: True if the caller made the claim and knows that its document does not exist.
+            is_own: True if the caller made the claim and knows that its object does not exist.
 
         Returns:
-            False if the pointer is another caller's young claim, whose document may still come.
+            False if the pointer is another caller's young claim, whose object may still come.
         """
-        own = "1" if is_own else ""
-        [status] = await self._run(service_sid, "release", name, pointer, own)
-        return bool(status == b"ok")
+        own = "1" if is_own else None
+        [status] = await self._run("release", at, pointer=pointer, own=own)
+        return status == b"ok"
 
-    async def follow(
-        self, service_sid: str, name: str, pointer: str, who: str, needs: Right | None
-    ) -> list[Any]:
-        """The reply of fetch.lua for the document that a pointer leads to.
+    async def follow(self, at: ObjectAddress, pointer: str, who: str, needs: Right | None) -> Reply:
+        """The reply of fetch.lua for the object that a pointer leads to.
 
-        Releases the name if the document does not exist. `who` and `needs` as in `Documents`.
+        Releases the name if the object does not exist. `who` and `needs` as in `Objects.get`.
         """
         sid = sid_of(pointer)
-        reply: list[Any] = await self._redis.run(
-            FETCH, keys.tag_of(service_sid, sid), sid, name, who, bits(needs)
+        arguments = {"sid": sid, "name": at.name, "identity": who, "needs": bits(needs)}
+        tag = keys.tag_of(at.service_sid, sid)
+        reply: Reply = await self._redis.run(
+            OBJECT_SCRIPTS[at.type.name].fetch, tag, *by_name(arguments)
         )
         if reply[0] == b"absent":
             with suppress(Refusal):
-                await self.release(service_sid, name, pointer)
+                await self.release(at, pointer)
         return reply
 
-    async def forget(self, service_sid: str, name: str, sid: str) -> None:
-        """Free the name of a removed document. If that fails, the next reader frees it."""
+    async def forget(self, at: ObjectAddress, sid: str) -> None:
+        """Free the name of a removed object. If that fails, the next reader frees it."""
         with suppress(Refusal):
-            [found] = await self._run(service_sid, "look", name)
+            [found] = await self._run("look", at)
             pointer: str = found.decode()
             if len(pointer) > SID_LENGTH and sid_of(pointer) == sid:
-                await self.follow(service_sid, name, pointer, "", None)
+                await self.follow(at, pointer, "", None)
 
-    async def _run(self, service_sid: str, verb: str, name: str, *arguments: str) -> list[bytes]:
-        tag = keys.tag_of(service_sid, name)
-        reply: list[bytes] = await self._redis.commit(NAME, tag, verb, name, *arguments)
+    async def _run(self, verb: str, at: ObjectAddress, **others: str | None) -> list[bytes]:
+        names = keys.names_part(at.type)
+        arguments = by_name({"verb": verb, "name": at.name, "names": names, **others})
+        reply: list[bytes] = await self._redis.commit(NAME, at.tag, *arguments)
         return reply
 
 
-def _tag() -> str:
-    return secrets.token_hex(TAG_BYTES)
+def _suffix() -> str:
+    return secrets.token_hex(SUFFIX_BYTES)

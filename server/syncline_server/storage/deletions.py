@@ -1,4 +1,4 @@
-"""Deletions of services: removes their documents in the background, and notifies subscribers.
+"""Deletions of services: removes their objects in the background, and notifies subscribers.
 
 `Services.delete` records the order in the same step that makes the service unknown. One process at
 a time carries it out, bucket by bucket, and records its progress. If it dies, another process goes
@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import SYSTEM
+from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.objects import SYSTEM, TYPES
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
 from .author import Author
 from .change_watcher import STALE_AFTER
-from .documents import Documents
+from .keys import ObjectAddress
+from .objects import Objects
 from .redis.client import Redis
 from .services import Service
 
@@ -37,7 +38,7 @@ DELETER = Author(identity=SYSTEM)
 """Author of the removals: they queue no webhooks, for the service is gone."""
 
 BATCH = 256
-"""Documents that are read from an index and removed at once."""
+"""Objects that are read from an index and removed at once."""
 
 RECORD_INTERVAL = 1.0
 """Seconds between records, and log lines, of a deletion's progress."""
@@ -46,7 +47,7 @@ LEASE_MS = 3000
 """Milliseconds for which a lease lasts, unless its process renews it."""
 
 GRACE = 2 * STALE_AFTER + 1.0
-"""Seconds after which no process has the service in its cache and can create documents in it."""
+"""Seconds after which no process has the service in its cache and can create objects in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Deletion:
     Attributes:
         sid: of the service.
         bucket: the first bucket that is not known to be empty; `BUCKETS` once all were emptied.
-            Documents that were created meanwhile can be left then.
-        removed: documents removed so far.
+            Objects that were created meanwhile can be left then.
+        removed: objects removed so far.
     """
 
     sid: str
@@ -74,12 +75,12 @@ class Deletions(PeriodicTask):
     """Carries out the deletions, one after the other. After `stop` another process goes on, or this
     one after its next start."""
 
-    def __init__(self, redis: Redis, documents: Documents) -> None:
+    def __init__(self, redis: Redis, objects: Objects) -> None:
         super().__init__(
             self._carry_out_all, LOOK_INTERVAL, name="the deletion of services", logger=logger
         )
         self._redis = redis
-        self._documents = documents
+        self._objects = objects
         self._holder = secrets.token_hex(8)
         # Loop time at which this process first saw each order.
         self._seen: dict[str, float] = {}
@@ -117,7 +118,7 @@ class Deletions(PeriodicTask):
             deletion = replace(await self._empty(deletion), bucket=BUCKETS)
             await self._record(deletion)
         # 2. Until `GRACE` has passed, another process may still have the service in its cache and
-        #    create documents. Empty all buckets once more after that, then remove the order.
+        #    create objects. Empty all buckets once more after that, then remove the order.
         if asyncio.get_running_loop().time() - self._seen[deletion.sid] >= GRACE:
             await self._finish(await self._empty(replace(deletion, bucket=0)))
 
@@ -130,25 +131,30 @@ class Deletions(PeriodicTask):
                 if clock() - recorded_at > RECORD_INTERVAL:
                     await self._record(deletion)
                     recorded_at = clock()
-            queue = keys.webhook_queue(keys.bucket_tag(deletion.sid, bucket))
-            # Pointers to documents in other buckets are not removed with a document of this bucket.
-            names = keys.names(keys.bucket_tag(deletion.sid, bucket))
-            for key in (queue, f"{queue}:dropped", names):
+            tag = keys.bucket_tag(deletion.sid, bucket)
+            queue = keys.webhook_queue(tag)
+            # Pointers to objects in other buckets are not removed with an object of this bucket.
+            names = (keys.names(tag, each) for each in TYPES)
+            for key in (queue, f"{queue}:dropped", *names):
                 await self._redis.execute("DEL", key)
         return deletion
 
     async def _remove_some(self, service_sid: str, bucket: int) -> int:
-        """Remove a batch of documents, and return their number."""
-        index = keys.listing(keys.bucket_tag(service_sid, bucket))
-        sids = [sid.decode() for sid in await self._redis.execute("ZRANGE", index, 0, BATCH - 1)]
-        await asyncio.gather(*(self._remove(service_sid, sid) for sid in sids))
-        return len(sids)
+        """Remove a batch of objects of each type, and return their number."""
+        tag, removed = keys.bucket_tag(service_sid, bucket), 0
+        for type_ in TYPES:
+            index = keys.listing(tag, type_)
+            sids = await self._redis.execute("ZRANGE", index, 0, BATCH - 1)
+            places = (ObjectAddress(service_sid, type_, sid.decode()) for sid in sids)
+            await asyncio.gather(*(self._remove(at) for at in places))
+            removed += len(sids)
+        return removed
 
-    async def _remove(self, service_sid: str, sid: str) -> None:
+    async def _remove(self, at: ObjectAddress) -> None:
         try:
-            await self._documents.remove(service_sid, sid, DELETER)
+            await self._objects.remove(at, DELETER)
         except Refusal as refusal:
-            if refusal.code is not Code.DOCUMENT_NOT_FOUND:
+            if refusal.code is not TYPE_CODES[at.type.name].absent:
                 raise  # absent: it had expired, and the script has removed it
 
     async def _record(self, deletion: Deletion) -> None:
@@ -156,7 +162,7 @@ class Deletions(PeriodicTask):
         await self._redis.execute("HSET", keys.DELETIONS, deletion.sid, deletion.record)
         await self._redis.execute("PEXPIRE", lease, LEASE_MS)
         logger.info(
-            "deleting service %s: %d of %d buckets are empty, %d documents removed so far",
+            "deleting service %s: %d of %d buckets are empty, %d objects removed so far",
             deletion.sid,
             deletion.bucket,
             BUCKETS,
@@ -169,4 +175,4 @@ class Deletions(PeriodicTask):
             await self._redis.execute("DEL", key)
         await self._redis.execute("HDEL", keys.DELETIONS, deletion.sid)
         await self._redis.execute("DEL", keys.deletion_lease(deletion.sid))
-        logger.info("service %s is deleted: %d documents removed", deletion.sid, deletion.removed)
+        logger.info("service %s is deleted: %d objects removed", deletion.sid, deletion.removed)

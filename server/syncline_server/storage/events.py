@@ -1,6 +1,9 @@
-"""Parses the events that the scripts publish on the channel of a document."""
+"""Parses the events that the scripts publish on the channel of an object."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 
@@ -11,6 +14,8 @@ from .rights import Right, RightsChanged
 
 __all__ = ["parse_event"]
 
+Head = dict[str, Any]
+
 
 def parse_event(payload: bytes) -> Event | RightsChanged:
     """The event in a message: one line of JSON, then the data as it is stored.
@@ -20,39 +25,39 @@ def parse_event(payload: bytes) -> Event | RightsChanged:
     """
     line, _, data = payload.partition(b"\n")
     head = orjson.loads(line)
-    if head["kind"] == "rights":
-        return RightsChanged(head["sid"], head["identity"], Right(int(head["rights"])))
-    sid, name = head["sid"], head["name"] or None
-    revision, previous, at, by = (
-        int(head["revision"]),
-        int(head["previous"]),
-        int(head["at"]),
-        head["by"],
-    )
-    trace = head.get("trace")
-    if head["kind"] == "updated":
-        expires = int(head["expires"]) if head["expires"] else None
-        return Updated(
-            sid=sid,
-            unique_name=name,
-            revision=revision,
-            previous=previous,
-            at_ms=at,
-            by=by,
-            data=data,
-            expires_ms=expires,
-            trace=trace,
-        )
-    if head["kind"] not in ("removed", "expired"):
-        raise ValueError(f"an event of the kind {head['kind']!r}")
-    expired = head["kind"] == "expired"
-    return Removed(
-        sid=sid,
-        unique_name=name,
-        revision=revision,
-        previous=previous,
-        at_ms=at,
-        by=by,
-        expired=expired,
-        trace=trace,
-    )
+    return _PARSERS[head["kind"]](head, data)
+
+
+def fields_of_event(head: Head) -> dict[str, Any]:
+    """What every event of a write has."""
+    return {
+        "sid": head["sid"],
+        "unique_name": head["name"] or None,
+        "revision": int(head["revision"]),
+        "previous": int(head["previous"]),
+        "at_ms": int(head["at"]),
+        "by": head["by"],
+        "trace": head.get("trace"),
+    }
+
+
+def _updated(head: Head, data: bytes) -> Updated:
+    expires_ms = int(head["expires"]) if head["expires"] else None
+    return Updated(**fields_of_event(head), data=data, expires_ms=expires_ms)
+
+
+def _removed(head: Head, _: bytes) -> Removed:
+    return Removed(**fields_of_event(head), expired=head["kind"] == "expired")
+
+
+def _rights(head: Head, _: bytes) -> RightsChanged:
+    return RightsChanged(head["sid"], head["identity"], Right(int(head["rights"])))
+
+
+_PARSERS: Mapping[str, Callable[[Head, bytes], Event | RightsChanged]] = {
+    "updated": _updated,
+    "removed": _removed,
+    "expired": _removed,
+    "rights": _rights,
+}
+"""By the kind of event; the kinds of one type's items begin with its name."""

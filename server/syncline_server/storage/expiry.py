@@ -1,6 +1,6 @@
-"""The sweeper: removes documents that are past their expiry, and so notifies their subscribers.
+"""The sweeper: removes objects that are past their expiry, and so notifies their subscribers.
 
-Readers do not depend on it: a document past its expiry is absent to them at once. Several processes
+Readers do not depend on it: an object past its expiry is absent to them at once. Several processes
 may sweep at the same time, since each removal is one atomic script.
 """
 
@@ -14,9 +14,9 @@ from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
-from .documents import Documents
 from .errors import StorageError
 from .filled_buckets import FilledBuckets
+from .objects import Objects
 from .redis.client import Redis
 from .scripts import DUE
 from .webhooks import WebhookPolicy
@@ -26,7 +26,7 @@ __all__ = ["Sweeper"]
 logger = logging.getLogger("syncline.expiry")
 
 BATCH = 256
-"""Documents of one bucket that are removed at once, at most."""
+"""Objects of one bucket that are removed at once, at most."""
 
 INSPECTION_INTERVAL = 60.0
 """Seconds between inspections of all buckets, which find those that a crash or a failover kept off
@@ -39,7 +39,7 @@ class Sweeper(PeriodicTask):
     def __init__(
         self,
         redis: Redis,
-        documents: Documents,
+        objects: Objects,
         interval: float,
         webhooks: Callable[[str], Awaitable[WebhookPolicy | None]] | None = None,
     ) -> None:
@@ -50,7 +50,7 @@ class Sweeper(PeriodicTask):
         """
         super().__init__(self._sweep_all, interval, name="the sweep", logger=logger)
         self._redis = redis
-        self._documents = documents
+        self._objects = objects
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
         self._inspected_at = float("-inf")  # loop time
@@ -80,7 +80,7 @@ class Sweeper(PeriodicTask):
         return True
 
     async def _sweep(self, service_sid: str) -> None:
-        # A document expires by the clock of its own master, which may be ahead of the index's
+        # An object expires by the clock of its own master, which may be ahead of the index's
         # master: look with the latest clock of all.
         latest = self._redis.now_ms()
         moment, *due = await self._redis.run(DUE, keys.due(service_sid), latest, BUCKETS)
@@ -94,10 +94,10 @@ class Sweeper(PeriodicTask):
         webhooks = None if self._webhooks is None else await self._webhooks(service_sid)
         swept: list[bytes] = []
         # Stop when a pass returns what the last pass did: the shard's clock is behind `moment`, so
-        # the script still sees these documents as alive.
+        # the script still sees these objects as alive.
         while (sids := await self._redis.execute(*command)) != swept:
             await asyncio.gather(
-                *(self._documents.expire(service_sid, sid.decode(), webhooks) for sid in sids)
+                *(self._objects.expire(service_sid, sid.decode(), webhooks) for sid in sids)
             )
             swept = sids
 

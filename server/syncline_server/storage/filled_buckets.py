@@ -1,9 +1,9 @@
-"""The index of filled buckets: those of a service that may hold documents. A list reads no others.
+"""The index of filled buckets: those of a service that may hold objects of any type.
 
-The index is one key of the service with up to 256 fields. It may name empty buckets, but no bucket
-with documents is missing: a bucket is noted before the first document in it is created, or in the
-same step. A bucket can still be missing if its documents are older than the index, or if a failover
-of a Cluster lost the note; the sweeper's inspections note it then.
+A list reads no others. The index is one key of the service with up to 256 fields. It may name empty
+buckets, but no bucket with objects is missing: a bucket is noted before the first object in it is
+created, or in the same step. A bucket can still be missing if its objects are older than the index,
+or if a failover of a Cluster lost the note; the sweeper's inspections note it then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from syncline_protocol.objects import TYPES
 from syncline_protocol.sids import BUCKETS
 
 from . import keys
@@ -35,7 +36,7 @@ class FilledBuckets:
         self._noted: set[tuple[str, str]] = set()
 
     async def begin(self, service_sid: str) -> None:
-        """Mark the index of a new service as complete: it has no older documents.
+        """Mark the index of a new service as complete: it has no older objects.
 
         If that fails, the first list or inspection inspects all buckets.
         """
@@ -43,9 +44,9 @@ class FilledBuckets:
             await self._redis.execute("HSET", keys.filled(service_sid), _COMPLETE, 1)
 
     async def note(self, service_sid: str, bucket: str) -> None:
-        """Note a bucket before a document is created in it.
+        """Note a bucket before an object is created in it.
 
-        Only needed on a Cluster, where document.lua cannot write the index. Raises `Refusal`; then
+        Only needed on a Cluster, where no script can write the index. Raises `Refusal`; then
         nothing may be created.
         """
         if (service_sid, bucket) in self._noted:
@@ -66,7 +67,7 @@ class FilledBuckets:
         self._noted.add((service_sid, bucket))
 
     async def of(self, service_sid: str) -> list[int]:
-        """The buckets that may hold documents, in ascending order."""
+        """The buckets that may hold objects, in ascending order."""
         noted = set(await self._redis.execute("HKEYS", keys.filled(service_sid)))
         if _COMPLETE not in noted:
             return await self.inspect(service_sid)
@@ -74,7 +75,7 @@ class FilledBuckets:
         return sorted(int(bucket, 16) for bucket in noted)
 
     async def inspect(self, service_sid: str) -> list[int]:
-        """Look at every bucket that is not noted, and note it if it holds documents.
+        """Look at every bucket that is not noted, and note it if it holds objects.
 
         Returns:
             all noted buckets, in ascending order.
@@ -82,17 +83,19 @@ class FilledBuckets:
         index = keys.filled(service_sid)
         noted = set(await self._redis.execute("HKEYS", index))
         others = [bucket for bucket in range(BUCKETS) if _field(bucket) not in noted]
-        counts = await asyncio.gather(
-            *(
-                self._redis.execute("ZCARD", keys.listing(keys.bucket_tag(service_sid, bucket)))
-                for bucket in others
-            )
-        )
+        counts = await asyncio.gather(*(self._count(service_sid, bucket) for bucket in others))
         found = [bucket for bucket, count in zip(others, counts, strict=True) if count]
         if found or _COMPLETE not in noted:
             fields = [word for bucket in found for word in (_field(bucket), 1)]
             await self._redis.execute("HSET", index, *fields, _COMPLETE, 1)
         return [bucket for bucket in range(BUCKETS) if _field(bucket) in noted or bucket in found]
+
+    async def _count(self, service_sid: str, bucket: int) -> int:
+        """The number of types of which the bucket holds objects."""
+        tag = keys.bucket_tag(service_sid, bucket)
+        first, *others = (keys.listing(tag, each) for each in TYPES)
+        count: int = await self._redis.execute("EXISTS", first, *map(self._redis.prefixed, others))
+        return count
 
     async def prune(self, service_sid: str, empty: list[int]) -> None:
         """Remove buckets from the index that a list found empty.
@@ -102,8 +105,9 @@ class FilledBuckets:
         """
         if empty and self._redis.engine.is_whole:
             tag = keys.service_tag(service_sid)
+            plurals = " ".join(each.plural for each in TYPES)
             with suppress(StorageError):
-                await self._redis.run(PRUNE, tag, *(_field(bucket) for bucket in empty))
+                await self._redis.run(PRUNE, tag, plurals, *(_field(bucket) for bucket in empty))
 
 
 def _field(bucket: int) -> bytes:

@@ -3,32 +3,33 @@
 All keys of one bucket begin with its hash tag, so that a Cluster keeps them in one slot. The
 scripts make the same names from the tag.
 
-    {IS…:3f}:document:ET…   hash   one document: n(ame) r(evision) d(ata) c(reated) u(pdated)
-                                   (e)x(pires) (created) b(y) w(riter) m(ark of the last write)
-                                   k(ept: its SID was chosen)
-    {IS…:3f}:names          hash   unique name -> SID, or pointer to one elsewhere (name.lua)
-    {IS…:3f}:ended:ET…      string last revision and name of a removed document whose SID was chosen
+    {IS…:3f}:document:ET…   hash   header of one object, by the name of its type: n(ame) r(evision)
+                                   c(reated) u(pdated) (e)x(pires) (created) b(y) w(riter) m(ark of
+                                   the last write) k(ept: its SID was chosen); a document's d(ata)
+    {IS…:3f}:documents      zset   every SID of a type, for listing in the order of SIDs
+    {IS…:3f}:names          hash   unique name of a document -> SID, or pointer to one elsewhere
+                                   (name.lua); `names:maps` and so on for the other types
+    {IS…:3f}:ended:ET…      string last revision and name of a removed object whose SID was chosen
                                    and may be used again, for a bounded time
-    {IS…:3f}:documents      zset   every SID, for listing in the order of SIDs
-    {IS…:3f}:expiries       zset   SID by the moment of its expiry, in ms
-    {IS…:3f}:permissions:ET… hash  identity -> its rights for the document, as bits (`Right`)
+    {IS…:3f}:expiries       zset   SID of any type by the moment of its expiry, in ms
+    {IS…:3f}:permissions:ET… hash  identity -> its rights for the object, as bits (`Right`)
     {IS…:3f}:identities:ET… zset   identities with a permission, for listing in their order
     {IS…:3f}:operation:…    string the first answer to an operation id, and the fingerprint of its
                                    request, for a bounded time; on a Cluster only
     {IS…:3f}:claim:…        string bucket that an operation id writes to, for a bounded time; on a
                                    Cluster only
-    {IS…:3f}:last_ended     string when a document of this bucket last ended, in ms, for a bounded
+    {IS…:3f}:last_ended     string when an object of this bucket last ended, in ms, for a bounded
                                    time
     {IS…:3f}:void:…         string mark of a write that must no longer take effect, for a bounded
                                    time
     {IS…:3f}:webhooks       stream webhooks that wait; `…:dropped` counts those that were dropped
     {IS…:3f}:endpoints:…    set    endpoints of an identity that are connected
-    {IS…:3f}:event:ET…      channel of a document's events; in Redis with the database and the id of
+    {IS…:3f}:event:ET…      channel of an object's events; in Redis with the database and the id of
                                    the data set before the SID (`wire_channel`)
 
     {IS…}:operation:…       string as in a bucket; not on a Cluster
-    {IS…}:filled            hash   buckets that may hold documents; `all` once none can be missing
-    {IS…}:due               zset   buckets by the earliest known time at which a document expires
+    {IS…}:filled            hash   buckets that may hold objects; `all` once none can be missing
+    {IS…}:due               zset   buckets by the earliest known time at which an object expires
     {IS…}:webhooks:lease    string process that delivers the service's webhooks, for a bounded time
     {IS…}:webhooks:parked   hash   parked webhooks, JSON by id; `:index` is a zset of the ids
     {syncline}:data-set     hash   id of the data set, and the account that owns it
@@ -50,8 +51,10 @@ scripts make the same names from the tag.
 
 from __future__ import annotations
 
-from syncline_protocol.objects import DOCUMENT
-from syncline_protocol.sids import bucket_of_name, bucket_of_sid, is_sid_of
+from typing import NamedTuple
+
+from syncline_protocol.objects import DOCUMENT, ObjectType, type_of_sid
+from syncline_protocol.sids import bucket_of_name, bucket_of_sid, is_sid, is_sid_of
 
 __all__ = [
     "ALL_SERVICES",
@@ -65,6 +68,7 @@ __all__ = [
     "SERVICE_INDEX",
     "SERVICE_NAMES",
     "SERVICE_VERSION",
+    "ObjectAddress",
     "bucket_tag",
     "channel",
     "claim_tag",
@@ -75,6 +79,7 @@ __all__ = [
     "identities",
     "listing",
     "names",
+    "names_part",
     "permissions",
     "service_tag",
     "sid_of_channel",
@@ -104,6 +109,34 @@ API_KEY_VERSION = f"{ALL_SERVICES}:keys-version"
 MASTER = f"{ALL_SERVICES}:master"
 
 
+class ObjectAddress(NamedTuple):
+    """Leads to an object: its service, its type, and its SID or unique name."""
+
+    service_sid: str
+    type: ObjectType
+    address: str
+
+    @property
+    def sid(self) -> str:
+        """The SID; "" if this is a name."""
+        return self.address if is_sid_of(self.type, self.address) else ""
+
+    @property
+    def name(self) -> str:
+        """The unique name; "" if this is a SID."""
+        return "" if is_sid_of(self.type, self.address) else self.address
+
+    @property
+    def tag(self) -> str:
+        """The hash tag of the bucket of the SID or name."""
+        return tag_of(self.service_sid, self.address)
+
+    @classmethod
+    def of_sid(cls, service_sid: str, sid: str) -> ObjectAddress:
+        """The address of the object with this SID, of whichever type."""
+        return cls(service_sid, type_of_sid(sid), sid)
+
+
 def bucket_tag(service_sid: str, bucket: int) -> str:
     """The hash tag that begins every key of a bucket."""
     return f"{{{service_sid}:{bucket:02x}}}"
@@ -121,57 +154,63 @@ def claim_tag(service_sid: str, operation: str) -> str:
 
 def tag_of(service_sid: str, address: str) -> str:
     """The hash tag of the bucket of this SID or unique name."""
-    by_sid = is_sid_of(DOCUMENT, address)
+    by_sid = is_sid(address)
     return bucket_tag(service_sid, bucket_of_sid(address) if by_sid else bucket_of_name(address))
 
 
 def channel(service_sid: str, sid: str) -> str:
-    """The channel of a document's events; document.lua makes the same name."""
+    """The channel of an object's events; the scripts make the same name."""
     return f"{tag_of(service_sid, sid)}:event:{sid}"
 
 
 def void(tag: str, mark: str) -> str:
-    """The key that keeps the write with this mark from taking effect; document.lua checks it."""
+    """The key that keeps the write with this mark from taking effect; the scripts check it."""
     return f"{tag}:void:{mark}"
 
 
 def sid_of_channel(name: str) -> str:
-    """The SID of the document whose events a channel carries."""
+    """The SID of the object whose events a channel carries."""
     return name.rpartition(":")[2]
 
 
-def listing(tag: str) -> str:
-    """The index of all documents in a bucket."""
-    return f"{tag}:documents"
+def listing(tag: str, type_: ObjectType) -> str:
+    """The index of all objects of a type in a bucket; the scripts make the same name."""
+    return f"{tag}:{type_.plural}"
 
 
-def names(tag: str) -> str:
-    """The unique names of a bucket; the scripts make the same name."""
-    return f"{tag}:names"
+def names(tag: str, type_: ObjectType) -> str:
+    """The unique names of a type's objects in a bucket; the scripts make the same name."""
+    return f"{tag}:{names_part(type_)}"
+
+
+def names_part(type_: ObjectType) -> str:
+    """What follows the bucket's tag in the key of a type's unique names."""
+    # Documents keep the key that they had before there were other types.
+    return "names" if type_ is DOCUMENT else f"names:{type_.plural}"
 
 
 def expiries(tag: str) -> str:
-    """The index of a bucket's documents by the time of their expiry."""
+    """The index of a bucket's objects by the time of their expiry."""
     return f"{tag}:expiries"
 
 
 def due(service_sid: str) -> str:
-    """The index of due buckets: those with documents that expire, by the earliest known time."""
+    """The index of due buckets: those with objects that expire, by the earliest known time."""
     return f"{{{service_sid}}}:due"
 
 
 def filled(service_sid: str) -> str:
-    """The index of the buckets that may hold documents; document.lua makes the same name."""
+    """The index of the buckets that may hold objects; the scripts make the same name."""
     return f"{service_tag(service_sid)}:filled"
 
 
 def permissions(service_sid: str, sid: str) -> str:
-    """The rights of each identity for a document; the scripts make the same name."""
+    """The rights of each identity for an object; the scripts make the same name."""
     return f"{tag_of(service_sid, sid)}:permissions:{sid}"
 
 
 def identities(service_sid: str, sid: str) -> str:
-    """The index of the identities that have a permission for a document."""
+    """The index of the identities that have a permission for an object."""
     return f"{tag_of(service_sid, sid)}:identities:{sid}"
 
 

@@ -1,6 +1,6 @@
-"""Lists the documents of a service, page by page.
+"""Lists the objects of one type in a service, page by page.
 
-The order is that of SIDs. It never changes, so a document that exists during the whole listing is
+The order is that of SIDs. It never changes, so an object that exists during the whole listing is
 listed exactly once, whatever is created or removed meanwhile. SIDs begin with their bucket, so this
 is the order of the buckets' indexes, one after the other. Only filled buckets are read.
 """
@@ -10,22 +10,22 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.objects import Header, ObjectType
 from syncline_protocol.sids import bucket_of_sid, is_sid_of
 from syncline_server.observability.metrics import Limit
 
 from . import keys
-from .documents import Documents
 from .filled_buckets import FilledBuckets
+from .keys import ObjectAddress
+from .objects import Objects
 from .paging import Cursor, Page, invalid_token
 from .redis.client import Redis
 
 __all__ = ["Listing"]
 
 NARROWEST = 4
-"""Buckets that the first round trip reads. Each round trip that finds too few documents multiplies
+"""Buckets that the first round trip reads. Each round trip that finds too few objects multiplies
 the number by this."""
 
 LISTS_AT_ONCE = 8
@@ -34,12 +34,12 @@ at most, and stay far below the limit of pending commands (`PENDING_LIMIT`)."""
 
 
 class Listing:
-    """The documents of every service, in their order."""
+    """The objects of every service, in their order."""
 
     def __init__(
         self,
         redis: Redis,
-        documents: Documents,
+        objects: Objects,
         limit: int,
         limit_hits: Counter[Limit] | None = None,
     ) -> None:
@@ -49,21 +49,23 @@ class Listing:
             limit_hits: counts the lists that are refused.
         """
         self._redis = redis
-        self._documents = documents
+        self._objects = objects
         self._filled = FilledBuckets(redis)
         self._limit = limit
         self._limit_hits = Counter() if limit_hits is None else limit_hits
         self._asked = 0
         self._reading = asyncio.Semaphore(LISTS_AT_ONCE)
 
-    async def page(self, service_sid: str, size: int, token: str | None) -> Page[Document]:
-        """At most `size` documents: the page that `token` names, or the first page if None.
+    async def page(
+        self, service_sid: str, type_: ObjectType, size: int, token: str | None
+    ) -> Page[Header]:
+        """At most `size` objects of a type: the page that `token` names, or the first page if None.
 
         Raises:
             Refusal: `INVALID_PAGE_TOKEN`, `UNAVAILABLE`, or `TOO_MANY_REQUESTS` beyond `limit`.
         """
         cursor = Cursor.parse(token)
-        if cursor.key and not is_sid_of(DOCUMENT, cursor.key):
+        if cursor.key and not is_sid_of(type_, cursor.key):
             raise invalid_token(token)
         if self._asked >= self._limit:
             self._limit_hits[Limit.MAX_LISTS] += 1
@@ -75,14 +77,16 @@ class Listing:
         try:
             async with self._reading:
                 # One more than the page holds shows whether there is another page.
-                found = await self._collect(service_sid, cursor, size + 1)
+                found = await self._collect(service_sid, type_, cursor, size + 1)
         finally:
             self._asked -= 1
-        return cursor.cut(found, size, lambda document: document.sid)
+        return cursor.cut(found, size, lambda each: each.sid)
 
-    async def _collect(self, service_sid: str, cursor: Cursor, count: int) -> list[Document]:
-        walk = _Walk(cursor, await self._filled.of(service_sid))
-        found: list[Document] = []
+    async def _collect(
+        self, service_sid: str, type_: ObjectType, cursor: Cursor, count: int
+    ) -> list[Header]:
+        walk = _Walk(type_, cursor, await self._filled.of(service_sid))
+        found: list[Header] = []
         empty: list[int] = []
         while (missing := count - len(found)) and (buckets := walk.buckets(missing)):
             indexes = await asyncio.gather(
@@ -94,14 +98,15 @@ class Listing:
                 if not sids and bucket != walk.start_bucket
             ]
             sids = [sid for index in indexes for sid in index][:missing]
-            states = await asyncio.gather(*(self._documents.get(service_sid, sid) for sid in sids))
-            found += [document for document in states if document is not None]
+            addresses = (ObjectAddress(service_sid, type_, sid) for sid in sids)
+            states = await asyncio.gather(*(self._objects.get(each) for each in addresses))
+            found += [state for state in states if state is not None]
             walk.advance(sids[-1] if len(sids) == missing else None)
         await self._filled.prune(service_sid, empty)
         return found
 
     async def _sids(self, service_sid: str, walk: _Walk, bucket: int, count: int) -> list[str]:
-        index = keys.listing(keys.bucket_tag(service_sid, bucket))
+        index = keys.listing(keys.bucket_tag(service_sid, bucket), walk.type)
         bound = f"({walk.start}" if bucket == walk.start_bucket else walk.unbounded
         if walk.backwards:
             command = ("ZREVRANGEBYLEX", index, bound, "-", "LIMIT", 0, count)
@@ -113,11 +118,12 @@ class Listing:
 class _Walk:
     """The way of one list through the filled buckets: it reads more at once if they are empty."""
 
-    def __init__(self, cursor: Cursor, filled: list[int]) -> None:
+    def __init__(self, type_: ObjectType, cursor: Cursor, filled: list[int]) -> None:
         """
         Args:
-            filled: the buckets that may hold documents, in ascending order.
+            filled: the buckets that may hold objects, in ascending order.
         """
+        self.type = type_
         self.backwards = cursor.backwards
         self.unbounded = "+" if self.backwards else "-"
         self.start = cursor.key
@@ -134,7 +140,7 @@ class _Walk:
     def buckets(self, missing: int) -> list[int]:
         """The buckets to read next; an empty list at the end.
 
-        At most one for each missing document; more only after buckets with too few documents.
+        At most one for each missing object; more only after buckets with too few objects.
         """
         self._looked_at = self._left[: min(self._width, max(missing, self._width // NARROWEST))]
         return self._looked_at

@@ -4,7 +4,7 @@ Redis keeps a record of each id with a fingerprint of its request. Another reque
 is refused.
 
 On a single server the record is a key of the service, whichever object the first request wrote.
-document.lua reads it in the same step as it writes, so every other use of the id is refused.
+A script reads it in the same step as it writes, so every other use of the id is refused.
 
 On a Cluster a script reaches only the keys of its own slot, so the record is a key of the object's
 bucket. A claim says which bucket that is: its own bucket follows from the id alone, and it is made
@@ -14,7 +14,9 @@ then only be used by a repetition of the request, or by a request for another ob
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from syncline_protocol import jsondata
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
@@ -25,7 +27,17 @@ from .errors import Unanswered, Unavailable
 from .redis.client import Redis
 from .scripts import CLAIM
 
-__all__ = ["claim", "fingerprint", "operation_id", "patch_fingerprint", "reused"]
+if TYPE_CHECKING:
+    from .commit import Commit
+
+__all__ = [
+    "StepRepeated",
+    "claim_all",
+    "fingerprint",
+    "operation_id",
+    "patch_fingerprint",
+    "reused",
+]
 
 FINGERPRINT_BYTES = 8
 """Enough against accidents. A client that constructs a collision only harms its own requests."""
@@ -69,19 +81,37 @@ def reused() -> Refusal:
     )
 
 
-async def claim(redis: Redis, service_sid: str, operation: str, bucket: str, memory: int) -> None:
-    """Bind an operation id to the bucket of the object that it writes, for `memory` ms.
+class StepRepeated(Exception):
+    """One of several steps was committed before, so the script has committed none of them."""
+
+
+async def claim_all(redis: Redis, commit: Commit, memory: int) -> None:
+    """Bind each operation id of a commit to its bucket, for `memory` ms; on a Cluster only.
 
     Raises:
-        Refusal: `CONFLICT` if the id is bound to another bucket; `UNAVAILABLE`.
+        StepRepeated: the commit has several steps, and the operation id of one is bound elsewhere.
+        Refusal: `CONFLICT` if the commit has one step, and its operation id is bound elsewhere;
+            `UNAVAILABLE`.
     """
-    tag = keys.claim_tag(service_sid, operation)
+    own = (commit.author.identity, commit.op)
+    pairs = [own, *((each.author.identity, each.op) for each in commit.earlier)]
+    ids = [operation_id(who, op) for who, op in pairs if op is not None]
+    try:
+        await asyncio.gather(*(_claim(redis, commit, each, memory) for each in ids))
+    except Refusal as refusal:
+        if commit.earlier and refusal.code is Code.CONFLICT:
+            raise StepRepeated from None
+        raise
+
+
+async def _claim(redis: Redis, commit: Commit, operation: str, memory: int) -> None:
+    tag = keys.claim_tag(commit.service_sid, operation)
     try:
         try:
-            claimed = await redis.run(CLAIM, tag, operation, bucket, memory)
+            claimed = await redis.run(CLAIM, tag, operation, commit.bucket, memory)
         except Unanswered:
             await redis.reconnected(tag)
-            claimed = await redis.run(CLAIM, tag, operation, bucket, memory)
+            claimed = await redis.run(CLAIM, tag, operation, commit.bucket, memory)
     except Unanswered:
         # At most the claim was made. That is harmless: a repetition of the request makes it again.
         raise Unavailable("The store became unavailable; nothing was changed. Try again.") from None

@@ -9,12 +9,13 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 
 from . import keys
-from .documents import Documents
+from .keys import ObjectAddress
+from .objects import Objects
 from .paging import Page, read_page
 from .redis.client import Redis
 from .results import absent
-from .rights import Right
-from .scripts import PERMIT
+from .rights import Right, bits
+from .scripts import OBJECT_SCRIPTS, by_name
 
 __all__ = ["Permission", "Permissions"]
 
@@ -32,33 +33,32 @@ class Permissions:
     """The permissions of all objects of all services.
 
     Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, and the codes that it lists.
-    `address` is a SID or a unique name. An object that does not exist raises `DOCUMENT_NOT_FOUND`
-    or `NAME_NOT_FOUND`, by the form of the address.
+    An object that does not exist raises as `results.absent`.
     """
 
-    def __init__(self, redis: Redis, documents: Documents) -> None:
+    def __init__(self, redis: Redis, objects: Objects) -> None:
         self._redis = redis
-        self._documents = documents
+        self._objects = objects
 
-    async def fetch(self, service_sid: str, address: str, identity: str) -> Permission:
+    async def fetch(self, at: ObjectAddress, identity: str) -> Permission:
         """The permission of one identity; raises `PERMISSION_NOT_FOUND`."""
-        sid = await self._sid(service_sid, address)
-        rights = await self._redis.execute("HGET", keys.permissions(service_sid, sid), identity)
+        sid = await self._sid(at)
+        rights = await self._redis.execute("HGET", keys.permissions(at.service_sid, sid), identity)
         if rights is None:
             raise _no_permission(identity)
         return Permission(sid, identity, Right(int(rights)))
 
     async def page(
-        self, service_sid: str, address: str, size: int, token: str | None
+        self, at: ObjectAddress, size: int, token: str | None
     ) -> tuple[str, Page[Permission]]:
         """The object's SID, and at most `size` permissions, in the order of their identities.
 
         Raises:
             Refusal: `INVALID_PAGE_TOKEN`.
         """
-        sid = await self._sid(service_sid, address)
-        page = await read_page(self._redis, keys.identities(service_sid, sid), size, token)
-        stored = await self._stored(service_sid, sid, page.items)
+        sid = await self._sid(at)
+        page = await read_page(self._redis, keys.identities(at.service_sid, sid), size, token)
+        stored = await self._stored(at.service_sid, sid, page.items)
         found = [
             Permission(sid, identity, Right(int(rights)))
             for identity, rights in zip(page.items, stored, strict=True)
@@ -66,27 +66,39 @@ class Permissions:
         ]
         return sid, Page(found, page.previous, page.next)
 
-    async def put(self, service_sid: str, address: str, identity: str, rights: Right) -> Permission:
+    async def put(self, at: ObjectAddress, identity: str, rights: Right) -> Permission:
         """Set the rights of an identity, in place of those that it had."""
-        sid = await self._sid(service_sid, address)
-        await self._permit(service_sid, sid, identity, int(rights))
+        sid = await self._sid(at)
+        await self._permit(at, sid, identity, rights)
         return Permission(sid, identity, rights)
 
-    async def remove(self, service_sid: str, address: str, identity: str) -> None:
+    async def remove(self, at: ObjectAddress, identity: str) -> None:
         """Remove a permission; raises `PERMISSION_NOT_FOUND`."""
-        sid = await self._sid(service_sid, address)
-        if await self._permit(service_sid, sid, identity, "") == b"none":
+        sid = await self._sid(at)
+        if await self._permit(at, sid, identity, None) == b"none":
             raise _no_permission(identity)
 
-    async def _permit(self, service_sid: str, sid: str, identity: str, rights: int | str) -> bytes:
-        tag = keys.tag_of(service_sid, sid)
-        status, *trouble = await self._redis.commit(
-            PERMIT, tag, sid, identity, rights, self._redis.publishing
+    async def _permit(
+        self, at: ObjectAddress, sid: str, identity: str, rights: Right | None
+    ) -> bytes:
+        publish, channel = self._redis.publishing
+        arguments = {
+            "sid": sid,
+            "identity": identity,
+            "rights": bits(rights),
+            "publish": publish,
+            "channel": channel,
+        }
+        tag = keys.tag_of(at.service_sid, sid)
+        reply = await self._redis.commit(
+            OBJECT_SCRIPTS[at.type.name].permit, tag, *by_name(arguments)
         )
-        if trouble:
-            self._documents.note_trouble(service_sid, sid, trouble[0])
+        if reply[0] == b"trouble":
+            _, words, reply = reply
+            self._objects.committer.note_trouble(at.service_sid, sid, words)
+        [status] = reply
         if status == b"absent":
-            raise absent(sid)
+            raise absent(at.type, sid)
         assert isinstance(status, bytes)
         return status
 
@@ -99,11 +111,11 @@ class Permissions:
         stored: list[bytes | None] = await self._redis.execute("HMGET", index, *identities)
         return stored
 
-    async def _sid(self, service_sid: str, address: str) -> str:
-        document = await self._documents.get(service_sid, address)
-        if document is None:
-            raise absent(address)
-        return document.sid
+    async def _sid(self, at: ObjectAddress) -> str:
+        found = await self._objects.get(at)
+        if found is None:
+            raise absent(at.type, at.address)
+        return found.sid
 
 
 def _no_permission(identity: str) -> Refusal:

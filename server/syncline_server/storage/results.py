@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncline_protocol.documents import Document
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import TYPE_CODES, Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.objects import DOCUMENT, Header
+from syncline_protocol.objects import Header, ObjectType, type_of_sid
 from syncline_protocol.sids import is_sid_of
 
 __all__ = ["Written", "absent", "forbidden", "mismatch", "name_taken", "sid_ended", "sid_forbidden"]
@@ -37,51 +37,58 @@ class Written:
         return self.document
 
 
-def absent(address: str) -> Refusal:
-    """The error for an address (SID or unique name) without a document."""
-    if is_sid_of(DOCUMENT, address):
-        return Refusal(Code.DOCUMENT_NOT_FOUND, f"There is no document with the SID {address}.")
-    return Refusal(Code.NAME_NOT_FOUND, f"Unique name not found: no document is named {address!r}.")
+def absent(type_: ObjectType, address: str) -> Refusal:
+    """The error for an address (SID or unique name) without an object of this type."""
+    if is_sid_of(type_, address):
+        return Refusal(
+            TYPE_CODES[type_.name].absent, f"There is no {type_.name} with the SID {address}."
+        )
+    return Refusal(
+        Code.NAME_NOT_FOUND, f"Unique name not found: no {type_.name} is named {address!r}."
+    )
 
 
 def forbidden() -> Refusal:
-    """The error for a missing right. Its message reveals nothing about the document."""
+    """The error for a missing right. Its message reveals nothing about the object."""
     return Refusal(
         Code.ACCESS_FORBIDDEN, "Access forbidden for identity: it lacks the right to do this."
     )
 
 
-def name_taken(name: str | None) -> Refusal:
-    """The error for a unique name that another document has."""
-    return Refusal(Code.NAME_TAKEN, f"A document with the unique name {show(name)} already exists.")
+def name_taken(type_: ObjectType, name: str | None) -> Refusal:
+    """The error for a unique name that another object of this type has."""
+    return Refusal(
+        Code.NAME_TAKEN, f"A {type_.name} with the unique name {show(name)} already exists."
+    )
 
 
 def sid_ended(sid: str, name: str) -> Refusal:
-    """The error for a SID that a document with another name (`name`, "" for none) had lately."""
+    """The error for a SID that an object with another name (`name`, "" for none) had lately."""
     named = f"the unique name {show(name)}" if name else "no unique name"
     return Refusal(
         Code.CONFLICT,
-        f"The SID {sid} was that of a document with {named}; within 25 hours of its end no other "
-        "name can have it.",
+        f"The SID {sid} was that of a {type_of_sid(sid).name} with {named}; within 25 hours of its "
+        "end no other name can have it.",
     )
 
 
-def sid_forbidden() -> Refusal:
+def sid_forbidden(type_: ObjectType) -> Refusal:
     """The error for a token holder that chooses a SID: only the account may."""
     return Refusal(
-        Code.FORBIDDEN, "Only Basic credentials may choose the Sid of a document, over REST v1."
+        Code.FORBIDDEN,
+        f"Only Basic credentials may choose the Sid of a {type_.name}, over REST v1.",
     )
 
 
-def mismatch(expected: int | None, newest: Document | None) -> Refusal:
-    """The error for a document that is at another revision than the write expected.
+def mismatch(type_: ObjectType, expected: int | None, newest: Header | None) -> Refusal:
+    """The error for an object that is at another revision than the write expected.
 
     `newest` is None for a writer without the right to read.
     """
     is_at = "" if newest is None else f", it is at {newest.revision}"
     return Refusal(
-        Code.REVISION_MISMATCH,
-        "The revision of the Document does not match the expected revision: "
+        TYPE_CODES[type_.name].mismatch,
+        f"The revision of the {type_.name.capitalize()} does not match the expected revision: "
         f"{expected} was expected{is_at}.",
         document=newest,
     )

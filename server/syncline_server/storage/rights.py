@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 
-__all__ = ["Right", "RightsChanged"]
+__all__ = ["Right", "RightsChanged", "bits"]
 
 
 class Right(IntFlag):
@@ -29,3 +29,8 @@ class RightsChanged:
     sid: str
     identity: str
     rights: Right
+
+
+def bits(rights: Right | None) -> int | None:
+    """Rights as the argument of a script; None for an absent one."""
+    return None if rights is None else int(rights)

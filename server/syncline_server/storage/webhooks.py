@@ -1,4 +1,4 @@
-"""Webhooks of commits: what document.lua queues, and the index of buckets that hold webhooks."""
+"""Webhooks of commits: what a write queues, and the index of buckets that hold webhooks."""
 
 from __future__ import annotations
 

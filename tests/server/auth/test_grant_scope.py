@@ -21,6 +21,7 @@ from syncline_server.auth.grants import Grant, Grants
 from syncline_server.backend import Backend
 from syncline_server.objects.turns import TurnKey
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.rights import Right
@@ -67,7 +68,7 @@ class Counting(Documents):
 
 @pytest.fixture
 def counting(redis: Redis) -> Counting:
-    return Counting(redis, 120)
+    return Counting(Objects(redis, 120))
 
 
 class TestScope:

@@ -16,8 +16,8 @@ from syncline_server.objects.turns import Turns
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.author import Author
-from syncline_server.storage.commit import NewDocument
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import Documents, NewDocument
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.results import Written
 from syncline_server.storage.rights import Right
@@ -257,7 +257,7 @@ async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
     async with Line(tmp_path / "line.sock", store) as line:
         redis = Redis(line.engine, PATIENCE)
         await redis.start()
-        patch_batcher = make_combiner(Service(Documents(redis, 120), service.sid))
+        patch_batcher = make_combiner(Service(Documents(Objects(redis, 120)), service.sid))
         await service.create("counter", b'{"n":0}')
         reconnected = redis.reconnected
 

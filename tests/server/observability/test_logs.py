@@ -249,3 +249,10 @@ def test_a_logger_that_anybody_can_use_is_bounded(capsys: pytest.CaptureFixture[
     [line] = entries(capsys)
     assert line["left_out"] == 1000 - logs.LINES
     logger.removeFilter(limit)
+
+
+@pytest.mark.parametrize("name", ["realtime", "native", "twilsock", "session", "socket"])
+def test_the_errors_of_clients_are_bounded(name: str) -> None:
+    logs.configure(Settings())
+    filters = logging.getLogger(f"syncline.{name}").filters
+    assert any(isinstance(each, logs.LineLimit) for each in filters)

@@ -19,6 +19,7 @@ from syncline_server.pubsub.topic import Topic
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import Unavailable
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -31,9 +32,9 @@ IN_TIME = 3.0
 
 
 def make_hub(redis: Redis, documents: Documents, timeout: float = PATIENCE) -> Hub:
-    hub = Hub(redis, documents.readers, timeout)
+    hub = Hub(redis, documents.objects.readers, timeout)
     hub.register(DOCUMENT, DocumentSource(documents, hub.now_ms))
-    documents.on_trouble = hub.on_trouble
+    documents.objects.committer.on_trouble = hub.on_trouble
     return hub
 
 
@@ -409,7 +410,7 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
     await engine.start()
     redis = Redis(engine, PATIENCE)
     await redis.start()
-    service = Service(Documents(redis, 60), service_sid)
+    service = Service(Documents(Objects(redis, 60)), service_sid)
     hub = make_hub(redis, service.documents)
     hub.start()
     try:

@@ -23,31 +23,31 @@ class Guest:
         return Load("native", 0, 0, 0)
 
 
-def door(connections: ConnectionRegistry, meters: Meters, **settings: int) -> Admission:
+def make_admission(connections: ConnectionRegistry, meters: Meters, **settings: int) -> Admission:
     audit = Audit(1, meters.limit_hits)
-    return Admission(Settings(**settings), connections, meters, audit, lambda: 0.0)  # type: ignore[arg-type]
+    return Admission(Settings(**settings), connections, meters, audit, clock=lambda: 0.0)  # type: ignore[arg-type]
 
 
 def test_there_is_room_again_when_one_leaves() -> None:
     connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
-    entry = door(connections, meters, max_connections=1)
-    assert entry.refusal() is None
-    connections.arrive(guest)
-    refusal = entry.refusal()
+    admission = make_admission(connections, meters, max_connections=1)
+    assert admission.check() is None
+    connections.add(guest)
+    refusal = admission.check()
     assert refusal is not None and refusal.code is Code.UNAVAILABLE
-    connections.depart(guest)
-    assert entry.refusal() is None
+    connections.remove(guest)
+    assert admission.check() is None
     assert meters.limit_hits[Limit.MAX_CONNECTIONS] == 1
 
 
 def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
     connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
-    entry = door(connections, meters, max_connections=1, connect_rate=1)
-    connections.arrive(guest)
-    assert entry.refusal() is not None
-    connections.depart(guest)
-    assert entry.refusal() is None
-    refusal = entry.refusal()
+    admission = make_admission(connections, meters, max_connections=1, connect_rate=1)
+    connections.add(guest)
+    assert admission.check() is not None
+    connections.remove(guest)
+    assert admission.check() is None
+    refusal = admission.check()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED
     assert meters.limit_hits[Limit.CONNECT_RATE] == 1
 
@@ -55,14 +55,16 @@ def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
 def test_a_refusal_is_known_for_a_moment_and_asking_counts_nothing() -> None:
     meters, now = Meters(), [0.0]
     audit = Audit(1, meters.limit_hits)
-    entry = Admission(Settings(connect_rate=1), ConnectionRegistry(), meters, audit, lambda: now[0])
-    assert entry.refusal() is None
-    assert entry.recent_refusal() is None
-    assert entry.refusal() is not None
+    admission = Admission(
+        Settings(connect_rate=1), ConnectionRegistry(), meters, audit, clock=lambda: now[0]
+    )
+    assert admission.check() is None
+    assert admission.recent_refusal() is None
+    assert admission.check() is not None
     now[0] += 4.9
-    refusal = entry.recent_refusal()
+    refusal = admission.recent_refusal()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED
     assert meters.limit_hits[Limit.CONNECT_RATE] == 1
     now[0] += 0.2
-    assert entry.recent_refusal() is None
-    assert entry.refusal() is None
+    assert admission.recent_refusal() is None
+    assert admission.check() is None

@@ -13,7 +13,7 @@ from support.server import StartServer
 from support.socket import native_socket, websocket_url
 from support.stream import event_stream
 from syncline_server.observability.metrics import Load
-from syncline_server.realtime.connections import LOOKED_AT_ONCE, ConnectionRegistry
+from syncline_server.realtime.connections import VISITED_AT_ONCE, ConnectionRegistry
 
 
 class Guest:
@@ -41,47 +41,47 @@ class TestDepartures:
     async def test_it_waits_for_all(self) -> None:
         connections, guests = ConnectionRegistry(), [Guest(), Guest(), Guest()]
         for guest in guests:
-            connections.arrive(guest)
-        connections.depart(guests[0])
+            connections.add(guest)
+        connections.remove(guests[0])
         leaving = asyncio.create_task(connections.drain_all())
         await asyncio.sleep(0)
         assert [guest.told for guest in guests] == [0, 1, 1]
-        connections.depart(guests[1])
+        connections.remove(guests[1])
         await asyncio.sleep(0)
         assert not leaving.done()
-        connections.depart(guests[2])
+        connections.remove(guests[2])
         await leaving
 
     async def test_a_look_at_many_holds_up_nobody(self) -> None:
         """Who goes meanwhile is not looked at any more."""
-        connections, guests = ConnectionRegistry(), [Guest() for _ in range(3 * LOOKED_AT_ONCE)]
+        connections, guests = ConnectionRegistry(), [Guest() for _ in range(3 * VISITED_AT_ONCE)]
         for guest in guests:
-            connections.arrive(guest)
+            connections.add(guest)
         looking = asyncio.create_task(connections.loads())
         await asyncio.sleep(0)
         assert not looking.done()
         for guest in guests:
-            connections.depart(guest)
-        assert await looking == [Load("native", 0, 0, 0)] * LOOKED_AT_ONCE
+            connections.remove(guest)
+        assert await looking == [Load("native", 0, 0, 0)] * VISITED_AT_ONCE
 
     async def test_who_comes_late_is_sent_on(self) -> None:
         connections, guest, late = ConnectionRegistry(), Guest(), Guest()
-        connections.arrive(guest)
+        connections.add(guest)
         leaving = asyncio.create_task(connections.drain_all())
         await asyncio.sleep(0)
-        connections.arrive(late)
+        connections.add(late)
         assert late.told == 1
-        connections.depart(guest)
+        connections.remove(guest)
         await asyncio.sleep(0)
         assert not leaving.done()
-        connections.depart(late)
+        connections.remove(late)
         await leaving
 
     async def test_those_of_a_key_are_turned_out(self) -> None:
         connections = ConnectionRegistry()
         guests = [Guest(), Guest("SK1"), Guest("SK2"), Guest("SK1")]
         for guest in guests:
-            connections.arrive(guest)
+            connections.add(guest)
         connections.evict("SK1")
         connections.evict("SK3")
         assert [guest.turned_out for guest in guests] == [0, 1, 0, 1]
@@ -96,7 +96,7 @@ class TestDepartures:
         connections = ConnectionRegistry()
         guests = [Guest("SK1"), Stubborn("SK1"), Guest("SK1")]
         for guest in guests:
-            connections.arrive(guest)
+            connections.add(guest)
         connections.evict("SK1")
         assert [guest.turned_out for guest in guests] == [1, 0, 1]
         assert "stubborn" in caplog.text
@@ -107,10 +107,10 @@ class TestDepartures:
         class Obedient(Guest):
             def drain(self) -> None:
                 super().drain()
-                connections.depart(self)
+                connections.remove(self)
 
         guest = Obedient()
-        connections.arrive(guest)
+        connections.add(guest)
         async with asyncio.timeout(10):
             await connections.drain_all()
         assert guest.told == 1

@@ -13,24 +13,29 @@ from syncline_server.realtime import in_flight as module
 from syncline_server.realtime.in_flight import InFlight
 from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket.socket import Socket
+from syncline_server.realtime.websocket.states import Pause
 
 LIMIT = 3
 
 
 class Reading:
-    """What a backlog uses of a socket."""
+    """What `InFlight` uses of a socket."""
 
     def __init__(self) -> None:
         self.settings = Settings(data_dir=Path("unused"), max_in_flight=LIMIT)
-        self.wheel = TimerWheel()
+        self.timers = TimerWheel()
         self.meters = Meters()
-        self.reads = True
+        self.pauses = Pause.NONE
 
-    def pause_reading(self) -> None:
-        self.reads = False
+    @property
+    def reads(self) -> bool:
+        return not self.pauses
 
-    def resume_reading(self) -> None:
-        self.reads = True
+    def pause_reading(self, reason: Pause) -> None:
+        self.pauses |= reason
+
+    def resume_reading(self, reason: Pause) -> None:
+        self.pauses &= ~reason
 
 
 @pytest.fixture
@@ -39,19 +44,19 @@ async def socket() -> Reading:
 
 
 @pytest.fixture
-async def backlog(socket: Reading) -> InFlight:
+async def in_flight(socket: Reading) -> InFlight:
     return InFlight(cast(Socket, socket))
 
 
 async def test_nothing_is_read_while_the_limit_is_reached(
-    socket: Reading, backlog: InFlight
+    socket: Reading, in_flight: InFlight
 ) -> None:
     def begin() -> bool:
-        backlog.begin()
+        in_flight.begin()
         return socket.reads
 
     def end() -> bool:
-        backlog.end()
+        in_flight.end()
         return socket.reads
 
     # One message may hold several requests, and so pass the limit.
@@ -60,35 +65,35 @@ async def test_nothing_is_read_while_the_limit_is_reached(
 
 
 async def test_farewell_is_at_once_where_nothing_is_under_way(
-    socket: Reading, backlog: InFlight
+    socket: Reading, in_flight: InFlight
 ) -> None:
     said: list[str] = []
-    backlog.leave(lambda: said.append("first"))
-    backlog.leave(lambda: said.append("second"))
-    assert (said, backlog.leaving, socket.reads) == (["first"], True, False)
+    in_flight.leave(lambda: said.append("first"))
+    in_flight.leave(lambda: said.append("second"))
+    assert (said, in_flight.leaving, socket.reads) == (["first"], True, False)
 
 
 async def test_farewell_waits_for_the_last_answer_and_is_said_once(
-    socket: Reading, backlog: InFlight
+    socket: Reading, in_flight: InFlight
 ) -> None:
     said: list[str] = []
     for _ in range(2):
-        backlog.begin()
-    backlog.leave(lambda: said.append("bye"))
-    backlog.end()
+        in_flight.begin()
+    in_flight.leave(lambda: said.append("bye"))
+    in_flight.end()
     assert said == []
-    backlog.end()
+    in_flight.end()
     assert (said, socket.reads) == (["bye"], False)
 
 
 async def test_farewell_does_not_wait_for_ever(
-    socket: Reading, backlog: InFlight, monkeypatch: pytest.MonkeyPatch
+    socket: Reading, in_flight: InFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FAREWELL_TIMEOUT", 0)
+    monkeypatch.setattr(module, "LEAVE_TIMEOUT", 0)
     said: list[str] = []
-    backlog.begin()
-    backlog.leave(lambda: said.append("bye"))
+    in_flight.begin()
+    in_flight.leave(lambda: said.append("bye"))
     await eventually(lambda: said)
-    backlog.end()
+    in_flight.end()
     await asyncio.sleep(0)
     assert said == ["bye"]

@@ -19,7 +19,7 @@ from support.socket import NativeSocket, native_socket
 from support.store import PATIENCE
 from syncline_protocol.documents import Updated
 from syncline_protocol.objects import Base
-from syncline_server.realtime import native as wire
+from syncline_server.realtime import native_events
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect
 
@@ -349,7 +349,7 @@ def test_a_delta_that_cannot_be_made_keeps_nobody_from_the_event(
         base=Base(b"nonsense", lambda _: None),
     )
 
-    assert event.encoded(wire._encode_delta) == wire._encode_event(event)
+    assert event.encoded(native_events._encode_delta) == native_events._encode_event(event)
     assert "a delta of ET could not be made" in caplog.text
 
 

@@ -51,58 +51,58 @@ def whole(event: Event) -> bytes:
 def everything(send_queue: SendQueue) -> list[bytes]:
     frames = []
     while not send_queue.empty:
-        frames.append(send_queue.take())
+        frames.append(send_queue.take_frame())
     return frames
 
 
 class TestBelowTheMark:
     def test_everything_is_kept_in_order(self) -> None:
         send_queue = SendQueue(MARK)
-        send_queue.put_event(updated("a", 1), b"a1")
-        send_queue.put(b"reply")
-        send_queue.put_event(updated("a", 2), b"a2")
+        send_queue.add_event(updated("a", 1), b"a1")
+        send_queue.add_frame(b"reply")
+        send_queue.add_event(updated("a", 2), b"a2")
 
         assert everything(send_queue) == [b"a1", b"reply", b"a2"]
 
     async def test_get_waits_for_the_next(self) -> None:
         send_queue = SendQueue(MARK)
-        getting = asyncio.create_task(send_queue.get())
+        getting = asyncio.create_task(send_queue.wait_for_frame())
         await asyncio.sleep(0)
-        send_queue.put(b"one")
-        send_queue.put(b"two")
+        send_queue.add_frame(b"one")
+        send_queue.add_frame(b"two")
 
         assert await getting == b"one"
-        assert await send_queue.get() == b"two"
+        assert await send_queue.wait_for_frame() == b"two"
         assert send_queue.empty
 
     async def test_get_can_be_cancelled_without_a_loss(self) -> None:
         send_queue = SendQueue(MARK)
-        getting = asyncio.create_task(send_queue.get())
+        getting = asyncio.create_task(send_queue.wait_for_frame())
         await asyncio.sleep(0)
-        send_queue.put(b"one")
+        send_queue.add_frame(b"one")
         getting.cancel()
 
         with pytest.raises(asyncio.CancelledError):
             await getting
-        assert send_queue.take() == b"one"
+        assert send_queue.take_frame() == b"one"
 
 
 class TestAboveTheMark:
     def test_a_newer_state_takes_the_place_of_those_that_wait(self) -> None:
         send_queue = SendQueue(MARK)
-        send_queue.put(b"reply".ljust(80))
+        send_queue.add_frame(b"reply".ljust(80))
         for revision in range(1, 9):
-            send_queue.put_event(updated("a", revision), b"a%d" % revision + b" " * 10)
-            send_queue.put_event(updated("b", revision), b"b%d" % revision + b" " * 10)
+            send_queue.add_event(updated("a", revision), b"a%d" % revision + b" " * 10)
+            send_queue.add_event(updated("b", revision), b"b%d" % revision + b" " * 10)
 
         assert [frame[:2] for frame in everything(send_queue)] == [b"re", b"a8", b"b8"]
 
     def test_removals_and_replies_stay(self) -> None:
         send_queue = SendQueue(MARK)
         for n in range(10):
-            send_queue.put(b"reply%d" % n + b" " * MARK)
-            send_queue.put_event(updated("a", n), b"a%d" % n)
-        send_queue.put_event(removed("a", 10), b"removed")
+            send_queue.add_frame(b"reply%d" % n + b" " * MARK)
+            send_queue.add_event(updated("a", n), b"a%d" % n)
+        send_queue.add_event(removed("a", 10), b"removed")
 
         frames = everything(send_queue)
         assert [frame[:6] for frame in frames if frame.startswith(b"reply")] == [
@@ -112,21 +112,21 @@ class TestAboveTheMark:
 
     def test_what_takes_the_place_of_others_is_encoded_as_a_whole(self) -> None:
         send_queue = SendQueue(MARK)
-        send_queue.put_event(updated("a", 1), b"whole 1", whole)
-        assert send_queue.put_event(updated("a", 2), b"delta 2".ljust(MARK - 10), whole) == 0
-        assert send_queue.put_event(updated("a", 3), b"delta 3", whole) == 2
-        assert send_queue.put_event(updated("a", 4), b"delta 4", whole) == 0
-        assert send_queue.put_event(updated("b", 1), b"delta 1".ljust(MARK), whole) == 0
+        send_queue.add_event(updated("a", 1), b"whole 1", whole)
+        assert send_queue.add_event(updated("a", 2), b"delta 2".ljust(MARK - 10), whole) == 0
+        assert send_queue.add_event(updated("a", 3), b"delta 3", whole) == 2
+        assert send_queue.add_event(updated("a", 4), b"delta 4", whole) == 0
+        assert send_queue.add_event(updated("b", 1), b"delta 1".ljust(MARK), whole) == 0
 
         assert everything(send_queue) == [b"whole 3", b"delta 4", b"delta 1".ljust(MARK)]
         assert send_queue.size == 0
 
     def test_what_was_taken_makes_room(self) -> None:
         send_queue = SendQueue(MARK)
-        send_queue.put(b" " * MARK)
-        send_queue.take()
-        send_queue.put_event(updated("a", 1), b"a1")
-        send_queue.put_event(updated("a", 2), b"a2")
+        send_queue.add_frame(b" " * MARK)
+        send_queue.take_frame()
+        send_queue.add_event(updated("a", 1), b"a1")
+        send_queue.add_event(updated("a", 2), b"a2")
 
         assert everything(send_queue) == [b"a1", b"a2"]
 
@@ -144,15 +144,15 @@ class TestAboveTheMark:
             sid, frame = f"d{document}", b"%s %d %d" % (step.encode(), document, revision)
             if step == "take":
                 if not send_queue.empty:
-                    taken.append(send_queue.take())
+                    taken.append(send_queue.take_frame())
                 continue
             put.append(frame.ljust(30))
             event: Event
             if step == "reply":
-                send_queue.put(put[-1])
+                send_queue.add_frame(put[-1])
                 continue
             event = updated(sid, revision) if step == "update" else removed(sid, revision)
-            send_queue.put_event(event, put[-1])
+            send_queue.add_event(event, put[-1])
         taken += everything(send_queue)
 
         assert taken == [frame for frame in put if frame in taken]

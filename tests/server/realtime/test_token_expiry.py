@@ -15,68 +15,68 @@ LEEWAY = 10.0
 class Owner:
     """Whoever holds a token; `told` is the seconds of each notice, and None for the end."""
 
-    def __init__(self, wheel: TimerWheel) -> None:
+    def __init__(self, timers: TimerWheel) -> None:
         self.told: list[int | None] = []
-        self.life = TokenTimer(wheel, LEEWAY, self.told.append, lambda: self.told.append(None))
+        self.timer = TokenTimer(timers, LEEWAY, self.told.append, lambda: self.told.append(None))
 
 
 @pytest.fixture
-async def wheel() -> Times:
+async def timers() -> Times:
     return Times()
 
 
 @pytest.fixture
-async def owner(wheel: Times) -> Owner:
-    return Owner(wheel)
+async def owner(timers: Times) -> Owner:
+    return Owner(timers)
 
 
 @pytest.mark.parametrize(
     ("seconds", "notice"), [(86_400, 180), (1800.5, 180), (1799, 179.9), (60, 6), (2, 0.2)]
 )
 async def test_the_notice_comes_before_the_end_and_the_end_after_the_leeway(
-    wheel: Times, owner: Owner, seconds: float, notice: float
+    timers: Times, owner: Owner, seconds: float, notice: float
 ) -> None:
-    owner.life.begin(time.time() + seconds)
+    owner.timer.start(time.time() + seconds)
 
-    assert wheel.ring() == pytest.approx([seconds - notice, seconds + LEEWAY], abs=0.5)
+    assert timers.run_all() == pytest.approx([seconds - notice, seconds + LEEWAY], abs=0.5)
     assert owner.told == [round(notice), None]
 
 
 async def test_a_token_that_has_run_out_within_the_leeway_ends_within_it(
-    wheel: Times, owner: Owner
+    timers: Times, owner: Owner
 ) -> None:
-    owner.life.begin(time.time() - 5)
+    owner.timer.start(time.time() - 5)
 
-    assert max(wheel.ring()) <= LEEWAY
+    assert max(timers.run_all()) <= LEEWAY
     assert owner.told == [0, None]
 
 
-async def test_a_newer_token_takes_the_place_of_the_older(wheel: Times, owner: Owner) -> None:
-    owner.life.begin(time.time() + 60)
-    owner.life.begin(time.time() + 3600)
+async def test_a_newer_token_takes_the_place_of_the_older(timers: Times, owner: Owner) -> None:
+    owner.timer.start(time.time() + 60)
+    owner.timer.start(time.time() + 3600)
 
-    assert wheel.ring() == pytest.approx([3600 - 180, 3600 + LEEWAY], abs=0.5)
-
-
-async def test_one_without_an_end_has_none(wheel: Times, owner: Owner) -> None:
-    owner.life.begin(time.time() + 60)
-    owner.life.begin(None)
-
-    assert wheel.ring() == []
+    assert timers.run_all() == pytest.approx([3600 - 180, 3600 + LEEWAY], abs=0.5)
 
 
-async def test_nothing_is_told_after_the_end(wheel: Times, owner: Owner) -> None:
-    owner.life.begin(time.time() + 60)
-    owner.life.end()
-    owner.life.end()
+async def test_one_without_an_end_has_none(timers: Times, owner: Owner) -> None:
+    owner.timer.start(time.time() + 60)
+    owner.timer.start(None)
 
-    assert wheel.ring() == []
+    assert timers.run_all() == []
+
+
+async def test_nothing_is_told_after_the_end(timers: Times, owner: Owner) -> None:
+    owner.timer.start(time.time() + 60)
+    owner.timer.stop()
+    owner.timer.stop()
+
+    assert timers.run_all() == []
 
 
 async def test_a_real_wheel_turns() -> None:
     ended = asyncio.get_running_loop().create_future()
-    life = TokenTimer(TimerWheel(), 0, lambda _: None, lambda: ended.set_result(None))
-    life.begin(time.time())
+    timer = TokenTimer(TimerWheel(), 0, lambda _: None, lambda: ended.set_result(None))
+    timer.start(time.time())
 
     async with asyncio.timeout(10):
         await ended

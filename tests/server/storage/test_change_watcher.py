@@ -121,7 +121,7 @@ async def test_a_failure_ends_nothing(
     await eventually(lambda: readings.count >= 2)
     readings.failure = None
     await eventually(lambda: change_watcher.is_current)
-    assert f"{KEY} could not be watched" in caplog.text
+    assert f"the watcher of {KEY} failed" in caplog.text
 
 
 async def test_a_look_says_when_redis_is_away(change_watcher: ChangeWatcher, redis: Redis) -> None:

@@ -16,8 +16,8 @@ from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.away_names import AwayNames, is_away
 from syncline_server.storage.chosen_sids import ChosenSids
-from syncline_server.storage.commit import NewDocument
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import Documents, NewDocument, as_written
+from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.results import Written
@@ -32,19 +32,24 @@ def sid_in(bucket: int) -> str:
     return make_sid(DOCUMENT, bucket % 256, secrets.token_bytes(15))
 
 
+def named(service_sid: str) -> ObjectAddress:
+    return ObjectAddress(service_sid, DOCUMENT, NAME)
+
+
 class Chooser:
     """Creates documents of one service under given SIDs."""
 
     def __init__(self, redis: Redis, documents: Documents, service_sid: str) -> None:
         self.names = AwayNames(redis)
-        self._sids = ChosenSids(redis, documents)
+        self._sids = ChosenSids(redis, documents.objects)
         self._service_sid = service_sid
 
     async def create(
         self, sid: str, name: str | None = NAME, ttl: int | None = None, op: str | None = None
     ) -> Written:
         new = NewDocument(name=name, data=b'{"a":1}', ttl=ttl, op=op)
-        return await self._sids.create(self._service_sid, sid, SYSTEM_AUTHOR, new)
+        outcome = await self._sids.create(self._service_sid, sid, SYSTEM_AUTHOR, new)
+        return as_written(outcome, new.data)
 
 
 @pytest.fixture
@@ -121,12 +126,12 @@ async def test_an_expiry_frees_the_name(
     created = (await chooser.create(sid, ttl=1)).document
     events: list[Event] = []
     while not events:
-        await documents.expire(service_sid, sid)
+        await documents.objects.expire(service_sid, sid)
         events = await published.take()
         await asyncio.sleep(0.01)
     [event] = events
     assert isinstance(event, Removed) and event.expired and event.previous == created.revision
-    names = keys.names(keys.tag_of(service_sid, NAME))
+    names = keys.names(keys.tag_of(service_sid, NAME), DOCUMENT)
     assert await admin.execute("HGET", names, NAME) is None
 
 
@@ -205,19 +210,19 @@ class TestAClaim:
         self, chooser: Chooser, documents: Documents, service: Service, service_sid: str
     ) -> None:
         sid = sid_in(HOME + 1)
-        claimed, pointer = await chooser.names.claim(service_sid, NAME, sid)
+        claimed, pointer = await chooser.names.claim(named(service_sid), sid)
         assert claimed and is_away(NAME, sid)
         assert await service.get(NAME) is None
         plain = documents.create(service_sid, ALICE, NewDocument(name=NAME))
         await refused(plain, Code.NAME_TAKEN)
         await refused(chooser.create(sid_in(HOME + 2)), Code.NAME_TAKEN)
-        assert await chooser.names.confirm(service_sid, NAME, pointer)
+        assert await chooser.names.confirm(named(service_sid), pointer)
 
     async def test_is_taken_over_for_the_same_sid(
         self, chooser: Chooser, service: Service, service_sid: str
     ) -> None:
         sid = sid_in(HOME + 1)
-        await chooser.names.claim(service_sid, NAME, sid)
+        await chooser.names.claim(named(service_sid), sid)
         assert (await chooser.create(sid)).document == await service.get(NAME)
 
     async def test_gives_way_when_it_is_old(
@@ -228,25 +233,25 @@ class TestAClaim:
         service_sid: str,
         admin: Connection,
     ) -> None:
-        sid, names = sid_in(HOME + 1), keys.names(keys.tag_of(service_sid, NAME))
-        _, pointer = await chooser.names.claim(service_sid, NAME, sid)
+        sid, names = sid_in(HOME + 1), keys.names(keys.tag_of(service_sid, NAME), DOCUMENT)
+        _, pointer = await chooser.names.claim(named(service_sid), sid)
         seconds, _ = await admin.execute("TIME")
         old = f"{sid}?{int(seconds) * 1000 - 61_000}:{pointer.rpartition(':')[2]}"
         await admin.execute("HSET", names, NAME, old)
         _, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
         assert is_new
-        assert not await chooser.names.confirm(service_sid, NAME, old)
+        assert not await chooser.names.confirm(named(service_sid), old)
         assert await service.get(sid) is None
 
 
 async def test_who_saw_a_claim_cannot_free_the_name_once_the_document_is_there(
     chooser: Chooser, service: Service, service_sid: str, admin: Connection
 ) -> None:
-    sid, names = sid_in(HOME + 1), keys.names(keys.tag_of(service_sid, NAME))
+    sid, names = sid_in(HOME + 1), keys.names(keys.tag_of(service_sid, NAME), DOCUMENT)
     await chooser.create(sid)
     seen = (await admin.execute("HGET", names, NAME)).decode()
     for stale in (f"{sid}?1:00", f"{sid}:00"):
-        await chooser.names.release(service_sid, NAME, stale)
+        await chooser.names.release(named(service_sid), stale)
     assert (await admin.execute("HGET", names, NAME)).decode() == seen
     assert await service.get(NAME) is not None
 

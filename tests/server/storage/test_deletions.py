@@ -30,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.fixture
 async def deletions(redis: Redis, documents: Documents) -> AsyncIterator[Deletions]:
-    deletions = Deletions(redis, documents)
+    deletions = Deletions(redis, documents.objects)
     yield deletions
     await deletions.stop()
 
@@ -81,7 +81,7 @@ async def test_nothing_stays_and_every_removal_is_published(
     await order(admin, service)
     deletions.start()
 
-    assert f"{COUNT} documents removed" in await finished(caplog, service)
+    assert f"{COUNT} objects removed" in await finished(caplog, service)
     events = await published.take()
     assert {event.sid for event in events} == sids
     assert len(events) == COUNT
@@ -101,9 +101,9 @@ async def test_another_one_goes_on_where_the_first_stopped(
     line = f"deleting service {service.sid}: 256 of 256 buckets are empty"
     await eventually(lambda: line in caplog.text)
     later = sum(int(sid[2:4], 16) >= 128 for sid in sids)
-    assert f"{line}, {1000 + later} documents removed so far" in caplog.text
+    assert f"{line}, {1000 + later} objects removed so far" in caplog.text
     # What the first was wrong about is found by the second look at every bucket.
-    assert f"{1000 + COUNT} documents removed" in await finished(caplog, service)
+    assert f"{1000 + COUNT} objects removed" in await finished(caplog, service)
     assert await left(admin, service) == []
 
 
@@ -117,7 +117,7 @@ async def test_what_is_created_after_the_order_is_removed_too(
     deletions.start()
     await eventually(lambda: f"deleting service {service.sid}" in caplog.text)
     await service.create("by a server that has not noticed", ttl=100)
-    assert "1 documents removed" in await finished(caplog, service)
+    assert "1 objects removed" in await finished(caplog, service)
     assert await left(admin, service) == []
 
 
@@ -130,10 +130,10 @@ async def test_two_share_no_work(
 ) -> None:
     await fill(service)
     await order(admin, service)
-    both = [Deletions(redis, documents) for _ in range(2)]
+    both = [Deletions(redis, documents.objects) for _ in range(2)]
     for each in both:
         each.start()
-    assert f"{COUNT} documents removed" in await finished(caplog, service)
+    assert f"{COUNT} objects removed" in await finished(caplog, service)
     for each in both:
         await each.stop()
     assert await left(admin, service) == []
@@ -149,7 +149,7 @@ async def test_a_lease_of_one_who_died_runs_out(
     await order(admin, service)
     await admin.execute("SET", keys.deletion_lease(service.sid), "somebody", "PX", 300)
     deletions.start()
-    assert "1 documents removed" in await finished(caplog, service)
+    assert "1 objects removed" in await finished(caplog, service)
 
 
 async def test_progress_is_recorded_and_logged(

@@ -17,6 +17,7 @@ from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ReplyError
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection
@@ -197,7 +198,7 @@ async def test_of_many_that_create_a_name_at_once_one_wins(
     """Over two connections, as two server processes would."""
     second = Redis(store.engine, PATIENCE)
     await second.start()
-    other = Service(Documents(second, 120), service.sid)
+    other = Service(Documents(Objects(second, 120)), service.sid)
     outcomes = await asyncio.gather(
         *(
             which.find_or_create("race", b'{"by":%d}' % n)
@@ -209,7 +210,7 @@ async def test_of_many_that_create_a_name_at_once_one_wins(
     [winner] = [written.document for written, created in outcomes if created]
     assert {written.document for written, _ in outcomes} == {winner}
     assert await service.get("race") == winner
-    index = keys.listing(keys.tag_of(service.sid, "race"))
+    index = keys.listing(keys.tag_of(service.sid, "race"), DOCUMENT)
     assert await admin.execute("ZRANGE", index, 0, -1) == [winner.sid.encode()]
 
 
@@ -533,11 +534,13 @@ async def test_only_what_is_past_its_expiry_expires(
     stays = await service.create("stays")
     later = await service.create("later", ttl=60)
     for sid in (stays.sid, later.sid, f"ET{'0' * 32}"):
-        await service.documents.expire(service.sid, sid)
+        await service.documents.objects.expire(service.sid, sid)
     assert await service.get("stays") == stays
     assert await service.get("later") == later
     await elapse(61_000)
-    await asyncio.gather(*(service.documents.expire(service.sid, later.sid) for _ in range(3)))
+    await asyncio.gather(
+        *(service.documents.objects.expire(service.sid, later.sid) for _ in range(3))
+    )
     [event] = await published.take()
     assert isinstance(event, Removed) and event.expired
 

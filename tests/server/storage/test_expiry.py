@@ -13,6 +13,7 @@ from syncline_server.storage import expiry, keys
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.expiry import Sweeper
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection
@@ -37,7 +38,7 @@ async def known(service: Service, store: Store) -> AsyncIterator[Service]:
 
 @pytest.fixture
 def sweeper(redis: Redis, documents: Documents) -> Sweeper:
-    return Sweeper(redis, documents, INTERVAL)
+    return Sweeper(redis, documents.objects, INTERVAL)
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ async def test_many_that_expire_at_once_are_heard_of_in_time(
 ) -> None:
     """Also where one bucket holds far more than are removed at once."""
     monkeypatch.setattr(expiry, "BATCH", 10)
-    sweeper = Sweeper(redis, known.documents, interval=0.5)
+    sweeper = Sweeper(redis, known.documents.objects, interval=0.5)
     numbers = (n for n in range(1_000_000) if bucket_of_name(f"{n}") == 7)
     names = [f"{next(numbers)}" for _ in range(200)]
     made = await asyncio.gather(*(known.create(name, ttl=60) for name in names))
@@ -164,7 +165,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
     sweeping: Service, published: Publications, elapse: Elapse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bucket had been taken off the index when Redis went away."""
-    expire, breaks = sweeping.documents.expire, 1
+    expire, breaks = sweeping.documents.objects.expire, 1
 
     async def broken(service_sid: str, sid: str, webhooks: WebhookPolicy | None) -> None:
         nonlocal breaks
@@ -173,7 +174,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
             raise Unavailable("The store is unavailable.")
         await expire(service_sid, sid, webhooks)
 
-    monkeypatch.setattr(sweeping.documents, "expire", broken)
+    monkeypatch.setattr(sweeping.documents.objects, "expire", broken)
     await sweeping.create("first", ttl=60)
     await elapse(61_000)
     [event] = await expired(published, 1)
@@ -199,7 +200,7 @@ async def test_two_sweepers_remove_each_document_once(
 ) -> None:
     second = Redis(store.engine, PATIENCE)
     await second.start()
-    other = Sweeper(second, Documents(second, 60), INTERVAL)
+    other = Sweeper(second, Objects(second, 60), INTERVAL)
     other.start()
     made: list[Document] = await asyncio.gather(*(sweeping.create(ttl=60) for _ in range(100)))
     await elapse(61_000)

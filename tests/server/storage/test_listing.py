@@ -11,6 +11,7 @@ import pytest
 from support.store import Elapse, Service, Store, refused
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
+from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
@@ -32,7 +33,7 @@ class Pages:
         self, size: int, token: str | None = None
     ) -> tuple[list[str], str | None, str | None]:
         """SIDs, and the tokens of the pages before and after."""
-        page = await self._listing.page(self._service_sid, size, token)
+        page = await self._listing.page(self._service_sid, DOCUMENT, size, token)
         return [document.sid for document in page.items], page.previous, page.next
 
     async def forward(self, size: int) -> list[list[str]]:
@@ -54,7 +55,7 @@ class Pages:
 
 @pytest.fixture
 def pages(redis: Redis, documents: Documents, service_sid: str) -> Pages:
-    return Pages(Listing(redis, documents, 100), service_sid)
+    return Pages(Listing(redis, documents.objects, 100), service_sid)
 
 
 async def fill(service: Service, count: int) -> list[str]:
@@ -93,7 +94,9 @@ async def test_a_thousand_documents_and_more(pages: Pages, service: Service) -> 
 async def test_the_states_are_the_newest(redis: Redis, service: Service) -> None:
     await service.create("prefs", b'{"a":1}')
     document = (await service.set("prefs", b'{"a":2}', 60)).document
-    page = await Listing(redis, service.documents, 100).page(service.sid, 50, None)
+    page = await Listing(redis, service.documents.objects, 100).page(
+        service.sid, DOCUMENT, 50, None
+    )
     assert page.items == [document]
 
 
@@ -253,7 +256,7 @@ async def test_a_small_page_costs_few_commands(
     size: int,
 ) -> None:
     await fill(Service(documents, new_service_sid), count)
-    pages = Pages(Listing(redis, documents, 100), new_service_sid)
+    pages = Pages(Listing(redis, documents.objects, 100), new_service_sid)
     assert await commands_of(admin, pages.page(size)) <= SMALL_SERVICE_COMMANDS
 
 
@@ -262,7 +265,7 @@ async def test_the_cost_follows_the_page(
     redis: Redis, documents: Documents, new_service_sid: str, admin: Connection, count: int
 ) -> None:
     await fill(Service(documents, new_service_sid), count)
-    pages = Pages(Listing(redis, documents, 100), new_service_sid)
+    pages = Pages(Listing(redis, documents.objects, 100), new_service_sid)
     for size in (5, 20, 50):
         # A document: its bucket's index, the script, and two commands in it.
         assert await commands_of(admin, pages.page(size)) <= 4 * (size + 1) + 20
@@ -297,7 +300,7 @@ async def test_buckets_that_are_empty_cost_one_list_more_and_no_other(
 ) -> None:
     service = Service(documents, new_service_sid)
     sids = await fill(service, 500)
-    pages = Pages(Listing(redis, documents, 100), new_service_sid)
+    pages = Pages(Listing(redis, documents.objects, 100), new_service_sid)
     await asyncio.gather(*(service.remove(sid) for sid in sids[3:]))
     assert [sid for page in await pages.forward(50) for sid in page] == sids[:3]
     assert await commands_of(admin, pages.page(50)) <= SMALL_SERVICE_COMMANDS
@@ -308,14 +311,16 @@ async def test_buckets_that_are_empty_cost_one_list_more_and_no_other(
 async def test_lists_beyond_the_limit_are_refused(
     redis: Redis, service: Service, store: Store
 ) -> None:
-    listing = Listing(redis, service.documents, 2)
+    listing = Listing(redis, service.documents.objects, 2)
     with store.paused():
-        two = [asyncio.create_task(listing.page(service.sid, 5, None)) for _ in range(2)]
+        two = [asyncio.create_task(listing.page(service.sid, DOCUMENT, 5, None)) for _ in range(2)]
         await asyncio.sleep(0)
-        refusal = await refused(listing.page(service.sid, 5, None), Code.TOO_MANY_REQUESTS)
+        refusal = await refused(
+            listing.page(service.sid, DOCUMENT, 5, None), Code.TOO_MANY_REQUESTS
+        )
     assert refusal.code.retry
     await asyncio.gather(*two)
-    assert (await listing.page(service.sid, 5, None)).items == []
+    assert (await listing.page(service.sid, DOCUMENT, 5, None)).items == []
 
 
 async def test_a_token_of_an_emptied_service_leads_nowhere(pages: Pages, service: Service) -> None:

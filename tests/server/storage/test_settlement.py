@@ -26,8 +26,9 @@ from syncline_protocol.sids import BUCKETS, bucket_of_name, make_sid
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.chosen_sids import ChosenSids
-from syncline_server.storage.commit import NewDocument, Step
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.commit import Step
+from syncline_server.storage.documents import Documents, NewDocument, as_written
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 
@@ -55,7 +56,7 @@ async def by_line(line: Line) -> AsyncIterator[Redis]:
 @pytest.fixture
 def mine(by_line: Redis, service_sid: str) -> Service:
     """The service, by the line."""
-    return Service(Documents(by_line, 120), service_sid)
+    return Service(Documents(Objects(by_line, 120)), service_sid)
 
 
 async def aged(service: Service, document: Document) -> Document:
@@ -63,7 +64,7 @@ async def aged(service: Service, document: Document) -> Document:
 
     By what the service knows of Redis' clock, which on a busy machine is some milliseconds less.
     """
-    redis = service.documents._redis
+    redis = service.documents.objects._redis
     await eventually(lambda: redis.now_ms() * PER_MS > document.revision)
     return document
 
@@ -93,9 +94,9 @@ async def test_a_creation_under_a_chosen_sid_and_a_change_by_its_name(
     sid = make_sid(DOCUMENT, (bucket_of_name("prefs") + distance) % BUCKETS, bytes(15))
     new = NewDocument(name="prefs", data=b'{"a":1}', op=op)
     line.lose = lost
-    created = await ChosenSids(by_line, mine.documents).create(mine.sid, sid, ALICE, new)
+    created = await ChosenSids(by_line, mine.documents.objects).create(mine.sid, sid, ALICE, new)
     assert line.lose is None
-    document = await aged(mine, created.document)
+    document = await aged(mine, as_written(created, new.data).document)
     assert await mine.get("prefs") == await mine.get(sid) == document
     line.lose = lost
     changed = await mine.set("prefs", b'{"a":2}')
@@ -200,7 +201,7 @@ async def test_a_change_that_somebody_else_has_followed_is_unknown_and_not_repea
     await mine.create("prefs", b'{"by":"nobody"}')
     line.lose = lost
     rivals: list[Document] = []
-    redis = mine.documents._redis
+    redis = mine.documents.objects._redis
     reconnected = redis.reconnected
 
     async def overtaken(key: str) -> None:
@@ -230,7 +231,7 @@ async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     """It was held on its way until another writer had followed its repetition."""
     await aged(mine, await mine.create("prefs", b'{"by":"nobody"}'))
     late: list[tuple[str | int, ...]] = []
-    node = next(iter(mine.documents._redis._nodes.values()))
+    node = next(iter(mine.documents.objects._redis._nodes.values()))
     commit = node.commit
 
     async def noting(*command: str | int) -> object:
@@ -259,13 +260,13 @@ async def test_a_wrong_clock_lets_no_write_be_applied_twice(
     """Another writer came between, so that the mark of the write is gone."""
     await aged(mine, await mine.create("prefs", b'{"n":0}'))
     clock.offset_ms = offset_ms
-    reconnected = mine.documents._redis.reconnected
+    reconnected = mine.documents.objects._redis.reconnected
 
     async def overtaken(key: str) -> None:
         await service.set("prefs", b'{"n":2}', who="bob")
         await reconnected(key)
 
-    mine.documents._redis.reconnected = overtaken  # type: ignore[method-assign]
+    mine.documents.objects._redis.reconnected = overtaken  # type: ignore[method-assign]
     line.lose = lost
     refusal = await refused(mine.set("prefs", b'{"n":1}', who="alice"), Code.UNAVAILABLE)
     assert "may or may not" in refusal.message
@@ -289,7 +290,7 @@ async def test_a_write_to_what_has_ended_since_is_unknown_and_not_repeated(
 ) -> None:
     if verb == "set":
         await aged(mine, await mine.create("prefs", b'{"n":1}', 60))
-    redis = mine.documents._redis
+    redis = mine.documents.objects._redis
     reconnected = redis.reconnected
 
     async def ended(key: str) -> None:
@@ -301,7 +302,7 @@ async def test_a_write_to_what_has_ended_since_is_unknown_and_not_repeated(
         else:
             await elapse(61_000)
         if end == "swept":
-            await service.documents.expire(service.sid, document.sid)
+            await service.documents.objects.expire(service.sid, document.sid)
         await reconnected(key)
 
     monkeypatch.setattr(redis, "reconnected", ended)

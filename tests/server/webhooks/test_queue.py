@@ -11,7 +11,7 @@ from support.rig import Rig
 from support.store import elapsing, refused
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
-from syncline_server.storage.commit import NewDocument
+from syncline_server.storage.documents import NewDocument
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
 from syncline_server.webhooks.events import QueuedEvent
@@ -92,7 +92,7 @@ async def test_an_expiry_is_told_of_whoever_comes_across_it(
     await elapsing(admin, service.sid)(61_000)
     author = rig.author(service, "system", "", from_rest=True)
     assert swept is not None
-    await rig.documents.expire(service.sid, swept.sid, author.webhooks)
+    await rig.documents.objects.expire(service.sid, swept.sid, author.webhooks)
     await rig.documents.create(service.sid, author, NewDocument(name="made again"))
     events = await queued(rig, service)
     removed = {(e.name, e.identity, e.endpoint) for e in events if e.kind == "document_removed"}

@@ -90,8 +90,8 @@ class WireClient:
             Server.parse(url),
             TokenSource(token),
             _options(transport),
-            self._on_event,
-            self._on_state,
+            on_event=self._on_event,
+            on_state=self._on_state,
         )
         self._resuming: asyncio.Task[None] | None = None
 

@@ -1,13 +1,10 @@
-/** The attempts at one request, over several connections, and its error when time is up. */
+/** The attempts at one request, over several connections (docs/protocol.md, rules C7 and C8). */
 
 import { SynclineError } from "./errors.js";
 
 /** @import { Request } from "./transport.js" */
 
-/**
- * Time after which a write is not sent again. The server remembers an `op` for 120 s
- * (docs/protocol.md, section 3); after that it would apply the write a second time.
- */
+/** Time after which a write is not sent again (rule C7). */
 const RESEND_LIMIT = 100_000;
 
 export class Attempts {
@@ -35,9 +32,7 @@ export class Attempts {
   }
 
   /**
-   * Decide whether to wait and send the request again after a refusal. Only an `open` that was
-   * refused with 429 or 503 is repeated, because a document may as well be opened later. A refused
-   * write is rejected instead: the application decides whether to repeat it.
+   * Decide whether to wait and send the request again after a refusal (rule C8).
    *
    * @param {unknown} error
    * @returns {error is SynclineError}

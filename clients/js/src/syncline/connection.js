@@ -1,4 +1,4 @@
-/** Connection of a client: one transport at a time, with reconnects and back-off. */
+/** Connection of a client: one transport at a time, with reconnects (docs/protocol.md, section 6). */
 
 import { Attempts } from "./attempts.js";
 import { Backoff } from "./backoff.js";
@@ -15,6 +15,7 @@ import {
 } from "./errors.js";
 import { Pause } from "./pause.js";
 import { Code, OUTSTANDING_LIMIT } from "./protocol.js";
+import { retryPause } from "./refusals.js";
 import { Deferred, ignore, orAborted, sleep, within } from "./timing.js";
 import { TokenSource } from "./token.js";
 import { watchWakeups } from "./wakeups.js";
@@ -53,9 +54,8 @@ import { watchWakeups } from "./wakeups.js";
 /**
  * Keeps one transport open: dials, falls back to REST, backs off, dials again.
  *
- * A request waits for a transport. If the transport ends before the reply, the request is sent
- * again with the same members. The caller gives every write an `op`, so that the server applies it
- * once even if it receives it twice.
+ * A request waits for a transport, and is sent again if the transport ends before the reply (rule
+ * C7). The caller gives every write an `op`.
  */
 export class Connection {
   /** @type {ConnectionState} */
@@ -137,7 +137,7 @@ export class Connection {
     const attempts = new Attempts(request, requestTimeout);
     const late = () => attempts.late(this.#lastBreak);
     this.#outstanding += 1;
-    // Who has no `op` opens a document again: nobody waits for that.
+    // Only requests of the application shorten pauses (rule C10).
     const release = "op" in request ? this.#pause.hurry() : ignore;
     try {
       return await within(requestTimeout, late, signal ?? null, (patience) =>
@@ -175,15 +175,22 @@ export class Connection {
     }
   }
 
-  /** Send a fresh token if it is a function; on failure the old token stays until it expires. */
+  /** Send a fresh token if it is a function; until then the old token stays (rule C17). */
   async renewToken() {
-    if (!this.transport || !this.#token.isRenewable) return;
-    try {
-      await this.#authenticate();
-    } catch (error) {
-      if (error === INTERRUPTED) return;
-      const message = `the access token could not be renewed: ${messageOf(error)}`;
-      this.#observer.onBroken(connectionLost(message, { cause: error }), false);
+    const { transport } = this;
+    const { backoffInitial, backoffLimit } = this.#options;
+    const backoff = new Backoff(backoffInitial, backoffLimit);
+    while (transport?.isOpen && this.#token.isRenewable) {
+      try {
+        return await this.#authenticate();
+      } catch (error) {
+        if (error === INTERRUPTED) return; // the next connection gets a fresh token anyway
+        const message = `the access token could not be renewed: ${messageOf(error)}`;
+        this.#observer.onBroken(connectionLost(message, { cause: error }), false);
+        const isPassing = error instanceof SynclineError && error.retry && !error.status;
+        if (!isPassing) return; // keep the old token until it expires
+      }
+      await sleep(backoff.pause(), this.#stop.signal).catch(ignore);
     }
   }
 
@@ -218,10 +225,9 @@ export class Connection {
       try {
         return await transport.request(request, receive, exit);
       } catch (error) {
-        // Perhaps applied, perhaps not: send the same `op` on the next transport.
         if (error === INTERRUPTED) continue;
         if (!attempts.takeRefusal(error)) throw error;
-        await sleep(Math.min(error.retryAfter ?? 0, backoffLimit) + backoff.pause(), exit.signal);
+        await sleep(retryPause(error.retryAfter) + backoff.pause(), exit.signal);
       }
     }
   }
@@ -336,8 +342,7 @@ export class Connection {
   }
 
   /**
-   * True if the client must wait for `updateToken`. If the server itself refuses a connection
-   * (4xx), the cause is the token: its signature, its expiry, its service.
+   * True if the client must wait for `updateToken`: the server itself refuses the token (rule C3).
    *
    * @param {SynclineError} error
    */
@@ -345,7 +350,6 @@ export class Connection {
     // `updateToken` was called since the attempt: try the new token first.
     if (this.#token !== this.#tried) return false;
     if (error instanceof TokenDenied) return true;
-    // A 5xx of the server says nothing about the token.
     if (error.retry || error.status < 400 || error.status > 499) return false;
     return error.code !== Code.TOKEN_EXPIRED || !this.#token.isRenewable;
   }
@@ -354,8 +358,7 @@ export class Connection {
   async #pauseAfter(error) {
     // It took seconds to find out that the connection was half-open: no further pause.
     if (error instanceof HalfOpen) return;
-    const wanted = Math.min(error.retryAfter ?? 0, this.#options.backoffLimit);
-    await this.#pause.take(wanted, this.#backoff.pause());
+    await this.#pause.take(retryPause(error.retryAfter), this.#backoff.pause());
   }
 
   #change() {

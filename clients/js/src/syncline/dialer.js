@@ -1,4 +1,4 @@
-/** Opens transports: a WebSocket, or REST where WebSockets are blocked. */
+/** Opens transports: a WebSocket, or REST where WebSockets are blocked (docs/protocol.md, C18). */
 
 import { Backoff } from "./backoff.js";
 import { INTERRUPTED, WebSocketBlocked, connectionLost } from "./errors.js";

@@ -2,6 +2,7 @@
 
 import { Backoff } from "./backoff.js";
 import { HalfOpen, INTERRUPTED, SynclineError, connectionLost, statusOf } from "./errors.js";
+import { retryPause } from "./refusals.js";
 import { readEvents } from "./sse.js";
 import { pathTo } from "./http.js";
 import { Deferred, sleep } from "./timing.js";
@@ -133,8 +134,7 @@ export class DocumentStreams {
         if (sid === null) throw connectionLost("an event stream ended before its first event");
         // 2. Polled: poll again later.
         if (end === "seen") await sleep(POLL_INTERVAL, signal);
-        // 3. Cut by a proxy after some time: continue at once. A proxy that cuts every response
-        //    immediately must not be asked without a pause.
+        // 3. Cut by something in between: continue, by rule C20.
         if (end === "ended" && stood < QUICK_END) await sleep(pauses.pause(), signal);
         // 4. Not reopened. If the server refused for now (429, 503), wait as it asks. If the
         //    network failed, try once more: the same cause may have cut the new connection too.
@@ -203,7 +203,7 @@ export class DocumentStreams {
 
 /** @param {Error} error */
 function waitOf(error) {
-  return error instanceof SynclineError ? (error.retryAfter ?? 0) : 0;
+  return error instanceof SynclineError ? retryPause(error.retryAfter) : 0;
 }
 
 /** @param {unknown} error @returns {error is SynclineError} */

@@ -308,6 +308,7 @@ export class SyncDocument extends Emitter {
   async #write(verb, members, json = null) {
     this.#checkUsable();
     const all = { document: this.sid, op: makeOp(), ...members };
+    const held = this.#subscription.current;
     /** @param {JsonObject} ok */
     const receive = (ok) => this.#takeWrite(ok.document, json);
     try {
@@ -316,28 +317,11 @@ export class SyncDocument extends Emitter {
       );
       return (written ?? (await this.#read())).data;
     } catch (error) {
+      // The refusal carries the newest state. It is older than `held` only if the server's data set
+      // went back; otherwise adopt it if it is newer than `current`.
       const newest = error instanceof SynclineError ? error.document : null;
-      if (newest) this.#takeNewest(newest, members.if_match);
+      if (newest && !this.#subscription.goBack(newest, held)) this.#subscription.adopt(newest);
       throw error;
-    }
-  }
-
-  /**
-   * Process the state that a refused conditional write carries.
-   *
-   * @param {Snapshot} newest
-   * @param {string} ifMatch the revision in the request
-   */
-  #takeNewest(newest, ifMatch) {
-    const asked = Number(ifMatch);
-    // `newest` is older than the revision `asked`, which this client had received. So that revision
-    // no longer exists: the server's data set was restored, or lost writes in a failover. A refusal
-    // that events overtook may be older than `current`, but not older than `asked`.
-    const isGone = newest.order < asked && asked <= this.#subscription.current.order;
-    if (isGone && newest.order < this.#subscription.current.order) {
-      this.#subscription.restore(newest);
-    } else {
-      this.#subscription.adopt(newest);
     }
   }
 

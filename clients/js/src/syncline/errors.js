@@ -66,7 +66,9 @@ export const INTERRUPTED = new SynclineError("the connection was interrupted", {
 
 /**
  * @param {string} message
- * @param {{ closeCode?: number, retry?: boolean, cause?: unknown }} [details]
+ * @param {{
+ *   closeCode?: number, retry?: boolean, retryAfter?: number | null, cause?: unknown,
+ * }} [details]
  */
 export function connectionLost(message, details = {}) {
   return new SynclineError(message, { retry: true, ...details });

@@ -79,7 +79,7 @@ export class OpenDocuments {
       attached.push(handle);
       return { sid: subscription.sid, handle };
     };
-    // If the reply comes after the caller has aborted, this connection is subscribed all the same.
+    // The reply may come after the caller has aborted (rule C21).
     const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(ok.document.sid);
     const { sid, handle } = await this.request("open", members, receive, { signal, undo }).catch(
       (error) => {
@@ -90,8 +90,7 @@ export class OpenDocuments {
     );
     const subscription = this.#subscriptions.get(sid);
     if (this.#unsubscriptions !== before && subscription) {
-      // An `unsubscribe`, perhaps of this document, was in flight during our `open`. The server may
-      // have executed `open` first and `unsubscribe` last: subscribe again.
+      // An `unsubscribe`, perhaps of this document, was in flight during our `open` (rule C21).
       await this.#resubscribe(subscription);
     }
     return handle;
@@ -127,7 +126,7 @@ export class OpenDocuments {
     }
   }
 
-  /** Open all documents again on a new connection, and catch up. */
+  /** Open all documents again on a new connection, and catch up (rule C11). */
   resubscribe() {
     this.#stopResubscribing();
     const waiting = [...this.#subscriptions.values()];
@@ -223,7 +222,7 @@ export class OpenDocuments {
         await this.#reopen(subscription, signal);
         if (!subscription.isLost) break;
       } catch (error) {
-        // 403: the right to read was revoked. To this client the document is gone: emit `removed`.
+        // To this client the document is gone (rule C11): emit `removed`.
         if ([403, 404].includes(statusOf(error))) {
           this.#removed(subscription, new Removal(), true);
           break;
@@ -250,11 +249,9 @@ export class OpenDocuments {
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       // A reply without `data` means that the document is at the revision we sent, so the data is
-      // that of `held`. `current` may be newer: events came while we waited. A reply that is older
-      // than `held`, which the server had committed, comes from a data set that went back.
+      // that of `held`. `current` may be newer: events came while we waited.
       const snapshot = Snapshot.parse(ok.document, held);
-      if (snapshot.order < held.order) subscription.restore(snapshot);
-      else subscription.receive(snapshot, true);
+      if (!subscription.goBack(snapshot, held)) subscription.receive(snapshot, true);
     };
     await this.#connection.request("open", members, receive, { signal });
   }

@@ -2,10 +2,7 @@
 
 import { ignore } from "./timing.js";
 
-/**
- * The longest random pause while a request waits, as a share of the request's time: it must not run
- * out while the client only waits to connect again.
- */
+/** The longest random pause while a request waits, as a share of its time-out (rule C10). */
 const SHARE = 0.25;
 
 export class Pause {

@@ -11,15 +11,23 @@ export const MESSAGE_LIMIT = 4 * 2 ** 20;
 export const OUTSTANDING_LIMIT = 10_000;
 
 /**
- * Error codes of the server (docs/guide.md, "Errors"). An error body with any other code counts as
- * the server's only if `more_info` names the code too.
+ * Error codes of the server by status (docs/guide.md, "Errors"), besides 20000 plus the status.
+ *
+ * @type {Record<number, number[]>}
  */
-export const DOCUMENTED_CODES = new Set([
-  20001, 20003, 20004, 20101, 20102, 20103, 20104, 20105, 20106, 20107, 20157, 20400, 20403, 20404,
-  20408, 20409, 20414, 20415, 20422, 20429, 20431, 20500, 20503, 51215, 54003, 54006, 54007, 54008,
-  54009, 54010, 54011, 54050, 54051, 54053, 54056, 54100, 54101, 54103, 54300, 54301, 54302, 54351,
-  54354, 54419, 54453, 54454,
-]);
+export const CODES_BY_STATUS = {
+  400: [
+    20001, 20422, 54003, 54008, 54010, 54011, 54051, 54053, 54101, 54302, 54351, 54419, 54453, 54454,
+  ],
+  401: [20003, 20101, 20102, 20103, 20104, 20105, 20106, 20107, 20157, 51215],
+  403: [54007, 54056],
+  404: [54050, 54100, 54300, 54354],
+  405: [20004],
+  409: [54301],
+  412: [54103],
+  413: [54006],
+  429: [54009],
+};
 
 /** Error codes that the client itself uses. */
 export const Code = Object.freeze({

@@ -4,15 +4,22 @@
  */
 
 import { connectionLost, refusalOf } from "./errors.js";
-import { DOCUMENTED_CODES } from "./protocol.js";
+import { CODES_BY_STATUS } from "./protocol.js";
+import { randomBelow } from "./timing.js";
 
 /** @import { SynclineError } from "./errors.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
+/** Maximum time that the client waits because of `Retry-After` (rule C8). */
+const RETRY_AFTER_LIMIT = 30_000;
+
+/** An error without a code of its own has this plus the HTTP status as its code. */
+const OTHER_CODES = 20_000;
+
+const NUMBER = /^[+-]?\d+(\.\d+)?$/;
+
 /**
- * Make the error for a reply that is not a success. A reply without the server's own error body
- * comes from something in between, such as a gateway during a restart or a captive portal. It
- * counts as a lost connection, and the client tries again (promise 7).
+ * Make the error for a reply that is not a success.
  *
  * @param {Response} response
  * @param {string} text
@@ -31,7 +38,7 @@ export function refusalIn(response, text) {
 }
 
 /**
- * Return the error body if it is the server's own (docs/protocol.md, section 7), else null.
+ * Return the error body if it is the server's own (rule C5), else null.
  *
  * @param {number} status of the reply
  * @param {string} text
@@ -48,17 +55,36 @@ function ownErrorIn(status, text) {
   const { code, message, more_info: link } = body;
   if (!Number.isInteger(code) || typeof message !== "string" || body.status !== status) return null;
   // A server newer than this client may have codes that this client does not know.
-  const isKnown = DOCUMENTED_CODES.has(code) || String(link).endsWith(`/errors/${code}`);
-  return isKnown ? body : null;
+  const isKnown = code === OTHER_CODES + status || CODES_BY_STATUS[status]?.includes(code);
+  return isKnown || String(link).endsWith(`/errors/${code}`) ? body : null;
 }
 
-/** @param {Response} response @returns {number | null} in milliseconds */
+/**
+ * Parse `Retry-After` (RFC 9110, section 10.2.3).
+ *
+ * @param {Response} response
+ * @returns {number | null} in milliseconds, limited; null if absent
+ */
 function retryAfterOf(response) {
-  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-  return seconds >= 0 ? seconds * 1_000 : null;
+  const value = response.headers.get("Retry-After")?.trim() ?? "";
+  let time = NaN;
+  if (NUMBER.test(value)) time = Number(value) * 1_000;
+  else if (value.endsWith("GMT")) time = Date.parse(value) - Date.now();
+  return Number.isNaN(time) ? null : Math.min(Math.max(time, 0), RETRY_AFTER_LIMIT);
+}
+
+/**
+ * Pause for `Retry-After`, with random extra time so that clients do not return together.
+ *
+ * @param {number | null} time
+ */
+export function retryPause(time) {
+  return time === null ? 0 : time + randomBelow(Math.max(time, 1_000));
 }
 
 /** @param {Response} response */
-export function notSyncline({ status, statusText }) {
-  return connectionLost(`HTTP ${status} ${statusText} from something that is no Syncline server`);
+export function notSyncline(response) {
+  const { status, statusText } = response;
+  const message = `HTTP ${status} ${statusText} from something that is no Syncline server`;
+  return connectionLost(message, { retryAfter: retryAfterOf(response) });
 }

@@ -26,15 +26,9 @@ export class Removal {
 /**
  * State of one document: what the client knows, and what it has announced to the handles.
  *
- * The two differ. A reply changes `current` at once. Events are announced in revision order, and
- * each own write exactly once, with `isLocal`. Three rules follow (promise 4):
- *
- * - An own write is announced when its event comes. If that event was lost in a break, or merged
- *   into a later one, the write is announced just before the next later state.
- * - Where events can overtake replies (on REST, and for the state after a break), an event waits
- *   until the writes that were in flight when it came have finished: it may be the event of one of
- *   them. A *ticket* numbers each write; an event waits for all tickets up to its own.
- * - A state that is not newer than the last announced one is not announced.
+ * The two differ. A reply changes `current` at once; events are announced by the rules C12, C13 and
+ * C16 of docs/protocol.md. For C13 a *ticket* numbers each write: an event that may be early waits
+ * for all tickets up to its own.
  */
 export class Subscription {
   /** @type {Set<Listener>} */
@@ -134,23 +128,27 @@ export class Subscription {
   }
 
   /**
-   * Go back to an older state, which is now the newest on the server: its data set was restored
-   * from a backup, or lost writes in a failover. Otherwise the client would stay at a revision that
-   * no longer exists.
+   * Go back to an older state if the server's data set went back (rule C14).
+   *
+   * `held` is the state that was current when the client sent the request whose reply brought
+   * `snapshot`. A reply that is only late may be older than `current`, but never older than `held`.
    *
    * @param {Snapshot} snapshot
+   * @param {Snapshot} held
+   * @returns {boolean} false if the data set did not go back; then nothing has changed
    */
-  restore(snapshot) {
+  goBack(snapshot, held) {
+    if (snapshot.order >= held.order || this.current.order !== held.order) return false;
     const previous = this.#announced;
     this.current = snapshot;
     this.#announced = snapshot;
     this.#told = snapshot;
     this.#missed = 0;
-    // Own writes and waiting events belong to the data set that was lost: drop them. But the
-    // document stays removed.
     this.#own.clear();
+    // Events of the lost data set are not announced, but the document stays removed.
     this.#waiting = this.#waiting.filter(({ news }) => news instanceof Removal);
-    this.#emit(new Updated(snapshot, previous, false));
+    if (!this.#isRemovalTold) this.#emit(new Updated(snapshot, previous, false));
+    return true;
   }
 
   /** Record that this client removed the document. */
@@ -184,8 +182,9 @@ export class Subscription {
    */
   receive(news, mayBeEarly) {
     if (news instanceof Snapshot) {
-      this.adopt(news);
       if (news.order > this.#told.order) this.#told = news;
+      // `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
+      if (news.order >= this.current.order) this.current = news;
     }
     // If events can overtake replies, wait for every write that has a ticket by now. Otherwise only
     // for writes that may have been sent on an earlier connection.
@@ -204,7 +203,7 @@ export class Subscription {
   }
 
   /**
-   * Compute the data of an event that does not carry it (docs/protocol.md, section 5).
+   * Compute the data of an event that does not carry it (section 5, and rule C15).
    *
    * @param {JsonObject} body
    * @returns {JsonObject}
@@ -262,8 +261,8 @@ export class Subscription {
    * @param {boolean} isLocal
    */
   #tell(snapshot, isLocal) {
-    // Announced already: after a reconnect, for example, `open` may return a known state.
-    if (snapshot.order <= this.#announced.order) return;
+    // Not newer: after a reconnect, for example, `open` may return a state announced before.
+    if (snapshot.order <= this.#announced.order || this.#isRemovalTold) return;
     const event = new Updated(snapshot, this.#announced, isLocal);
     this.#announced = snapshot;
     this.#emit(event);

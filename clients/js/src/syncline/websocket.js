@@ -1,6 +1,6 @@
 /** Transport that speaks the native protocol over a WebSocket. */
 
-import { Close, FIRST_PRIVATE_CLOSE_CODE, whyClosed } from "./close-codes.js";
+import { Close, errorForClose, isOwn } from "./close-codes.js";
 import {
   HalfOpen,
   INTERRUPTED,
@@ -19,12 +19,6 @@ import { Deferred, ignore, sleep, within } from "./timing.js";
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { EventHandler, Exit, Receive, Request, Transport } from "./transport.js" */
-
-/**
- * Maximum size of a message to the server, as a multiple of `dataLimit`, if the server has sent no
- * `message_limit`: no server accepts less.
- */
-const FRAME_FACTOR = 8;
 
 /**
  * A `Transport` over one WebSocket.
@@ -128,8 +122,7 @@ export class WebSocketTransport {
     // The id comes first, so that the server can reply even to a message it cannot parse.
     const message = encodeMessage({ id, ...request });
     // The server would close the connection if a message exceeds its limit: reject it here.
-    const limit = this.#messageLimit ?? (this.dataLimit ?? Infinity) * FRAME_FACTOR;
-    checkSize(message, limit);
+    checkSize(message, this.#messageLimit ?? Infinity);
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { since: performance.now(), receive, resolve, reject });
       signal.addEventListener("abort", () => this.#giveUp(id, undo), { once: true });
@@ -167,8 +160,8 @@ export class WebSocketTransport {
     } catch (error) {
       if (error !== INTERRUPTED) throw error;
       const reason = await this.ended;
-      if ((reason.closeCode ?? 0) >= FIRST_PRIVATE_CLOSE_CODE || reason.status) throw reason;
-      // No close frame of the server: some proxies pass the handshake and then cut the connection.
+      if (isOwn(reason.closeCode) || reason.status) throw reason;
+      // Not by the server: some proxies pass the handshake and then cut the connection.
       throw new WebSocketBlocked(reason.message, { retry: true });
     }
   }
@@ -255,7 +248,7 @@ export class WebSocketTransport {
    * @param {string} reason
    */
   #onClose(code, reason) {
-    this.#finish(whyClosed(code, reason), null);
+    this.#finish(errorForClose(code, reason), null);
   }
 
   /**
@@ -290,7 +283,7 @@ export class WebSocketTransport {
     }
   }
 
-  /** Probe when a request has no reply and nothing else came for `probeAfter` either. */
+  /** Probe when a request has no reply and nothing else came for `probeAfter` either (rule C19). */
   #watchRequests() {
     if (this.#overdue !== undefined) return;
     const { probeAfter } = this.#options;
@@ -306,8 +299,7 @@ export class WebSocketTransport {
   }
 
   /**
-   * Ask for a sign of life. If none comes in time, drop the connection without waiting for its
-   * close handshake, which would take minutes on a half-open connection.
+   * Ask for a sign of life. If none comes in time, drop the connection (rule C19).
    *
    * @param {number} time
    */

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
+from syncline_protocol.objects import DOCUMENT, ObjectType
 from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.backend import Backend
 from syncline_server.http import urls
@@ -22,6 +23,7 @@ from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import by_name, flag
 from syncline_server.objects.access import Access
+from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.permissions import Permission, Permissions
 from syncline_server.storage.rights import Right
 
@@ -37,13 +39,13 @@ class _Kind:
     """One kind of object that has permissions.
 
     Attributes:
-        name: the kind in the properties of a permission, as in `document_sid`.
+        type: names the kind in the properties of a permission, as in `document_sid`.
         path: path pattern of one object, with the segments `service` and `object`.
         url: makes the URL of one object from the base URL, the service's SID and the object's SID.
         permissions: store of the permissions of this kind.
     """
 
-    name: str
+    type: ObjectType
     path: str
     url: Callable[[str, str, str], str]
     permissions: Permissions
@@ -52,7 +54,7 @@ class _Kind:
 def routes(backend: Backend) -> list[Route]:
     """The routes of permissions, for every kind of object that has them."""
     document = _Kind(
-        "document",
+        DOCUMENT,
         "/v1/Services/{service}/Documents/{object}",
         urls.document_url,
         backend.permissions,
@@ -83,36 +85,36 @@ class _Endpoints:
     async def list(self, request: Request) -> Response:
         where = await self._where(request)
         asked = PageRequest.of(request.scope["query_string"])
-        sid, page = await self._permissions.page(
-            where.service_sid, request.path_params["object"], asked.size, asked.token
-        )
+        at = self._address(where, request)
+        sid, page = await self._permissions.page(at, asked.size, asked.token)
         object_url = self._kind.url(where.base_url, where.service_sid, sid)
         resources = [
-            permission_resource(each, where, self._kind.name, object_url) for each in page.items
+            permission_resource(each, where, self._kind.type.name, object_url)
+            for each in page.items
         ]
         return asked.reply("permissions", urls.permissions_url(object_url), resources, page)
 
     async def fetch(self, request: Request) -> Response:
-        where, address, identity = await self._asked(request)
-        found = await self._permissions.fetch(where.service_sid, address, identity)
+        where, at, identity = await self._asked(request)
+        found = await self._permissions.fetch(at, identity)
         return self._reply(found, where)
 
     async def update(self, request: Request) -> Response:
-        where, address, identity = await self._asked(request)
+        where, at, identity = await self._asked(request)
         settings, work = self._backend.settings, self._backend.work
         rights = _rights(await read_parameters(request, settings, work.turn))
-        permission = await self._permissions.put(where.service_sid, address, identity, rights)
+        permission = await self._permissions.put(at, identity, rights)
         granted = [str(right.name).lower() for right in rights]
         self._tell("permission set", permission.sid, identity, rights=granted, code=200)
         return self._reply(permission, where)
 
     async def remove(self, request: Request) -> Response:
-        where, address, identity = await self._asked(request)
-        await self._permissions.remove(where.service_sid, address, identity)
-        self._tell("permission removed", address, identity, code=204)
+        where, at, identity = await self._asked(request)
+        await self._permissions.remove(at, identity)
+        self._tell("permission removed", at.address, identity, code=204)
         return Response(status_code=204)
 
-    async def _asked(self, request: Request) -> tuple[ReplyContext, str, str]:
+    async def _asked(self, request: Request) -> tuple[ReplyContext, ObjectAddress, str]:
         where = await self._where(request)
         identity = request.path_params["identity"]
         if len(identity) > IDENTITY_LENGTH:
@@ -121,7 +123,10 @@ class _Endpoints:
                 f"The identity must have 1 to {IDENTITY_LENGTH} characters; {show(identity)} of "
                 f"{len(identity)} characters was given.",
             )
-        return where, request.path_params["object"], identity
+        return where, self._address(where, request), identity
+
+    def _address(self, where: ReplyContext, request: Request) -> ObjectAddress:
+        return ObjectAddress(where.service_sid, self._kind.type, request.path_params["object"])
 
     async def _where(self, request: Request) -> ReplyContext:
         caller = await require_account(self._backend, request)
@@ -134,7 +139,7 @@ class _Endpoints:
 
     def _reply(self, permission: Permission, where: ReplyContext) -> Response:
         object_url = self._kind.url(where.base_url, where.service_sid, permission.sid)
-        return json_reply(permission_resource(permission, where, self._kind.name, object_url))
+        return json_reply(permission_resource(permission, where, self._kind.type.name, object_url))
 
 
 def _rights(given: list[tuple[str, object]]) -> Right:

@@ -5,7 +5,7 @@ vendor's v3 API; `http` serves this API over plain HTTP too. Each type of object
 its routes and its part of the dialect (`documents`); `router` lists them.
 """
 
-from .connection import PATH, endpoint
+from .connection import PATH, websocket_route
 from .http import routes
 
-__all__ = ["PATH", "endpoint", "routes"]
+__all__ = ["PATH", "routes", "websocket_route"]

@@ -8,6 +8,7 @@ from typing import Any
 from syncline_protocol import native
 from syncline_protocol.commands import Create, Get, Remove, SetTtl
 from syncline_protocol.documents import Document, Set
+from syncline_protocol.objects import DOCUMENT
 from syncline_server.http.parameters import Parameters
 from syncline_server.http.preconditions import if_match, operation
 from syncline_server.http.reply_context import ReplyContext
@@ -22,7 +23,7 @@ __all__ = ["ROUTES"]
 def _create(call: Call) -> Create:
     given = Parameters.of(call.members, call.data_limit, is_strict=False)
     if given.sid is not None:
-        raise sid_forbidden()
+        raise sid_forbidden(DOCUMENT)
     return Create(given.unique_name, given.data or b"{}", ttl=given.ttl, op=_operation(call))
 
 

@@ -7,7 +7,7 @@ an array. Events of objects are in `event` in both versions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -16,9 +16,18 @@ from syncline_protocol import twilsock
 from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.objects import Event
-from syncline_server.realtime.websocket.frames import binary_frame
+from syncline_server.observability.metrics import Tally
+from syncline_server.pubsub.topic import Format
+from syncline_server.realtime.websocket.frames import binary_frame, deflating
 
-__all__ = ["NEWEST_VERSION", "VERSIONS", "encoder", "encode_replay", "encode_subscription"]
+__all__ = [
+    "NEWEST_VERSION",
+    "VERSIONS",
+    "Formats",
+    "encode_replay",
+    "encode_subscription",
+    "formats_of",
+]
 
 MESSAGE_TYPE = "twilio.sync.event"
 """The SDKs process notifications of this type strictly in order."""
@@ -31,7 +40,20 @@ VERSIONS = (OLDEST_VERSION, NEWEST_VERSION)
 """Values of `event_protocol_version` that are served."""
 
 
-def encoder(version: int) -> Callable[[Event], bytes]:
+Formats = Mapping[int, tuple[Format, Format]]
+"""By version: the formats for clients that take no compressed frames, and for those that do."""
+
+
+def formats_of(tally: Tally) -> Formats:
+    """The formats whose traffic `tally` counts."""
+    return {version: _formats(_encoder(version), tally) for version in VERSIONS}
+
+
+def _formats(encode: Callable[[Event], bytes], tally: Tally) -> tuple[Format, Format]:
+    return Format(encode, None, tally), Format(deflating(encode), None, tally)
+
+
+def _encoder(version: int) -> Callable[[Event], bytes]:
     """Returns the encoder of events for clients of this version; they share its frames."""
 
     def encode(event: Event) -> bytes:

@@ -2,97 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import orjson
 from starlette.datastructures import Headers
 
 from syncline_protocol import twilsock
-from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import HttpRequest, Packet
-from syncline_server.backend import Backend
 from syncline_server.http import urls
 from syncline_server.http.body import members
 from syncline_server.http.errors import error_body
 from syncline_server.http.reply_context import ReplyContext
-from syncline_server.realtime.in_flight import InFlight
-from syncline_server.realtime.results import Answer, Result
+from syncline_server.realtime.results import Result
 from syncline_server.realtime.session import Session
 
 from . import configuration, router, subscriptions
 from .api import Action, Call, Reply
 from .subscriptions import Batch, Subscriptions
 
-__all__ = ["Upstream"]
+if TYPE_CHECKING:
+    from .connection import TwilsockClient
+
+__all__ = ["Requests"]
 
 
-class Upstream:
+class Requests:
     """The requests of one client: each gets one reply, with the id of its packet."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        session: Session,
-        backlog: InFlight,
-        note: Callable[[Refusal, Command | None], None],
-        send: Callable[[bytes], None],
-        send_frame: Callable[[bytes], None],
-        use_version: Callable[[int], None],
-    ) -> None:
-        """
-        Args:
-            backlog: counts the commands under way.
-            note: records each refusal, with the refused command; None if there was none yet.
-            send: sends the bytes of a packet.
-            send_frame: sends the bytes of a whole frame.
-            use_version: receives the version of events that the client reads from now on.
-        """
-        self._settings = backend.settings
-        self._tally = backend.meters.wires["twilsock"]
-        self._account_sid = backend.authenticator.account_sid
+    def __init__(self, client: TwilsockClient, session: Session) -> None:
+        self._client = client
         self._session = session
-        self._backlog = backlog
-        self._note = note
-        self._send = send
-        self._use_version = use_version
-        self._subscriptions = Subscriptions(self._submit, send_frame)
+        self._settings = client.backend.settings
+        self._account_sid = client.backend.authenticator.account_sid
+        self._subscriptions = Subscriptions(client.submit, client.writer.send)
 
-    def take(self, packet: Packet) -> None:
+    def carry_out(self, packet: Packet) -> None:
         """Carry out a `message`."""
-        self._tally.requests += 1
+        self._client.tally.requests += 1
         try:
-            self._carry_out(packet, twilsock.http_request(packet))
+            self._route(packet, twilsock.http_request(packet))
         except Refusal as refusal:
             self.refuse(packet, refusal)
 
     def refuse(self, packet: Packet, refusal: Refusal) -> None:
         """Answer a `message` that is not carried out with its refusal."""
-        self._note(refusal, None)
+        self._client.record_refusal(refusal)
         self._refuse(packet.id, refusal)
 
-    def _carry_out(self, packet: Packet, request: HttpRequest) -> None:
+    def _route(self, packet: Packet, request: HttpRequest) -> None:
         path = _below_prefix(request.path)
         match request.method, path:
             case "POST", subscriptions.PATH:
                 batch = Batch.parse(packet.payload, self._settings.values_limit)
                 self._reply(packet.id, Reply(200, subscriptions.RECEIPT))
-                self._use_version(batch.version)
+                self._client.use_version(batch.version)
                 self._subscriptions.carry_out(batch)
             case "GET", configuration.PATH:
-                where = self._surroundings(request)
+                where = self._context(request)
                 self._reply(packet.id, Reply(200, configuration.configuration(where)))
             case method, _:
                 action, names = router.find(method, path)
-                self._act(packet, request, action, names)
+                self._perform(packet, request, action, names)
 
-    def _act(
+    def _perform(
         self, packet: Packet, request: HttpRequest, action: Action, names: dict[str, str]
     ) -> None:
-        where = self._surroundings(request)
+        where = self._context(request)
         if not self._session.access.is_of(names.get("service", where.service_sid)):
             raise Refusal(
                 Code.SERVICE_FORBIDDEN, "The access token was issued for another service."
@@ -100,7 +80,7 @@ class Upstream:
         has_body = action.has_body and packet.payload
         given = members(packet.payload, self._settings.values_limit) if has_body else []
         call = Call(names, _headers(request.headers), given, self._settings.data_limit)
-        self._submit(action.command(call), partial(self._answer, packet.id, action, where))
+        self._client.submit(action.command(call), partial(self._answer, packet.id, action, where))
 
     def _answer(
         self, packet_id: str, action: Action, where: ReplyContext, outcome: Result | Refusal
@@ -110,26 +90,16 @@ class Upstream:
         else:
             self._reply(packet_id, action.reply(outcome, where))
 
-    def _submit(self, command: Command, answer: Answer) -> None:
-        def answered(outcome: Result | Refusal) -> None:
-            if isinstance(outcome, Refusal):
-                self._note(outcome, command)
-            answer(outcome)
-            self._backlog.end()
-
-        self._backlog.begin()
-        self._session.submit(command, answered)
-
     def _refuse(self, packet_id: str, refusal: Refusal) -> None:
-        self._tally.refused[refusal.code] += 1
+        self._client.tally.refused[refusal.code] += 1
         self._reply(packet_id, _failure(refusal))
 
     def _reply(self, packet_id: str, reply: Reply) -> None:
         payload = b"" if reply.body is None else orjson.dumps(reply.body)
         status = {"code": reply.status, "status": HTTPStatus(reply.status).phrase}
-        self._send(twilsock.encode_reply(packet_id, payload=payload, http_status=status))
+        self._client.send(twilsock.encode_reply(packet_id, payload=payload, http_status=status))
 
-    def _surroundings(self, request: HttpRequest) -> ReplyContext:
+    def _context(self, request: HttpRequest) -> ReplyContext:
         """The context of a reply. Its URLs begin with the host that the client uses, without the
         path of `public_url`: the Kotlin and iOS SDK does not accept a prefix."""
         if self._settings.public_url is None:

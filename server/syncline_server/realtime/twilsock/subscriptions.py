@@ -10,7 +10,7 @@ from typing import Any
 from syncline_protocol.commands import Command, Mode, Open, Unsubscribe
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.objects import DOCUMENT, type_of_sid
 from syncline_protocol.sids import is_sid_of
 from syncline_server.http.body import members
 from syncline_server.http.errors import error_body
@@ -129,7 +129,7 @@ class Subscriptions:
         elif isinstance(outcome, Refusal) and outcome.code is Code.ACCESS_FORBIDDEN:
             # The client could read the object when it fetched it. On 403 an SDK keeps the object
             # with its old data, and opens it from its cache again; on 404 it removes the object.
-            self._failed(batch, wanted, absent(wanted.sid))
+            self._failed(batch, wanted, absent(type_of_sid(wanted.sid), wanted.sid))
         elif isinstance(outcome, Refusal) and not _may_succeed_later(outcome.code):
             self._failed(batch, wanted, outcome)
         # Else send no outcome: an SDK repeats a request without an outcome, never a failed one.

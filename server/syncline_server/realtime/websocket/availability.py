@@ -12,14 +12,14 @@ from syncline_server.realtime.admission import Admission
 __all__ = ["routes"]
 
 
-def routes(path: str, door: Admission) -> list[Route]:
+def routes(path: str, admission: Admission) -> list[Route]:
     """GET on the path of a WebSocket (docs/protocol.md, section 1).
 
     It needs no token and no Redis, so it is cheap. It also shows that the server is alive.
     """
 
     async def available(_: Request) -> Response:
-        refusal = door.recent_refusal()
+        refusal = admission.recent_refusal()
         if refusal is not None:
             raise refusal
         return json_reply({"websocket": "open"})

@@ -19,6 +19,7 @@ from syncline_server.observability.metrics import Limit, Meters
 
 from .oversized_message import FrameHeader, OversizedMessage, read_header
 from .parser_pool import ParserPool, is_exceeded, plain_messages
+from .states import OPEN, SocketState
 
 __all__ = ["FrameReader", "Message"]
 
@@ -30,12 +31,12 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class FrameReader(asyncio.Protocol):
-    """The reading half of a socket.
+    """Reads frames, and puts messages together.
 
     Attributes:
         wary, trusting: parsers for clients that have not authenticated, and for those that have.
             Of each pair, the second is for messages that may be compressed.
-        deflates: True if messages may be compressed either way.
+        state, deflates: set by `Socket`; `deflates` if messages may be compressed either way.
     """
 
     settings: ClassVar[Settings]
@@ -44,7 +45,6 @@ class FrameReader(asyncio.Protocol):
     trusting: ClassVar[tuple[ParserPool, ParserPool]]
 
     __slots__ = (
-        "_closing",
         "_frame_left",
         "_header_part",
         "_is_compressed",
@@ -54,6 +54,7 @@ class FrameReader(asyncio.Protocol):
         "_parsers",
         "_partial",
         "deflates",
+        "state",
     )
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class FrameReader(asyncio.Protocol):
         self._partial: bytearray | None = None
         self._is_compressed = False
         self._oversized: OversizedMessage | None = None
-        self._closing: tuple[int, str] | None = None
+        self.state = SocketState.CONNECTING
         self.deflates = False
 
     @abstractmethod
@@ -78,7 +79,7 @@ class FrameReader(asyncio.Protocol):
         """Send the queued frames, then close; safe to repeat. Later messages are not read."""
 
     @abstractmethod
-    def _keep_or_hand_on(self, message: Message) -> None:
+    def _take_message(self, message: Message) -> None:
         """Receive a whole message."""
 
     @abstractmethod
@@ -86,7 +87,7 @@ class FrameReader(asyncio.Protocol):
         """Count a frame that does not end a message."""
 
     @abstractmethod
-    def _send_parsers(self) -> None:
+    def _send_parser_output(self) -> None:
         """Send the output of the parser: pongs, and its part of the closing handshake."""
 
     def _read(self, data: bytes) -> None:
@@ -103,7 +104,7 @@ class FrameReader(asyncio.Protocol):
 
     def _read_frame(self, data: memoryview) -> memoryview:
         """Read at most one frame, or a part of one; returns the bytes after it."""
-        if self._closing is not None and self._oversized is None:
+        if self.state is not OPEN and self._oversized is None:
             self._parse(data)  # all of it: the parser discards bytes after a failure
             return data[:0]
         if not self._frame_left:
@@ -130,14 +131,14 @@ class FrameReader(asyncio.Protocol):
         parser.receive_data(cast(bytes, data))  # it copies from any buffer
         for frame in parser.events_received():
             assert isinstance(frame, Frame)
-            self._take(frame)
-        self._send_parsers()
+            self._add_frame(frame)
+        self._send_parser_output()
         # Give the parser back between two messages only: it keeps state within one.
-        is_between = not self._frame_left and self._partial is None and self._closing is None
-        if is_between and self._parser is parser:
+        is_between = not self._frame_left and self._partial is None
+        if is_between and self.state is OPEN and self._parser is parser:
             self._parser = None
             if not is_exceeded(parser):
-                self._parsers.take_back(parser)
+                self._parsers.give_back(parser)
 
     def _belongs_to_oversized(self, header: FrameHeader) -> bool:
         """True for a data frame that is not parsed but discarded.
@@ -187,7 +188,7 @@ class FrameReader(asyncio.Protocol):
             message.is_in_frame = False
             if message.is_final:
                 self._oversized = None
-                self._keep_or_hand_on(message)
+                self._take_message(message)
             else:
                 self._count_frame()
 
@@ -195,7 +196,7 @@ class FrameReader(asyncio.Protocol):
         """Close the connection, and read no more messages."""
         self._oversized = None
         self._borrow().fail(code, reason)
-        self._send_parsers()
+        self._send_parser_output()
 
     def _fail_oversized(self) -> None:
         self.meters.limit_hits[Limit.OVERSIZED_LIMIT] += 1
@@ -207,9 +208,9 @@ class FrameReader(asyncio.Protocol):
             self._parser = self._parsers.borrow()
         return self._parser
 
-    def _take(self, frame: Frame) -> None:
+    def _add_frame(self, frame: Frame) -> None:
         """Put a message together from its frames; the parser answers control frames."""
-        if self._closing is not None:
+        if self.state is not OPEN:
             return
         if frame.opcode not in _DATA:
             return self._count_frame()
@@ -222,7 +223,7 @@ class FrameReader(asyncio.Protocol):
                 return self._fail_oversized()
             if frame.fin:
                 self._oversized = None
-                self._keep_or_hand_on(message)
+                self._take_message(message)
             return None
         if not frame.fin or self._partial is not None:
             self._partial = self._partial or bytearray()
@@ -233,8 +234,8 @@ class FrameReader(asyncio.Protocol):
         self._deliver(self._opcode, data)
 
     def _deliver(self, opcode: Opcode, data: bytes) -> None:
-        """Decode a message, and pass it to `_keep_or_hand_on`."""
-        if self._closing is not None:
+        """Decode a message, and pass it to `_take_message`."""
+        if self.state is not OPEN:
             return
         if opcode is Opcode.BINARY:
             message: str | bytes = data
@@ -243,4 +244,4 @@ class FrameReader(asyncio.Protocol):
                 message = data.decode()
             except UnicodeDecodeError:
                 return self.close(_INVALID_DATA, "a text message must be UTF-8")
-        self._keep_or_hand_on(message)
+        self._take_message(message)

@@ -17,7 +17,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.realtime.admission import Admission
 
-from .endpoint import WebSocketRoute
+from .route import WebSocketRoute
 
 __all__ = ["Handshake"]
 
@@ -37,14 +37,14 @@ class Handshake:
 
     def __init__(
         self,
-        endpoints: Mapping[str, WebSocketRoute],
+        routes: Mapping[str, WebSocketRoute],
         settings: Settings,
-        door: Admission,
+        admission: Admission,
         meters: Meters,
     ) -> None:
-        """`endpoints` by their paths."""
-        self._endpoints = endpoints
-        self._door = door
+        """`routes` by their paths."""
+        self._routes = routes
+        self._admission = admission
         self._meters = meters
         self._deflates = settings.deflate
         self._proxies = Proxies(settings.proxies)
@@ -60,15 +60,15 @@ class Handshake:
             the response, the route that it opens (None if it refuses), and the client's address.
         """
         parser = ServerProtocol(extensions=self._extensions(request), logger=logger)
-        endpoint = self._endpoints.get(request.path.partition("?")[0])
-        host, peer = self._look(request, peer)
-        response = self._respond(parser, request, endpoint, host)
+        route = self._routes.get(request.path.partition("?")[0])
+        host, peer = self._addresses(request, peer)
+        response = self._respond(parser, request, route, host)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            endpoint = None
+            route = None
             response.headers[rest.NO_SNIFFING[0]] = rest.NO_SNIFFING[1]
-            self._note(response, request, peer)
+            self._record_refusal(response, request, peer)
         parser.parser.close()  # breaks a reference cycle, which only the collector would free
-        return response, endpoint, peer
+        return response, route, peer
 
     def _extensions(self, request: Request) -> list[ServerPerMessageDeflateFactory]:
         """Compression, except for a client that asks for a smaller window: frames are shared."""
@@ -76,49 +76,50 @@ class Handshake:
         return [_DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
 
     def _respond(
-        self, parser: ServerProtocol, request: Request, endpoint: WebSocketRoute | None, host: str
+        self, parser: ServerProtocol, request: Request, route: WebSocketRoute | None, host: str
     ) -> Response:
         if _has_body(request):
             return parser.reject(HTTPStatus.BAD_REQUEST, "A handshake has no body.\n")
         offered = _tokens(request.headers.get_all("Sec-WebSocket-Protocol"))
-        if endpoint is None:
+        if route is None:
             return parser.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
         if not self._origins.admit(request.headers.get_all("Origin"), host):
             self._meters.limit_hits[Limit.WS_ORIGINS] += 1
             return parser.reject(
                 HTTPStatus.FORBIDDEN, "Pages of this origin may open no WebSocket here.\n"
             )
-        if endpoint.subprotocol is not None and offered and endpoint.subprotocol not in offered:
+        if route.subprotocol is not None and offered and route.subprotocol not in offered:
             return parser.reject(
-                HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {endpoint.subprotocol}.\n"
+                HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {route.subprotocol}.\n"
             )
-        refusal = self._door.refusal() if endpoint.is_paced else self._door.full()
+        refusal = self._admission.check() if route.is_paced else self._admission.check_room()
         if refusal is not None:
             response = parser.reject(HTTPStatus(refusal.code.status), f"{refusal.message}\n")
             response.headers["Retry-After"] = str(RETRY_AFTER)
             return response
         response = parser.accept(request)
-        if endpoint.subprotocol in offered:
-            response.headers["Sec-WebSocket-Protocol"] = endpoint.subprotocol
+        if route.subprotocol in offered:
+            response.headers["Sec-WebSocket-Protocol"] = route.subprotocol
         return response
 
-    def _note(self, response: Response, request: Request, peer: str) -> None:
+    def _record_refusal(self, response: Response, request: Request, peer: str) -> None:
         """Record a refusal in the audit log, unless the request was wrong (400 or 404)."""
         if response.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
             path, origins = request.path.partition("?")[0], request.headers.get_all("Origin")
-            self._door.turned_away(
+            self._admission.record_refusal(
                 20_000 + response.status_code, path, peer, origin=", ".join(origins) or None
             )
 
-    def _look(self, request: Request, peer: str) -> tuple[str, str]:
+    def _addresses(self, request: Request, peer: str) -> tuple[str, str]:
         """The host and the client's address, from the headers of a trusted proxy if any."""
         host = request.headers.get_all("Host")
-        said = self._proxies.look(peer.rpartition(":")[0], request.headers.get_all)
-        if said is None:
-            self._door.note_forwarding(peer.rpartition(":")[0], request.headers)
+        address = peer.rpartition(":")[0]
+        forwarded = self._proxies.look(address, request.headers.get_all)
+        if forwarded is None:
+            self._admission.report_forwarding(address, request.headers)
         else:
-            peer = said.client or peer
-            host = [said.host] if said.host else host
+            peer = forwarded.client or peer
+            host = [forwarded.host] if forwarded.host else host
         return (host[0] if len(host) == 1 else ""), peer
 
 

@@ -61,8 +61,14 @@ def read_header(data: bytes | memoryview) -> FrameHeader | None:
     size += 4 * is_masked
     if len(data) < size:
         return None
-    is_final, is_compressed = bool(first & _FIN), bool(first & _RSV1)
-    return FrameHeader(size, length, first & _OPCODE, is_final, is_compressed, is_masked)
+    return FrameHeader(
+        size=size,
+        length=length,
+        opcode=first & _OPCODE,
+        is_final=bool(first & _FIN),
+        is_compressed=bool(first & _RSV1),
+        is_masked=is_masked,
+    )
 
 
 class OversizedMessage:

@@ -56,7 +56,7 @@ class ParserPool:
             parser.extensions = [_Inflation(self.message_limit, self._truncates)]
         return parser
 
-    def take_back(self, parser: Protocol) -> None:
+    def give_back(self, parser: Protocol) -> None:
         """Give back a parser, which must be between two messages of an open connection."""
         # `Socket.trust` may have changed the pool since the socket borrowed the parser.
         if len(self._idle) < IDLE_LIMIT and parser.max_message_size == self.message_limit:

@@ -117,12 +117,12 @@ class Redis:
         return sum(node.inspector.clock_faults for node in self._nodes.values())
 
     @property
-    def publishing(self) -> str:
-        """For scripts: the publishing command, a blank, and the middle of a channel's name.
+    def publishing(self) -> tuple[str, str]:
+        """For scripts: the publishing command, and the middle of a channel's name.
 
         Raises `Unavailable` while the data set is not known.
         """
-        return f"{self.engine.publish} {self._channel_infix()}"
+        return self.engine.publish, self._channel_infix()
 
     def now_ms(self, key: str | None = None) -> int:
         """Lower bound of Redis' time on the shard of `key`; None gives the latest of all shards."""

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from syncline_protocol.objects import TYPES, ObjectType
+from syncline_server.storage.keys import names_part
 
 __all__ = [
     "ALL",
     "API_KEY",
     "CLAIM",
-    "COMMIT",
     "DATA_SET",
     "DUE",
-    "FETCH",
     "LEASE",
     "NAME",
     "PARKING",
-    "PERMIT",
     "PRIVILEGES",
     "PROBE",
     "PRUNE",
     "SERVICE",
     "SETTLE",
+    "OBJECT",
+    "OBJECT_SCRIPTS",
     "WEBHOOKS",
+    "WRITE",
+    "ObjectScripts",
     "Script",
+    "by_name",
+    "object_script",
 ]
 
 
@@ -36,23 +43,81 @@ class Script:
     digest: str
 
     @classmethod
-    def read(cls, *names: str) -> Script:
-        """The script made of these files, one after the other; a script has no `require`."""
+    def read(cls, *names: str, first: str = "") -> Script:
+        """The script made of `first` and these files; a script has no `require`."""
         folder = Path(__file__).parent
-        source = b"".join((folder / name).read_bytes() for name in names)
+        source = first.encode() + b"".join((folder / name).read_bytes() for name in names)
         return cls(source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
 
 
-COMMIT = Script.read("lib/webhooks.lua", "document.lua")
+def by_name(arguments: Mapping[str, str | bytes | int | None]) -> list[str | bytes | int]:
+    """ARGV of a script that takes its arguments by name (lib/arguments.lua); None for absent."""
+    return [
+        word for name, value in arguments.items() if value is not None for word in (name, value)
+    ]
+
+
+def _lib(*names: str) -> list[str]:
+    return [f"lib/{name}.lua" for name in names]
+
+
+OBJECT = _lib("arguments", "clock", "object", "rights")
+"""What every script begins with that reads an object."""
+
+WRITE = _lib("revision", "applied", "operation", "publish", "webhook_queue", "webhooks", "removal")
+"""What follows `OBJECT` in scripts that write an object."""
+
+
+def object_script(type_: ObjectType, *names: str) -> Script:
+    """The script made of `OBJECT` and these files, for objects of one type.
+
+    The type is a constant of the script, not an argument, because that costs no time.
+    """
+    constants = (type_.name, type_.plural, names_part(type_), "")
+    quoted = ", ".join(f"'{each}'" for each in constants)
+    return Script.read(*OBJECT, *names, first=f"local TYPE, PLURAL, NAMES, PARTS = {quoted}\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectScripts:
+    """The scripts that every type has, for one type."""
+
+    fetch: Script
+    create: Script
+    update: Script
+    advance: Script
+    remove: Script
+    expire: Script
+    permit: Script
+
+    @classmethod
+    def of(cls, type_: ObjectType) -> ObjectScripts:
+        return cls(
+            fetch=object_script(type_, "fetch.lua"),
+            create=object_script(type_, *WRITE, *_lib("write"), "create.lua"),
+            update=object_script(
+                type_, *WRITE, *_lib("write", "update_event", "target"), "update.lua"
+            ),
+            advance=object_script(type_, *WRITE, *_lib("write", "update_event"), "advance.lua"),
+            remove=object_script(type_, *WRITE, *_lib("target"), "remove.lua"),
+            expire=object_script(type_, *WRITE, "expire.lua"),
+            permit=object_script(type_, *_lib("applied", "publish"), "permissions.lua"),
+        )
+
+    def __iter__(self) -> Iterator[Script]:
+        return (getattr(self, each.name) for each in fields(self))
+
+
+OBJECT_SCRIPTS = {type_.name: ObjectScripts.of(type_) for type_ in TYPES}
+"""By the name of the type."""
+
 CLAIM = Script.read("claim.lua")
-FETCH = Script.read("fetch.lua")
 DUE = Script.read("expiry.lua")
-PERMIT = Script.read("permissions.lua")
 PRUNE = Script.read("prune.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
-WEBHOOKS = Script.read("lib/webhooks.lua", "webhooks.lua")
-NAME = Script.read("name.lua")
+WEBHOOKS = Script.read(*_lib("webhook_queue"), "webhooks.lua")
+NAME = Script.read(*_lib("arguments", "clock"), "name.lua")
 LEASE = Script.read("lease.lua")
 PARKING = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
@@ -60,11 +125,9 @@ DATA_SET = Script.read("data_set.lua")
 PRIVILEGES = Script.read("privileges.lua")
 PROBE = Script.read("probe.lua")
 ALL = (
-    COMMIT,
+    *(script for scripts in OBJECT_SCRIPTS.values() for script in scripts),
     CLAIM,
-    FETCH,
     DUE,
-    PERMIT,
     PRUNE,
     SERVICE,
     API_KEY,

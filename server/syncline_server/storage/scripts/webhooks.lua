@@ -34,7 +34,7 @@ if verb == 'take' then
     if entry[2] then
       entries[#entries + 1] = entry
     else
-      -- `append` trimmed this webhook off the stream while it was pending.
+      -- `append_webhook` trimmed this webhook off the stream while it was pending.
       redis.call('XACK', QUEUE, GROUP, last)
     end
   end
@@ -58,7 +58,7 @@ if verb == 'append' then
   for index = 3, #ARGV, 2 do
     event[ARGV[index]] = ARGV[index + 1]
   end
-  append(tag, tonumber(ARGV[2]), event)
+  append_webhook(tag, tonumber(ARGV[2]), event)
   return 1
 end
 
@@ -76,5 +76,5 @@ local others = redis.call('SCARD', endpoints) - (verb == 'arrive' and 1 or 0)
 if changed == 0 or not told or (alone and others > 0) then
   return 0
 end
-append(tag, limit, {k = kind, o = identity, i = identity, e = endpoint})
+append_webhook(tag, limit, {k = kind, o = identity, i = identity, e = endpoint})
 return 1

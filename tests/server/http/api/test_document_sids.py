@@ -203,7 +203,7 @@ async def test_nothing_stays_of_a_deleted_service_but_what_ends_by_itself(
             given = {"UniqueName": name, "Sid": chosen(name)}
             account.ok("POST", service, "Documents", data=given)
         account.ok("DELETE", service)
-        done = f"service {service} is deleted: 8 documents removed"
+        done = f"service {service} is deleted: 8 objects removed"
         await eventually(lambda: done in server.log.read_text())
         unix = await connect(Address(path=str(server.data_dir / "redis" / "redis.sock")), PATIENCE)
         try:

@@ -32,7 +32,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.http import Limits, http_protocol
 from syncline_server.realtime.session import Session
 from syncline_server.realtime.twilsock.connection import PATH
-from syncline_server.realtime.twilsock.requests import Upstream
+from syncline_server.realtime.twilsock.requests import Requests
 from syncline_server.realtime.websocket.socket import Socket
 from syncline_server.runtime.app import create_app
 
@@ -183,7 +183,7 @@ async def serve(credentials: Credentials, tmp_path: Path, store: Store) -> Async
     app = create_app(settings, credentials, store.engine)
     config = uvicorn.Config(app.http, ws=app.socket, lifespan="off", log_config=None)
     config.load()
-    http = http_protocol(LIMITS, app.wheel.call_later, app.meters, app.audit)
+    http = http_protocol(LIMITS, app.timers.call_later, app.meters, app.audit)
     state = ServerState()
     make = partial(http, config=config, server_state=state, app_state={})
 
@@ -224,7 +224,7 @@ async def converse(url: str, frames: list[bytes]) -> int:
 def living() -> Counter[str]:
     """Objects that belong to a connection."""
     gc.collect()
-    kinds = (Session, Upstream, Socket)
+    kinds = (Session, Requests, Socket)
     return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kinds))
 
 

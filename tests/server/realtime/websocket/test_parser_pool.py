@@ -111,7 +111,7 @@ def test_one_that_came_back_is_lent_again() -> None:
     parsers = ParserPool(LIMIT)
     parser = parsers.borrow()
     parse(parser, masked(b"one"))
-    parsers.take_back(parser)
+    parsers.give_back(parser)
     assert parsers.borrow() is parser
     assert [frame.data for frame in parse(parser, masked(b"two"))] == [b"two"]
     assert parsers.borrow() is not parser
@@ -121,7 +121,7 @@ def test_no_more_are_kept_than_may_be() -> None:
     parsers = ParserPool(LIMIT)
     lent = [parsers.borrow() for _ in range(IDLE_LIMIT + 1)]
     for parser in lent:
-        parsers.take_back(parser)
+        parsers.give_back(parser)
     again = [parsers.borrow() for _ in range(IDLE_LIMIT + 1)]
     assert len(set(map(id, lent)) & set(map(id, again))) == IDLE_LIMIT
 
@@ -129,5 +129,5 @@ def test_no_more_are_kept_than_may_be() -> None:
 def test_one_of_other_limits_is_not_kept() -> None:
     wary, trusting = ParserPool(100), ParserPool(LIMIT)
     parser = wary.borrow()
-    trusting.take_back(parser)
+    trusting.give_back(parser)
     assert trusting.borrow() is not parser

@@ -21,10 +21,12 @@ from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
-from syncline_server.realtime.websocket.endpoint import WebSocketRoute
 from syncline_server.realtime.websocket.frames import binary_frame, text_frame
 from syncline_server.realtime.websocket.oversized_message import HEAD_LIMIT, OversizedMessage
-from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket, socket_protocol
+from syncline_server.realtime.websocket.route import WebSocketRoute
+from syncline_server.realtime.websocket.socket import CLOSE_TIMEOUT, Socket
+from syncline_server.realtime.websocket.socket_protocol import socket_protocol
+from syncline_server.realtime.websocket.states import Pause
 
 SETTINGS = Settings(slow_reader_timeout=7, ping_interval=11, ping_timeout=5, output_mark=16_384)
 LARGE = b"x" * 1000
@@ -90,7 +92,7 @@ class Network(asyncio.Transport):
         self.ended.append("abort")
 
 
-class Wire:
+class Handler:
     """Attributes: `told`: everything that the socket handed on."""
 
     def __init__(self, socket: Socket) -> None:
@@ -100,9 +102,9 @@ class Wire:
     def on_message(self, message: str | bytes) -> None:
         self.told.append(message)
         if message in ("pause", "pause briefly"):
-            self.socket.pause_reading()
+            self.socket.pause_reading(Pause.AUTHENTICATION)
         if message == "pause briefly":
-            self.socket.resume_reading()
+            self.socket.resume_reading(Pause.AUTHENTICATION)
 
     def on_oversized(self, message: OversizedMessage) -> None:
         self.told.append(message)
@@ -111,7 +113,7 @@ class Wire:
         self.flows = False
 
     def on_relief(self) -> None:
-        self.flows = self.socket.write is not None
+        self.flows = self.socket.writer.is_direct
 
     def on_slow(self) -> None:
         self.told.append("slow")
@@ -122,24 +124,29 @@ class Wire:
 
 
 class Conversation:
-    """A socket between a network and a wire, once hands are shaken."""
+    """A socket between a network and a message handler, once hands are shaken."""
 
     def __init__(self, times: Times, settings: Settings = SETTINGS) -> None:
-        wires: list[Wire] = []
+        handlers: list[Handler] = []
 
-        def make(socket: Socket) -> Wire:
-            wires.append(Wire(socket))
-            return wires[0]
+        def make(socket: Socket) -> Handler:
+            handlers.append(Handler(socket))
+            return handlers[0]
 
         self.times = times
         self.cork = Cork()
         self.connections: set[Any] = set()
         meters = Meters()
-        door = Admission(
-            settings, ConnectionRegistry(), meters, Audit(1, meters.limit_hits), lambda: 0.0
+        admission = Admission(
+            settings, ConnectionRegistry(), meters, Audit(1, meters.limit_hits), clock=lambda: 0.0
         )
         protocol = socket_protocol(
-            {"/": WebSocketRoute(make)}, settings, times, door, meters, self.cork
+            {"/": WebSocketRoute(make)},
+            settings=settings,
+            timers=times,
+            admission=admission,
+            meters=meters,
+            cork=self.cork,
         )
         state = SimpleNamespace(connections=self.connections)
         self.socket = protocol(config=None, server_state=state, app_state={})
@@ -152,7 +159,7 @@ class Conversation:
         self.client.data_to_send()
         headers = [(name.encode(), value.encode()) for name, value in request.headers.raw_items()]
         self.socket.open(request.method, request.path.encode(), "1.1", headers)
-        [self.wire] = wires
+        [self.handler] = handlers
         self.hear()
 
     def say(self, text: str | bytes) -> None:
@@ -175,16 +182,16 @@ class Conversation:
 
     def end_turn(self) -> None:
         """What was sent goes to the network."""
-        self.cork.flush(self.socket)
+        self.cork.flush(self.socket.writer)
 
-    def ring(self, seconds: float) -> None:
-        """The alarms that were set for after so many seconds ring; they are set no more."""
-        due = [alarm for after, alarm in self.times.alarms if after == seconds]
-        self.times.alarms = [
-            (after, alarm) for after, alarm in self.times.alarms if after != seconds
+    def run_timers(self, seconds: float) -> None:
+        """The timers that were set for so many seconds run, and are gone."""
+        due = [timer for after, timer in self.times.timers if after == seconds]
+        self.times.timers = [
+            (after, timer) for after, timer in self.times.timers if after != seconds
         ]
-        for alarm in due:
-            alarm.callback()
+        for timer in due:
+            timer.callback()
 
     def pass_on(self) -> None:
         for data in self.client.data_to_send():
@@ -213,7 +220,7 @@ def updated(sid: str, revision: int) -> Updated:
 def fill(talk: Conversation) -> None:
     """Send until the network is congested."""
     for _ in range(SETTINGS.output_mark // len(LARGE) + 1):
-        talk.socket.send(text_frame(LARGE))
+        talk.socket.writer.send(text_frame(LARGE))
         talk.end_turn()
 
 
@@ -225,29 +232,29 @@ class TestMessages:
         talk.client.send_continuation(b"pieces", fin=True)
         talk.say("last")
 
-        assert talk.wire.told == ["é", b"\x00\xff", "in pieces", "last"]
+        assert talk.handler.told == ["é", b"\x00\xff", "in pieces", "last"]
 
     async def test_frames_go_out_as_they_are(self, talk: Conversation) -> None:
-        talk.socket.send(text_frame(b"one"))
-        talk.socket.send_event(updated("a", 1), binary_frame(b"two"))
+        talk.socket.writer.send(text_frame(b"one"))
+        talk.socket.writer.send_event(updated("a", 1), binary_frame(b"two"))
 
         assert [(f.opcode, f.data) for f in talk.hear()] == [
             (Opcode.TEXT, b"one"),
             (Opcode.BINARY, b"two"),
         ]
 
-    async def test_those_that_come_meanwhile_wait_for_the_wire(self, talk: Conversation) -> None:
+    async def test_those_that_come_meanwhile_wait_for_the_handler(self, talk: Conversation) -> None:
         talk.say("pause")
         assert not talk.network.reading
         talk.say("one")
         talk.say("pause")
         talk.say("two")
-        assert talk.wire.told == ["pause"]
-        talk.socket.resume_reading()
-        assert talk.wire.told == ["pause", "one", "pause"]
-        talk.socket.resume_reading()
+        assert talk.handler.told == ["pause"]
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
+        assert talk.handler.told == ["pause", "one", "pause"]
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
 
-        assert talk.wire.told[3:] == ["two"]
+        assert talk.handler.told[3:] == ["two"]
         assert talk.network.reading
 
     async def test_empty_pieces_leave_nothing(self, talk: Conversation) -> None:
@@ -257,16 +264,16 @@ class TestMessages:
         talk.client.send_continuation(b"pieces", fin=True)
         talk.say("last")
 
-        assert talk.wire.told == ["in pieces", "last"]
+        assert talk.handler.told == ["in pieces", "last"]
 
-    async def test_wires_may_pause_within_their_messages(self, talk: Conversation) -> None:
+    async def test_handlers_may_pause_within_their_messages(self, talk: Conversation) -> None:
         count = 2 * sys.getrecursionlimit() - 100
         talk.say("pause")
         for _ in range(count):
             talk.say("pause briefly")
-        talk.socket.resume_reading()
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
 
-        assert talk.wire.told[1:] == ["pause briefly"] * count
+        assert talk.handler.told[1:] == ["pause briefly"] * count
 
 
 class TestPace:
@@ -274,13 +281,13 @@ class TestPace:
         talk = Conversation(Times(), Settings(connection_rate=5))
         for number in range(12):
             talk.say(str(number))
-        assert talk.wire.told == ["0", "1", "2", "3", "4"]
+        assert talk.handler.told == ["0", "1", "2", "3", "4"]
         assert not talk.network.reading
         end_rest(talk)
-        assert len(talk.wire.told) == 10
+        assert len(talk.handler.told) == 10
         assert not talk.network.reading
         end_rest(talk)
-        assert talk.wire.told == [str(number) for number in range(12)]
+        assert talk.handler.told == [str(number) for number in range(12)]
         assert talk.network.reading
         assert talk.socket.meters.limit_hits[Limit.CONNECTION_RATE] == 2
 
@@ -290,24 +297,24 @@ class TestPace:
         talk.client.send_text(b"a", fin=False)
         talk.client.send_continuation(b"b", fin=True)
         talk.pass_on()
-        assert talk.wire.told == ["ab"]
+        assert talk.handler.told == ["ab"]
         assert not talk.network.reading
 
-    async def test_a_wire_that_wants_nothing_gets_nothing_when_the_moment_is_over(self) -> None:
+    async def test_a_handler_that_wants_nothing_gets_nothing_when_the_moment_is_over(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=1))
         talk.say("pause")
         talk.say("one")
         end_rest(talk)
         assert not talk.network.reading
-        talk.socket.resume_reading()
-        assert talk.wire.told == ["pause", "one"]
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
+        assert talk.handler.told == ["pause", "one"]
 
 
 def end_rest(talk: Conversation) -> None:
     """The moment is over in which the client is not read; it is the last that was asked for."""
-    seconds, alarm = talk.times.alarms.pop()
+    seconds, timer = talk.times.timers.pop()
     assert 0 < seconds <= 1
-    alarm.callback()
+    timer.callback()
 
 
 class TestSlowClients:
@@ -316,9 +323,9 @@ class TestSlowClients:
     ) -> None:
         fill(talk)
         assert not talk.network.reading
-        talk.socket.send(text_frame(b"reply"))
+        talk.socket.writer.send(text_frame(b"reply"))
         for revision in (1, 2):
-            talk.socket.send_event(updated("a", revision), text_frame(b"a%d" % revision))
+            talk.socket.writer.send_event(updated("a", revision), text_frame(b"a%d" % revision))
         sent = [frame.data for frame in talk.hear()]
         sent += [frame.data for frame in talk.hear()]
 
@@ -327,9 +334,9 @@ class TestSlowClients:
 
     async def test_one_that_takes_nothing_is_told_why_it_is_left(self, talk: Conversation) -> None:
         fill(talk)
-        talk.socket.send(text_frame(b"never sent"))
-        talk.ring(SETTINGS.slow_reader_timeout)
-        assert talk.wire.told == ["slow"]
+        talk.socket.writer.send(text_frame(b"never sent"))
+        talk.run_timers(SETTINGS.slow_reader_timeout)
+        assert talk.handler.told == ["slow"]
         *_, close = talk.hear()
         assert close.opcode is Opcode.CLOSE
         assert talk.client.close_rcvd is not None
@@ -339,48 +346,48 @@ class TestSlowClients:
         fill(talk)
         for _ in range(3):
             talk.network.take(10)
-            talk.ring(SETTINGS.slow_reader_timeout)
+            talk.run_timers(SETTINGS.slow_reader_timeout)
 
-        assert talk.wire.told == []
+        assert talk.handler.told == []
 
     async def test_its_time_begins_anew_when_it_has_caught_up(self, talk: Conversation) -> None:
         fill(talk)
         [(_, first)] = [
-            each for each in talk.times.alarms if each[0] == SETTINGS.slow_reader_timeout
+            each for each in talk.times.timers if each[0] == SETTINGS.slow_reader_timeout
         ]
         talk.hear()
         fill(talk)
         # That of the first congestion: since the second one began, it had no time to take anything.
-        assert first not in [alarm for _, alarm in talk.times.alarms]
+        assert first not in [timer for _, timer in talk.times.timers]
 
     async def test_it_is_not_judged_by_pings_that_it_cannot_see(self, talk: Conversation) -> None:
-        talk.ring(SETTINGS.ping_interval)
+        talk.run_timers(SETTINGS.ping_interval)
         fill(talk)
-        talk.ring(SETTINGS.ping_timeout)
+        talk.run_timers(SETTINGS.ping_timeout)
 
         assert talk.network.ended == []
 
 
 class TestPings:
     async def test_a_client_that_answers_stays(self, talk: Conversation) -> None:
-        talk.ring(SETTINGS.ping_interval)
+        talk.run_timers(SETTINGS.ping_interval)
         for _ in range(3):
             assert [frame.opcode for frame in talk.hear()] == [Opcode.PING]
-            talk.ring(SETTINGS.ping_timeout)
-            talk.ring(SETTINGS.ping_interval - SETTINGS.ping_timeout)
+            talk.run_timers(SETTINGS.ping_timeout)
+            talk.run_timers(SETTINGS.ping_interval - SETTINGS.ping_timeout)
 
         assert talk.network.ended == []
 
     async def test_one_that_does_not_is_dropped(self, talk: Conversation) -> None:
-        talk.ring(SETTINGS.ping_interval)
-        talk.ring(SETTINGS.ping_timeout)
+        talk.run_timers(SETTINGS.ping_interval)
+        talk.run_timers(SETTINGS.ping_timeout)
 
         assert talk.network.ended == ["abort"]
 
     async def test_one_that_is_not_listened_to_is_not(self, talk: Conversation) -> None:
         talk.say("pause")
-        talk.ring(SETTINGS.ping_interval)
-        talk.ring(SETTINGS.ping_timeout)
+        talk.run_timers(SETTINGS.ping_interval)
+        talk.run_timers(SETTINGS.ping_timeout)
 
         assert talk.network.ended == []
 
@@ -394,13 +401,13 @@ class TestEnd:
         assert talk.network.ended == ["close"]
         talk.socket.connection_lost(None)
 
-        assert talk.wire.told == ["end"]
+        assert talk.handler.told == ["end"]
         assert talk.connections == set()
 
     async def test_the_server_closes_and_waits_for_the_client(self, talk: Conversation) -> None:
         talk.socket.close(4000, "reason")
         talk.socket.close(4500, "too late")
-        talk.socket.send(text_frame(b"too late"))
+        talk.socket.writer.send(text_frame(b"too late"))
         assert talk.network.ended == []
         talk.say("not read any more")
         talk.hear()
@@ -408,15 +415,15 @@ class TestEnd:
         assert talk.client.close_rcvd is not None
         assert (talk.client.close_rcvd.code, talk.client.close_rcvd.reason) == (4000, "reason")
         assert talk.network.ended == ["close"]
-        assert "not read any more" not in talk.wire.told
+        assert "not read any more" not in talk.handler.told
 
     async def test_a_client_that_does_not_answer_is_cut_off(self, talk: Conversation) -> None:
         talk.socket.close(4000)
-        talk.ring(CLOSE_TIMEOUT)
+        talk.run_timers(CLOSE_TIMEOUT)
 
         assert talk.network.ended == ["abort"]
 
-    async def test_what_still_comes_is_read_though_the_wire_had_paused(
+    async def test_what_still_comes_is_read_though_the_handler_had_paused(
         self, talk: Conversation
     ) -> None:
         talk.say("pause")
@@ -432,9 +439,9 @@ class TestEnd:
         talk.say("pause")
         talk.say(("abc" * size)[:size])
         talk.say("next")
-        talk.socket.resume_reading()
+        talk.socket.resume_reading(Pause.AUTHENTICATION)
 
-        [_, oversized, after] = talk.wire.told
+        [_, oversized, after] = talk.handler.told
         assert (oversized.size, oversized.is_text) == (size, True)
         assert oversized.head == (b"abc" * HEAD_LIMIT)[:HEAD_LIMIT]
         assert after == "next"
@@ -448,9 +455,9 @@ class TestEnd:
         for byte in data[:100]:
             talk.socket.data_received(bytes([byte]))
         talk.socket.data_received(data[100:-1])
-        assert talk.wire.told == []
+        assert talk.handler.told == []
         talk.socket.data_received(data[-1:])
-        [oversized] = talk.wire.told
+        [oversized] = talk.handler.told
         assert (oversized.size, oversized.is_text) == (size, False)
         assert oversized.head[:3] == b"\x00\x01x"
 
@@ -462,7 +469,7 @@ class TestEnd:
         talk.socket.data_received(data[100:])
         talk.hear()  # and the client answers the closure
         assert talk.client.close_rcvd is not None
-        assert (talk.wire.told, talk.network.ended) == ([], ["close"])
+        assert (talk.handler.told, talk.network.ended) == ([], ["close"])
 
     async def test_a_message_that_is_too_large_ends_it_but_for_what_the_client_still_sends(
         self, talk: Conversation
@@ -473,7 +480,7 @@ class TestEnd:
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 1009
         assert talk.network.ended == ["eof"]
-        talk.ring(CLOSE_TIMEOUT)
+        talk.run_timers(CLOSE_TIMEOUT)
         assert talk.network.ended == ["eof", "abort"]
 
     @pytest.mark.parametrize("congested", [False, True])
@@ -484,11 +491,11 @@ class TestEnd:
         if congested:
             fill(talk)
             sent = SETTINGS.output_mark // len(LARGE) + 1
-        talk.socket.send(text_frame(b"waits"))
+        talk.socket.writer.send(text_frame(b"waits"))
         talk.socket.data_received(b"\x83\x80\0\0\0\0")  # an opcode that there is not
         if congested:
             assert talk.network.ended == []
-        talk.socket.send(text_frame(b"too late"))
+        talk.socket.writer.send(text_frame(b"too late"))
         frames = talk.hear() + talk.hear()
         assert bytes(frames[sent].data) == b"waits"
         assert frames[-1].opcode is Opcode.CLOSE

@@ -21,6 +21,7 @@ from syncline_server.pubsub.feed import Feed
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ReplyError
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import embedded, inspection
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
@@ -77,7 +78,7 @@ class Server:
         self.events: asyncio.Queue[Any] = asyncio.Queue()
         self.gaps: asyncio.Queue[list[str]] = asyncio.Queue()
         self.feed = Feed(redis, PATIENCE, self.events.put_nowait, self.gaps.put_nowait)
-        self.service = Service(Documents(redis, 60), SERVICE)
+        self.service = Service(Documents(Objects(redis, 60)), SERVICE)
 
     async def event(self) -> Event:
         async with asyncio.timeout(PATIENCE):

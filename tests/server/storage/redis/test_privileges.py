@@ -18,8 +18,8 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.readiness import Readiness
 from syncline_server.pubsub.feed import Feed
 from syncline_server.storage.author import Author
-from syncline_server.storage.commit import NewDocument
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import Documents, NewDocument
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import inspection
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
@@ -95,7 +95,7 @@ async def test_the_documented_rights_are_enough(
     readiness = Readiness()
     await admin.execute("ACL", "LOG", "RESET")
     async with connected(store, user, readiness) as redis:
-        document = await Service(Documents(redis, 60), service_sid).create("prefs", ttl=60)
+        document = await Service(Documents(Objects(redis, 60)), service_sid).create("prefs", ttl=60)
         assert document.unique_name == "prefs"
         assert readiness.problems == {}
     assert await admin.execute("ACL", "LOG") == []
@@ -119,7 +119,7 @@ async def test_a_missing_right_is_named_and_nothing_is_written(
         assert "lacks rights" in problem and "\n" not in problem
         if len(missing) == 1:
             assert missing[0][1:].partition("|")[0].upper() in problem.upper()
-        mine = Service(Documents(redis, 60), user)
+        mine = Service(Documents(Objects(redis, 60)), user)
         await refused(mine.find_or_create("prefs"), Code.UNAVAILABLE)
         assert await admin.execute("KEYS", f"{{{user}*") == []
         await limit("reset", "on", ">pw", *documented_rules())
@@ -148,7 +148,7 @@ async def test_a_write_is_answered_as_what_it_was_when_a_right_is_taken_away(
         before = await service.get(name)
         async with connected(store, user) as redis:
             await limit(*taken)
-            mine = Documents(redis, 60)
+            mine = Documents(Objects(redis, 60))
             try:
                 await perform(mine, verb, user, name)
                 applied = True

@@ -13,6 +13,7 @@ from syncline_protocol.errors import Code
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ConnectionBroken, ReplyError
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import shard as storage_node
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
@@ -22,7 +23,9 @@ from syncline_server.storage.redis.connection import (
 )
 from syncline_server.storage.redis.engine import SHARD, ExternalRedis
 from syncline_server.storage.redis.shard import PAUSE_LIMIT, reconnect
-from syncline_server.storage.scripts import FETCH
+from syncline_server.storage.scripts import OBJECT_SCRIPTS
+
+FETCH = OBJECT_SCRIPTS["document"].fetch
 
 BRIEF = 0.2
 """Seconds: a timeout for tests that wait for it."""
@@ -67,7 +70,7 @@ async def test_an_error_of_a_script_is_not_taken_for_a_lost_one(
 ) -> None:
     await admin.execute("SET", f"{{{service_sid}:00}}:names", "text")
     with pytest.raises(ReplyError, match="^WRONGTYPE"):
-        await redis.run(FETCH, f"{{{service_sid}:00}}", "", "name", 0)
+        await redis.run(FETCH, f"{{{service_sid}:00}}", "name", "name")
 
 
 async def test_a_cut_connection_is_made_anew(
@@ -75,7 +78,7 @@ async def test_a_cut_connection_is_made_anew(
 ) -> None:
     door = tmp_path / "redis.sock"
     redis = Redis(ExternalRedis(Address(path=str(door))), PATIENCE)
-    service = Service(Documents(redis, 60), service_sid)
+    service = Service(Documents(Objects(redis, 60)), service_sid)
     door.symlink_to(store.url.removeprefix("unix://"))
     await redis.start()
     for number in range(3):

@@ -16,6 +16,7 @@ from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ReplyError, StorageError
 from syncline_server.storage.events import parse_event
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import embedded
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
@@ -108,7 +109,7 @@ async def test_the_same_script_serves_a_cluster(node: Address) -> None:
     listener = await connect(node, PATIENCE, pushes.put_nowait)
     redis = Redis(Sharded(node), PATIENCE)
     await redis.start()
-    service = Service(Documents(redis, 60), SERVICE)
+    service = Service(Documents(Objects(redis, 60)), SERVICE)
     # Without a name, the operation id leads to the bucket.
     for name, op in [(NAME, "op-1"), (None, NAME)]:
         first, _ = await service.find_or_create(name, b"{}", 60, op=op)

@@ -1,23 +1,13 @@
--- Queue of webhooks of one bucket, a stream. Every script that queues webhooks begins with this file.
+-- Webhook of a write.
 --
--- `limit` is how many webhooks may wait; beyond it the oldest are dropped and counted. `event` holds fields by name:
--- k(ind) o(bject) n(ame) r(evision) d(ata) i(dentity) e(ndpoint); empty ones are not stored.
+-- webhooks_limit    webhooks that may wait in one bucket; absent = the service has none
+-- webhooks_reports  "1" if the write itself queues one; absent = only an expiry that it comes across
+-- endpoint          endpoint that makes the write; absent = none
 
-local function append(bucket, limit, event)
-  local queue = bucket .. ':webhooks'
-  local fields = {}
-  for name, value in pairs(event) do
-    if value ~= '' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
-    end
-  end
-  -- Add before trimming: if Redis refuses the new webhook, no other one has been dropped for it.
-  redis.call('XADD', queue, '*', unpack(fields))
-  local excess = redis.call('XLEN', queue) - limit
-  if excess > 0 then
-    redis.call('XTRIM', queue, 'MAXLEN', limit)
-    redis.call('INCRBY', queue .. ':dropped', excess)
+local function queue_webhook(kind, object, by, data, expired)
+  if arguments.webhooks_limit and (expired or arguments.webhooks_reports) then
+    also(append_webhook, tag, tonumber(arguments.webhooks_limit),
+         {k = TYPE .. '_' .. kind, o = object[SID], n = object[NAME], r = object[REVISION], d = data, i = by,
+          e = not expired and arguments.endpoint or ''})
   end
 end
-

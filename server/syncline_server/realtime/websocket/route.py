@@ -26,10 +26,10 @@ class MessageHandler(Protocol):
         """Refuse a message above the size limit, of which only the beginning was kept."""
 
     def on_congestion(self) -> None:
-        """The socket is full or closing: send by `Socket.send` and `send_event` only."""
+        """The socket is full or closing: send by `SocketWriter.send` and `send_event` only."""
 
     def on_relief(self) -> None:
-        """The socket is free again: frames may go to the cork or to `Socket.write`."""
+        """The socket is free again: frames may go to the cork or to `SocketWriter.write`."""
 
     def on_slow(self) -> None:
         """The client has read nothing for `Settings.slow_reader_timeout`."""

@@ -1,0 +1,130 @@
+"""Authentication of one client: its first token, fresh tokens, and the expiry of either."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from websockets.frames import CloseCode
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_server.auth.authenticator import Principal, claimed
+from syncline_server.objects.access import Access
+from syncline_server.observability.logs import about
+from syncline_server.observability.metrics import Limit
+from syncline_server.storage.services import DEFAULT_NAME
+from syncline_server.webhooks.reachability import make_endpoint_id
+
+from .session import Session
+from .token_expiry import TokenTimer
+from .websocket.states import Pause
+
+if TYPE_CHECKING:
+    from .client import Client
+
+__all__ = ["Authentication"]
+
+
+class Authentication:
+    """Puts tokens in force: the first opens the session of the client, later ones replace it.
+
+    Attributes:
+        identity: of the first token; empty before.
+    """
+
+    __slots__ = ("_client", "_deadline", "_endpoint_sid", "_task", "_timer", "identity")
+
+    def __init__(self, client: Client) -> None:
+        self.identity = ""
+        self._client = client
+        self._endpoint_sid = make_endpoint_id()
+        self._task: asyncio.Task[None] | None = None
+        settings, timers = client.backend.settings, client.socket.timers
+        self._deadline = timers.call_later(settings.auth_timeout, self._miss_deadline)
+        self._timer = TokenTimer(
+            timers, settings.token_leeway, client.send_notice, client.expire_token
+        )
+
+    def begin(self, token: object, answer: Callable[[Principal | Refusal], None]) -> None:
+        """Check a token in a task, put it in force, and call `answer`.
+
+        A client whose first token is refused is disconnected, unless it may try again.
+        """
+        # Read no request until the token is accepted: it would run under the old rights.
+        self._client.socket.pause_reading(Pause.AUTHENTICATION)
+        self._task = asyncio.create_task(self._run(token, answer))
+
+    def end(self) -> None:
+        """End the timers and the task; no callback is called any more."""
+        if self._task is not None:
+            self._task.cancel()
+        self._deadline.cancel()
+        self._timer.stop()
+        if self._client.session is not None:
+            self._client.backend.reachability.leave(self._endpoint_sid)
+
+    async def _run(self, token: object, answer: Callable[[Principal | Refusal], None]) -> None:
+        client = self._client
+        about(wire=client.protocol, peer=client.socket.peer)
+        is_first = client.session is None
+        try:
+            principal = await self._check(token)
+        except Refusal as refusal:
+            answer(refusal)
+            if is_first and not refusal.code.retry:
+                expired = refusal.code is Code.TOKEN_EXPIRED
+                codes = client.close_codes
+                code = codes.token_expired if expired else codes.token_refused
+                client.socket.close(code, refusal.message)
+        except Exception:
+            logging.getLogger(f"syncline.{client.protocol}").exception("an authentication failed")
+            client.socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
+        else:
+            client.socket.trust()
+            answer(principal)
+        self._task = None
+        client.socket.resume_reading(Pause.AUTHENTICATION)
+
+    async def _check(self, token: object) -> Principal:
+        if not isinstance(token, str):
+            raise Refusal(Code.TOKEN_INVALID, "The access token must be a string.")
+        backend = self._client.backend
+        try:
+            principal = await backend.authenticator.bearer(token)
+            service = principal.service or DEFAULT_NAME
+            access = await Access.enter(backend, principal, service)
+            # The key may have been revoked during the awaits above. From here on there is none, and
+            # `evict` finds this client by its `key`.
+            backend.authenticator.confirm(principal)
+            self._adopt(principal, access)
+        except Refusal as refusal:
+            known = partial(self._client.audited, key=claimed(f"Bearer {token}"))
+            backend.audit.refused(refusal.code, "auth", known)
+            raise
+        return principal
+
+    def _adopt(self, principal: Principal, access: Access) -> None:
+        client = self._client
+        access.endpoint = self._endpoint_sid
+        if client.session is None:
+            self._deadline.cancel()
+            self.identity = principal.identity
+            client.backend.reachability.arrive(
+                access.service_sid, principal.identity, self._endpoint_sid
+            )
+            client.session = Session(client.backend, access, client.send_event)
+        holder = (self.identity, client.session.access.service_sid)
+        if (principal.identity, access.service_sid) != holder:
+            raise Refusal(
+                Code.TOKEN_OF_ANOTHER, "The new token was issued for another identity or service."
+            )
+        client.session.adopt(access)
+        client.key = principal.key
+        self._timer.start(principal.expires_at)
+
+    def _miss_deadline(self) -> None:
+        self._client.backend.meters.limit_hits[Limit.AUTH_TIMEOUT] += 1
+        self._client.refuse_late()

@@ -1,0 +1,58 @@
+"""Encoding of events in the native protocol, in frames that all its clients share."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from syncline_protocol import native
+from syncline_protocol.documents import Updated
+from syncline_protocol.objects import Event
+from syncline_server.observability.metrics import Tally
+from syncline_server.pubsub.topic import Format
+
+from .websocket.frames import deflating, text_frame
+
+__all__ = ["Formats", "encode_bare"]
+
+logger = logging.getLogger("syncline.native")
+
+
+class Formats(NamedTuple):
+    """The formats of events: `whole` for clients that take no deltas, `deltas` for those that do.
+
+    Of each pair, the second is for clients that take compressed frames.
+    """
+
+    whole: tuple[Format, Format]
+    deltas: tuple[Format, Format]
+
+    @classmethod
+    def of(cls, tally: Tally) -> Formats:
+        """The formats whose traffic `tally` counts."""
+        whole, delta = _encode_event, _encode_delta
+        return cls(
+            (Format(whole, None, tally), Format(deflating(whole), None, tally)),
+            (Format(whole, delta, tally), Format(deflating(whole), deflating(delta), tally)),
+        )
+
+
+def _encode_event(event: Event) -> bytes:
+    return text_frame(native.encode_event(event))
+
+
+def _encode_delta(event: Event) -> bytes:
+    """The frame for a client that has the data of `base`: a delta, or the whole event."""
+    payload = None
+    if isinstance(event, Updated):
+        try:
+            payload = native.encode_delta(event)
+        except Exception:
+            # Send the whole event instead.
+            logger.exception("a delta of %s could not be made", event.sid)
+    return event.encoded(_encode_event) if payload is None else text_frame(payload)
+
+
+def encode_bare(event: Event) -> bytes:
+    """The frame for a client that has the data of the event already."""
+    return text_frame(native.encode_event(event, {}))

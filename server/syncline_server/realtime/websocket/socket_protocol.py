@@ -1,0 +1,47 @@
+"""The protocol class of sockets, with the parts that all sockets of a process share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncline_server.config.settings import Settings
+from syncline_server.observability.metrics import Meters
+from syncline_server.pubsub.cork import Cork
+from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.timer_wheel import TimerWheel
+
+from .handshake import Handshake
+from .parser_pool import ParserPool
+from .route import WebSocketRoute
+from .socket import Socket
+
+__all__ = ["socket_protocol"]
+
+
+def socket_protocol(
+    routes: Mapping[str, WebSocketRoute],
+    *,
+    settings: Settings,
+    timers: TimerWheel,
+    admission: Admission,
+    meters: Meters,
+    cork: Cork,
+) -> type[Socket]:
+    """The class that uvicorn instantiates for each request to upgrade a connection."""
+
+    class ConfiguredSocket(Socket):
+        __slots__ = ()
+
+    ConfiguredSocket.settings = settings
+    ConfiguredSocket.timers = timers
+    ConfiguredSocket.meters = meters
+    ConfiguredSocket.cork = cork
+    ConfiguredSocket.handshake = Handshake(routes, settings, admission, meters)
+    ConfiguredSocket.wary = _parsers(settings.auth_message_limit)
+    ConfiguredSocket.trusting = _parsers(settings.socket_message_limit, truncates=True)
+    return ConfiguredSocket
+
+
+def _parsers(limit: int, *, truncates: bool = False) -> tuple[ParserPool, ParserPool]:
+    """The pools for plain messages, and for messages that may be compressed."""
+    return ParserPool(limit), ParserPool(limit, inflates=True, truncates=truncates)

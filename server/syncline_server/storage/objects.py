@@ -1,0 +1,310 @@
+"""What objects of every type share in Redis: reads, creation, changes of the header, removal."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.objects import Header, ObjectType
+from syncline_protocol.sids import (
+    BUCKETS,
+    SID_ENTROPY_BYTES,
+    bucket_of_name,
+    bucket_of_sid,
+    make_sid,
+)
+
+from . import keys, operations
+from .author import Author
+from .away_names import AwayNames
+from .commit import Commit, Committer, Step
+from .filled_buckets import FilledBuckets
+from .keys import ObjectAddress
+from .redis.client import Redis
+from .replies import Reply, state_of
+from .results import forbidden
+from .rights import Right
+from .scripts import OBJECT_SCRIPTS, by_name
+from .webhooks import WebhookPolicy
+
+if TYPE_CHECKING:
+    from syncline_server.observability.tracing import Traces
+
+__all__ = ["NewObject", "Objects", "Outcome"]
+
+READER = Author(identity="")
+"""Author of `Objects.advance`: the script keeps the identity of the last writer."""
+
+READERS_AT_ONCE = 500
+"""Identities whose rights one command reads, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewObject:
+    """An object to create.
+
+    Attributes:
+        name: its unique name; None for none.
+        ttl: seconds until it expires; None for never.
+        op: operation id; None for none.
+        data: None for a type that keeps its data elsewhere.
+    """
+
+    name: str | None = None
+    ttl: int | None = None
+    op: str | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a write has come to.
+
+    Attributes:
+        state: the object after the write; for a removal, its last state at the removal's revision.
+        status: of the script: `ok`, `repeated` or `exists`.
+    """
+
+    state: Header
+    status: bytes
+
+    @property
+    def is_repeated(self) -> bool:
+        """True if the operation id showed that the write had been applied before."""
+        return self.status == b"repeated"
+
+    @property
+    def exists(self) -> bool:
+        """True if nothing was created: an object had the SID or the name already."""
+        return self.status == b"exists"
+
+
+class Objects:
+    """The objects of all types and services.
+
+    Every method raises `Refusal` with `UNAVAILABLE` while Redis is away. A method that takes an
+    `Author` raises `ACCESS_FORBIDDEN` if the author lacks the rights that are needed.
+    """
+
+    def __init__(self, redis: Redis, operation_memory: int, traces: Traces | None = None) -> None:
+        """
+        Args:
+            operation_memory: seconds for which an operation id is remembered.
+        """
+        self._redis = redis
+        self._filled = FilledBuckets(redis)
+        self._names = AwayNames(redis)
+        self.committer = Committer(redis, operation_memory * 1000, traces)
+
+    async def get(
+        self, at: ObjectAddress, who: str = "", needs: Right | None = None
+    ) -> Header | None:
+        """The newest state; None if no such object exists or it is past its expiry.
+
+        Args:
+            needs: rights that the identity `who` must have, else `ACCESS_FORBIDDEN` is raised; None
+                where permissions are not checked.
+        """
+        arguments = by_name({"sid": at.sid or None, "name": at.name or None})
+        if needs is not None:
+            arguments += ("identity", who, "needs", int(needs))
+        fetch = OBJECT_SCRIPTS[at.type.name].fetch
+        reply: Reply = await self._redis.run(fetch, at.tag, *arguments)
+        if reply[0] == b"moved":
+            reply = await self._names.follow(at, reply[1].decode(), who, needs)
+        if reply[0] == b"forbidden":
+            raise forbidden()
+        return state_of(at.type, reply) if reply[0] == b"ok" else None
+
+    async def readers(self, service_sid: str, sid: str, identities: Sequence[str]) -> set[str]:
+        """The identities among these that have the right to read an object."""
+        found = set()
+        for start in range(0, len(identities), READERS_AT_ONCE):
+            asked = identities[start : start + READERS_AT_ONCE]
+            stored = await self._redis.execute("HMGET", keys.permissions(service_sid, sid), *asked)
+            found |= {who for who, rights in zip(asked, stored, strict=True) if _may_read(rights)}
+        return found
+
+    async def create(
+        self, service_sid: str, type_: ObjectType, author: Author, new: NewObject
+    ) -> Outcome:
+        """Create an object, or find the one that has the name.
+
+        Creating needs no rights; finding needs those of the author. Where permissions are checked,
+        the creator gets all rights.
+        """
+        sid = make_sid(type_, _bucket_of_new(new), os.urandom(SID_ENTROPY_BYTES))
+        return await self._create("create", ObjectAddress(service_sid, type_, sid), author, new)
+
+    async def create_as(
+        self, at: ObjectAddress, author: Author, new: NewObject, *, is_away: bool = False
+    ) -> Outcome:
+        """Create an object under a SID that the caller chose (`ChosenSids`).
+
+        Args:
+            is_away: True if the name belongs to another bucket, where the caller has claimed it.
+
+        Returns:
+            an outcome that `exists` if an object with the SID or the name was there already.
+
+        Raises:
+            Refusal: `CONFLICT` if an object with another name had that SID lately.
+        """
+        return await self._create("create_away" if is_away else "create_as", at, author, new)
+
+    async def update(
+        self,
+        at: ObjectAddress,
+        author: Author,
+        *,
+        data: bytes | None = None,
+        ttl: int | None = None,
+        if_match: int | None = None,
+        op: str | None = None,
+        fingerprint: str | None = None,
+        earlier: Sequence[Step] = (),
+    ) -> Outcome:
+        """Replace the data of the header, the expiry or both; None leaves either as it is.
+
+        Args:
+            ttl: seconds until the object expires; 0 for never.
+            if_match: the revision that the object must be at; None for any.
+            fingerprint: of the request, if that was not an update (a patch); None computes it from
+                these arguments.
+            earlier: steps that are committed with this one.
+
+        Raises:
+            Refusal: no such object exists, or it is at another revision than `if_match`.
+        """
+        if fingerprint is None:
+            fingerprint = _fingerprint("update", op, data, ttl, if_match)
+        return await self._commit(
+            Commit(
+                service_sid=at.service_sid,
+                type=at.type,
+                script=OBJECT_SCRIPTS[at.type.name].update,
+                verb="update",
+                author=author,
+                sid=at.sid,
+                name=at.name,
+                if_match=if_match,
+                ttl=ttl,
+                op=op,
+                earlier=earlier,
+                fingerprint=fingerprint,
+                parameters={"data": data},
+            )
+        )
+
+    async def remove(
+        self,
+        at: ObjectAddress,
+        author: Author,
+        *,
+        if_match: int | None = None,
+        op: str | None = None,
+    ) -> Outcome:
+        """Remove an object; raises as `update`."""
+        return await self._commit(
+            Commit(
+                service_sid=at.service_sid,
+                type=at.type,
+                script=OBJECT_SCRIPTS[at.type.name].remove,
+                verb="remove",
+                author=author,
+                sid=at.sid,
+                name=at.name,
+                if_match=if_match,
+                op=op,
+                fingerprint=_fingerprint("remove", op, None, None, if_match),
+            )
+        )
+
+    async def advance(self, at: ObjectAddress, held: int) -> Outcome:
+        """Give an object a revision beyond `held`, which a client received and a failover lost.
+
+        Changes nothing if the object's revision is beyond `held` already. Raises as `update`.
+        """
+        return await self._commit(
+            Commit(
+                service_sid=at.service_sid,
+                type=at.type,
+                script=OBJECT_SCRIPTS[at.type.name].advance,
+                verb="advance",
+                author=READER,
+                sid=at.sid,
+                if_match=held,
+            )
+        )
+
+    async def expire(
+        self, service_sid: str, sid: str, webhooks: WebhookPolicy | None = None
+    ) -> None:
+        """Remove an object if it is past its expiry, and notify its subscribers."""
+        at = ObjectAddress.of_sid(service_sid, sid)
+        try:
+            await self.committer.apply(
+                Commit(
+                    service_sid=service_sid,
+                    type=at.type,
+                    script=OBJECT_SCRIPTS[at.type.name].expire,
+                    verb="expire",
+                    author=Author(identity="", webhooks=webhooks),
+                    sid=sid,
+                )
+            )
+        except Refusal as refusal:
+            if refusal.code is not TYPE_CODES[at.type.name].absent:
+                raise
+
+    async def _create(
+        self, verb: str, at: ObjectAddress, author: Author, new: NewObject
+    ) -> Outcome:
+        # On a Cluster no script can reach the index of buckets. Write it before the commit: a
+        # bucket without objects may be on it, a bucket with objects must be.
+        if not self._redis.engine.is_whole:
+            await self._filled.note(at.service_sid, f"{bucket_of_sid(at.sid):02x}")
+        return await self._commit(
+            Commit(
+                service_sid=at.service_sid,
+                type=at.type,
+                script=OBJECT_SCRIPTS[at.type.name].create,
+                verb=verb,
+                author=author,
+                sid=at.sid,
+                name=new.name or "",
+                ttl=new.ttl,
+                op=new.op,
+                fingerprint=_fingerprint(verb, new.op, new.data, new.ttl, None),
+                parameters={
+                    "data": new.data,
+                    "chosen": None if verb == "create" else 1,
+                    "away": 1 if verb == "create_away" else None,
+                },
+            )
+        )
+
+    async def _commit(self, commit: Commit) -> Outcome:
+        reply = await self.committer.apply(commit)
+        return Outcome(state_of(commit.type, reply), reply[0])
+
+
+def _fingerprint(
+    verb: str, op: str | None, data: bytes | None, ttl: int | None, if_match: int | None
+) -> str:
+    return "" if op is None else operations.fingerprint(verb, data, ttl, if_match)
+
+
+def _bucket_of_new(new: NewObject) -> int:
+    if new.name is not None:
+        return bucket_of_name(new.name)
+    # A repetition must reach the bucket that remembers the operation id, so that decides.
+    return secrets.randbelow(BUCKETS) if new.op is None else bucket_of_name(new.op)
+
+
+def _may_read(stored: bytes | None) -> bool:
+    return Right.READ in Right(int(stored or 0))

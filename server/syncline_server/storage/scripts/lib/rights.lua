@@ -1,0 +1,16 @@
+-- Rights of the caller for one object, as bits (`Right`).
+--
+-- identity
+-- needs     rights that the identity must have; absent = permissions are not checked
+
+local READ_RIGHT, ALL_RIGHTS = 1, 7
+
+-- The rights; nil if they are not enough.
+local function rights_for(sid)
+  local needs = arguments.needs
+  if not needs then
+    return ALL_RIGHTS
+  end
+  local rights = tonumber(redis.call('HGET', tag .. ':permissions:' .. sid, arguments.identity) or 0)
+  return bit.band(rights, needs) == tonumber(needs) and rights or nil
+end

@@ -1,0 +1,33 @@
+"""The modules of the Python client and of the JavaScript client bear the same names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+PYTHON_ONLY = {"connector", "proxies"}
+"""JavaScript connects in the constructor of `Client`, and a browser chooses the proxy itself."""
+
+JAVASCRIPT_ONLY = {"protocol", "queue", "wakeups"}
+"""What `syncline_protocol` and `asyncio` give to Python; and events that only a page has."""
+
+
+def python_names(folder: str) -> set[str]:
+    return {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"}
+
+
+def javascript_names() -> set[str]:
+    """In Python's spelling."""
+    folder = ROOT / "clients/js/src/syncline"
+    return {path.stem.replace("-", "_") for path in folder.glob("*.js")}
+
+
+def test_the_modules_of_both_clients_bear_the_same_names() -> None:
+    client = python_names("clients/python/syncline")
+    shared = javascript_names() - JAVASCRIPT_ONLY
+
+    assert client - PYTHON_ONLY <= shared
+    assert shared - client <= python_names("protocol/syncline_protocol")
+    assert JAVASCRIPT_ONLY <= javascript_names()
+    assert PYTHON_ONLY <= client
