@@ -19,6 +19,7 @@ __all__ = [
     "TYPES",
     "Base",
     "Event",
+    "ExpiryChanged",
     "Header",
     "NameAndExpiry",
     "ObjectType",
@@ -180,3 +181,19 @@ class Removed(Event):
     """The object was removed; `expired` is True if its time to live ran out."""
 
     expired: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class ExpiryChanged(Event):
+    """A list, map or stream expires at another time.
+
+    Attributes:
+        expires_ms: milliseconds since the epoch; None if it never expires.
+    """
+
+    expires_ms: int | None
+
+    @property
+    def conflation_key(self) -> Hashable:
+        """The object: only its newest expiry counts."""
+        return (self.sid, None)

@@ -43,8 +43,8 @@ class CollectionLimits:
     )
     collection_bytes: int = setting(
         1_073_741_824,
-        "Maximum bytes of all items of one list or map, with their keys and the tombstones of "
-        "removed items; a write beyond is refused with 54006.",
+        "Maximum bytes of all items of one list or map, with their keys; a write beyond is "
+        "refused with 54006.",
         least=65_536,
         most=2**40,
     )

@@ -16,8 +16,10 @@ __all__ = [
     "CLAIM",
     "DATA_SET",
     "DUE",
+    "ITEM_SCRIPTS",
     "LEASE",
     "NAME",
+    "PAGE",
     "PARKING",
     "PRIVILEGES",
     "PROBE",
@@ -28,6 +30,7 @@ __all__ = [
     "OBJECT_SCRIPTS",
     "WEBHOOKS",
     "WRITE",
+    "ItemScripts",
     "ObjectScripts",
     "Script",
     "by_name",
@@ -73,7 +76,8 @@ def object_script(type_: ObjectType, *names: str) -> Script:
 
     The type is a constant of the script, not an argument, because that costs no time.
     """
-    constants = (type_.name, type_.plural, names_part(type_), "")
+    parts = "items order changes removed" if type_.has_items else ""
+    constants = (type_.name, type_.plural, names_part(type_), parts)
     quoted = ", ".join(f"'{each}'" for each in constants)
     return Script.read(*OBJECT, *names, first=f"local TYPE, PLURAL, NAMES, PARTS = {quoted}\n")
 
@@ -93,7 +97,7 @@ class ObjectScripts:
     @classmethod
     def of(cls, type_: ObjectType) -> ObjectScripts:
         return cls(
-            fetch=object_script(type_, "fetch.lua"),
+            fetch=object_script(type_, *_lib("readable"), "fetch.lua"),
             create=object_script(type_, *WRITE, *_lib("write"), "create.lua"),
             update=object_script(
                 type_, *WRITE, *_lib("write", "update_event", "target"), "update.lua"
@@ -108,7 +112,31 @@ class ObjectScripts:
         return (getattr(self, each.name) for each in fields(self))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemScripts:
+    """The scripts that every type with items has, for one type."""
+
+    write: Script
+    page: Script
+    replay: Script
+
+    @classmethod
+    def of(cls, type_: ObjectType) -> ItemScripts:
+        reads = _lib("readable", "items")
+        return cls(
+            write=object_script(type_, *WRITE, *_lib("target", "items", "collection"), "item.lua"),
+            page=object_script(type_, *reads, "page.lua"),
+            replay=object_script(type_, *reads, "replay.lua"),
+        )
+
+    def __iter__(self) -> Iterator[Script]:
+        return (getattr(self, each.name) for each in fields(self))
+
+
 OBJECT_SCRIPTS = {type_.name: ObjectScripts.of(type_) for type_ in TYPES}
+"""By the name of the type."""
+
+ITEM_SCRIPTS = {type_.name: ItemScripts.of(type_) for type_ in TYPES if type_.has_items}
 """By the name of the type."""
 
 CLAIM = Script.read("claim.lua")
@@ -126,6 +154,7 @@ PRIVILEGES = Script.read("privileges.lua")
 PROBE = Script.read("probe.lua")
 ALL = (
     *(script for scripts in OBJECT_SCRIPTS.values() for script in scripts),
+    *(script for scripts in ITEM_SCRIPTS.values() for script in scripts),
     CLAIM,
     DUE,
     PRUNE,

@@ -9,14 +9,14 @@
 --            reverse  1: in descending order
 --            count    how many items, at most
 --            bytes    stop when their records exceed this; at least one item comes
--- Returns  as fetch.lua with a header, then "" if no item follows in that order, else the key after which they follow; then
+-- Returns  as fetch.lua, then "" if no item follows in that order, else the key after which they follow; then
 --          key, record, key, record … An item past its expiry is left out, swept or not.
 
-local header = fetch_header()
-if header.refusal then
-  return header.refusal
+local header, refusal = readable()
+if not header then
+  return refusal
 end
-local answer = reply('ok', header)
+local answer = {unpack(header)}
 local more_at = #answer + 1
 answer[more_at] = ''
 
@@ -29,11 +29,11 @@ local function add(key, record)
   return 0
 end
 
-local ITEMS, ORDER = items_key('items', header.sid), items_key('order', header.sid)
-if arg.key then
-  local record = redis.call('HGET', ITEMS, arg.key)
+local ITEMS, ORDER = items_key('items', header[SID]), items_key('order', header[SID])
+if arguments.key then
+  local record = redis.call('HGET', ITEMS, arguments.key)
   if record and record:byte() == 76 then -- L
-    add(arg.key, record)
+    add(arguments.key, record)
   end
   return answer
 end
@@ -41,10 +41,10 @@ end
 -- Rounds, because items past their expiry that were not swept yet are left out. Bounded: after ROUNDS the caller goes on from
 -- the last key that was looked at.
 local ROUNDS = 10
-local command = arg.reverse and 'ZREVRANGEBYLEX' or 'ZRANGEBYLEX'
-local edge, final = arg.reverse and '+' or '-', arg.reverse and '-' or '+'
-local from = (arg.from or '') == '' and edge or (arg.after and '(' or '[') .. arg.from
-local wanted, bytes, found, taken = tonumber(arg.count), tonumber(arg.bytes), 0, 0
+local command = arguments.reverse and 'ZREVRANGEBYLEX' or 'ZRANGEBYLEX'
+local edge, final = arguments.reverse and '+' or '-', arguments.reverse and '-' or '+'
+local from = (arguments.from or '') == '' and edge or (arguments.after and '(' or '[') .. arguments.from
+local wanted, bytes, found, taken = tonumber(arguments.count), tonumber(arguments.bytes), 0, 0
 local looked_at
 for _ = 1, ROUNDS do
   local asked = wanted - found + 1

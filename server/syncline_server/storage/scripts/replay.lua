@@ -7,30 +7,30 @@
 --            since   the revision that the reader has
 --            count   how many changes, at most
 --            bytes   stop when their records exceed this; at least one change comes
--- Returns  as fetch.lua with a header, then
+-- Returns  as fetch.lua, then
 --            ""       that is all
 --            revision more follows: read again since this revision
 --            "reset"  tombstones from after `since` were dropped: the reader must read the pages again
 --          then key, record, key, record … in order of revision. The removal of an item that was created after `since` is left
 --          out: the reader never had it.
 
-local header = fetch_header()
-if header.refusal then
-  return header.refusal
+local header, refusal = readable()
+if not header then
+  return refusal
 end
-local answer = reply('ok', header)
+local answer = {unpack(header)}
 local state_at = #answer + 1
 answer[state_at] = ''
 
-local since = tonumber(arg.since)
-if since < tonumber(load_counts(header.sid).horizon) then
+local since = tonumber(arguments.since)
+if since < tonumber(redis.call('HGET', HEADER .. header[SID], 'h') or 0) then
   answer[state_at] = 'reset'
   return answer
 end
 
-local count, bytes, taken, found = tonumber(arg.count), tonumber(arg.bytes), 0, 0
-local ITEMS, CHANGES, REMOVED = items_key('items', header.sid), items_key('changes', header.sid), items_key('removed', header.sid)
-local after = '(' .. arg.since
+local count, bytes, taken, found = tonumber(arguments.count), tonumber(arguments.bytes), 0, 0
+local ITEMS, CHANGES, REMOVED = items_key('items', header[SID]), items_key('changes', header[SID]), items_key('removed', header[SID])
+local after = '(' .. arguments.since
 local changed = redis.call('ZRANGEBYSCORE', CHANGES, after, '+inf', 'WITHSCORES', 'LIMIT', 0, count + 1)
 local removed = redis.call('ZRANGEBYSCORE', REMOVED, after, '+inf', 'WITHSCORES', 'LIMIT', 0, count + 1)
 local c, r, reached = 1, 1, nil
