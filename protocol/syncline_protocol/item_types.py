@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import Code
+from .errors import TYPE_CODES, Code, TypeCodes
 from .items import Verb, index_key, index_of, item_key, list_index
 from .objects import LIST, MAP, ObjectType
 
@@ -25,8 +25,8 @@ class ItemType:
         verbs: what one operation can do. `PUT` would give an index, which only the server does.
         parse_id: checks the value of `id_name`, and makes the key under which it is stored.
         show_id: the value of `id_name` for a stored key.
-        not_found, mismatch, invalid_data: error codes.
-        exists: error code of `ADD`; None where the server gives the key.
+        invalid_data: error code of data that is missing or null.
+        has_chosen_keys: True if clients choose the keys of new items.
     """
 
     type: ObjectType
@@ -34,15 +34,13 @@ class ItemType:
     verbs: tuple[Verb, ...]
     parse_id: Callable[[object], str]
     show_id: Callable[[str], str | int]
-    not_found: Code
-    mismatch: Code
     invalid_data: Code
-    exists: Code | None
+    has_chosen_keys: bool
 
     @property
-    def has_chosen_keys(self) -> bool:
-        """True if clients choose the keys of new items."""
-        return self.exists is not None
+    def codes(self) -> TypeCodes:
+        """The error codes of the items that are absent, exist or do not match."""
+        return TYPE_CODES[self.type.name]
 
 
 def _parse_index(value: object) -> str:
@@ -55,10 +53,8 @@ LIST_ITEMS = ItemType(
     verbs=(Verb.ADD, Verb.UPDATE, Verb.REMOVE),
     parse_id=_parse_index,
     show_id=index_of,
-    not_found=Code.LIST_ITEM_NOT_FOUND,
-    mismatch=Code.LIST_ITEM_MISMATCH,
     invalid_data=Code.INVALID_LIST_DATA,
-    exists=None,
+    has_chosen_keys=False,
 )
 
 MAP_ITEMS = ItemType(
@@ -67,10 +63,8 @@ MAP_ITEMS = ItemType(
     verbs=(Verb.ADD, Verb.PUT, Verb.UPDATE, Verb.REMOVE),
     parse_id=item_key,
     show_id=str,
-    not_found=Code.MAP_ITEM_NOT_FOUND,
-    mismatch=Code.MAP_ITEM_MISMATCH,
     invalid_data=Code.INVALID_MAP_DATA,
-    exists=Code.MAP_ITEM_EXISTS,
+    has_chosen_keys=True,
 )
 
 ITEM_TYPES = {each.type: each for each in (LIST_ITEMS, MAP_ITEMS)}

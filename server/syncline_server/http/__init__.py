@@ -32,7 +32,7 @@ from . import health
 from . import metrics as telemetry
 from .api import api_keys as keys
 from .api import dead_letters as parked_webhooks
-from .api import documents, permissions, services
+from .api import documents, lists, maps, permissions, services, streams
 from .errors import exception_handlers
 from .middleware.cors import CrossOrigin
 from .middleware.exchange import Crowd, Recovery, RequestIds
@@ -62,6 +62,9 @@ def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -
     return [
         *services.routes(backend),
         *documents.routes(backend),
+        *lists.routes(backend),
+        *maps.routes(backend),
+        *streams.routes(backend),
         *permissions.routes(backend),
         *parked_webhooks.routes(backend),
         *keys.routes(backend, api_keys),

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from syncline_protocol import native
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import TYPE_CODES, Code, Refusal
 
 from .body import PATCH_TYPES
 from .responses import json_reply
@@ -36,11 +36,8 @@ RETRY_AFTER = 1
 REFUSED = "refused"
 """Key in a request's `state` under which the code of its refusal is kept."""
 
-_NOT_FOUND = (
-    Code.DOCUMENT_NOT_FOUND,
-    Code.LIST_ITEM_NOT_FOUND,
-    Code.MAP_ITEM_NOT_FOUND,
-    Code.NAME_NOT_FOUND,
+_NOT_FOUND = {Code.NAME_NOT_FOUND}.union(
+    *((each.absent, each.item_absent) for each in TYPE_CODES.values())
 )
 
 

@@ -13,7 +13,7 @@ from syncline_protocol.items import ItemOperation, Verb
 
 from .values import by_name
 
-__all__ = ["OPERATIONS_LIMIT", "ItemBatch"]
+__all__ = ["OPERATIONS_LIMIT", "ItemBatch", "values_of"]
 
 OPERATIONS_LIMIT = 100
 """Maximum operations in a batch. They share one commit, during which Redis does nothing else."""
@@ -78,7 +78,7 @@ class _Reader:
 
     def read(self, limit: int) -> ItemOperation:
         verb = self._verb()
-        names = ["op", *self._id_names(verb), *_values_of(verb)]
+        names = ["op", *self._id_names(verb), *values_of(verb)]
         for name in self._given:
             if name not in names:
                 raise Refusal(
@@ -143,8 +143,8 @@ class _Reader:
         return Refusal(refusal.code, f"{self._where}: {refusal.message}")
 
 
-def _values_of(verb: Verb) -> tuple[str, ...]:
-    """The members of an operation besides `op` and the id."""
+def values_of(verb: Verb) -> tuple[str, ...]:
+    """The members that an operation can have besides `op` and the id."""
     match verb:
         case Verb.ADD:
             return ("data", "ttl")

@@ -118,7 +118,7 @@ class _Page(Protocol):
     @property
     def header(self) -> Header: ...
     @property
-    def items(self) -> list[Item]: ...
+    def items(self) -> Sequence[Item]: ...
     @property
     def next_key(self) -> str | None: ...
 
@@ -134,7 +134,7 @@ class ItemPageReply:
     """
 
     header: Header
-    items: list[Item]
+    items: Sequence[Item]
     previous: ItemCursor | None
     following: ItemCursor | None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -11,26 +10,13 @@ import orjson
 from syncline_protocol.dates import format_seconds
 from syncline_protocol.item_types import ItemType
 from syncline_protocol.items import Change, Item
-from syncline_protocol.objects import Header, ObjectType
+from syncline_protocol.objects import Header
 
 from . import urls
+from .object_forms import ObjectForm
 from .reply_context import ReplyContext
 
-__all__ = ["ObjectForm", "batch_resource", "item_resource", "object_resource"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectForm:
-    """How the resources of one type look.
-
-    Attributes:
-        links: the last segment of the URL of each nested resource, by its name.
-        has_revision: True if the vendor's resource has a `revision`.
-    """
-
-    type: ObjectType
-    links: Mapping[str, str]
-    has_revision: bool
+__all__ = ["batch_resource", "item_resource", "object_resource"]
 
 
 def object_resource(header: Header, where: ReplyContext, form: ObjectForm) -> dict[str, Any]:

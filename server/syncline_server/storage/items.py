@@ -259,7 +259,7 @@ class Items:
         arguments: dict[str, Argument | None] = {"sid": at.sid or None, "name": at.name or None}
         arguments |= asked
         if author.needs is not None:
-            arguments |= {"identity": author.identity, "needs": author.needs}
+            arguments |= {"identity": author.identity, "needs": int(author.needs)}
         reply: Reply = await self._redis.run(script, at.tag, *by_name(arguments))
         if reply[0] == b"forbidden":
             raise forbidden()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from syncline_protocol import jsondata
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.items import PatchItem
 
 from . import keys
 from .errors import Unanswered, Unavailable
@@ -58,7 +59,7 @@ def fingerprint(verb: str, data: bytes | None, ttl: int | None, if_match: int | 
     return blake2b(content, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
-def patch_fingerprint(command: Patch) -> str:
+def patch_fingerprint(command: Patch | PatchItem) -> str:
     """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`."""
     match command.body:
         case MergePatch(merge=value):
@@ -68,6 +69,8 @@ def patch_fingerprint(command: Patch) -> str:
         case Increment(by=value):
             verb = "increment"
     body = jsondata.compact(value, "The patch")
+    if isinstance(command, PatchItem):
+        verb = f"{verb} item {command.key}\n{command.collection_ttl}"
     return fingerprint(verb, body, command.ttl, command.if_match)
 
 

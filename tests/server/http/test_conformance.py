@@ -45,7 +45,11 @@ UNSAYABLE = {
     54008: "text that is JSON, and an object",
     54010: "Data that is not empty, in an update of nothing else",
     54051: "a URL with a host and, if any, a port",
+    54156: "Data that is not empty, in a new item of a list",
+    54206: "Data that is not empty, in a new item of a map",
+    54251: "Data that is not empty, in a message",
     54453: "a token that a page gave",
+    20422: "operations of a batch that name each item once",
 }
 """What a schema cannot ask for: by the code with which it is refused."""
 
@@ -119,13 +123,25 @@ class Things:
         account = self._account
         account.call("POST", self._service, "Documents", data={"UniqueName": "a/b", "Data": "{}"})
         account.permit(self._service, "a/b", "alice", "r")
+        for plural in ("Lists", "Maps", "Streams"):
+            account.call("POST", self._service, plural, data={"UniqueName": "a/b"})
+            if plural != "Streams":
+                account.permit(self._service, "a/b", "alice", "r", plural=plural)
         return {
             "service": account.service() if operation == "DeleteService" else self._service,
-            "document": "a/b",
+            **dict.fromkeys(("document", "list", "map", "stream"), "a/b"),
+            "item": self._item("Lists" if "List" in operation else "Maps"),
             "identity": "alice",
             "key": self._keys.add().sid if operation == "RevokeKey" else self._key,
             "webhook": "none",
         }
+
+    def _item(self, plural: str) -> str:
+        """An item that is there: of a map with a fixed key, of a list a new one."""
+        new = {"Data": "{}"} | ({"Key": "c/d"} if plural == "Maps" else {})
+        path = (self._service, plural, "a/b", "Items")
+        added = self._account.call("POST", *path, data=new)
+        return "c/d" if plural == "Maps" else str(added.json()["index"])
 
     def check(self, case: Case[Any], *more: Any) -> Any:
         """The reply to a request, which must be as described."""

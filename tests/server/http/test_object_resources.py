@@ -8,8 +8,8 @@ import pytest
 from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS
 from syncline_protocol.items import Change, ChangeKind, Item, index_key
 from syncline_protocol.objects import LIST, Header
+from syncline_server.http.object_forms import ObjectForm
 from syncline_server.http.object_resources import (
-    ObjectForm,
     batch_resource,
     item_resource,
     object_resource,

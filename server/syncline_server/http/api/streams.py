@@ -1,0 +1,48 @@
+"""REST v1 for streams and their messages."""
+
+from __future__ import annotations
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.errors import Code
+from syncline_server.backend import Backend
+from syncline_server.http.body import read_parameters
+from syncline_server.http.object_forms import STREAMS
+from syncline_server.http.preconditions import operation
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Route
+from syncline_server.http.values import by_name, json_object
+from syncline_server.objects.streams import Streams
+
+from .objects import enter, object_path, object_routes
+
+__all__ = ["routes"]
+
+
+def routes(backend: Backend) -> list[Route]:
+    """The routes of streams. Messages are not stored, so there is nothing to read."""
+    streams = Streams(backend)
+    messages = f"{object_path(STREAMS)}/Messages"
+    return [
+        *object_routes(backend, STREAMS, streams),
+        Route(messages, {"POST": _Messages(backend, streams).publish}),
+    ]
+
+
+class _Messages:
+    """The endpoint of messages. Raises `Refusal`."""
+
+    def __init__(self, backend: Backend, streams: Streams) -> None:
+        self._backend = backend
+        self._streams = streams
+
+    async def publish(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        settings, op = self._backend.settings, operation(request.headers)
+        body = await read_parameters(request, settings, access.allowance.wait)
+        given = by_name(body, {"Data": "Data", "data": "Data"})
+        data = json_object(given.get("Data"), "Data", settings.message_limit, Code.INVALID_MESSAGE)
+        sid = await self._streams.publish(access, request.path_params["object"], data, op)
+        return json_reply({"sid": sid, "data": orjson.Fragment(data)}, 201)
