@@ -15,6 +15,7 @@ from .parts import (
     TTL,
     JsonObject,
     json_content,
+    nullable,
     object_schema,
     ref,
     refusals,
@@ -62,7 +63,7 @@ def batch_schemas(items: ItemType, item_id: JsonObject, data: JsonObject) -> Jso
                     "maxItems": OPERATIONS_LIMIT,
                     "items": {"oneOf": operations},
                 },
-                "collection_ttl": TTL,
+                "collection_ttl": nullable(TTL),
             },
             ("operations",),
         )
@@ -78,8 +79,10 @@ def _name(items: ItemType) -> str:
 def _operation(verb: Verb, items: ItemType, item_id: JsonObject, data: JsonObject) -> JsonObject:
     known: JsonObject = {
         "data": data,
-        "ttl": TTL,
-        "if_match": {"type": "string", "pattern": rf'^({REVISION_DIGITS}|"{REVISION_DIGITS}")$'},
+        "ttl": nullable(TTL),
+        "if_match": nullable(
+            {"type": "string", "pattern": rf'^({REVISION_DIGITS}|"{REVISION_DIGITS}")$'}
+        ),
     }
     properties: JsonObject = {"op": {"const": verb.value}}
     if verb is not Verb.ADD or items.has_chosen_keys:

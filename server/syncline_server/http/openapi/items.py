@@ -17,6 +17,7 @@ from .parts import (
     data_schema,
     data_text,
     json_content,
+    nullable,
     object_schema,
     page,
     paging,
@@ -71,8 +72,10 @@ def item_schemas(items: ItemType, settings: Settings) -> JsonObject:
         f"{name}Page": page("items", name),
         **batch_schemas(items, _id_schema(items), data),
     }
-    for kind, given in (("Form", text), ("Json", {"anyOf": [data, text]})):
-        values = {"Data": given, **ttls}
+    json_ttls = {parameter: nullable(schema) for parameter, schema in ttls.items()}
+    form = {"Data": text, **ttls}
+    members = {"Data": {"anyOf": [data, text]}, **json_ttls}
+    for kind, values in (("Form", form), ("Json", members)):
         key = {"Key": _KEY} if items.has_chosen_keys else {}
         schemas[f"Create{name}{kind}"] = parameters_schema({**key, **values}) | {
             "required": [*key, "Data"]

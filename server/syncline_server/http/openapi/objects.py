@@ -15,6 +15,7 @@ from .parts import (
     URL,
     JsonObject,
     at_least_one,
+    nullable,
     object_schema,
     page,
     paging,
@@ -65,13 +66,15 @@ def object_schemas(form: ObjectForm) -> JsonObject:
     if form.type.has_items:
         ttls["CollectionTtl"] = TTL | {"description": "Counts more than Ttl."}
     new = {"UniqueName": UNIQUE_NAME, **ttls}
+    new_json = {parameter: nullable(schema) for parameter, schema in new.items()}
+    ttls_json = {parameter: nullable(schema) for parameter, schema in ttls.items()}
     return {
         name: _resource(form),
         f"{name}Page": page(form.type.plural, name),
         f"Create{name}Form": parameters_schema(new),
-        f"Create{name}Json": parameters_schema(new),
+        f"Create{name}Json": parameters_schema(new_json),
         f"Update{name}Form": at_least_one(ttls),
-        f"Update{name}Json": at_least_one(ttls),
+        f"Update{name}Json": at_least_one(ttls_json),
     }
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "data_schema",
     "data_text",
     "json_content",
+    "nullable",
     "object_schema",
     "page",
     "paging",
@@ -103,6 +104,11 @@ def refusals(*statuses: int) -> JsonObject:
         str(status): ref("responses", str(status))
         for status in sorted({*statuses, 401, 403, 404, 503})
     }
+
+
+def nullable(schema: JsonObject) -> JsonObject:
+    """That schema, or null, which counts as missing in JSON."""
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def path_parameter(name: str, text: str, schema: JsonObject) -> JsonObject:
