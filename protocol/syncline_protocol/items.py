@@ -15,7 +15,7 @@ from enum import Enum
 from .commands import Command, Write
 from .documents import PatchBody
 from .errors import Code, Refusal
-from .fields import show
+from .fields import DOT_SEGMENTS, show, text
 from .objects import Event
 
 __all__ = [
@@ -249,13 +249,22 @@ def item_key(key: object) -> str:
     Raises:
         Refusal: `INVALID_ITEM_KEY`.
     """
-    if not isinstance(key, str) or not 1 <= len(key) <= KEY_LENGTH:
+    try:
+        checked = text(key, "The key of an item")
+    except Refusal as refusal:
+        raise Refusal(Code.INVALID_ITEM_KEY, refusal.message) from None
+    if checked in DOT_SEGMENTS:
         raise Refusal(
             Code.INVALID_ITEM_KEY,
-            f"The key of an item must be a string of 1 to {KEY_LENGTH} characters, "
-            f"not {show(key)}.",
+            f"The key of an item must not be {show(checked)}: no URL can carry it.",
         )
-    return key
+    if not 1 <= len(checked) <= KEY_LENGTH:
+        raise Refusal(
+            Code.INVALID_ITEM_KEY,
+            f"The key of an item must have 1 to {KEY_LENGTH} characters; {show(checked)} of "
+            f"{len(checked)} characters was given.",
+        )
+    return checked
 
 
 def list_index(index: object) -> int:
@@ -264,9 +273,9 @@ def list_index(index: object) -> int:
     Raises:
         Refusal: `INVALID_INDEX`.
     """
-    text = str(index) if isinstance(index, int) and not isinstance(index, bool) else index
-    if isinstance(text, str) and _INDEX.fullmatch(text) and int(text) < INDEX_LIMIT:
-        return int(text)
+    digits = str(index) if isinstance(index, int) and not isinstance(index, bool) else index
+    if isinstance(digits, str) and _INDEX.fullmatch(digits) and int(digits) < INDEX_LIMIT:
+        return int(digits)
     raise Refusal(
         Code.INVALID_INDEX,
         f"The index of an item must be a whole number from 0, not {show(index)}.",

@@ -33,7 +33,7 @@ from .work import WorkQueue, work_of_patch, work_on_data
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Cause, Traces
 
-__all__ = ["PatchBatcher"]
+__all__ = ["NEVER", "PatchBatcher"]
 
 STEPS_LIMIT = 256
 """Patches in one commit, at most; the rest go into the next commit."""

@@ -58,8 +58,13 @@ def fingerprint(verb: str, data: bytes | None, ttl: int | None, if_match: int | 
     return blake2b(content, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
-def patch_fingerprint(patch: PatchBody, ttl: int | None, if_match: int | None) -> str:
-    """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`."""
+def patch_fingerprint(
+    patch: PatchBody, ttl: int | None, if_match: int | None, target: str = ""
+) -> str:
+    """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`.
+
+    `target` distinguishes what is patched within the object.
+    """
     match patch:
         case MergePatch(merge=value):
             verb = "merge"
@@ -68,7 +73,7 @@ def patch_fingerprint(patch: PatchBody, ttl: int | None, if_match: int | None) -
         case Increment(by=value):
             verb = "increment"
     body = jsondata.compact(value, "The patch")
-    return fingerprint(verb, body, ttl, if_match)
+    return fingerprint(f"{verb}{target}", body, ttl, if_match)
 
 
 def reused() -> Refusal:
