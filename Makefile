@@ -49,14 +49,14 @@ format: install ## Rewrite the sources in the style that lint checks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-check: install node ## Run lint and the tests that start no server: the daily loop
+check: install node ## Run lint and the unit tests: the daily loop
 	@scripts/run-tests lint test-units
 
 test: install node browser ## Run lint and every test; ARGS="-k name" narrows pytest
 	@scripts/run-tests lint test-python test-js
 
 test-units: install
-	$(PYTEST) tests/protocol tests/client tests/server/auth tests/server/config tests/server/objects tests/server/pubsub tests/server/storage $(ARGS)
+	$(PYTEST) --units tests/protocol tests/client tests/server/auth tests/server/config tests/server/objects tests/server/pubsub tests/server/storage $(ARGS)
 
 test-python: install node browser
 	$(PYTEST) $(ARGS)
@@ -78,13 +78,13 @@ build: install ## Build the wheel and the source distribution into dist/
 check-wheel: build ## Install the wheel in a clean environment and serve the demo from it
 	scripts/check-wheel dist/*.whl
 
-requirements: ## Compile the requirements files anew, keeping what still fits (needs uv)
+requirements: ## Compile the requirements files again, keeping versions that still fit (needs uv)
 	$(UV_COMPILE) pyproject.toml --extra server --extra otel --extra socks --group dev -o requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --extra server -c requirements/dev.txt -o requirements/runtime.txt
 	$(UV_COMPILE) pyproject.toml --extra server --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
-clean: ## Remove everything that can be made again
+clean: ## Remove everything that can be built again
 	rm -rf .venv node_modules bench/node_modules bench/build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:

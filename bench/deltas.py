@@ -34,7 +34,7 @@ EVENTS = {1: 600, 100: 200, 1_000: 60}
 """Number of events by number of subscribers."""
 
 CONNECTED_AT_ONCE = 50
-PATIENCE = 60.0
+REPLY_TIMEOUT = 60.0
 TEXT_SIZE = 40
 CLIENT_ROUNDS = 15
 FORM = "  {:>6} {:>6}  {:<28} {:>10} {:>10} {:>7}  {}"
@@ -114,7 +114,7 @@ class Reader(asyncio.Protocol):
             "Sec-WebSocket-Protocol: syncline.v1\r\n\r\n".encode()
         )
 
-    def ask(self, **request: Any) -> None:
+    def send_request(self, **request: Any) -> None:
         """Send a request in a frame whose mask is zero."""
         assert self._transport is not None
         payload = orjson.dumps(request)
@@ -138,7 +138,7 @@ class Reader(asyncio.Protocol):
             if len(self._buffer) < start + size:
                 return
             if self._buffer[0] == 0x81:
-                self._take(self._buffer[start : start + size], start + size)
+                self._handle_message(self._buffer[start : start + size], start + size)
             self._buffer = self._buffer[start + size :]
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class Reader(asyncio.Protocol):
         assert self._transport is not None
         self._transport.abort()
 
-    def _take(self, message: bytes, size: int) -> None:
+    def _handle_message(self, message: bytes, size: int) -> None:
         if message.startswith(b'{"event"'):
             self.size += size
         if self._keeps:
@@ -203,14 +203,14 @@ class Room:
         ]
         await self._until_complete()
         entering = [reader for _, reader in pairs]
-        wish = {"deltas": True} if deltas else {}
-        await self._all(entering, id=1, do="auth", token=self._server.token, **wish)
+        option = {"deltas": True} if deltas else {}
+        await self._all(entering, id=1, do="auth", token=self._server.token, **option)
         return entering
 
     async def _all(self, readers: list[Reader], more: int = 0, **request: Any) -> None:
         self._expect(len(readers) + more)
         for reader in readers:
-            reader.ask(**request)
+            reader.send_request(**request)
         await self._until_complete()
 
     def _expect(self, count: int) -> None:
@@ -218,7 +218,7 @@ class Room:
         self._complete.clear()
 
     async def _until_complete(self) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(REPLY_TIMEOUT):
             await self._complete.wait()
 
     def _on_message(self) -> None:
@@ -329,7 +329,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    with serving(PATIENCE) as server:
+    with serving(REPLY_TIMEOUT) as server:
         for line in asyncio.run(measured(server, arguments.rounds)):
             print(line)
 

@@ -82,7 +82,7 @@ async def _soak(url: str, data_dir: Path, pid: int, seconds: int, clients: int) 
     )
     while time.monotonic() - began < seconds:
         await asyncio.sleep(SAMPLE_INTERVAL)
-        sample = await _look(psutil.Process(pid), redis, time.monotonic() - began)
+        sample = await _read_sample(psutil.Process(pid), redis, time.monotonic() - began)
         samples.append(sample)
         _print(sample)
     for task in churning:
@@ -95,7 +95,7 @@ async def _soak(url: str, data_dir: Path, pid: int, seconds: int, clients: int) 
     print(f"clients that failed: {failures or 'none'}")
     # Wait until the server has closed the connections of the last clients.
     await asyncio.sleep(5)
-    _print(await _look(psutil.Process(pid), redis, time.monotonic() - began))
+    _print(await _read_sample(psutil.Process(pid), redis, time.monotonic() - began))
     early, late = samples[1:3], samples[-2:]
     growth = sum(s.server_mb for s in late) / len(late) - sum(s.server_mb for s in early) / len(
         early
@@ -120,7 +120,7 @@ async def _churn(url: str, token: str, number: int) -> None:
                         await document.remove()
 
 
-async def _look(process: psutil.Process, redis: Connection, seconds: float) -> Sample:
+async def _read_sample(process: psutil.Process, redis: Connection, seconds: float) -> Sample:
     info = (await redis.execute("INFO", "memory")).decode()
     used = next(line for line in info.split() if line.startswith("used_memory:"))
     return Sample(

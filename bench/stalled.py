@@ -40,7 +40,7 @@ FRAME = 17_000
 """Bytes of an event, rounded up."""
 
 CONNECTED_AT_ONCE = 50
-PATIENCE = 120.0
+REPLY_TIMEOUT = 120.0
 """Seconds after which a connection without the newest state counts as stale."""
 
 
@@ -75,7 +75,7 @@ def serving(patience: float) -> Iterator[Server]:
                 process.terminate()
 
 
-async def ask(connection: ClientConnection, request: dict[str, Any]) -> None:
+async def send_request(connection: ClientConnection, request: dict[str, Any]) -> None:
     """Send a request and wait for its reply; events that arrive before it are dropped."""
     await connection.send(orjson.dumps(request), text=True)
     while True:
@@ -89,8 +89,8 @@ async def ask(connection: ClientConnection, request: dict[str, Any]) -> None:
 async def opened(server: Server) -> ClientConnection:
     """Open a connection that subscribes to the document."""
     connection = await connect(server.url, ping_interval=None, max_size=None)
-    await ask(connection, {"id": 1, "do": "auth", "token": server.token})
-    await ask(connection, {"id": 2, "do": "open", "document": DOCUMENT})
+    await send_request(connection, {"id": 1, "do": "auth", "token": server.token})
+    await send_request(connection, {"id": 2, "do": "open", "document": DOCUMENT})
     return connection
 
 
@@ -110,12 +110,14 @@ async def write(server: Server, seconds: float, rate: float) -> tuple[int, int]:
     """Write the document; return the number of writes and the server's peak memory in bytes."""
     peak = number = 0
     async with connect(server.url, ping_interval=None, max_size=None) as writer:
-        await ask(writer, {"id": 1, "do": "auth", "token": server.token})
+        await send_request(writer, {"id": 1, "do": "auth", "token": server.token})
         began = time.monotonic()
         while time.monotonic() < began + seconds:
             number += 1
             data = {"number": number, "text": TEXT}
-            await ask(writer, {"id": number + 1, "do": "set", "document": DOCUMENT, "data": data})
+            await send_request(
+                writer, {"id": number + 1, "do": "set", "document": DOCUMENT, "data": data}
+            )
             peak = max(peak, server.memory)
             await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
     return number, peak
@@ -126,7 +128,7 @@ async def caught_up(connection: ClientConnection, number: int) -> int:
     connection.transport.resume_reading()
     seen = 0
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(REPLY_TIMEOUT):
             while True:
                 seen += 1
                 if orjson.loads(await connection.recv())["document"]["data"]["number"] == number:
@@ -172,7 +174,7 @@ def main() -> int:
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with serving(min(600.0, options.seconds * 2 + PATIENCE)) as server:
+    with serving(min(600.0, options.seconds * 2 + REPLY_TIMEOUT)) as server:
         kept = asyncio.run(run(server, options.connections, options.seconds, options.rate))
     return 0 if kept else 1
 

@@ -48,7 +48,7 @@ class Client:
         self._connection = connection
         self._ids = count(1)
 
-    async def ask(self, do: str, **members: Any) -> Reply:
+    async def send_request(self, do: str, **members: Any) -> Reply:
         """Send a request and return the reply; events that arrive before it are dropped."""
         request_id = next(self._ids)
         request = {"id": request_id, "do": do, **members}
@@ -60,7 +60,7 @@ class Client:
 
     async def document(self, do: str, **members: Any) -> Reply:
         """Send a request; return the document in the reply or in the refusal (the newest state)."""
-        reply = await self.ask(do, **members)
+        reply = await self.send_request(do, **members)
         document: Reply = (reply.get("ok") or reply["error"])["document"]
         return document
 
@@ -68,7 +68,9 @@ class Client:
         """Write with `if_match`, and retry with the newest revision until the write succeeds."""
         data = {"mutated": True}
         while "ok" not in (
-            reply := await self.ask("set", document=name, data=data, if_match=known["revision"])
+            reply := await self.send_request(
+                "set", document=name, data=data, if_match=known["revision"]
+            )
         ):
             known = reply["error"]["document"]
         document: Reply = reply["ok"]["document"]
@@ -92,8 +94,8 @@ class Server:
         address = f"{self.url.replace('http', 'ws', 1)}/v1/ws"
         async with connect(address, subprotocols=[Subprotocol(SUBPROTOCOL)]) as connection:
             client = Client(connection)
-            await client.ask("auth", token=self.token(identity))
-            await client.ask("open", document=name)
+            await client.send_request("auth", token=self.token(identity))
+            await client.send_request("open", document=name)
             yield client
 
 
@@ -148,7 +150,7 @@ async def contend(server: Server, seconds: float, *, beside_increments: bool) ->
     increments = Waits()
     if beside_increments:
         async with server.client("bystander", name) as client:
-            add = partial(client.ask, "patch", document=name, increment={"/n": 1})
+            add = partial(client.send_request, "patch", document=name, increment={"/n": 1})
             await repeat(time.monotonic() + seconds, 0.01, lambda: increments.measure(add()))
     output, _ = await contenders.communicate()
     figures = json.loads(output)
@@ -168,7 +170,7 @@ async def lose(server: Server, end: float, name: str, number: int, pause: float)
         async def once() -> None:
             known = await client.document("get", document=name)
             await asyncio.sleep(pause)
-            await client.ask("set", document=name, data={}, if_match=known["revision"])
+            await client.send_request("set", document=name, data={}, if_match=known["revision"])
 
         await asyncio.sleep(number * 0.1)
         await repeat(end, 2 * pause, once)
@@ -181,7 +183,9 @@ async def bystand(server: Server, seconds: float) -> None:
     async with server.client("bystander", name) as client:
 
         async def once() -> None:
-            await increments.measure(client.ask("patch", document=name, increment={"/n": 1}))
+            await increments.measure(
+                client.send_request("patch", document=name, increment={"/n": 1})
+            )
             written = await sets.measure(client.document("set", document=name, data={}))
             await mutations.measure(client.mutate(name, written))
 
@@ -200,7 +204,7 @@ async def count_beside(server: Server, seconds: float) -> None:
             known = await other.document("get", document=name)
             await mutations.measure(other.mutate(name, known))
 
-        add = partial(counter.ask, "patch", document=name, increment={"/n": 1})
+        add = partial(counter.send_request, "patch", document=name, increment={"/n": 1})
         people = (lose(server, end, name, number, 0.5) for number in range(LOSERS))
         await asyncio.gather(
             repeat(end, COUNTER_PAUSE, lambda: increments.measure(add())),

@@ -28,7 +28,30 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+SERVERS = frozenset({"server", "secure_server", "shared_server", "fresh_server"})
+"""Fixtures that start a server."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make check`."""
+    parser.addoption("--units", action="store_true", help="run only tests that start no server")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop what `--units` excludes, and order the rest."""
+    if config.getoption("--units"):
+        kept = [item for item in items if SERVERS.isdisjoint(_fixtures(item))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+    _order_files(items)
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
+def _order_files(items: list[pytest.Item]) -> None:
     """Order the files so that each long one is followed by two others; keep the order within each.
 
     Long files at the end would leave all processes but one idle, and long files side by side would

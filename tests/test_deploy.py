@@ -1,4 +1,4 @@
-"""What Grafana and Prometheus are given: files that parse, and that ask for what servers tell."""
+"""What Grafana and Prometheus are given: files that parse, and that ask for existing metrics."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def labels(query: str) -> set[str]:
 
 
 @pytest.fixture
-def told(fresh_server: StartServer) -> Scrape:
-    """What a server tells that has refused something; other samples are there from the start."""
+def scraped(fresh_server: StartServer) -> Scrape:
+    """The metrics of a server that has refused something; the others are there from the start."""
     server = fresh_server()
     with DocumentsApi(server) as api:
         api.create()
@@ -82,9 +82,9 @@ def told(fresh_server: StartServer) -> Scrape:
     return scrape(server)
 
 
-def test_queries_ask_for_what_there_is(told: Scrape) -> None:
-    there = {sample.name for sample in told.samples}
-    known_labels = {label for sample in told.samples for label in sample.labels}
+def test_queries_ask_for_what_there_is(scraped: Scrape) -> None:
+    there = {sample.name for sample in scraped.samples}
+    known_labels = {label for sample in scraped.samples for label in sample.labels}
     asked = list(queries())
     assert len(asked) > 50
     for query in asked:
@@ -94,7 +94,7 @@ def test_queries_ask_for_what_there_is(told: Scrape) -> None:
         assert query.count("(") == query.count(")") and query.count("{") == query.count("}")
 
 
-def test_every_bound_and_outcome_that_is_asked_for_exists(told: Scrape) -> None:
+def test_every_bound_and_outcome_that_is_asked_for_exists(scraped: Scrape) -> None:
     for label in ("bound", "outcome", "wire"):
         values = {
             value
@@ -102,12 +102,12 @@ def test_every_bound_and_outcome_that_is_asked_for_exists(told: Scrape) -> None:
             for matched in re.findall(rf'\b{label}=~?"([^"]+)"', query)
             for value in matched.split("|")
         }
-        assert values and values <= set(told.labels(label)), label
+        assert values and values <= set(scraped.labels(label)), label
 
 
-def test_the_dashboard_and_the_alerts_leave_out_nothing(told: Scrape) -> None:
+def test_the_dashboard_and_the_alerts_leave_out_nothing(scraped: Scrape) -> None:
     shown = set().union(*map(names, queries()))
-    own = {family.name for family in told.families if family.name.startswith("syncline_")}
+    own = {family.name for family in scraped.families if family.name.startswith("syncline_")}
     assert {name for name in own if not any(each.startswith(name) for each in shown)} == set()
 
 
@@ -161,7 +161,7 @@ class TestAlerts:
             text = "".join(rule["annotations"].values())
             assert text.count("{{") == text.count("}}")
 
-    def test_what_they_tell_of_is_left_by_their_query(self) -> None:
+    def test_a_query_takes_what_they_report(self) -> None:
         """A label that an aggregation has dropped would be empty in the text."""
         for rule in rules():
             grouping = _GROUPING.search(rule["expr"])
@@ -182,7 +182,7 @@ class TestAlerts:
             subprocess.run([promtool, "check", "rules", ALERTS], check=True)
 
 
-def test_names_are_told_from_the_rest_of_a_query() -> None:
+def test_names_are_distinguished_from_the_rest_of_a_query() -> None:
     query = (
         'histogram_quantile(0.99, sum by (le, job) (rate(a_bucket{wire="rest"}[5m]))) > 1 '
         'or b unless b{code="20500"} offset 10m'
@@ -199,6 +199,6 @@ def test_compose_sets_what_the_server_knows_and_can_show_the_demo() -> None:
     values = {name: default.sub(r"\1", value) for name, value in server["environment"].items()}
     # Off unless it is asked for, and then for callers from Docker's own networks too.
     assert values["SYNCLINE_DEMO"] == "false"
-    assert Settings(demo_networks=values["SYNCLINE_DEMO_NETWORKS"]).demo_callers
+    assert Settings(demo_networks=values["SYNCLINE_DEMO_NETWORKS"]).demo_client_networks
     [port] = server["ports"]
     assert default.sub(r"\1", port) == "127.0.0.1:8040:8040"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.listening import hear
+from support.listening import record_events
 from support.server import RunningServer, StartServer
 from support.socket import native_socket
 from syncline import Client, Document, NotFound, Removed, connect
@@ -30,7 +30,7 @@ async def test_concurrent_mutations_lose_nothing(server: RunningServer) -> None:
             await (await connected(stack, server, f"client{n}")).document(name, data={"n": 0})
             for n in range(CLIENTS)
         ]
-        heard = [hear(document) for document in documents]
+        recorder = [record_events(document) for document in documents]
 
         async def count(document: Document) -> None:
             for _ in range(MUTATIONS):
@@ -38,7 +38,7 @@ async def test_concurrent_mutations_lose_nothing(server: RunningServer) -> None:
 
         await asyncio.gather(*map(count, documents))
         last = CLIENTS * MUTATIONS
-        events = [await each.until(lambda event: event.data == {"n": last}) for each in heard]
+        events = [await each.until(lambda event: event.data == {"n": last}) for each in recorder]
 
         assert {document.revision for document in documents} == {events[0][-1].revision}
         assert {document.data["n"] for document in documents} == {last}
@@ -65,7 +65,7 @@ async def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(
             for n in range(WRITERS)
         ]
         observer = await (await connected(stack, server, "observer")).document(name)
-        heard = hear(observer)
+        recorder = record_events(observer)
         acknowledged = 0
         deaths = iter([WRITERS * WRITES // 3, WRITERS * WRITES * 2 // 3])
         next_death = asyncio.Event()
@@ -93,10 +93,10 @@ async def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(
         await writing
 
         total = WRITERS * WRITES
-        events = await heard.until(lambda event: event.data["total"] == total)
+        events = await recorder.until(lambda event: event.data["total"] == total)
         for document in documents:
             if document.data["total"] < total:
-                await hear(document).until(lambda event: event.data["total"] == total)
+                await record_events(document).until(lambda event: event.data["total"] == total)
         everybody = [*documents, observer]
         assert {document.revision for document in everybody} == {events[-1].revision}
     assert acknowledged == total
@@ -109,7 +109,7 @@ async def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(
         }
 
 
-async def test_subscribers_hear_of_an_expiry_within_a_second(server: RunningServer) -> None:
+async def test_subscribers_receive_an_expiry_within_a_second(server: RunningServer) -> None:
     async with (
         connect(server.url, token=server.token()) as client,
         connect(server.url, token=server.token(), transport="rest") as over_rest,
@@ -118,10 +118,10 @@ async def test_subscribers_hear_of_an_expiry_within_a_second(server: RunningServ
         document = await client.document(unique(), ttl=2)
         other = await over_rest.document(document.sid)
         await socket.ok("open", document=document.sid)
-        heard = [hear(document), hear(other)]
+        recorder = [record_events(document), record_events(other)]
         expires = document.date_expires
         assert expires == document.date_created + timedelta(seconds=2)
-        for each in heard:
+        for each in recorder:
             removal = await each.next()
             assert isinstance(removal, Removed)
             assert (removal.expired, removal.removed_by) == (True, "system")
@@ -144,7 +144,7 @@ async def test_readers_do_not_wait_for_the_sweep_of_what_has_expired(
         document = await client.document(name := unique(), data={"n": 1}, ttl=2)
         assert document.date_expires is not None
         assert await socket.document("get", document=name)
-        # Nothing tells of it: that is the point.
+        # No event reports it: that is the point.
         left = document.date_expires - datetime.now(UTC)
         await asyncio.sleep(max(0, left.total_seconds()))
         with pytest.raises(NotFound):

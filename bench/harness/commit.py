@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from .load import group
-from .stand import Stand
 from .syncline import Native
 from .target import Missing
+from .test_bed import TestBed
 
 __all__ = ["captured_commits"]
 
-PATIENCE = 5.0
+REPLY_TIMEOUT = 5.0
 """Seconds in which all commits must be captured."""
 
 DATA = '{"text":"{text}"}'
@@ -24,7 +24,7 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _DATA = re.compile(r'\{\\"text\\":\\"@@(\d{5}):[^"]*\\"\}')
 
 
-def captured_commits(stand: Stand) -> list[str]:
+def captured_commits(test_bed: TestBed) -> list[str]:
     """Lines of a load script that send the server's commits: the same Lua script and arguments.
 
     MONITOR captures them, so that they stay right when the server's code changes. Each document has
@@ -33,10 +33,10 @@ def captured_commits(stand: Stand) -> list[str]:
     Raises:
         Missing: the server does not write a document with one command that contains no spaces.
     """
-    documents = stand.site.documents
-    with _monitor(stand) as lines:
-        writers = group("writers", documents, stand.site, Native().writer(stand.site))
-        with stand.load(writers) as load:
+    documents = test_bed.site.documents
+    with _monitor(test_bed) as lines:
+        writers = group("writers", documents, test_bed.site, Native().writer(test_bed.site))
+        with test_bed.load(writers) as load:
             load.publish("inflight", 1, 0.05)
         commands = _commands(lines, documents)
     if len({len(words) for words in commands}) != 1:
@@ -77,8 +77,10 @@ def _words(line: str) -> list[str]:
 
 
 @contextmanager
-def _monitor(stand: Stand) -> Iterator[TextIO]:
-    with socket.create_connection(("127.0.0.1", stand.redis_site.port), PATIENCE) as connection:
+def _monitor(test_bed: TestBed) -> Iterator[TextIO]:
+    with socket.create_connection(
+        ("127.0.0.1", test_bed.redis_site.port), REPLY_TIMEOUT
+    ) as connection:
         connection.sendall(b"MONITOR\r\n")
         with connection.makefile() as lines:
             yield lines

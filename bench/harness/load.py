@@ -69,16 +69,16 @@ class Load:
                 limit.
         """
         limit = "" if events is None else f" events {events}"
-        self._say(f"publish {pace} {amount} seconds {seconds}{limit}")
+        self._send_line(f"publish {pace} {amount} seconds {seconds}{limit}")
         return self._read("result")
 
     def listen(self) -> None:
         """Start counting."""
-        self._say("listen")
+        self._send_line("listen")
 
     def report(self) -> dict[str, Any]:
         """The counts since `listen`."""
-        self._say("report")
+        self._send_line("report")
         return self._read("result")
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class Load:
     ) -> None:
         self.close()
 
-    def _say(self, line: str) -> None:
+    def _send_line(self, line: str) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{line}\n")

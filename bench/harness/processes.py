@@ -15,7 +15,7 @@ __all__ = ["Process", "free_ports"]
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
-LOOK_INTERVAL = 0.005
+POLL_INTERVAL = 0.005
 """Seconds: limits for start and stop, and the pause between checks whether a port is open."""
 
 PORTS = 10
@@ -92,7 +92,7 @@ class Process:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 last = self._log.read_text(errors="replace").splitlines()[-3:]
                 raise RuntimeError(f"it did not start: {' '.join(last)}")
-            time.sleep(LOOK_INTERVAL)
+            time.sleep(POLL_INTERVAL)
 
 
 def free_ports() -> int:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import bench.peers
 
-from .rounds import tell
+from .rounds import print_line
 from .target import Missing, Target
 
 __all__ = ["bare_rest", "find_peers"]
 
 
 def find_peers() -> list[Target]:
-    """Peers with subscribers that can run here; prints why others are left out."""
+    """Peers with subscribers that can run here; prints why others are skipped."""
     return [each for each in _all() if not _is_bare(each) and _can_run(each)]
 
 
@@ -42,6 +42,6 @@ def _can_run(target: Target) -> bool:
     try:
         target.versions()
     except Missing as error:
-        tell(f"{target.name} is left out: {error}")
+        print_line(f"{target.name} is skipped: {error}")
         return False
     return True

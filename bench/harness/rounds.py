@@ -11,7 +11,7 @@ from urllib.error import URLError
 from .load import LoadError
 from .target import Missing
 
-__all__ = ["Figures", "Sampler", "Samples", "column", "take_turns", "tell"]
+__all__ = ["Figures", "Sampler", "Samples", "column", "take_turns", "print_line"]
 
 Figures = dict[str, float]
 """Figures by name of one contender in one round."""
@@ -44,12 +44,12 @@ def take_turns(samplers: Iterable[Sampler], rounds: int) -> Samples:
             try:
                 takers[sampler.name] = stack.enter_context(sampler.ready())
             except FAILURES as error:
-                tell(f"  {sampler.name}: left out: {error}")
+                print_line(f"  {sampler.name}: skipped: {error}")
             else:
                 samples[sampler.name] = []
         for number in range(rounds):
-            for name, take in takers.items():
-                samples[name].append(_take(name, number, take))
+            for name, measure in takers.items():
+                samples[name].append(_take_sample(name, number, measure))
     return samples
 
 
@@ -61,17 +61,17 @@ def column(samples: Samples, figure: str) -> dict[str, list[float | None]]:
     }
 
 
-def tell(text: str) -> None:
+def print_line(text: str) -> None:
     """Print progress to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _take(name: str, number: int, take: Callable[[], Figures]) -> Figures | None:
+def _take_sample(name: str, number: int, measure: Callable[[], Figures]) -> Figures | None:
     try:
-        figures = take()
+        figures = measure()
     except FAILURES as error:
-        tell(f"  round {number + 1}, {name}: failed: {error}")
+        print_line(f"  round {number + 1}, {name}: failed: {error}")
         return None
     shown = ", ".join(f"{key} {value:,.4g}" for key, value in figures.items())
-    tell(f"  round {number + 1}, {name}: {shown}")
+    print_line(f"  round {number + 1}, {name}: {shown}")
     return figures

@@ -256,7 +256,7 @@ static void take_message(struct connection *connection, const char *payload, siz
     if (answer(connection, payload, size))
         return;
     if (fatal != NULL && memmem(payload, size, fatal, strlen(fatal)) != NULL)
-        connection_fail(connection, "was told", payload, size);
+        connection_fail(connection, "received", payload, size);
     if (connection->state == LIVE) {
         observer.on_message(connection, payload, size);
         return;

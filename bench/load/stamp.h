@@ -1,4 +1,4 @@
-/* What an event carries, to tell at a subscriber which one it is and when it was sent. */
+/* What an event carries, so that a subscriber knows which one it is and when it was sent. */
 #ifndef STAMP_H
 #define STAMP_H
 

@@ -41,8 +41,10 @@ class _Centrifugo(Target):
     def versions(self) -> dict[str, str]:
         if not BINARY.exists():
             raise Missing(f"{BINARY} is not there: it needs a Go toolchain")
-        told = subprocess.run(["go", "version", "-m", str(BINARY)], capture_output=True, text=True)
-        [version] = re.findall(rf"\t{MODULE}\t(v\S+)", told.stdout)
+        version_line = subprocess.run(
+            ["go", "version", "-m", str(BINARY)], capture_output=True, text=True
+        )
+        [version] = re.findall(rf"\t{MODULE}\t(v\S+)", version_line.stdout)
         return {"centrifugo": version.removeprefix("v")}
 
     def command(self, site: Site) -> Command:

@@ -29,9 +29,11 @@ def node_versions(*packages: str) -> dict[str, str]:
     Raises:
         Missing: Node or a package is not installed.
     """
-    told = subprocess.run([_node(), "--version"], capture_output=True, text=True, check=True)
+    version_line = subprocess.run(
+        [_node(), "--version"], capture_output=True, text=True, check=True
+    )
     versions = {package: _version(package) for package in packages}
-    return {**versions, "node": told.stdout.strip().removeprefix("v")}
+    return {**versions, "node": version_line.stdout.strip().removeprefix("v")}
 
 
 def _node() -> str:

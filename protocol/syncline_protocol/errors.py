@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from .objects import DOCUMENT, LIST, MAP, STREAM
+from .objects import DOCUMENT, LIST, MAP, STREAM, ObjectType
 
-__all__ = ["TYPE_CODES", "Code", "Refusal", "TypeCodes"]
+__all__ = ["Code", "Refusal", "TypeCodes", "codes_of"]
 
 
 class Code(IntEnum):
@@ -113,7 +113,9 @@ class TypeCodes:
     item_exists: Code = Code.CONFLICT
 
 
-TYPE_CODES: Mapping[str, TypeCodes] = {
+_COMMON = TypeCodes(absent=Code.NOT_FOUND, mismatch=Code.REVISION_MISMATCH)
+
+_BY_TYPE: Mapping[str, TypeCodes] = {
     DOCUMENT.name: TypeCodes(absent=Code.DOCUMENT_NOT_FOUND, mismatch=Code.REVISION_MISMATCH),
     LIST.name: TypeCodes(
         absent=Code.LIST_NOT_FOUND,
@@ -128,7 +130,11 @@ TYPE_CODES: Mapping[str, TypeCodes] = {
     ),
     STREAM.name: TypeCodes(absent=Code.STREAM_NOT_FOUND, mismatch=Code.REVISION_MISMATCH),
 }
-"""By the name of the type."""
+
+
+def codes_of(type_: ObjectType) -> TypeCodes:
+    """The codes of a type of object."""
+    return _BY_TYPE.get(type_.name, _COMMON)
 
 
 class Refusal(Exception):

@@ -68,8 +68,8 @@ def unique_name(value: Any, field: str) -> str:
     if not 1 <= len(name) <= NAME_LENGTH or is_sid(name):
         raise Refusal(
             Code.INVALID_NAME,
-            f"Invalid unique name. {field} must have 1 to {NAME_LENGTH} characters and not the "
-            f"shape of a SID ([A-Z]{{2}}[a-f0-9]{{32}}); {show(name)} of {len(name)} characters "
+            f"Invalid unique name. {field} must have 1 to {NAME_LENGTH} characters and must not "
+            f"look like a SID ([A-Z]{{2}}[a-f0-9]{{32}}); {show(name)} of {len(name)} characters "
             "was given.",
         )
     return name

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import TYPE_CODES, Code, TypeCodes
+from .errors import Code, TypeCodes, codes_of
 from .items import Verb, index_key, index_of, item_key, list_index
 from .objects import LIST, MAP, ObjectType
 
@@ -40,7 +40,7 @@ class ItemType:
     @property
     def codes(self) -> TypeCodes:
         """The error codes of the items that are absent, exist or do not match."""
-        return TYPE_CODES[self.type.name]
+        return codes_of(self.type)
 
 
 def _parse_index(value: object) -> str:

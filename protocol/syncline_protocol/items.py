@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 
+from .commands import Command, Write
 from .documents import PatchBody
 from .errors import Code, Refusal
 from .fields import DOT_SEGMENTS, show, text
-from .objects import Event, ObjectType
+from .objects import Event
 
 __all__ = [
     "ABSENT",
@@ -29,6 +30,7 @@ __all__ = [
     "ItemOperation",
     "ItemQuery",
     "ItemsChanged",
+    "ItemsReset",
     "PatchItem",
     "Verb",
     "WriteItem",
@@ -145,43 +147,75 @@ class ItemOperation:
     if_match: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteItem:
-    """Write one item.
+@dataclass(frozen=True, slots=True)
+class WriteItem(Write):
+    """Write one item of the collection at `address`; `if_match` is that of the item.
 
     Attributes:
-        address: SID or unique name of the collection.
+        action: what to do with the item.
+        item_key: None with `ADD` to a list, which gives the key.
+        data, ttl: as in `ItemOperation`.
         collection_ttl: seconds until the collection expires; 0 for never, None keeps the expiry.
-        op: operation id; None for none.
     """
 
-    type: ObjectType
-    address: str
-    operation: ItemOperation
+    verb = "write_item"
+    _: KW_ONLY
+    action: Verb
+    item_key: str | None
+    data: bytes | None = None
+    ttl: int | None = None
     collection_ttl: int | None = None
-    op: str | None = None
+
+    @property
+    def item(self) -> str | None:
+        """As in `Write`."""
+        return self.item_key
+
+    @property
+    def removes(self) -> bool:
+        """As in `Write`."""
+        return self.action is Verb.REMOVE
+
+    @property
+    def operation(self) -> ItemOperation:
+        """The write itself."""
+        return ItemOperation(
+            verb=self.action,
+            key=self.item_key,
+            data=self.data,
+            ttl=self.ttl,
+            if_match=self.if_match,
+        )
+
+    def tells_data(self, reply_data: bytes) -> bool:
+        """As in `Write`."""
+        return self.data is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchItem:
+@dataclass(frozen=True, slots=True)
+class PatchItem(Write):
     """Change the newest data of one item by a rule. Attributes as in `WriteItem`."""
 
-    type: ObjectType
-    address: str
-    key: str
+    verb = "patch_item"
+    _: KW_ONLY
+    item_key: str
     body: PatchBody
     ttl: int | None = None
-    if_match: int | None = None
     collection_ttl: int | None = None
-    op: str | None = None
+
+    @property
+    def item(self) -> str:
+        """As in `Write`."""
+        return self.item_key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchItems:
-    """Write several items in one commit: all of them, or none. Attributes as in `WriteItem`."""
+@dataclass(frozen=True, slots=True)
+class BatchItems(Command):
+    """Write several items in one commit: all of them, or none."""
 
-    type: ObjectType
+    verb = "batch_items"
     address: str
+    _: KW_ONLY
     operations: tuple[ItemOperation, ...]
     collection_ttl: int | None = None
     op: str | None = None
@@ -202,6 +236,11 @@ class ItemQuery:
     is_inclusive: bool = True
     is_descending: bool = False
     size: int = 50
+
+
+@dataclass(slots=True, kw_only=True)
+class ItemsReset(Event):
+    """Items have changed in ways that are not known one by one: read all pages again."""
 
 
 def item_key(key: object) -> str:

@@ -24,6 +24,7 @@ from .storage.objects import Objects
 from .storage.permissions import Permissions
 from .storage.redis.client import Redis
 from .storage.services import Services
+from .storage.streams import Streams
 from .storage.webhooks import WebhookPolicy
 from .webhooks.dead_letters import DeadLetters
 from .webhooks.queue import Queue
@@ -52,6 +53,7 @@ class Backend:
     readiness: Readiness = field(default_factory=Readiness)
     documents: Documents = field(init=False)
     items: Items = field(init=False)
+    streams: Streams = field(init=False)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
     identity_limit: IdentityLimit = field(init=False)
@@ -60,7 +62,7 @@ class Backend:
     patch_batcher: PatchBatcher = field(init=False)
     registry: Registry = field(init=False)
     webhooks: Queue = field(init=False)
-    parking: DeadLetters = field(init=False)
+    dead_letters: DeadLetters = field(init=False)
     reachability: Reachability = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +70,7 @@ class Backend:
         limit = settings.webhook_queue_limit
         self.documents = Documents(self.objects)
         self.items = Items(self.redis, self.objects, settings)
+        self.streams = Streams(self.redis, self.objects)
         self.chosen_sids = ChosenSids(self.redis, self.objects)
         self.audit = Audit(settings.audit_rate, meters.limit_hits)
         self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)
@@ -83,7 +86,9 @@ class Backend:
         for type_, source in self.registry.sources():
             self.hub.register(type_, source)
         self.webhooks = Queue(self.redis)
-        self.parking = DeadLetters(self.redis, self.webhooks, settings.webhook_parked_limit, limit)
+        self.dead_letters = DeadLetters(
+            self.redis, self.webhooks, settings.webhook_parked_limit, limit
+        )
         self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)
 
     def ready(self) -> bool:

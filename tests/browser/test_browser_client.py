@@ -21,25 +21,25 @@ TABS = 5
 TIMES = 50
 
 OPEN = """async ([token, name]) => {
-  const told = [];
+  const events = [];
   const waiting = [];
-  const tell = (type) => (detail) => {
+  const collect = (type) => (detail) => {
     const index = waiting.findIndex((each) => each.type === type);
-    if (index < 0) told.push({ type, detail });
+    if (index < 0) events.push({ type, detail });
     else waiting.splice(index, 1)[0].resolve(detail);
   };
   globalThis.next = (type) => {
-    const index = told.findIndex((each) => each.type === type);
-    if (index >= 0) return told.splice(index, 1)[0].detail;
+    const index = events.findIndex((each) => each.type === type);
+    if (index >= 0) return events.splice(index, 1)[0].detail;
     return new Promise((resolve) => waiting.push({ type, resolve }));
   };
   const { SyncClient } = await import("/syncline.js");
   globalThis.client = new SyncClient(token);
   for (const type of ["connectionStateChanged", "connectionError", "tokenExpired"]) {
-    client.on(type, tell(type));
+    client.on(type, collect(type));
   }
   globalThis.doc = await client.document(name);
-  for (const type of ["updated", "removed"]) doc.on(type, tell(type));
+  for (const type of ["updated", "removed"]) doc.on(type, collect(type));
 }"""
 """From then on `next(type)` is the next event of that type; none is lost."""
 
@@ -55,7 +55,7 @@ STATE = """({
 COUNTED = """(total) => new Promise((resolve) => {
   doc.on("updated", ({ data, revision }) => data.count === total && resolve(revision));
 })"""
-"""The revision at which the subscriber hears that the counter is complete."""
+"""The revision at which the subscriber receives the complete counter."""
 
 HAMMER = """async (times) => {
   for (let time = 0; time < times; time += 1) {
@@ -104,15 +104,15 @@ async def test_python_clients_and_tabs_count_exactly(
             await open_document(clients, server, f"python{number}", name)
             for number in range(CLIENTS)
         ]
-        heard = [
+        counted = [
             *(asyncio.create_task(tab.evaluate(COUNTED, total)) for tab in tabs),
-            *(asyncio.create_task(hear_count(document, total)) for document in documents),
+            *(asyncio.create_task(wait_for_count(document, total)) for document in documents),
         ]
         await asyncio.gather(
             *(tab.evaluate(HAMMER, TIMES) for tab in tabs),
             *(hammer(document) for document in documents),
         )
-        revisions = await asyncio.gather(*heard)
+        revisions = await asyncio.gather(*counted)
         assert set(revisions) == {documents[0].revision}
         assert [document.data for document in documents] == [{"count": total}] * CLIENTS
     assert [await tab.evaluate("doc.data") for tab in tabs] == [{"count": total}] * TABS
@@ -128,8 +128,8 @@ async def open_document(
     return await client.document(name)
 
 
-async def hear_count(document: syncline.Document, total: int) -> str:
-    """The revision at which the subscriber hears that the counter is complete."""
+async def wait_for_count(document: syncline.Document, total: int) -> str:
+    """The revision at which the subscriber receives the complete counter."""
     async for event in document.events():
         if isinstance(event, syncline.Updated) and event.data["count"] == total:
             return event.revision

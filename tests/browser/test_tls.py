@@ -1,4 +1,4 @@
-"""Pages over TLS, and what they never tell."""
+"""Pages over TLS, and what they never reveal."""
 
 from __future__ import annotations
 

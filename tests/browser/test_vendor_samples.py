@@ -2,7 +2,7 @@
 
 Each test is named after the declaration that its sample is printed with. The samples are read from
 the vendor's package; what is no JavaScript in them as printed (a missing comma, a parenthesis too
-many, `.then(...)`) is mended, and the place that they leave for a token is filled.
+many, `.then(...)`) is fixed, and the place that they leave for a token is filled.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ async def test_client_document(stage: Stage, other: syncline.Client) -> None:
 async def test_open_existing(stage: Stage, other: syncline.Client, exists: bool) -> None:
     if exists:
         await other.document(NAME)
-    code, _ = mend_opening(OPENING)
+    code, _ = fix_opening(OPENING)
     await stage.run_with_client(code)
     outcome = ["opened", {}] if exists else ["refused", 404]
     assert await stage.written() == outcome
@@ -154,7 +154,7 @@ async def test_open_existing(stage: Stage, other: syncline.Client, exists: bool)
 async def test_create_new(stage: Stage, other: syncline.Client, exists: bool) -> None:
     if exists:
         await other.document(NAME)
-    _, code = mend_opening(OPENING)
+    _, code = fix_opening(OPENING)
     await stage.run_with_client(code)
     outcome = ["refused", 409] if exists else ["opened", {"name": "John Smith"}]
     assert await stage.written() == outcome
@@ -162,7 +162,7 @@ async def test_create_new(stage: Stage, other: syncline.Client, exists: bool) ->
         assert_lives_for(86400, (await other.document(NAME)).date_expires)
 
 
-def mend_opening(printed: str) -> tuple[str, str]:
+def fix_opening(printed: str) -> tuple[str, str]:
     """The two ways to open, as code."""
     code = (
         printed.replace("ttl: 86400\n", "ttl: 86400,\n")
@@ -187,12 +187,12 @@ async def test_set(stage: Stage, other: syncline.Client) -> None:
         "Document set() successful, new data:",
         {"name": "Barbara Oaks"},
     ]
-    await hear(document, {"name": "Barbara Oaks"})
+    await wait_for_data(document, {"name": "Barbara Oaks"})
     assert_lives_for(86400, document.date_expires)
 
 
-async def hear(document: syncline.Document, data: dict[str, Any]) -> None:
-    """Wait until another client has heard of the data."""
+async def wait_for_data(document: syncline.Document, data: dict[str, Any]) -> None:
+    """Wait until another client has received the data."""
     events = document.events()
     while document.data != data:
         await anext(events)
@@ -204,7 +204,7 @@ async def test_mutate(stage: Stage, other: syncline.Client) -> None:
     assert await stage.written() == ["ready"]
     expected = {"viewCount": 42, "kept": True}
     assert await stage.written() == ["Document mutate() successful, new data:", expected]
-    await hear(document, expected)
+    await wait_for_data(document, expected)
     assert_lives_for(86400, document.date_expires)
 
 
@@ -214,7 +214,7 @@ async def test_update(stage: Stage, other: syncline.Client) -> None:
     assert await stage.written() == ["ready"]
     expected = {"name": "John Smith", "age": 34}
     assert await stage.written() == ["Document update() successful, new data:", expected]
-    await hear(document, expected)
+    await wait_for_data(document, expected)
     assert_lives_for(86400, document.date_expires)
 
 
@@ -281,7 +281,7 @@ async def test_readme(stage: Stage, other: syncline.Client) -> None:
     lines = [await stage.written(), await stage.written()]
     assert ["The Document was successfully updated", {"temperature": 23}] in lines
     assert ["Received Document update event. New data:", {"temperature": 23}] in lines
-    await hear(document, {"temperature": 23})
+    await wait_for_data(document, {"temperature": 23})
 
 
 async def test_client_connection_state_changed(stage: Stage) -> None:

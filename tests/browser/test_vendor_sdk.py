@@ -44,7 +44,7 @@ async def open_document(browsing: Browsing, server: RunningServer, name: str, wh
 
 
 async def events(page: Page, count: int) -> Any:
-    """What the document has told, once there is so much of it."""
+    """The events of the document, once there are so many."""
     await page.wait_for_function("(count) => events.length >= count", arg=count)
     return await page.evaluate("events")
 
@@ -61,7 +61,7 @@ async def test_two_windows_and_a_python_client_share_a_document(
         assert (await events(bob, 1))[0][:2] == ["updated", False]
         assert await bob.evaluate("document_.mutate((data) => ({ ...data, by: 'bob' }))")
         await document.mutate(lambda data: {**data, "by": "carol"})
-        told = [
+        updates = [
             [{"by": "ada", "grüße": "\U0001f642"}, {}],
             [{"by": "bob", "grüße": "\U0001f642"}, {"by": "ada", "grüße": "\U0001f642"}],
             [{"by": "carol", "grüße": "\U0001f642"}, {"by": "bob", "grüße": "\U0001f642"}],
@@ -69,11 +69,11 @@ async def test_two_windows_and_a_python_client_share_a_document(
         for page, own in [(ada, 0), (bob, 1)]:
             assert await events(page, 3) == [
                 ["updated", number == own, data, before]
-                for number, (data, before) in enumerate(told)
+                for number, (data, before) in enumerate(updates)
             ]
         await bob.evaluate("document_.removeDocument()")
-        assert (await events(ada, 4))[3] == ["removed", False, None, told[2][0]]
-        assert (await events(bob, 4))[3] == ["removed", True, None, told[2][0]]
+        assert (await events(ada, 4))[3] == ["removed", False, None, updates[2][0]]
+        assert (await events(bob, 4))[3] == ["removed", True, None, updates[2][0]]
 
 
 async def test_page_that_is_loaded_again_shows_what_changed_meanwhile(
@@ -85,7 +85,7 @@ async def test_page_that_is_loaded_again_shows_what_changed_meanwhile(
     await page.evaluate("document_.set({ n: 1 })")
     kept = await page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('::'))")
     assert [key.split("::", 1)[1] for key in kept] == [f"document::{name}"]
-    # Elsewhere meanwhile, so that nothing is heard of it.
+    # Elsewhere meanwhile, so that no event of it arrives.
     address = page.url
     await page.goto("about:blank")
     async with syncline.connect(server.url, token=server.token("bob")) as client:

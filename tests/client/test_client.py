@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from support.api import unique
-from support.listening import Heard, all_quiet, hear
+from support.listening import EventRecorder, all_quiet, record_events
 from support.peer import document, peer
 from support.server import RunningServer, StartServer
 from support.snapshots import SID
@@ -114,7 +114,7 @@ class TestDocument:
             await client.document(first.sid)
             await first.close()
 
-    async def test_a_newer_state_that_comes_with_a_second_handle_is_told_to_the_first(
+    async def test_a_newer_state_that_comes_with_a_second_handle_is_reported_to_the_first(
         self,
     ) -> None:
         async with peer() as server, connect(server.url, token="t") as client:
@@ -123,21 +123,21 @@ class TestDocument:
             await connection.receive()
             await connection.ok(created=False, document=document(1))
             first = await opening
-            heard = hear(first)
+            recorder = record_events(first)
 
             opening = asyncio.create_task(client.document("name"))
             await connection.receive()
             # As no event follows that is not newer than this.
             await connection.ok(created=False, document=document(5))
             second = await opening
-            event = await heard.next()
+            event = await recorder.next()
 
         assert first.data == second.data == {"at": 5}
         assert (event.data, event.previous_data, event.is_local) == ({"at": 5}, {"at": 1}, False)
 
 
 class TestClient:
-    async def test_it_tells_what_it_is_connected_by(
+    async def test_it_names_what_it_is_connected_by(
         self, server: RunningServer, client: Client, rival: Client
     ) -> None:
         assert client.state is rival.state is ConnectionState.CONNECTED
@@ -178,7 +178,7 @@ class TestClient:
 
 class TestClose:
     async def test_everything_ends(self, client: Client) -> None:
-        states = Heard()
+        states = EventRecorder()
         client.on("state", states)
         first, second = await client.document(), await client.document()
         events = first.events()
@@ -212,7 +212,7 @@ class TestClose:
         )
         handles = [await client.document() for _ in range(5)]
         for handle in handles:
-            hear(handle)
+            record_events(handle)
         await handles[0].close()
         await (await rival.document(handles[1].sid)).remove()
         pending = [asyncio.create_task(handle.increment("/n")) for handle in handles[2:]]

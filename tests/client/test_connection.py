@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.listening import Heard, hear, state
+from support.listening import EventRecorder, record_events, state
 from support.peer import document, peer
 from support.proxy import Proxy
 from support.server import RunningServer, StartServer
@@ -143,7 +143,7 @@ class TestToken:
             assert (await opening).data == {"at": 1}
         assert any(record.levelno == logging.WARNING for record in caplog.records)
 
-    async def test_what_the_function_raises_at_first_is_told_in_the_end(self) -> None:
+    async def test_what_the_function_raises_at_first_is_reported_in_the_end(self) -> None:
         def fail() -> str:
             raise LookupError("no token")
 
@@ -197,10 +197,10 @@ class TestToken:
 
         async with connect(server.url, token=make, transport=transport, **FAST) as client:
             document = await client.document()
-            heard = hear(document)
+            recorder = record_events(document)
             await renewed.wait()
             await document.set({"n": 1})
-            assert (await heard.next()).data == {"n": 1}
+            assert (await recorder.next()).data == {"n": 1}
 
 
 async def test_no_more_requests_wait_for_their_replies_than_the_bound(
@@ -225,17 +225,17 @@ class TestReconnect:
     def transport(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
-    async def test_what_was_missed_is_told(
+    async def test_what_was_missed_is_reported(
         self, server: RunningServer, api: DocumentsApi, transport: Any
     ) -> None:
         async with (
             Proxy(server) as proxy,
             connect(proxy.url, token=server.token(), transport=transport, **FAST) as client,
         ):
-            states = Heard()
+            states = EventRecorder()
             client.on("state", states)
             changed, same, gone = [await client.document() for _ in range(3)]
-            heard = [hear(changed), hear(same), hear(gone)]
+            recorder = [record_events(changed), record_events(same), record_events(gone)]
             proxy.reachable = False
             proxy.cut()
             await states.until(lambda change: change.state is ConnectionState.WAITING)
@@ -243,14 +243,14 @@ class TestReconnect:
                 api.call("POST", changed.sid, data={"Data": f'{{"n":{n}}}'})
             api.call("DELETE", gone.sid)
             proxy.reachable = True
-            event, removal = await heard[0].next(), await heard[2].next()
+            event, removal = await recorder[0].next(), await recorder[2].next()
 
             assert (event.data, event.previous_data, event.is_local) == ({"n": 2}, {}, False)
             assert isinstance(removal, Removed)
             assert (removal.revision, removal.removed_by, removal.expired) == (None, None, None)
             assert gone.removed
             api.call("POST", same.sid, data={"Data": '{"n":5}'})
-            assert (await heard[1].next()).data == {"n": 5}
+            assert (await recorder[1].next()).data == {"n": 5}
             assert client.state is ConnectionState.CONNECTED
 
     @pytest.mark.parametrize("applied", [True, False])
@@ -263,13 +263,13 @@ class TestReconnect:
         ):
             document = await client.document(data={"n": 0})
             other = await client.document(data={"n": 0})
-            heard = hear(document)
+            recorder = record_events(document)
             for n in range(3):
                 await _interrupt(proxy, document, applied=applied)
                 assert document.data == {"n": n + 1}
             await other.increment("/n")
             await document.set({"end": True})
-            events = await heard.until(lambda event: event.data == {"end": True})
+            events = await recorder.until(lambda event: event.data == {"end": True})
 
         assert [event.data for event in events] == [{"n": 1}, {"n": 2}, {"n": 3}, {"end": True}]
         assert [event.is_local for event in events] == [True] * 4
@@ -315,7 +315,7 @@ class TestReconnect:
 
         assert sorted(result["n"] for result in results) == [1, 2, 3, 4, 5]
 
-    async def test_requests_do_not_wait_for_ever(
+    async def test_requests_do_not_wait_without_limit(
         self, server: RunningServer, transport: Any
     ) -> None:
         options = {"transport": transport, "request_timeout": 0.1, **FAST}
@@ -338,21 +338,21 @@ class TestReconnect:
         server = fresh_server()
         async with connect(server.url, token=server.token(), transport=transport, **FAST) as client:
             document = await client.document(unique(), data={"n": 1})
-            heard, states = hear(document), Heard()
+            recorder, states = record_events(document), EventRecorder()
             client.on("state", states)
             await asyncio.to_thread(server.restart)
             await states.until(lambda change: change.state is ConnectionState.CONNECTED)
             with DocumentsApi(server) as api:
                 assert api.fetch(document.sid)["data"] == {"n": 1}
                 api.call("POST", document.sid, data={"Data": '{"n":2}'})
-            assert (await heard.next()).data == {"n": 2}
+            assert (await recorder.next()).data == {"n": 2}
             assert await document.increment("/n") == {"n": 3}
 
 
 class TestStates:
-    async def test_a_break_is_told_with_its_reason(self) -> None:
+    async def test_a_break_is_reported_with_its_reason(self) -> None:
         async with peer() as server, connect(server.url, token="t", **FAST) as client:
-            states = Heard()
+            states = EventRecorder()
             client.on("state", states)
             await (await server.next()).socket.close(4000, "shutting down")
             waiting, connecting, connected = [await states.next() for _ in range(3)]
@@ -398,7 +398,7 @@ class TestStates:
             opening = asyncio.create_task(client.document("name"))
             await connection.receive()
             await connection.ok(created=False, document=document(1))
-            heard = hear(await opening)
+            recorder = record_events(await opening)
             await connection.socket.close(4000)
             connection = await server.next()
             for _ in range(2):
@@ -406,7 +406,7 @@ class TestStates:
                 await connection.refuse(20503, 503, retry=True)
             await connection.receive()
             await connection.ok(created=False, document=document(2))
-            assert (await heard.next()).data == {"at": 2}
+            assert (await recorder.next()).data == {"at": 2}
         assert "could not be opened again" not in caplog.text
 
     async def test_pauses_grow_while_connections_do_not_stand(
@@ -439,10 +439,10 @@ class TestFallback:
             async with connect(proxy.url, token=server.token(), websocket_retry=60) as client:
                 assert client.transport == "rest"
                 document = await client.document(unique())
-                heard = hear(document)
+                recorder = record_events(document)
                 theirs = await rival.document(document.sid)
                 await theirs.set({"n": 1})
-                assert (await heard.next()).data == {"n": 1}
+                assert (await recorder.next()).data == {"n": 1}
                 assert await document.increment("/n") == {"n": 2}
 
     async def test_unless_only_a_websocket_is_wanted(self, server: RunningServer) -> None:
@@ -458,7 +458,7 @@ class TestFallback:
             proxy.websockets = False
             async with connect(proxy.url, token=server.token(), websocket_retry=0.05) as client:
                 document = await client.document(data={"n": 0})
-                heard = hear(document)
+                recorder = record_events(document)
                 while proxy.upgrades < 3:
                     await document.increment("/n")
                 assert client.transport == "rest"
@@ -469,7 +469,7 @@ class TestFallback:
                 written = (await document.increment("/n"))["n"]
                 theirs = await rival.document(document.sid)
                 await theirs.set({"end": True})
-                events = await heard.until(lambda event: event.data == {"end": True})
+                events = await recorder.until(lambda event: event.data == {"end": True})
 
         assert [event.data["n"] for event in events[:-1]] == list(range(1, written + 1))
         assert all(event.is_local for event in events[:-1])
@@ -497,8 +497,8 @@ async def _interrupt(proxy: Proxy, document: Document, *, applied: bool) -> None
 
 async def _break_during(proxy: Proxy, write: asyncio.Future[T]) -> T:
     """The result of a write whose reply is lost with the connection after it was applied."""
-    proxy.hold()
-    await proxy.held()
+    proxy.stall()
+    await proxy.until_stalled()
     proxy.cut()
     proxy.release()
     return await write

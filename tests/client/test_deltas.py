@@ -1,4 +1,4 @@
-"""Events that tell only what has changed, and how a client gets over those that it cannot use."""
+"""Events that carry only what has changed, and how a client gets over those that it cannot use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.api import unique
-from support.listening import all_quiet, hear
+from support.listening import all_quiet, record_events
 from support.peer import Peer, PeerConnection, document, peer
 from support.proxy import Proxy
 from support.server import RunningServer
@@ -45,17 +45,17 @@ class Scene:
         self.client = client
         self.connection = connection
         self.handle = handle
-        self.heard = hear(handle)
+        self.recorder = record_events(handle)
 
-    async def asks_for_the_whole(self) -> None:
+    async def requests_full_data(self) -> None:
         """Take the request that a client makes which has lost its way."""
         request = await self.connection.receive()
         assert request == {"do": "open", "document": SID, "mode": "open_existing"}
 
-    async def tells(self, *revisions: int) -> None:
-        """These are the next states that the application hears of, and no others before them."""
+    async def expect_revisions(self, *revisions: int) -> None:
+        """Check that these are the next states that the application receives."""
         for revision in revisions:
-            event = await self.heard.next()
+            event = await self.recorder.next()
             assert isinstance(event, Updated)
             assert (event.revision, event.data) == (str(revision), {"at": revision})
 
@@ -79,18 +79,18 @@ async def scene(server_peer: Peer) -> AsyncIterator[Scene]:
         yield await opened(client, await server_peer.next())
 
 
-class TestWish:
-    @pytest.mark.parametrize("wish", [True, False])
-    async def test_it_is_told_with_the_first_token(self, wish: bool) -> None:
+class TestDeltaOption:
+    @pytest.mark.parametrize("deltas", [True, False])
+    async def test_it_is_reported_with_the_first_token(self, deltas: bool) -> None:
         async with peer(welcome=False) as server:
-            connecting = asyncio.ensure_future(_connected(server, deltas=wish))
+            connecting = asyncio.ensure_future(_connected(server, deltas=deltas))
             connection = await server.next()
             request = await connection.receive()
             await connection.ok(identity="alice", service_sid="IS", expires_in=60)
             client = await connecting
             await client.close()
 
-        assert request == {"do": "auth", "token": "t", **({"deltas": True} if wish else {})}
+        assert request == {"do": "auth", "token": "t", **({"deltas": True} if deltas else {})}
 
 
 async def _connected(server: Peer, **options: Any) -> Client:
@@ -113,61 +113,61 @@ class TestEventThatCannotBeUsed:
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         assert (scene.handle.data, scene.handle.revision) == ({"at": 1}, "1")
         # They begin where the server thinks that the client is.
         await scene.connection.send(**changed(3))
         await scene.connection.ok(created=False, document=document(3))
         await scene.connection.send(**changed(4))
 
-        await scene.tells(3, 4)
+        await scene.expect_revisions(3, 4)
 
     async def test_a_reply_that_is_older_than_what_was_missed_is_not_the_last(
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.send(**changed(3))
         await scene.connection.ok(created=False, document=document(2))
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.ok(created=False, document=document(3))
 
-        await scene.tells(2, 3)
+        await scene.expect_revisions(2, 3)
 
-    async def test_an_event_that_tells_all_helps_too(
+    async def test_an_event_that_reports_all_helps_too(
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.send(**changed(3, data={"at": 3}))
-        await scene.tells(3)
+        await scene.expect_revisions(3)
         await scene.connection.send(**changed(4))
         await scene.connection.ok(created=False, document=document(3))
         await scene.connection.send(**changed(5))
 
-        await scene.tells(4, 5)
+        await scene.expect_revisions(4, 5)
 
     async def test_a_break_does_not_make_it_forget(
         self, server_peer: Peer, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.socket.close(1012)
         scene.connection = await server_peer.next()
         for _ in range(2):  # the request that was under way, and that of every new connection
-            await scene.asks_for_the_whole()
+            await scene.requests_full_data()
             await scene.connection.ok(created=False, document=document(3))
 
-        await scene.tells(3)
+        await scene.expect_revisions(3)
 
-    async def test_a_document_that_is_gone_by_then_is_told_as_removed(
+    async def test_a_document_that_is_gone_by_then_is_reported_as_removed(
         self, scene: Scene, event: dict[str, Any]
     ) -> None:
         await scene.connection.send(**event)
-        await scene.asks_for_the_whole()
+        await scene.requests_full_data()
         await scene.connection.refuse(54100, 404)
 
-        assert isinstance(await scene.heard.next(), Removed)
+        assert isinstance(await scene.recorder.next(), Removed)
         with pytest.raises(NotFound):
             writing = asyncio.create_task(scene.handle.set({}))
             await scene.connection.receive()
@@ -182,7 +182,7 @@ class TestEventThatCannotBeUsed:
             connection = await server_peer.next()
             scene = await opened(client, connection)
             await connection.send(**event)
-            await scene.asks_for_the_whole()
+            await scene.requests_full_data()
 
         await all_quiet(before)
 
@@ -243,7 +243,7 @@ class TestRoom:
 
 
 def _collect(handle: Document, states: dict[str, Any]) -> None:
-    """Keep every state that is told, by its revision."""
+    """Keep every received state, by its revision."""
 
     def note(event: Updated) -> None:
         states[event.revision] = event.data
@@ -276,7 +276,7 @@ async def _meddle(proxies: list[Proxy]) -> None:
     """Stall and break one network after the other, all the time."""
     for n in range(1_000_000):
         proxy = proxies[n % len(proxies)]
-        proxy.hold()
+        proxy.stall()
         await asyncio.sleep(0.05)
         proxy.release()
         if n % 7 == 0:

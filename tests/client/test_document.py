@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.api import unique
-from support.listening import hear
+from support.listening import record_events
 from support.server import RunningServer
 from syncline import (
     Client,
@@ -59,9 +59,9 @@ class TestState:
         assert document.data == {"a": 1}
 
     async def test_it_follows_what_others_write(self, document: Document, theirs: Document) -> None:
-        heard = hear(document)
+        recorder = record_events(document)
         await theirs.set({"b": 2}, ttl=60)
-        await heard.next()
+        await recorder.next()
 
         assert document.data == {"b": 2}
         assert document.updated_by == "bob"
@@ -246,33 +246,33 @@ class TestPatch:
 
 class TestSetTtl:
     async def test_it_sets_the_expiry_alone(self, document: Document, theirs: Document) -> None:
-        heard = hear(theirs)
+        recorder = record_events(theirs)
         await document.set_ttl(60)
-        event = await heard.next()
+        event = await recorder.next()
 
         assert document.date_expires == event.date_expires is not None
         assert document.data == event.data == {"a": 1}
         await document.set_ttl(0, if_match=document.revision)
         assert document.date_expires is None
 
-    async def test_its_own_event_is_told_once(self, document: Document) -> None:
-        heard = hear(document)
+    async def test_its_own_event_is_reported_once(self, document: Document) -> None:
+        recorder = record_events(document)
         await document.set_ttl(60)
         await document.set({"b": 2})
-        events = await heard.until(lambda event: event.data == {"b": 2})
+        events = await recorder.until(lambda event: event.data == {"b": 2})
 
         assert [event.is_local for event in events] == [True, True]
 
 
 class TestRemove:
-    async def test_everybody_hears_it(self, document: Document, theirs: Document) -> None:
-        mine, others = hear(document), hear(theirs)
+    async def test_everybody_receives_it(self, document: Document, theirs: Document) -> None:
+        mine, others = record_events(document), record_events(theirs)
         last = document.revision
         await document.remove()
-        told = [await mine.next(), await others.next()]
+        received = [await mine.next(), await others.next()]
 
-        assert [event.is_local for event in told] == [True, False]
-        for event in told:
+        assert [event.is_local for event in received] == [True, False]
+        for event in received:
             assert isinstance(event, Removed)
             assert event.previous_data == {"a": 1}
             assert (event.removed_by, event.expired) == ("alice", False)
@@ -301,23 +301,23 @@ class TestRemove:
             await document.remove(if_match=first)
         await document.remove(if_match=theirs.revision)
 
-    async def test_an_expiry_is_told(self, client: Client) -> None:
+    async def test_an_expiry_is_reported(self, client: Client) -> None:
         document = await client.document(unique(), ttl=1)
-        event = await hear(document).next()
+        event = await record_events(document).next()
 
         assert isinstance(event, Removed)
         assert (event.expired, event.removed_by, event.is_local) == (True, "system", False)
 
 
 class TestEvents:
-    async def test_each_tells_data_before_and_after(
+    async def test_each_reports_data_before_and_after(
         self, document: Document, theirs: Document
     ) -> None:
-        heard = hear(document)
+        recorder = record_events(document)
         await theirs.set({"b": 2})
-        await heard.until(lambda event: not event.is_local)
+        await recorder.until(lambda event: not event.is_local)
         await document.set({"c": 3})
-        event = await heard.next()
+        event = await recorder.next()
 
         assert isinstance(event, Updated)
         assert (event.previous_data, event.data, event.is_local) == ({"b": 2}, {"c": 3}, True)
@@ -329,7 +329,7 @@ class TestEvents:
         self, client: Client, document: Document, theirs: Document
     ) -> None:
         other = await client.document(document.sid)
-        heard = [hear(document), hear(other)]
+        recorder = [record_events(document), record_events(other)]
         for n in range(10):
             await asyncio.gather(
                 document.increment("/mine"),
@@ -337,7 +337,7 @@ class TestEvents:
                 theirs.increment("/theirs"),
             )
         await theirs.set({"end": True})
-        for each in heard:
+        for each in recorder:
             events = await each.until(lambda event: event.data == {"end": True})
             revisions = [int(event.revision) for event in events]
             assert revisions == sorted(set(revisions))
@@ -351,38 +351,38 @@ class TestEvents:
     ) -> None:
         async def slow(event: Updated) -> None:
             await asyncio.sleep(0)
-            told.append(event.data["n"])
+            received.append(event.data["n"])
 
         def fail(event: Updated) -> None:
             raise RuntimeError("a defect of the application")
 
-        told: list[int] = []
+        received: list[int] = []
         document.on("updated", slow)
         document.on("updated", fail)
-        heard = hear(document)
+        recorder = record_events(document)
         for n in range(3):
             await theirs.set({"n": n})
-            await heard.next()
+            await recorder.next()
         await document.set({"n": 3})
-        await heard.next()
-        while len(told) < 4:
+        await recorder.next()
+        while len(received) < 4:
             await asyncio.sleep(0)
 
-        assert told == [0, 1, 2, 3]
+        assert received == [0, 1, 2, 3]
         failures = [record for record in caplog.records if record.levelno == logging.ERROR]
         assert len(failures) == 4
 
     async def test_one_that_was_removed_is_called_no_more(
         self, document: Document, theirs: Document
     ) -> None:
-        told: list[Any] = []
-        off, heard = document.on("updated", told.append), hear(document)
+        received: list[Any] = []
+        off, recorder = document.on("updated", received.append), record_events(document)
         off()
         off()
         await theirs.set({})
-        await heard.next()
+        await recorder.next()
 
-        assert told == []
+        assert received == []
 
     def test_there_is_no_other_event(self, document: Document) -> None:
         with pytest.raises(ValueError, match="updated, removed"):
@@ -404,9 +404,9 @@ class TestNumbers:
         self, document: Document, theirs: Document
     ) -> None:
         padding = "x" * 500  # enough for deltas
-        heard = hear(theirs)
+        recorder = record_events(theirs)
         await document.set({"n": 10**20, "m": [-(2**70)], "padding": padding})
-        assert (await heard.next()).data["n"] == 1e20
+        assert (await recorder.next()).data["n"] == 1e20
 
         await document.patch(merge={"o": 2**64})
         await document.patch(operations=[{"op": "add", "path": "/m/-", "value": 10**21}])
@@ -420,7 +420,7 @@ class TestNumbers:
             "done": True,
         }
         while theirs.data != expected:
-            await heard.next()
+            await recorder.next()
         assert document.data == expected
 
     async def test_an_integer_that_would_lose_digits_is_refused_at_once(
@@ -467,18 +467,18 @@ class TestClose:
         self, client: Client, document: Document, theirs: Document
     ) -> None:
         other = await client.document(document.unique_name)
-        heard = hear(other)
+        recorder = record_events(other)
         await document.close()
         await theirs.set({"b": 2})
 
-        assert (await heard.next()).data == {"b": 2}
+        assert (await recorder.next()).data == {"b": 2}
 
     async def test_it_can_be_opened_again_at_once(
         self, client: Client, document: Document, theirs: Document
     ) -> None:
         for n in range(10):
             _, again = await asyncio.gather(document.close(), client.document(document.sid))
-            heard = hear(again)
+            recorder = record_events(again)
             await theirs.set({"n": n})
-            assert (await heard.next()).data == {"n": n}
+            assert (await recorder.next()).data == {"n": n}
             document = again

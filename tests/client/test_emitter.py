@@ -58,7 +58,7 @@ class TestQueue:
 
         assert await reader == Changed(1)
 
-    async def test_a_waiting_reader_is_told_of_the_end(self) -> None:
+    async def test_a_waiting_reader_is_notified_of_the_end(self) -> None:
         queue: EventQueue[AnyEvent] = EventQueue(10)
         reader = asyncio.create_task(rest_of(queue))
         asyncio.get_running_loop().call_soon(queue.end)
@@ -117,7 +117,7 @@ class TestQueue:
 
 
 class TestIterators:
-    async def test_each_hears_everything_from_its_start_on(self) -> None:
+    async def test_each_receives_everything_from_its_start_on(self) -> None:
         emitter = make_emitter()
         first = emitter.events()
         emitter.emit(Changed(1))
@@ -157,13 +157,13 @@ class TestIterators:
 class TestCallbacks:
     async def test_only_events_of_the_name_are_handed_on(self) -> None:
         emitter = make_emitter()
-        heard: asyncio.Queue[AnyEvent] = asyncio.Queue()
-        emitter.on("gone", heard.put_nowait)
+        received: asyncio.Queue[AnyEvent] = asyncio.Queue()
+        emitter.on("gone", received.put_nowait)
         emitter.emit(Changed(1))
         emitter.emit(Gone())
 
-        assert await heard.get() == Gone()
-        assert heard.empty()
+        assert await received.get() == Gone()
+        assert received.empty()
 
     async def test_a_name_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(ValueError, match="the events are changed, gone; there is no 'chnaged'"):
@@ -191,25 +191,25 @@ class TestCallbacks:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         emitter = make_emitter()
-        heard: asyncio.Queue[int] = asyncio.Queue()
+        received: asyncio.Queue[int] = asyncio.Queue()
 
         def failing(event: Any) -> None:
-            heard.put_nowait(event.value)
+            received.put_nowait(event.value)
             raise RuntimeError("boom")
 
         emitter.on("changed", failing)
         with caplog.at_level(logging.ERROR, "syncline"):
             emitter.emit(Changed(1))
             emitter.emit(Changed(2))
-            assert [await heard.get(), await heard.get()] == [1, 2]
+            assert [await received.get(), await received.get()] == [1, 2]
 
         assert "a callback for 'changed' failed" in caplog.text
         assert "boom" in caplog.text
 
     async def test_one_that_was_removed_is_not_called_even_for_what_waits(self) -> None:
         emitter = make_emitter()
-        heard: list[AnyEvent] = []
-        remove = emitter.on("changed", heard.append)
+        received: list[AnyEvent] = []
+        remove = emitter.on("changed", received.append)
         control: asyncio.Queue[AnyEvent] = asyncio.Queue()
         emitter.on("changed", control.put_nowait)
 
@@ -219,14 +219,14 @@ class TestCallbacks:
         await control.get()
         await control.get()
 
-        assert heard == []
+        assert received == []
 
     async def test_one_may_remove_itself(self) -> None:
         emitter = make_emitter()
-        heard: list[AnyEvent] = []
+        received: list[AnyEvent] = []
 
         def once(event: AnyEvent) -> None:
-            heard.append(event)
+            received.append(event)
             remove()
 
         remove = emitter.on("changed", once)
@@ -236,13 +236,13 @@ class TestCallbacks:
             emitter.emit(Changed(value))
             await control.get()
 
-        assert heard == [Changed(0)]
+        assert received == [Changed(0)]
 
-    async def test_what_waits_is_still_told_when_the_source_ends_with_an_error(self) -> None:
+    async def test_what_waits_is_still_reported_when_the_source_ends_with_an_error(self) -> None:
         emitter = make_emitter()
-        heard: asyncio.Queue[AnyEvent] = asyncio.Queue()
-        emitter.on("changed", heard.put_nowait)
+        received: asyncio.Queue[AnyEvent] = asyncio.Queue()
+        emitter.on("changed", received.put_nowait)
         emitter.emit(Changed(1))
         emitter.end(ConnectionError("lost"))
 
-        assert await heard.get() == Changed(1)
+        assert await received.get() == Changed(1)

@@ -9,7 +9,7 @@ from syncline.events import ConnectionState, Removed, StateChanged, Updated
 MOMENT = datetime(2026, 1, 31, tzinfo=UTC)
 
 
-def test_an_update_tells_both_states_and_who_wrote_when() -> None:
+def test_an_update_reports_both_states_and_who_wrote_when() -> None:
     new = dataclasses.replace(make_snapshot(2, {"a": 2}), updated_by="bob", date_expires=MOMENT)
     event = Updated(new, make_snapshot(1, {"a": 1}), is_local=False)
 
@@ -19,7 +19,7 @@ def test_an_update_tells_both_states_and_who_wrote_when() -> None:
     assert (event.date_updated, event.date_expires) == (new.date_updated, MOMENT)
 
 
-def test_a_listener_may_change_the_data_it_was_told() -> None:
+def test_a_listener_may_change_the_data_it_received() -> None:
     event = Updated(make_snapshot(2, {"a": [2]}), make_snapshot(1, {"a": [1]}), is_local=False)
     event.data["a"].append(3)
     event.previous_data.clear()
@@ -39,7 +39,7 @@ def test_joined_updates_lead_from_the_first_state_to_the_last() -> None:
     assert joined == Updated(states[3], states[0], third.is_local)
 
 
-def test_a_removal_tells_the_last_data_and_who_removed() -> None:
+def test_a_removal_reports_the_last_data_and_who_removed() -> None:
     event = Removed(SID, make_snapshot(1, {"a": 1}), is_local=True, removed_by="bob")
 
     assert event.name == "removed"

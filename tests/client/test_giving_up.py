@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.listening import hear, state
+from support.listening import record_events, state
 from support.metrics import scrape
 from support.peer import document, peer
 from support.proxy import Proxy
@@ -37,7 +37,7 @@ async def test_what_is_cancelled_at_any_moment_is_taken_back(
 ) -> None:
     async with connect(lone_server.url, token=lone_server.token(), transport=transport) as client:
         kept = await client.document("kept")
-        heard = hear(kept)
+        recorder = record_events(kept)
         for moment in range(50):
             opening = asyncio.create_task(client.document(f"document {moment % 5}"))
             # By requests, which take about as long: some end before the cancellation.
@@ -51,7 +51,7 @@ async def test_what_is_cancelled_at_any_moment_is_taken_back(
         await subscriptions_are(lone_server, 1)
         with DocumentsApi(lone_server) as api:
             api.call("POST", kept.sid, data={"Data": '{"end":true}'})
-        await heard.until(lambda event: event.data == {"end": True})
+        await recorder.until(lambda event: event.data == {"end": True})
 
 
 async def test_what_times_out_is_taken_back_when_its_reply_comes(
@@ -62,7 +62,7 @@ async def test_what_times_out_is_taken_back_when_its_reply_comes(
         Proxy(lone_server) as proxy,
         connect(proxy.url, token=lone_server.token(), **options) as client,
     ):
-        proxy.hold()
+        proxy.stall()
         late = await asyncio.gather(
             *(client.document(unique()) for _ in range(10)), return_exceptions=True
         )
@@ -112,7 +112,7 @@ async def test_a_handle_that_is_closed_while_the_client_connects_again_is_not_op
         await subscriptions_are(lone_server, 1)
 
 
-async def test_a_late_reply_leaves_a_document_open_that_is_held_otherwise() -> None:
+async def test_a_late_reply_leaves_a_document_open_that_has_another_handle() -> None:
     async with peer() as server, connect(server.url, token="t") as client:
         connection = await server.next()
         first = await opened(client, connection)
@@ -148,7 +148,7 @@ async def opened(client: Client, connection: Any) -> Any:
 
 
 async def subscriptions_are(server: RunningServer, number: int) -> None:
-    """Return when connections hold so many documents open; nobody tells that."""
+    """Return when connections have so many documents open; no event reports that."""
     async with asyncio.timeout(20):
         while await asyncio.to_thread(_subscriptions, server) != number:
             await asyncio.sleep(0.05)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.api import unique
-from support.listening import Heard, hear
+from support.listening import EventRecorder, record_events
 from support.server import RunningServer
 from syncline import Client, Document, InvalidRequest, SynclineError, UsageError, connect
 
@@ -126,10 +126,10 @@ class TestListeners:
         self, client: Client, how: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         document = await client.document()
-        heard = Heard()
+        recorder = EventRecorder()
 
         async def listen(event: Any) -> None:
-            heard(event)
+            recorder(event)
             if how == "raises":
                 raise asyncio.CancelledError
             task = (
@@ -144,21 +144,21 @@ class TestListeners:
         document.on("updated", listen)
         for n in range(3):
             await document.set({"n": n})
-            assert (await heard.next()).data == {"n": n}
+            assert (await recorder.next()).data == {"n": n}
         assert "was cancelled" in caplog.text
 
     async def test_a_sync_one_too(self, client: Client) -> None:
         document = await client.document()
-        heard = Heard()
+        recorder = EventRecorder()
 
         def listen(event: Any) -> None:
-            heard(event)
+            recorder(event)
             raise asyncio.CancelledError
 
         document.on("updated", listen)
         for n in range(2):
             await document.set({"n": n})
-            assert (await heard.next()).data == {"n": n}
+            assert (await recorder.next()).data == {"n": n}
 
 
 class TestArguments:
@@ -188,12 +188,12 @@ class TestArguments:
         self, client: Client, use: Callable[[Client, Document], Any]
     ) -> None:
         document = await client.document()
-        heard = hear(document)
+        recorder = record_events(document)
         with pytest.raises(InvalidRequest):
             async with asyncio.timeout(10):
                 await use(client, document)
         await document.set({"n": 1})
-        assert (await heard.next()).data == {"n": 1}
+        assert (await recorder.next()).data == {"n": 1}
 
 
 def test_all_that_is_raised_on_purpose_is_one_family() -> None:

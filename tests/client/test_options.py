@@ -86,6 +86,6 @@ def test_a_transport_is_one_of_three() -> None:
         Options(**{**GOOD, "transport": "carrier pigeon"})
 
 
-def test_a_wrong_option_is_told_before_anything_is_connected() -> None:
+def test_a_wrong_option_is_reported_before_anything_is_connected() -> None:
     with pytest.raises(ValueError, match="event_queue"):
         syncline.connect("http://example.com", token="eyJ", event_queue=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.listening import hear
+from support.listening import record_events
 from support.proxy import Proxy, SocksProxy, page
 from support.server import RunningServer
 from syncline import ConnectionLost, UsageError, connect, proxies
@@ -44,9 +44,9 @@ class TestUse:
             url = "http://no.such.host.invalid:8040"
             async with connect(url, token=server.token(), transport=transport, **options) as client:
                 document = await client.document()
-                heard = hear(document)
+                recorder = record_events(document)
                 await document.set({"n": 1})
-                assert (await heard.next()).data == {"n": 1}
+                assert (await recorder.next()).data == {"n": 1}
         credentials = base64.b64encode(b"user:secret").decode()
         assert proxy.heads
         assert all(f"Proxy-Authorization: Basic {credentials}" in head for head in proxy.heads)
@@ -61,9 +61,9 @@ class TestUse:
                 "http://no.such.host.invalid", token=server.token(), transport=transport
             ) as client:
                 document = await client.document()
-                heard = hear(document)
+                recorder = record_events(document)
                 await document.set({"n": 1})
-                assert (await heard.next()).data == {"n": 1}
+                assert (await recorder.next()).data == {"n": 1}
         assert set(proxy.hosts) == {"no.such.host.invalid"}
 
     @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "localhost,127.0.0.1:{port}", "*"])
@@ -132,8 +132,8 @@ class TestFailure:
     ) -> None:
         monkeypatch.setattr(proxies, "SOCKS_PACKAGES", {"no_such_module": "python-socks"})
         monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-        told = r"socks5://127.0.0.1:1080 \(ALL_PROXY.*python-socks.*syncline\[socks\]"
-        with pytest.raises(UsageError, match=told):
+        expected = r"socks5://127.0.0.1:1080 \(ALL_PROXY.*python-socks.*syncline\[socks\]"
+        with pytest.raises(UsageError, match=expected):
             await connect(server.url, token=server.token(), transport=choice)
 
     @pytest.mark.parametrize("url", ["ftp://127.0.0.1:1", "socks9://127.0.0.1:1"])

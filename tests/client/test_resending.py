@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from support.listening import hear
+from support.listening import record_events
 from support.peer import PeerConnection, document, peer
 from support.snapshots import SID
 from support.socket import WAIT
-from syncline import Client, Document, RequestTimeout, connect
+from syncline import Client, ConnectionLost, Document, RequestTimeout, connect
+from syncline.rest import RestTransport
+from syncline.transport import EventHandler
 
-PATIENT: dict[str, Any] = {"request_timeout": 600, "backoff_initial": 0.01}
+LONG_TIMEOUT: dict[str, Any] = {"request_timeout": 600, "backoff_initial": 0.01}
 
 
 class Clock:
@@ -50,7 +52,7 @@ async def received(connection: PeerConnection, do: str) -> dict[str, Any]:
 
 class TestLimit:
     async def test_a_write_is_sent_again_while_the_server_remembers_it(self, clock: Clock) -> None:
-        async with peer() as server, connect(server.url, token="t", **PATIENT) as client:
+        async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
             connection = await server.next()
             handle = await opened(client, connection)
             writing = asyncio.create_task(handle.set({"n": 1}))
@@ -63,7 +65,7 @@ class TestLimit:
             assert await writing == {"n": 1}
 
     async def test_and_not_after_that(self, clock: Clock) -> None:
-        async with peer() as server, connect(server.url, token="t", **PATIENT) as client:
+        async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
             connection = await server.next()
             handle = await opened(client, connection)
             writing = asyncio.create_task(handle.set({"n": 1}))
@@ -84,7 +86,7 @@ class TestLimit:
     async def test_time_without_a_connection_before_it_was_sent_does_not_count(
         self, clock: Clock
     ) -> None:
-        async with peer() as server, connect(server.url, token="t", **PATIENT) as client:
+        async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
             connection = await server.next()
             handle = await opened(client, connection)
             await connection.socket.close(4000)
@@ -98,7 +100,7 @@ class TestLimit:
             assert await writing == {"n": 1}
 
     async def test_a_request_without_an_op_has_no_limit(self, clock: Clock) -> None:
-        async with peer() as server, connect(server.url, token="t", **PATIENT) as client:
+        async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
             connection = await server.next()
             documents = client._documents
             asked = asyncio.create_task(documents.request("get", lambda ok: ok, document="name"))
@@ -122,11 +124,11 @@ class TestEventBeforeReply:
         ],
     )
     async def test_the_event_waits_for_the_reply(self, is_opened_first: bool) -> None:
-        options = {**PATIENT, "event_queue": 1}
+        options = {**LONG_TIMEOUT, "event_queue": 1}
         async with peer() as server, connect(server.url, token="t", **options) as client:
             connection = await server.next()
             handle = await opened(client, connection)
-            heard = hear(handle)
+            recorder = record_events(handle)
             writing = asyncio.create_task(handle.set({"at": 2}))
             await received(connection, "set")
             await connection.socket.close(4000)
@@ -141,5 +143,32 @@ class TestEventBeforeReply:
             written = {"sid": SID, "revision": "2"}
             await connection.send(id=ids["set"], ok={"document": written, "repeated": True})
             await writing
-            event = await heard.next()
+            event = await recorder.next()
             assert (event.revision, event.is_local) == ("2", True)
+
+
+class TestChangeOfTransport:
+    async def test_an_event_of_the_transport_before_waits_for_the_reply_to_its_write(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """REST still delivers events while the WebSocket that replaces it is in use."""
+        rest: list[EventHandler] = []
+
+        async def open_rest(*arguments: Any, **options: Any) -> Any:
+            rest.append(arguments[3])
+            raise ConnectionLost("only its handler of events is needed")
+
+        monkeypatch.setattr(RestTransport, "open", open_rest)
+        async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
+            connection = await server.next()
+            handle = await opened(client, connection)
+            heard = record_events(handle)
+            with pytest.raises(ConnectionLost):
+                await client._connection._dialer._dial_rest("t", None)
+            writing = asyncio.create_task(handle.set({"at": 2}))
+            await received(connection, "set")
+            rest[0]({"event": "updated", "document": document(2)})
+            await connection.ok(document=document(2))
+            await writing
+            event = await heard.next()
+        assert (event.revision, event.is_local) == ("2", True)

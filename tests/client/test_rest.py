@@ -11,7 +11,7 @@ import pytest
 
 from support.api import DocumentsApi, unique
 from support.http import Ask, HttpServer, Reply, json_reply
-from support.listening import Heard
+from support.listening import EventRecorder
 from support.proxy import Proxy
 from support.server import RunningServer, StartServer
 from syncline import (
@@ -31,20 +31,20 @@ TIMEOUT = 10
 
 
 class Fallback:
-    """A transport, with everything that it told.
+    """A transport, with everything that it reported.
 
     Attributes:
-        heard: events as the native protocol writes them.
+        recorder: events as the native protocol writes them.
     """
 
-    def __init__(self, transport: RestTransport, heard: Heard) -> None:
+    def __init__(self, transport: RestTransport, recorder: EventRecorder) -> None:
         self.transport = transport
-        self.heard = heard
+        self.recorder = recorder
 
     @classmethod
     async def open(cls, url: str, token: str) -> Fallback:
-        heard = Heard()
-        return cls(await RestTransport.open(url, token, TIMEOUT, heard), heard)
+        recorder = EventRecorder()
+        return cls(await RestTransport.open(url, token, TIMEOUT, recorder), recorder)
 
     async def ask(self, do: str, **members: Any) -> Any:
         """The `ok` of a reply."""
@@ -123,7 +123,7 @@ class TestRequests:
         document = (await fallback.ask("open", document=name))["document"]
         assert document["unique_name"] == name
         written = await fallback.ask("set", document=name, data={"n": 1})
-        event = await fallback.heard.next()
+        event = await fallback.recorder.next()
 
         assert event["document"]["revision"] == written["document"]["revision"]
         await fallback.ask("remove", document=name)
@@ -164,14 +164,14 @@ class TestRequests:
 
 
 class TestEvents:
-    async def test_opening_again_tells_nothing_twice(
+    async def test_opening_again_reports_nothing_twice(
         self, fallback: Fallback, api: DocumentsApi
     ) -> None:
         sid = (await fallback.ask("open"))["document"]["sid"]
         await fallback.ask("open", document=sid)
         api.call("POST", sid, data={"Data": '{"n":1}'})
         api.call("DELETE", sid)
-        events = [await fallback.heard.next() for _ in range(2)]
+        events = [await fallback.recorder.next() for _ in range(2)]
 
         assert [event["event"] for event in events] == ["updated", "removed"]
 
@@ -181,7 +181,7 @@ class TestEvents:
         await fallback.ask("unsubscribe", document=one)
         api.call("POST", one, data={"Data": '{"n":1}'})
         api.call("POST", two, data={"Data": '{"n":2}'})
-        event = await fallback.heard.next()
+        event = await fallback.recorder.next()
 
         assert event["document"]["sid"] == two
 
@@ -225,13 +225,13 @@ class TestEnd:
         async with Proxy(server) as proxy:
             fallback = await Fallback.open(proxy.url, server.token())
             sid = (await fallback.ask("open"))["document"]["sid"]
-            proxy.hold()
+            proxy.stall()
             asked = [
                 asyncio.create_task(fallback.ask("set", document=sid, data={})),
                 asyncio.create_task(fallback.ask("open", document=sid)),
                 asyncio.create_task(fallback.ask("open", document=unique())),
             ]
-            await proxy.held()
+            await proxy.until_stalled()
             await fallback.transport.close()
             await fallback.transport.close()
             for each in asked:

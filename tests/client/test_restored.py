@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.listening import hear
+from support.listening import record_events
 from support.peer import PeerConnection, document, peer
 from support.server import StartServer
 from support.snapshots import SID
@@ -30,7 +30,7 @@ class TestRefusedWrite:
         async with peer() as server, connect(server.url, token="t") as client:
             connection = await server.next()
             handle = await opened(client, connection, 10)
-            heard = hear(handle)
+            recorder = record_events(handle)
             writing = asyncio.create_task(handle.mutate(lambda data: {"seen": data["at"]}))
             request = await connection.receive()
             assert (request["if_match"], request["data"]) == ("10", {"seen": 10})
@@ -40,11 +40,11 @@ class TestRefusedWrite:
             await connection.ok(document={"sid": SID, "revision": "6"})
             assert await writing == {"seen": 5}
             assert (handle.data, handle.revision) == ({"seen": 5}, "6")
-            event = await heard.next()
+            event = await recorder.next()
             assert (event.revision, event.is_local, event.previous.revision) == ("5", False, 10)
             body = document(6, data={"seen": 5}, previous_revision="5")
             await connection.send(event="updated", document=body)
-            assert ((await heard.next()).revision, handle.revision) == ("6", "6")
+            assert ((await recorder.next()).revision, handle.revision) == ("6", "6")
 
     async def test_so_does_a_conditional_write_of_the_application(self) -> None:
         async with peer() as server, connect(server.url, token="t") as client:
@@ -58,18 +58,18 @@ class TestRefusedWrite:
             assert (handle.data, handle.revision) == ({"at": 5}, "5")
 
     async def test_a_refusal_that_merely_came_late_changes_nothing(self) -> None:
-        """What was older when it was sent is not older than what the client held then."""
+        """What was older when it was sent is not older than what the client had then."""
         async with peer() as server, connect(server.url, token="t") as client:
             connection = await server.next()
             handle = await opened(client, connection, 10)
-            heard = hear(handle)
+            recorder = record_events(handle)
             writing = asyncio.create_task(handle.set({}, if_match="9"))
             await connection.receive()
             await connection.send(event="updated", document=document(12, previous_revision="10"))
             await connection.refuse(54103, 412, document=document(11))
             with pytest.raises(RevisionMismatch):
                 await writing
-            assert (handle.revision, (await heard.next()).revision) == ("12", "12")
+            assert (handle.revision, (await recorder.next()).revision) == ("12", "12")
 
 
 class TestOpenedAgain:
@@ -77,12 +77,12 @@ class TestOpenedAgain:
         async with peer() as server, connect(server.url, token="t", **FAST) as client:
             connection = await server.next()
             handle = await opened(client, connection, 10)
-            heard = hear(handle)
+            recorder = record_events(handle)
             await connection.socket.close(4000)
             connection = await server.next()
             assert (await connection.receive())["revision"] == "10"
             await connection.ok(created=False, document=document(5))
-            event = await heard.next()
+            event = await recorder.next()
             assert isinstance(event, Updated)
             assert (event.revision, handle.data) == ("5", {"at": 5})
 
@@ -102,17 +102,17 @@ class TestOpenedAgain:
         async with connect(server.url, token=server.token(), **options) as client:
             handle = await client.document("name", data={"n": 1})
             await while_stopped(lambda: shutil.copytree(server.data_dir, saved))
-            heard = hear(handle)
+            recorder = record_events(handle)
             assert await handle.increment("/n") == {"n": 2}
-            assert (await heard.next()).data == {"n": 2}
+            assert (await recorder.next()).data == {"n": 2}
 
             def put_back() -> None:
                 shutil.rmtree(server.data_dir)
                 shutil.copytree(saved, server.data_dir)
 
             await while_stopped(put_back)
-            assert (await heard.next()).data == {"n": 1}
+            assert (await recorder.next()).data == {"n": 1}
             assert handle.data == {"n": 1}
             changed = await handle.mutate(lambda data: {"n": data["n"] + 10})
             assert changed == handle.data == {"n": 11}
-            assert (await heard.next()).data == {"n": 11}
+            assert (await recorder.next()).data == {"n": 11}

@@ -107,13 +107,13 @@ def test_an_event_clears_the_expiry_of_the_state_before() -> None:
 
 
 def test_a_reply_without_data_means_the_data_that_the_client_holds() -> None:
-    base = make_snapshot(5, {"held": True})
+    base = make_snapshot(5, {"kept": True})
 
-    assert Snapshot.parse(body_of(make_document(), data=False), base).data == {"held": True}
+    assert Snapshot.parse(body_of(make_document(), data=False), base).data == {"kept": True}
 
 
 def test_a_reply_without_data_means_the_data_that_was_sent() -> None:
-    base = make_snapshot(4, {"held": True})
+    base = make_snapshot(4, {"kept": True})
 
     snapshot = Snapshot.parse(body_of(make_document(), data=False), base, b'{"sent":true}')
 

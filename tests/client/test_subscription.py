@@ -17,20 +17,20 @@ from syncline_protocol.canonical import digest
 
 
 class Recorder(Emitter[DocumentEvent]):
-    """A handle's emitter that keeps what it was told.
+    """A handle's emitter that keeps what it receives.
 
     Attributes:
-        told: the events so far.
-        ends: why it ended, once for each time that it was told so.
+        received: the events so far.
+        ends: why it ended, once for each call.
     """
 
     def __init__(self) -> None:
         super().__init__((Updated.name, Removed.name), 10)
-        self.told: list[DocumentEvent] = []
+        self.received: list[DocumentEvent] = []
         self.ends: list[Exception | None] = []
 
     def emit(self, event: DocumentEvent) -> None:
-        self.told.append(event)
+        self.received.append(event)
 
     def end(self, error: Exception | None = None) -> None:
         self.ends.append(error)
@@ -40,7 +40,7 @@ class Recorder(Emitter[DocumentEvent]):
         """Revision and `is_local` of each update so far."""
         return [
             (event.snapshot.revision, event.is_local)
-            for event in self.told
+            for event in self.received
             if isinstance(event, Updated)
         ]
 
@@ -78,7 +78,7 @@ class Scenario:
 
     def announced(self) -> list[dict[str, Any]]:
         """What was announced since the last call; each event follows on the one before."""
-        events, self.handle.told = self.handle.told, []
+        events, self.handle.received = self.handle.received, []
         return [self._checked(event) for event in events]
 
     def _checked(self, event: DocumentEvent) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class TestHandles:
         subscription.handles.add(other)
         receive(subscription, 2)
 
-        assert handle.told == other.told != []
+        assert handle.received == other.received != []
 
     def test_states_that_were_announced_before_do_not_change(
         self, subscription: Subscription, handle: Recorder
@@ -158,7 +158,7 @@ class TestHandles:
         subscription.update(body, may_be_early=False)
 
         assert first == make_snapshot(1)
-        assert handle.told == [Updated(make_snapshot(2), make_snapshot(1), is_local=False)]
+        assert handle.received == [Updated(make_snapshot(2), make_snapshot(1), is_local=False)]
 
     def test_an_event_that_waited_is_announced_if_the_write_raises(
         self, subscription: Subscription, handle: Recorder
@@ -185,7 +185,7 @@ class TestRemoval:
         receive(subscription, 2)
         subscription.receive(Removal(self.BODY), may_be_early=False)
 
-        event = handle.told[-1]
+        event = handle.received[-1]
         assert isinstance(event, Removed)
         assert event.previous == make_snapshot(2)
         assert (event.sid, event.revision, event.is_local) == (SID, "9", False)
@@ -200,7 +200,7 @@ class TestRemoval:
     ) -> None:
         subscription.receive(Removal(), may_be_early=True)
 
-        assert handle.told == [Removed(SID, make_snapshot(1), is_local=False)]
+        assert handle.received == [Removed(SID, make_snapshot(1), is_local=False)]
 
     def test_one_that_was_found_after_its_expiry_has_expired(
         self, subscription: Subscription, handle: Recorder
@@ -210,13 +210,13 @@ class TestRemoval:
             found = Subscription(snapshot, 10)
             found.handles.add(handle)
             found.receive(Removal(), may_be_early=True)
-            event = handle.told[-1]
+            event = handle.received[-1]
             assert isinstance(event, Removed)
             assert event.expired is expired
 
 
 class TestEnd:
-    def test_handles_are_told_why(self, subscription: Subscription, handle: Recorder) -> None:
+    def test_handles_receive_the_reason(self, subscription: Subscription, handle: Recorder) -> None:
         error = ConnectionError()
         subscription.end(error)
 

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 
 from support.api import DocumentsApi, unique
-from support.listening import Heard, hear, state
+from support.listening import EventRecorder, record_events, state
 from support.peer import document, peer
 from support.proxy import Proxy, page
 from support.server import RunningServer, StartServer
@@ -75,7 +75,7 @@ class TestGateway:
             connect(gateway.url, token=server.token(), **options) as client,
         ):
             handle = await client.document(data={"n": 0})
-            heard = hear(handle)
+            recorder = record_events(handle)
             gateway.reply = reply
             gateway.cut()
             seen = len(gateway.heads)
@@ -85,7 +85,7 @@ class TestGateway:
             gateway.reply = None
             assert await write == {"n": 1}
             await (await opening).remove()
-            assert (await heard.next()).data == {"n": 1}
+            assert (await recorder.next()).data == {"n": 1}
             assert client.state is ConnectionState.CONNECTED
 
     @pytest.mark.parametrize("reply", WEATHER[:6], ids=lambda reply: reply[9:12].decode("latin-1"))
@@ -207,9 +207,9 @@ class TestGateway:
             url = f"{gateway.url}/sync/v2/"
             async with connect(url, token=server.token(), transport=transport) as client:
                 handle = await client.document()
-                heard = hear(handle)
+                recorder = record_events(handle)
                 await handle.set({"n": 1})
-                assert (await heard.next()).data == {"n": 1}
+                assert (await recorder.next()).data == {"n": 1}
         assert all(head.split(" ")[1].startswith("/sync/v2/v") for head in gateway.heads)
 
 
@@ -244,9 +244,9 @@ class TestHalfOpen:
             await second.set_ttl(60)
             gateway.freeze()
             await first.close()
-            heard = hear(second)
+            recorder = record_events(second)
             await second.mutate(lambda data: {"n": data["n"] + 1})
-            assert (await heard.until(lambda event: event.data == {"n": 2}))[-1].is_local
+            assert (await recorder.until(lambda event: event.data == {"n": 2}))[-1].is_local
 
     async def test_a_write_is_not_sent_again_when_the_server_may_have_forgotten_it(
         self, monkeypatch: pytest.MonkeyPatch
@@ -322,17 +322,18 @@ class TestToken:
         assert asked == answers
 
     @pytest.mark.parametrize(
-        ("returned", "told"), [("<html>", "no JWT but str of length 6"), ("hang", "did not return")]
+        ("returned", "expected"),
+        [("<html>", "no JWT but str of length 6"), ("hang", "did not return")],
     )
-    async def test_the_first_connection_tells_what_it_returned(
-        self, returned: str, told: str
+    async def test_the_first_connection_reports_what_it_returned(
+        self, returned: str, expected: str
     ) -> None:
         async def fetch() -> str:
             if returned == "hang":
                 await asyncio.Event().wait()
             return returned
 
-        with pytest.raises(TokenUnavailable, match=told):
+        with pytest.raises(TokenUnavailable, match=expected):
             await connect(
                 "http://127.0.0.1:1", token=fetch, open_timeout=0.3, token_timeout=0.1, **FAST
             )
@@ -432,7 +433,7 @@ class TestHerd:
             with pytest.raises(Unavailable):
                 await opening
 
-    async def test_a_time_out_tells_why(self, fresh_server: StartServer) -> None:
+    async def test_a_time_out_reports_why(self, fresh_server: StartServer) -> None:
         server = fresh_server("--max-connections=1")
         async with connect(server.url, token=server.token()):
             with pytest.raises(ConnectionLost, match="lets nobody in now: HTTP 503"):
@@ -440,7 +441,7 @@ class TestHerd:
             async with connect(
                 server.url, token=server.token(), transport="rest", request_timeout=0.5
             ) as client:
-                with pytest.raises(RequestTimeout, match="holds 1 connections"):
+                with pytest.raises(RequestTimeout, match="already has 1 connections"):
                     await client.document("name")
 
 
@@ -456,16 +457,16 @@ class TestFallback:
                 gateway.cut_after = 0.3
                 async with connect(gateway.url, token=server.token(), **FAST) as client:
                     assert client.transport == "rest"
-                    states = Heard()
+                    states = EventRecorder()
                     client.on("state", states)
                     handle = await client.document(data={"n": 0})
-                    heard = hear(handle)
+                    recorder = record_events(handle)
                     for n in range(1, 5):
                         await gateway.came(n, "/Events")
                         api.call("POST", handle.sid, data={"Data": f'{{"n":{n}}}'})
-                        assert (await heard.next()).data == {"n": n}
+                        assert (await recorder.next()).data == {"n": n}
                         assert await handle.update({"mine": n}) == {"n": n, "mine": n}
-                        assert (await heard.next()).is_local
+                        assert (await recorder.next()).is_local
                     revision = handle.revision
                     await gateway.came(1, f"Last-Event-ID: {revision}")
                     assert client.state is ConnectionState.CONNECTED
@@ -496,7 +497,7 @@ class TestFallback:
             await gateway.came(8, "/Events")
         assert ceilings[:6] == [0.25, 0.5, 1, 2, 4, 5]
 
-    async def test_a_document_that_was_removed_between_two_streams_is_told(
+    async def test_a_document_that_was_removed_between_two_streams_is_reported(
         self, server: RunningServer
     ) -> None:
         async with (
@@ -504,13 +505,13 @@ class TestFallback:
             connect(gateway.url, token=server.token(), transport="rest", **FAST) as client,
         ):
             handle = await client.document()
-            heard = hear(handle)
+            recorder = record_events(handle)
             gateway.reply = b""
             gateway.cut()
             with DocumentsApi(server) as api:
                 api.call("DELETE", handle.sid)
             gateway.reply = None
-            assert (await heard.next()).name == "removed"
+            assert (await recorder.next()).name == "removed"
             with pytest.raises(NotFound):
                 await handle.set({})
 
@@ -521,15 +522,15 @@ async def _document(url: str, token: str) -> str | None:
         return client.transport
 
 
-def count_pings(socket: ServerConnection) -> Heard:
+def count_pings(socket: ServerConnection) -> EventRecorder:
     """Each ping that comes from now on."""
-    heard = Heard()
+    recorder = EventRecorder()
     process = socket.process_event
 
     def note(event: Any) -> None:
         if isinstance(event, Frame) and event.opcode is Opcode.PING:
-            heard(event)
+            recorder(event)
         process(event)
 
     socket.process_event = note  # type: ignore[method-assign]
-    return heard
+    return recorder

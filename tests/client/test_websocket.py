@@ -161,7 +161,7 @@ class TestEnd:
                 await ask(transport)
 
     async def test_whoever_is_interrupted_finds_it_ended(self, server: RunningServer) -> None:
-        """Else a request that is made again at once would go to the same transport for ever."""
+        """Else a request that is made again at once would always go to the same transport."""
 
         async def ask_until_interrupted() -> None:
             with pytest.raises(Interrupted):
@@ -231,7 +231,7 @@ async def test_a_request_on_a_lost_connection_fails_no_sooner_than_the_transport
     with pytest.raises(Interrupted):
         await ask(transport)
 
-    # Else whoever repeats it takes the same transport again, for ever, and nobody else has a turn.
+    # Else whoever repeats it takes the same transport again and again, and nobody else has a turn.
     assert transport.ended.done()
 
 
@@ -253,7 +253,7 @@ class TestHandshake:
                     await WebSocketTransport.open(f"ws://127.0.0.1:{port}", "t", TIMEOUT, ignore)
 
     @pytest.mark.parametrize("status", [429, 503])
-    async def test_who_is_told_to_come_back_is_not_blocked(self, status: int) -> None:
+    async def test_a_client_that_must_retry_is_not_blocked(self, status: int) -> None:
         def refuse(connection: ServerConnection, _: Request) -> Response:
             response = connection.respond(status, "")
             response.headers["Retry-After"] = "1"

@@ -17,8 +17,8 @@ from support.cluster import Cluster, ClusterNode
 from support.server import RunningServer
 from syncline_server.storage import keys
 
-PATIENCE = 30.0
-"""Seconds after which something that is waited for is held to have failed."""
+WAIT_LIMIT = 30.0
+"""Seconds after which something that is waited for counts as failed."""
 
 DOCUMENTS = 24
 
@@ -54,7 +54,7 @@ async def room(server: RunningServer) -> AsyncIterator[Room]:
 
 
 class Counting:
-    """Increments of one document, until it is told to stop."""
+    """Increments of one document, until it is stopped."""
 
     def __init__(self, document: syncline.Document) -> None:
         self.acknowledged = 0
@@ -65,7 +65,7 @@ class Counting:
 
     async def reach(self, count: int) -> None:
         """Return when so many increments have been acknowledged."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while self.acknowledged < count:
                 await asyncio.sleep(0.01)
 
@@ -86,11 +86,11 @@ class Counting:
 async def converged(room: Room, number: int) -> dict[str, int]:
     """The data that the writer and the reader hold, once it is the same and stored."""
     written, read = room.written[number], room.read[number]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while written.revision != read.revision:
             await asyncio.sleep(0.01)
     stored = await written.patch(merge={})
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while read.revision != written.revision:
             await asyncio.sleep(0.01)
     assert read.data == written.data == stored
@@ -104,11 +104,11 @@ async def test_documents_of_all_shards_are_served_listed_and_followed(
         assert {here.master(cluster, n).port for n in range(DOCUMENTS)} == {
             node.port for node in cluster.masters
         }
-        heard = [document.events() for document in here.read]
+        streams = [document.events() for document in here.read]
         for number, document in enumerate(here.written):
             await document.set({"n": number})
-        for number, events in enumerate(heard):
-            async with asyncio.timeout(PATIENCE):
+        for number, events in enumerate(streams):
+            async with asyncio.timeout(WAIT_LIMIT):
                 assert (await anext(events)).data == {"n": number}
         async with httpx2.AsyncClient(auth=clustered.basic, base_url=clustered.url) as http:
             url = "/v1/Services/default/Documents?PageSize=10"
@@ -119,8 +119,8 @@ async def test_documents_of_all_shards_are_served_listed_and_followed(
                 url = page["meta"]["next_page_url"]
         assert sorted(listed) == sorted(document.sid for document in here.written)
         await here.written[0].set_ttl(1)
-        async with asyncio.timeout(PATIENCE):
-            assert [event.name async for event in heard[0]] == ["updated", "removed"]
+        async with asyncio.timeout(WAIT_LIMIT):
+            assert [event.name async for event in streams[0]] == ["updated", "removed"]
 
 
 async def test_a_slot_that_moves_under_load_loses_nothing(
@@ -174,15 +174,15 @@ async def test_a_replica_promoted_without_the_last_writes_leaves_nobody_with_the
             await master.ask("CLIENT", "KILL", "TYPE", "replica")
             await document.set({"n": 2})
             lost = int(document.revision)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_LIMIT):
                 while int(reader.revision) < lost:
                     await asyncio.sleep(0.01)
-            heard = reader.events()
+            streams = reader.events()
             master.signal(signal.SIGKILL)
             replica.signal(signal.SIGCONT)
             await cluster.until_promoted(replica)
-            async with asyncio.timeout(PATIENCE):
-                restored = await anext(heard)
+            async with asyncio.timeout(WAIT_LIMIT):
+                restored = await anext(streams)
             assert restored.data == {"n": 1}
             assert int(restored.revision) > lost
             assert await converged(here, 0) == {"n": 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import syncline
-from support.cluster import PATIENCE
+from support.cluster import WAIT_LIMIT
 from support.sentinel import Watched
 from support.server import RunningServer
 from support.store import Service, eventually
@@ -56,17 +56,17 @@ async def test_the_next_master_is_followed(
             written = await writer.document("prefs", data={"n": 0})
             read = await reader.document("prefs")
             await written.increment("/n")
-            heard = read.events()
+            updates = read.events()
             watched.master.signal(failure)
             await watched.until_promoted()
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_LIMIT):
                 while True:
                     try:
                         await written.set({"n": 2})
                         break
                     except syncline.Unavailable:
                         await asyncio.sleep(0.05)
-                async for event in heard:
+                async for event in updates:
                     if event.data == {"n": 2}:
                         break
             assert read.revision == written.revision
@@ -76,9 +76,9 @@ async def test_a_planned_failover_loses_nothing_that_was_acknowledged(
     watched_trio: Watched,
 ) -> None:
     """One of two replicas is promoted, and the other follows the old master a while longer."""
-    engine = engine_of(watched_trio.url, PATIENCE)
+    engine = engine_of(watched_trio.url, WAIT_LIMIT)
     await engine.start()
-    redis = Redis(engine, PATIENCE, Durability(level="replicated", timeout=1.0))
+    redis = Redis(engine, WAIT_LIMIT, Durability(level="replicated", timeout=1.0))
     await redis.start()
     service = Service(Documents(Objects(redis, 60)), f"IS{'d' * 32}")
     acknowledged: list[Document] = []

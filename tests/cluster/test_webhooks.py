@@ -57,12 +57,12 @@ async def test_all_are_delivered_in_order_while_slots_move_and_a_master_fails(
             master.signal(signal.SIGKILL)
             await cluster.until_promoted(replica)
             await receiver.start()
-            await receiver.until(lambda: told(receiver, written))
+            await receiver.until(lambda: all_delivered(receiver, written))
             assert in_order(receiver.taken)
             assert receiver.unsigned == []
             await asyncio.to_thread(server.stop)
 
 
-def told(receiver: Receiver, written: dict[str, list[int]]) -> bool:
-    """True once every write was told."""
+def all_delivered(receiver: Receiver, written: dict[str, list[int]]) -> bool:
+    """True once every write was delivered."""
     return revisions(receiver.taken) == written

@@ -40,9 +40,9 @@ describe("a listener", () => {
       t.after(() => process.off("unhandledRejection", keep));
       const document = await connect(t, server).document({ data: { n: 0 } });
       document.on("updated", listener);
-      const heard = next(document, "updated");
+      const received = next(document, "updated");
       await document.set({ n: 1 });
-      assert.deepEqual((await heard).data, { n: 1 });
+      assert.deepEqual((await received).data, { n: 1 });
       await until(() => logged.length === 1);
       assert.deepEqual(logged, [["syncline: a listener for updated failed:", failure]]);
       assert.deepEqual(unhandled, []);
@@ -197,7 +197,7 @@ describe("what is no JSON", () => {
     });
   }
 
-  test("a member that is undefined is left out, as JavaScript does", async (t) => {
+  test("a member that is undefined is omitted, as JavaScript does", async (t) => {
     const document = await connect(t, server).document({ data: { a: 1, b: 2 } });
     assert.deepEqual(await document.update({ a: undefined, when: new Date(0) }), {
       b: 2,

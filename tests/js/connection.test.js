@@ -41,17 +41,17 @@ test("members and messages that are not known are ignored", async (t) => {
     send(socket, { event: "updated", document: { sid: "another" } });
   };
   const document = await client.document();
-  const heard = next(document, "updated");
+  const received = next(document, "updated");
   peer.onRequest = (socket, request) => {
     send(socket, { event: "forecast" });
     send(socket, { ...updated(2, { n: 1 }), mood: "good" });
     reply(socket, request, { document: { ...body(3), mood: "good" }, mood: "good" });
   };
   await document.set({ n: 2 });
-  assert.deepEqual((await heard).data, { n: 1 });
+  assert.deepEqual((await received).data, { n: 1 });
 });
 
-test("an event that is not newer than the last one is not told", async (t) => {
+test("an event that is not newer than the last one is not reported", async (t) => {
   const { peer, client } = await connectToPeer(t);
   const document = await client.document();
   const seen = record(document);
@@ -86,7 +86,7 @@ test("an own write whose event was joined with a later one is announced before t
   );
 });
 
-test("a document is removed for its handles as the answer comes, and told of with the event", async (t) => {
+test("a document is removed for its handles as the answer comes, and reported with the event", async (t) => {
   const { peer, client } = await connectToPeer(t);
   const [document, other] = [await client.document(), await client.document()];
   const seen = [record(document), record(other)];
@@ -103,9 +103,9 @@ test("a document is removed for its handles as the answer comes, and told of wit
     assert.equal((await rejection(handle.removeDocument())).code, 54100);
   }
   assert.deepEqual(seen, [[], []]);
-  const told = next(other, "removed");
+  const expected = next(other, "removed");
   send(connection, { event: "removed", document: { sid: SID, revision: "2", expired: false } });
-  await told;
+  await expected;
   for (const events of seen) {
     assert.deepEqual(events.map(({ type, isLocal }) => [type, isLocal]), [["removed", true]]);
   }
@@ -230,13 +230,13 @@ describe("a data set that was restored from a backup", () => {
       send(socket, updated(9, { n: 9 }));
     };
     await document.set({ n: 9 });
-    const told = next(document, "updated");
+    const expected = next(document, "updated");
     peer.onRequest = (socket, request) => {
       if (request.do === "set") socket.terminate();
       else reply(socket, request, { created: false, document: body(5, { n: 5 }) });
     };
     document.set({ n: 10 }).catch(() => {});
-    await told;
+    await expected;
     await when(document, ({ revision }) => revision === "5");
     assert.deepEqual(document.data, { n: 5 });
   });

@@ -1,4 +1,4 @@
-/** Events that tell only what has changed, and how a client gets over those it cannot use. */
+/** Events that carry only what has changed, and how a client gets over those it cannot use. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -20,8 +20,8 @@ function changed(revision, { previous = revision - 1, ...members } = {}) {
     operations: [{ op: "replace", path: "/at", value: revision }],
     digest: digest({ at: revision }),
   };
-  const told = Object.keys(members).length > 0 ? members : { delta };
-  return { event, document: { ...document, previous_revision: String(previous), ...told } };
+  const expected = Object.keys(members).length > 0 ? members : { delta };
+  return { event, document: { ...document, previous_revision: String(previous), ...expected } };
 }
 
 /** A client with one document at revision 1, and the scripted server that it is connected to. */
@@ -95,9 +95,9 @@ test("each leads from the state of the last event to its own", async (t) => {
   const { peer, document, seen } = await scene(t);
   const states = [document.data];
   for (const message of [changed(2), changed(3), updated(4, { at: 4 }), changed(5)]) {
-    const heard = next(document, "updated");
+    const received = next(document, "updated");
     send(peer.socket, message);
-    const { data, previousData } = await heard;
+    const { data, previousData } = await received;
     assert.deepEqual(previousData, states.at(-1));
     states.push(data);
   }
@@ -109,13 +109,13 @@ test("data that was handed out does not change, and changing it changes nothing"
   const { peer, document } = await scene(t);
   const first = document.data;
   first.mine = true;
-  let heard = next(document, "updated");
+  let received = next(document, "updated");
   send(peer.socket, changed(2));
-  const event = await heard;
+  const event = await received;
   event.data.mine = event.previousData.mine = true;
-  heard = next(document, "updated");
+  received = next(document, "updated");
   send(peer.socket, changed(3));
-  await heard;
+  await received;
   assert.deepEqual(first, { at: 1, mine: true });
   assert.deepEqual(document.data, { at: 3 });
 });
@@ -157,7 +157,7 @@ for (const [name, message] of Object.entries(UNUSABLE)) {
   });
 }
 
-test("a document that is gone by then is told as removed", async (t) => {
+test("a document that is gone by then is reported as removed", async (t) => {
   const { peer, document, whole } = await scene(t);
   const removed = next(document, "removed");
   whole((socket, { id }) => {

@@ -117,7 +117,7 @@ describe("writing", () => {
     assert.equal(stored.revision, document.revision);
   });
 
-  test("set with ifMatch is refused for an old revision, and tells the newest state", async (t) => {
+  test("set with ifMatch is refused for an old revision, with the newest state", async (t) => {
     const document = await connect(t, server).document({ data: { n: 0 } });
     const { revision } = document;
     await document.set({ n: 1 }, { ifMatch: revision });
@@ -323,9 +323,9 @@ describe("events", () => {
     assert.notEqual(seen[0][0].data, seen[1][0].data);
 
     two.close();
-    const heard = next(one, "updated");
+    const received = next(one, "updated");
     await server.rest("POST", `/${one.sid}`, { Data: '{"n":2}' });
-    const event = await heard;
+    const event = await received;
     assert.equal(event.updatedBy, "system");
     assert.equal(seen[1].length, 1);
   });
@@ -348,9 +348,9 @@ describe("events", () => {
     await server.rest("POST", `/${sid}`, { Data: '{"n":2}' });
     const again = await client.document(sid);
     assert.deepEqual(again.data, { n: 2 });
-    const heard = next(again, "updated");
+    const received = next(again, "updated");
     await server.rest("POST", `/${sid}`, { Data: '{"n":3}' });
-    assert.deepEqual((await heard).previousData, { n: 2 });
+    assert.deepEqual((await received).previousData, { n: 2 });
   });
 
   test("closing and opening at once leaves the document subscribed", async (t) => {
@@ -361,9 +361,9 @@ describe("events", () => {
       document.close();
       document = await client.document(sid);
     }
-    const heard = next(document, "updated");
+    const received = next(document, "updated");
     await server.rest("POST", `/${sid}`, { Data: '{"n":1}' });
-    assert.deepEqual((await heard).data, { n: 1 });
+    assert.deepEqual((await received).data, { n: 1 });
   });
 
   test("a removal comes to every client, from either side", async (t) => {
@@ -471,9 +471,9 @@ describe("events", () => {
     document.on("updated", () => {
       throw new Error("in a listener");
     });
-    const heard = next(document, "updated");
+    const received = next(document, "updated");
     await document.set({ n: 1 });
-    assert.deepEqual((await heard).data, { n: 1 });
+    assert.deepEqual((await received).data, { n: 1 });
     assert.match(reported[0][0], /listener for updated/);
   });
 
@@ -486,16 +486,16 @@ describe("events", () => {
     document.on("updated", listener).addListener("updated", other);
     document.addListener("updated", listener);
     assert.equal(document.listenerCount("updated"), 4);
-    let heard = next(document, "updated");
+    let received = next(document, "updated");
     await document.set({ n: 1 });
-    await heard;
+    await received;
     assert.deepEqual(calls.splice(0), ["once", "listener", "other", "listener"]);
 
     document.off("updated", listener).removeListener("updated", other);
     document.off("updated", () => {});
-    heard = next(document, "updated");
+    received = next(document, "updated");
     await document.set({ n: 2 });
-    await heard;
+    await received;
     assert.deepEqual(calls.splice(0), ["listener"]);
 
     document.removeAllListeners("updated");

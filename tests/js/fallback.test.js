@@ -100,7 +100,7 @@ describe("the verbs", () => {
   });
 });
 
-test("events are told as over a WebSocket, own writes once and as local", async (t) => {
+test("events are reported as over a WebSocket, own writes once and as local", async (t) => {
   const { client } = await connectWithout(t);
   const id = freshName(t);
   const mine = await client.document({ id, data: { n: 0 } });
@@ -160,13 +160,13 @@ test("mutate of several clients, some of them without WebSocket, loses nothing",
 
 test("documents beyond the event streams are read now and then", async (t) => {
   const client = connect(t, server, { transport: "rest", eventStreams: 1 });
-  const held = await client.document({ data: { n: 0 } });
+  const kept = await client.document({ data: { n: 0 } });
   const polled = await client.document({ data: { n: 0 } });
   const id = freshName(t);
   const doomed = await client.document({ id, data: { n: 0 } });
-  const events = [held, polled].map((document) => next(document, "updated"));
+  const events = [kept, polled].map((document) => next(document, "updated"));
   const removed = next(doomed, "removed");
-  for (const { sid } of [held, polled]) await server.rest("POST", `/${sid}`, { Data: '{"n":1}' });
+  for (const { sid } of [kept, polled]) await server.rest("POST", `/${sid}`, { Data: '{"n":1}' });
   await server.rest("DELETE", `/${doomed.sid}`);
   await server.rest("POST", "", { UniqueName: id });
   await removed;
@@ -191,9 +191,9 @@ test("a document that is closed is followed no longer", async (t) => {
   const again = await client.document(sid);
   assert.equal(streams[0].aborted, true);
   assert.equal(streams.at(-1).aborted, false);
-  const heard = next(again, "updated");
+  const received = next(again, "updated");
   await server.rest("POST", `/${sid}`, { Data: '{"n":1}' });
-  assert.deepEqual((await heard).data, { n: 1 });
+  assert.deepEqual((await received).data, { n: 1 });
 });
 
 test("a WebSocket that is cut before it is authenticated counts as blocked", async (t) => {
@@ -227,7 +227,7 @@ test("a break is healed, and a write whose reply is lost is applied once", async
   ]);
 });
 
-test("a document that was removed during a break is told removed", async (t) => {
+test("a document that was removed during a break is reported as removed", async (t) => {
   const { proxy, client } = await connectWithout(t);
   const document = await client.document();
   proxy.isDown = true;

@@ -63,7 +63,7 @@ test("a time-out names why there was no room", async (t) => {
     if (transport === "auto") await next(client, "connectionError");
     else await whenState(client, "connected");
     const late = await rejection(client.document("lobby"));
-    assert.match(late.message, /no reply to open within 1500 ms.*holds 1 connections already/);
+    assert.match(late.message, /no reply to open within 1500 ms.*already has 1 connections/);
     assert.equal(late.retry, true);
   }
 });

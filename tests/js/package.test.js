@@ -35,8 +35,8 @@ await document.mutate(() => null);
 await document.set({ color: "red" }, { ifMatch: document.revision });
 await document.patch({ increment: { "/count": 1 } });
 for await (const event of document.events()) {
-  const told: DocumentEvent = event;
-  if (told.type === "updated") told.data satisfies Record<string, unknown>;
+  const received: DocumentEvent = event;
+  if (received.type === "updated") received.data satisfies Record<string, unknown>;
 }
 const newest: Snapshot | null = new SynclineError("no").document;
 export { Default, Emitter, EventQueue, newest };

@@ -8,7 +8,7 @@ import { httpResponse, Proxy } from "./proxy.js";
 import { sharedServer } from "./server.js";
 import { connect, next, when } from "./support.js";
 
-const FOREVER = 1_000_000_000;
+const NEVER_MS = 1_000_000_000;
 
 let server;
 before(async () => {
@@ -24,7 +24,7 @@ for (const transport of ["websocket", "rest", "auto"]) {
     test(`${transport}: a request that ${when} does not time out meanwhile`, async (t) => {
       const proxy = await Proxy.start(server.url);
       t.after(() => proxy.stop());
-      const backoff = { backoffInitial: FOREVER, backoffLimit: FOREVER };
+      const backoff = { backoffInitial: NEVER_MS, backoffLimit: NEVER_MS };
       const options = { url: proxy.url, transport, requestTimeout: 4_000, ...backoff };
       const client = connect(t, server, options);
       const document = await client.document({ data: { n: 0 } });
@@ -42,7 +42,7 @@ for (const transport of ["websocket", "rest", "auto"]) {
 test("a stream that ended at once is opened again within seconds", async (t) => {
   const proxy = await Proxy.start(server.url);
   t.after(() => proxy.stop());
-  const backoff = { backoffInitial: FOREVER, backoffLimit: FOREVER };
+  const backoff = { backoffInitial: NEVER_MS, backoffLimit: NEVER_MS };
   const client = connect(t, server, { url: proxy.url, transport: "rest", ...backoff });
   const document = await client.document({ data: { n: 0 } });
   t.mock.method(Math, "random", () => 0.01);
@@ -55,7 +55,7 @@ test("a stream that ended at once is opened again within seconds", async (t) => 
 describe("a pause", () => {
   test("ends at once when a request comes that finds it long enough", async () => {
     const pause = new Pause(4);
-    const ended = pause.take(0, FOREVER);
+    const ended = pause.take(0, NEVER_MS);
     await new Promise((resolve) => setTimeout(resolve, 20));
     pause.hurry();
     await ended;
@@ -65,7 +65,7 @@ describe("a pause", () => {
     const pause = new Pause(4);
     pause.hurry()();
     let isOver = false;
-    const ended = pause.take(0, FOREVER).then(() => {
+    const ended = pause.take(0, NEVER_MS).then(() => {
       isOver = true;
     });
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -78,7 +78,7 @@ describe("a pause", () => {
     const pause = new Pause(4);
     pause.hurry();
     let isOver = false;
-    const ended = pause.take(FOREVER, 0).then(() => {
+    const ended = pause.take(NEVER_MS, 0).then(() => {
       isOver = true;
     });
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,5 +1,5 @@
 /**
- * A scripted WebSocket server, for what a real one does not do when it is asked to.
+ * A scripted WebSocket server, for what a real server cannot be made to do.
  *
  * It answers `auth` and `ping`; each other request goes to `onRequest(socket, request)`.
  */

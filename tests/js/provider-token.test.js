@@ -82,7 +82,7 @@ test("a newer token that grants less ends what the vendor's SDK has open", async
   await client.document(`hall ${crypto.randomUUID()}`);
 });
 
-test("the browser client hears the same", async (t) => {
+test("the browser client receives the same", async (t) => {
   const client = connect(t, server, { token: token("room *") });
   const document = await client.document(`room ${crypto.randomUUID()}`);
   const error = await rejection(client.document(`hall ${crypto.randomUUID()}`));

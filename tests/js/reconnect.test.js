@@ -20,7 +20,7 @@ async function connectThroughProxy(t, options) {
   return { proxy, client: connect(t, server, { url: proxy.url, ...options }) };
 }
 
-test("after a break the client connects again, and hears what it missed", async (t) => {
+test("after a break the client connects again, and receives what it missed", async (t) => {
   const { proxy, client } = await connectThroughProxy(t);
   const states = [];
   client.on("connectionStateChanged", (state) => states.push(state));
@@ -45,17 +45,17 @@ test("after a break the client connects again, and hears what it missed", async 
   assert.deepEqual(states, ["connected", "connecting", "connected"]);
   assert.ok(errors.every(({ terminal }) => terminal === false));
 
-  const heard = next(document, "updated");
+  const received = next(document, "updated");
   await server.rest("POST", `/${document.sid}`, { Data: '{"n":3}' });
-  assert.deepEqual((await heard).data, { n: 3 });
+  assert.deepEqual((await received).data, { n: 3 });
 });
 
 test("a document that did not change is not announced after a break", async (t) => {
   const { proxy, client } = await connectThroughProxy(t);
   const document = await client.document({ data: { n: 0 } });
-  const told = next(document, "updated");
+  const expected = next(document, "updated");
   await document.set({ n: 1 });
-  await told;
+  await expected;
   const seen = record(document);
   proxy.cut();
   await next(client, "connectionError");
@@ -64,7 +64,7 @@ test("a document that did not change is not announced after a break", async (t) 
   assert.deepEqual(seen.map(({ data, isLocal }) => [data.n, isLocal]), [[2, true]]);
 });
 
-test("one that expired during a break is told removed, and expired", async (t) => {
+test("one that expired during a break is reported as removed and expired", async (t) => {
   const { proxy, client } = await connectThroughProxy(t);
   const document = await client.document({ data: { n: 0 }, ttl: 1 });
   proxy.isDown = true;
@@ -76,7 +76,7 @@ test("one that expired during a break is told removed, and expired", async (t) =
   assert.deepEqual([event.previousData, event.expired], [{ n: 0 }, true]);
 });
 
-test("a document that was removed during a break is told removed", async (t) => {
+test("a document that was removed during a break is reported as removed", async (t) => {
   const { proxy, client } = await connectThroughProxy(t);
   const document = await client.document({ data: { n: 0 } });
   proxy.isDown = true;
@@ -137,7 +137,7 @@ test("a write that never reached the server is sent again", async (t) => {
   assert.deepEqual(await written, { n: 1 });
 });
 
-test("a removal whose reply is lost is told as local", async (t) => {
+test("a removal whose reply is lost is reported as local", async (t) => {
   const { proxy, client } = await connectThroughProxy(t);
   const document = await client.document({ data: { n: 0 } });
   const witness = await connect(t, server, { identity: "bob" }).document(document.sid);

@@ -44,7 +44,7 @@ test("what one may not read or write is refused with 403", async (t) => {
   await assert.rejects(opened.removeDocument(), refused);
 });
 
-test("a reader whose right is taken away is told removed", async (t) => {
+test("a reader whose right is taken away receives a removal", async (t) => {
   const document = await connect(t, server).document({ data: { n: 0 } });
   const removed = next(document, "removed");
   await revoke(document);

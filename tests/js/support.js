@@ -31,13 +31,13 @@ export function freshName(t) {
   return `${t.name} ${crypto.randomUUID()}`;
 }
 
-/** Fails a test that would wait for ever. */
-const PATIENCE = 20_000;
+/** Fails a test that would wait without end. */
+const WAIT_LIMIT = 20_000;
 
 function inTime(what, promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), PATIENCE).unref();
+    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), WAIT_LIMIT).unref();
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -68,7 +68,7 @@ test("a token function is asked when the token is about to expire", async (t) =>
 
 for (const transport of ["websocket", "rest"]) {
   describe(`over ${transport}`, () => {
-    test("a token that expires is told, and a new one connects again", async (t) => {
+    test("a token that expires is reported, and a new one connects again", async (t) => {
       const client = connect(t, server, { transport, token: server.token("alice", SHORT) });
       const document = await client.document({ data: { n: 0 } });
       const terminal = next(client, "connectionError");
@@ -90,7 +90,7 @@ for (const transport of ["websocket", "rest"]) {
       assert.deepEqual(await document.set({ n: 3 }), { n: 3 });
     });
 
-    test("the vendor's way to renew a token: updateToken when told", async (t) => {
+    test("the vendor's way to renew a token: updateToken when asked", async (t) => {
       const client = connect(t, server, { transport, token: server.token("alice", SHORT) });
       client.on("tokenAboutToExpire", () => client.updateToken(server.token("alice")));
       client.on("tokenExpired", () => client.updateToken(server.token("alice")));

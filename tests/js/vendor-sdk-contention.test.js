@@ -27,7 +27,7 @@ test("60 clients that open one new name at once have one document", async (t) =>
   assert.equal(new Set(documents.map(({ data }) => data.by)).size, 1);
 });
 
-test("300 rapid writes are applied in order, and heard in order", async (t) => {
+test("300 rapid writes are applied in order, and received in order", async (t) => {
   const document = await open(t, server).document({ data: { n: 0 } });
   const other = await open(t, server, { identity: "bob" }).document(document.sid);
   await whenSubscribed(other);
@@ -36,9 +36,9 @@ test("300 rapid writes are applied in order, and heard in order", async (t) => {
   // `mutate`, because writes by `set` that wait are merged into one by the SDK.
   await Promise.all(numbers.map((n) => document.mutate(() => ({ n }))));
   await when(other, ({ data }) => data.n === 300);
-  const told = (isLocal) => numbers.map((n) => ["updated", isLocal, { n }, { n: n - 1 }]);
-  assert.deepEqual(own, told(true));
-  assert.deepEqual(others, told(false));
+  const reported = (isLocal) => numbers.map((n) => ["updated", isLocal, { n }, { n: n - 1 }]);
+  assert.deepEqual(own, reported(true));
+  assert.deepEqual(others, reported(false));
 });
 
 const ROUNDS = 50;

@@ -30,7 +30,7 @@ async function cut(proxy, client) {
   await left;
 }
 
-test("after a break the client hears what it missed: the newest state, once", async (t) => {
+test("after a break the client receives what it missed: the newest state, once", async (t) => {
   const { proxy, client } = await openThroughProxy(t);
   const changed = await whenSubscribed(await client.document({ data: { n: 0 } }));
   const same = await whenSubscribed(await client.document({ data: { n: 0 } }));
@@ -51,12 +51,12 @@ test("after a break the client hears what it missed: the newest state, once", as
     [],
     [["removed", false, undefined, { n: 0 }]],
   ]);
-  const heard = next(same, "updated");
+  const received = next(same, "updated");
   await server.rest("POST", `/${same.sid}`, { Data: '{"n":1}' });
-  assert.deepEqual((await heard).data, { n: 1 });
+  assert.deepEqual((await received).data, { n: 1 });
 });
 
-test("a name that was taken anew meanwhile is another document", async (t) => {
+test("a name that was taken again meanwhile is another document", async (t) => {
   const { proxy, client } = await openThroughProxy(t);
   const name = freshName(t);
   const document = await whenSubscribed(await client.document(name));

@@ -34,7 +34,7 @@ const REFUSED = {
 };
 
 for (const [what, make] of Object.entries(REFUSED)) {
-  test(`a token that ${what} is refused for good`, async (t) => {
+  test(`a token that ${what} is refused permanently`, async (t) => {
     const client = open(t, server, { token: make() });
     const error = await next(client, "connectionError");
     assert.deepEqual(
@@ -58,7 +58,7 @@ test("an expired token is refused as such; a fresh one connects", async (t) => {
   assert.deepEqual((await client.document(freshName(t))).data, {});
 });
 
-test("the client is told in time, and stays connected by a fresh token", async (t) => {
+test("the client is notified in time, and stays connected by a fresh token", async (t) => {
   const client = open(t, server, { token: server.token("alice", LIFE) });
   const expires = Date.now() + LIFE * 1_000;
   const document = await client.document();
@@ -67,7 +67,7 @@ test("the client is told in time, and stays connected by a fresh token", async (
   await next(client, "tokenAboutToExpire");
   assert.ok(Date.now() < expires);
   await client.updateToken(server.token("alice", LIFE));
-  // Told again, of the second token: the first one is over.
+  // Notified again, of the second token: the first one is over.
   await next(client, "tokenAboutToExpire");
   assert.ok(Date.now() > expires);
   assert.deepEqual(await document.set({ n: 1 }), { n: 1 });
@@ -111,10 +111,10 @@ test("the listener of tokenExpired may renew the token, and later ones too", asy
 test("a token of somebody else is refused in place of the first", async (t) => {
   const client = open(t, server);
   const document = await whenSubscribed(await client.document({ data: { n: 0 } }));
-  const told = next(client, "connectionError");
+  const received = next(client, "connectionError");
   const error = await rejection(client.updateToken(server.token("bob")));
   assert.deepEqual([error.status, error.code], [400, 51130]);
-  const { httpStatusCode, errorCode } = await told;
+  const { httpStatusCode, errorCode } = await received;
   assert.deepEqual([httpStatusCode, errorCode], [401, 51215]);
   await client.updateToken(server.token("alice", 600));
   await server.rest("POST", `/${document.sid}`, { Data: '{"n":1}' });

@@ -122,13 +122,13 @@ test("data comes back as it was set, whatever is in it", async (t) => {
     numbers: [0, -1, 1.5, 1e21, 5e-324, 2 ** 53],
     __proto: { deep: { deeper: [{ deepest: 1 }] } },
   };
-  const heard = next(other, "updated");
+  const arrived = next(other, "updated");
   assert.deepEqual(await document.set(data), data);
-  assert.deepEqual((await heard).data, data);
+  assert.deepEqual((await arrived).data, data);
   assert.deepEqual((await server.rest("GET", `/${document.sid}`)).data, data);
 });
 
-test("each write is told once to everybody, with what was before", async (t) => {
+test("each write is delivered once to everybody, with what was before", async (t) => {
   const document = await open(t, server).document({ data: { n: 0 } });
   const other = await elsewhere(t, document);
   await whenSubscribed(document);
@@ -141,7 +141,7 @@ test("each write is told once to everybody, with what was before", async (t) => 
   await other.set({ n: 3 });
   await when(document, ({ data }) => data.n === 3);
 
-  const told = [
+  const reported = [
     [{ n: 1 }, { n: 0 }],
     [{ n: 1, m: 2 }, { n: 1 }],
     [{ n: 2, m: 2 }, { n: 1, m: 2 }],
@@ -149,11 +149,11 @@ test("each write is told once to everybody, with what was before", async (t) => 
   ];
   assert.deepEqual(
     own,
-    told.map(([data, before], at) => ["updated", at < 3, data, before]),
+    reported.map(([data, before], at) => ["updated", at < 3, data, before]),
   );
   assert.deepEqual(
     others,
-    told.map(([data, before], at) => ["updated", at === 3, data, before]),
+    reported.map(([data, before], at) => ["updated", at === 3, data, before]),
   );
   assert.equal(document.revision, other.revision);
 });
@@ -170,7 +170,7 @@ test("a mutator runs again on the newest data when another was quicker", async (
   const { descriptor } = document.syncDocumentImpl;
   const stale = structuredClone(descriptor);
   await document.set({ n: 1 });
-  // As if the client had not heard of that yet.
+  // As if the client had not received that yet.
   Object.assign(descriptor, stale);
   const given = [];
   const result = await document.mutate((data) => {
@@ -181,45 +181,45 @@ test("a mutator runs again on the newest data when another was quicker", async (
   assert.deepEqual(result, { n: 2 });
 });
 
-test("whoever removes a document hears of it once, and can write it no more", async (t) => {
+test("whoever removes a document receives that once, and can write it no more", async (t) => {
   const client = open(t, server);
   const document = await whenSubscribed(await client.document({ data: { last: 1 } }));
   const other = await elsewhere(t, document);
-  const [own, heard] = [record(document), next(other, "removed")];
+  const [own, arrived] = [record(document), next(other, "removed")];
   await document.removeDocument();
-  await heard;
+  await arrived;
   assert.deepEqual(own, [["removed", true, undefined, { last: 1 }]]);
   await refused(document.set({}), 404, 54100);
   await refused(other.set({}), 404, 54100);
   await refused(document.removeDocument(), 404, 54100);
 });
 
-test("a removal is heard by the others, whoever removes", async (t) => {
+test("the others receive a removal, whoever removes", async (t) => {
   const client = open(t, server);
   const [byClient, byRest] = [
     await client.document({ data: { n: 1 } }),
     await client.document({ data: { n: 2 } }),
   ];
   const others = [await elsewhere(t, byClient), await elsewhere(t, byRest)];
-  const heard = others.map((document) => next(document, "removed"));
+  const arrived = others.map((document) => next(document, "removed"));
   await byClient.removeDocument();
   await server.rest("DELETE", `/${byRest.sid}`);
-  for (const [at, event] of (await Promise.all(heard)).entries()) {
+  for (const [at, event] of (await Promise.all(arrived)).entries()) {
     assert.deepEqual([event.isLocal, event.previousData], [false, { n: at + 1 }]);
   }
 });
 
-test("a name whose document was removed can be taken anew", async (t) => {
+test("a name whose document was removed can be taken again", async (t) => {
   const client = open(t, server);
   const name = freshName(t);
   const first = await client.document(name);
   await first.removeDocument();
   const second = await client.document({ id: name, data: { again: true } });
   assert.notEqual(second.sid, first.sid);
-  const heard = next(second, "updated");
+  const arrived = next(second, "updated");
   await whenSubscribed(second);
   await server.rest("POST", `/${second.sid}`, { Data: '{"n":1}' });
-  assert.deepEqual((await heard).data, { n: 1 });
+  assert.deepEqual((await arrived).data, { n: 1 });
 });
 
 test("a time to live is set, kept, cleared, and ends the document", async (t) => {
@@ -250,7 +250,7 @@ test("data may be as large as the limit, and not a byte larger", async (t) => {
   assert.deepEqual(await document.set(dataOf(DATA_LIMIT)), dataOf(DATA_LIMIT));
 });
 
-test("one connection holds 250 documents, and hears of each", async (t) => {
+test("one connection has 250 documents open, and receives events of each", async (t) => {
   const client = open(t, server);
   const prefix = freshName(t);
   const documents = await Promise.all(
@@ -258,11 +258,11 @@ test("one connection holds 250 documents, and hears of each", async (t) => {
   );
   await Promise.all(documents.map(whenSubscribed));
   const writer = open(t, server, { identity: "bob" });
-  const heard = documents.map((document) => next(document, "updated"));
+  const arrived = documents.map((document) => next(document, "updated"));
   await Promise.all(
     documents.map(async ({ sid }, n) => (await writer.document(sid)).set({ n })),
   );
-  for (const [n, event] of (await Promise.all(heard)).entries()) {
+  for (const [n, event] of (await Promise.all(arrived)).entries()) {
     assert.deepEqual([event.isLocal, event.data], [false, { n }]);
   }
 });
@@ -275,9 +275,9 @@ test("closing one of several handles leaves the others as they are", async (t) =
   await whenSubscribed(kept);
   const silent = record(closed);
   closed.close();
-  const heard = next(kept, "updated");
+  const arrived = next(kept, "updated");
   await server.rest("POST", `/${kept.sid}`, { Data: '{"n":1}' });
-  assert.deepEqual((await heard).data, { n: 1 });
+  assert.deepEqual((await arrived).data, { n: 1 });
   assert.deepEqual(silent, []);
   await assert.rejects(closed.set({}), /closed/);
   await kept.set({ n: 2 });
@@ -292,9 +292,9 @@ test("what was closed can be opened again, and is up to date", async (t) => {
   const second = await client.document(name);
   await when(second, ({ data }) => data.n === 1);
   await whenSubscribed(second);
-  const heard = next(second, "updated");
+  const arrived = next(second, "updated");
   await server.rest("POST", `/${first.sid}`, { Data: '{"n":2}' });
-  assert.deepEqual((await heard).data, { n: 2 });
+  assert.deepEqual((await arrived).data, { n: 2 });
 });
 
 test("lists, maps and streams are refused in a way that the SDK understands", async (t) => {

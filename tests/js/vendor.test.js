@@ -140,12 +140,12 @@ test("close", async (t) => {
   const document = await syncClient.document();
   const copy = await syncClient.document(document.sid);
   document.on("updated", () => assert.fail("it is closed"));
-  const heard = new Promise((resolve) => {
+  const received = new Promise((resolve) => {
     copy.on("updated", resolve);
   });
   assert.equal(document.close(), undefined);
   await copy.set({ n: 1 });
-  await heard;
+  await received;
   await assert.rejects(document.set({}), /Invalid operation on closed object/);
 });
 

@@ -138,7 +138,7 @@ test("the codes of the server are those that the client knows", async () => {
   assert.deepEqual(known.map(String).sort(), withOwnCode.map(String).sort());
 });
 
-test("a WAF that refuses one write disturbs no other document for good", async (t) => {
+test("a WAF that refuses one write disturbs no other document permanently", async (t) => {
   const { proxy, client } = await connectThroughProxy(t, {
     transport: "rest",
     requestTimeout: 1_500,

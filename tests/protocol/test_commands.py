@@ -46,7 +46,7 @@ def test_open_alone_creates_an_empty_document_that_never_expires() -> None:
     )
 
 
-def test_writes_are_unconditional_unless_told_otherwise() -> None:
+def test_writes_are_unconditional_by_default() -> None:
     assert documents.Set("a", b"{}").if_match is None
     assert documents.Patch("a", documents.MergePatch({})).if_match is None
     assert commands.Remove("a").if_match is None

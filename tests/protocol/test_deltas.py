@@ -135,7 +135,7 @@ class TestBetween:
         delta = between(made(before), made(after))
         if delta is not None:
             result = applied(made(before), orjson.loads(delta.operations), delta.digest)
-            # Not merely equal: 1, 1.0 and true are told apart.
+            # Not merely equal: 1, 1.0 and true are distinguished.
             assert _sorted(result) == _sorted(made(after))
 
     @given(objects, objects)

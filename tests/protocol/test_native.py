@@ -390,7 +390,7 @@ class TestReplies:
 
 
 class TestEvents:
-    def test_an_update_tells_the_new_state_and_who_made_it(self) -> None:
+    def test_an_update_reports_the_new_state_and_who_made_it(self) -> None:
         assert native.event_name(UPDATED) == "updated"
         assert orjson.loads(native.encode_event(UPDATED)) == {
             "event": "updated",
@@ -406,7 +406,7 @@ class TestEvents:
             },
         }
 
-    def test_an_update_tells_the_expiry(self) -> None:
+    def test_an_update_reports_the_expiry(self) -> None:
         expiring = Updated(
             sid=SID,
             unique_name=None,
@@ -422,7 +422,7 @@ class TestEvents:
 
         assert body["date_expires"] == "2026-01-31T08:15:30.123Z"
 
-    def test_a_removal_tells_who_and_why_and_no_data(self) -> None:
+    def test_a_removal_reports_who_and_why_and_no_data(self) -> None:
         assert native.event_name(REMOVED) == "removed"
         assert orjson.loads(native.encode_event(REMOVED)) == {
             "event": "removed",

@@ -64,7 +64,7 @@ def test_every_name_has_a_bucket(name: str) -> None:
     assert 0 <= bucket_of_name(name) < BUCKETS
 
 
-def test_a_name_has_the_same_bucket_for_ever() -> None:
+def test_a_name_always_has_the_same_bucket() -> None:
     # Stored documents are looked for where these say: a change here loses them.
     assert bucket_of_name("user_prefs") == 0xF1
     assert bucket_of_name("") == 0

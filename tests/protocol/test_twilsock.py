@@ -91,7 +91,7 @@ class TestReading:
             ),
         ],
     )
-    def test_what_has_no_packet_in_it_is_told_so(self, frame: bytes) -> None:
+    def test_what_has_no_packet_in_it_is_reported(self, frame: bytes) -> None:
         with pytest.raises(MalformedFrame, match=r"^(a|the|payload_size|more) \S"):
             twilsock.decode(frame)
 
@@ -217,7 +217,7 @@ class TestHttpRequests:
             {"method": "GET", "host": "h", "path": "/", "params": {"a": [[]]}},
         ],
     )
-    def test_what_cannot_be_carried_out_is_refused(self, http_request: Any) -> None:
+    def test_what_cannot_be_executed_is_refused(self, http_request: Any) -> None:
         packet = twilsock.decode(
             javascript({"method": "message", "id": "TM1", "http_request": http_request})
         )

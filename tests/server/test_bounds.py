@@ -21,7 +21,7 @@ from support.server import RunningServer, StartServer, StartSharedServer
 from support.socket import WAIT, native_socket
 from support.stream import events_url
 from syncline_server.config.settings import Settings
-from syncline_server.http.protocol import BODY_PACE
+from syncline_server.http.protocol import BODY_RATE
 from syncline_server.observability.metrics import Limit
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -254,9 +254,9 @@ class TestRequests:
     ) -> None:
         server = shared_server("--identity-rate=5")
         url = f"{server.url}{PATH}"
-        bearer = {"Authorization": f"Bearer {server.token('carol')}"}
+        token_header = {"Authorization": f"Bearer {server.token('carol')}"}
         async with httpx2.AsyncClient() as client:
-            of_identity = await all_of(20, lambda: client.get(url, headers=bearer))
+            of_identity = await all_of(20, lambda: client.get(url, headers=token_header))
             of_account = await all_of(20, lambda: client.get(url, auth=server.basic))
         assert {reply.status_code for reply in of_account} == {200}
         refused = [reply for reply in of_identity if reply.status_code != 200]
@@ -265,7 +265,7 @@ class TestRequests:
             assert (reply.status_code, reply.json()["code"]) == (429, 20429)
             assert reply.headers["Retry-After"] == "1"
 
-    async def test_so_many_are_carried_out_at_once(self, shared_server: StartSharedServer) -> None:
+    async def test_so_many_are_executed_at_once(self, shared_server: StartSharedServer) -> None:
         server = shared_server("--max-requests=1")
         before = hits(server, "max_requests")
         slow = await Raw.to(server)
@@ -305,7 +305,9 @@ class TestSlowSenders:
             assert refusal(await peer.rest()) == (408, 20408)
         assert hits(server, "header_timeout") - before == 3
 
-    async def test_who_says_nothing_is_told_nothing(self, shared_server: StartSharedServer) -> None:
+    async def test_who_says_nothing_receives_nothing(
+        self, shared_server: StartSharedServer
+    ) -> None:
         server = shared_server("--header-timeout=0.5")
         idle = await Raw.to(server)
         await idle.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -327,17 +329,17 @@ class TestSlowSenders:
     async def test_a_body_that_goes_on(self, fresh_server: StartServer) -> None:
         server = fresh_server("--body-timeout=2.5", "--header-timeout=1")
         peer = await Raw.to(server)
-        size = b"Content-Length: %d" % (3 * BODY_PACE + 2)
+        size = b"Content-Length: %d" % (3 * BODY_RATE + 2)
         asked = [b"Content-Type: application/json", size, b"Connection: close"]
         await peer.send(request(b"POST", PATH, server, *asked))
-        for piece in (*[b" " * BODY_PACE] * 3, b"{}"):
+        for piece in (*[b" " * BODY_RATE] * 3, b"{}"):
             # A second passes: that is what another connection is given up after.
             await (await Raw.to(server)).rest()
             await peer.send(piece)
         assert (await peer.rest()).startswith(b"HTTP/1.1 201 ")
 
     async def test_a_body_that_trickles(self, fresh_server: StartServer) -> None:
-        """Each byte comes long before its time is over, and all of them for ever."""
+        """Each byte comes long before its time is over, and all of them without end."""
         server = fresh_server("--body-timeout=2", "--header-timeout=0.3")
         peer = await Raw.to(server)
         asked = [b"Content-Type: application/json", b"Transfer-Encoding: chunked"]

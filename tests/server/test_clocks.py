@@ -14,8 +14,8 @@ from support.api import DocumentsApi
 from support.metrics import Scrape
 from support.server import RunningServer, StartServer
 
-PATIENCE = 15.0
-"""Seconds after which something that is waited for is held to have failed."""
+WAIT_LIMIT = 15.0
+"""Seconds after which something that is waited for counts as failed."""
 
 SHIFTED = """
 import os, time
@@ -59,7 +59,7 @@ def readiness(server: RunningServer) -> Any:
 
 
 def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT_LIMIT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -74,8 +74,8 @@ def test_it_ends_no_document_early_and_keeps_none(
     shift(seconds)
     shifted.restart(is_ready=False)
     with DocumentsApi(shifted) as api:
-        brief = api.create(UniqueName="brief", Data="{}", Ttl="1")
-        assert brief["date_created"] != brief["date_expires"]
+        short_lived = api.create(UniqueName="brief", Data="{}", Ttl="1")
+        assert short_lived["date_created"] != short_lived["date_expires"]
         until(lambda: api.call("GET", "brief").status_code == 404)
         assert api.call("GET", "long").status_code == 200
         updated = api.call("POST", "long", data={"Data": '{"a":1}'})
@@ -93,13 +93,13 @@ def test_it_is_not_ready_until_its_clock_is_right(
     until(lambda: "details" in readiness(shifted))
     said = readiness(shifted)
     assert said["details"]["missing"] == ["clock"]
-    assert abs(said["details"]["clock_offset"] - seconds) < PATIENCE
+    assert abs(said["details"]["clock_offset"] - seconds) < WAIT_LIMIT
     assert ("ahead of" if seconds > 0 else "behind") in said["message"]
     log = shifted.log.read_text()
     assert "this server's clock is" in log
     scrape = Scrape(httpx2.get(f"{shifted.url}/metrics").text)
     assert scrape.value("syncline_clock_faults_total") >= 1
-    assert abs(scrape.value("syncline_clock_offset_seconds") - seconds) < PATIENCE
+    assert abs(scrape.value("syncline_clock_offset_seconds") - seconds) < WAIT_LIMIT
     with DocumentsApi(shifted) as api:
         api.create(Data="{}")  # whoever is connected is served
     shift(0)

@@ -149,8 +149,8 @@ async def test_what_grants_allow(
     target = Target(account, service, operation)
     address = address_of(target, operation, by)
     created = [address] if operation == "create" else []
-    bearer = granting(provider, target, column, *created)
-    async with WIRES[wire](server, service, bearer) as caller:
+    granted_token = granting(provider, target, column, *created)
+    async with WIRES[wire](server, service, granted_token) as caller:
         found, text = await caller.do(operation, address)
 
     outcome = outcome_of(wire, operation, column)
@@ -203,8 +203,8 @@ async def test_of_a_name_that_is_not_granted_nobody_learns_whether_it_is_there(
     wire: str,
     operation: str,
 ) -> None:
-    bearer = token(provider, service, grant("others-*", RIGHTS["all"]))
-    async with WIRES[wire](server, service, bearer) as caller:
+    granted_token = token(provider, service, grant("others-*", RIGHTS["all"]))
+    async with WIRES[wire](server, service, granted_token) as caller:
         found, _ = await caller.do(operation, unique("nowhere"))
     assert found == "403/54007"
 
@@ -221,8 +221,8 @@ async def test_the_star_alone_is_for_documents_without_a_name_too(
     sid = account.document(service, data='{"a":1}')
     expected = {"permissions": "403/20403", "permit": "403/20403"}
     for pattern, outcome in (("**", "403/54007"), ("*", ROWS[operation]["all"])):
-        bearer = token(provider, service, grant(pattern, RIGHTS["all"]))
-        async with WIRES[wire](server, service, bearer) as caller:
+        granted_token = token(provider, service, grant(pattern, RIGHTS["all"]))
+        async with WIRES[wire](server, service, granted_token) as caller:
             found, _ = await caller.do(operation, sid)
         outcome = outcome_on(wire, operation, outcome)
         listed = "ok" if operation == "list" and pattern == "*" else outcome
@@ -235,8 +235,8 @@ async def test_only_who_may_write_everywhere_makes_a_document_without_a_name(
 ) -> None:
     path = f"/v1/Services/{service}/Documents" if wire == "rest" else "/v3/Documents"
     for pattern, status in (("a*", 403), ("*", 201)):
-        bearer = token(provider, service, grant(pattern, ["write"]))
-        with Account(server, bearer) as alice:
+        granted_token = token(provider, service, grant(pattern, ["write"]))
+        with Account(server, granted_token) as alice:
             assert alice.http.post(f"{server.url}{path}", json={}).status_code == status
 
 

@@ -28,7 +28,7 @@ REVOKED = "The API key that issued the access token was revoked (iss)."
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The process that is told."""
+    """The process that is notified."""
     with RunningServer(tmp_path_factory.mktemp("rotation") / "data") as server:
         yield server
 
@@ -137,7 +137,7 @@ class TestRevocation:
         }
 
     @pytest.mark.parametrize("by", ["token", "login", "login only"])
-    async def test_event_streams_are_told_why(
+    async def test_event_streams_receive_the_reason(
         self, server: RunningServer, keys: KeysApi, by: str
     ) -> None:
         key = keys.add(login_only=by == "login only")
@@ -153,11 +153,11 @@ class TestRevocation:
             assert (await stream.next()).name == "state"
             await asyncio.to_thread(keys.revoke, key.sid)
             [closing] = await stream.rest()
-        told = (
+        expected = (
             (20103, REVOKED) if by == "token" else (20003, "The API key of this login was revoked.")
         )
         assert closing.name == "closing"
-        assert closing.data == {"code": told[0], "message": told[1], "retry": False}
+        assert closing.data == {"code": expected[0], "message": expected[1], "retry": False}
 
     async def test_nothing_new_is_let_in(self, server: RunningServer, keys: KeysApi) -> None:
         key = keys.add()
@@ -168,11 +168,11 @@ class TestRevocation:
             await socket.closed()  # from now on the process knows
         async with httpx2.AsyncClient(verify=False) as http:
             login = await http.get(documents_url(server), auth=key.login)
-            bearer = await http.get(
+            with_token = await http.get(
                 documents_url(server), headers={"Authorization": f"Bearer {token}"}
             )
         assert (login.status_code, login.json()["code"]) == (401, 20003)
-        assert (bearer.status_code, bearer.json()["code"]) == (401, 20103)
+        assert (with_token.status_code, with_token.json()["code"]) == (401, 20103)
         async with native_socket(server, auth=False) as socket:
             assert (await socket.error("auth", token=token))["code"] == 20103
             assert (await socket.closed())[0] == 4501
@@ -257,7 +257,7 @@ async def test_known_keys_work_while_redis_is_away(fresh_server: StartServer) ->
             async def is_unsure() -> bool:
                 return await code_of(unknown.login, "/metrics") == 503
 
-            # What is not known cannot be told from what was added since.
+            # An unknown key cannot be distinguished from one that was added since.
             await until(is_unsure)
             assert await code_of(key.login, "/metrics") == 200
             assert await code_of((key.sid, "wrong"), "/metrics") == 401
@@ -370,8 +370,8 @@ async def test_no_secret_is_ever_logged(fresh_server: StartServer, log_format: s
         keys.revoke(logging_in.sid)
     await asyncio.to_thread(server.stop)
     log = server.log.read_text()
-    for told in (signing.sid, logging_in.sid, "syncline.audit", "20003"):
-        assert told in log
+    for expected in (signing.sid, logging_in.sid, "syncline.audit", "20003"):
+        assert expected in log
     master_key = (server.data_dir / "master.key").read_text().strip()
     for key in (signing, logging_in, wrong):
         assert key.secret not in log

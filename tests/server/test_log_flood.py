@@ -67,14 +67,14 @@ def test_a_flood_leaves_a_bounded_number_of_lines(bounded: RunningServer, flood:
     bounded.stop()
     seconds = time.monotonic() - began
     found = lines(bounded)[len(before) :]
-    # Each second has its own allowance, and a line about what was left out.
+    # Each second has its own allowance, and a line about what was omitted.
     assert len(found) <= (RATE + 1) * (seconds + 2)
     assert "Traceback" not in "".join(found)
     for line in found:
         assert "peer=127.0.0.1:" in line or "more refusals" in line or "shutting down" in line
 
 
-def test_what_is_no_http_is_told_with_its_peer(bounded: RunningServer) -> None:
+def test_what_is_no_http_is_reported_with_its_peer(bounded: RunningServer) -> None:
     with socket.create_connection(("127.0.0.1", bounded.port), timeout=10) as connection:
         peer = "{}:{}".format(*connection.getsockname())
         connection.sendall(b"nonsense\r\n\r\n")

@@ -90,7 +90,7 @@ def other_service(account: Account) -> str:
 
 class TestRights:
     @pytest.mark.parametrize(("wire", "operation", "column", "outcome"), CELLS)
-    async def test_of_a_bearer(
+    async def test_of_a_token_holder(
         self,
         server: RunningServer,
         account: Account,
@@ -114,7 +114,7 @@ class TestRights:
         assert target.data() == left_by(operation, outcome)
 
     @pytest.mark.parametrize(("wire", "operation"), PAIRS)
-    async def test_of_a_bearer_without_any_permission(
+    async def test_of_a_token_holder_without_any_permission(
         self, server: RunningServer, account: Account, service: str, wire: str, operation: str
     ) -> None:
         target = Target(account, service, operation)
@@ -150,7 +150,7 @@ class TestRights:
             assert SECRET in text
 
     @pytest.mark.parametrize(("wire", "operation"), PAIRS)
-    async def test_of_a_bearer_whose_permission_is_taken_away(
+    async def test_of_a_token_holder_whose_permission_is_taken_away(
         self, server: RunningServer, account: Account, service: str, wire: str, operation: str
     ) -> None:
         """On a connection that stood before, and had been allowed to read."""

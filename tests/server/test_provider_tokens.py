@@ -60,7 +60,7 @@ def token(provider: OpenIdProvider, *, ttl: int = 3600, **rights: str) -> str:
     return provider.token(sync_grants=grants(**rights), exp=int(time.time()) + ttl)
 
 
-def bearer(server: RunningServer, token: str) -> httpx2.Response:
+def get_with_token(server: RunningServer, token: str) -> httpx2.Response:
     """The reply to a request of a document that is not there."""
     return httpx2.get(
         f"{server.url}/v1/Services/default/Documents/room-0",
@@ -105,7 +105,7 @@ class TestWires:
         close: int,
     ) -> None:
         refused = provider.key.sign(provider.claims(sync_grants=[]) | claims)
-        reply = bearer(server, refused)
+        reply = get_with_token(server, refused)
         assert (reply.status_code, reply.json()["code"]) == (401, code)
         assert "invalid_token" in reply.headers["WWW-Authenticate"]
         async with WIRES["sse"](server, "default", refused) as caller:
@@ -117,7 +117,7 @@ class TestWires:
             status = (await client.init(refused))["status"]
             assert (status["code"], status["errorCode"]) == (401, 20104 if code == 20104 else 20101)
 
-    async def test_its_bearer_writes_under_its_identity(
+    async def test_its_holder_writes_under_its_identity(
         self, server: RunningServer, provider: OpenIdProvider
     ) -> None:
         made = provider.token(sub="bob", sync_grants=grants(room="read write"))
@@ -157,7 +157,7 @@ class TestWires:
         self, server: RunningServer, provider: OpenIdProvider
     ) -> None:
         for made in (token(provider, room="read"), provider.token(), provider.token(aud="x")):
-            bearer(server, made)
+            get_with_token(server, made)
             assert made.split(".")[2] not in server.log.read_text()
 
 
@@ -246,12 +246,14 @@ class TestProvider:
         own_provider.fail()
         server = fresh_server(*own_provider.options, "--oidc-refetch-interval=0.2")
         made = own_provider.token()
-        reply = bearer(server, made)
+        reply = get_with_token(server, made)
         assert (reply.status_code, reply.json()["code"]) == (503, 20503)
         assert int(reply.headers["Retry-After"]) >= 1
         async with WIRES["sse"](server, "default", made) as caller:
             assert (await caller.do("open", "room-0"))[0] == "503/20503"
-        assert bearer(server, server.token()).status_code == 404, "an API key's tokens are good"
+        assert get_with_token(server, server.token()).status_code == 404, (
+            "an API key's tokens are good"
+        )
 
         client: TwilsockClient
         socket: NativeSocket
@@ -275,28 +277,28 @@ class TestProvider:
     ) -> None:
         server = fresh_server(*own_provider.options, "--oidc-key-age=0.5")
         old = own_provider.token()
-        assert bearer(server, old).status_code == 404
+        assert get_with_token(server, old).status_code == 404
         async with native_socket(server, old) as socket:
             own_provider.rotate("second")
-            assert bearer(server, own_provider.token()).status_code == 404
+            assert get_with_token(server, own_provider.token()).status_code == 404
             await socket.ok("auth", token=own_provider.token())
             # By now the old key is known to be withdrawn.
-            assert bearer(server, old).status_code in (401, 503)
+            assert get_with_token(server, old).status_code in (401, 503)
 
     async def test_its_fetches_are_few_whatever_tokens_come(
         self, fresh_server: StartServer, own_provider: OpenIdProvider
     ) -> None:
         server = fresh_server(*own_provider.options)
-        assert bearer(server, own_provider.token()).status_code == 404
+        assert get_with_token(server, own_provider.token()).status_code == 404
         strange = [SigningKey.make(f"strange-{number}") for number in range(30)]
-        replies = [bearer(server, key.sign(own_provider.claims())) for key in strange]
+        replies = [get_with_token(server, key.sign(own_provider.claims())) for key in strange]
         codes = [reply.json()["code"] for reply in replies]
         assert codes[0] == 20107
         assert set(codes) <= {20107, 20503}
         # One at the start, and one each interval of ten seconds.
         assert own_provider.requests[JWKS] <= 2 + codes[1:].count(20107)
         assert codes[1:].count(20107) < 15
-        assert bearer(server, own_provider.token()).status_code == 404
+        assert get_with_token(server, own_provider.token()).status_code == 404
         metrics = httpx2.get(f"{server.url}/metrics", timeout=20).text
         [line] = [each for each in metrics.splitlines() if 'bound="oidc_refetch_interval"' in each]
         assert float(line.rpartition(" ")[2]) == codes.count(20503)
@@ -307,7 +309,7 @@ class TestProvider:
         server = fresh_server(*own_provider.options, "--workers=2")
         await own_provider.asked(CONFIGURATION, 2)
         for _ in range(20):
-            assert bearer(server, own_provider.token()).status_code == 404
+            assert get_with_token(server, own_provider.token()).status_code == 404
 
     def test_the_server_stops_while_the_provider_is_asked(
         self, fresh_server: StartServer, own_provider: OpenIdProvider

@@ -9,7 +9,7 @@ import httpx2
 import syncline
 from support.privileges import documented_rules
 from support.server import StartServer
-from support.store import PATIENCE, Store
+from support.store import WAIT_LIMIT, Store
 from syncline_server.storage.redis.connection import Connection
 
 PREFIX = "limited:"
@@ -26,7 +26,7 @@ async def test_the_documented_rights_are_all_that_a_server_needs(
         fresh_server, "--redis-url", url, "--redis-prefix", PREFIX, "--sweep-interval=0.05"
     )
     async with (
-        httpx2.AsyncClient(base_url=server.url, auth=server.basic, timeout=PATIENCE) as http,
+        httpx2.AsyncClient(base_url=server.url, auth=server.basic, timeout=WAIT_LIMIT) as http,
         syncline.connect(server.url, token=server.token("alice")) as client,
     ):
         assert (await http.get("/readyz")).status_code == 200
@@ -35,7 +35,7 @@ async def test_the_documented_rights_are_all_that_a_server_needs(
         await document.set({"n": 2})
         await document.remove()
         brief = await client.document("brief", data={}, ttl=1)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             async for event in brief.events():
                 if isinstance(event, syncline.Removed):
                     break

@@ -16,7 +16,7 @@ from support.callers import WIRES, Caller
 from support.matrix import outcome_on
 from support.server import RunningServer
 from support.socket import NativeSocket, native_socket
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from support.stream import event_stream
 from syncline_server.storage import keys
 from syncline_server.storage.redis.address import Address
@@ -38,7 +38,7 @@ REVOCATIONS: dict[str, Revoke] = {
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The process that is told."""
+    """The process that is notified."""
     with RunningServer(tmp_path_factory.mktemp("revocation") / "data") as server:
         yield server
 
@@ -91,7 +91,7 @@ class Scene:
         self.bob = bob
 
     async def nobody_else_noticed(self) -> None:
-        """Bob's subscription goes on: the next he hears is the next write."""
+        """Bob's subscription goes on: the next event that he receives is the next write."""
         revision = (await self.bob.document("set", document=self.sid, data={"n": 2}))["revision"]
         assert await self.bob.updates(revision) == [revision]
 
@@ -127,7 +127,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 @pytest.mark.parametrize("revocation", REVOCATIONS)
 @pytest.mark.parametrize("wire", LIVE_WIRES)
-async def test_a_reader_whose_right_is_gone_hears_that_the_document_is_removed(
+async def test_a_reader_whose_right_is_gone_receives_a_removal(
     stack: AsyncExitStack, account: Account, server: RunningServer, wire: str, revocation: str
 ) -> None:
     acl = revocation != "permissions switched on"
@@ -142,11 +142,11 @@ async def test_a_reader_whose_right_is_gone_hears_that_the_document_is_removed(
     assert (await caller.do("open", stage.sid))[0] == outcome_on(wire, "open", "403/54007")
     await stage.nobody_else_noticed()
     if "get" in caller.operations:
-        # And what bob wrote was not told to her: the answer is the next that comes.
+        # And she did not receive what bob wrote: the answer is the next that comes.
         assert (await caller.do("get", stage.sid))[0] == "403/54007"
 
 
-async def test_the_removed_that_is_heard_is_like_any_other(
+async def test_the_removed_that_is_received_is_like_any_other(
     stack: AsyncExitStack, account: Account, server: RunningServer
 ) -> None:
     stage = await scene(stack, account, server)
@@ -170,7 +170,7 @@ async def test_the_removed_that_is_heard_is_like_any_other(
         assert socket.unread == []
 
 
-async def test_every_connection_of_the_identity_is_told(
+async def test_every_connection_of_the_identity_is_notified(
     stack: AsyncExitStack, account: Account, server: RunningServer
 ) -> None:
     stage = await scene(stack, account, server)
@@ -260,14 +260,14 @@ async def test_a_right_that_is_taken_away_while_the_document_is_opened(
 
 
 @pytest.mark.parametrize("wire", LIVE_WIRES)
-async def test_a_revocation_that_nobody_heard_of_is_found_after_a_break_of_the_feed(
+async def test_a_revocation_that_nobody_received_is_found_after_a_break_of_the_feed(
     stack: AsyncExitStack, account: Account, first: RunningServer, wire: str
 ) -> None:
     stage = await scene(stack, account, first)
     caller = await alice(stack, stage, first, wire)
     assert caller.removed is not None
     redis = Address(path=str(first.data_dir / "redis" / "redis.sock"))
-    connection = await connect(redis, PATIENCE)
+    connection = await connect(redis, WAIT_LIMIT)
     await connection.execute("HDEL", keys.permissions(stage.service, stage.sid), "alice")
     await connection.execute("CLIENT", "KILL", "TYPE", "pubsub")
     connection.abort()

@@ -24,7 +24,7 @@ WRONG = "a-secret-that-is-wrong"
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-async def test_nothing_of_it_is_told(fresh_server: StartServer, form: str) -> None:
+async def test_nothing_of_it_is_reported(fresh_server: StartServer, form: str) -> None:
     server = fresh_server("--log-level=debug", f"--log-format={form}", "--workers=2", "--demo")
     tokens = [server.token("alice"), server.token("bob", ttl=-3600)]
     replies = await _visit(server, *tokens)
@@ -32,9 +32,9 @@ async def test_nothing_of_it_is_told(fresh_server: StartServer, form: str) -> No
     commands = [p.cmdline() for p in [family, *family.children(recursive=True)]]
     server.stop()
 
-    told = server.log.read_text() + server.ready_line + "".join(replies) + str(commands)
+    output = server.log.read_text() + server.ready_line + "".join(replies) + str(commands)
     assert "syncline" in server.log.read_text()
-    found = [secret for secret in _secrets(server, *tokens) if secret in told]
+    found = [secret for secret in _secrets(server, *tokens) if secret in output]
     assert found == []
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from support.backend import Caller, make_backend
-from support.store import PATIENCE, eventually
+from support.store import WAIT_LIMIT, eventually
 from syncline_protocol.commands import Mode, Open, Remove
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
@@ -41,12 +41,12 @@ class Reader:
     """Alice's session; something happens after it has read the document for the first time.
 
     Attributes:
-        told: the events that it was told.
+        received: the events that it received.
         reads: how often it has read the document.
     """
 
     def __init__(self, backend: Backend, service_sid: str, step: Step | None = None) -> None:
-        self.told: list[Event] = []
+        self.received: list[Event] = []
         self.reads = 0
         reader = self
 
@@ -60,13 +60,13 @@ class Reader:
 
         backend.registry._operations[DOCUMENT.name] = Interrupted(backend)
         access = Access(backend, service_sid, "alice", limited=True)
-        self.session = Session(backend, access, self.told.append)
+        self.session = Session(backend, access, self.received.append)
 
     async def open(self, sid: str) -> Result | Refusal:
         """What the session answers."""
         answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
         self.session.submit(Open(sid, mode=Mode.OPEN_EXISTING), answered.set_result)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             return await answered
 
 
@@ -80,16 +80,16 @@ class Scene:
         self.witness = witness
 
     async def revoke(self) -> None:
-        """Take the right away; return when this process has heard of it."""
+        """Take the right away; return when this process has noticed it."""
         await self.backend.permissions.remove(
             ObjectAddress.of_sid(self.service_sid, self.sid), "alice"
         )
-        await eventually(lambda: self.witness.told)
+        await eventually(lambda: self.witness.received)
 
     async def switch_on(self) -> None:
         """Let permissions count, of which there are none."""
         await self.backend.services.update(self.service_sid, {"acl_enabled": True})
-        await eventually(lambda: self.witness.told)
+        await eventually(lambda: self.witness.received)
 
     async def write(self) -> None:
         """Change the document, past every session; return when the events are through."""
@@ -106,7 +106,7 @@ async def scene(backend: Backend, *, acl: bool) -> Scene:
     )
     sid = written.document.sid
     if acl:
-        await backend.permissions.put(ObjectAddress.of_sid(service.sid, sid), "alice", Right.READ)
+        await backend.permissions.set(ObjectAddress.of_sid(service.sid, sid), "alice", Right.READ)
     witness = Reader(backend, service.sid)
     assert isinstance(await witness.open(sid), Opened)
     return Scene(backend, service.sid, sid, witness)
@@ -124,7 +124,7 @@ async def test_after_the_document_was_read_and_before_it_was_subscribed_to(
     reader = Reader(backend, stage.service_sid, stage.revoke if acl else stage.switch_on)
     assert is_refused(await reader.open(stage.sid))
     await stage.write()
-    assert reader.told == []
+    assert reader.received == []
 
 
 async def test_when_it_is_open(backend: Backend) -> None:
@@ -134,7 +134,7 @@ async def test_when_it_is_open(backend: Backend) -> None:
     assert isinstance(opened, Opened)
     await stage.revoke()
     await stage.write()
-    [removed] = reader.told
+    [removed] = reader.received
     assert isinstance(removed, Removed)
     assert removed.previous == opened.state.revision
     assert removed.revision == removed.previous + 1
@@ -146,7 +146,7 @@ async def test_a_refused_attempt_leaves_no_subscription(backend: Backend) -> Non
     reader = Reader(backend, stage.service_sid)
     assert is_refused(await reader.open(stage.sid))
     assert backend.hub._topics[stage.sid].subscribers == set()
-    assert reader.told == []
+    assert reader.received == []
 
 
 def narrow(backend: Backend, reader: Reader) -> None:
@@ -172,7 +172,7 @@ async def test_a_token_that_grants_less_comes_after_the_document_was_read(
     assert is_refused(await reader.open(stage.sid))
     assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session._subscriptions}
     await stage.write()
-    assert reader.told == []
+    assert reader.received == []
 
 
 async def test_a_token_that_grants_less_comes_while_the_document_is_subscribed_to(
@@ -190,7 +190,7 @@ async def test_a_token_that_grants_less_comes_while_the_document_is_subscribed_t
     assert is_refused(await reader.open(stage.sid))
     assert backend.hub._topics[stage.sid].subscribers == {stage.witness.session._subscriptions}
     await stage.write()
-    assert reader.told == []
+    assert reader.received == []
 
 
 async def test_a_token_that_grants_less_ends_what_is_open(backend: Backend) -> None:
@@ -200,5 +200,5 @@ async def test_a_token_that_grants_less_ends_what_is_open(backend: Backend) -> N
     narrow(backend, reader)
     assert is_refused(await reader.open(stage.sid))
     await stage.write()
-    [removed] = reader.told
+    [removed] = reader.received
     assert isinstance(removed, Removed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from syncline_protocol.commands import Create, Mode, Open, Remove, SetTtl
 from syncline_protocol.documents import Document, Patch, Set
 from syncline_server.auth.authenticator import Authenticator
@@ -35,7 +35,7 @@ def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
     objects, services = Objects(redis, OPERATION_MEMORY), Services(redis)
     settings = settings or Settings()
     bases = DeltaBases(settings.delta_memory, Counter())
-    hub = Hub(redis, objects.readers, PATIENCE, delta_bases=bases)
+    hub = Hub(redis, objects.readers, WAIT_LIMIT, delta_bases=bases)
     services.on_change(hub.on_service_change)
     return Backend(
         settings=settings,

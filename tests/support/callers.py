@@ -223,12 +223,12 @@ def _patch(kind: str, body: str) -> dict[str, Any]:
 async def _subscribe(client: TwilsockClient, sid: str) -> Outcome:
     wanted = {"object_sid": sid, "object_type": "document"}
     await client.subscribe("establish", 1, wanted)
-    told = [await client.event()]
-    if told[0]["event_type"] == "document_updated":
-        told.append(await client.event())
-    [outcome] = told[-1]["events"]
+    packets = [await client.event()]
+    if packets[0]["event_type"] == "document_updated":
+        packets.append(await client.event())
+    [outcome] = packets[-1]["events"]
     error = outcome.get("error")
-    text = orjson.dumps(told).decode()
+    text = orjson.dumps(packets).decode()
     return ("ok" if error is None else f"{error['status']}/{error['code']}"), text
 
 

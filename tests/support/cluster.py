@@ -22,9 +22,9 @@ from syncline_server.storage.redis.connection import (
     connect,
 )
 
-__all__ = ["PATIENCE", "Cluster", "ClusterNode", "free_ports"]
+__all__ = ["WAIT_LIMIT", "Cluster", "ClusterNode", "free_ports"]
 
-PATIENCE = 30.0
+WAIT_LIMIT = 30.0
 """Seconds after which a wait fails."""
 
 SLOTS = 16_384
@@ -64,10 +64,10 @@ class ClusterNode:
 
     async def ask(self, *command: str | int) -> Any:
         """Send one command, as soon as the server accepts connections; return the reply."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while True:
                 try:
-                    connection: Connection = await connect(self.address, PATIENCE)
+                    connection: Connection = await connect(self.address, WAIT_LIMIT)
                     break
                 except (OSError, StorageError):
                     await asyncio.sleep(0.02)
@@ -126,13 +126,13 @@ class Cluster:
 
     async def until_promoted(self, replica: ClusterNode) -> None:
         """Return when a replica has become a master."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while b"role:master" not in await replica.ask("INFO", "replication"):
                 await asyncio.sleep(0.05)
 
     async def until_replicated(self, master: ClusterNode) -> None:
         """Return when the replica has all data of the master."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while True:
                 info = (await master.ask("INFO", "replication")).decode()
                 fields = dict(line.split(":", 1) for line in info.split() if ":" in line)
@@ -159,12 +159,12 @@ class Cluster:
             await node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.identifier)
 
     async def _until(self, node: ClusterNode, holds: Any) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not holds((await node.ask("CLUSTER", "NODES")).decode()):
                 await asyncio.sleep(0.02)
 
     async def _until_ok(self, node: ClusterNode) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while b"cluster_state:ok" not in await node.ask("CLUSTER", "INFO"):
                 await asyncio.sleep(0.02)
 
@@ -175,13 +175,13 @@ def free_ports(count: int) -> list[int]:
     All are below the range that the system uses for outgoing connections. They are random, because
     other test processes may choose ports at the same moment.
     """
-    with ExitStack() as held:
+    with ExitStack() as sockets:
         ports: list[int] = []
         while len(ports) < count:
             candidate = random.randrange(11_000, 22_000)
             try:
                 for port in (candidate, candidate + 10_000):
-                    held.enter_context(socket.create_server(("127.0.0.1", port)))
+                    sockets.enter_context(socket.create_server(("127.0.0.1", port)))
             except OSError:
                 continue
             ports.append(candidate)

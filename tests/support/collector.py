@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from support.http import Ask, HttpServer, Reply
 from support.socket import WAIT
 
 __all__ = ["CollectedSpan", "Collector"]
@@ -46,7 +46,7 @@ class CollectedSpan:
 
 
 class Collector:
-    """Runs in its own threads within `with`.
+    """Serves until the end of the `with` block.
 
     Attributes:
         url: URL for `--otlp-endpoint`.
@@ -57,8 +57,8 @@ class Collector:
         self.paths: set[str] = set()
         self._spans: list[CollectedSpan] = []
         self._changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = HttpServer(self._add_spans)
+        self.url = self._server.url
 
     def wait(self, wanted: Callable[[list[CollectedSpan]], object]) -> list[CollectedSpan]:
         """Block until `wanted(spans)` is true; return all spans received so far."""
@@ -68,8 +68,6 @@ class Collector:
             return list(self._spans)
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
         return self
 
     def __exit__(
@@ -78,40 +76,21 @@ class Collector:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.stop()
 
-    def _take(self, path: str, body: bytes) -> None:
+    def _add_spans(self, ask: Ask) -> Reply:
+        is_compressed = ask.headers.get("Content-Encoding") == "gzip"
+        body = gzip.decompress(ask.body) if is_compressed else ask.body
         request = ExportTraceServiceRequest.FromString(body)
         with self._changed:
-            self.paths.add(path)
+            self.paths.add(ask.target)
             for of_process in request.resource_spans:
                 resource = _values(of_process.resource.attributes)
                 for scope in of_process.scope_spans:
                     self._spans += [CollectedSpan(span, resource) for span in scope.spans]
             self._changed.notify_all()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        take = self._take
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers["Content-Encoding"] == "gzip":
-                    body = gzip.decompress(body)
-                take(self.path, body)
-                reply = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/x-protobuf")
-                self.send_header("Content-Length", str(len(reply)))
-                self.end_headers()
-                self.wfile.write(reply)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Log nothing to the output of the test."""
-
-        return Handler
+        reply = ExportTraceServiceResponse().SerializeToString()
+        return Reply(200, reply, {"Content-Type": "application/x-protobuf"})
 
 
 def _values(attributes: Any) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 from support.socket import WAIT
 from syncline import Client, ConnectionState, Document, StateChanged
 
-__all__ = ["Heard", "all_quiet", "hear", "state"]
+__all__ = ["EventRecorder", "all_quiet", "record_events", "state"]
 
 
-class Heard:
+class EventRecorder:
     """A callback that queues its arguments."""
 
     def __init__(self) -> None:
@@ -34,23 +34,23 @@ class Heard:
         return taken
 
 
-def hear(document: Document) -> Heard:
+def record_events(document: Document) -> EventRecorder:
     """Record every event of a document from now on."""
-    heard = Heard()
+    recorder = EventRecorder()
     for name in ("updated", "removed"):
-        document.on(name, heard)
-    return heard
+        document.on(name, recorder)
+    return recorder
 
 
 async def state(client: Client, wanted: ConnectionState) -> None:
     """Return when the connection of the client is in the state `wanted`."""
     changed = asyncio.Event()
 
-    def note(change: StateChanged) -> None:
+    def set_changed(change: StateChanged) -> None:
         if change.state is wanted:
             changed.set()
 
-    forget = client.on("state", note)
+    forget = client.on("state", set_changed)
     try:
         async with asyncio.timeout(WAIT):
             if client.state is not wanted:

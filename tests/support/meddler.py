@@ -55,14 +55,14 @@ class Meddler(Relay):
 
     async def _change_messages(self, reader: StreamReader, changed: StreamReader) -> None:
         while True:
-            opcode, payload = await _frame_of(reader)
+            opcode, payload = await _read_frame(reader)
             is_data = opcode & 0x0F in (1, 2)
             answer = self._meddle(payload) if is_data else payload
             if answer is not None:
                 changed.feed_data(_frame(opcode, answer))
 
 
-async def _frame_of(reader: StreamReader) -> tuple[int, bytes]:
+async def _read_frame(reader: StreamReader) -> tuple[int, bytes]:
     """First byte and payload of a server's frame (RFC 6455, section 5.2): it is not masked."""
     opcode, size = await reader.readexactly(2)
     assert not opcode & 0x40, "compressed"

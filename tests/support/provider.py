@@ -1,7 +1,4 @@
-"""An OpenID provider for tests: serves its configuration and keys over HTTP, and signs tokens.
-
-It runs in its own thread, so that a test may block while a server sends it a request.
-"""
+"""An OpenID provider for tests: serves its configuration and keys over HTTP, and signs tokens."""
 
 from __future__ import annotations
 
@@ -13,9 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext
-from threading import Condition, Event, Thread
+from threading import Condition, Event
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +19,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from support.http import Ask, HttpServer, Reply
 from support.socket import WAIT
 
 __all__ = [
@@ -123,16 +120,9 @@ class OpenIdProvider:
         self.answers: dict[str, Answer] = {}
         self.requests: Counter[str] = Counter()
         self._asked = Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        scheme = "http" if tls is None else "https"
-        self.issuer = f"{scheme}://127.0.0.1:{self._server.server_port}"
+        self._server = HttpServer(self._reply, tls)
+        self.issuer = self._server.url
         self.configuration = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}{JWKS}"}
-        self._thread = Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
     def options(self) -> list[str]:
@@ -171,10 +161,15 @@ class OpenIdProvider:
         with self._asked:
             return self._asked.wait_for(lambda: self.requests[path] >= times, WAIT)
 
-    def _note(self, path: str) -> None:
+    def _reply(self, ask: Ask) -> Reply:
+        # The answer is chosen first: a test that was notified of the request may change it.
+        answer = self._answer(ask.target)
         with self._asked:
-            self.requests[path] += 1
+            self.requests[ask.target] += 1
             self._asked.notify_all()
+        if answer.gate is not None:
+            answer.gate.wait(WAIT)
+        return Reply(answer.status, answer.body, answer.headers)
 
     def _answer(self, path: str) -> Answer:
         if path in self.answers:
@@ -185,34 +180,7 @@ class OpenIdProvider:
             return Answer(body=json.dumps({"keys": [key.jwk for key in self.keys]}).encode())
         return Answer(404)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                answer = provider._answer(self.path)
-                provider._note(self.path)
-                if answer.gate is not None:
-                    answer.gate.wait(WAIT)
-                try:
-                    self.send_response(answer.status)
-                    for name, value in answer.headers.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(answer.body)))
-                    self.end_headers()
-                    self.wfile.write(answer.body)
-                except OSError:
-                    self.close_connection = True  # the client has closed the connection
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        return Handler
-
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(
@@ -221,9 +189,7 @@ class OpenIdProvider:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.stop()
 
 
 def encoded(value: Any) -> str:

@@ -57,7 +57,7 @@ class Proxy(Relay):
         self._arrived = asyncio.Condition()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._held = asyncio.Event()
+        self._stalled = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -78,14 +78,14 @@ class Proxy(Relay):
         """Number of WebSocket upgrades so far, refused ones included."""
         return sum(_UPGRADE in head.lower() for head in self.heads)
 
-    def hold(self) -> None:
+    def stall(self) -> None:
         """Keep back all bytes that the server sends from now on."""
-        self._held.clear()
+        self._stalled.clear()
         self._flowing.clear()
 
-    async def held(self) -> None:
+    async def until_stalled(self) -> None:
         """Return when bytes of the server are kept back, which shows that the server has acted."""
-        await self._held.wait()
+        await self._stalled.wait()
 
     def release(self) -> None:
         """Pass on the bytes that were kept back, and all that follow."""
@@ -105,9 +105,9 @@ class Proxy(Relay):
                 await self._answer(client)
 
     async def on_reply(self, data: bytes) -> bytes:
-        """Keep back the bytes of the server while `hold` applies."""
+        """Keep back the bytes of the server while `stall` applies."""
         if not self._flowing.is_set():
-            self._held.set()
+            self._stalled.set()
             await self._flowing.wait()
         return data
 

@@ -1,21 +1,23 @@
-"""A receiver of webhooks: an HTTP server in the test's event loop that can stop and restart."""
+"""A receiver of webhooks that can stop and restart; its answers come from the test's event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qsl
 
 from twilio.request_validator import RequestValidator
 
+from support.http import Ask, HttpServer, Reply
+
 __all__ = ["Answer", "Delivery", "Receiver", "in_order", "revisions"]
 
-PATIENCE = 60.0
+WAIT_LIMIT = 60.0
 """Seconds after which a wait fails."""
 
 
@@ -57,7 +59,7 @@ class Receiver:
     """Listens within `async with`, and between `start` and `stop`.
 
     Attributes:
-        taken: deliveries that were answered with 2xx, in order.
+        taken: deliveries that are answered with 2xx, in order.
         came: all deliveries, in order.
         answer: function that chooses the answer; answers 200 by default.
         unsigned: deliveries whose signature the vendor's validator refused.
@@ -75,36 +77,38 @@ class Receiver:
         self.answer: Answering = lambda _: Answer()
         self._validator = RequestValidator(auth_token) if auth_token else None
         self._tls = tls
-        self._port = 0
-        self._server: asyncio.Server | None = None
-        self._serving: dict[asyncio.StreamWriter, asyncio.Task[Any]] = {}
+        self._server: HttpServer | None = None
+        self._unsent: list[Delivery] = []
         self._news = asyncio.Condition()
 
     @property
     def url(self) -> str:
         """The URL of this receiver."""
+        assert self._server is not None
         host = "http://127.0.0.1" if self._tls is None else "https://localhost"
-        return f"{host}:{self._port}/hooks?from=test"
+        return f"{host}:{self._server.port}/hooks?from=test"
 
     async def start(self) -> None:
         """Listen; after a `stop`, on the same port as before."""
-        where: dict[str, Any] = {"host": "127.0.0.1", "port": self._port, "ssl": self._tls}
-        self._server = await asyncio.start_server(self._serve, **where)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._loop = asyncio.get_running_loop()
+        if self._server is None:
+            self._server = HttpServer(self._reply, self._tls)
+        else:
+            self._server.start()
 
     async def stop(self) -> None:
-        """Break all connections and stop listening."""
+        """Stop listening and break all connections, once the chosen answers are sent."""
         if self._server is not None:
-            self._server.close()
-            for writer, serving in self._serving.items():
-                writer.transport.abort()
-                serving.cancel()
-            await asyncio.gather(*self._serving.values())
-            self._server = None
+            chosen = list(self._unsent)
+            await self.until(
+                lambda: not any(each is sent for each in chosen for sent in self._unsent)
+            )
+            # In a thread: a reply that is under way needs this event loop.
+            await asyncio.to_thread(self._server.stop)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Return when a condition holds; it is checked after each delivery."""
-        async with asyncio.timeout(PATIENCE), self._news:
+        async with asyncio.timeout(WAIT_LIMIT), self._news:
             await self._news.wait_for(condition)
 
     async def until_taken(self, count: int) -> list[Delivery]:
@@ -127,43 +131,44 @@ class Receiver:
     ) -> None:
         await self.stop()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving[writer] = task
+    def _reply(self, ask: Ask) -> Reply | None:
+        """Answer a request; called in the thread of its connection."""
         try:
-            # `stop` cancels this task: asyncio must not log that as a failure.
-            with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-                while await self._take_one(reader, writer):
-                    pass
-        finally:
-            del self._serving[writer]
-            writer.close()
+            return asyncio.run_coroutine_threadsafe(self._take(ask), self._loop).result()
+        except (CancelledError, RuntimeError):
+            return None  # the test has ended, and its event loop with it
 
-    async def _take_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(_field(line) for line in head[1:] if line)
-        body = await reader.readexactly(int(headers["content-length"]))
-        form = dict(parse_qsl(body.decode(), strict_parsing=True))
-        delivery = Delivery(head[0].split(" ")[1], headers, form)
+    async def _take(self, ask: Ask) -> Reply | None:
+        headers = {name.lower(): value for name, value in ask.headers.items()}
+        form = dict(parse_qsl(ask.body.decode(), strict_parsing=True))
+        delivery = Delivery(ask.target, headers, form)
         self.came.append(delivery)
         self._check(delivery)
-        await self._tell()
+        await self._notify_waiting()
         said = self.answer(delivery)
         answer = said if isinstance(said, Answer) else await said
         if answer.status is None:
-            writer.transport.abort()
-        else:
-            extra = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-            status = f"HTTP/1.1 {answer.status} As Told\r\n{extra}"
-            writer.write(f"{status}Content-Length: {len(answer.body)}\r\n\r\n".encode())
-            writer.write(answer.body)
-            if 200 <= answer.status < 300:
-                self.taken.append(delivery)
-        await self._tell()
-        return answer.status is not None
+            return None
+        if 200 <= answer.status < 300:
+            self.taken.append(delivery)
+        self._unsent.append(delivery)
+        await self._notify_waiting()
+        return Reply(
+            answer.status,
+            answer.body,
+            answer.headers,
+            on_end=lambda: self._submit_end(delivery),
+        )
 
-    async def _tell(self) -> None:
+    def _submit_end(self, delivery: Delivery) -> None:
+        if not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._end(delivery), self._loop)
+
+    async def _end(self, delivery: Delivery) -> None:
+        self._unsent = [each for each in self._unsent if each is not delivery]
+        await self._notify_waiting()
+
+    async def _notify_waiting(self) -> None:
         async with self._news:
             self._news.notify_all()
 
@@ -177,19 +182,14 @@ class Receiver:
             self.unsigned.append(delivery)
 
 
-def _field(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(":")
-    return name.lower(), value.strip()
-
-
 def revisions(deliveries: Iterable[Delivery]) -> dict[str, list[int]]:
     """The revisions that were delivered for each document, in order of the first delivery."""
-    told: dict[str, list[int]] = {}
+    revisions_by_document: dict[str, list[int]] = {}
     for delivery in deliveries:
-        its = told.setdefault(delivery.form["DocumentSid"], [])
+        its = revisions_by_document.setdefault(delivery.form["DocumentSid"], [])
         if delivery.revision not in its:
             its.append(delivery.revision)
-    return told
+    return revisions_by_document
 
 
 def in_order(deliveries: Iterable[Delivery]) -> bool:

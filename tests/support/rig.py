@@ -45,7 +45,7 @@ class Rig:
         self.services = Services(self.redis)
         self.documents = Documents(Objects(self.redis, 120))
         self.queue = Queue(self.redis)
-        self.parking = DeadLetters(
+        self.dead_letters = DeadLetters(
             self.redis, self.queue, self.settings.webhook_parked_limit, self.limit
         )
 
@@ -92,7 +92,7 @@ class Rig:
                 meters=self.meters,
                 services=self.services,
                 queue=self.queue,
-                parking=self.parking,
+                dead_letters=self.dead_letters,
             ),
         )
         made.start()

@@ -12,7 +12,7 @@ from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.redis import embedded
 from syncline_server.storage.redis.connection import connect
 
-from .cluster import PATIENCE, ClusterNode, free_ports
+from .cluster import WAIT_LIMIT, ClusterNode, free_ports
 
 __all__ = ["NAME", "Watched"]
 
@@ -43,7 +43,7 @@ class Watched:
             self._start(replica, "--replicaof", f"127.0.0.1 {self.master.port}")
         await self.until_online(self.master, len(self.replicas))
         self._start_sentinel()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while len(await self._asked("SENTINEL", "REPLICAS", NAME)) < len(self.replicas):
                 await asyncio.sleep(0.05)
 
@@ -59,12 +59,12 @@ class Watched:
 
     async def until_online(self, master: ClusterNode, count: int) -> None:
         """Return when `count` replicas follow a master."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while (await master.ask("INFO", "replication")).count(b"state=online") < count:
                 await asyncio.sleep(0.02)
             # "online" is not enough: a replica takes commands only after its first
             # acknowledgement, so WAIT until all have acknowledged a write.
-            connection = await connect(master.address, PATIENCE)
+            connection = await connect(master.address, WAIT_LIMIT)
             await connection.execute("SET", "first", "")
             while await connection.execute("WAIT", count, 1000) < count:
                 pass
@@ -73,7 +73,7 @@ class Watched:
     async def fail_over(self) -> ClusterNode:
         """Let the Sentinel promote a replica, as for planned maintenance; return the new master."""
         old = self.master.port
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not await self._accepts_failover():
                 await asyncio.sleep(0.05)
             while True:
@@ -94,7 +94,7 @@ class Watched:
 
     async def until_promoted(self) -> None:
         """Return when `replica` has become the master."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not await self._is_promoted():
                 await asyncio.sleep(0.05)
 

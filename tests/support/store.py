@@ -30,7 +30,7 @@ _SCRIPTS = OBJECT_SCRIPTS[DOCUMENT.name]
 COMMITS = set(_SCRIPTS) - {_SCRIPTS.fetch, _SCRIPTS.permit}
 
 __all__ = [
-    "PATIENCE",
+    "WAIT_LIMIT",
     "Clock",
     "Elapse",
     "Inbox",
@@ -43,7 +43,7 @@ __all__ = [
     "refused",
 ]
 
-PATIENCE = 10.0
+WAIT_LIMIT = 10.0
 """Seconds after which a wait fails."""
 
 
@@ -67,7 +67,7 @@ class Store:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:
         """Open a connection for commands."""
-        connection = await connect(Address.parse(self.url), PATIENCE)
+        connection = await connect(Address.parse(self.url), WAIT_LIMIT)
         try:
             yield connection
         finally:
@@ -145,7 +145,7 @@ class Inbox:
 
     async def next(self) -> Any:
         """Take the oldest queued event; wait if there is none."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             return await self._events.get()
 
     def rest(self) -> list[Event]:
@@ -166,7 +166,7 @@ class Publications:
     async def of(cls, store: Store, service_sid: str) -> AsyncIterator[Publications]:
         """Collect the events from now on."""
         self = cls()
-        self._connection = await connect(Address.parse(store.url), PATIENCE, self._on_push)
+        self._connection = await connect(Address.parse(store.url), WAIT_LIMIT, self._on_push)
         self._connection.send("PSUBSCRIBE", f"{{{service_sid}:*")
         await self.take()
         yield self
@@ -177,7 +177,7 @@ class Publications:
         self._answer = asyncio.get_running_loop().create_future()
         # Redis replies in order: earlier events arrive before the reply to this PING.
         self._connection.send("PING", "all")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             await self._answer
         events, self._events = self._events, []
         return events
@@ -308,6 +308,6 @@ async def refused(attempt: Awaitable[Any], code: Code) -> Refusal:
 
 async def eventually(condition: Callable[[], object]) -> None:
     """Return when `condition` holds; polls, for conditions that no event reports."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while not condition():
             await asyncio.sleep(0.005)

@@ -8,9 +8,9 @@ import psutil
 
 from support.server import RunningServer
 
-__all__ = ["PATIENCE", "until_workers", "workers"]
+__all__ = ["WAIT_LIMIT", "until_workers", "workers"]
 
-PATIENCE = 30.0
+WAIT_LIMIT = 30.0
 """Seconds after which a wait fails."""
 
 
@@ -28,6 +28,6 @@ def _works(child: psutil.Process) -> bool:
 
 async def until_workers(server: RunningServer, gone: set[int]) -> None:
     """Return when two workers run and none of them is in `gone`."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while len(now := workers(server)) != 2 or now & gone:
             await asyncio.sleep(0.05)

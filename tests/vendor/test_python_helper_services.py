@@ -185,7 +185,7 @@ class TestPermissions:
         assert [each.identity for each in second] == ["user-3", "user-4"]
         assert [each.identity for each in second.previous_page()] == ["user-0", "user-1", "user-2"]
 
-    def test_they_count_for_the_bearers_of_tokens(
+    def test_they_count_for_token_holders(
         self, server: RunningServer, acl_service: Any, document: Any
     ) -> None:
         with DocumentsApi(server, server.token(service=acl_service.sid), acl_service.sid) as alice:

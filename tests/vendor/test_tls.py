@@ -17,7 +17,7 @@ from support.server import RunningServer
 def client(
     secure_server: RunningServer, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Client]:
-    """It asks `requests`, which asks a variable, whom to trust."""
+    """It asks `requests`, which takes the trusted authorities from a variable."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.certificate))
     http = TwilioHttpClient()
     client = Client(*secure_server.basic, http_client=http)

@@ -10,9 +10,9 @@ from functools import partial
 from bench.harness.bench import Bench
 from bench.harness.load import group
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
-from bench.harness.stand import standing
+from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.target import Target
+from bench.harness.test_bed import running_test_bed
 
 __all__ = ["arrivals", "idle"]
 
@@ -32,7 +32,7 @@ LIMITS = {"Syncline, native": 8 * 1024, "Syncline, Twilsock": 9 * 1024}
 def arrivals(bench: Bench) -> list[Outcome]:
     """Connections are opened as fast as possible; each subscribes to one document."""
     measure = f"{ARRIVALS:,} connections come"
-    tell(measure)
+    print_line(measure)
     samplers = (Sampler(each.name, partial(_coming, bench, each)) for each in bench.targets)
     samples = take_turns(samplers, bench.rounds)
     goals = [Goal(own.name, "≥ 2,500", is_ratio=False, least=2500) for own in bench.own]
@@ -42,7 +42,7 @@ def arrivals(bench: Bench) -> list[Outcome]:
 def idle(bench: Bench) -> list[Outcome]:
     """Connections with one subscription and no traffic; one round only, because it takes long."""
     measure = f"{bench.idle_connections:,} idle connections"
-    tell(measure)
+    print_line(measure)
     samples = {
         name: figures
         for each in bench.targets
@@ -64,44 +64,44 @@ def idle(bench: Bench) -> list[Outcome]:
 
 @contextmanager
 def _coming(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
-    with standing(target, 1, bench.appendfsync) as stand:
-        script = group("subscribers", ARRIVALS, stand.site, target.subscriber(stand.site))
+    with running_test_bed(target, 1, bench.appendfsync) as test_bed:
+        script = group("subscribers", ARRIVALS, test_bed.site, target.subscriber(test_bed.site))
 
-        def take() -> Figures:
-            cpu = stand.process.cpu()
-            with stand.load(script, connecting=CONNECTING) as load:
-                spent = stand.process.cpu() - cpu
+        def measure() -> Figures:
+            cpu = test_bed.process.cpu()
+            with test_bed.load(script, connecting=CONNECTING) as load:
+                spent = test_bed.process.cpu() - cpu
                 return {
                     ARRIVED: ARRIVALS / spent,
                     "per second": ARRIVALS / load.ready["seconds"],
                 }
 
-        yield take
+        yield measure
 
 
 @contextmanager
 def _staying(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
-    with standing(target, 1, bench.appendfsync) as stand:
+    with running_test_bed(target, 1, bench.appendfsync) as test_bed:
         count = bench.idle_connections
 
-        def take() -> Figures:
-            lines = target.subscriber(stand.site)
+        def measure() -> Figures:
+            lines = target.subscriber(test_bed.site)
             # Measure after some connections: memory that the first ones make the server load or
             # allocate once does not count.
-            with stand.load(group("early", 100, stand.site, lines)):
-                memory = stand.process.memory()
-                script = group("subscribers", count, stand.site, lines)
-                with stand.load(script, connecting=CONNECTING):
+            with test_bed.load(group("early", 100, test_bed.site, lines)):
+                memory = test_bed.process.memory()
+                script = group("subscribers", count, test_bed.site, lines)
+                with test_bed.load(script, connecting=CONNECTING):
                     return _stay(memory)
 
         def _stay(memory: int) -> Figures:
             time.sleep(1)
-            cpu, began = stand.process.cpu(), time.monotonic()
+            cpu, began = test_bed.process.cpu(), time.monotonic()
             time.sleep(IDLE_SECONDS)
-            spent = (stand.process.cpu() - cpu) / (time.monotonic() - began)
+            spent = (test_bed.process.cpu() - cpu) / (time.monotonic() - began)
             return {
-                MEMORY: (stand.process.memory() - memory) / count,
+                MEMORY: (test_bed.process.memory() - memory) / count,
                 IDLE_CPU: spent / count * 1e6,
             }
 
-        yield take
+        yield measure

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from bench.harness.bench import Bench
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
-from bench.harness.stand import standing
+from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.syncline import Native, token
 from bench.harness.target import Missing, Site, Target
+from bench.harness.test_bed import running_test_bed
 from bench.peers.contenders import CONTENDERS
 
 __all__ = ["contention"]
@@ -38,7 +38,7 @@ Contend = Callable[[Site, int, float], dict[str, float]]
 def contention(bench: Bench) -> list[Outcome]:
     """Clients change the document without a pause; compared with one client alone."""
     measure = f"mutate by {CLIENTS} clients of one document"
-    tell(measure)
+    print_line(measure)
     contenders: list[tuple[str, Target, Contend]] = [
         (PYTHON, Native(), _python),
         (SDK, Native(), _sdk),
@@ -75,11 +75,11 @@ def _goals(
 
 @contextmanager
 def _contending(bench: Bench, target: Target, contend: Contend) -> Iterator[Callable[[], Figures]]:
-    with standing(target, 1, bench.appendfsync) as stand:
+    with running_test_bed(target, 1, bench.appendfsync) as test_bed:
 
-        def take() -> Figures:
-            alone = contend(stand.site, 1, bench.seconds)
-            many = contend(stand.site, CLIENTS, bench.seconds)
+        def measure() -> Figures:
+            alone = contend(test_bed.site, 1, bench.seconds)
+            many = contend(test_bed.site, CLIENTS, bench.seconds)
             rate = many["commits"] / many["seconds"]
             return {
                 ATTEMPTS: many["attempts"] / many["commits"],
@@ -88,7 +88,7 @@ def _contending(bench: Bench, target: Target, contend: Contend) -> Iterator[Call
                 ALONE: rate / (alone["commits"] / alone["seconds"]),
             }
 
-        yield take
+        yield measure
 
 
 def _python(site: Site, clients: int, seconds: float) -> dict[str, float]:

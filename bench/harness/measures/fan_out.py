@@ -10,11 +10,11 @@ from functools import partial
 from bench.harness.bench import Bench
 from bench.harness.load import LoadError, group
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Figures, Sampler, Samples, column, take_turns, tell
-from bench.harness.stand import Run, standing
+from bench.harness.rounds import Figures, Sampler, Samples, column, print_line, take_turns
 from bench.harness.target import Target
+from bench.harness.test_bed import Run, running_test_bed
 
-__all__ = ["Crowd", "fan_out", "fan_out_under_load", "loaded"]
+__all__ = ["FanOutShape", "fan_out", "fan_out_under_load", "loaded"]
 
 SETTLING = 1.0
 """Seconds of warm-up before the first round."""
@@ -23,7 +23,7 @@ FIGURE = "deliveries per CPU-second"
 
 
 @dataclass(frozen=True)
-class Crowd:
+class FanOutShape:
     """Numbers of subscribers, documents and writers.
 
     Attributes:
@@ -38,12 +38,12 @@ class Crowd:
     window: int = 1
 
 
-ONE_AT_A_TIME = (Crowd(1000), Crowd(5000))
+ONE_AT_A_TIME = (FanOutShape(1000), FanOutShape(5000))
 
-BUSY = Crowd(1000, documents=100, each=10, writers=10, window=1000)
+BUSY = FanOutShape(1000, documents=100, each=10, writers=10, window=1000)
 
 CALM = replace(BUSY, window=1)
-"""The same crowd, but one event at a time, so that no event waits in a socket."""
+"""The same subscribers, but one event at a time, so that no event waits in a socket."""
 
 
 def fan_out(bench: Bench) -> list[Outcome]:
@@ -52,11 +52,11 @@ def fan_out(bench: Bench) -> list[Outcome]:
     return [
         _compare(
             bench,
-            f"fan-out, {crowd.subscribers:,} subscribers, one event at a time",
-            crowd,
+            f"fan-out, {shape.subscribers:,} subscribers, one event at a time",
+            shape,
             [Goal(own.name, text, least=0.85, ahead_of=bench.peer_names) for own in bench.own],
         )
-        for crowd in ONE_AT_A_TIME
+        for shape in ONE_AT_A_TIME
     ]
 
 
@@ -73,10 +73,10 @@ def fan_out_under_load(bench: Bench) -> list[Outcome]:
 
 
 def _compare(
-    bench: Bench, measure: str, crowd: Crowd, goals: Sequence[Goal], *others: Sampler
+    bench: Bench, measure: str, shape: FanOutShape, goals: Sequence[Goal], *others: Sampler
 ) -> Outcome:
-    tell(measure)
-    samplers = [Sampler(each.name, partial(loaded, bench, each, crowd)) for each in bench.targets]
+    print_line(measure)
+    samplers = [Sampler(each.name, partial(loaded, bench, each, shape)) for each in bench.targets]
     samples = take_turns([*others, *samplers], bench.rounds)
     return Outcome(
         measure,
@@ -89,19 +89,25 @@ def _compare(
 
 
 @contextmanager
-def loaded(bench: Bench, target: Target, crowd: Crowd) -> Iterator[Callable[[], Figures]]:
-    """Start a target and connect its crowd; yield a function that measures one round."""
-    with standing(target, crowd.documents, bench.appendfsync) as stand:
-        site = stand.site
-        each = crowd.documents // crowd.writers
+def loaded(bench: Bench, target: Target, shape: FanOutShape) -> Iterator[Callable[[], Figures]]:
+    """Start a target and connect its subscribers; yield a function that measures one round."""
+    with running_test_bed(target, shape.documents, bench.appendfsync) as test_bed:
+        site = test_bed.site
+        each = shape.documents // shape.writers
         script = [
-            *group("subscribers", crowd.subscribers, site, target.subscriber(site), crowd.each),
-            *group("writers", crowd.writers, site, target.writer(site), each),
+            *group(
+                "subscribers",
+                shape.subscribers,
+                site,
+                target.subscriber(site),
+                shape.each,
+            ),
+            *group("writers", shape.writers, site, target.writer(site), each),
         ]
-        with stand.load(script) as load:
-            publish = partial(load.publish, "window", crowd.window)
+        with test_bed.load(script) as load:
+            publish = partial(load.publish, "window", shape.window)
             publish(SETTLING)
-            yield lambda: _figures(stand.measure(partial(publish, bench.seconds)))
+            yield lambda: _figures(test_bed.measure(partial(publish, bench.seconds)))
 
 
 def _figures(run: Run) -> Figures:

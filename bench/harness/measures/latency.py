@@ -9,9 +9,9 @@ from functools import partial
 from bench.harness.bench import Bench
 from bench.harness.load import group
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
-from bench.harness.stand import standing
+from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.target import Target
+from bench.harness.test_bed import running_test_bed
 
 __all__ = ["latency"]
 
@@ -27,7 +27,7 @@ MEASURE = f"latency, {SUBSCRIBERS} subscribers, {RATE} events a second"
 
 def latency(bench: Bench) -> list[Outcome]:
     """Goals compare only with peers that store events; the floor and the others do not."""
-    tell(MEASURE)
+    print_line(MEASURE)
     samplers = (Sampler(each.name, partial(_writing, bench, each)) for each in bench.targets)
     samples = take_turns(samplers, bench.rounds)
     rivals = [peer.name for peer in bench.peers if peer.persistent]
@@ -48,15 +48,15 @@ def latency(bench: Bench) -> list[Outcome]:
 
 @contextmanager
 def _writing(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
-    with standing(target, 1, bench.appendfsync) as stand:
+    with running_test_bed(target, 1, bench.appendfsync) as test_bed:
         script = [
-            *group("subscribers", SUBSCRIBERS, stand.site, target.subscriber(stand.site)),
-            *group("writer", 1, stand.site, target.writer(stand.site)),
+            *group("subscribers", SUBSCRIBERS, test_bed.site, target.subscriber(test_bed.site)),
+            *group("writer", 1, test_bed.site, target.writer(test_bed.site)),
         ]
-        with stand.load(script) as load:
+        with test_bed.load(script) as load:
             load.publish("rate", RATE, 1)
 
-            def take() -> Figures:
+            def measure() -> Figures:
                 delay = load.publish("rate", RATE, STRETCH * bench.seconds)["delivery_us"]
                 return {
                     "median, microseconds": delay["median"],
@@ -64,4 +64,4 @@ def _writing(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
                     "99th percentile / median": delay["p99"] / delay["median"],
                 }
 
-            yield take
+            yield measure

@@ -10,10 +10,10 @@ from bench.harness.bench import Bench
 from bench.harness.load import group
 from bench.harness.outcome import Goal, Outcome
 from bench.harness.rivals import bare_rest
-from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
-from bench.harness.stand import standing
+from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.syncline import Syncline, authorization
 from bench.harness.target import Site, Target
+from bench.harness.test_bed import running_test_bed
 
 __all__ = ["rest"]
 
@@ -40,7 +40,7 @@ class Rest(Syncline):
 def rest(bench: Bench) -> list[Outcome]:
     """Each client keeps its connection, and waits for a reply before the next request."""
     measure = f"updates by REST, {CLIENTS} clients"
-    tell(measure)
+    print_line(measure)
     bare, own = bare_rest(), Rest()
     targets = [target for target in (bare, own) if target is not None]
     samples = take_turns(
@@ -56,18 +56,18 @@ def rest(bench: Bench) -> list[Outcome]:
 
 @contextmanager
 def _requesting(bench: Bench, target: Target) -> Iterator[Callable[[], Figures]]:
-    with standing(target, CLIENTS, bench.appendfsync) as stand:
-        script = group("clients", CLIENTS, stand.site, target.writer(stand.site))
+    with running_test_bed(target, CLIENTS, bench.appendfsync) as test_bed:
+        script = group("clients", CLIENTS, test_bed.site, target.writer(test_bed.site))
 
-        def take() -> Figures:
+        def measure() -> Figures:
             # Connect in each round: a server may close a connection that was idle for long.
-            with stand.load(script) as load:
+            with test_bed.load(script) as load:
                 publish = partial(load.publish, "inflight", 1)
                 publish(SETTLING)
-                run = stand.measure(partial(publish, bench.seconds))
+                run = test_bed.measure(partial(publish, bench.seconds))
             done = run.result["acknowledged"]
             if run.result["refused"]:
                 raise RuntimeError(f"{run.result['refused']} requests were refused")
             return {COST: run.cpu / done * 1e6, PER_SECOND: done / run.result["seconds"]}
 
-        yield take
+        yield measure

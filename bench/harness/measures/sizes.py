@@ -10,10 +10,10 @@ from bench.harness.bench import Bench
 from bench.harness.filling import fill
 from bench.harness.load import group
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
-from bench.harness.stand import Stand, standing
+from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.syncline import Native, authorization, native_login
 from bench.harness.target import Site
+from bench.harness.test_bed import TestBed, running_test_bed
 
 __all__ = ["sizes"]
 
@@ -41,7 +41,7 @@ def sizes(bench: Bench) -> list[Outcome]:
     """CPU time of one operation, of server and Redis together."""
     few, many = Filled(FEW), Filled(bench.many_documents)
     measure = f"cost with {few.name} and with {many.name}"
-    tell(measure)
+    print_line(measure)
     samples = take_turns(
         [Sampler(each.name, partial(_filled, bench, each)) for each in (few, many)], bench.rounds
     )
@@ -62,8 +62,8 @@ def sizes(bench: Bench) -> list[Outcome]:
 @contextmanager
 def _filled(bench: Bench, server: Filled) -> Iterator[Callable[[], Figures]]:
     # No fsync: it takes time, but no CPU time.
-    with standing(server, CLIENTS, "no") as stand:
-        site = stand.site
+    with running_test_bed(server, CLIENTS, "no") as test_bed:
+        site = test_bed.site
         fetch = [
             *native_login(site),
             'publish {"id":{id},"do":"get","document":"bench-{doc}"}',
@@ -81,15 +81,15 @@ def _filled(bench: Bench, server: Filled) -> Iterator[Callable[[], Figures]]:
             "page of the list": (group("listers", CLIENTS, site, page), 1),
         }
         yield lambda: {
-            name: _cost(stand, script, in_flight, bench.seconds)
+            name: _cost(test_bed, script, in_flight, bench.seconds)
             for name, (script, in_flight) in scripts.items()
         }
 
 
-def _cost(stand: Stand, script: list[str], in_flight: int, seconds: float) -> float:
+def _cost(test_bed: TestBed, script: list[str], in_flight: int, seconds: float) -> float:
     # Connect in each round: a server may close an HTTP connection that was idle for long.
-    with stand.load(script) as load:
-        run = stand.measure(partial(load.publish, "inflight", in_flight, seconds))
+    with test_bed.load(script) as load:
+        run = test_bed.measure(partial(load.publish, "inflight", in_flight, seconds))
     if run.result["refused"]:
         raise RuntimeError(f"{run.result['refused']} requests were refused")
     acknowledged: int = run.result["acknowledged"]

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from bench.harness.bench import Bench
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
+from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.syncline import SYNCLINE
 
 __all__ = ["start"]
@@ -23,7 +23,7 @@ FIRST, AGAIN = "first start", "start on kept documents"
 
 def start(bench: Bench) -> list[Outcome]:
     """A first start, which creates credentials and files, and a start with existing files."""
-    tell(MEASURE)
+    print_line(MEASURE)
     samples = take_turns([Sampler(FIRST, _first), Sampler(AGAIN, _again)], bench.rounds)
     goals = [Goal(name, "≤ 1.0", is_ratio=False, most=1.0) for name in (FIRST, AGAIN)]
     return [Outcome(MEASURE, FIGURE, column(samples, FIGURE), less_is_better=True, goals=goals)]
@@ -31,11 +31,11 @@ def start(bench: Bench) -> list[Outcome]:
 
 @contextmanager
 def _first() -> Iterator[Callable[[], Figures]]:
-    def take() -> Figures:
+    def measure() -> Figures:
         with TemporaryDirectory(prefix="bench-") as made:
             return _started(Path(made))
 
-    yield take
+    yield measure
 
 
 @contextmanager

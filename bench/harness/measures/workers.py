@@ -6,16 +6,16 @@ from functools import partial
 
 from bench.harness.bench import Bench
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Sampler, column, take_turns, tell
+from bench.harness.rounds import Sampler, column, print_line, take_turns
 from bench.harness.syncline import Native
 
-from .fan_out import Crowd, loaded
+from .fan_out import FanOutShape, loaded
 
 __all__ = ["workers"]
 
-CROWD = Crowd(1000)
+SHAPE = FanOutShape(1000)
 
-MEASURE = f"workers, fan-out to {CROWD.subscribers:,} subscribers"
+MEASURE = f"workers, fan-out to {SHAPE.subscribers:,} subscribers"
 
 PER_SECOND, PER_CPU = "deliveries per second", "deliveries per CPU-second"
 
@@ -30,10 +30,10 @@ class Workers(Native):
 
 def workers(bench: Bench) -> list[Outcome]:
     """The load client uses most of one core: on a machine with two cores, compare CPU-seconds."""
-    tell(MEASURE)
+    print_line(MEASURE)
     one, two = Workers(1), Workers(2)
     samples = take_turns(
-        [Sampler(each.name, partial(loaded, bench, each, CROWD)) for each in (one, two)],
+        [Sampler(each.name, partial(loaded, bench, each, SHAPE)) for each in (one, two)],
         bench.rounds,
     )
     goal = Goal(two.name, "≥ 1.7 where a second core is free", least=1.7)

@@ -11,9 +11,9 @@ from bench.harness.bench import Bench
 from bench.harness.commit import captured_commits
 from bench.harness.load import group
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rounds import Figures, Sampler, column, take_turns, tell
-from bench.harness.stand import Stand, standing
+from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.syncline import Native, native_login
+from bench.harness.test_bed import TestBed, running_test_bed
 
 __all__ = ["increments", "writes"]
 
@@ -29,7 +29,7 @@ REDIS = "Redis, EVALSHA by a C client"
 def writes(bench: Bench) -> list[Outcome]:
     """Each writer has its own document. CPU time is that of Redis for Redis, else the server's."""
     measure = f"unconditional writes of 200 bytes, {WRITERS} writers, {IN_FLIGHT} in flight each"
-    tell(measure)
+    print_line(measure)
     server, redis = Native(), Native()
     samples = take_turns(
         [
@@ -51,7 +51,7 @@ def writes(bench: Bench) -> list[Outcome]:
 def increments(bench: Bench) -> list[Outcome]:
     """Each client waits for the reply before its next increment."""
     measure = f"increments of one document by {WRITERS} clients"
-    tell(measure)
+    print_line(measure)
     server = Native()
     samples = take_turns(
         [Sampler(server.name, partial(_incrementing, bench, server))], bench.rounds
@@ -65,38 +65,38 @@ def increments(bench: Bench) -> list[Outcome]:
 
 @contextmanager
 def _through_server(bench: Bench, server: Native) -> Iterator[Callable[[], Figures]]:
-    with standing(server, WRITERS, bench.appendfsync) as stand:
-        script = group("writers", WRITERS, stand.site, server.writer(stand.site))
-        with stand.load(script) as load:
-            yield _sample(stand, partial(load.publish, "inflight", IN_FLIGHT), bench.seconds)
+    with running_test_bed(server, WRITERS, bench.appendfsync) as test_bed:
+        script = group("writers", WRITERS, test_bed.site, server.writer(test_bed.site))
+        with test_bed.load(script) as load:
+            yield _sample(test_bed, partial(load.publish, "inflight", IN_FLIGHT), bench.seconds)
 
 
 @contextmanager
 def _redis_alone(bench: Bench, server: Native) -> Iterator[Callable[[], Figures]]:
     """The load client sends the server's commits directly to Redis; the server is idle."""
-    with standing(server, WRITERS, bench.appendfsync) as stand:
-        script = group("writers", WRITERS, stand.redis_site, captured_commits(stand))
-        with stand.load(script) as load:
+    with running_test_bed(server, WRITERS, bench.appendfsync) as test_bed:
+        script = group("writers", WRITERS, test_bed.redis_site, captured_commits(test_bed))
+        with test_bed.load(script) as load:
             yield _sample(
-                stand, partial(load.publish, "inflight", IN_FLIGHT), bench.seconds, of_redis=True
+                test_bed, partial(load.publish, "inflight", IN_FLIGHT), bench.seconds, of_redis=True
             )
 
 
 @contextmanager
 def _incrementing(bench: Bench, server: Native) -> Iterator[Callable[[], Figures]]:
-    with standing(server, 1, bench.appendfsync) as stand:
+    with running_test_bed(server, 1, bench.appendfsync) as test_bed:
         lines = [
-            *native_login(stand.site),
+            *native_login(test_bed.site),
             'publish {"id":{id},"do":"patch","document":"bench-{doc}","increment":{"/n":1}}',
             'ack-id {"id":',
             'fatal "error"',
         ]
-        with stand.load(group("writers", WRITERS, stand.site, lines)) as load:
-            yield _sample(stand, partial(load.publish, "inflight", 1), bench.seconds)
+        with test_bed.load(group("writers", WRITERS, test_bed.site, lines)) as load:
+            yield _sample(test_bed, partial(load.publish, "inflight", 1), bench.seconds)
 
 
 def _sample(
-    stand: Stand,
+    test_bed: TestBed,
     publish: Callable[[float], dict[str, Any]],
     seconds: float,
     *,
@@ -104,8 +104,8 @@ def _sample(
 ) -> Callable[[], Figures]:
     publish(SETTLING)
 
-    def take() -> Figures:
-        run = stand.measure(partial(publish, seconds))
+    def measure() -> Figures:
+        run = test_bed.measure(partial(publish, seconds))
         done = run.result["acknowledged"]
         return {
             PER_CPU: done / (run.redis_cpu if of_redis else run.cpu),
@@ -113,4 +113,4 @@ def _sample(
             "refused": run.result["refused"],
         }
 
-    return take
+    return measure

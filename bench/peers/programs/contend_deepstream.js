@@ -1,4 +1,4 @@
-// Clients that follow one record and add 1 to one number in it, each to the version that it heard of
+// Clients that follow one record and add 1 to one number in it, each to the version that it received
 // last. They speak the protocol themselves: a change by the client library that met another is never
 // answered. Arguments: port, clients, seconds.
 import { once } from "node:events";
@@ -31,7 +31,7 @@ class Client {
 
   async connect() {
     await once(this.#socket, "open");
-    this.#socket.on("message", (text) => this.#hear(JSON.parse(text)));
+    this.#socket.on("message", (text) => this.#handle(JSON.parse(text)));
     await this.#ask({ topic: CONNECTION, action: CHALLENGE, url: "", protocolVersion: "0.1a" });
     await this.#ask({ topic: AUTHENTICATION, action: REQUEST, data: "{}" });
     return this;
@@ -68,7 +68,7 @@ class Client {
     return this.#ask(write, (answer) => answer.correlationId === correlationId);
   }
 
-  #hear(message) {
+  #handle(message) {
     if (message.topic === RECORD && message.action === UPDATE) this.#take(message);
     this.#answered(message);
   }

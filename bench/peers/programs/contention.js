@@ -4,7 +4,7 @@
 // client's change, and resolves with whether it was made. `commits` are changes that were made;
 // waits, in seconds, are from the wish for a change to that; the longest may have been in vain.
 // `value` is the counter's at the end: what clients took for failed may have been made. `tries`
-// tells how many attempts there were, where an `attempt` makes several.
+// returns how many attempts there were, where an `attempt` makes several.
 export async function contend(clients, seconds, attempt, value, tries) {
   const start = performance.now();
   const end = start + seconds * 1000;

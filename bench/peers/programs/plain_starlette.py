@@ -42,9 +42,9 @@ class Hub:
         """Receive events from Redis while the app runs."""
         async with self._redis.pubsub() as events:
             await events.psubscribe(PREFIX + "*")
-            hearing = asyncio.create_task(self._hear(events))
+            reading = asyncio.create_task(self._read_events(events))
             yield
-            hearing.cancel()
+            reading.cancel()
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve a client, which sends `{"follow": name}` or `{"write": name, "data": …}`."""
@@ -64,7 +64,7 @@ class Hub:
             for document in followed:
                 self._sockets[document].discard(socket)
 
-    async def _hear(self, events: PubSub) -> None:
+    async def _read_events(self, events: PubSub) -> None:
         async for event in events.listen():
             if event["type"] == "pmessage":
                 for socket in list(self._sockets[event["channel"].removeprefix(PREFIX)]):

@@ -21,13 +21,13 @@ def main() -> None:
         transports=["websocket"],
     )
 
-    async def follow(sid: str, document: str) -> None:
+    async def subscribe(sid: str, document: str) -> None:
         await server.enter_room(sid, document)
 
     async def write(sid: str, document: str, data: dict[str, Any]) -> None:
         await server.emit("update", data, room=document)
 
-    server.on("follow", follow)
+    server.on("follow", subscribe)
     server.on("write", write)
     app = socketio.ASGIApp(server)
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")

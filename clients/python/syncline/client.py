@@ -135,10 +135,11 @@ class Client:
         """Open the first connection. Called by `connect`."""
         await self._connection.open()
 
-    def _on_event(self, message: JsonObject) -> None:
-        if message.get("event") == "token_about_to_expire":
+    def _on_event(self, message: JsonObject, may_be_early: bool) -> None:
+        name = message.get("event")
+        if name == "token_about_to_expire":
             self._connection.renew_token()
-        self._documents.take(message.get("event"), message.get("document", {}))
+        self._documents.take(name, message.get("document", {}), may_be_early=may_be_early)
 
     def _on_state(self, state: ConnectionState, error: Exception | None) -> None:
         previous, self._state = self._state, state

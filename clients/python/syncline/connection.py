@@ -30,7 +30,7 @@ from .pause import Pause
 from .refusals import retry_pause
 from .timing import within
 from .token import TokenSource
-from .transport import EventHandler, Interrupted, Receive
+from .transport import ClientEventHandler, Interrupted, Receive
 from .websocket import WebSocketTransport
 
 __all__ = ["Connection"]
@@ -58,7 +58,7 @@ class Connection:
         token: TokenSource,
         options: Options,
         *,
-        on_event: EventHandler,
+        on_event: ClientEventHandler,
         on_state: StateHandler,
     ) -> None:
         """
@@ -87,11 +87,6 @@ class Connection:
         """`websocket` or `rest`; None while there is no connection."""
         transport = self._transport
         return None if transport is None or transport.ended.done() else transport.name
-
-    @property
-    def ordered(self) -> bool:
-        """True if the transport delivers the reply to a write before its event."""
-        return self._transport is not None and self._transport.ordered
 
     @property
     def data_limit(self) -> int | None:

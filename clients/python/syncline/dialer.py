@@ -12,7 +12,7 @@ from .options import Options, Server
 from .proxies import Proxy, find_proxy
 from .rest import RestTransport
 from .token import TokenSource
-from .transport import EventHandler
+from .transport import ClientEventHandler
 from .websocket import Probing, WebSocketTransport
 
 __all__ = ["AnyTransport", "Dialer"]
@@ -39,7 +39,7 @@ class Dialer:
     """
 
     def __init__(
-        self, server: Server, token: TokenSource, options: Options, on_event: EventHandler
+        self, server: Server, token: TokenSource, options: Options, on_event: ClientEventHandler
     ) -> None:
         self.doing = "it has not begun"
         self._server = server
@@ -159,7 +159,7 @@ class Dialer:
             self._server.websocket_url,
             token,
             self._timeout,
-            self._on_event,
+            lambda event: self._on_event(event, False),
             ssl=options.ssl,
             deltas=options.deltas,
             probing=Probing(options.probe_after, options.probe_timeout),
@@ -172,7 +172,8 @@ class Dialer:
             self._server.http_url,
             token,
             self._timeout,
-            self._on_event,
+            # A stream of events is not ordered with the replies to other requests.
+            lambda event: self._on_event(event, True),
             ssl=options.ssl,
             reply_timeout=options.probe_after + options.probe_timeout,
             proxy=proxy,

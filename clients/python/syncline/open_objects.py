@@ -106,13 +106,14 @@ class OpenDocuments:
         del self._subscriptions[subscription.sid]
         await self._unsubscribe(subscription.sid)
 
-    def take(self, name: str | None, body: JsonObject) -> None:
-        """Process an event of the server; `body` is its `document`."""
+    def take(self, name: str | None, body: JsonObject, *, may_be_early: bool) -> None:
+        """Process an event of the server; `body` is its `document`.
+
+        `may_be_early`: the event may come before the reply to its write.
+        """
         subscription = self._subscriptions.get(body.get("sid", ""))
         if subscription is None:
             return
-        # On REST the event of a write can come before the reply to that write.
-        may_be_early = not self._connection.ordered
         if name == "updated":
             subscription.update(body, may_be_early=may_be_early)
             if subscription.is_lost:

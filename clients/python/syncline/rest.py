@@ -49,7 +49,6 @@ class RestTransport:
     """
 
     name = "rest"
-    ordered = False
     data_limit: int | None = None
 
     def __init__(self, http: Http, token: str, on_event: EventHandler) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from .errors import SynclineError
 from .snapshot import JsonObject
 
-__all__ = ["EventHandler", "Interrupted", "Receive", "Transport"]
+__all__ = ["ClientEventHandler", "EventHandler", "Interrupted", "Receive", "Transport"]
 
 T = TypeVar("T")
 
@@ -23,6 +23,11 @@ therefore in place when the event comes. Its result is the result of the request
 
 EventHandler = Callable[[JsonObject], None]
 """Called with an event or a notice in the form of the native protocol."""
+
+ClientEventHandler = Callable[[JsonObject, bool], None]
+"""As `EventHandler`; the second argument is True if the event may come before the reply to its
+write. It depends on the transport that the event came on: the transport before may still deliver
+events while a new one is in use."""
 
 
 class Interrupted(Exception):
@@ -34,13 +39,11 @@ class Transport(Protocol):
 
     Attributes:
         name: `websocket` or `rest`.
-        ordered: True if the reply to a write comes before the event of that write.
         ended: done when the connection has ended; its result is the reason.
         waits_for: why requests get no reply, as text for an error message; None if not known.
     """
 
     name: str
-    ordered: bool
     ended: asyncio.Future[SynclineError]
     waits_for: str | None
 

@@ -109,7 +109,6 @@ class WebSocketTransport:
     """A `Transport` over one WebSocket."""
 
     name = "websocket"
-    ordered = True
     waits_for: str | None = None
 
     def __init__(

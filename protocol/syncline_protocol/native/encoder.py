@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from syncline_protocol import deltas
 from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Refusal
-from syncline_protocol.objects import Event, Removed
+from syncline_protocol.objects import DOCUMENT, Event, Header, Removed, type_of_sid
 
 __all__ = [
     "document_body",
@@ -22,44 +23,72 @@ __all__ = [
     "error_body",
     "event_body",
     "event_name",
+    "header_body",
 ]
+
+
+def header_body(header: Header) -> dict[str, Any]:
+    """Make what the members of a reply say of an object of any type (section 2)."""
+    return {
+        "sid": header.sid,
+        "unique_name": header.unique_name,
+        "revision": str(header.revision),
+        "date_created": format_milliseconds(header.created_ms),
+        "date_updated": format_milliseconds(header.updated_ms),
+        "date_expires": _date_or_none(header.expires_ms),
+        "created_by": header.created_by,
+        "updated_by": header.updated_by,
+    }
 
 
 def document_body(document: Document, *, data: bool = True) -> dict[str, Any]:
     """Make the `document` member of a reply (section 2); without `data` if the client has it."""
-    body: dict[str, Any] = {
-        "sid": document.sid,
-        "unique_name": document.unique_name,
-        "revision": str(document.revision),
-        "date_created": format_milliseconds(document.created_ms),
-        "date_updated": format_milliseconds(document.updated_ms),
-        "date_expires": _date_or_none(document.expires_ms),
-        "created_by": document.created_by,
-        "updated_by": document.updated_by,
-    }
+    body = header_body(document)
     if data:
         body["data"] = orjson.Fragment(document.data)
     return body
 
 
 def event_body(event: Event, instead: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Make the `document` member of an event (section 5); `instead` replaces `data`."""
-    body: dict[str, Any] = {
+    """Make the member of an event that is named as its type (section 5).
+
+    `instead` replaces `data`.
+    """
+    head: dict[str, Any] = {
         "sid": event.sid,
         "unique_name": event.unique_name,
         "revision": str(event.revision),
         "previous_revision": str(event.previous),
     }
-    if isinstance(event, Updated):
-        body |= {"data": orjson.Fragment(event.data)} if instead is None else instead
-        body["date_updated"] = format_milliseconds(event.at_ms)
-        body["date_expires"] = _date_or_none(event.expires_ms)
-        body["updated_by"] = event.by
-    elif isinstance(event, Removed):
-        body["date_removed"] = format_milliseconds(event.at_ms)
-        body["removed_by"] = event.by
-        body["expired"] = event.expired
-    return body
+    _, make_rest = _EVENTS[type(event)]
+    return head | make_rest(event, instead)
+
+
+def _updated(event: Updated, instead: dict[str, Any] | None) -> dict[str, Any]:
+    data = {"data": orjson.Fragment(event.data)} if instead is None else instead
+    return data | {
+        "date_updated": format_milliseconds(event.at_ms),
+        "date_expires": _date_or_none(event.expires_ms),
+        "updated_by": event.by,
+    }
+
+
+def _removed(event: Removed, _: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "date_removed": format_milliseconds(event.at_ms),
+        "removed_by": event.by,
+        "expired": event.expired,
+    }
+
+
+_EVENTS: Mapping[type[Event], tuple[str, Callable[..., dict[str, Any]]]] = {
+    Updated: ("updated", _updated),
+    Removed: ("removed", _removed),
+}
+"""The name of each event, and what its body says beside what every event has."""
+
+_STATES: Mapping[str, Callable[[Any], dict[str, Any]]] = {DOCUMENT.name: document_body}
+"""By the name of the type: the body of a newest state."""
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
@@ -71,18 +100,20 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
         "retry": refusal.code.retry,
     }
     if refusal.document is not None:
-        body["document"] = document_body(refusal.document)
+        name = type_of_sid(refusal.document.sid).name
+        body[name] = _STATES[name](refusal.document)
     return body
 
 
 def event_name(event: Event) -> str:
-    """`updated` or `removed`."""
-    return "updated" if isinstance(event, Updated) else "removed"
+    """The name of an event, such as `updated` or `removed`."""
+    return _EVENTS[type(event)][0]
 
 
 def encode_event(event: Event, instead: dict[str, Any] | None = None) -> bytes:
     """Encode the text frame of an event. Use `Event.encoded`, which encodes only once."""
-    return orjson.dumps({"event": event_name(event), "document": event_body(event, instead)})
+    name = type_of_sid(event.sid).name
+    return orjson.dumps({"event": event_name(event), name: event_body(event, instead)})
 
 
 def encode_delta(event: Updated) -> bytes | None:

@@ -77,7 +77,11 @@ class ApiKeys:
     Redis is away."""
 
     def __init__(
-        self, redis: Redis, secret_cipher: SecretCipher, known: Keyring, limit_hits: Counter[Limit]
+        self,
+        redis: Redis,
+        secret_cipher: SecretCipher,
+        keyring: Keyring,
+        limit_hits: Counter[Limit],
     ) -> None:
         """
         Args:
@@ -86,31 +90,31 @@ class ApiKeys:
         """
         self._redis = redis
         self._secret_cipher = secret_cipher
-        self._known = known
+        self._keyring = keyring
         self._limit_hits = limit_hits
         self._records: dict[str, Record] = {}
         self._change_watcher = ChangeWatcher(redis, keys.API_KEY_VERSION, self._read_again)
 
     async def start(self) -> None:
         """Read all keys, if Redis is reachable, and begin to watch for changes."""
-        self._known.follow(lambda: self._change_watcher.is_current)
+        self._keyring.use_currency(lambda: self._change_watcher.is_current)
         with suppress(StorageError):
-            await self.look()
+            await self.refresh()
         self._change_watcher.start()
 
     async def stop(self) -> None:
         """Stop watching for changes."""
         await self._change_watcher.stop()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read the keys again if the set has changed."""
-        await self._change_watcher.look()
+        await self._change_watcher.refresh()
 
     async def page(self, size: int, token: str | None) -> Page[Record]:
         """At most `size` valid keys, in the order of SIDs. Raises `INVALID_PAGE_TOKEN`."""
         cursor = Cursor.parse(token)
-        await self.look()
-        sids = sorted({*self._records, *filter(self._known.has, self._known.configured)})
+        await self.refresh()
+        sids = sorted({*self._records, *filter(self._keyring.has, self._keyring.configured)})
         if cursor.backwards:
             found = [sid for sid in reversed(sids) if sid < cursor.key]
         else:
@@ -120,8 +124,8 @@ class ApiKeys:
 
     async def find(self, sid: str) -> Record:
         """The record of a valid key. Raises `NOT_FOUND`."""
-        await self.look()
-        if not self._known.has(sid):
+        await self.refresh()
+        if not self._keyring.has(sid):
             raise _unknown(sid)
         return self._record(sid)
 
@@ -142,7 +146,7 @@ class ApiKeys:
         else:
             made = replace(record, sealed=self._secret_cipher.seal(sid, secret))
         fingerprint = "" if login_only else self._secret_cipher.fingerprint
-        reply = await self._run("add", sid, orjson.dumps(asdict(made)), limit, fingerprint)
+        reply = await self._commit("add", sid, orjson.dumps(asdict(made)), limit, fingerprint)
         if reply == b"full":
             self._limit_hits[Limit.MAX_KEYS] += 1
             raise Refusal(Code.CONFLICT, f"There are {limit} API keys, the maximum.")
@@ -155,19 +159,19 @@ class ApiKeys:
 
     async def revoke(self, sid: str) -> None:
         """Make a key invalid permanently, on all servers. Raises `NOT_FOUND`."""
-        configured = "1" if sid in self._known.configured else ""
-        if await self._run("revoke", sid, configured, REVOKED_LIMIT) == b"absent":
+        configured = "1" if sid in self._keyring.configured else ""
+        if await self._commit("revoke", sid, configured, REVOKED_LIMIT) == b"absent":
             raise _unknown(sid)
 
     def _record(self, sid: str) -> Record:
         return self._records.get(sid) or Record(sid)
 
-    async def _run(self, verb: str, sid: str, *arguments: Argument) -> bytes:
+    async def _commit(self, verb: str, sid: str, *arguments: Argument) -> bytes:
         """Commit a change, then read the keys again, so that this process has it at once."""
         reply: bytes = await self._redis.commit(
             API_KEY, keys.ALL_SERVICES, verb, make_version(), sid, *arguments
         )
-        await self.look()
+        await self.refresh()
         return reply
 
     async def _read_again(self) -> None:
@@ -180,7 +184,7 @@ class ApiKeys:
         read = [self._read(sid, text) for sid, text in zip(sids, records[1::2], strict=True)]
         self._records = {record.sid: record for record, _ in read}
         stored = {record.sid: key for record, key in read}
-        self._known.put(stored, {sid.decode(errors="replace") for sid in revoked})
+        self._keyring.replace_stored(stored, {sid.decode(errors="replace") for sid in revoked})
 
     def _read(self, sid: str, text: bytes) -> tuple[Record, ApiKey]:
         record = Record(sid, created_ms=0)

@@ -86,7 +86,7 @@ class ForeignTokens(Protocol):
     async def principal(
         self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
     ) -> Principal:
-        """Verify a token, and return its caller; `header` and `claims` are unverified input.
+        """Verify a token, and return its caller; `verify_header` and `claims` are unverified input.
 
         Raises:
             Refusal: 401; `UNAVAILABLE` if the token cannot be checked at present.
@@ -123,7 +123,7 @@ class Authenticator:
     @property
     def knows_all(self) -> bool:
         """False if there are API keys whose secrets this server cannot decrypt."""
-        return self._keys.is_whole
+        return self._keys.is_complete
 
     def confirm(self, principal: Principal) -> None:
         """Check again that the caller's API key is valid.
@@ -136,19 +136,19 @@ class Authenticator:
         if principal.key is not None and not self._keys.has(principal.key):
             raise revoked(login=principal.is_account)
 
-    async def caller(self, authorization: str | None) -> Principal:
+    async def authenticate(self, authorization: str | None) -> Principal:
         """The caller that an `Authorization` header authenticates, with a token of any issuer.
 
         Raises:
-            Refusal: as `header`, and as `ForeignTokens.principal`.
+            Refusal: as `verify_header`, and as `ForeignTokens.principal`.
         """
         scheme, _, value = (authorization or "").partition(" ")
         if self._foreign is not None and scheme.lower() == "bearer":
-            return await self.bearer(value)
-        return self.header(authorization)
+            return await self.authenticate_token(value)
+        return self.verify_header(authorization)
 
-    async def bearer(self, token: str) -> Principal:
-        """The caller that an access token of any issuer authenticates. Raises as `caller`.
+    async def authenticate_token(self, token: str) -> Principal:
+        """The caller that an access token of any issuer authenticates. Raises as `authenticate`.
 
         White space around the token is dropped: tokens are copied from files and terminals.
         The token's own header chooses between our checks and those of `ForeignTokens`. The two
@@ -159,9 +159,9 @@ class Authenticator:
             header, claims = _unverified(token)
             if header.get("cty") != _CONTENT_TYPE:
                 return await self._foreign.principal(token, header, claims)
-        return self.token(token)
+        return self.verify_token(token)
 
-    def header(self, authorization: str | None) -> Principal:
+    def verify_header(self, authorization: str | None) -> Principal:
         """The caller that an `Authorization` header authenticates, without foreign tokens.
 
         Raises:
@@ -172,14 +172,14 @@ class Authenticator:
             case "basic":
                 return self._basic(value)
             case "bearer":
-                return self.token(value)
+                return self.verify_token(value)
         raise Refusal(
             Code.AUTHENTICATION_FAILED,
             "Authenticate with Basic credentials (account SID and auth token, or API key and "
             "secret) or with an access token as Bearer.",
         )
 
-    def token(self, token: str) -> Principal:
+    def verify_token(self, token: str) -> Principal:
         """The caller that an access token in the vendor's form authenticates.
 
         Raises:

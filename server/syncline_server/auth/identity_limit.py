@@ -32,9 +32,9 @@ class IdentityLimit:
         self._requests = FixedWindow(rate, clock=clock)
         self._work = FixedWindow(work, clock=clock)
         self._limit_hits = meters.limit_hits
-        self._too_many = f"One identity may make {rate} requests a second; nothing was changed."
+        self._too_many = f"One identity may send {rate} requests per second; nothing was changed."
         self._too_much = (
-            f"The requests of one identity may take {work} units of work a second, "
+            f"The requests of one identity may take {work} units of work per second, "
             "each about a microsecond; nothing was changed."
         )
 

@@ -58,11 +58,11 @@ class Keyring:
         """Call `listener` with the SID of each key that becomes invalid. It must not block."""
         self._listeners.append(listener)
 
-    def follow(self, is_current: Callable[[], bool]) -> None:
+    def use_currency(self, is_current: Callable[[], bool]) -> None:
         """`is_current`: False while Redis may have newer keys than this process."""
         self._is_current = is_current
 
-    def put(self, stored: Mapping[str, ApiKey], revoked: Collection[str]) -> None:
+    def replace_stored(self, stored: Mapping[str, ApiKey], revoked: Collection[str]) -> None:
         """Replace the keys from Redis; `revoked` are SIDs. Notifies the listeners of `on_end`."""
         before = self._stored.keys() | self._configured.keys() - set(self._revoked)
         self._stored, self._revoked = stored, revoked
@@ -76,7 +76,7 @@ class Keyring:
         return sid not in self._revoked and (sid in self._stored or sid in self._configured)
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """False if there are keys whose secrets cannot be decrypted here."""
         return UNREADABLE not in self._stored.values()
 
@@ -95,7 +95,7 @@ class Keyring:
         key = self._find(sid)
         expected = _NOBODYS if key is None or key.digest is None else key.digest
         is_right = hmac.compare_digest(digest(password), expected)
-        self._check_known(sid, key)
+        self._check_certain(sid, key)
         return is_right
 
     def signing_secret(self, sid: str) -> str:
@@ -106,7 +106,7 @@ class Keyring:
                 `UNAVAILABLE` if that cannot be decided now.
         """
         key = self._find(sid)
-        self._check_known(sid, key)
+        self._check_certain(sid, key)
         if key is None:
             problem = "was revoked" if self.is_revoked(sid) else "is unknown"
         elif key.secret is None:
@@ -124,7 +124,7 @@ class Keyring:
         # cannot be decrypted.
         return self._configured.get(sid) or self._stored[sid]
 
-    def _check_known(self, sid: str, key: ApiKey | None) -> None:
+    def _check_certain(self, sid: str, key: ApiKey | None) -> None:
         """Raise `UNAVAILABLE` if nothing is certain about the key.
 
         A client that receives "unknown" gives up permanently. So a key that may exist in Redis, or

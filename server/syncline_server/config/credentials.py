@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .secret_files import read_private, write_private
+from .secret_files import read_secret_file, write_secret_file
 from .validation import SettingError
 
 __all__ = ["KEY_SID", "Credentials", "find_credentials", "load_credentials", "make_secret"]
@@ -113,7 +113,7 @@ def _pair(
 
 def _kept(path: Path) -> Credentials | None:
     try:
-        kept = json.loads(read_private(path))
+        kept = json.loads(read_secret_file(path))
         return Credentials(kept["account_sid"], kept["auth_token"], dict(kept["api_keys"]))
     except FileNotFoundError:
         return None
@@ -134,4 +134,4 @@ def _generate(path: Path) -> None:
         "auth_token": made.auth_token,
         "api_keys": dict(made.api_keys),
     }
-    write_private(path, json.dumps(content, indent=2))
+    write_secret_file(path, json.dumps(content, indent=2))

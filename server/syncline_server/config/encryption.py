@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from .secret_files import read_private, write_private
+from .secret_files import read_secret_file, write_secret_file
 from .validation import SettingError
 
 __all__ = ["MASTER_KEY_VARIABLE", "Broken", "SecretCipher", "load_master_key", "make_master_key"]
@@ -95,9 +95,9 @@ def load_master_key(data_dir: Path, environ: Mapping[str, str]) -> str:
         return _checked(given, MASTER_KEY_VARIABLE)
     path = data_dir / FILE_NAME
     try:
-        return _checked(read_private(path).decode(errors="replace"), str(path))
+        return _checked(read_secret_file(path).decode(errors="replace"), str(path))
     except FileNotFoundError:
-        write_private(path, make_master_key())
+        write_secret_file(path, make_master_key())
         return load_master_key(data_dir, environ)
 
 

@@ -52,7 +52,7 @@ class Proxies:
     def __init__(self, networks: Collection[Network]) -> None:
         self._networks = tuple(networks)
 
-    def look(self, peer: str, values: HeaderValues) -> Forwarded | None:
+    def resolve(self, peer: str, values: HeaderValues) -> Forwarded | None:
         """What the headers of a request from the address `peer` state; None if `peer` is not a
         trusted proxy."""
         if not self._networks or not self._trusts(_parsed(peer)):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .validation import SettingError
 
-__all__ = ["read_private", "write_private"]
+__all__ = ["read_secret_file", "write_secret_file"]
 
 
-def read_private(path: Path) -> bytes:
+def read_secret_file(path: Path) -> bytes:
     """The content of the file.
 
     Raises:
@@ -28,33 +28,33 @@ def read_private(path: Path) -> bytes:
         raise SettingError(f"{path} cannot be read: {error.strerror}") from None
     if mode & 0o077:
         raise SettingError(
-            f"{path} holds secrets, so only its owner may have access (mode 600, not {mode:o}): "
+            f"{path} holds secrets, so it must be private to its owner, mode 600, not {mode:o}: "
             f"chmod 600 {path}"
         )
     return content
 
 
-def write_private(path: Path, text: str) -> None:
+def write_secret_file(path: Path, text: str) -> None:
     """Create the file with mode 600; an existing file stays unchanged.
 
     The text is written to a temporary file, which is then linked to `path`. So a crash leaves no
     partial file, and of two servers that start at once the second uses the file of the first. The
     mode is set before there is content.
     """
-    aside = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError:
-        os.unlink(aside)  # the disk is full, for example: leave no partial file
+        os.unlink(temporary)  # the disk is full, for example: leave no partial file
         raise
     try:
-        os.link(aside, path)
-        os.unlink(aside)
+        os.link(temporary, path)
+        os.unlink(temporary)
     except FileExistsError:
-        os.unlink(aside)
+        os.unlink(temporary)
     except OSError:  # this file system has no hard links
-        os.replace(aside, path)
+        os.replace(temporary, path)

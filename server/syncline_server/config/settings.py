@@ -71,7 +71,7 @@ class Settings(Limits, RedisSettings, ServerSettings):
             check_origins(f"--{name}-origins", origins)
         if not self.hosts:
             raise SettingError("--host must be one address, or several separated by commas")
-        _ = self.proxies, self.webhook_private_networks, self.demo_callers
+        _ = self.proxies, self.webhook_private_networks, self.demo_client_networks
         check_oidc(self)
 
     @classmethod
@@ -100,7 +100,7 @@ class Settings(Limits, RedisSettings, ServerSettings):
         return networks("trusted-proxies", self.trusted_proxies)
 
     @property
-    def demo_callers(self) -> list[Network]:
+    def demo_client_networks(self) -> list[Network]:
         """The networks in `demo_networks`."""
         return networks("demo-networks", self.demo_networks)
 

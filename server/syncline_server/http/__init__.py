@@ -28,14 +28,13 @@ from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
 from syncline_server.observability.worker_metrics import WorkerMetrics
 
-from . import health
-from . import metrics as telemetry
+from . import health, metrics
 from .api import api_keys as keys
 from .api import dead_letters as parked_webhooks
 from .api import documents, lists, maps, permissions, services, streams
 from .errors import exception_handlers
 from .middleware.cors import CrossOrigin
-from .middleware.exchange import Crowd, Recovery, RequestIds
+from .middleware.exchange import Recovery, RequestIds, RequestLimit
 from .middleware.proxy_headers import Forwarding
 from .middleware.security_headers import NO_SNIFFING, Protection
 from .middleware.tracing import Traced
@@ -69,7 +68,7 @@ def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -
         *parked_webhooks.routes(backend),
         *keys.routes(backend, api_keys),
         *health.routes(backend),
-        *telemetry.routes(backend, worker_metrics),
+        *metrics.routes(backend, worker_metrics),
         *openapi.routes(backend.settings),
     ]
 
@@ -85,7 +84,7 @@ def middleware(
     # The order matters:
     # 1. `Forwarding` first: all others see the real client and scheme.
     # 2. `RequestIds` around all that log or refuse, so that each line and reply has the id.
-    # 3. `CrossOrigin` around `Crowd`: a page can read its 503, and preflights occupy no place.
+    # 3. `CrossOrigin` around `RequestLimit`: a page can read its 503, and preflights take no place.
     # 4. `Recovery` last, so that its 500 gets the headers of all others.
     return [
         Middleware(Forwarding, proxies=Proxies(settings.proxies), notice=audit.forwarding),
@@ -93,6 +92,8 @@ def middleware(
         Middleware(RequestIds),
         *([] if traces is None else [Middleware(Traced, traces=traces)]),
         Middleware(CrossOrigin, origins=settings.origins),
-        Middleware(Crowd, limit=settings.max_requests, meters=meters, audit=audit, work=work),
+        Middleware(
+            RequestLimit, limit=settings.max_requests, meters=meters, audit=audit, work=work
+        ),
         Middleware(Recovery),
     ]

@@ -21,10 +21,10 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
     """The caller that the `Authorization` header authenticates.
 
     Raises:
-        Refusal: as `Authenticator.caller`; `FORBIDDEN` for a write with Basic credentials from a
-            page of another origin.
+        Refusal: as `Authenticator.authenticate`; `FORBIDDEN` for a write with Basic credentials
+            from a page of another origin.
     """
-    caller = await backend.authenticator.caller(request.headers.get("authorization"))
+    caller = await backend.authenticator.authenticate(request.headers.get("authorization"))
     if caller.is_account and request.method not in _SAFE:
         _check_page(backend, request)
     return caller

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from syncline_protocol import native
-from syncline_protocol.errors import TYPE_CODES, Code, Refusal
+from syncline_protocol.errors import Code, Refusal, codes_of
+from syncline_protocol.objects import TYPES
 
 from .body import PATCH_TYPES
 from .responses import json_reply
@@ -37,7 +38,7 @@ REFUSED = "refused"
 """Key in a request's `state` under which the code of its refusal is kept."""
 
 _NOT_FOUND = {Code.NAME_NOT_FOUND}.union(
-    *((each.absent, each.item_absent) for each in TYPE_CODES.values())
+    *((codes_of(type_).absent, codes_of(type_).item_absent) for type_ in TYPES)
 )
 
 
@@ -73,7 +74,7 @@ def refusal_reply(
     """
     if refusal.code in _NOT_FOUND and not raw_path(request.scope).startswith(b"/v3/"):
         return _not_found(request)
-    _note(request, refusal.code)
+    _set_outcome(request, refusal.code)
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
     if isinstance(refusal, DetailedRefusal):
         details = refusal.details
@@ -103,7 +104,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         )
     else:
         body = error_body(20_000 + error.status_code, error.status_code, error.detail)
-    _note(request, body["code"])
+    _set_outcome(request, body["code"])
     return json_reply(body, error.status_code, error.headers)
 
 
@@ -120,12 +121,12 @@ exception_handlers: dict[Any, ExceptionHandler] = {
 """For Starlette: handlers that turn an exception of any endpoint into a reply."""
 
 
-def _note(request: Request, code: int) -> None:
+def _set_outcome(request: Request, code: int) -> None:
     request.scope.setdefault("state", {})[REFUSED] = int(code)
 
 
 def _not_found(request: Request) -> Response:
-    _note(request, Code.NOT_FOUND)
+    _set_outcome(request, Code.NOT_FOUND)
     path = raw_path(request.scope).decode("latin-1").removeprefix("/v1")
     return json_reply(
         error_body(

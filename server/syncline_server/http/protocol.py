@@ -25,22 +25,22 @@ from .errors import RETRY_AFTER, error_body
 from .middleware.exchange import REQUEST_ID, make_request_id, peer_of
 from .open_files import OpenFiles
 
-__all__ = ["BODY_PACE", "Limits", "http_protocol"]
+__all__ = ["BODY_RATE", "Limits", "http_protocol"]
 
 
-BODY_PACE = 16_384
+BODY_RATE = 16_384
 """Bytes of a body that restart `body_timeout`. If one byte were enough, a few hundred clients that
 send byte by byte could occupy all of `max_requests` permanently."""
 
 
-class Alarm(Protocol):
+class RunningTimer(Protocol):
     """A scheduled call."""
 
     def cancel(self) -> None:
         """Drop the call and every reference to its callback."""
 
 
-Timer = Callable[[float, Callable[[], None]], Alarm]
+StartTimer = Callable[[float, Callable[[], None]], RunningTimer]
 """Schedules a callback: seconds from now, callback."""
 
 
@@ -53,7 +53,7 @@ class Limits:
         head: maximum bytes in the URL and all headers.
         connections: maximum connections of one process, of any kind.
         header_timeout: seconds for a complete head; for the first one, counted from the connect.
-        body_timeout: seconds in which `BODY_PACE` bytes of a body, or its end, must arrive.
+        body_timeout: seconds in which `BODY_RATE` bytes of a body, or its end, must arrive.
         reader_timeout: seconds after which a reader that took nothing of a reply is disconnected.
     """
 
@@ -73,7 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
     """
 
     limits: Limits
-    timer: Timer
+    timer: StartTimer
     meters: Meters
     audit: Audit
     open_files: OpenFiles
@@ -82,13 +82,13 @@ class HttpProtocol(HttpToolsProtocol):
     # requests. `_since` is the loop time from which it counts.
     _reading: Limit | None = None
     _since = 0.0
-    _alarm: Alarm | None = None
+    _timer: RunningTimer | None = None
     _refusal: Refusal | None = None
     _head_size = 0
     # Bytes fed since the parser's last callback: it buffers a header until that is complete.
     _kept_back = 0
     # Bytes of the body since `_since`.
-    _body_pace = 0
+    _body_rate = 0
     _progress_check: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override]  # as uvicorn has it
@@ -201,9 +201,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._kept_back = 0
-        self._body_pace += len(body)
-        if self._body_pace >= BODY_PACE:
-            self._since, self._body_pace = self.loop.time(), 0
+        self._body_rate += len(body)
+        if self._body_rate >= BODY_RATE:
+            self._since, self._body_rate = self.loop.time(), 0
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
@@ -242,22 +242,22 @@ class HttpProtocol(HttpToolsProtocol):
         return is_idle and super()._should_upgrade()
 
     def _read(self, limit: Limit) -> None:
-        self._reading, self._since, self._body_pace = limit, self.loop.time(), 0
+        self._reading, self._since, self._body_rate = limit, self.loop.time(), 0
         # One timer for the connection, not one for each request: `_check_reading` looks at
         # `_since` when it fires, and schedules itself again for what is left.
-        if self._alarm is None:
+        if self._timer is None:
             self._watch_reading(self.limits.header_timeout)
 
     def _watch_reading(self, seconds: float) -> None:
-        self._alarm = self.timer(min(seconds, self.limits.header_timeout), self._check_reading)
+        self._timer = self.timer(min(seconds, self.limits.header_timeout), self._check_reading)
 
     def _end_watch(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _check_reading(self) -> None:
-        self._alarm = None
+        self._timer = None
         if self._reading is None or self.transport.is_closing():
             return
         if self.flow.read_paused:
@@ -324,7 +324,9 @@ class HttpProtocol(HttpToolsProtocol):
         )
 
 
-def http_protocol(limits: Limits, timer: Timer, meters: Meters, audit: Audit) -> type[HttpProtocol]:
+def http_protocol(
+    limits: Limits, timer: StartTimer, meters: Meters, audit: Audit
+) -> type[HttpProtocol]:
     """The protocol class for uvicorn's `http` option."""
 
     class Bounded(HttpProtocol):

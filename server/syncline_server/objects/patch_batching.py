@@ -119,7 +119,11 @@ class PatchBatcher:
         """
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
-        fingerprint = "" if command.op is None else patch_fingerprint(command)
+        fingerprint = (
+            ""
+            if command.op is None
+            else patch_fingerprint(command.body, command.ttl, command.if_match)
+        )
         waiting = _PatchRequest(
             command=command, author=author, answer=answer, cause=cause, fingerprint=fingerprint
         )

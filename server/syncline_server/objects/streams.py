@@ -1,25 +1,45 @@
-"""Operations of streams."""
+"""Operations on streams and their messages."""
 
 from __future__ import annotations
 
-import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline_protocol.objects import STREAM
+from syncline_protocol.streams import Publish
+from syncline_server.storage.rights import Right
 
 from .access import Access
-from .objects import Collections
+from .contended_writes import Client
+from .headers import Headers
 
 if TYPE_CHECKING:
     from syncline_server.backend import Backend
 
-__all__ = ["Streams"]
+__all__ = ["Published", "Streams"]
 
 
-class Streams(Collections):
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The reply to `Publish`: the SID of the message."""
+
+    message_sid: str
+
+
+class Streams(Headers):
+    """As `Headers`, and `publish`."""
+
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend, STREAM)
+        self.handlers = {**self.handlers, Publish: self.publish}
+        self._streams = backend.streams
 
-    async def publish(self, access: Access, address: str, data: bytes, op: str | None) -> str:
-        await self.get(access, address)
-        return f"TZ{secrets.token_hex(16)}"
+    async def publish(
+        self, access: Access, command: Publish, client: Client | None = None
+    ) -> Published:
+        """Publish a message. Grants must allow writing; a stream has no permissions."""
+        needs = await self._check(access, command.address, Right.WRITE)
+        sid = await self._streams.publish(
+            access.service_sid, command.address, access.author(needs), command.data
+        )
+        return Published(sid)

@@ -125,6 +125,7 @@ class Turns:
     async def wait_to_patch(self, key: TurnKey, patcher: object) -> None:
         """Wait until the current turn is used, for `PATCH_WAIT` at most: a patch would spoil it."""
         contest = self.contests.get(key)
+        # Without rivals, or with a holder that may not come back, a patch can spoil nothing.
         if contest is None or not contest.crowded or contest.holder.client is None:
             return
         contender = Contender(patcher, None, SHORTEST_TURN)
@@ -135,10 +136,7 @@ class Turns:
             contest.use_turn()
 
     def end_patch(self, key: TurnKey, patcher: object, newest: State | None) -> None:
-        """End the turn of a patch that was applied or failed.
-
-        `newest` is the state after it; None if not known.
-        """
+        """End the turn of a patch; `newest` is the state after it, None if not known."""
         self.contests.end_turn(key, patcher, None, newest)
 
     def give_up(self, key: TurnKey, client: object | None) -> None:
@@ -150,18 +148,16 @@ class Turns:
         """Release the client's blocked refusal now, without a turn: its other commands wait."""
         contest = self.contests.get(key)
         for each in contest.waiting if contest is not None else ():
+            # Done: `pass_on` has given the client its turn, but `_wait` has not resumed yet.
             if each.client is client and not each.turn.done():
                 each.turn.set_result(False)
-
-    def forget(self, client: object) -> None:
-        """End all turns of a client that has disconnected."""
-        self.contests.forget(client)
 
     async def _approach(self, attempt: Attempt) -> None:
         """Return when a write may be tried: at once, unless it would spoil a rival's turn."""
         contest = self.contests.get(attempt.key)
         if attempt.if_match is None or contest is None:
             return
+        # Before the turn is looked at: this may be the try of a turn that has just run out.
         self._lapses.come_late(attempt.identity, contest.subject, attempt.if_match)
         if contest.is_turn_of(attempt.client, attempt.if_match):
             # A write that names another revision than `given` does not use the turn.
@@ -236,6 +232,7 @@ class Turns:
             else:
                 self._recent.record(about, attempt.if_match, newest.revision)
         contest = self.contests.get(attempt.key)
+        # An unconditional write shows nothing about whether its client uses turns.
         if contest is not None and attempt.if_match is not None:
             contest.divisor = 1
             self._lapses.forgive(attempt.identity, contest.subject)
@@ -245,15 +242,15 @@ class Turns:
             self.contests.end_turn(attempt.key, attempt.client, attempt.if_match, newest)
 
     def _contender(self, attempt: Attempt) -> Contender:
-        client = attempt.client
-        round_trip = 0.0 if client is None else client.round_trip
-        return Contender(client, attempt.identity, ROUND_TRIPS * round_trip or UNKNOWN_TURN)
+        round_trip = 0.0 if attempt.client is None else attempt.client.round_trip
+        return Contender(attempt.client, attempt.identity, ROUND_TRIPS * round_trip or UNKNOWN_TURN)
 
     async def _wait_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
         """True once it is the client's turn; False if it may not wait, or waited too long."""
         client = attempt.client
         if self._lapses.exhausted(attempt.identity):
             return False
+        # Even if this client may not wait: there are rivals from whom the turn must be kept.
         contest.crowded = True
         if client is not None:
             # Commands that the client has sent after this one must not wait for a turn (`hurry` is
@@ -292,6 +289,7 @@ class Turns:
                 self.contests.pass_on(contest)
             raise
         finally:
+            # `pass_on` has removed it already, except after a time-out, `hurry` or a cancellation.
             if contender in contest.waiting:
                 contest.waiting.remove(contender)
 

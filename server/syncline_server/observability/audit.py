@@ -68,8 +68,8 @@ class Audit:
         self._rate = rate
         self._limit_hits = limit_hits
         self.forwarding = ForwardingNotice()
-        self._told = 0
-        self._left_out: Counter[int] = Counter()
+        self._logged = 0
+        self._omitted: Counter[int] = Counter()
         self._period: asyncio.TimerHandle | None = None
 
     def done(self, action: str, **known: object) -> None:
@@ -90,13 +90,13 @@ class Audit:
             # In an empty context: the summary is about many clients, and would otherwise carry the
             # `logs.about` fields of this one.
             self._period = asyncio.get_running_loop().call_later(
-                PERIOD, self._begin_anew, context=Context()
+                PERIOD, self._end_period, context=Context()
             )
-        if self._told >= self._rate:
-            self._left_out[int(code)] += 1
+        if self._logged >= self._rate:
+            self._omitted[int(code)] += 1
             self._limit_hits[Limit.AUDIT_RATE] += 1
             return
-        self._told += 1
+        self._logged += 1
         extra = {**_shortened(known()), "outcome": "refused", "code": int(code)}
         logger.warning(action, extra=extra)
 
@@ -104,15 +104,15 @@ class Audit:
         """Write the summary of the current period."""
         if self._period is not None:
             self._period.cancel()
-            self._begin_anew()
+            self._end_period()
 
-    def _begin_anew(self) -> None:
-        self._period, self._told = None, 0
-        if self._left_out:
-            codes = dict(sorted(self._left_out.items()))
-            extra = {"outcome": "refused", "count": self._left_out.total(), "codes": codes}
+    def _end_period(self) -> None:
+        self._period, self._logged = None, 0
+        if self._omitted:
+            codes = dict(sorted(self._omitted.items()))
+            extra = {"outcome": "refused", "count": self._omitted.total(), "codes": codes}
             logger.warning("more refusals than the log shows", extra=extra)
-            self._left_out.clear()
+            self._omitted.clear()
 
 
 def _shortened(known: Known) -> dict[str, object]:

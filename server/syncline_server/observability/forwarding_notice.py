@@ -21,7 +21,7 @@ class ForwardingNotice:
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
-    def give(self, address: str, header: str) -> None:
+    def log_once(self, address: str, header: str) -> None:
         """Warn that `header` came from `address` (without a port), which is not a trusted proxy."""
         if address in self._seen or len(self._seen) >= PEERS:
             return

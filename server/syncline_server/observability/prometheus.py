@@ -24,27 +24,29 @@ from syncline_protocol import __version__
 
 from .metrics import WIRES, Gauges, Load, Meters
 
-__all__ = ["Telemetry", "encode"]
+__all__ = ["ProcessMetrics", "encode"]
 
 _PYTHON = platform.python_version()
 
 
-class Telemetry:
+class ProcessMetrics:
     """All counters and gauges of one process as Prometheus metrics.
 
     Attributes:
         worker: number of this process among the workers, from 0.
     """
 
-    def __init__(self, meters: Meters, worker: int, look: Callable[[], Awaitable[Gauges]]) -> None:
+    def __init__(
+        self, meters: Meters, worker: int, collect_gauges: Callable[[], Awaitable[Gauges]]
+    ) -> None:
         self.worker = worker
         self._meters = meters
-        self._look = look
+        self._collect_gauges = collect_gauges
         self._process = ProcessCollector(registry=None)
 
     async def collect(self) -> list[Metric]:
         """All families, each sample with the label `worker`."""
-        families = list(self._families(await self._look()))
+        families = list(self._families(await self._collect_gauges()))
         for family in families:
             family.samples = [
                 sample._replace(labels={**sample.labels, "worker": str(self.worker)})
@@ -55,57 +57,59 @@ class Telemetry:
     def _families(self, gauges: Gauges) -> Iterator[Metric]:
         meters = self._meters
         yield InfoMetricFamily(
-            "syncline_build", "What runs.", value={"version": __version__, "python": _PYTHON}
+            "syncline_build",
+            "Versions of the server and of Python.",
+            value={"version": __version__, "python": _PYTHON},
         )
         yield from _connections(gauges.loads, meters.requests)
         yield from _traffic(meters)
         yield from _webhooks(meters)
-        yield _gauge("redis_connected", "1 while Redis can be asked.", gauges.redis_connected)
+        yield _gauge("redis_connected", "1 while Redis answers.", gauges.redis_connected)
         yield _gauge(
             "redis_writable",
-            "1 while Redis takes writes, at the last probe.",
+            "1 if Redis accepted writes at the last probe.",
             gauges.redis_writable,
         )
         if gauges.disk_free is not None:
             yield _gauge(
                 "disk_free_bytes",
-                "Free for the embedded Redis, at the last look.",
+                "Free space for the embedded Redis at the last check.",
                 gauges.disk_free,
             )
             yield _gauge(
-                "disk_full", "1 while writes are refused for want of space.", gauges.disk_full
+                "disk_full",
+                "1 while writes are refused because the disk is almost full.",
+                gauges.disk_full,
             )
         yield CounterMetricFamily(
             "syncline_disk_refused_writes",
             "Writes that were refused because the disk is almost full.",
             gauges.refused_writes,
         )
-        yield _gauge(
-            "redis_pending_commands", "Commands without a reply yet.", gauges.redis_pending
-        )
+        yield _gauge("redis_pending_commands", "Commands without a reply.", gauges.redis_pending)
         yield _gauge(
             "redis_round_trip_seconds",
-            "What Redis took for its last probe; of the slowest shard.",
+            "Duration of the last probe of Redis, of the slowest shard.",
             gauges.redis_round_trip,
         )
-        yield _gauge("feed_live", "1 while events come from Redis.", gauges.feed_live)
+        yield _gauge("feed_live", "1 while the feed receives events from Redis.", gauges.feed_live)
         yield _gauge(
             "feed_lag_seconds",
-            "What the last probe took through Redis and back; of the slowest shard.",
+            "Time of the last probe event through Redis and back, of the slowest shard.",
             gauges.feed_lag,
         )
         yield _gauge(
             "clock_offset_seconds",
-            "By how much this machine's clock is ahead of Redis'; of the shard that differs most.",
+            "Seconds by which this clock is ahead of Redis', of the shard that differs most.",
             gauges.clock_offset,
         )
         yield CounterMetricFamily(
             "syncline_clock_faults",
-            "How often the clock was found to differ from Redis' by more than --clock-tolerance.",
+            "Checks in which the clock differed from Redis' by more than --clock-tolerance.",
             gauges.clock_faults,
         )
         yield CounterMetricFamily(
-            "syncline_feed_events", "Events that came from Redis.", meters.fan_out.count
+            "syncline_feed_events", "Events received from Redis.", meters.fan_out.count
         )
         yield CounterMetricFamily(
             "syncline_compared_documents",
@@ -119,18 +123,18 @@ class Telemetry:
         )
         restarts = CounterMetricFamily(
             "syncline_worker_restarts",
-            "How often the worker of this number was replaced: it hung, or had ended.",
+            "Replacements of the worker with this number, because it hung or had ended.",
             labels=["reason"],
         )
         for reason, count in meters.worker_restarts.items():
             restarts.add_metric([reason], count)
         yield restarts
         yield meters.commits.family(
-            "syncline_commit_seconds", "Until Redis had answered a write, durability included."
+            "syncline_commit_seconds", "Time until Redis had answered a write, durability included."
         )
         yield meters.fan_out.family(
             "syncline_fan_out_seconds",
-            "From a commit until its event was handed to every connection here.",
+            "Time from a commit until its event was handed to every connection of this process.",
         )
         yield from self._process.collect()
 
@@ -166,10 +170,10 @@ class _Collected(Collector):
 
 
 def _connections(loads: Sequence[Load], requests: int) -> Iterator[Metric]:
-    connections = _gauges("connections", "Sockets and event streams that are open.")
-    subscriptions = _gauges("subscriptions", "Documents that connections hold open.")
-    in_flight = _gauges("in_flight_requests", "Requests that are being carried out.")
-    waiting = _gauges("outbox_bytes", "Bytes that wait for readers, the kernel's not counted.")
+    connections = _gauges("connections", "Open sockets and event streams.")
+    subscriptions = _gauges("subscriptions", "Open documents of all connections.")
+    in_flight = _gauges("in_flight_requests", "Running requests.")
+    waiting = _gauges("outbox_bytes", "Bytes that wait for readers, without those in the kernel.")
     for wire in WIRES[:-1]:
         own = [load for load in loads if load.wire == wire]
         connections.add_metric([wire], len(own))
@@ -181,12 +185,14 @@ def _connections(loads: Sequence[Load], requests: int) -> Iterator[Metric]:
 
 
 def _traffic(meters: Meters) -> Iterator[Metric]:
-    accepted = _counters("accepted_connections", "Sockets and event streams let in.")
-    requests = _counters("requests", "Requests that came in, the refused ones too.")
+    accepted = _counters("accepted_connections", "Accepted sockets and event streams.")
+    requests = _counters("requests", "Received requests, including refused ones.")
     events = _counters("events", "Events handed to connections.")
-    conflated = _counters("conflated_events", "Events that gave way to a newer one unsent.")
-    deltas = _counters("delta_events", "Events handed to connections as what has changed.")
-    refused = _counters("refused_requests", "Requests that were refused, by error code.", "code")
+    conflated = _counters(
+        "conflated_events", "Events that a newer event replaced before they were sent."
+    )
+    deltas = _counters("delta_events", "Events handed to connections as deltas.")
+    refused = _counters("refused_requests", "Refused requests, by error code.", "code")
     for wire, tally in meters.wires.items():
         accepted.add_metric([wire], tally.connections)
         requests.add_metric([wire], tally.requests)
@@ -207,14 +213,18 @@ def _traffic(meters: Meters) -> Iterator[Metric]:
 def _webhooks(meters: Meters) -> Iterator[Metric]:
     outcomes = CounterMetricFamily(
         "syncline_webhooks",
-        "What became of webhooks, and attempts that failed.",
+        "Outcomes of webhooks, and failed attempts.",
         labels=["outcome"],
     )
     for outcome, count in meters.webhooks.items():
         outcomes.add_metric([outcome], count)
     yield outcomes
-    yield _gauge("webhooks_waiting", "Webhooks to be delivered here.", meters.webhooks_waiting)
-    yield _gauge("webhooks_parked", "Webhooks that were given up.", meters.webhooks_parked)
+    yield _gauge(
+        "webhooks_waiting",
+        "Webhooks that wait for delivery by this process.",
+        meters.webhooks_waiting,
+    )
+    yield _gauge("webhooks_parked", "Parked webhooks.", meters.webhooks_parked)
 
 
 def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:

@@ -152,8 +152,8 @@ class Traces:
 
     def fan_out(self, traceparent: str, document: str) -> AbstractContextManager[Span]:
         """Span around the fan-out of a received event; `traceparent` as `commit` yielded it."""
-        told = trace.get_current_span(_W3C.extract({"traceparent": traceparent}))
-        context = told.get_span_context()
+        remote = trace.get_current_span(_W3C.extract({"traceparent": traceparent}))
+        context = remote.get_span_context()
         # Mark the parent as local, not remote: the sampler then keeps the commit's decision, and
         # does not count it against `trace_limit` again.
         parent = SpanContext(context.trace_id, context.span_id, False, context.trace_flags)

@@ -17,18 +17,18 @@ import orjson
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.samples import Sample
 
-from .prometheus import Telemetry
+from .prometheus import ProcessMetrics
 
 __all__ = ["WorkerMetrics"]
 
-PATIENCE = 1.0
+ANSWER_TIMEOUT = 1.0
 """Seconds for the other workers to answer; scrapes usually time out after ten."""
 
 
 class WorkerMetrics:
     """The metrics of all workers, each sample with the label `worker`."""
 
-    def __init__(self, own: Telemetry, count: int, directory: Path | None) -> None:
+    def __init__(self, own: ProcessMetrics, count: int, directory: Path | None) -> None:
         """
         Args:
             own: metrics of this process; its `worker` is from 0 to `count` - 1.
@@ -57,20 +57,20 @@ class WorkerMetrics:
     async def families(self) -> list[Metric]:
         """The metrics of all workers that answer, and `syncline_worker_up` for each worker."""
         own = await self._own.collect()
-        told = await asyncio.gather(*map(self._ask, self._others))
+        answers = await asyncio.gather(*map(self._fetch_metrics, self._others))
         up = GaugeMetricFamily(
-            "syncline_worker_up", "1 while a worker tells what it counts.", labels=["worker"]
+            "syncline_worker_up", "1 while a worker answers with its metrics.", labels=["worker"]
         )
         up.add_metric([str(self._own.worker)], 1)
-        for number, families in zip(self._others, told, strict=True):
+        for number, families in zip(self._others, answers, strict=True):
             up.add_metric([str(number)], families is not None)
-        return [*_merged(own, *(families for families in told if families)), up]
+        return [*_merged(own, *(families for families in answers if families)), up]
 
-    async def _ask(self, number: int) -> list[Metric] | None:
-        """The metrics of another worker; None if it does not answer within `PATIENCE` seconds."""
+    async def _fetch_metrics(self, number: int) -> list[Metric] | None:
+        """The metrics of another worker; None if it does not answer in time."""
         assert self._directory is not None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
                 reader, writer = await asyncio.open_unix_connection(
                     self._socket_of(self._directory, number)
                 )
@@ -111,10 +111,10 @@ def _encode(families: Iterable[Metric]) -> bytes:
     )
 
 
-def _decode(told: bytes) -> list[Metric]:
+def _decode(encoded: bytes) -> list[Metric]:
     """Parse the result of `_encode`. Raises `ValueError` for a reply that was cut off."""
     families = []
-    for name, documentation, kind, samples in orjson.loads(told):
+    for name, documentation, kind, samples in orjson.loads(encoded):
         family = Metric(name, documentation, kind)
         family.samples = [Sample(*sample) for sample in samples]
         families.append(family)

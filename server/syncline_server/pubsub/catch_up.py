@@ -91,6 +91,8 @@ class CatchUp:
         identities = [reader for reader in reading if reader is not None]
         entitled = await self._readers(topic.service_sid, topic.sid, identities)
         ended = set(identities) - entitled
+        # `reader` again: the client may have presented another token during the await. A copy:
+        # `on_revoked` leaves the topic.
         for subscriber in list(topic.subscribers):
             if subscriber.reader in ended:
                 subscriber.on_revoked(topic.sid)

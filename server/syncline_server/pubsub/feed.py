@@ -102,6 +102,7 @@ class Feed:
 
     def unsubscribe(self, channel: str) -> None:
         """Unsubscribe from a channel."""
+        # Forget the channel first: a confirmation under way then finds nothing to confirm.
         subscriber = self._subscribers.get(self._shard_by_channel.pop(channel, None) or "")
         self._confirmed.pop(channel, None)
         self._moving.discard(channel)
@@ -114,7 +115,8 @@ class Feed:
         if confirmed is None:
             return  # unsubscribed while the confirmation was under way
         if not confirmed.done():
-            # The first confirmation is no gap: the callers of `subscribe` read the state after it.
+            # The first confirmation is no gap: the callers of `subscribe` read the state after it,
+            # so they see every change whose event came too early for this channel.
             self._moving.discard(channel)
             confirmed.set_result(None)
         elif channel in self._moving:
@@ -124,6 +126,7 @@ class Feed:
     def on_lost(self, channel: str) -> None:
         """A shard has ended the subscription, because the channel's slot has moved."""
         if channel in self._shard_by_channel:
+            # No shard has it now, so a new slot map places it at once, without the pause.
             self._shard_by_channel[channel] = None
             asyncio.get_running_loop().call_later(
                 RESUBSCRIBE_PAUSE, self._subscribe_at_shard, channel

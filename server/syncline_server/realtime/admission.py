@@ -91,7 +91,7 @@ class Admission:
         """Report forwarding headers from `peer`, an address without a port, not a trusted proxy."""
         for name in names:
             if name.lower() in HEADERS:
-                self._audit.forwarding.give(peer, name.lower())
+                self._audit.forwarding.log_once(peer, name.lower())
 
     def record_refusal(self, code: int, path: str, peer: str, **known: object) -> None:
         """Record in the audit log that a client at the address `peer` was not admitted."""

@@ -83,7 +83,7 @@ class Authentication:
             logging.getLogger(f"syncline.{client.protocol}").exception("an authentication failed")
             client.socket.close(CloseCode.INTERNAL_ERROR, "the server failed")
         else:
-            client.socket.trust()
+            client.socket.allow_full_messages()
             answer(principal)
         self._task = None
         client.socket.resume_reading(Pause.AUTHENTICATION)
@@ -93,7 +93,7 @@ class Authentication:
             raise Refusal(Code.TOKEN_INVALID, "The access token must be a string.")
         backend = self._client.backend
         try:
-            principal = await backend.authenticator.bearer(token)
+            principal = await backend.authenticator.authenticate_token(token)
             service = principal.service or DEFAULT_NAME
             access = await Access.enter(backend, principal, service)
             # The key may have been revoked during the awaits above. From here on there is none, and

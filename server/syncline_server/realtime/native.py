@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,13 +11,12 @@ from websockets.frames import CloseCode
 
 from syncline_protocol import native
 from syncline_protocol.commands import Command, Remove
-from syncline_protocol.documents import Document, Patch
+from syncline_protocol.documents import Patch
 from syncline_protocol.errors import Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
-from syncline_protocol.objects import Event
+from syncline_protocol.objects import DOCUMENT, Event
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
-from syncline_server.storage.results import Written
 
 from .client import Client, CloseCodes
 from .connections import ConnectionRegistry
@@ -161,24 +161,26 @@ class NativeClient(Client):
 
 def _body(command: Command, result: Result) -> dict[str, Any]:
     """The `ok` member of a reply (docs/protocol.md, section 3)."""
+    if isinstance(result, Unsubscribed):
+        return {}
+    return _REPLIES[command.type.name](command, result)
+
+
+def _document_reply(command: Command, result: Any) -> dict[str, Any]:
     match result:
         case Opened(document, created, known):
-            return {
-                "created": created,
-                "document": native.document_body(document, data=not known),
-            }
+            body = native.document_body(document, data=not known)
+            return {"created": created, "document": body}
         case Fetched(document):
             return {"document": native.document_body(document)}
-        case Written(document, repeated):
-            return _write_body(command, document) | ({"repeated": True} if repeated else {})
-        case Unsubscribed():
-            return {}
-        case _:
-            raise TypeError(f"no encoding for {result!r}")
-
-
-def _write_body(command: Command, document: Document) -> dict[str, Any]:
-    body = native.document_body(document, data=isinstance(command, Patch) and document.data != b"")
+    document, has_data = result.document, isinstance(command, Patch) and result.document.data
+    body = native.document_body(document, data=bool(has_data))
     if isinstance(command, Remove):
         body = {name: body[name] for name in ("sid", "unique_name", "revision")}
-    return {"document": body}
+    return {"document": body} | ({"repeated": True} if result.repeated else {})
+
+
+_REPLIES: Mapping[str, Callable[[Command, Any], dict[str, Any]]] = {
+    DOCUMENT.name: _document_reply,
+}
+"""By the name of the command's type."""

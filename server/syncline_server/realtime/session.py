@@ -102,6 +102,7 @@ class Session:
         refusal = self.access.count_request()
         if refusal is not None:
             return answer(refusal)
+        # Before the command is queued: the sample is of a client that had nothing under way.
         self._measure_round_trip()
         keys = self._subscriptions.keys(command.key)
         queue = self._queues.of(keys)
@@ -149,7 +150,7 @@ class Session:
         for task in self._tasks:
             task.cancel()
         # Pass on a turn that the client has: it will not use it.
-        self._backend.turns.forget(self)
+        self._backend.turns.contests.forget(self)
         self._subscriptions.end_all()
 
     def adopt(self, access: Access) -> None:
@@ -302,7 +303,7 @@ class Session:
             self._backend.meters.limit_hits[Limit.MAX_SUBSCRIPTIONS] += 1
             raise Refusal(
                 Code.TOO_MANY_SUBSCRIPTIONS,
-                f"One connection can open {limit} documents; unsubscribe from some.",
+                f"One connection can open {limit} objects; unsubscribe from some.",
             )
         self._openings += 1
         try:

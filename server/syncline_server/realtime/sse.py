@@ -53,7 +53,7 @@ def routes(
         refusal = admission.check()
         if refusal is not None:
             raise refusal
-        principal = await backend.authenticator.caller(request.headers.get("authorization"))
+        principal = await backend.authenticator.authenticate(request.headers.get("authorization"))
         access = await Access.enter(backend, principal, request.path_params["service"])
         known = request.headers.get("last-event-id") or None
         command = Open(

@@ -152,6 +152,7 @@ class Subscriptions:
             for key in _keys(topic)[1:]:
                 self._by_name[key] = subscription
         subscription.topic.learn(state)
+        # An object that is open is opened again: the reply must come before the events after it.
         self._leave_fast_path(subscription)
         return subscription
 
@@ -159,8 +160,10 @@ class Subscriptions:
         """Unsubscribe from an object; safe to repeat."""
         topic = subscription.topic
         if self._by_sid.get(topic.sid) is subscription:
+            # First, because the hub finds a subscriber on the fast path by its format.
             self._leave_fast_path(subscription)
             subscription.state = state
+            # An ended subscription delivers nothing, not even what was blocked (promise 6).
             subscription.pending = None
             del self._by_sid[topic.sid]
             self._hub.leave(topic, self)
@@ -178,6 +181,7 @@ class Subscriptions:
         """Use the rights of a newer token. Subscriptions that it does not allow are ended."""
         self.access = access
         if access.is_scoped:
+            # A copy: `on_revoked` removes entries.
             for sid, subscription in list(self._by_sid.items()):
                 name = subscription.topic.unique_name
                 if not access.grants(type_of_sid(sid), name, Right.READ):
@@ -192,6 +196,7 @@ class Subscriptions:
         """Take all subscriptions off the fast path."""
         for subscription in self._by_sid.values():
             self._leave_fast_path(subscription)
+        # Last, because `_leave_fast_path` needs its format.
         self._outlet = None
 
     def join_fast_path(self, subscriptions: Iterable[Subscription]) -> None:
@@ -207,7 +212,7 @@ class Subscriptions:
                 and subscription.delivered == topic.revision >= subscription.acknowledged
                 and subscription.pending is None
                 and not subscription.openings
-                and not self._is_written(topic)
+                and not (self._writing and self._is_written(topic))
             ):
                 subscription.state = State.FAST
                 self._hub.join_fast_path(topic, self, *self._outlet)
@@ -221,7 +226,9 @@ class Subscriptions:
         #    it while a write is under way: it may be that write's. Up to `acknowledged` it is not:
         #    writes to one object are carried out in order, so the next gets a greater revision.
         if not subscription.delivered or (
-            event.revision > subscription.acknowledged and self._is_written(subscription.topic)
+            self._writing
+            and event.revision > subscription.acknowledged
+            and self._is_written(subscription.topic)
         ):
             if subscription.pending is None:
                 subscription.pending = deque(maxlen=PENDING_LIMIT)
@@ -295,6 +302,7 @@ class Subscriptions:
         if subscription is None:
             return
         topic, revision = subscription.topic, header.revision
+        # `max` below: an event may have brought a newer revision before this reply.
         topic.learn(header)
         topic.acknowledged = max(topic.acknowledged, revision)
         if isinstance(result, Opened):
@@ -311,6 +319,7 @@ class Subscriptions:
     def _send_change(self, subscription: Subscription, event: Event, before: int) -> None:
         """Send a change: without data, as a delta or whole. `before`: the client's revision."""
         if self.send_delta is not None:
+            # The client has this data already, from its own write: send the rest of the event.
             if event.revision == subscription.wrote:
                 return self.send_delta(event, True)
             # A delta fits only the data at `previous`, which the client may have missed.
@@ -326,7 +335,7 @@ class Subscriptions:
 
     def _is_written(self, topic: Topic) -> bool:
         """True while a write of this client to the object is under way."""
-        return bool(self._writing) and any(key in self._writing for key in _keys(topic))
+        return any(key in self._writing for key in _keys(topic))
 
 
 def _keys(topic: Topic) -> list[str]:

@@ -33,42 +33,42 @@ class TimerWheel:
         self._loop = asyncio.get_running_loop()
         # The timers of each slice, in the order in which they were set.
         self._slices: dict[int, dict[Timer, None]] = {}
-        self._ticked_to = 0
-        self._is_ticking = False
+        self._slice = 0
+        self._ticking = False
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback`, which must not block, in about `seconds`."""
         due = int((self._loop.time() + max(seconds, 0)) / RESOLUTION) + 1
         timer = Timer(self, due, callback)
         self._slices.setdefault(due, {})[timer] = None
-        if not self._is_ticking:
-            self._is_ticking = True
-            self._ticked_to = due - 1
+        if not self._ticking:
+            self._ticking = True
+            self._slice = due - 1
             self._loop.call_later(RESOLUTION, self._tick)
-        self._ticked_to = min(self._ticked_to, due - 1)
+        self._slice = min(self._slice, due - 1)
         return timer
 
     def remove(self, due: int, timer: Timer) -> None:
         """Forget a timer. One may be due in a day, while its connection ends within a second."""
-        due_then = self._slices.get(due)
-        if due_then is not None:
-            due_then.pop(timer, None)
-            if not due_then:
+        timers = self._slices.get(due)
+        if timers is not None:
+            timers.pop(timer, None)
+            if not timers:
                 del self._slices[due]
 
     def _tick(self) -> None:
         now = int(self._loop.time() / RESOLUTION)
-        while self._ticked_to < now:
-            self._ticked_to += 1
-            for timer in list(self._slices.get(self._ticked_to, ())):
+        while self._slice < now:
+            self._slice += 1
+            for timer in list(self._slices.get(self._slice, ())):
                 # Not called here, because an exception would stop the wheel.
-                self._loop.call_soon(self._call, self._ticked_to, timer)
+                self._loop.call_soon(self._fire, self._slice, timer)
         if self._slices:
             self._loop.call_later(RESOLUTION, self._tick)
         else:
-            self._is_ticking = False
+            self._ticking = False
 
-    def _call(self, due: int, timer: Timer) -> None:
+    def _fire(self, due: int, timer: Timer) -> None:
         """Make the call, unless it was cancelled since `_tick` scheduled it."""
         if timer in self._slices.get(due, ()):
             self.remove(due, timer)

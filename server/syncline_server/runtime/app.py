@@ -24,7 +24,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.http import static as web
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Gauges, Meters
-from syncline_server.observability.prometheus import Telemetry
+from syncline_server.observability.prometheus import ProcessMetrics
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
@@ -148,7 +148,7 @@ def create_app(
     connections, timers = ConnectionRegistry(), TimerWheel()
     clock = asyncio.get_running_loop().time
     admission = Admission(settings, connections, meters, backend.audit, clock=clock)
-    telemetry = Telemetry(meters, worker, partial(_look, backend, connections, disk))
+    telemetry = ProcessMetrics(meters, worker, partial(_collect_gauges, backend, connections, disk))
     worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
     sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, objects)
@@ -158,7 +158,7 @@ def create_app(
         meters=meters,
         services=services,
         queue=backend.webhooks,
-        parking=backend.parking,
+        dead_letters=backend.dead_letters,
     )
     dispatcher = Dispatcher(redis, context)
     api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
@@ -205,7 +205,7 @@ def create_app(
             *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
-            *web.routes(credentials, settings.demo, settings.demo_callers),
+            *web.routes(credentials, settings.demo, settings.demo_client_networks),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces),
         exception_handlers=rest.exception_handlers,
@@ -252,7 +252,7 @@ def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:
     return Traces(settings, meters, worker)
 
 
-async def _look(
+async def _collect_gauges(
     backend: Backend, connections: ConnectionRegistry, disk: DiskWatch | None
 ) -> Gauges:
     loads = await connections.loads()

@@ -30,7 +30,7 @@ from .tls import Certificate, KeyPair, read_key_pair
 
 __all__ = ["serve"]
 
-PRIVATE = 0o077
+OWNER_ONLY = 0o077
 """Umask of the server and its children: only the owner may access their files."""
 
 
@@ -43,7 +43,7 @@ def serve(settings: Settings, credentials: Credentials) -> None:
     """
     _check_packages(settings)
     # First: every file and child process created from here on has this umask.
-    os.umask(PRIVATE)
+    os.umask(OWNER_ONLY)
     raise_limit()
     logs.configure(settings)
     key_pair = read_key_pair(settings)

@@ -74,7 +74,7 @@ class Workers:
         self._interrupted = False
         self._rolling: _Rolling | None = None
         # Seconds until a retiring worker is killed: more than the worker allows its own drain.
-        self.patience = settings.drain_timeout + 5.0
+        self.stop_timeout = settings.drain_timeout + 5.0
         self.hang_timeout = settings.worker_timeout
 
     async def run(self) -> None:
@@ -91,7 +91,7 @@ class Workers:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for slot in slots:
-                    tasks.create_task(slot.keep())
+                    tasks.create_task(slot.run())
                 tasks.create_task(self._guard_redis())
                 tasks.create_task(self._announce(slots))
                 await self._stopping.wait()
@@ -155,7 +155,7 @@ class Workers:
             if key_pair is None:
                 return
             self._key_pair = key_pair
-        rolling.begin()
+        rolling.start()
 
     def _stop(self, interrupted: bool) -> None:
         self._interrupted = interrupted
@@ -188,7 +188,7 @@ class _Rolling:
         self._task: asyncio.Task[None] | None = None
         self._wanted = self._is_stopped = False
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Replace all workers. During a rolling restart, start another one after it: workers that
         were already replaced do not have the newest certificate."""
         if self._is_stopped:
@@ -249,7 +249,7 @@ class _Slot:
         for each in self._sockets:
             each.close()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Keep one worker running: start another whenever it ends or hangs."""
         clock = asyncio.get_running_loop().time
         backoff = Backoff(PAUSE, PAUSE_LIMIT, stable_after=PAUSE_LIMIT)
@@ -257,7 +257,7 @@ class _Slot:
             began = clock()
             process = self._process = await self._start()
             while process is not None:
-                await self._watch(process)
+                await self._wait_until_gone(process)
                 if process is self._process:
                     status = await process.wait()
                     logger.warning("worker %d ended with status %d", process.pid, status)
@@ -269,7 +269,7 @@ class _Slot:
             backoff.reset_if_stable(clock() - began)
             await asyncio.sleep(backoff.pause())
 
-    async def _watch(self, process: Process) -> None:
+    async def _wait_until_gone(self, process: Process) -> None:
         """Return when a worker has ended, was replaced, or hangs. A worker that hangs is killed.
 
         Silence is counted in rounds of this loop, not by the clock: after a suspend of the machine,
@@ -311,19 +311,19 @@ class _Slot:
         if new is None:
             logger.error("the new worker did not start; the old one keeps running")
             return
-        # Read only now: the old worker may have died during the start. If `keep` is starting
+        # Read only now: the old worker may have died during the start. If `run` is starting
         # another one, that one is as new, and nothing would watch ours.
         old = self._process
         if old is None:
             old = new
         else:
             self._process = new
-        self._retiring.spawn(_retire(old, self._workers.patience))
+        self._retiring.spawn(_retire(old, self._workers.stop_timeout))
 
     async def stop(self) -> None:
         """End the worker, and wait for workers that are still draining."""
         if self._process is not None:
-            await _retire(self._process, self._workers.patience)
+            await _retire(self._process, self._workers.stop_timeout)
         await self._retiring.wait()
 
     async def _start(self) -> Process | None:
@@ -356,13 +356,13 @@ class _Slot:
         return process
 
 
-async def _retire(process: Process, patience: float) -> None:
-    """End a worker: SIGTERM, and SIGKILL if it has not ended after `patience` seconds."""
+async def _retire(process: Process, stop_timeout: float) -> None:
+    """End a worker: SIGTERM, and SIGKILL if it has not ended after `stop_timeout` seconds."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.terminate()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(stop_timeout):
                 await process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):

@@ -46,7 +46,7 @@ class KeyPair:
         context.set_alpn_protocols(["http/1.1"])
         # Python loads certificates only from named files. The files on disk may have changed since
         # they were read, so use temporary ones.
-        with _held(self.certificate) as certificate, _held(self.key) as key:
+        with _temporary_file(self.certificate) as certificate, _temporary_file(self.key) as key:
             context.load_cert_chain(_name_of(certificate), _name_of(key))
         return context
 
@@ -169,7 +169,7 @@ def _check_key(path: str, text: str) -> None:
         raise SettingError(f"--tls-key {path} contains no private key in PEM format") from None
 
 
-def _held(text: str) -> IO[bytes]:
+def _temporary_file(text: str) -> IO[bytes]:
     """A temporary file without a name in any directory; on Linux in memory."""
     if sys.platform == "linux":
         file: IO[bytes] = os.fdopen(os.memfd_create("pem"), "w+b")

@@ -79,7 +79,7 @@ class AwayNames:
         [status] = await self._run("release", at, pointer=pointer, own=own)
         return status == b"ok"
 
-    async def follow(self, at: ObjectAddress, pointer: str, who: str, needs: Right | None) -> Reply:
+    async def fetch(self, at: ObjectAddress, pointer: str, who: str, needs: Right | None) -> Reply:
         """The reply of fetch.lua for the object that a pointer leads to.
 
         Releases the name if the object does not exist. `who` and `needs` as in `Objects.get`.
@@ -101,7 +101,7 @@ class AwayNames:
             [found] = await self._run("look", at)
             pointer: str = found.decode()
             if len(pointer) > SID_LENGTH and sid_of(pointer) == sid:
-                await self.follow(at, pointer, "", None)
+                await self.fetch(at, pointer, "", None)
 
     async def _run(self, verb: str, at: ObjectAddress, **others: str | None) -> list[bytes]:
         names = keys.names_part(at.type)

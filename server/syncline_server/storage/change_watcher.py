@@ -17,11 +17,11 @@ from syncline_server.observability.tasks import PeriodicTask
 
 from .redis.client import Redis
 
-__all__ = ["LOOK_INTERVAL", "STALE_AFTER", "ChangeWatcher", "make_version"]
+__all__ = ["CHECK_INTERVAL", "STALE_AFTER", "ChangeWatcher", "make_version"]
 
 logger = logging.getLogger("syncline.lookout")
 
-LOOK_INTERVAL = 0.5
+CHECK_INTERVAL = 0.5
 """Seconds between polls of the version."""
 
 STALE_AFTER = 2.0
@@ -55,7 +55,7 @@ class ChangeWatcher(PeriodicTask):
             read_again: reads the cached records again.
         """
         super().__init__(
-            self.look, LOOK_INTERVAL, name=f"the watcher of {version_key}", logger=logger
+            self.refresh, CHECK_INTERVAL, name=f"the watcher of {version_key}", logger=logger
         )
         self.lock = asyncio.Lock()
         self._redis = redis
@@ -70,7 +70,7 @@ class ChangeWatcher(PeriodicTask):
         """True if the version was polled within the last `STALE_AFTER` seconds."""
         return time.monotonic() - self._looked_at <= STALE_AFTER
 
-    async def look(self, *, unless_current: bool = False) -> None:
+    async def refresh(self, *, unless_current: bool = False) -> None:
         """Poll the version, and read the records again if it has changed.
 
         Args:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from syncline_protocol import revisions
-from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import ObjectType
 from syncline_protocol.sids import is_sid
 
@@ -30,7 +30,7 @@ from .results import absent, forbidden, mismatch, name_taken, sid_ended
 from .rights import bits
 from .scripts import OBJECT_SCRIPTS, Script, by_name
 from .settlement import Settlement, make_mark
-from .webhooks import Notes
+from .webhooks import BucketIndex
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
@@ -189,13 +189,13 @@ class Committer:
         self._operation_ms = operation_ms
         self._traces = traces
         self._settlement = Settlement(redis, operation_ms)
-        self._notes = Notes(redis)
+        self._webhook_buckets = BucketIndex(redis)
         self._names = AwayNames(redis)
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
     def note_trouble(self, service_sid: str, sid: str, words: bytes) -> None:
         """Report that a write was applied, but Redis refused what follows it, as `words` say."""
-        logger.error("%s was written, but not all that follows: %s", sid, words.decode())
+        logger.error("%s was written, but a later step failed: %s", sid, words.decode())
         self._redis.inspect(keys.tag_of(service_sid, sid))
         self.on_trouble(service_sid, sid)
 
@@ -215,7 +215,7 @@ class Committer:
         # Read before the commit is sent: its revision is not below this time.
         commit.not_before_ms = self._redis.now_ms(commit.tag)
         if commit.author.webhooks is not None:
-            self._notes.note(commit.tag[1:-1])
+            self._webhook_buckets.add(commit.tag[1:-1])
         if commit.ttl:
             # Sent before the commit. If this process dies in between, the sweeper finds nothing due
             # in the bucket; sent after it, the sweeper would miss the object's expiry.
@@ -271,11 +271,11 @@ class Committer:
             try:
                 return await self._apply(replace(commit, sid=sid_of(pointer)))
             except Refusal as refusal:
-                if refusal.code is TYPE_CODES[commit.type.name].absent:
+                if refusal.code is codes_of(commit.type).absent:
                     raise absent(commit.type, commit.name) from None
                 raise
         author = commit.author
-        found = await self._names.follow(at, pointer, author.identity, author.needs)
+        found = await self._names.fetch(at, pointer, author.identity, author.needs)
         if found[0] == b"forbidden":
             raise forbidden()
         if found[0] == b"ok":

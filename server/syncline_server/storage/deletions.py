@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import SYSTEM, TYPES
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
@@ -31,8 +31,8 @@ __all__ = ["Deletion", "Deletions"]
 
 logger = logging.getLogger("syncline.deletions")
 
-LOOK_INTERVAL = 1.0
-"""Seconds between looks for services to delete."""
+CHECK_INTERVAL = 1.0
+"""Seconds between checks for services to delete."""
 
 DELETER = Author(identity=SYSTEM)
 """Author of the removals: they queue no webhooks, for the service is gone."""
@@ -77,7 +77,7 @@ class Deletions(PeriodicTask):
 
     def __init__(self, redis: Redis, objects: Objects) -> None:
         super().__init__(
-            self._carry_out_all, LOOK_INTERVAL, name="the deletion of services", logger=logger
+            self._carry_out_all, CHECK_INTERVAL, name="the deletion of services", logger=logger
         )
         self._redis = redis
         self._objects = objects
@@ -96,7 +96,7 @@ class Deletions(PeriodicTask):
         self._seen = {each.sid: self._seen.get(each.sid, now) for each in orders}
         for deletion in orders:
             if await self._lease(deletion):
-                await self._go_on(deletion)
+                await self._continue(deletion)
 
     async def _orders(self) -> list[Deletion]:
         stored = await self._redis.execute("HGETALL", keys.DELETIONS)
@@ -112,7 +112,7 @@ class Deletions(PeriodicTask):
         free = await self._redis.execute("SET", lease, self._holder, "NX", "PX", LEASE_MS)
         return free is not None or await self._redis.execute("GET", lease) == self._holder.encode()
 
-    async def _go_on(self, deletion: Deletion) -> None:
+    async def _continue(self, deletion: Deletion) -> None:
         # 1. Empty all buckets.
         if deletion.bucket < BUCKETS:
             deletion = replace(await self._empty(deletion), bucket=BUCKETS)
@@ -154,7 +154,7 @@ class Deletions(PeriodicTask):
         try:
             await self._objects.remove(at, DELETER)
         except Refusal as refusal:
-            if refusal.code is not TYPE_CODES[at.type.name].absent:
+            if refusal.code is not codes_of(at.type).absent:
                 raise  # absent: it had expired, and the script has removed it
 
     async def _record(self, deletion: Deletion) -> None:

@@ -10,6 +10,7 @@ import orjson
 from syncline_protocol.documents import Updated
 from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged
 from syncline_protocol.objects import DOCUMENT, Event, ExpiryChanged, Removed, type_of_sid
+from syncline_protocol.streams import Message
 
 from .rights import Right, RightsChanged
 
@@ -74,6 +75,20 @@ def _removed(head: Head, _: bytes) -> Removed:
     return Removed(**fields_of_event(head), expired=head["kind"] == "expired")
 
 
+def _message(head: Head, data: bytes) -> Message:
+    return Message(
+        sid=head["sid"],
+        unique_name=None,
+        revision=0,
+        previous=0,
+        at_ms=int(head["at"]),
+        by=head["by"],
+        message_sid=head["message"],
+        data=data,
+        trace=head.get("trace"),
+    )
+
+
 def _rights(head: Head, _: bytes) -> RightsChanged:
     return RightsChanged(head["sid"], head["identity"], Right(int(head["rights"])))
 
@@ -83,6 +98,7 @@ _PARSERS: Mapping[str, Callable[[Head, bytes], Event | RightsChanged]] = {
     "items": _items,
     "removed": _removed,
     "expired": _removed,
+    "message": _message,
     "rights": _rights,
 }
 """By the kind of event; the kinds of one type's items begin with its name."""

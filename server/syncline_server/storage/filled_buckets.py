@@ -1,9 +1,9 @@
 """The index of filled buckets: those of a service that may hold objects of any type.
 
 A list reads no others. The index is one key of the service with up to 256 fields. It may name empty
-buckets, but no bucket with objects is missing: a bucket is noted before the first object in it is
+buckets, but no bucket with objects is missing: a bucket is added before the first object in it is
 created, or in the same step. A bucket can still be missing if its objects are older than the index,
-or if a failover of a Cluster lost the note; the sweeper's inspections note it then.
+or if a failover of a Cluster lost the entry; the sweeper's inspections add it then.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .scripts import PRUNE
 __all__ = ["FilledBuckets"]
 
 _COMPLETE = b"all"
-"""Field of the index: every bucket that was filled before the index existed is noted."""
+"""Field of the index: every bucket that was filled before the index existed has an entry."""
 
-NOTED_LIMIT = 65_536
-"""Noted buckets that a process remembers; beyond that it forgets all and notes them again."""
+RECORDED_LIMIT = 65_536
+"""Entries that a process remembers; beyond that it forgets all and adds them again."""
 
 
 class FilledBuckets:
@@ -33,9 +33,9 @@ class FilledBuckets:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._noted: set[tuple[str, str]] = set()
+        self._recorded: set[tuple[str, str]] = set()
 
-    async def begin(self, service_sid: str) -> None:
+    async def mark_complete(self, service_sid: str) -> None:
         """Mark the index of a new service as complete: it has no older objects.
 
         If that fails, the first list or inspection inspects all buckets.
@@ -43,13 +43,13 @@ class FilledBuckets:
         with suppress(StorageError):
             await self._redis.execute("HSET", keys.filled(service_sid), _COMPLETE, 1)
 
-    async def note(self, service_sid: str, bucket: str) -> None:
+    async def add_bucket(self, service_sid: str, bucket: str) -> None:
         """Note a bucket before an object is created in it.
 
         Only needed on a Cluster, where no script can write the index. Raises `Refusal`; then
         nothing may be created.
         """
-        if (service_sid, bucket) in self._noted:
+        if (service_sid, bucket) in self._recorded:
             return
         index = keys.filled(service_sid)
         try:
@@ -62,33 +62,35 @@ class FilledBuckets:
             raise Unavailable(
                 "The store became unavailable; nothing was changed. Try again."
             ) from None
-        if len(self._noted) >= NOTED_LIMIT:
-            self._noted.clear()
-        self._noted.add((service_sid, bucket))
+        if len(self._recorded) >= RECORDED_LIMIT:
+            self._recorded.clear()
+        self._recorded.add((service_sid, bucket))
 
     async def of(self, service_sid: str) -> list[int]:
         """The buckets that may hold objects, in ascending order."""
-        noted = set(await self._redis.execute("HKEYS", keys.filled(service_sid)))
-        if _COMPLETE not in noted:
+        recorded = set(await self._redis.execute("HKEYS", keys.filled(service_sid)))
+        if _COMPLETE not in recorded:
             return await self.inspect(service_sid)
-        noted.discard(_COMPLETE)
-        return sorted(int(bucket, 16) for bucket in noted)
+        recorded.discard(_COMPLETE)
+        return sorted(int(bucket, 16) for bucket in recorded)
 
     async def inspect(self, service_sid: str) -> list[int]:
-        """Look at every bucket that is not noted, and note it if it holds objects.
+        """Check every bucket without an entry, and add it if it contains objects.
 
         Returns:
-            all noted buckets, in ascending order.
+            all buckets with an entry, in ascending order.
         """
         index = keys.filled(service_sid)
-        noted = set(await self._redis.execute("HKEYS", index))
-        others = [bucket for bucket in range(BUCKETS) if _field(bucket) not in noted]
+        recorded = set(await self._redis.execute("HKEYS", index))
+        others = [bucket for bucket in range(BUCKETS) if _field(bucket) not in recorded]
         counts = await asyncio.gather(*(self._count(service_sid, bucket) for bucket in others))
         found = [bucket for bucket, count in zip(others, counts, strict=True) if count]
-        if found or _COMPLETE not in noted:
+        if found or _COMPLETE not in recorded:
             fields = [word for bucket in found for word in (_field(bucket), 1)]
             await self._redis.execute("HSET", index, *fields, _COMPLETE, 1)
-        return [bucket for bucket in range(BUCKETS) if _field(bucket) in noted or bucket in found]
+        return [
+            bucket for bucket in range(BUCKETS) if _field(bucket) in recorded or bucket in found
+        ]
 
     async def _count(self, service_sid: str, bucket: int) -> int:
         """The number of types of which the bucket holds objects."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from syncline_protocol.errors import TYPE_CODES, Code, Refusal
+from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
 from syncline_protocol.items import (
     ABSENT,
@@ -18,6 +18,9 @@ from syncline_protocol.items import (
     Item,
     ItemOperation,
     ItemQuery,
+    PatchItem,
+    Verb,
+    WriteItem,
     index_of,
 )
 from syncline_protocol.objects import LIST, SYSTEM, Header, ObjectType
@@ -35,12 +38,24 @@ from .replies import Reply, state_of
 from .results import absent, forbidden
 from .scripts import ITEM_SCRIPTS, Script, by_name
 
-__all__ = ["ItemPage", "ItemRefused", "Items", "ItemsWritten", "Replay"]
+__all__ = [
+    "ItemPage",
+    "ItemRefused",
+    "ItemState",
+    "Items",
+    "ItemsWritten",
+    "Replay",
+    "absent_item",
+    "item_mismatch",
+]
 
 JsonObject = dict[str, Any]
 
 HEADER_LENGTH = 11
 """Elements of a reply that show the collection (`Reply`); what is known of items follows."""
+
+CHANGES = (Verb.UPDATE, Verb.REMOVE)
+"""What is only done with an item that exists."""
 
 INDEX_FORMAT = f"%0{INDEX_DIGITS}.0f"
 
@@ -98,18 +113,92 @@ class Replay:
     is_reset: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """An item with its collection, as writers contend for it.
+
+    Attributes:
+        item: None if the collection has no such item.
+    """
+
+    header: Header
+    item: Item | None
+
+    @property
+    def sid(self) -> str:
+        """SID of the collection."""
+        return self.header.sid
+
+    @property
+    def unique_name(self) -> str | None:
+        """Unique name of the collection."""
+        return self.header.unique_name
+
+    @property
+    def revision(self) -> int:
+        """The item's revision; `ABSENT` if there is none."""
+        return ABSENT if self.item is None else self.item.revision
+
+    @property
+    def data(self) -> bytes:
+        """The item's data; `b""` if there is none."""
+        return b"" if self.item is None else self.item.data
+
+
 class ItemRefused(Refusal):
     """A write of an item is refused.
 
     Attributes:
-        header: of the collection.
         item: the newest state; None if there is none, or the author may not read it.
+        document: with a code of a mismatch the `ItemState`; else None.
     """
 
-    def __init__(self, code: Code, message: str, header: Header, item: Item | None) -> None:
-        super().__init__(code, message)
-        self.header = header
+    def __init__(
+        self, code: Code, message: str, item: Item | None = None, state: ItemState | None = None
+    ) -> None:
+        super().__init__(code, message, document=state)
         self.item = item
+
+    def without_item(self) -> ItemRefused:
+        """The refusal for a caller that may not read the item."""
+        return ItemRefused(self.code, self.message)
+
+
+def absent_item(type_: ObjectType, key: str) -> ItemRefused:
+    """The error for a key, or an index, without an item."""
+    return ItemRefused(
+        codes_of(type_).item_absent,
+        f"The {type_.name} has no item {_shown(type_, key)}; nothing was changed.",
+    )
+
+
+def item_mismatch(command: WriteItem | PatchItem, state: ItemState) -> ItemRefused:
+    """The error for an item that is at another revision than the write expected.
+
+    A write that only changes an item which exists is refused as for an absent one.
+    """
+    item, key = state.item, command.item_key or ""
+    if item is None and (isinstance(command, PatchItem) or command.action in CHANGES):
+        return absent_item(command.type, key)
+    return _mismatch(command.type, key, command.if_match, state)
+
+
+def _mismatch(
+    type_: ObjectType, key: str, if_match: int | None, state: ItemState, place: str = ""
+) -> ItemRefused:
+    expected = "its absence" if if_match == ABSENT else if_match
+    is_at = "" if state.item is None else f", it is at {state.item.revision}"
+    return ItemRefused(
+        codes_of(type_).mismatch,
+        f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
+        f"{expected} was expected{is_at}{place}.",
+        state.item,
+        state,
+    )
+
+
+def _shown(type_: ObjectType, key: str) -> str:
+    return str(index_of(key)) if type_ is LIST else show(key)
 
 
 class Items:
@@ -239,7 +328,7 @@ class Items:
                 )
             )
         except Refusal as refusal:
-            if refusal.code is not TYPE_CODES[at.type.name].absent:
+            if refusal.code is not codes_of(at.type).absent:
                 raise
 
     def _parameters(self, type_: ObjectType, heads: list[JsonObject]) -> dict[str, Argument | None]:
@@ -313,17 +402,7 @@ def _change(elements: list[bytes]) -> Change:
     kind, expired, key, record, data = elements
     item = unpack_record(key, record)
     if isinstance(item, Tombstone):
-        item = Item(
-            key=item.key,
-            revision=item.revision,
-            born=item.born,
-            data=data,
-            created_ms=item.removed_ms,
-            updated_ms=item.removed_ms,
-            expires_ms=None,
-            created_by=item.removed_by,
-            updated_by=item.removed_by,
-        )
+        item = item.as_item(data)
     return Change(kind=ChangeKind(kind.decode()), item=item, expired=expired == b"1")
 
 
@@ -334,21 +413,15 @@ def _refused(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperation]) -
     key = write.key or ""
     newest = unpack_record(key.encode(), record) if record else None
     item = newest if isinstance(newest, Item) else None
-    shown = index_of(key) if type_ is LIST else show(key)
     place = f" (operation {int(index)} of {len(writes)})" if len(writes) > 1 else ""
-    codes = TYPE_CODES[type_.name]
+    shown, codes = _shown(type_, key), codes_of(type_)
     match reason:
         case b"exists":
-            code, message = codes.item_exists, f"The {type_.name} already has an item {shown}"
+            message = f"The {type_.name} has an item {shown} already{place}; nothing was changed."
+            return ItemRefused(codes.item_exists, message, item)
         case b"absent":
-            code, message = codes.item_absent, f"The {type_.name} has no item {shown}"
+            message = f"The {type_.name} has no item {shown}{place}; nothing was changed."
+            return ItemRefused(codes.item_absent, message)
         case _:
-            expected = "that it does not exist" if write.if_match == ABSENT else write.if_match
-            is_at = "" if item is None else f", it is at {item.revision}"
-            code = codes.mismatch
-            message = (
-                f"The revision of the item {shown} does not match the expected revision: "
-                f"{expected} was expected{is_at}"
-            )
-    header = state_of(type_, reply)
-    return ItemRefused(code, f"{message}{place}; nothing was changed.", header, item)
+            state = ItemState(state_of(type_, reply), item)
+            return _mismatch(type_, key, write.if_match, state, place)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncline_protocol.errors import TYPE_CODES, Refusal
+from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import Header, ObjectType
 from syncline_protocol.sids import (
     BUCKETS,
@@ -115,7 +115,7 @@ class Objects:
         fetch = OBJECT_SCRIPTS[at.type.name].fetch
         reply: Reply = await self._redis.run(fetch, at.tag, *arguments)
         if reply[0] == b"moved":
-            reply = await self._names.follow(at, reply[1].decode(), who, needs)
+            reply = await self._names.fetch(at, reply[1].decode(), who, needs)
         if reply[0] == b"forbidden":
             raise forbidden()
         return state_of(at.type, reply) if reply[0] == b"ok" else None
@@ -258,7 +258,7 @@ class Objects:
                 )
             )
         except Refusal as refusal:
-            if refusal.code is not TYPE_CODES[at.type.name].absent:
+            if refusal.code is not codes_of(at.type).absent:
                 raise
 
     async def _create(
@@ -267,7 +267,7 @@ class Objects:
         # On a Cluster no script can reach the index of buckets. Write it before the commit: a
         # bucket without objects may be on it, a bucket with objects must be.
         if not self._redis.engine.is_whole:
-            await self._filled.note(at.service_sid, f"{bucket_of_sid(at.sid):02x}")
+            await self._filled.add_bucket(at.service_sid, f"{bucket_of_sid(at.sid):02x}")
         return await self._commit(
             Commit(
                 service_sid=at.service_sid,

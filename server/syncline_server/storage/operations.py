@@ -19,9 +19,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from syncline_protocol import jsondata
-from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.items import PatchItem
 
 from . import keys
 from .errors import Unanswered, Unavailable
@@ -59,9 +58,9 @@ def fingerprint(verb: str, data: bytes | None, ttl: int | None, if_match: int | 
     return blake2b(content, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
-def patch_fingerprint(command: Patch | PatchItem) -> str:
+def patch_fingerprint(patch: PatchBody, ttl: int | None, if_match: int | None) -> str:
     """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`."""
-    match command.body:
+    match patch:
         case MergePatch(merge=value):
             verb = "merge"
         case OperationsPatch(operations=value):
@@ -69,9 +68,7 @@ def patch_fingerprint(command: Patch | PatchItem) -> str:
         case Increment(by=value):
             verb = "increment"
     body = jsondata.compact(value, "The patch")
-    if isinstance(command, PatchItem):
-        verb = f"{verb} item {command.key}\n{command.collection_ttl}"
-    return fingerprint(verb, body, command.ttl, command.if_match)
+    return fingerprint(verb, body, ttl, if_match)
 
 
 def reused() -> Refusal:
@@ -79,8 +76,8 @@ def reused() -> Refusal:
     return Refusal(
         Code.CONFLICT,
         "The operation id (op, Idempotency-Key) was used for another request: for another object, "
-        "or with another verb, body, Ttl or If-Match. Nothing was changed. Each request takes an "
-        "id of its own; only a repetition of the same request takes it again.",
+        "or with another verb, body, Ttl or If-Match. Nothing was changed. Each request needs "
+        "its own id; only a repetition of the same request uses the same id.",
     )
 
 

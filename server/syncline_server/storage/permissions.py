@@ -66,7 +66,7 @@ class Permissions:
         ]
         return sid, Page(found, page.previous, page.next)
 
-    async def put(self, at: ObjectAddress, identity: str, rights: Right) -> Permission:
+    async def set(self, at: ObjectAddress, identity: str, rights: Right) -> Permission:
         """Set the rights of an identity, in place of those that it had."""
         sid = await self._sid(at)
         await self._permit(at, sid, identity, rights)

@@ -31,6 +31,20 @@ class Tombstone:
     removed_ms: int
     removed_by: str
 
+    def as_item(self, data: bytes = b"") -> Item:
+        """The item as its removal reports it; `data` is what it held."""
+        return Item(
+            key=self.key,
+            revision=self.revision,
+            born=self.born,
+            data=data,
+            created_ms=self.removed_ms,
+            updated_ms=self.removed_ms,
+            expires_ms=None,
+            created_by=self.removed_by,
+            updated_by=self.removed_by,
+        )
+
 
 def unpack_record(key: bytes, record: bytes) -> Item | Tombstone:
     """The item of a record, live or removed."""

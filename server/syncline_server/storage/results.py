@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncline_protocol.documents import Document
-from syncline_protocol.errors import TYPE_CODES, Code, Refusal
+from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
 from syncline_protocol.objects import Header, ObjectType, type_of_sid
 from syncline_protocol.sids import is_sid_of
@@ -40,9 +40,7 @@ class Written:
 def absent(type_: ObjectType, address: str) -> Refusal:
     """The error for an address (SID or unique name) without an object of this type."""
     if is_sid_of(type_, address):
-        return Refusal(
-            TYPE_CODES[type_.name].absent, f"There is no {type_.name} with the SID {address}."
-        )
+        return Refusal(codes_of(type_).absent, f"There is no {type_.name} with the SID {address}.")
     return Refusal(
         Code.NAME_NOT_FOUND, f"Unique name not found: no {type_.name} is named {address!r}."
     )
@@ -87,7 +85,7 @@ def mismatch(type_: ObjectType, expected: int | None, newest: Header | None) -> 
     """
     is_at = "" if newest is None else f", it is at {newest.revision}"
     return Refusal(
-        TYPE_CODES[type_.name].mismatch,
+        codes_of(type_).mismatch,
         f"The revision of the {type_.name.capitalize()} does not match the expected revision: "
         f"{expected} was expected{is_at}.",
         document=newest,

@@ -105,7 +105,7 @@ class Services:
     async def find(self, address: str) -> Service | None:
         """The service with that SID or the name `default`; None if there is none."""
         if not self._change_watcher.is_current:
-            await self._change_watcher.look(unless_current=True)
+            await self._change_watcher.refresh(unless_current=True)
         found = self._known.get(self._sid(address))
         return found or await self._load(address)
 
@@ -135,13 +135,13 @@ class Services:
         """
         made = _make(sid, None, self._redis.now_ms(), members)
         if sid is not None and sid == self._configured_sid:
-            raise _taken(sid)
+            raise _sid_taken(sid)
         reply = await self._run("create", made.sid, _encode(made), limit)
         if reply[0] == b"taken":
-            raise _taken(made.sid)
+            raise _sid_taken(made.sid)
         if reply[0] == b"full":
             raise Refusal(Code.CONFLICT, f"There are {limit} services, the maximum.")
-        await self._filled.begin(made.sid)
+        await self._filled.mark_complete(made.sid)
         return made
 
     async def update(self, address: str, members: Mapping[str, Any]) -> Service:
@@ -164,9 +164,9 @@ class Services:
         if reply[0] == b"kept":
             raise Refusal(Code.FORBIDDEN, "The default service cannot be deleted.")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read the services again if they have changed."""
-        await self._change_watcher.look()
+        await self._change_watcher.refresh()
 
     async def _read_again(self) -> None:
         sids = list(self._known)
@@ -207,10 +207,10 @@ class Services:
             made = _make(self._configured_sid, DEFAULT_NAME, self._redis.now_ms(), {})
             status, *rest = await self._script("default", made.sid, _encode(made))
             if status == b"taken":
-                raise _taken(made.sid)
+                raise _sid_taken(made.sid)
             [found] = rest
             if _decode(found).sid == made.sid:
-                await self._filled.begin(made.sid)
+                await self._filled.mark_complete(made.sid)
         return found
 
     async def _records(self, sids: list[str]) -> list[Service | None]:
@@ -228,7 +228,7 @@ class Services:
     async def _run(self, verb: str, sid: str, *arguments: Argument) -> list[Any]:
         """Apply a change, and update this process' cache at once."""
         reply = await self._script(verb, sid, *arguments)
-        await self.look()
+        await self.refresh()
         return reply
 
     async def _script(self, verb: str, sid: str, *arguments: Argument) -> list[Any]:
@@ -277,7 +277,7 @@ async def check_default_service(engine: Engine, settings: Settings) -> None:
         )
 
 
-def _taken(sid: str) -> Refusal:
+def _sid_taken(sid: str) -> Refusal:
     return Refusal(
         Code.CONFLICT,
         f"The SID {sid} belongs to another service, or to one whose deletion is not finished.",

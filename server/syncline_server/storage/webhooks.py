@@ -14,7 +14,7 @@ from .errors import StorageError, Unanswered
 from .redis.client import Redis
 from .services import Service
 
-__all__ = ["Notes", "WebhookPolicy"]
+__all__ = ["BucketIndex", "WebhookPolicy"]
 
 logger = logging.getLogger("syncline.webhooks")
 
@@ -50,8 +50,8 @@ class WebhookPolicy:
         return cls(limit=limit, reports_write=reports_write, endpoint=endpoint)
 
 
-class Notes:
-    """Notes which buckets may hold webhooks, with one command for all commits of a loop turn.
+class BucketIndex:
+    """Index of the buckets that may have webhooks; one command adds all buckets of a loop turn.
 
     On a single Redis the command leaves in the same socket write as the commits. If it is lost, the
     process that delivers webhooks finds the bucket by an inspection.
@@ -62,8 +62,8 @@ class Notes:
         self._buckets: set[str] = set()
         self._tasks = TaskSet()
 
-    def note(self, bucket: str) -> None:
-        """Note a bucket (`IS…:3f`), before the commit is sent."""
+    def add(self, bucket: str) -> None:
+        """Add a bucket (`IS…:3f`), before the commit is sent."""
         if not self._buckets:
             self._tasks.spawn(self._flush())
         self._buckets.add(bucket)
@@ -80,7 +80,7 @@ class Notes:
             logger.debug("webhooks were not recorded: %s", error)
 
     async def write(self, buckets: Iterable[str]) -> None:
-        """Note buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""
+        """Add buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""
         moment = time.time_ns() // 1000
         words = [word for bucket in buckets for word in (moment, bucket)]
         await self._redis.execute("ZADD", keys.WEBHOOKS, *words)

@@ -14,7 +14,7 @@ from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.errors import StorageError
 
 from .context import DeliveryContext
-from .delivery import Delivery, Leaving
+from .delivery import Delivery, Stopping
 from .events import QueuedEvent
 from .queue import BEGINNING, NEW
 from .retry import until_done
@@ -30,17 +30,18 @@ LOAD_LIMIT = 2048
 LOAD_BYTES = 32 * 1024 * 1024
 """Maximum events of the service in memory, and maximum bytes of them."""
 
-LANE_LOAD = 4
-"""Maximum events of one object that are kept whole. Of further ones only a mark (the event without
-its data) is kept, so that an object whose deliveries fail takes no room from other objects."""
+OBJECT_LOAD = 4
+"""Maximum events of one object that are kept with their data. Of further ones only a mark (the
+event without its data) is kept, so that an object whose deliveries fail takes no room from other
+objects."""
 
 MARKS_LIMIT = 16_384
-"""Maximum marks of the service; beyond, waiting events are kept whole and take room."""
+"""Maximum marks of the service; beyond, waiting events are kept with their data and take room."""
 
-QUIET_LOOKS = 32
-"""Looks in a row with an unchanged score after which an empty bucket is removed from the index. The
-note of a bucket precedes its commit, so an event may still follow a note; by then it has come, or
-its commit failed."""
+QUIET_READS = 32
+"""Reads of the index in a row with an unchanged score after which an empty bucket is removed from
+it. A writer adds the bucket before its commit, so an event may still follow; by then it has come,
+or its commit failed."""
 
 
 @dataclass(slots=True)
@@ -48,11 +49,11 @@ class _Bucket:
     """State of one bucket.
 
     Attributes:
-        score: score of its note in the index, as last seen.
-        quiet: looks since the score changed.
+        score: its score in the index, as last seen.
+        quiet: reads of the index since the score changed.
         cursor: position in its queue from which to read on.
-        held, marked: its events in memory, whole or as a mark.
-        waiting: events in its queue in Redis, including `held` and `marked`.
+        loaded, marked: its events in memory, with data or as a mark.
+        waiting: events in its queue in Redis, including `loaded` and `marked`.
         is_due: the queue must be read, because it may have new events.
         is_busy: a task reads or settles it now; at most one does.
     """
@@ -61,7 +62,7 @@ class _Bucket:
     score: bytes = b""
     quiet: int = 0
     cursor: str = BEGINNING
-    held: int = 0
+    loaded: int = 0
     marked: int = 0
     waiting: int = 0
     is_due: bool = False
@@ -70,21 +71,21 @@ class _Bucket:
     @property
     def has_more(self) -> bool:
         """True if some of its events are only in Redis."""
-        return self.waiting > self.held + self.marked
+        return self.waiting > self.loaded + self.marked
 
     @property
     def is_empty(self) -> bool:
         """True if none of its events is in memory, being read, or known to be in Redis."""
-        return not (self.held or self.marked or self.waiting or self.is_due or self.is_busy)
+        return not (self.loaded or self.marked or self.waiting or self.is_due or self.is_busy)
 
 
 @dataclass(slots=True)
 class _Item:
-    """An event in a lane; `is_whole` is False for a mark, which lacks the data."""
+    """An event in the queue of its object; `has_data` is False for a mark, which lacks the data."""
 
     event: QueuedEvent
     bucket: _Bucket
-    is_whole: bool = True
+    has_data: bool = True
 
 
 class Consumer:
@@ -94,22 +95,22 @@ class Consumer:
         delivery: sends the events.
     """
 
-    def __init__(self, service_sid: str, context: DeliveryContext, holds_until: float) -> None:
-        self.delivery = Delivery(service_sid, context, holds_until)
+    def __init__(self, service_sid: str, context: DeliveryContext, lease_ends_at: float) -> None:
+        self.delivery = Delivery(service_sid, context, lease_ends_at)
         self._service_sid = service_sid
         self._queue = context.queue
         self._meters = context.meters
         settings = context.settings
         by_bytes = min(LOAD_LIMIT, LOAD_BYTES // settings.data_limit)
         # At least enough to keep `webhook_concurrency` attempts busy if each object has
-        # `LANE_LOAD` events.
-        self._load_limit = max(by_bytes, settings.webhook_concurrency * LANE_LOAD)
+        # `OBJECT_LOAD` events.
+        self._load_limit = max(by_bytes, settings.webhook_concurrency * OBJECT_LOAD)
         self._buckets: dict[str, _Bucket] = {}
         # Events by object (`subject`), in order; the first is being delivered.
-        self._lanes: dict[str, deque[_Item]] = {}
-        # Whole events and marks of all buckets; room reserved for running reads; and whether a read
-        # was put off for lack of room (`_go_on` resumes it).
-        self._held = self._marked = self._expected = 0
+        self._event_queues: dict[str, deque[_Item]] = {}
+        # Events with data and marks of all buckets; room reserved for running reads; and whether
+        # a read was put off for lack of room (`_resume_loading` resumes it).
+        self._loaded = self._marked = self._expected = 0
         self._is_short = False
         self._tasks = TaskSet()
 
@@ -123,26 +124,26 @@ class Consumer:
         """True if there is nothing to do."""
         return not self._buckets and not self._tasks
 
-    def look(self, noted: Mapping[str, bytes]) -> None:
-        """Read the buckets that may have events. The dispatcher calls this at each look.
+    def refresh(self, buckets: Mapping[str, bytes]) -> None:
+        """Read the buckets that may have events. The dispatcher calls this at each poll.
 
-        `noted`: the service's buckets in the index, with their scores.
+        `buckets`: the service's buckets in the index, with their scores.
         """
-        for name, score in noted.items():
+        for name, score in buckets.items():
             bucket = self._buckets.setdefault(name, _Bucket(name))
             bucket.quiet = bucket.quiet + 1 if bucket.score == score else 0
             bucket.score = score
-            # Read after 0, 1, 2, 4, 8 … quiet looks: the commit may come after its note, and a read
-            # may have failed.
+            # Read after 0, 1, 2, 4, 8 … quiet polls: the commit may come after the entry in the
+            # index, and a read may have failed.
             bucket.is_due |= bucket.quiet & (bucket.quiet - 1) == 0
             if bucket.is_due or bucket.has_more:
-                self._begin_to_take(bucket)
-            elif bucket.quiet >= QUIET_LOOKS and bucket.is_empty:
-                # `settle` removes the note only if its score is still this one: a note that comes
-                # meanwhile stays.
+                self._start_loading(bucket)
+            elif bucket.quiet >= QUIET_READS and bucket.is_empty:
+                # `remove_bucket` keeps the entry if its score has changed: a writer added the
+                # bucket again meanwhile.
                 bucket.is_busy = True
-                self._spawn(self._settle(bucket))
-        for name in self._buckets.keys() - noted.keys():
+                self._spawn(self._remove_note(bucket))
+        for name in self._buckets.keys() - buckets.keys():
             if self._buckets[name].is_empty:
                 del self._buckets[name]
 
@@ -151,15 +152,15 @@ class Consumer:
         lease."""
         self._tasks.cancel_all()
 
-    async def leave(self, patience: float) -> None:
-        """Stop when the running attempts have ended, at the latest after `patience` seconds."""
-        await self.delivery.leave(patience)
+    async def finish(self, timeout: float) -> None:
+        """Stop when the running attempts have ended, at the latest after `timeout` seconds."""
+        await self.delivery.finish(timeout)
         await self._tasks.aclose()
 
-    def _begin_to_take(self, bucket: _Bucket) -> None:
+    def _start_loading(self, bucket: _Bucket) -> None:
         if not bucket.is_busy and (room := self._reserve(bucket)):
             bucket.is_busy = True
-            self._spawn(self._take(bucket, room))
+            self._spawn(self._load(bucket, room))
 
     def _reserve(self, bucket: _Bucket) -> int:
         """Reserve room for events of a bucket; returns how many, 0 if there is no room.
@@ -167,102 +168,102 @@ class Consumer:
         The reservation counts in `_expected` until the read ends: reads of several buckets run at
         once, and together must not exceed `_load_limit`.
         """
-        free = self._load_limit - self._held - self._expected
+        free = self._load_limit - self._loaded - self._expected
         self._is_short |= free <= 0
-        room = max(0, min(BUCKET_LOAD - bucket.held, free))
+        room = max(0, min(BUCKET_LOAD - bucket.loaded, free))
         self._expected += room
         return room
 
-    def _go_on(self) -> None:
+    def _resume_loading(self) -> None:
         """Resume the reads that were put off for lack of room."""
-        if not self._is_short or self._load_limit <= self._held + self._expected:
+        if not self._is_short or self._load_limit <= self._loaded + self._expected:
             return
         self._is_short = False
         for bucket in self._buckets.values():
             if bucket.is_due or bucket.has_more:
-                self._begin_to_take(bucket)
+                self._start_loading(bucket)
             if self._is_short:
                 break
 
-    async def _take(self, bucket: _Bucket, room: int) -> None:
+    async def _load(self, bucket: _Bucket, room: int) -> None:
         try:
-            while room and await self._take_some(bucket, room):
+            while room and await self._load_page(bucket, room):
                 room = self._reserve(bucket)
         except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
             bucket.is_due = True
         finally:
             bucket.is_busy = False
-        self._go_on()
+        self._resume_loading()
 
-    async def _take_some(self, bucket: _Bucket, room: int) -> bool:
+    async def _load_page(self, bucket: _Bucket, room: int) -> bool:
         """Read up to `room` events; False if there are no more."""
-        # Clear `is_due` before the await: a look meanwhile may set it for an event that this read
+        # Clear `is_due` before the await: a poll meanwhile may set it for an event that this read
         # does not see.
         cursor, bucket.is_due = bucket.cursor, False
         try:
-            taken = await self._queue.take(self._service_sid, bucket.name, cursor, room)
+            batch = await self._queue.read_batch(self._service_sid, bucket.name, cursor, room)
         finally:
             self._expected -= room
-        bucket.waiting = taken.waiting
-        self._meters.webhooks["dropped"] += taken.dropped
-        self._meters.limit_hits[Limit.WEBHOOK_QUEUE_LIMIT] += taken.dropped
-        for event in taken.events:
+        bucket.waiting = batch.waiting
+        self._meters.webhooks["dropped"] += batch.dropped
+        self._meters.limit_hits[Limit.WEBHOOK_QUEUE_LIMIT] += batch.dropped
+        for event in batch.events:
             self._enqueue(event, bucket)
         # First all events that were read before and are pending, by this process or an earlier
         # holder of the lease; then new ones. Otherwise a new event could overtake a pending one.
         if cursor != NEW:
-            bucket.cursor = taken.last or NEW
-        return cursor != NEW or taken.last != ""
+            bucket.cursor = batch.last or NEW
+        return cursor != NEW or batch.last != ""
 
-    async def _settle(self, bucket: _Bucket) -> None:
+    async def _remove_note(self, bucket: _Bucket) -> None:
         try:
-            await self._queue.settle(self._service_sid, bucket.name, bucket.score)
+            await self._queue.remove_bucket(self._service_sid, bucket.name, bucket.score)
         except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
         finally:
             bucket.is_busy = False
 
     def _enqueue(self, event: QueuedEvent, bucket: _Bucket) -> None:
-        lane = self._lanes.get(event.subject)
-        if lane is None:
-            lane = self._lanes[event.subject] = deque()
-            self._spawn(self._work(event.subject, lane))
-        if len(lane) < LANE_LOAD or self._marked >= MARKS_LIMIT:
-            self._count(bucket, held=1)
-            lane.append(_Item(event, bucket))
+        event_queue = self._event_queues.get(event.subject)
+        if event_queue is None:
+            event_queue = self._event_queues[event.subject] = deque()
+            self._spawn(self._deliver_in_order(event.subject, event_queue))
+        if len(event_queue) < OBJECT_LOAD or self._marked >= MARKS_LIMIT:
+            self._count(bucket, loaded=1)
+            event_queue.append(_Item(event, bucket))
         else:
             self._count(bucket, marked=1)
-            lane.append(_Item(replace(event, data=None), bucket, is_whole=False))
+            event_queue.append(_Item(replace(event, data=None), bucket, has_data=False))
 
-    def _count(self, bucket: _Bucket, held: int = 0, marked: int = 0) -> None:
-        bucket.held += held
+    def _count(self, bucket: _Bucket, loaded: int = 0, marked: int = 0) -> None:
+        bucket.loaded += loaded
         bucket.marked += marked
-        self._held += held
+        self._loaded += loaded
         self._marked += marked
 
-    async def _work(self, subject: str, lane: deque[_Item]) -> None:
+    async def _deliver_in_order(self, subject: str, event_queue: deque[_Item]) -> None:
         """Deliver the events of one object, one after the other."""
         try:
-            while lane:
-                await self._carry(lane[0])
-                bucket = lane.popleft().bucket
-                self._count(bucket, held=-1)
+            while event_queue:
+                await self._deliver(event_queue[0])
+                bucket = event_queue.popleft().bucket
+                self._count(bucket, loaded=-1)
                 bucket.waiting = max(bucket.waiting - 1, 0)
-                if bucket.has_more and bucket.held <= BUCKET_LOAD // 2:
-                    self._begin_to_take(bucket)
-                self._go_on()
-        except Leaving:
+                if bucket.has_more and bucket.loaded <= BUCKET_LOAD // 2:
+                    self._start_loading(bucket)
+                self._resume_loading()
+        except Stopping:
             pass
         finally:
-            # No await since `lane` was found empty, so no event was added that nobody delivers.
-            del self._lanes[subject]
+            # No await since the queue was found empty, so no event was added that nobody delivers.
+            del self._event_queues[subject]
 
-    async def _carry(self, item: _Item) -> None:
+    async def _deliver(self, item: _Item) -> None:
         event: QueuedEvent | None = item.event
-        if not item.is_whole:
-            event = await until_done(lambda: self._queue.read(self._service_sid, item.event))
-            self._count(item.bucket, held=1, marked=-1)
+        if not item.has_data:
+            event = await until_done(lambda: self._queue.read_event(self._service_sid, item.event))
+            self._count(item.bucket, loaded=1, marked=-1)
         if event is not None:  # else newer events displaced it from the full queue
             await self.delivery.deliver(event)
 

@@ -32,7 +32,7 @@ class DeliveryContext:
     meters: Meters
     services: Services
     queue: Queue
-    parking: DeadLetters
+    dead_letters: DeadLetters
     sender: Sender = field(init=False)
 
     def __post_init__(self) -> None:

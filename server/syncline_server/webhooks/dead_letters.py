@@ -12,7 +12,7 @@ from syncline_protocol.fields import show
 from syncline_server.storage import keys
 from syncline_server.storage.paging import Page, read_page
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.scripts import PARKING
+from syncline_server.storage.scripts import DEAD_LETTERS
 
 from .events import QueuedEvent
 from .queue import Queue
@@ -92,8 +92,10 @@ class DeadLetters:
             reason=outcome.reason,
         )
         key = keys.webhooks_parked(service_sid)
-        gone = await self._redis.run(PARKING, key, "park", parked.id, parked.record, self._limit)
-        return int(gone)
+        dropped = await self._redis.run(
+            DEAD_LETTERS, key, "park", parked.id, parked.record, self._limit
+        )
+        return int(dropped)
 
     async def count(self, service_sid: str) -> int:
         """Number of parked webhooks of a service."""
@@ -132,7 +134,7 @@ class DeadLetters:
 
     async def _drop(self, service_sid: str, id: str) -> bool:
         key = keys.webhooks_parked(service_sid)
-        return bool(await self._redis.run(PARKING, key, "drop", id))
+        return bool(await self._redis.run(DEAD_LETTERS, key, "drop", id))
 
 
 def _absent(id: str) -> Refusal:

@@ -1,6 +1,6 @@
 """Dispatcher: finds services with webhooks to deliver, and runs a consumer for each.
 
-A writer notes the bucket in an index before it queues a webhook. All processes poll the index. The
+A writer adds the bucket to an index before it queues a webhook. All processes poll the index. The
 process that gets the lease of a service delivers its webhooks, until none is left or it loses the
 lease.
 """
@@ -25,7 +25,7 @@ __all__ = ["Dispatcher"]
 
 logger = logging.getLogger("syncline.webhooks")
 
-LOOK_INTERVAL = 0.2
+POLL_INTERVAL = 0.2
 """Seconds between reads of the index."""
 
 RENEWAL_INTERVAL = 1.0
@@ -34,11 +34,12 @@ RENEWAL_INTERVAL = 1.0
 LEASE_MARGIN = 5.0
 """Seconds by which a renewed lease outlasts an attempt that begins at once."""
 
-LEAVE_PATIENCE = 3.0
+STOP_TIMEOUT = 3.0
 """Seconds that a stopping process waits for running attempts."""
 
 INSPECTION_INTERVAL = 60.0
-"""Seconds between checks of every queue: a crash or a failover may have lost a note."""
+"""Seconds between checks of every queue: a crash or a failover may have lost entries of the
+index."""
 
 
 class Dispatcher:
@@ -54,7 +55,7 @@ class Dispatcher:
         self._next_renewal: dict[str, float] = {}
         self._inspected = float("-inf")
         self._task = PeriodicTask(
-            self._deliver_due, LOOK_INTERVAL, name="the webhook dispatcher", logger=logger
+            self._deliver_due, POLL_INTERVAL, name="the webhook dispatcher", logger=logger
         )
 
     def start(self) -> None:
@@ -64,7 +65,7 @@ class Dispatcher:
     async def stop(self) -> None:
         """Finish the running attempts, and give the leases back to other processes."""
         await self._task.stop()
-        leaving = [self._give_back(sid, LEAVE_PATIENCE) for sid in list(self._consumers)]
+        leaving = [self._release_lease(sid, STOP_TIMEOUT) for sid in list(self._consumers)]
         await asyncio.gather(*leaving)
         await self._context.sender.close()
 
@@ -73,22 +74,22 @@ class Dispatcher:
         if clock() - self._inspected >= INSPECTION_INTERVAL:
             await self._inspect()
             self._inspected = clock()
-        await self._look()
+        await self._refresh()
 
-    async def _look(self) -> None:
-        noted = await self._queue.noted()
-        await asyncio.gather(*(self._hold(sid) for sid in {*noted, *self._consumers}))
+    async def _refresh(self) -> None:
+        buckets = await self._queue.buckets()
+        await asyncio.gather(*(self._keep_lease(sid) for sid in {*buckets, *self._consumers}))
         for sid, consumer in list(self._consumers.items()):
-            consumer.look(noted.get(sid, {}))
+            consumer.refresh(buckets.get(sid, {}))
             if consumer.is_idle:
-                await self._give_back(sid, patience=0)
+                await self._release_lease(sid, timeout=0)
         self._context.meters.webhooks_waiting = sum(c.waiting for c in self._consumers.values())
-        self._forget(noted)
+        self._forget_idle(buckets)
 
-    async def _hold(self, sid: str) -> None:
+    async def _keep_lease(self, sid: str) -> None:
         """Acquire or renew the lease of a service."""
         # Taken before the request: Redis counts the lease from a later moment, so it cannot expire
-        # there before `holds_until`.
+        # there before `lease_ends_at`.
         asked = asyncio.get_running_loop().time()
         if asked < self._next_renewal.get(sid, 0.0):
             return
@@ -99,26 +100,26 @@ class Dispatcher:
             if await self._queue.acquire(sid, lease_ms):
                 self._consumers[sid] = Consumer(sid, self._context, asked + self._lease)
         elif await self._queue.renew(sid, lease_ms):
-            consumer.delivery.holds_until = asked + self._lease
+            consumer.delivery.lease_ends_at = asked + self._lease
         else:
             logger.warning("the lease of the webhooks of %s was lost", sid)
             self._consumers.pop(sid).stop()
 
-    async def _give_back(self, sid: str, patience: float) -> None:
+    async def _release_lease(self, sid: str, timeout: float) -> None:
         consumer = self._consumers.pop(sid)
-        await consumer.leave(patience)
+        await consumer.finish(timeout)
         with suppress(StorageError):
             await self._queue.renew(sid, 0)
 
-    def _forget(self, noted: Mapping[str, object]) -> None:
-        for sid in self._next_renewal.keys() - noted.keys() - self._consumers.keys():
+    def _forget_idle(self, buckets: Mapping[str, object]) -> None:
+        for sid in self._next_renewal.keys() - buckets.keys() - self._consumers.keys():
             del self._next_renewal[sid]
 
     async def _inspect(self) -> None:
-        """Note the buckets that have a queue but may have no note, and count parked webhooks."""
+        """Add buckets that have a queue to the index, and count parked webhooks."""
         services = [s.sid for s in await self._context.services.all() if s.webhook_url is not None]
         self._context.meters.webhooks_parked = sum(
-            await asyncio.gather(*(self._context.parking.count(sid) for sid in services))
+            await asyncio.gather(*(self._context.dead_letters.count(sid) for sid in services))
         )
         interval_ms = int(INSPECTION_INTERVAL * 900)
         command = ("SET", keys.WEBHOOK_INSPECTION, "", "NX", "PX", interval_ms)
@@ -129,4 +130,4 @@ class Dispatcher:
 
     async def _inspect_bucket(self, sid: str, bucket: str) -> None:
         if await self._queue.exists(sid, bucket):
-            await self._queue.note(sid, bucket)
+            await self._queue.add_bucket(sid, bucket)

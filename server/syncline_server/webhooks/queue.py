@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.scripts import LEASE, SETTLE, WEBHOOKS
-from syncline_server.storage.webhooks import Notes
+from syncline_server.storage.webhooks import BucketIndex
 
 from .events import QueuedEvent
 
-__all__ = ["BEGINNING", "NEW", "Queue", "Taken"]
+__all__ = ["BEGINNING", "NEW", "Queue", "EventBatch"]
 
 BEGINNING = "0"
 """Cursor of the pending events: read before, by any process, and not done yet."""
@@ -22,7 +22,7 @@ NEW = ">"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class EventBatch:
     """Events read from a queue, in its order.
 
     Attributes:
@@ -42,30 +42,30 @@ class Queue:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._notes = Notes(redis)
+        self._bucket_index = BucketIndex(redis)
         self._name = secrets.token_hex(8)
 
     def now_ms(self) -> int:
         """Redis' time in milliseconds since the epoch; events are dated by it."""
         return self._redis.now_ms()
 
-    async def noted(self) -> dict[str, dict[str, bytes]]:
+    async def buckets(self) -> dict[str, dict[str, bytes]]:
         """The index: buckets that may have webhooks, by service, each with its score."""
         found = await self._redis.execute("ZRANGE", keys.WEBHOOKS, 0, -1, "WITHSCORES")
-        noted: dict[str, dict[str, bytes]] = {}
+        buckets: dict[str, dict[str, bytes]] = {}
         for member, score in zip(found[::2], found[1::2], strict=True):
             service_sid, _, bucket = member.decode().partition(":")
-            noted.setdefault(service_sid, {})[bucket] = score
-        return noted
+            buckets.setdefault(service_sid, {})[bucket] = score
+        return buckets
 
-    async def note(self, service_sid: str, bucket: str) -> None:
-        """Note a bucket in the index, so that a consumer reads it."""
-        await self._notes.write([f"{service_sid}:{bucket}"])
+    async def add_bucket(self, service_sid: str, bucket: str) -> None:
+        """Add a bucket to the index, so that a consumer reads it."""
+        await self._bucket_index.write([f"{service_sid}:{bucket}"])
 
-    async def settle(self, service_sid: str, bucket: str, score: bytes) -> None:
+    async def remove_bucket(self, service_sid: str, bucket: str, score: bytes) -> None:
         """Remove an empty bucket from the index, and its queue if it is empty.
 
-        The note stays if its score is not `score` any more: it was written again since.
+        The entry stays if its score is no longer `score`: a writer added the bucket again.
         """
         await self._redis.run(SETTLE, keys.WEBHOOKS, f"{service_sid}:{bucket}", score)
         await self._redis.run(WEBHOOKS, _tag(service_sid, bucket), "tidy")
@@ -75,29 +75,31 @@ class Queue:
         queue = keys.webhook_queue(_tag(service_sid, bucket))
         return bool(await self._redis.execute("EXISTS", queue))
 
-    async def take(self, service_sid: str, bucket: str, cursor: str, count: int) -> Taken:
+    async def read_batch(
+        self, service_sid: str, bucket: str, cursor: str, count: int
+    ) -> EventBatch:
         """Read at most `count` events. Read from `BEGINNING` through the last pending event before
         `NEW`, else new events overtake pending ones."""
         tag = _tag(service_sid, bucket)
         reply = await self._redis.run(WEBHOOKS, tag, "take", cursor, count)
         waiting, dropped, last, entries = reply
         events = [QueuedEvent.parse(bucket, id, fields) for id, fields in entries]
-        return Taken(waiting, dropped, events, last.decode())
+        return EventBatch(waiting, dropped, events, last.decode())
 
-    async def read(self, service_sid: str, event: QueuedEvent) -> QueuedEvent | None:
+    async def read_event(self, service_sid: str, event: QueuedEvent) -> QueuedEvent | None:
         """The whole of a partly known event; None if newer events displaced it."""
         queue = keys.webhook_queue(_tag(service_sid, event.bucket))
         found = await self._redis.execute("XRANGE", queue, event.id, event.id)
         return QueuedEvent.parse(event.bucket, *found[0]) if found else None
 
-    async def done(self, service_sid: str, event: QueuedEvent) -> None:
+    async def remove_event(self, service_sid: str, event: QueuedEvent) -> None:
         """Remove an event that was delivered, parked or discarded."""
         await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "done", event.id)
 
     async def append(self, service_sid: str, event: QueuedEvent, limit: int) -> None:
         """Queue an event again, behind all waiting events."""
         words = [word for pair in event.fields.items() for word in pair]
-        await self.note(service_sid, event.bucket)
+        await self.add_bucket(service_sid, event.bucket)
         await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "append", limit, *words)
 
     async def acquire(self, service_sid: str, lease_ms: int) -> bool:

@@ -35,7 +35,7 @@ __all__ = ["Reachability", "make_endpoint_id"]
 
 logger = logging.getLogger("syncline.webhooks")
 
-LOOK_INTERVAL = 2.0
+CHECK_INTERVAL = 2.0
 """Seconds between signs of life of this process, and between checks of the others."""
 
 LIFE_MS = 10_000
@@ -44,7 +44,7 @@ LIFE_MS = 10_000
 TAKEN_AT_ONCE = 256
 """Endpoints of a dead process that are read at a time."""
 
-LOOKS_UNTIL_DEAD = 3
+CHECKS_UNTIL_DEAD = 3
 """Checks in a row without a sign of life after which a process counts as dead. More than one: after
 an outage of Redis all signs have expired, and each process must first write its own again."""
 
@@ -81,7 +81,7 @@ class Reachability:
         self._is_listed = False
         # Checks in a row without a sign of life, by process.
         self._silent: Counter[str] = Counter()
-        self._watcher = PeriodicTask(self._watch, LOOK_INTERVAL, name="reachability", logger=logger)
+        self._watcher = PeriodicTask(self._run, CHECK_INTERVAL, name="reachability", logger=logger)
 
     def start(self) -> None:
         """Begin to give signs of life and to watch the other processes."""
@@ -100,25 +100,27 @@ class Reachability:
 
     def arrive(self, service_sid: str, identity: str, endpoint: str) -> None:
         """Record that a client has connected."""
-        if _tells(self._services.known(service_sid)):
+        if _reports_endpoints(self._services.known(service_sid)):
             made = _Endpoint(service_sid, identity, endpoint)
-            self._present[endpoint] = made, self._tasks.spawn(self._tell_of_arrival(made))
+            self._present[endpoint] = made, self._tasks.spawn(self._report_arrival(made))
 
     def leave(self, endpoint: str) -> None:
         """Record that a connection has ended; safe for an endpoint that did not arrive."""
         made = self._present.pop(endpoint, None)
         if made is not None:
-            self._see_off(*made)
+            self._schedule_departure(*made)
 
-    def _see_off(self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None = None) -> None:
+    def _schedule_departure(
+        self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None = None
+    ) -> None:
         """Report a departure, at once or after the debouncing window."""
         service, window = self._services.known(endpoint.service_sid), 0.0
         if service is not None and service.reachability_debouncing_enabled:
             window = service.reachability_debouncing_window / 1000
         tasks = self._tasks if window else self._leaving
-        tasks.spawn(self._tell_of_departure(endpoint, arrival, window))
+        tasks.spawn(self._report_departure(endpoint, arrival, window))
 
-    async def _tell_of_arrival(self, endpoint: _Endpoint) -> None:
+    async def _report_arrival(self, endpoint: _Endpoint) -> None:
         if not self._is_listed:
             await until_done(self._list)
         # 1. List the endpoint, so that another process finds it if this one dies.
@@ -126,7 +128,7 @@ class Reachability:
         await until_done(lambda: self._redis.execute("SADD", self._own, endpoint.record))
         await until_done(lambda: self._change("arrive", endpoint))
 
-    async def _tell_of_departure(
+    async def _report_departure(
         self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None, window: float
     ) -> None:
         # The arrival may still wait for Redis: the departure must not overtake it.
@@ -139,13 +141,13 @@ class Reachability:
     async def _change(self, verb: str, endpoint: _Endpoint) -> None:
         service = await self._services.find(endpoint.service_sid)
         bucket = bucket_of_name(endpoint.identity)
-        await self._queue.note(endpoint.service_sid, f"{bucket:02x}")
+        await self._queue.add_bucket(endpoint.service_sid, f"{bucket:02x}")
         await self._redis.run(
             WEBHOOKS,
             keys.bucket_tag(endpoint.service_sid, bucket),
             verb,
             self._limit,
-            int(_tells(service)),
+            int(_reports_endpoints(service)),
             int(service is not None and service.reachability_debouncing_enabled),
             endpoint.identity,
             endpoint.id,
@@ -160,19 +162,19 @@ class Reachability:
         await self._redis.execute("SADD", keys.ENDPOINTS, self._name)
         self._is_listed = True
 
-    async def _watch(self) -> None:
+    async def _run(self) -> None:
         if self._is_listed:
             await self._list()
-        await self._look()
+        await self._check_processes()
 
-    async def _look(self) -> None:
+    async def _check_processes(self) -> None:
         names = [name.decode() for name in await self._redis.execute("SMEMBERS", keys.ENDPOINTS)]
         for name in names:
             if name == self._name or await self._redis.execute("EXISTS", _alive(name)):
                 self._silent.pop(name, None)
                 continue
             self._silent[name] += 1
-            if self._silent[name] >= LOOKS_UNTIL_DEAD:
+            if self._silent[name] >= CHECKS_UNTIL_DEAD:
                 await self._inherit(name)
 
     async def _inherit(self, name: str) -> None:
@@ -182,11 +184,11 @@ class Reachability:
         while records := await self._redis.execute("SRANDMEMBER", theirs, TAKEN_AT_ONCE):
             for record in records:
                 endpoint = _Endpoint(*orjson.loads(record))
-                # Load the service: `_see_off` uses `Services.known`, which does not wait.
+                # Load the service: `_schedule_departure` uses `known`, which does not wait.
                 await self._services.find(endpoint.service_sid)
                 # Several processes may try this; SMOVE succeeds for only one.
                 if await self._redis.execute("SMOVE", theirs, own, record):
-                    self._see_off(endpoint)
+                    self._schedule_departure(endpoint)
         await self._redis.execute("SREM", keys.ENDPOINTS, name)
         del self._silent[name]
 
@@ -201,7 +203,7 @@ def _alive(process: str) -> str:
     return f"{keys.endpoints(process)}:alive"
 
 
-def _tells(service: Service | None) -> bool:
+def _reports_endpoints(service: Service | None) -> bool:
     return (
         service is not None
         and service.webhook_url is not None

@@ -18,12 +18,12 @@ logger = logging.getLogger("syncline.webhooks")
 T = TypeVar("T")
 
 
-async def until_done(ask: Callable[[], Awaitable[T]]) -> T:
-    """Call `ask` until it succeeds, with growing pauses; it must be safe to repeat."""
+async def until_done(command: Callable[[], Awaitable[T]]) -> T:
+    """Call `command` until it succeeds, with growing pauses; it must be safe to repeat."""
     backoff = Backoff(PAUSE, PAUSE_LIMIT)
     while True:
         try:
-            return await ask()
+            return await command()
         except StorageError as error:
             logger.debug("webhooks wait for Redis: %s", error)
             await asyncio.sleep(backoff.pause())

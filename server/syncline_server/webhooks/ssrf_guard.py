@@ -69,7 +69,7 @@ class Resolver:
         found = self._under_way.get(host)
         if found is None:
             loop = asyncio.get_running_loop()
-            found = loop.run_in_executor(self._executor, _look_up, host)
+            found = loop.run_in_executor(self._executor, _resolve, host)
             self._under_way[host] = found
             found.add_done_callback(lambda _: self._under_way.pop(host, None))
         # Shielded: a caller that times out must not cancel the lookup of the others.
@@ -137,7 +137,7 @@ def _inner(address: Address) -> Address:
     return address
 
 
-def _look_up(host: str) -> list[Address]:
+def _resolve(host: str) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # raised for a label that is too long

@@ -35,7 +35,7 @@ ALL = (keys.API_KEYS, keys.REVOKED, keys.API_KEY_VERSION, keys.MASTER)
 
 
 class Process:
-    """What one process has: its keys, and those that it was told have ended."""
+    """What one process has: its keys, and those whose end it was notified of."""
 
     def __init__(self, redis: Redis, master_key: str = MASTER_KEY) -> None:
         self.limit_hits = Counter[Limit]()
@@ -98,7 +98,7 @@ async def test_a_new_key_is_known_here_at_once_and_elsewhere_after_a_look(
     record, secret = await here.keys.create("CI", False, LIMIT)
     assert here.known.signing_secret(record.sid) == secret
     assert not elsewhere.known.has(record.sid)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     assert elsewhere.known.signing_secret(record.sid) == secret
     assert elsewhere.known.proves(record.sid, secret)
     assert await elsewhere.keys.find(record.sid) == record
@@ -109,41 +109,41 @@ async def test_what_redis_holds_of_a_key_that_signs_is_encrypted_and_bound_to_it
     here: Process, elsewhere: Process, admin: Connection
 ) -> None:
     record, secret = await here.keys.create(None, False, LIMIT)
-    held = await stored(admin, record.sid)
-    assert secret not in str(held)
-    assert held["digest"] is None
+    in_redis = await stored(admin, record.sid)
+    assert secret not in str(in_redis)
+    assert in_redis["digest"] is None
     moved = f"SK{'d' * 32}"
-    await admin.execute("HSET", keys.API_KEYS, moved, orjson.dumps({**held, "sid": moved}))
-    await elsewhere.keys.look()
+    await admin.execute("HSET", keys.API_KEYS, moved, orjson.dumps({**in_redis, "sid": moved}))
+    await elsewhere.keys.refresh()
     assert elsewhere.known.signing_secret(record.sid) == secret
-    assert not elsewhere.known.is_whole
+    assert not elsewhere.known.is_complete
     with pytest.raises(Refusal) as caught:
         elsewhere.known.proves(moved, secret)
     assert caught.value.code is Code.UNAVAILABLE
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"sid":5}', b'{"x":1}', b'{"digest":"x"}'])
-async def test_a_broken_record_is_told_and_spoils_no_other(
+async def test_a_broken_record_is_reported_and_spoils_no_other(
     here: Process, admin: Connection, caplog: pytest.LogCaptureFixture, broken: bytes
 ) -> None:
     sid = f"SK{'d' * 32}"
     await admin.execute("HSET", keys.API_KEYS, sid, broken)
     record, secret = await here.keys.create(None, False, LIMIT)
     assert here.known.signing_secret(record.sid) == secret
-    assert not here.known.is_whole
+    assert not here.known.is_complete
     assert f"API key {sid} cannot be used here" in caplog.text
     await here.keys.revoke(sid)
-    assert here.known.is_whole
+    assert here.known.is_complete
 
 
 async def test_a_key_for_logins_only_is_kept_as_a_hash_and_signs_nothing(
     here: Process, elsewhere: Process, admin: Connection
 ) -> None:
     record, secret = await here.keys.create(None, True, LIMIT)
-    held = await stored(admin, record.sid)
-    assert secret not in str(held)
-    assert held["sealed"] is None
-    await elsewhere.keys.look()
+    in_redis = await stored(admin, record.sid)
+    assert secret not in str(in_redis)
+    assert in_redis["sealed"] is None
+    await elsewhere.keys.refresh()
     assert elsewhere.known.proves(record.sid, secret)
     with pytest.raises(Refusal, match="logins only"):
         elsewhere.known.signing_secret(record.sid)
@@ -153,9 +153,9 @@ async def test_a_revoked_key_ends_everywhere_and_is_forgotten_but_for_its_sid(
     here: Process, elsewhere: Process, admin: Connection
 ) -> None:
     record, secret = await here.keys.create(None, False, LIMIT)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     await here.keys.revoke(record.sid)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     for process in (here, elsewhere):
         assert process.ended == [record.sid]
         assert not process.known.proves(record.sid, secret)
@@ -170,7 +170,7 @@ async def test_a_key_of_the_configuration_can_be_revoked_too(
 ) -> None:
     assert await listed(here) == [CONFIGURED]
     await here.keys.revoke(CONFIGURED)
-    await elsewhere.keys.look()
+    await elsewhere.keys.refresh()
     for process in (here, elsewhere):
         assert process.ended == [CONFIGURED]
         assert await listed(process) == []
@@ -216,13 +216,13 @@ async def test_the_oldest_revoked_keys_are_forgotten(
 
 
 class TestMasterKey:
-    async def test_secrets_of_another_one_are_of_no_use_and_that_is_told(
+    async def test_secrets_of_another_one_are_of_no_use_and_that_is_reported(
         self, here: Process, redis: Redis, caplog: pytest.LogCaptureFixture
     ) -> None:
         record, secret = await here.keys.create(None, False, LIMIT)
         login, password = await here.keys.create(None, True, LIMIT)
         other = Process(redis, make_master_key())
-        await other.keys.look()
+        await other.keys.refresh()
         with pytest.raises(Refusal) as caught:
             other.known.signing_secret(record.sid)
         assert caught.value.code is Code.UNAVAILABLE
@@ -234,7 +234,7 @@ class TestMasterKey:
         other = Process(redis, make_master_key())
         await refused(other.keys.create(None, False, LIMIT), Code.CONFLICT)
         await other.keys.create(None, True, LIMIT)
-        # It may revoke what it cannot read, and begins anew once nothing is left.
+        # It may revoke what it cannot read, and begins again once nothing is left.
         for sid in await listed(other):
             await other.keys.revoke(sid)
         await other.keys.create(None, False, LIMIT)
@@ -243,13 +243,13 @@ class TestMasterKey:
     async def test_a_server_with_another_one_does_not_start(
         self, here: Process, store: Store
     ) -> None:
-        vaults = SecretCipher(MASTER_KEY), SecretCipher(make_master_key())
-        for secret_cipher in vaults:
+        ciphers = SecretCipher(MASTER_KEY), SecretCipher(make_master_key())
+        for secret_cipher in ciphers:
             await check_data_set(store.engine, Settings(), "", secret_cipher)
         await here.keys.create(None, False, LIMIT)
-        await check_data_set(store.engine, Settings(), "", vaults[0])
+        await check_data_set(store.engine, Settings(), "", ciphers[0])
         with pytest.raises(SettingError, match="master key") as caught:
-            await check_data_set(store.engine, Settings(), "", vaults[1])
+            await check_data_set(store.engine, Settings(), "", ciphers[1])
         assert "\n" not in str(caught.value)
 
     async def test_a_redis_that_is_away_does_not_keep_it_from_starting(
@@ -263,7 +263,7 @@ class TestLookingAfterThem:
     async def test_once_started_they_follow_by_themselves(
         self, here: Process, elsewhere: Process, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+        monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
         record, secret = await elsewhere.keys.create(None, False, LIMIT)
         await here.keys.start()
         assert here.known.signing_secret(record.sid) == secret  # read before anything is served
@@ -278,10 +278,10 @@ class TestLookingAfterThem:
         elsewhere: Process,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+        monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
         record, secret = await here.keys.create(None, False, LIMIT)
         await here.keys.start()
-        await elsewhere.keys.look()
+        await elsewhere.keys.refresh()
         await store.cut("normal")
         await eventually(lambda: elsewhere.keys._redis.connected)
         assert here.known.signing_secret(record.sid) == secret
@@ -290,7 +290,7 @@ class TestLookingAfterThem:
         await eventually(lambda: here.ended == [record.sid] and here.known.has(added.sid))
         await here.keys.stop()
 
-    async def test_without_redis_they_start_and_tell_nothing_by_guess(
+    async def test_without_redis_they_start_and_report_nothing_by_guess(
         self, unused_redis: Redis
     ) -> None:
         process = Process(unused_redis)

@@ -50,7 +50,7 @@ def refused(authenticator: Authenticator) -> Callable[[str], Code]:
 
     def refused(token: str) -> Code:
         with pytest.raises(Refusal) as caught:
-            authenticator.token(token)
+            authenticator.verify_token(token)
         assert caught.value.code.status == 401
         assert SECRET not in caught.value.message
         return caught.value.code
@@ -59,7 +59,7 @@ def refused(authenticator: Authenticator) -> Callable[[str], Code]:
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """What a good token says, but for the changes; one that is None is left out."""
+    """What a good token says, but for the changes; one that is None is omitted."""
     now = int(time.time())
     good = {
         "jti": f"{KEY}-{now}",
@@ -99,7 +99,7 @@ def test_a_token_of_the_vendors_helper_is_taken(
     before = time.time()
     minted = AccessToken(ACCOUNT, key, secret, identity="alice", ttl=3600)
     minted.add_grant(SyncGrant(SERVICE))
-    principal = authenticator.token(minted.to_jwt())
+    principal = authenticator.verify_token(minted.to_jwt())
     assert (principal.identity, principal.service) == ("alice", SERVICE)
     assert principal.expires_at is not None
     assert 0 <= principal.expires_at - before - 3600 + 1 <= 10
@@ -108,23 +108,23 @@ def test_a_token_of_the_vendors_helper_is_taken(
 def test_a_region_in_the_header_does_not_matter(authenticator: Authenticator) -> None:
     minted = AccessToken(ACCOUNT, KEY, SECRET, identity="alice", region="ie1")
     minted.add_grant(SyncGrant(SERVICE))
-    assert authenticator.token(minted.to_jwt()).identity == "alice"
+    assert authenticator.verify_token(minted.to_jwt()).identity == "alice"
 
 
 def test_a_grant_without_a_service_is_for_the_default_one(authenticator: Authenticator) -> None:
     minted = AccessToken(ACCOUNT, KEY, SECRET, identity="alice")
     minted.add_grant(SyncGrant())
-    assert authenticator.token(minted.to_jwt()).service == "default"
-    assert authenticator.token(mint_token(CREDENTIALS, "alice", 60)).service == "default"
+    assert authenticator.verify_token(minted.to_jwt()).service == "default"
+    assert authenticator.verify_token(mint_token(CREDENTIALS, "alice", 60)).service == "default"
 
 
 def test_a_token_as_the_vendors_node_helper_mints_it_is_taken(
     authenticator: Authenticator,
 ) -> None:
     """With `iat`, without `nbf`."""
-    assert authenticator.token(token(iat=int(time.time()))).identity == "alice"
+    assert authenticator.verify_token(token(iat=int(time.time()))).identity == "alice"
     # The two clocks may differ by any amount where only the issuing is dated.
-    assert authenticator.token(token(iat=int(time.time()) + 3600)).identity == "alice"
+    assert authenticator.verify_token(token(iat=int(time.time()) + 3600)).identity == "alice"
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
@@ -133,7 +133,7 @@ def test_each_of_the_vendors_algorithms_is_taken(
 ) -> None:
     header = json.dumps(HEADER | {"alg": algorithm})
     made = signed(header, json.dumps(claims()), digest=algorithm.replace("HS", "sha"))
-    assert authenticator.token(made).identity == "alice"
+    assert authenticator.verify_token(made).identity == "alice"
 
 
 @pytest.mark.parametrize("identity", ["a", "a" * 256, "alice@example.org", "é/文", " ", "\x00"])
@@ -141,19 +141,19 @@ def test_any_identity_of_1_to_256_characters_is_taken(
     authenticator: Authenticator, identity: str
 ) -> None:
     made = token(grants={"identity": identity, "data_sync": {}})
-    assert authenticator.token(made).identity == identity
+    assert authenticator.verify_token(made).identity == identity
 
 
 def test_other_grants_do_not_matter(authenticator: Authenticator) -> None:
     grants = {"identity": "alice", "data_sync": {"endpoint_id": "x"}, "chat": {"a": 1}}
-    assert authenticator.token(token(grants=grants)).service == "default"
+    assert authenticator.verify_token(token(grants=grants)).service == "default"
 
 
 def test_clocks_may_differ_by_the_leeway(authenticator: Authenticator) -> None:
     now = int(time.time())
-    assert authenticator.token(token(exp=now - LEEWAY + 5))
-    assert authenticator.token(token(nbf=now + LEEWAY - 5))
-    assert authenticator.token(token(exp=now + TOKEN_LIFE_LIMIT + LEEWAY - 5))
+    assert authenticator.verify_token(token(exp=now - LEEWAY + 5))
+    assert authenticator.verify_token(token(nbf=now + LEEWAY - 5))
+    assert authenticator.verify_token(token(exp=now + TOKEN_LIFE_LIMIT + LEEWAY - 5))
 
 
 def test_what_is_minted_here_is_what_the_helper_mints() -> None:
@@ -192,7 +192,7 @@ def test_a_token_that_lives_too_long() -> None:
         minted = AccessToken(ACCOUNT, KEY, SECRET, identity="alice", ttl=ttl)
         minted.add_grant(SyncGrant(SERVICE))
         with pytest.raises(Refusal) as caught:
-            strict.token(minted.to_jwt())
+            strict.verify_token(minted.to_jwt())
         assert caught.value.code is Code.TOKEN_TOO_LONG_LIVED
 
 
@@ -346,14 +346,14 @@ def test_a_token_that_is_too_long_is_not_looked_at(refused: Callable[[str], Code
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_a_token_comes_as_bearer(authenticator: Authenticator, scheme: str) -> None:
-    assert authenticator.header(f"{scheme} {token()}").identity == "alice"
+    assert authenticator.verify_header(f"{scheme} {token()}").identity == "alice"
 
 
 @pytest.mark.parametrize(
     ("user", "password"), [(ACCOUNT, "auth-token"), (KEY, SECRET), (SECOND_KEY, SECOND_SECRET)]
 )
 def test_basic_logins_may_do_all(authenticator: Authenticator, user: str, password: str) -> None:
-    principal = authenticator.header(basic(user, password))
+    principal = authenticator.verify_header(basic(user, password))
     assert principal == Principal(SYSTEM, None, None, key=None if user == ACCOUNT else user)
     assert principal.is_owner == (user == ACCOUNT)
     assert authenticator.account_sid == ACCOUNT
@@ -379,7 +379,7 @@ def test_basic_logins_may_do_all(authenticator: Authenticator, user: str, passwo
 )
 def test_wrong_basic_logins(authenticator: Authenticator, user: str, password: str) -> None:
     with pytest.raises(Refusal) as caught:
-        authenticator.header(basic(user, password))
+        authenticator.verify_header(basic(user, password))
     assert caught.value.code is Code.AUTHENTICATION_FAILED
 
 
@@ -404,14 +404,14 @@ def test_wrong_basic_logins(authenticator: Authenticator, user: str, password: s
 )
 def test_headers_that_prove_nothing(authenticator: Authenticator, header: str | None) -> None:
     with pytest.raises(Refusal) as caught:
-        authenticator.header(header)
+        authenticator.verify_header(header)
     assert caught.value.code is Code.AUTHENTICATION_FAILED
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer a b", "Bearer \xff"])
-def test_bearers_of_nothing(authenticator: Authenticator, header: str) -> None:
+def test_token_holders_without_grants(authenticator: Authenticator, header: str) -> None:
     with pytest.raises(Refusal) as caught:
-        authenticator.header(header)
+        authenticator.verify_header(header)
     assert caught.value.code is Code.TOKEN_INVALID
 
 
@@ -427,8 +427,8 @@ def test_a_secret_is_compared_without_telling_how_far_it_is_right(
     monkeypatch.setattr(hmac, "compare_digest", compare)
     for user in (ACCOUNT, KEY, "unknown"):
         with pytest.raises(Refusal):
-            authenticator.header(basic(user, "guess"))
-    # Digests have one length, so that nothing tells that of a secret.
+            authenticator.verify_header(basic(user, "guess"))
+    # Digests have one length, so that nothing reveals that of a secret.
     assert [guess for guess, _ in compared] == [hashlib.sha256(b"guess").digest()] * 3
 
 
@@ -436,23 +436,23 @@ def test_a_secret_is_compared_without_telling_how_far_it_is_right(
 
 
 def test_a_caller_names_the_key_that_vouches_for_it(authenticator: Authenticator) -> None:
-    assert authenticator.token(token()).key == KEY
-    assert authenticator.header(basic(SECOND_KEY, SECOND_SECRET)).key == SECOND_KEY
-    assert authenticator.header(basic(ACCOUNT, "auth-token")).key is None
+    assert authenticator.verify_token(token()).key == KEY
+    assert authenticator.verify_header(basic(SECOND_KEY, SECOND_SECRET)).key == SECOND_KEY
+    assert authenticator.verify_header(basic(ACCOUNT, "auth-token")).key is None
 
 
 def test_what_was_vouched_for_ends_with_its_key() -> None:
     keys = Keyring(CREDENTIALS.api_keys)
     authenticator = Authenticator(CREDENTIALS, LEEWAY, keys=keys)
     callers = [
-        authenticator.token(token()),
-        authenticator.header(basic(KEY, SECRET)),
-        authenticator.header(basic(ACCOUNT, "auth-token")),
-        authenticator.header(basic(SECOND_KEY, SECOND_SECRET)),
+        authenticator.verify_token(token()),
+        authenticator.verify_header(basic(KEY, SECRET)),
+        authenticator.verify_header(basic(ACCOUNT, "auth-token")),
+        authenticator.verify_header(basic(SECOND_KEY, SECOND_SECRET)),
     ]
     for caller in callers:
         authenticator.confirm(caller)
-    keys.put({}, {KEY})
+    keys.replace_stored({}, {KEY})
     for caller, code in (
         (callers[0], Code.TOKEN_ISSUER),
         (callers[1], Code.AUTHENTICATION_FAILED),
@@ -463,7 +463,7 @@ def test_what_was_vouched_for_ends_with_its_key() -> None:
     for caller in callers[2:]:
         authenticator.confirm(caller)
     with pytest.raises(Refusal):
-        authenticator.token(token())
+        authenticator.verify_token(token())
 
 
 @pytest.mark.parametrize(
@@ -494,6 +494,6 @@ def test_what_is_claimed_is_an_account_or_a_key_and_nothing_else(
 
 def test_the_key_that_signs_can_be_chosen(authenticator: Authenticator) -> None:
     minted = mint_token(CREDENTIALS, "alice", 60, key=SECOND_KEY)
-    assert authenticator.token(minted).key == SECOND_KEY
+    assert authenticator.verify_token(minted).key == SECOND_KEY
     with pytest.raises(KeyError):
         mint_token(CREDENTIALS, "alice", 60, key=f"SK{'9' * 32}")

@@ -8,7 +8,7 @@ import pytest
 
 from support.api import unique
 from support.backend import Caller, make_backend
-from support.store import PATIENCE, refused
+from support.store import WAIT_LIMIT, refused
 from syncline_protocol.commands import Mode, Remove, SetTtl
 from syncline_protocol.documents import Document, MergePatch, Patch, Set
 from syncline_protocol.errors import Code, Refusal
@@ -159,13 +159,13 @@ class TestCaller:
         self, backend: Backend, service_sid: str
     ) -> None:
         document = await made(backend, service_sid, unique("room"))
-        held = now_ms() * PER_MS + PER_MS
+        known_revision = now_ms() * PER_MS + PER_MS
         reader = alices(backend, service_sid, room=Right.READ)
-        assert await reader.advance(document.sid, held) == document
+        assert await reader.advance(document.sid, known_revision) == document
         unlimited = Caller(backend, service_sid, "bob", limited=True)
-        assert (await unlimited.advance(document.sid, held)).revision > held
+        assert (await unlimited.advance(document.sid, known_revision)).revision > known_revision
 
-    async def test_who_lost_the_right_while_waiting_for_a_turn_is_told_nothing(
+    async def test_who_lost_the_right_while_waiting_for_a_turn_receives_nothing(
         self, backend: Backend, service_sid: str
     ) -> None:
         first = await made(backend, service_sid, unique("room"))
@@ -183,7 +183,7 @@ class TestCaller:
             contest = contests.get(key)
             return contest is not None and bool(contest.waiting)
 
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not waiting():
                 await asyncio.sleep(0)
         blind.access._scope = alices(backend, service_sid, room=Right.WRITE).access._scope

@@ -18,7 +18,7 @@ UNKNOWN = f"SK{'9' * 32}"
 def keys() -> Keyring:
     keys = Keyring({CONFIGURED: "configured"})
     stored = {STORED: ApiKey.of("stored"), LOGIN_ONLY: ApiKey(digest("login"), None)}
-    keys.put(stored, set())
+    keys.replace_stored(stored, set())
     return keys
 
 
@@ -50,7 +50,7 @@ def test_keys_that_sign_give_their_secret(keys: Keyring) -> None:
 
 
 def test_a_revoked_key_is_no_more_wherever_it_stands(keys: Keyring) -> None:
-    keys.put({STORED: ApiKey.of("stored")}, {CONFIGURED, STORED})
+    keys.replace_stored({STORED: ApiKey.of("stored")}, {CONFIGURED, STORED})
     for sid, secret in ((CONFIGURED, "configured"), (STORED, "stored")):
         assert not keys.has(sid) and not keys.proves(sid, secret)
         with pytest.raises(Refusal, match="was revoked") as caught:
@@ -58,34 +58,34 @@ def test_a_revoked_key_is_no_more_wherever_it_stands(keys: Keyring) -> None:
         assert caught.value.code is Code.TOKEN_ISSUER
 
 
-def test_each_end_is_told_once(keys: Keyring) -> None:
-    told: list[str] = []
-    keys.on_end(told.append)
-    keys.put({STORED: ApiKey.of("stored")}, set())
-    assert told == [LOGIN_ONLY]
-    keys.put({STORED: ApiKey.of("stored")}, {CONFIGURED})
-    keys.put({STORED: ApiKey.of("stored")}, {CONFIGURED})
-    assert told == [LOGIN_ONLY, CONFIGURED]
-    keys.put({}, {CONFIGURED, STORED})
-    assert told == [LOGIN_ONLY, CONFIGURED, STORED]
+def test_each_end_is_reported_once(keys: Keyring) -> None:
+    ended: list[str] = []
+    keys.on_end(ended.append)
+    keys.replace_stored({STORED: ApiKey.of("stored")}, set())
+    assert ended == [LOGIN_ONLY]
+    keys.replace_stored({STORED: ApiKey.of("stored")}, {CONFIGURED})
+    keys.replace_stored({STORED: ApiKey.of("stored")}, {CONFIGURED})
+    assert ended == [LOGIN_ONLY, CONFIGURED]
+    keys.replace_stored({}, {CONFIGURED, STORED})
+    assert ended == [LOGIN_ONLY, CONFIGURED, STORED]
 
 
 def test_what_may_only_be_unseen_is_not_called_unknown(keys: Keyring) -> None:
-    keys.follow(lambda: False)
+    keys.use_currency(lambda: False)
     assert code_of(keys.signing_secret, UNKNOWN) is Code.UNAVAILABLE
     assert code_of(keys.proves, UNKNOWN, "x") is Code.UNAVAILABLE
     # Known keys go on to work; what is no SID of a key will never be one.
     assert keys.signing_secret(STORED) == "stored" and keys.proves(CONFIGURED, "configured")
     assert not keys.proves(STORED, "x")
     assert code_of(keys.signing_secret, "AC") is Code.TOKEN_ISSUER
-    keys.put({}, {STORED})
+    keys.replace_stored({}, {STORED})
     assert code_of(keys.signing_secret, STORED) is Code.TOKEN_ISSUER
 
 
 def test_a_key_that_cannot_be_read_is_neither_right_nor_wrong(keys: Keyring) -> None:
-    assert keys.is_whole
-    keys.put({STORED: UNREADABLE, CONFIGURED: UNREADABLE}, set())
-    assert not keys.is_whole
+    assert keys.is_complete
+    keys.replace_stored({STORED: UNREADABLE, CONFIGURED: UNREADABLE}, set())
+    assert not keys.is_complete
     assert code_of(keys.signing_secret, STORED) is Code.UNAVAILABLE
     assert code_of(keys.proves, STORED, "stored") is Code.UNAVAILABLE
     # The configuration knows this one.

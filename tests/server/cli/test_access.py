@@ -40,7 +40,7 @@ def access(
 
 
 def who(resolved: Access, credentials: Credentials = CREDENTIALS) -> tuple[str, str | None]:
-    principal = Authenticator(credentials, leeway=0).header(resolved.authorization)
+    principal = Authenticator(credentials, leeway=0).verify_header(resolved.authorization)
     return principal.identity, principal.service
 
 

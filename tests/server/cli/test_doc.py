@@ -263,8 +263,13 @@ def other_url() -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("address", ["x", "absent"])
-def test_a_server_that_is_another(command: CommandLine, other_url: str, address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("x", "does not come from a Syncline server"), ("absent", "no Syncline server made this")],
+)
+def test_a_server_that_is_another(
+    command: CommandLine, other_url: str, address: str, reason: str
+) -> None:
     outcome = command("doc", "get", address, "--url", other_url)
     assert outcome.status == 3
-    assert "does not come from a Syncline server" in outcome.err
+    assert reason in outcome.err

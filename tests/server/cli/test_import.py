@@ -40,7 +40,7 @@ def test_name_data_and_time_that_is_left_arrive(
     data = '{"text":"ü\\u2028","big":18446744073709551615,"float":0.1,"nested":[{"a":null}]}'
     for name in NAMES:
         there.create(UniqueName=name, Data=data, Ttl="3600")
-    there.create(UniqueName="for ever", Data="{}")
+    there.create(UniqueName="permanent", Data="{}")
     there.create(Data='{"has": "no name"}')
 
     assert between("import").value == counts(created=len(NAMES) + 2)
@@ -48,7 +48,7 @@ def test_name_data_and_time_that_is_left_arrive(
     assert contents(here) == contents(there)
     for name in NAMES:
         assert seconds_left(here.fetch(name)) == pytest.approx(3600, abs=30)
-    assert here.fetch("for ever")["date_expires"] is None
+    assert here.fetch("permanent")["date_expires"] is None
 
 
 def test_an_export_carries_the_same(
@@ -159,7 +159,7 @@ def vendor_environ(vendor: HttpServer) -> dict[str, str]:
 
 
 def resource(name: str, data: str = "{}", **more: Any) -> Any:
-    """A document as the vendor's REST API tells it."""
+    """A document as the vendor's REST API returns it."""
     return {
         "sid": "ETAB0123456789abcdef0123456789abcd",
         "unique_name": name,

@@ -163,14 +163,18 @@ def test_documents_under_way_when_it_was_killed_come_once(
     if ttl is not None:
         for document in everything(there):
             there.call("POST", document["sid"], data={"Ttl": ttl})
-    forward, created, heard = forwarding(target.url), threading.Semaphore(0), threading.Event()
+    forward, created, answer_allowed = (
+        forwarding(target.url),
+        threading.Semaphore(0),
+        threading.Event(),
+    )
 
     def answer(ask: Ask) -> Reply | None:
         reply = forward(ask)
         if ask.method == "POST":
-            # It is there, but for the present nobody is told.
+            # It is there, but for the present nobody gets the answer.
             created.release()
-            heard.wait(60)
+            answer_allowed.wait(60)
         return reply
 
     with HttpServer(answer) as proxy:
@@ -179,7 +183,7 @@ def test_documents_under_way_when_it_was_killed_come_once(
             for _ in range(10):
                 assert created.acquire(timeout=30)
             process.kill()
-        heard.set()
+        answer_allowed.set()
         assert len(everything(here)) == 10
         if ttl is not None:
             # The time that is left is another one, as it is when the run goes on later.
@@ -286,10 +290,10 @@ def test_an_interruption_ends_it_at_once_and_is_no_harm(
     tmp_path: Path,
 ) -> None:
     fill(there, 10, every=2)
-    forward, throttled, mended = forwarding(target.url), threading.Event(), threading.Event()
+    forward, throttled, repaired = forwarding(target.url), threading.Event(), threading.Event()
 
     def answer(ask: Ask) -> Reply | None:
-        if ask.method != "POST" or mended.is_set():
+        if ask.method != "POST" or repaired.is_set():
             return forward(ask)
         throttled.set()
         body = {"code": 20429, "status": 429, "message": "Too many requests"}
@@ -300,9 +304,9 @@ def test_an_interruption_ends_it_at_once_and_is_no_harm(
         with started_import(environ, tmp_path) as process:
             assert throttled.wait(30)
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
+            _, output = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert b"interrupted" in told
-        mended.set()
+        assert b"interrupted" in output
+        repaired.set()
         assert between("import", environ=environ).value == counts(created=10)
     assert contents(here) == contents(there)

@@ -113,20 +113,22 @@ def test_several_exports_can_follow_each_other(into: CommandLine, shared: Docume
     assert shared.fetch(name)["data"] == {"v": 2}
 
 
-def test_a_file_that_was_written_anew_is_read_from_its_beginning(
+def test_a_file_that_was_written_again_is_read_from_its_beginning(
     into: CommandLine, server: RunningServer, shared: DocumentsApi, tmp_path: Path
 ) -> None:
     prefix, file = unique(), tmp_path / "all.jsonl"
     file.write_bytes(export(line(unique_name=f"{prefix}{n}", data={}) for n in range(150)))
-    forward, mended = forwarding(server.url), threading.Event()
+    forward, repaired = forwarding(server.url), threading.Event()
 
     def answer(ask: Ask) -> Reply | None:
-        return forward(ask) if mended.is_set() or f"{prefix}120&".encode() not in ask.body else None
+        return (
+            forward(ask) if repaired.is_set() or f"{prefix}120&".encode() not in ask.body else None
+        )
 
     with HttpServer(answer) as proxy:
         environ = {"SYNCLINE_URL": proxy.url}
         assert into("import", "all.jsonl", "--retries=0", environ=environ).status == 3
-        mended.set()
+        repaired.set()
         file.write_bytes(export([line(unique_name=f"{prefix} new", data={})]))
         outcome = into("import", "all.jsonl", environ=environ)
     assert outcome.value == counts(created=1)
@@ -141,15 +143,17 @@ def test_a_file_is_read_on_from_where_it_was_broken_off(
     lines = [line(unique_name=f"{prefix}{n}", data={}) for n in range(250)]
     lines[7] = b"malformed\n"
     file.write_bytes(export(lines))
-    forward, mended = forwarding(server.url), threading.Event()
+    forward, repaired = forwarding(server.url), threading.Event()
 
     def answer(ask: Ask) -> Reply | None:
-        return forward(ask) if mended.is_set() or f"{prefix}220&".encode() not in ask.body else None
+        return (
+            forward(ask) if repaired.is_set() or f"{prefix}220&".encode() not in ask.body else None
+        )
 
     with HttpServer(answer) as proxy:
         environ = {"SYNCLINE_URL": proxy.url}
         assert into("import", "all.jsonl", "--retries=0", environ=environ).status == 3
-        mended.set()
+        repaired.set()
         outcome = into("import", "all.jsonl", environ=environ)
         creates = [ask for ask in proxy.asked if ask.method == "POST"]
     # The last batch alone is carried again; the line that failed at first still counts.

@@ -27,7 +27,7 @@ def test_without_the_server_extra_one_line_says_what_to_install() -> None:
     assert ended.stdout == ""
 
 
-def test_the_installed_command_tells_its_version() -> None:
+def test_the_installed_command_reports_its_version() -> None:
     ended = subprocess.run([SYNCLINE, "--version"], capture_output=True, text=True, check=True)
     assert ended.stdout == f"Syncline {__version__}\n"
 

@@ -31,7 +31,7 @@ def test_without_options_each_setting_has_its_default(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_the_help_of_serve_tells_meaning_default_range_and_variable(
+def test_the_help_of_serve_reports_meaning_default_range_and_variable(
     command: CommandLine, name: str
 ) -> None:
     field = FIELDS[name]

@@ -69,7 +69,7 @@ def test_a_listing_is_a_table(terminal: Terminal, name: str) -> None:
     assert re.search(rf"{name} with ttl +\d+ +\S+Z +\S+Z", shown)
 
 
-def test_a_removal_is_told(terminal: Terminal, name: str) -> None:
+def test_a_removal_is_reported(terminal: Terminal, name: str) -> None:
     terminal("set", name, "{}")
     assert plain(terminal("rm", name)) == f"removed {name}\n"
 

@@ -76,7 +76,7 @@ def test_any_text_names_a_document(name: str) -> None:
 
 
 def test_a_document_has_a_name() -> None:
-    with pytest.raises(click.BadParameter, match="not empty"):
+    with pytest.raises(click.BadParameter, match="must not be empty"):
         Address()("")
 
 

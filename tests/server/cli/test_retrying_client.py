@@ -1,4 +1,4 @@
-"""The client that waits and asks again, before a server that answers as it is told."""
+"""The client that waits and asks again, before a server with scripted answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def clock() -> Clock:
 
 @contextmanager
 def answering(*replies: Reply | None) -> Iterator[HttpServer]:
-    """A server that gives these answers, one after the other, and then 200 for ever."""
+    """A server that gives these answers, one after the other, and then always 200."""
     left = list(replies)
     with HttpServer(lambda ask: left.pop(0) if left else OK) as server:
         yield server
@@ -106,14 +106,14 @@ def test_all_keep_to_the_pause_that_one_was_asked_for(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "1.5", "²"])
-def test_a_wish_that_says_nothing_is_none(clock: Clock, value: str) -> None:
+def test_a_retry_after_without_a_date_counts_as_none(clock: Clock, value: str) -> None:
     with answering(wishing(value.encode().decode("latin-1"))) as server:
         with RetryingClient(retries=1, stop=clock) as http:
             assert http.get(server.url).status_code == 200
     assert clock.waits[1] < 1
 
 
-def test_a_wish_for_too_long_is_not_granted(clock: Clock) -> None:
+def test_a_retry_after_that_is_too_long_is_not_obeyed(clock: Clock) -> None:
     with answering(wishing(str(LONGEST_RETRY_AFTER + 1))) as server:
         with RetryingClient(retries=1, stop=clock) as http:
             assert http.get(server.url).status_code == 429
@@ -138,7 +138,7 @@ def test_a_connection_that_breaks_is_made_again(clock: Clock) -> None:
         assert len(server.asked) == 4
 
 
-def test_one_that_breaks_for_good_is_given_up(clock: Clock) -> None:
+def test_one_that_breaks_permanently_is_given_up(clock: Clock) -> None:
     with answering(OK, LOST, LOST) as server, RetryingClient(retries=1, stop=clock) as http:
         http.get(server.url)
         with pytest.raises(httpx2.TransportError):

@@ -25,7 +25,7 @@ def test_a_token_of_the_data_directory_is_accepted_by_its_server(
     credentials = load_credentials(tmp_path, {})
     outcome = command("token", "--identity", "alice", "--data-dir", str(tmp_path))
     assert outcome.status == 0
-    principal = Authenticator(credentials, leeway=0).token(outcome.out.strip())
+    principal = Authenticator(credentials, leeway=0).verify_token(outcome.out.strip())
     assert (principal.identity, principal.service) == ("alice", "default")
 
 
@@ -64,7 +64,7 @@ def test_another_installation_refuses_it(command: CommandLine, tmp_path: Path) -
     outcome = command("token", "--identity", "alice", environ=ENVIRON)
     other = Authenticator(load_credentials(tmp_path, {}), leeway=0)
     with pytest.raises(Refusal) as refused:
-        other.token(outcome.out.strip())
+        other.verify_token(outcome.out.strip())
     assert refused.value.code == Code.TOKEN_ISSUER
 
 

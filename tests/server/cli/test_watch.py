@@ -33,7 +33,7 @@ class Watching:
         assert self.process.stdout is not None
         return orjson.loads(self.process.stdout.readline())
 
-    def next_note(self) -> str:
+    def next_message(self) -> str:
         """The next line on stderr, which is awaited."""
         assert self.process.stderr is not None
         return self.process.stderr.readline()
@@ -84,7 +84,7 @@ def test_the_state_then_each_change_then_the_removal(
         assert updated["document"]["revision"] == written["revision"]
         assert updated["document"]["previous_revision"] == created["revision"]
         assert updated["document"]["updated_by"] == "alice"
-        # REST tells whole seconds, the socket milliseconds.
+        # REST returns whole seconds, the socket milliseconds.
         assert updated["document"]["date_expires"][:19] == written["date_expires"][:19]
 
         command("doc", "rm", name)
@@ -140,13 +140,13 @@ def test_it_goes_on_after_a_crash_of_the_server(
     with watching(server, name) as watch:
         assert watch.next_line()["document"]["data"] == {"n": 1}
         server.kill()
-        assert watch.next_note().startswith("connection lost")
+        assert watch.next_message().startswith("connection lost")
         server.restart()
         command("doc", "set", name, '{"n": 2}')
         assert watch.next_line()["document"]["data"] == {"n": 2}
-        notes = [watch.next_note()]
+        notes = [watch.next_message()]
         while notes[-1].startswith("connection lost"):  # an attempt before the server was back
-            notes.append(watch.next_note())
+            notes.append(watch.next_message())
         assert notes[-1] == "reconnected\n"
 
 

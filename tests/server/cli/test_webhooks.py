@@ -9,7 +9,7 @@ import pytest
 
 from support.account import Account
 from support.command import CommandLine
-from support.receiver import PATIENCE, Answer, Receiver
+from support.receiver import WAIT_LIMIT, Answer, Receiver
 from support.server import SYNCLINE, RunningServer, clean_environ
 from support.terminal import on_terminal
 
@@ -52,7 +52,7 @@ async def given_up(server: RunningServer, receiver: Receiver, service: str) -> l
         account.ok("POST", service, data=settings)
         for n in range(COUNT):
             account.document(service, f"document {n}")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while len(parked := _parked(account, service)) < COUNT:
                 await asyncio.sleep(0.05)
     return [each["id"] for each in parked]

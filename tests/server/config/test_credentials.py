@@ -55,9 +55,9 @@ def test_secrets_with_other_characters_go_on_to_work(tmp_path: Path) -> None:
     credentials = load_credentials(tmp_path, given)
     authenticator = Authenticator(credentials, leeway=0)
     login = base64.b64encode(f"{KEY}:{secret}".encode()).decode()
-    assert authenticator.header(f"Basic {login}").key == KEY
+    assert authenticator.verify_header(f"Basic {login}").key == KEY
     token = mint_token(credentials, "alice", 60)
-    assert authenticator.header(f"Bearer {token}").identity == "alice"
+    assert authenticator.verify_header(f"Bearer {token}").identity == "alice"
 
 
 def test_each_installation_has_its_own(tmp_path: Path) -> None:

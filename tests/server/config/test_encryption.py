@@ -115,13 +115,15 @@ class TestMasterKey:
         ],
     )
     def test_what_is_no_key_is_refused_and_not_repeated(self, tmp_path: Path, key: str) -> None:
-        with pytest.raises(SettingError, match="SYNCLINE_MASTER_KEY must be base64 of 32") as told:
+        with pytest.raises(
+            SettingError, match="SYNCLINE_MASTER_KEY must be base64 of 32"
+        ) as refused:
             load_master_key(tmp_path, {MASTER_KEY_VARIABLE: key})
-        assert key not in str(told.value)
+        assert key not in str(refused.value)
         file = tmp_path / "master.key"
         file.write_text(key)
         file.chmod(0o600)
-        with pytest.raises(SettingError, match="master.key must be base64 of 32") as told:
+        with pytest.raises(SettingError, match="master.key must be base64 of 32") as refused:
             load_master_key(tmp_path, {})
-        assert key not in str(told.value)
+        assert key not in str(refused.value)
         assert file.read_text() == key

@@ -14,12 +14,14 @@ PROXIES = Proxies([ip_network(n) for n in ("10.0.0.0/8", "192.0.2.7/32", "2001:d
 CLIENT, INNER, OUTER = "203.0.113.9", "10.1.2.3", "192.0.2.7"
 
 
-def look(peer: str, *headers: tuple[str, str], proxies: Proxies = PROXIES) -> Forwarded | None:
-    return proxies.look(peer, Headers(raw=[(n.encode(), v.encode()) for n, v in headers]).getlist)
+def resolve(peer: str, *headers: tuple[str, str], proxies: Proxies = PROXIES) -> Forwarded | None:
+    return proxies.resolve(
+        peer, Headers(raw=[(n.encode(), v.encode()) for n, v in headers]).getlist
+    )
 
 
 def client(*values: str) -> str | None:
-    said = look(INNER, *(("x-forwarded-for", value) for value in values))
+    said = resolve(INNER, *(("x-forwarded-for", value) for value in values))
     assert said is not None
     return said.client
 
@@ -27,16 +29,16 @@ def client(*values: str) -> str | None:
 @pytest.mark.parametrize("peer", [CLIENT, "127.0.0.1", "::1", "192.0.2.8", "11.0.0.1", "", "h"])
 def test_nobody_else_is_believed(peer: str) -> None:
     headers = ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")
-    assert look(peer, *headers) is None
+    assert resolve(peer, *headers) is None
 
 
 def test_where_there_are_no_proxies_none_is_believed() -> None:
-    assert look("127.0.0.1", ("x-forwarded-for", CLIENT), proxies=Proxies([])) is None
+    assert resolve("127.0.0.1", ("x-forwarded-for", CLIENT), proxies=Proxies([])) is None
 
 
 @pytest.mark.parametrize("peer", [INNER, OUTER, "2001:db8::1", "2001:DB8:0::1", "::ffff:10.1.2.3"])
 def test_a_proxy_is_known_by_its_address_however_that_is_written(peer: str) -> None:
-    assert look(peer) == Forwarded(None, None, None)
+    assert resolve(peer) == Forwarded(None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_the_client_is_the_nearest_that_is_no_proxy(
     ],
 )
 def test_the_scheme_is_the_last_one(values: list[str], expected: str | None) -> None:
-    said = look(INNER, *(("x-forwarded-proto", value) for value in values))
+    said = resolve(INNER, *(("x-forwarded-proto", value) for value in values))
     assert said is not None and said.scheme == expected
 
 
@@ -102,13 +104,13 @@ def test_the_scheme_is_the_last_one(values: list[str], expected: str | None) -> 
     ],
 )
 def test_the_host_is_the_last_one(values: list[str], expected: str | None) -> None:
-    said = look(INNER, *(("x-forwarded-host", value) for value in values))
+    said = resolve(INNER, *(("x-forwarded-host", value) for value in values))
     assert said is not None and said.host == expected
 
 
 def test_the_header_of_the_standard_is_not_believed() -> None:
     headers = ("forwarded", "for=1.2.3.4;proto=https;host=h"), ("x-real-ip", "1.2.3.4")
-    assert look(INNER, *headers) == Forwarded(None, None, None)
+    assert resolve(INNER, *headers) == Forwarded(None, None, None)
 
 
 @given(st.lists(st.text("0123456789abcdef.:[]%, unkow", max_size=60), max_size=3))

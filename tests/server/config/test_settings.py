@@ -156,7 +156,7 @@ def test_what_browsers_never_send_as_an_origin_is_refused(name: str, given: str)
     with pytest.raises(SettingError) as caught:
         made(name, f"https://b.example,{given}")
     assert str(caught.value) == (
-        f"{option(name)} must be '*' or origins like https://app.example.com, not {given!r}"
+        f"{option(name)} must be '*' or origins such as https://app.example.com, not {given!r}"
     )
 
 

@@ -19,6 +19,6 @@ def api(server: RunningServer) -> Iterator[DocumentsApi]:
 
 @pytest.fixture(scope="session")
 def alices(server: RunningServer) -> Iterator[DocumentsApi]:
-    """The same documents, for the bearer of a token."""
+    """The same documents, for a token holder."""
     with DocumentsApi(server, server.token("alice")) as api:
         yield api

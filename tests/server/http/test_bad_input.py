@@ -203,7 +203,7 @@ def test_a_refused_patch_changes_nothing(
     assert api.fetch(document["sid"]) == document
 
 
-def test_a_patch_of_another_type_is_told_which_there_are(api: DocumentsApi) -> None:
+def test_a_patch_of_another_type_learns_the_allowed_types(api: DocumentsApi) -> None:
     reply = api.call("PATCH", api.create()["sid"], json={})
     check(reply, 415, 20415, "application/merge-patch+json")
     assert reply.headers["Accept-Patch"] == ", ".join(PATCH_TYPES.values())

@@ -142,7 +142,7 @@ def test_a_chunked_body_is_refused_when_it_passes_the_limit(client: TestClient) 
         ("application/vnd.syncline.increment+json", '{"/n":1}', ["Increment", {"/n": 1}]),
     ],
 )
-def test_the_content_type_tells_the_kind_of_a_patch(
+def test_the_content_type_reports_the_kind_of_a_patch(
     client: TestClient, content_type: str, body: str, expected: Any
 ) -> None:
     reply = client.patch("/", content=body, headers={"Content-Type": content_type})

@@ -184,8 +184,8 @@ def whole(value: Any) -> Any:
         return {name: whole(each) for name, each in value.items()}
     if isinstance(value, list):
         return [whole(each) for each in value]
-    is_whole = isinstance(value, float) and value.is_integer()
-    return int(value) if is_whole and abs(value) < 2**53 else value
+    is_complete = isinstance(value, float) and value.is_integer()
+    return int(value) if is_complete and abs(value) < 2**53 else value
 
 
 def placeholders(operation: Operation) -> dict[str, str]:

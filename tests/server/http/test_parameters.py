@@ -45,7 +45,7 @@ def test_empty_data_is_as_if_it_were_missing() -> None:
     assert caught.value.code is Code.NO_PARAMETERS
 
 
-def test_an_empty_ttl_is_for_ever() -> None:
+def test_an_empty_ttl_means_no_expiry() -> None:
     assert check(("Ttl", "")).ttl == 0
 
 

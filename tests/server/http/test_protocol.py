@@ -79,8 +79,8 @@ class Recorder(asyncio.Transport):
 
 @pytest.fixture
 async def make_protocol() -> MakeProtocol:
-    told = Route("/told", name_headers, methods=["POST"])
-    app = Starlette(routes=[Route("/", count, methods=["GET", "POST"]), told])
+    answer = Route("/headers", name_headers, methods=["POST"])
+    app = Starlette(routes=[Route("/", count, methods=["GET", "POST"]), answer])
     timer = asyncio.get_running_loop().call_later
     protocol = http_protocol(LIMITS, timer, Meters(), Audit(100, Counter()))
     config = uvicorn.Config(app, lifespan="off", log_config=None, ws=Socket)
@@ -182,7 +182,7 @@ async def test_bodies_count_for_nothing(exchange: Exchange) -> None:
     assert reply.count(b"\r\n\r\n%d" % size) == 2
 
 
-async def test_each_request_of_a_connection_is_counted_anew(exchange: Exchange) -> None:
+async def test_each_request_of_a_connection_is_counted_again(exchange: Exchange) -> None:
     padding = b"A: " + b"x" * 600
     kept = get(b"/", padding).replace(b"close", b"keep-alive")
     reply = await exchange(kept, kept, get(b"/", padding))
@@ -191,22 +191,22 @@ async def test_each_request_of_a_connection_is_counted_anew(exchange: Exchange) 
 
 async def test_a_socket_gets_the_connection_and_the_request(exchange: Exchange) -> None:
     upgrade = [b"Connection: Upgrade", b"Upgrade: websocket", b"X-Odd: \xff"]
-    told = await exchange(get(b"/ws?a=%2F", *upgrade))
+    answer = await exchange(get(b"/ws?a=%2F", *upgrade))
     headers = b"connection=close connection=Upgrade upgrade=websocket x-odd=\xff"
-    assert told == b"GET /ws?a=%2F 1.1 " + headers
+    assert answer == b"GET /ws?a=%2F 1.1 " + headers
 
 
 async def test_no_socket_opens_before_the_replies_to_come(exchange: Exchange) -> None:
     first = get().replace(b"close", b"keep-alive")
     upgrade = [b"Connection: Upgrade", b"Upgrade: websocket"]
-    told = await exchange(first + get(b"/ws", *upgrade))
-    assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"200", b"404"]
+    answer = await exchange(first + get(b"/ws", *upgrade))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"404"]
 
 
 async def test_a_trailer_is_no_part_of_the_head(exchange: Exchange) -> None:
-    head = b"POST /told HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close"
-    told = await exchange(head + b"\r\n\r\n1\r\nx\r\n0\r\nAuthorization: x\r\n\r\n")
-    assert told.endswith(b"\r\n\r\nconnection host transfer-encoding")
+    head = b"POST /headers HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close"
+    answer = await exchange(head + b"\r\n\r\n1\r\nx\r\n0\r\nAuthorization: x\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\nconnection host transfer-encoding")
 
 
 async def test_the_handshake_of_a_websocket_is_bounded_too(exchange: Exchange) -> None:

@@ -46,5 +46,5 @@ def test_what_a_document_lacks_is_null() -> None:
     assert resource["date_expires"] is None
 
 
-def test_data_that_is_not_known_is_left_out() -> None:
+def test_data_that_is_not_known_is_omitted() -> None:
     assert "data" not in document_resource(replace(DOCUMENT, data=b""), WHERE)

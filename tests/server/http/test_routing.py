@@ -67,7 +67,7 @@ def test_head_comes_with_get(client: TestClient) -> None:
     assert client.head("/things/a").status_code == 200
 
 
-def test_options_tells_the_methods(client: TestClient) -> None:
+def test_options_reports_the_methods(client: TestClient) -> None:
     reply = client.options("/things")
     assert reply.status_code == 204
     assert reply.headers["Allow"] == "GET, POST, HEAD, OPTIONS"

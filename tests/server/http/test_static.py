@@ -95,7 +95,7 @@ def test_token_is_for_the_identity_that_is_asked_for(server: RunningServer) -> N
     response = get_token(server, "Zoë & Co")
     assert response.headers["cache-control"] == "no-store"
     assert response.json()["identity"] == "Zoë & Co"
-    principal = Authenticator(server.credentials, leeway=0).token(response.json()["token"])
+    principal = Authenticator(server.credentials, leeway=0).verify_token(response.json()["token"])
     assert principal.identity == "Zoë & Co"
 
 

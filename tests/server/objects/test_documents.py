@@ -129,7 +129,7 @@ async def test_a_name_that_is_taken(alices: Caller, bobs: Caller) -> None:
     assert await bobs.open("prefs") == (made, False)
 
 
-async def test_what_is_not_there_is_told_by_the_form_of_its_address(alices: Caller) -> None:
+async def test_what_is_not_there_is_reported_by_the_form_of_its_address(alices: Caller) -> None:
     for attempt in (
         alices.get("nobody"),
         alices.set(Set("nobody", b"{}")),
@@ -303,13 +303,13 @@ async def test_who_holds_a_later_revision_is_given_a_still_later_one(
     alices: Caller, published: Publications
 ) -> None:
     document = (await alices.create("prefs", b'{"a":1}', None, None)).document
-    held = document.revision + 5
-    newest = await alices.advance(document.sid, held)
-    assert newest.revision > held
+    known = document.revision + 5
+    newest = await alices.advance(document.sid, known)
+    assert newest.revision > known
     assert (newest.data, newest.updated_by) == (document.data, document.updated_by)
     [event] = await published.take()
-    assert (event.revision, event.previous, event.data) == (newest.revision, held, document.data)
-    assert await alices.advance(document.sid, held) == newest
+    assert (event.revision, event.previous, event.data) == (newest.revision, known, document.data)
+    assert await alices.advance(document.sid, known) == newest
     assert await published.take() == []
 
 
@@ -317,8 +317,8 @@ async def test_a_revision_that_nobody_can_hold_changes_nothing(
     alices: Caller, published: Publications
 ) -> None:
     document = (await alices.create("prefs", b"{}", None, None)).document
-    for held in ((now_ms() + 120_000) * 1024, 2**53 - 1):
-        assert await alices.advance(document.sid, held) == document
+    for known in ((now_ms() + 120_000) * 1024, 2**53 - 1):
+        assert await alices.advance(document.sid, known) == document
     assert await published.take() == []
 
 

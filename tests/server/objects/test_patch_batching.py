@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from support.store import PATIENCE, Line, Publications, Service, Store, refused
+from support.store import WAIT_LIMIT, Line, Publications, Service, Store, refused
 from syncline_protocol.documents import Document, Increment, MergePatch, Patch, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
@@ -25,7 +25,7 @@ from syncline_server.storage.rights import Right
 ALICE = Author(identity="alice")
 
 
-def make_combiner(service: Service, settings: Settings | None = None) -> PatchBatcher:
+def make_patch_batcher(service: Service, settings: Settings | None = None) -> PatchBatcher:
     settings = settings or Settings()
     turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().limit_hits)
     return PatchBatcher(service.documents, turns, WorkQueue(), settings)
@@ -33,7 +33,7 @@ def make_combiner(service: Service, settings: Settings | None = None) -> PatchBa
 
 @pytest.fixture
 def patch_batcher(service: Service) -> PatchBatcher:
-    return make_combiner(service)
+    return make_patch_batcher(service)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ async def test_conditions_and_expiries_go_alone(
 async def test_rivals_elsewhere_lose_nothing(
     service: Service, counter: Document, patch_batcher: PatchBatcher
 ) -> None:
-    combiners = [patch_batcher, make_combiner(service), make_combiner(service)]
+    combiners = [patch_batcher, make_patch_batcher(service), make_patch_batcher(service)]
     outcomes = await all_of(
         each.patch(service.sid, increment(), ALICE) for _ in range(100) for each in combiners
     )
@@ -216,7 +216,7 @@ async def test_who_does_not_wait_any_more_changes_nothing_for_others(
     assert numbers(kept) == list(range(1, 11))
 
 
-async def test_a_document_that_is_gone_is_told_to_all(
+async def test_a_document_that_is_gone_is_reported_to_all(
     patch_batcher: PatchBatcher, service: Service
 ) -> None:
     for _ in range(2):
@@ -255,9 +255,9 @@ async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
     tmp_path: Path, store: Store, service: Service, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Line(tmp_path / "line.sock", store) as line:
-        redis = Redis(line.engine, PATIENCE)
+        redis = Redis(line.engine, WAIT_LIMIT)
         await redis.start()
-        patch_batcher = make_combiner(Service(Documents(Objects(redis, 120)), service.sid))
+        patch_batcher = make_patch_batcher(Service(Documents(Objects(redis, 120)), service.sid))
         await service.create("counter", b'{"n":0}')
         reconnected = redis.reconnected
 

@@ -230,7 +230,7 @@ class TestOperations:
     def test_one_that_is_none_is_an_invalid_parameter_that_names_it(
         self, operation: Any, sentence: str
     ) -> None:
-        # The first does not fit: what is wrong whatever the data says is told before that.
+        # The first does not fit: what is wrong whatever the data says is reported before that.
         refusal = refused({}, OperationsPatch([{"op": "remove", "path": "/x"}, operation]))
 
         assert refusal.code is Code.INVALID_PARAMETER

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.backend import make_backend
-from support.store import PATIENCE, eventually
+from support.store import WAIT_LIMIT, eventually
 from syncline_protocol import objects
 from syncline_protocol.commands import Command, Create, Get, Open, Remove, Unsubscribe, Write
 from syncline_protocol.errors import Code, Refusal
@@ -64,6 +64,10 @@ class CounterWritten:
         return self.header
 
 
+def lost(command: Write, newest: Any) -> Refusal:
+    return mismatch(COUNTER, command.if_match, newest)
+
+
 class Counters:
     """Counters in memory, as a type beside documents."""
 
@@ -76,7 +80,7 @@ class Counters:
         }
         self.stored: dict[str, Counter] = {}
         self.deliver = backend.hub._on_event
-        self._writes = ContendedWrites(backend.turns, self._read_again)
+        self._writes = ContendedWrites(backend.turns, self._read_again, lost)
 
     async def header(self, service_sid: str, sid: str) -> Counter | None:
         return self.stored.get(sid)
@@ -181,7 +185,7 @@ async def backend(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setitem(objects._BY_PREFIX, COUNTER.prefix, COUNTER)
     rows = {**registry._OPERATIONS, COUNTER: Counters}
     monkeypatch.setattr(registry, "_OPERATIONS", rows)
-    backend = make_backend(redis, Settings(turn_timeout=PATIENCE))
+    backend = make_backend(redis, Settings(turn_timeout=WAIT_LIMIT))
     backend.hub.start()
     await eventually(lambda: backend.hub.live)
     yield backend
@@ -204,7 +208,7 @@ class Connected:
             answered.set_result(outcome)
 
         self.session.submit(command, answer)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             return await answered
 
 
@@ -234,14 +238,14 @@ async def test_objects_of_two_types_may_have_one_name(backend: Backend, service_
     await client.ask(Unsubscribe("same", type=COUNTER))
     await client.ask(Remove("same"))
 
-    assert client.session.subscriptions == 0
+    await eventually(lambda: client.session.subscriptions == 0)
     assert (await client.ask(Get("same", type=COUNTER))).state == counter.state
 
 
 async def test_rivals_for_an_object_of_any_type_take_turns(
     backend: Backend, service_sid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "UNKNOWN_TURN", PATIENCE)
+    monkeypatch.setattr(turns, "UNKNOWN_TURN", WAIT_LIMIT)
     alice, bob = Connected(backend, service_sid), Connected(backend, service_sid)
     stale = (await alice.ask(Open("clicks", type=COUNTER))).state.revision
     await bob.ask(Count("clicks", 1, if_match=stale, type=COUNTER))

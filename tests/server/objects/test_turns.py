@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import object_key
@@ -132,7 +132,7 @@ class Contender:
     async def answered(self) -> None:
         """Wait until its refusal was answered."""
         assert self.given is not None
-        await asyncio.wait_for(self.given, PATIENCE)
+        await asyncio.wait_for(self.given, WAIT_LIMIT)
 
 
 class Clock:
@@ -208,7 +208,7 @@ async def test_nobody_spoils_a_turn(
     await first.win(2)
     assert second.is_answered and not trying.done()
     await second.win(3)
-    await asyncio.wait_for(trying, PATIENCE)
+    await asyncio.wait_for(trying, WAIT_LIMIT)
 
 
 class TestWhatNeverWaits:
@@ -216,7 +216,7 @@ class TestWhatNeverWaits:
         for contender in contenders[:3]:
             await contender.lose(at(1))
         stranger = Contender(turns, "stranger")
-        await asyncio.wait_for(stranger.write(2, if_match=None), PATIENCE)
+        await asyncio.wait_for(stranger.write(2, if_match=None), WAIT_LIMIT)
 
     async def test_a_patch_once_its_moment_has_passed(
         self, turns: Turns, contenders: list[Contender]
@@ -224,7 +224,7 @@ class TestWhatNeverWaits:
         for contender in contenders[:3]:
             await contender.lose(at(1))
         patcher = object()
-        await asyncio.wait_for(turns.wait_to_patch(KEY, patcher), PATIENCE)
+        await asyncio.wait_for(turns.wait_to_patch(KEY, patcher), WAIT_LIMIT)
         turns.end_patch(KEY, patcher, at(2))
         # The turn is still the first one's.
         await settled()
@@ -250,13 +250,13 @@ class TestWhatNeverWaits:
     ) -> None:
         for contender in contenders[:2]:
             await contender.lose(at(5))
-        await asyncio.wait_for(Contender(turns, "late").write(9, if_match=1), PATIENCE)
+        await asyncio.wait_for(Contender(turns, "late").write(9, if_match=1), WAIT_LIMIT)
 
     async def test_a_rival_of_a_lone_refusal(
         self, turns: Turns, contenders: list[Contender]
     ) -> None:
         await contenders[0].lose(at(1))
-        await asyncio.wait_for(Contender(turns, "other").write(2, if_match=1), PATIENCE)
+        await asyncio.wait_for(Contender(turns, "other").write(2, if_match=1), WAIT_LIMIT)
 
     @pytest.mark.parametrize("come", ["before", "while it waits"])
     async def test_a_refusal_behind_which_other_commands_wait(
@@ -308,7 +308,7 @@ class TestWhoEarnsNone:
         await liar.lose(at(1))
         assert liar.is_answered
         # It gets no turn by approaching either: its write is tried, and refused.
-        await asyncio.wait_for(liar.write(9, if_match=if_match), PATIENCE)
+        await asyncio.wait_for(liar.write(9, if_match=if_match), WAIT_LIMIT)
 
     async def test_revisions_of_events_count(
         self, turns: Turns, contenders: list[Contender]
@@ -374,7 +374,7 @@ class TestWhoEarnsNone:
         waiting = [asyncio.create_task(lose()) for _ in range(UNKNOWN_CALLERS_LIMIT)]
         await settled()
         assert not any(each.done() for each in waiting)
-        await asyncio.wait_for(lose(), PATIENCE)
+        await asyncio.wait_for(lose(), WAIT_LIMIT)
         for each in waiting:
             each.cancel()
 
@@ -439,7 +439,7 @@ async def test_who_loses_again_keeps_others_waiting(
     await settled()
     assert not trying.done()
     await first.win(3)
-    await asyncio.wait_for(trying, PATIENCE)
+    await asyncio.wait_for(trying, WAIT_LIMIT)
 
 
 async def test_another_object_is_another_contest(contenders: list[Contender]) -> None:
@@ -462,13 +462,13 @@ async def test_rivals_of_one_item_do_not_wait_for_those_of_another(
     for each in (first, second):
         await each.lose(at(1))
     third.item = "y"
-    await asyncio.wait_for(third.write(2, if_match=1), PATIENCE)
+    await asyncio.wait_for(third.write(2, if_match=1), WAIT_LIMIT)
     trying = asyncio.create_task(fourth.write(9, if_match=1))
     await settled()
     assert second.given is not None and not second.is_answered and not trying.done()
     await first.win(2)
     await second.win(3)
-    await asyncio.wait_for(trying, PATIENCE)
+    await asyncio.wait_for(trying, WAIT_LIMIT)
 
 
 async def test_who_comes_back_too_late_contends_as_before(short: Turns) -> None:
@@ -481,7 +481,7 @@ async def test_who_comes_back_too_late_contends_as_before(short: Turns) -> None:
         await settled()
         assert not trying.done()
         attempt.won(at(2))
-    await asyncio.wait_for(trying, PATIENCE)
+    await asyncio.wait_for(trying, WAIT_LIMIT)
 
 
 async def test_nobody_waits_longer_than_the_limit(limit_hits: Counter[Limit]) -> None:
@@ -501,7 +501,7 @@ async def test_who_has_gone_has_no_turn(turns: Turns, contenders: list[Contender
     assert second.given is not None
     second.given.cancel()
     await settled()
-    turns.forget(first)
+    turns.contests.forget(first)
     await settled()
     assert third.is_answered
 
@@ -544,13 +544,13 @@ class TestCallersWithoutAConnection:
         assert first.done() and not second.done()
         async with turns.contend(KEY, first.result(), identity="rest") as attempt:
             attempt.won(at(2))
-        assert await asyncio.wait_for(second, PATIENCE) == 2
+        assert await asyncio.wait_for(second, WAIT_LIMIT) == 2
 
     async def test_nothing_is_kept_for_them(self, turns: Turns) -> None:
         first, second = (asyncio.create_task(self.lose(turns)) for _ in range(2))
         await settled()
         assert first.done() and not second.done()
-        await asyncio.wait_for(Contender(turns, "other").write(2, if_match=1), PATIENCE)
+        await asyncio.wait_for(Contender(turns, "other").write(2, if_match=1), WAIT_LIMIT)
         second.cancel()
 
     async def test_one_that_loses_in_its_turn_is_answered_at_once(self, turns: Turns) -> None:
@@ -558,7 +558,7 @@ class TestCallersWithoutAConnection:
         await settled()
         assert first.done() and not second.done()
         again = asyncio.create_task(self.lose(turns, if_match=first.result(), newest=3))
-        assert await asyncio.wait_for(again, PATIENCE) == 3
+        assert await asyncio.wait_for(again, WAIT_LIMIT) == 3
         second.cancel()
 
     @staticmethod

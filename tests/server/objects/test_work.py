@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from support.store import PATIENCE, Service
+from support.store import WAIT_LIMIT, Service
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
 from syncline_server.config.settings import Settings
 from syncline_server.objects import patch_batching
@@ -61,7 +61,7 @@ async def test_the_loop_gets_its_turn_between_slices() -> None:
         await work.turn(30)
         done[turns.number] += 30
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         await asyncio.gather(*(do() for _ in range(50)))
     turns.stop()
     assert max(done.values()) <= 100
@@ -89,7 +89,7 @@ async def test_who_has_gone_costs_nothing() -> None:
     for each in gone:
         each.cancel()
     turns = LoopTurns()
-    await asyncio.wait_for(work.turn(100), PATIENCE)
+    await asyncio.wait_for(work.turn(100), WAIT_LIMIT)
     turns.stop()
     assert turns.number <= 4
 

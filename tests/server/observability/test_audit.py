@@ -36,7 +36,7 @@ OTHERWISE = [Code.NOT_FOUND, Code.REVISION_MISMATCH, Code.UNAVAILABLE, Code.TOO_
 
 
 class Log(logging.Handler):
-    """What was told.
+    """What was logged.
 
     Attributes:
         records: in their order.
@@ -68,7 +68,7 @@ def nothing() -> dict[str, object]:
 
 
 class TestAudit:
-    def test_what_is_done_is_always_told(self, log: Log, limit_hits: Counter[Limit]) -> None:
+    def test_what_is_done_is_always_reported(self, log: Log, limit_hits: Counter[Limit]) -> None:
         audit = Audit(1, limit_hits)
         for _ in range(3):
             audit.done("service created", object="IS1", code=201)
@@ -86,7 +86,7 @@ class TestAudit:
         assert len(log.records) == 1
 
     @pytest.mark.parametrize("code", REFUSED)
-    async def test_a_refusal_is_told(
+    async def test_a_refusal_is_reported(
         self, log: Log, limit_hits: Counter[Limit], code: Code
     ) -> None:
         audit = Audit(1, limit_hits)
@@ -113,26 +113,26 @@ class TestAudit:
         self, log: Log, limit_hits: Counter[Limit], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "PERIOD", 0.05)
-        audit, looked = Audit(3, limit_hits), Counter[str]()
+        audit, calls = Audit(3, limit_hits), Counter[str]()
 
-        def look() -> dict[str, object]:
-            looked["into"] += 1
+        def fields() -> dict[str, object]:
+            calls["into"] += 1
             return {}
 
         for _ in range(10):
-            audit.refused(Code.AUTHENTICATION_FAILED, "get", look)
-        audit.refused(Code.FORBIDDEN, "get", look)
-        assert (len(log.records), looked["into"], limit_hits[Limit.AUDIT_RATE]) == (3, 3, 8)
+            audit.refused(Code.AUTHENTICATION_FAILED, "get", fields)
+        audit.refused(Code.FORBIDDEN, "get", fields)
+        assert (len(log.records), calls["into"], limit_hits[Limit.AUDIT_RATE]) == (3, 3, 8)
         await eventually(lambda: len(log.records) == 4)
         summary = log.records[-1]
         assert summary.getMessage() == "more refusals than the log shows"
         assert (summary.count, summary.codes) == (8, {20003: 7, 20403: 1})
-        audit.refused(Code.FORBIDDEN, "get", look)
+        audit.refused(Code.FORBIDDEN, "get", fields)
         assert len(log.records) == 5
         audit.close()
         assert len(log.records) == 5
 
-    async def test_the_last_summary_is_told_at_the_end(
+    async def test_the_last_summary_is_reported_at_the_end(
         self, log: Log, limit_hits: Counter[Limit]
     ) -> None:
         audit = Audit(1, limit_hits)

@@ -95,7 +95,7 @@ def test_nothing_below_the_level_is_logged(
 
 
 @pytest.mark.parametrize("name", ["uvicorn.error", "syncline.socket"])
-def test_what_tells_of_each_connection_is_quiet(
+def test_lines_about_each_connection_are_quiet(
     capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     logs.configure(Settings(log_level="debug"))
@@ -104,27 +104,27 @@ def test_what_tells_of_each_connection_is_quiet(
     assert len(lines(capsys)) == 1
 
 
-def test_configuring_anew_replaces(capsys: pytest.CaptureFixture[str]) -> None:
+def test_configuring_again_replaces(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(Settings())
     logs.configure(Settings(log_format="json"))
     LOGGER.info("once")
     assert len(entries(capsys)) == 1
 
 
-async def told(**extra: Any) -> None:
+async def log_in_task(**extra: Any) -> None:
     """One event in a task of its own, which is about a document of alice's."""
 
-    async def tell() -> None:
+    async def log_entry() -> None:
         logs.about(identity="alice")
         logs.about(object="a doc")
         LOGGER.info("done", extra=extra)
 
-    await asyncio.create_task(tell())
+    await asyncio.create_task(log_entry())
 
 
 async def test_text_names_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(Settings())
-    await told(code=54103, peer=None, rights=["read"])
+    await log_in_task(code=54103, peer=None, rights=["read"])
     LOGGER.info("over")
     first, last = lines(capsys)
     assert first.endswith(': done identity=alice object="a doc" code=54103 rights=["read"]')
@@ -133,7 +133,7 @@ async def test_text_names_what_is_known(capsys: pytest.CaptureFixture[str]) -> N
 
 async def test_json_names_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(Settings(log_format="json"))
-    await told(object="another", code=54103, peer=None, level="none", rights=["read"])
+    await log_in_task(object="another", code=54103, peer=None, level="none", rights=["read"])
     LOGGER.info("over")
     first, last = entries(capsys)
     assert (first["identity"], first["object"], first["code"]) == ("alice", "another", 54103)
@@ -178,15 +178,15 @@ def test_no_value_forges_an_event(
         assert ' b="c' not in err.partition(" object=")[2]
 
 
-class TestWhatAServerTells:
+class TestLogOfAServer:
     @pytest.fixture
     def talkative(self, fresh_server: StartServer) -> RunningServer:
         return fresh_server("--log-level=debug", "--log-format=json")
 
     def entries(self, server: RunningServer, logger: str) -> list[dict[str, Any]]:
-        """What it has told by that name so far; every line is an object of its own."""
-        told = [json.loads(line) for line in server.log.read_text().splitlines()]
-        return [entry for entry in told if entry["logger"] == logger]
+        """The entries of that logger so far; every line is an object of its own."""
+        log_in_task = [json.loads(line) for line in server.log.read_text().splitlines()]
+        return [entry for entry in log_in_task if entry["logger"] == logger]
 
     def test_of_a_request(self, talkative: RunningServer) -> None:
         identity = f"alice\n{FORGED}"
@@ -207,10 +207,10 @@ class TestWhatAServerTells:
 
     async def test_of_a_command(self, talkative: RunningServer) -> None:
         async with native_socket(talkative, talkative.token("bob")) as socket:
-            await socket.ok("open", document="told")
-            await socket.error("set", document="told", data={}, if_match="1")
+            await socket.ok("open", document="logged")
+            await socket.error("set", document="logged", data={}, if_match="1")
         opened, refused = self.entries(talkative, "syncline.session")
-        assert (opened["message"], opened["object"]) == ("open", "told")
+        assert (opened["message"], opened["object"]) == ("open", "logged")
         assert (refused["message"], refused["code"]) == ("set", 54103)
         for entry in (opened, refused):
             assert (entry["wire"], entry["identity"]) == ("native", "bob")

@@ -19,11 +19,11 @@ def counted(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
 
 
 async def both_end(server: RunningServer) -> Scrape:
-    """A look once no socket is open any more: the server hears of the end a moment later."""
+    """The metrics once no socket is open any more: the server notices the end a moment later."""
     async with asyncio.timeout(WAIT):
-        while (look := scrape(server)).value("syncline_connections", wire="native"):
+        while (scraped := scrape(server)).value("syncline_connections", wire="native"):
             await asyncio.sleep(0.02)
-    return look
+    return scraped
 
 
 async def write(socket: NativeSocket, times: int) -> None:
@@ -97,14 +97,14 @@ class TestTraffic:
         # Two tasks measure these, each at its own time.
         measured = ("syncline_feed_lag_seconds", "syncline_redis_round_trip_seconds")
         async with asyncio.timeout(WAIT):
-            while not all(map((look := scrape(server)).value, measured)):
+            while not all(map((scraped := scrape(server)).value, measured)):
                 await asyncio.sleep(0.05)
-        assert look.value("syncline_feed_live") == look.value("syncline_redis_connected") == 1
-        assert look.value("process_resident_memory_bytes") > 0
-        assert set(look.labels("worker")) == {"0"}
+        assert scraped.value("syncline_feed_live") == scraped.value("syncline_redis_connected") == 1
+        assert scraped.value("process_resident_memory_bytes") > 0
+        assert set(scraped.labels("worker")) == {"0"}
 
 
-class TestWhoMayLook:
+class TestAccess:
     @pytest.mark.parametrize(
         "headers", [{"Host": "sync.example.org"}, {"X-Forwarded-For": "10.0.0.1"}]
     )
@@ -112,9 +112,9 @@ class TestWhoMayLook:
         self, server: RunningServer, headers: dict[str, str]
     ) -> None:
         url = f"{server.url}/metrics"
-        bearer = {"Authorization": f"Bearer {server.token()}"}
+        token_header = {"Authorization": f"Bearer {server.token()}"}
         assert httpx2.get(url, headers=headers).status_code == 401
-        assert httpx2.get(url, headers={**headers, **bearer}).status_code == 403
+        assert httpx2.get(url, headers={**headers, **token_header}).status_code == 403
         assert httpx2.get(url, headers=headers, auth=server.basic).status_code == 200
 
     def test_everywhere_the_account_only(self, fresh_server: StartServer) -> None:

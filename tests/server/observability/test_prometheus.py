@@ -10,23 +10,23 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPEN
 
 from support.metrics import Scrape
 from syncline_server.observability.metrics import WIRES, Gauges, Limit, Load, Meters
-from syncline_server.observability.prometheus import Telemetry, encode
+from syncline_server.observability.prometheus import ProcessMetrics, encode
 from syncline_server.observability.worker_metrics import WorkerMetrics
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 @pytest.fixture
-async def told() -> Scrape:
-    """What a process tells that has been given something of everything."""
+async def scrape() -> Scrape:
+    """The metrics of a process that has counted something of everything."""
     loads = [Load("native", 1, 2, 3), Load("native", 1, 2, 3), Load("sse", 4, 0, 5)]
     meters = Meters()
     meters.wires["twilsock"].refused[20404] += 1
 
-    async def look() -> Gauges:
+    async def collect_gauges() -> Gauges:
         return Gauges(loads, True, 6, 0.25, False, 0.5, disk_free=7)
 
-    families = await WorkerMetrics(Telemetry(meters, 7, look), 8, None).families()
+    families = await WorkerMetrics(ProcessMetrics(meters, 7, collect_gauges), 8, None).families()
     return Scrape(encode(families, None)[0].decode())
 
 
@@ -37,31 +37,31 @@ def own_families(scraped: Scrape) -> dict[str, Metric]:
     return {family.name + suffixes.get(family.type, ""): family for family in own}
 
 
-async def test_each_figure_is_what_was_counted_or_seen(told: Scrape) -> None:
-    assert told.value("syncline_connections", wire="native") == 2
-    assert told.value("syncline_in_flight_requests", wire="native") == 4
-    assert told.value("syncline_outbox_bytes", wire="sse") == 5
-    assert told.value("syncline_feed_live") == 0
-    assert told.value("syncline_redis_pending_commands") == 6
-    assert told.value("syncline_refused_requests_total", wire="twilsock", code="20404") == 1
-    assert set(told.labels("worker")) == {"7"}
-    assert set(told.labels("bound")) - {""} == set(Limit)
-    assert set(told.labels("wire")) - {""} == set(WIRES)
+async def test_each_figure_is_what_was_counted_or_seen(scrape: Scrape) -> None:
+    assert scrape.value("syncline_connections", wire="native") == 2
+    assert scrape.value("syncline_in_flight_requests", wire="native") == 4
+    assert scrape.value("syncline_outbox_bytes", wire="sse") == 5
+    assert scrape.value("syncline_feed_live") == 0
+    assert scrape.value("syncline_redis_pending_commands") == 6
+    assert scrape.value("syncline_refused_requests_total", wire="twilsock", code="20404") == 1
+    assert set(scrape.labels("worker")) == {"7"}
+    assert set(scrape.labels("bound")) - {""} == set(Limit)
+    assert set(scrape.labels("wire")) - {""} == set(WIRES)
 
 
-async def test_every_name_is_documented(told: Scrape) -> None:
+async def test_every_name_is_documented(scrape: Scrape) -> None:
     documented = set(re.findall(r"`(syncline_\w+)`", OPERATIONS.read_text()))
-    assert set(own_families(told)) == documented
+    assert set(own_families(scrape)) == documented
     of_process = set(re.findall(r"`(process_\w+)`", OPERATIONS.read_text()))
-    assert of_process <= {sample.name for sample in told.samples}
+    assert of_process <= {sample.name for sample in scrape.samples}
 
 
-async def test_every_label_is_documented(told: Scrape) -> None:
+async def test_every_label_is_documented(scrape: Scrape) -> None:
     rows = re.findall(r"^\| `(syncline_\w+)` \| (.+?) \|", OPERATIONS.read_text(), re.MULTILINE)
     documented = {name: set(re.findall(r"`(\w+)`", cell)) - {"worker"} for name, cell in rows}
     assert documented == {
         name: {label for sample in family.samples for label in sample.labels} - {"worker"}
-        for name, family in own_families(told).items()
+        for name, family in own_families(scrape).items()
     }
 
 
@@ -76,6 +76,6 @@ async def test_every_label_is_documented(told: Scrape) -> None:
     ],
 )
 def test_the_format_is_the_one_that_is_asked_for(accept: str | None, media_type: str) -> None:
-    text, told = encode([], accept)
-    assert told == media_type
+    text, scrape = encode([], accept)
+    assert scrape == media_type
     assert text == (b"# EOF\n" if media_type == OPEN_METRICS else b"")

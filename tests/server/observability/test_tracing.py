@@ -154,7 +154,7 @@ class TestAWrite:
             assert cause.trace_id == commit.trace_id
             assert cause.began <= commit.began <= commit.ended <= cause.ended
 
-    async def test_that_a_stream_hears_of(
+    async def test_that_a_stream_receives(
         self, fresh_server: StartServer, collector: Collector
     ) -> None:
         """The span of its request ends when the stream begins, not when that ends."""
@@ -194,10 +194,13 @@ class TestHere:
         self, collector: Collector
     ) -> None:
         traces = traces_to(collector)
-        with traces.request("GET", {"traceparent": NOT_SAMPLED}), traces.commit("set", "x") as told:
-            assert told == ""
-        with traces.request("GET", {"traceparent": SAMPLED}), traces.commit("set", "x") as told:
-            assert re.fullmatch(f"00-{TRACE_ID}-[0-9a-f]{{16}}-01", told)
+        with (
+            traces.request("GET", {"traceparent": NOT_SAMPLED}),
+            traces.commit("set", "x") as parent,
+        ):
+            assert parent == ""
+        with traces.request("GET", {"traceparent": SAMPLED}), traces.commit("set", "x") as parent:
+            assert re.fullmatch(f"00-{TRACE_ID}-[0-9a-f]{{16}}-01", parent)
         await traces.stop()
 
     async def test_an_event_of_a_later_version_is_handed_on(self, collector: Collector) -> None:
@@ -212,10 +215,10 @@ class TestHere:
             unsampled = traces.cause()
         with traces.request("GET", {"traceparent": SAMPLED}):
             sampled = traces.cause()
-            with traces.because_of([None, unsampled, sampled]), traces.commit("set", "x") as told:
-                assert TRACE_ID in told
-        with traces.because_of([sampled]), traces.commit("set", "x") as told:
-            assert TRACE_ID not in told  # that one is over
+            with traces.because_of([None, unsampled, sampled]), traces.commit("set", "x") as parent:
+                assert TRACE_ID in parent
+        with traces.because_of([sampled]), traces.commit("set", "x") as parent:
+            assert TRACE_ID not in parent  # that one is over
         await traces.stop()
 
     async def test_so_many_in_a_second(self, collector: Collector) -> None:

@@ -21,8 +21,8 @@ from support.stream import event_stream
 from support.twilsock import twilsock_client
 from syncline_protocol import __version__
 from syncline_server.observability.metrics import Gauges, Meters
-from syncline_server.observability.prometheus import Telemetry, encode
-from syncline_server.observability.worker_metrics import PATIENCE, WorkerMetrics
+from syncline_server.observability.prometheus import ProcessMetrics, encode
+from syncline_server.observability.worker_metrics import ANSWER_TIMEOUT, WorkerMetrics
 
 COUNT = 3
 
@@ -39,7 +39,7 @@ async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Worke
         for number in numbers:
             meters = Meters()
             meters.wires["sse"].connections = number + 1
-            telemetry = Telemetry(meters, number, idle)
+            telemetry = ProcessMetrics(meters, number, idle)
             worker_metrics = WorkerMetrics(telemetry, COUNT, directory)
             await worker_metrics.start()
             running.push_async_callback(worker_metrics.stop)
@@ -47,7 +47,7 @@ async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Worke
         yield made
 
 
-async def look(worker_metrics: WorkerMetrics) -> Scrape:
+async def scrape_worker(worker_metrics: WorkerMetrics) -> Scrape:
     return Scrape(encode(await worker_metrics.families(), None)[0].decode())
 
 
@@ -59,10 +59,10 @@ def up(scraped: Scrape) -> list[float]:
     return [scraped.value("syncline_worker_up", worker=str(number)) for number in range(COUNT)]
 
 
-async def test_whoever_is_asked_tells_of_all(tmp_path: Path) -> None:
+async def test_whoever_is_asked_reports_all(tmp_path: Path) -> None:
     async with gatherings(tmp_path, 0, 1, 2) as all_of_them:
         for worker_metrics in all_of_them:
-            scraped = await look(worker_metrics)
+            scraped = await scrape_worker(worker_metrics)
             assert [accepted(scraped, number) for number in "012"] == [1, 2, 3]
             assert up(scraped) == [1, 1, 1]
             names = [family.name for family in scraped.families]
@@ -72,7 +72,7 @@ async def test_whoever_is_asked_tells_of_all(tmp_path: Path) -> None:
 async def test_who_is_not_there_is_down(tmp_path: Path) -> None:
     async with gatherings(tmp_path, 0, 1) as (asked, gone):
         await gone.stop()
-        scraped = await look(asked)
+        scraped = await scrape_worker(asked)
         assert up(scraped) == [1, 0, 0]
         assert set(scraped.labels("worker")) == {"0", "1", "2"}
         assert accepted(scraped, "0") == 1
@@ -81,10 +81,10 @@ async def test_who_is_not_there_is_down(tmp_path: Path) -> None:
 @pytest.mark.parametrize("said", [None, b"", b"[[", b"[[1]]"])
 async def test_who_says_nothing_or_nonsense_is_down(tmp_path: Path, said: bytes | None) -> None:
     """None: it holds the connection, and its tongue."""
-    held = []
+    open_writers = []
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
+        open_writers.append(writer)
         if said is not None:
             writer.write(said)
             writer.close()
@@ -94,12 +94,12 @@ async def test_who_says_nothing_or_nonsense_is_down(tmp_path: Path, said: bytes 
         try:
             began = time.monotonic()
             async with asyncio.timeout(WAIT):
-                scraped = await look(asked)
+                scraped = await scrape_worker(asked)
             assert up(scraped) == [1, 0, 1]
-            assert said is not None or time.monotonic() - began >= PATIENCE
+            assert said is not None or time.monotonic() - began >= ANSWER_TIMEOUT
         finally:
             other.close()
-            for writer in held:
+            for writer in open_writers:
                 writer.close()
 
 
@@ -107,15 +107,15 @@ async def test_the_one_in_its_place_answers(tmp_path: Path) -> None:
     async with gatherings(tmp_path, 0, 1) as (asked, old):
         async with gatherings(tmp_path, 1) as [new]:
             await old.stop()
-            assert up(await look(asked)) == [1, 1, 0]
-            assert up(await look(new)) == [1, 1, 0]
+            assert up(await scrape_worker(asked)) == [1, 1, 0]
+            assert up(await scrape_worker(new)) == [1, 1, 0]
 
 
 async def test_who_serves_alone_asks_nobody() -> None:
-    telemetry = Telemetry(Meters(), 0, idle)
+    telemetry = ProcessMetrics(Meters(), 0, idle)
     alone = WorkerMetrics(telemetry, 1, None)
     await alone.start()
-    scraped = await look(alone)
+    scraped = await scrape_worker(alone)
     await alone.stop()
     assert set(scraped.labels("worker")) == {"0"}
     assert scraped.value("syncline_worker_up") == 1
@@ -129,7 +129,7 @@ WRITES = 25
 async def load(server: RunningServer, stack: AsyncExitStack) -> None:
     """On every wire: sockets that write and read, streams and an SDK that read, and REST.
 
-    When it returns, everybody has been told everything, and stays.
+    When it returns, every client has received everything, and stays.
     """
     with DocumentsApi(server) as api:
         sid = api.create(UniqueName="load")["sid"]
@@ -195,8 +195,10 @@ async def test_the_figures_of_a_load(fresh_server: StartServer) -> None:
     commits = "syncline_commit_seconds_count"
     assert 0 <= grew(before, after, commits) - (1 + WRITERS + WRITES + 1) <= 2
     assert grew(before, after, "syncline_commit_seconds_sum") > 0
-    held = [worker for worker in ("0", "1") if after.total("syncline_subscriptions", worker=worker)]
-    received = len(held) * WRITES
+    open_writers = [
+        worker for worker in ("0", "1") if after.total("syncline_subscriptions", worker=worker)
+    ]
+    received = len(open_writers) * WRITES
     assert grew(before, after, "syncline_feed_events_total") == received
     assert grew(before, after, "syncline_fan_out_seconds_count") == received
     assert after.total("syncline_fan_out_seconds_bucket", le="+Inf") == received
@@ -222,7 +224,7 @@ def plausible(scraped: Scrape) -> None:
 
 
 def compare(scraped: Scrape, reply: httpx2.Response) -> None:
-    """OpenMetrics tells the same; its parser is the stricter one."""
+    """OpenMetrics has the same samples; its parser is the stricter one."""
     assert reply.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     parsed = openmetrics(reply.text)  # type: ignore[no-untyped-call]
     families = {family.name: family for family in parsed}
@@ -230,18 +232,18 @@ def compare(scraped: Scrape, reply: httpx2.Response) -> None:
         family.name.removesuffix("_info") if family.name.endswith("_info") else family.name
         for family in scraped.families
     }
-    told = {
+    shown = {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in families.values()
         for sample in family.samples
     }
     for sample in scraped.samples:
         if sample.name.startswith(("syncline_events", "syncline_subscriptions", "syncline_build")):
-            assert told[sample.name, *sorted(sample.labels.items())] == sample.value
+            assert shown[sample.name, *sorted(sample.labels.items())] == sample.value
 
 
 class TestWorkers:
-    async def test_one_scrape_tells_of_all(self, fresh_server: StartServer) -> None:
+    async def test_one_scrape_reports_all(self, fresh_server: StartServer) -> None:
         server = fresh_server("--workers=2")
         async with AsyncExitStack() as sockets:
             for _ in range(8):
@@ -256,11 +258,11 @@ class TestWorkers:
         workers = worker_processes(server)
         workers[0].suspend()
         try:
-            scraped = await until(server, lambda look: ups(look) == [0, 1])
+            scraped = await until(server, lambda scrape_worker: ups(scrape_worker) == [0, 1])
         finally:
             workers[0].resume()
         assert len(set(scraped.labels("worker"))) == 2
-        await until(server, lambda look: ups(look) == [1, 1])
+        await until(server, lambda scrape_worker: ups(scrape_worker) == [1, 1])
 
     async def test_one_that_was_replaced_answers(self, fresh_server: StartServer) -> None:
         server = fresh_server("--workers=2")
@@ -269,7 +271,7 @@ class TestWorkers:
         async with asyncio.timeout(WAIT):
             while old & {process.pid for process in worker_processes(server)}:
                 await asyncio.sleep(0.05)
-        scraped = await until(server, lambda look: ups(look) == [1, 1])
+        scraped = await until(server, lambda scrape_worker: ups(scrape_worker) == [1, 1])
         assert set(scraped.labels("worker")) == {"0", "1"}
 
     def test_nobody_else_gets_at_the_sockets(

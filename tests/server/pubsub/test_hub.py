@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.store import PATIENCE, Clock, Elapse, Inbox, Service, Store, eventually, refused
+from support.store import WAIT_LIMIT, Clock, Elapse, Inbox, Service, Store, eventually, refused
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT, Removed
@@ -31,7 +31,7 @@ IN_TIME = 3.0
 """Seconds: what is to happen in about one, on a machine that has other things to do."""
 
 
-def make_hub(redis: Redis, documents: Documents, timeout: float = PATIENCE) -> Hub:
+def make_hub(redis: Redis, documents: Documents, timeout: float = WAIT_LIMIT) -> Hub:
     hub = Hub(redis, documents.objects.readers, timeout)
     hub.register(DOCUMENT, DocumentSource(documents, hub.now_ms))
     documents.objects.committer.on_trouble = hub.on_trouble
@@ -63,7 +63,7 @@ async def subscriptions(admin: Connection, service: Service, document: Document)
 
 
 async def until_dropped(admin: Connection, service: Service, document: Document) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while await subscriptions(admin, service, document):
             await asyncio.sleep(0.005)
 
@@ -82,7 +82,7 @@ async def test_every_subscriber_gets_the_same_event_through_one_subscription(
     assert all(event is events[0] for event in events)
 
 
-async def test_who_left_hears_no_more_and_others_do(hub: Hub, service: Service) -> None:
+async def test_who_left_receives_no_more_and_others_do(hub: Hub, service: Service) -> None:
     document = await service.create("prefs")
     stays, leaves = Inbox(), Inbox()
     topic = await opened(hub, service, document, stays)
@@ -130,7 +130,7 @@ async def test_a_channel_outlives_its_last_subscriber_for_a_while(
     hub.leave(topic, inbox)
     assert await subscriptions(admin, service, document) == 1
     await until_dropped(admin, service, document)
-    # It is opened anew like any other.
+    # It is opened again like any other.
     again = await opened(hub, service, document, inbox)
     assert again is not topic
     await service.set("prefs", b'{"a":1}')
@@ -160,7 +160,7 @@ async def test_who_comes_back_in_time_finds_the_channel_as_it_was(
     assert second.rest() == []
 
 
-async def test_the_time_begins_anew_with_the_last_who_leaves(
+async def test_the_time_begins_again_with_the_last_who_leaves(
     hub: Hub, service: Service, admin: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = await service.create("prefs")
@@ -219,7 +219,7 @@ def deafen(hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch) -> Deafen:
     return deafen
 
 
-async def test_what_was_missed_is_made_up_for_once_it_hears_again(
+async def test_what_was_missed_is_made_up_for_once_it_is_live_again(
     hub: Hub, service: Service, deafen: Deafen
 ) -> None:
     missed, unchanged, gone = [await service.create(f"{n}", b'{"a":0}') for n in range(3)]
@@ -284,7 +284,7 @@ def advance(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return advance
 
 
-async def test_a_document_that_expired_unheard_is_gone(
+async def test_a_document_whose_expiry_was_missed_is_gone(
     hub: Hub,
     service: Service,
     deafen: Deafen,
@@ -342,7 +342,7 @@ async def test_the_newest_deadline_counts_whichever_way_it_became_known(
     assert (event.unique_name, event.expired) == ("prefs", expired)
 
 
-async def test_a_removal_that_was_missed_is_newer_than_all_that_was_told(
+async def test_a_removal_that_was_missed_is_newer_than_all_that_was_received(
     hub: Hub, service: Service, deafen: Deafen, clock: Clock
 ) -> None:
     """Although this server's clock is behind the one by which the document was written."""
@@ -408,7 +408,7 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
 ) -> None:
     engine = EmbeddedRedis(tmp_path, "always")
     await engine.start()
-    redis = Redis(engine, PATIENCE)
+    redis = Redis(engine, WAIT_LIMIT)
     await redis.start()
     service = Service(Documents(Objects(redis, 60)), service_sid)
     hub = make_hub(redis, service.documents)
@@ -422,7 +422,7 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
         await eventually(lambda: not redis.connected)
         await eventually(lambda: redis.connected)
         written = await service.set("prefs", b'{"a":1}')
-        # The comparison may have told the state before first.
+        # The comparison may have delivered the state before first.
         while (await inbox.next()).revision != written.document.revision:
             pass
     finally:

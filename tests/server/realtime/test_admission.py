@@ -8,7 +8,7 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 
 
-class Guest:
+class FakeConnection:
     """One who is in."""
 
     key = None
@@ -29,23 +29,23 @@ def make_admission(connections: ConnectionRegistry, meters: Meters, **settings: 
 
 
 def test_there_is_room_again_when_one_leaves() -> None:
-    connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
+    connections, meters, connection = ConnectionRegistry(), Meters(), FakeConnection()
     admission = make_admission(connections, meters, max_connections=1)
     assert admission.check() is None
-    connections.add(guest)
+    connections.add(connection)
     refusal = admission.check()
     assert refusal is not None and refusal.code is Code.UNAVAILABLE
-    connections.remove(guest)
+    connections.remove(connection)
     assert admission.check() is None
     assert meters.limit_hits[Limit.MAX_CONNECTIONS] == 1
 
 
 def test_who_finds_no_room_does_not_count_as_one_who_came() -> None:
-    connections, meters, guest = ConnectionRegistry(), Meters(), Guest()
+    connections, meters, connection = ConnectionRegistry(), Meters(), FakeConnection()
     admission = make_admission(connections, meters, max_connections=1, connect_rate=1)
-    connections.add(guest)
+    connections.add(connection)
     assert admission.check() is not None
-    connections.remove(guest)
+    connections.remove(connection)
     assert admission.check() is None
     refusal = admission.check()
     assert refusal is not None and refusal.code is Code.RATE_LIMITED

@@ -16,19 +16,19 @@ from syncline_server.observability.metrics import Load
 from syncline_server.realtime.connections import VISITED_AT_ONCE, ConnectionRegistry
 
 
-class Guest:
-    """Attributes: `told`: how often it was told to go; `turned_out`: how often it was made to."""
+class FakeConnection:
+    """Attributes: `drained`: how often it was drained; `evicted`: how often it was evicted."""
 
     def __init__(self, key: str | None = None) -> None:
         self.key = key
-        self.told = 0
-        self.turned_out = 0
+        self.drained = 0
+        self.evicted = 0
 
     def evict(self) -> None:
-        self.turned_out += 1
+        self.evicted += 1
 
     def drain(self) -> None:
-        self.told += 1
+        self.drained += 1
 
     def load(self) -> Load:
         return Load("native", 0, 0, 0)
@@ -39,39 +39,45 @@ class TestDepartures:
         await ConnectionRegistry().drain_all()
 
     async def test_it_waits_for_all(self) -> None:
-        connections, guests = ConnectionRegistry(), [Guest(), Guest(), Guest()]
-        for guest in guests:
-            connections.add(guest)
-        connections.remove(guests[0])
+        connections, live_connections = (
+            ConnectionRegistry(),
+            [FakeConnection(), FakeConnection(), FakeConnection()],
+        )
+        for live in live_connections:
+            connections.add(live)
+        connections.remove(live_connections[0])
         leaving = asyncio.create_task(connections.drain_all())
         await asyncio.sleep(0)
-        assert [guest.told for guest in guests] == [0, 1, 1]
-        connections.remove(guests[1])
+        assert [live.drained for live in live_connections] == [0, 1, 1]
+        connections.remove(live_connections[1])
         await asyncio.sleep(0)
         assert not leaving.done()
-        connections.remove(guests[2])
+        connections.remove(live_connections[2])
         await leaving
 
     async def test_a_look_at_many_holds_up_nobody(self) -> None:
         """Who goes meanwhile is not looked at any more."""
-        connections, guests = ConnectionRegistry(), [Guest() for _ in range(3 * VISITED_AT_ONCE)]
-        for guest in guests:
-            connections.add(guest)
+        connections, live_connections = (
+            ConnectionRegistry(),
+            [FakeConnection() for _ in range(3 * VISITED_AT_ONCE)],
+        )
+        for live in live_connections:
+            connections.add(live)
         looking = asyncio.create_task(connections.loads())
         await asyncio.sleep(0)
         assert not looking.done()
-        for guest in guests:
-            connections.remove(guest)
+        for live in live_connections:
+            connections.remove(live)
         assert await looking == [Load("native", 0, 0, 0)] * VISITED_AT_ONCE
 
     async def test_who_comes_late_is_sent_on(self) -> None:
-        connections, guest, late = ConnectionRegistry(), Guest(), Guest()
-        connections.add(guest)
+        connections, live, late = ConnectionRegistry(), FakeConnection(), FakeConnection()
+        connections.add(live)
         leaving = asyncio.create_task(connections.drain_all())
         await asyncio.sleep(0)
         connections.add(late)
-        assert late.told == 1
-        connections.remove(guest)
+        assert late.drained == 1
+        connections.remove(live)
         await asyncio.sleep(0)
         assert not leaving.done()
         connections.remove(late)
@@ -79,41 +85,46 @@ class TestDepartures:
 
     async def test_those_of_a_key_are_turned_out(self) -> None:
         connections = ConnectionRegistry()
-        guests = [Guest(), Guest("SK1"), Guest("SK2"), Guest("SK1")]
-        for guest in guests:
-            connections.add(guest)
+        live_connections = [
+            FakeConnection(),
+            FakeConnection("SK1"),
+            FakeConnection("SK2"),
+            FakeConnection("SK1"),
+        ]
+        for live in live_connections:
+            connections.add(live)
         connections.evict("SK1")
         connections.evict("SK3")
-        assert [guest.turned_out for guest in guests] == [0, 1, 0, 1]
+        assert [live.evicted for live in live_connections] == [0, 1, 0, 1]
 
     async def test_one_that_cannot_be_turned_out_keeps_no_other(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        class Stubborn(Guest):
+        class Stubborn(FakeConnection):
             def evict(self) -> None:
                 raise RuntimeError("stubborn")
 
         connections = ConnectionRegistry()
-        guests = [Guest("SK1"), Stubborn("SK1"), Guest("SK1")]
-        for guest in guests:
-            connections.add(guest)
+        live_connections = [FakeConnection("SK1"), Stubborn("SK1"), FakeConnection("SK1")]
+        for live in live_connections:
+            connections.add(live)
         connections.evict("SK1")
-        assert [guest.turned_out for guest in guests] == [1, 0, 1]
+        assert [live.evicted for live in live_connections] == [1, 0, 1]
         assert "stubborn" in caplog.text
 
-    async def test_who_leaves_when_told_is_not_waited_for(self) -> None:
+    async def test_a_connection_that_leaves_at_once_is_not_waited_for(self) -> None:
         connections = ConnectionRegistry()
 
-        class Obedient(Guest):
+        class Obedient(FakeConnection):
             def drain(self) -> None:
                 super().drain()
                 connections.remove(self)
 
-        guest = Obedient()
-        connections.add(guest)
+        live = Obedient()
+        connections.add(live)
         async with asyncio.timeout(10):
             await connections.drain_all()
-        assert guest.told == 1
+        assert live.drained == 1
 
 
 class TestShutdown:
@@ -132,7 +143,7 @@ class TestShutdown:
             ids = [await busy.send("set", document=first["sid"], data={"n": n}) for n in range(9)]
             await busy.connection.ping()
             server.process.terminate()
-            # Who has nothing under way goes first, which tells that the server is leaving.
+            # Who has nothing under way goes first, which shows that the server is leaving.
             assert await idle.closed() == (4000, "the server is shutting down")
             assert (await stranger.closed())[0] == 4000
             os.kill(redis.pid, signal.SIGCONT)
@@ -145,7 +156,7 @@ class TestShutdown:
         with DocumentsApi(server) as api:
             assert api.fetch(first["sid"])["data"] == {"n": 8}
 
-    async def test_event_streams_are_told_and_nobody_new_comes_in(
+    async def test_event_streams_are_notified_and_nobody_new_comes_in(
         self, fresh_server: StartServer
     ) -> None:
         server = fresh_server()

@@ -51,7 +51,10 @@ def frame(
     if not masked:
         return head + payload
     mask = b"\x37\xfa\x21\x3d"
-    return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+    repeated = (mask * (len(payload) // 4 + 1))[: len(payload)]
+    # As numbers: some payloads have megabytes.
+    masked_payload = int.from_bytes(payload) ^ int.from_bytes(repeated)
+    return head + mask + masked_payload.to_bytes(len(payload))
 
 
 class RawSocket:

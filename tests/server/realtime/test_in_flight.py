@@ -86,7 +86,7 @@ async def test_farewell_waits_for_the_last_answer_and_is_said_once(
     assert (said, socket.reads) == (["bye"], False)
 
 
-async def test_farewell_does_not_wait_for_ever(
+async def test_farewell_does_not_wait_without_limit(
     socket: Reading, in_flight: InFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LEAVE_TIMEOUT", 0)

@@ -115,7 +115,7 @@ class TestConnection:
             assert code == 4500
             assert reason
 
-    async def test_a_client_that_sends_on_hears_why_it_is_closed(
+    async def test_a_client_that_sends_on_receives_the_reason_of_its_closure(
         self, server: RunningServer
     ) -> None:
         async with native_socket(server) as socket:
@@ -126,7 +126,7 @@ class TestConnection:
 
             assert (await socket.closed())[0] == 4500
 
-    async def test_what_follows_a_violation_is_not_carried_out(self, server: RunningServer) -> None:
+    async def test_what_follows_a_violation_is_not_executed(self, server: RunningServer) -> None:
         name = unique()
         async with native_socket(server) as socket:
             await socket.connection.send("{}")
@@ -211,9 +211,7 @@ class TestAuthentication:
             assert (error["code"], error["retry"]) == (error_code, False)
             assert await socket.closed() == (close_code, error["message"])
 
-    async def test_nothing_is_carried_out_after_a_refused_token(
-        self, server: RunningServer
-    ) -> None:
+    async def test_nothing_is_executed_after_a_refused_token(self, server: RunningServer) -> None:
         name = unique()
         async with native_socket(server, auth=False) as socket:
             await socket.send("auth", token="forged")
@@ -307,7 +305,7 @@ class TestErrors:
             assert "document" not in error
             assert await socket.ok("ping") == {}
 
-    async def test_patches_too_many_to_fit_between_are_told_to_come_again(
+    async def test_patches_too_many_to_fit_between_must_retry(
         self, fresh_server: StartServer
     ) -> None:
         server = fresh_server("--patch-attempts=1")

@@ -1,4 +1,4 @@
-"""Events that tell only what has changed (docs/protocol.md, section 5)."""
+"""Events that carry only what has changed (docs/protocol.md, section 5)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.deltas import Mirror
 from support.metrics import hits, scrape
 from support.server import RunningServer, StartServer
 from support.socket import NativeSocket, native_socket
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from syncline_protocol.documents import Updated
 from syncline_protocol.objects import Base
 from syncline_server.realtime import native_events
@@ -51,7 +51,7 @@ async def opened(socket: NativeSocket, data: dict[str, Any] | None = None) -> Mi
 
 
 class TestForm:
-    async def test_who_asked_hears_what_changed_and_others_hear_all(
+    async def test_who_asked_receives_deltas_and_others_receive_all(
         self, writer: NativeSocket, reader: NativeSocket
     ) -> None:
         mirror = await opened(reader)
@@ -108,7 +108,7 @@ class TestForm:
         mirror.take(event)
         assert mirror.data == DATA
 
-    async def test_the_end_of_a_document_is_told_as_ever(
+    async def test_the_end_of_a_document_is_reported_as_ever(
         self, writer: NativeSocket, reader: NativeSocket
     ) -> None:
         mirror = await opened(reader)
@@ -120,10 +120,10 @@ class TestForm:
         assert event["event"] == "removed"
         assert event["document"]["previous_revision"] == mirror.revision
 
-    async def test_deltas_begin_at_what_this_connection_was_told(
+    async def test_deltas_begin_at_what_this_connection_received(
         self, server: RunningServer, writer: NativeSocket, reader: NativeSocket
     ) -> None:
-        """Neither at what others were told, nor at the replies to other requests."""
+        """Neither at what others received, nor at the replies to other requests."""
         mirror = await opened(reader)
         await writer.ok("set", document=mirror.sid, data=DATA | {"n": 1})
         mirror.take(await reader.event())
@@ -139,7 +139,7 @@ class TestForm:
         assert mirror.forms == {"delta": 2}
         assert second.forms == {"delta": 1}
 
-    async def test_after_a_break_they_begin_at_the_revision_that_is_held(
+    async def test_after_a_break_they_begin_at_the_revision_of_the_client(
         self, server: RunningServer, writer: NativeSocket
     ) -> None:
         async with native_socket(server, auth=False) as first:
@@ -265,7 +265,9 @@ class TestSlowReader:
 class TestFaults:
     async def test_events_that_redis_lost_are_made_up_for(self, fresh_server: StartServer) -> None:
         server = fresh_server()
-        redis = await connect(Address(path=str(server.data_dir / "redis" / "redis.sock")), PATIENCE)
+        redis = await connect(
+            Address(path=str(server.data_dir / "redis" / "redis.sock")), WAIT_LIMIT
+        )
         async with native_socket(server, auth=False) as reader, native_socket(server) as writer:
             await authenticate(reader, server)
             mirror = await opened(reader)
@@ -283,9 +285,9 @@ class TestFaults:
         mirror = await opened(reader)
         async with native_socket(server, auth=False) as stranger:
             await authenticate(stranger, server)
-            held = str(int(mirror.revision) + 1)
-            advanced = await stranger.document("open", document=mirror.sid, revision=held)
-            assert int(advanced["revision"]) > int(held)
+            claimed = str(int(mirror.revision) + 1)
+            advanced = await stranger.document("open", document=mirror.sid, revision=claimed)
+            assert int(advanced["revision"]) > int(claimed)
             other = Mirror(advanced)
             mirror.take(await reader.event())
             assert mirror.data == other.data == DATA

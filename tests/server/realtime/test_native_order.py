@@ -60,7 +60,7 @@ class TestOrder:
         assert replies[5]["ok"]["created"]
         assert replies[7]["ok"]["document"]["data"] == {"n": 6}
 
-    async def test_concurrent_writers_are_told_in_one_order(self, server: RunningServer) -> None:
+    async def test_concurrent_writers_receive_one_order(self, server: RunningServer) -> None:
         async with (
             native_socket(server) as one,
             native_socket(server) as two,
@@ -72,9 +72,9 @@ class TestOrder:
             events = await _events_until(reader, newest["revision"])
 
         assert newest["data"] == {"n": 200}
-        # What waited together is told together.
-        told = [event["data"]["n"] for event in events]
-        assert told == sorted(set(told)) and told[-1] == 200
+        # What waited together is delivered together.
+        values = [event["data"]["n"] for event in events]
+        assert values == sorted(set(values)) and values[-1] == 200
         assert _chain(first["revision"], events)
 
     async def test_requests_above_the_bound_wait(self, fresh_server: StartServer) -> None:
@@ -93,7 +93,9 @@ class TestOrder:
 
 
 class TestAtomicOpening:
-    async def test_nothing_is_missed_and_nothing_told_twice(self, server: RunningServer) -> None:
+    async def test_nothing_is_missed_and_nothing_reported_twice(
+        self, server: RunningServer
+    ) -> None:
         name = unique()
         async with native_socket(server) as writer:
             await writer.ok("open", document=name, data={"n": 0})

@@ -83,7 +83,7 @@ class TestOpen:
         assert (missing["status"], missing["code"]) == (404, 54100)
         assert found == {"created": False, "document": document}
 
-    async def test_data_is_left_out_only_for_the_newest_revision(
+    async def test_data_is_omitted_only_for_the_newest_revision(
         self, server: RunningServer
     ) -> None:
         async with native_socket(server) as socket:
@@ -134,8 +134,8 @@ class TestWrites:
     async def test_a_failed_if_match_brings_the_newest_state(self, server: RunningServer) -> None:
         async with native_socket(server) as socket:
             first = await socket.document("open", document=unique(), data={"n": 1})
-            sid, held = first["sid"], first["revision"]
-            await socket.ok("set", document=sid, data={"n": 2}, if_match=held)
+            sid, first_revision = first["sid"], first["revision"]
+            await socket.ok("set", document=sid, data={"n": 2}, if_match=first_revision)
             newest = await socket.document("get", document=sid)
             writes: dict[str, dict[str, Any]] = {
                 "set": {"data": {"n": 3}},
@@ -144,7 +144,7 @@ class TestWrites:
                 "remove": {},
             }
             for do, members in writes.items():
-                error = await socket.error(do, document=sid, if_match=held, **members)
+                error = await socket.error(do, document=sid, if_match=first_revision, **members)
                 assert (error["status"], error["code"], error["retry"]) == (412, 54103, False)
                 assert error["document"] == newest
             assert await socket.document("get", document=sid) == newest

@@ -24,7 +24,7 @@ PATCH = Patch("ET1", Increment({"/n": 1}))
 
 
 @pytest.mark.parametrize(
-    ("command", "data", "told"),
+    ("command", "data", "has_data"),
     [
         (Set("ET1", b"{}"), b"{}", True),
         (Set("ET1", b"{}"), b"", True),
@@ -35,9 +35,9 @@ PATCH = Patch("ET1", Increment({"/n": 1}))
     ],
 )
 def test_who_wrote_has_the_data_of_a_set_or_of_the_answer_to_a_patch(
-    command: Command, data: bytes, told: bool
+    command: Command, data: bytes, has_data: bool
 ) -> None:
     written = Written(replace(DOCUMENT, data=data), repeated=False)
 
-    assert tells_data(command, written) is told
+    assert tells_data(command, written) is has_data
     assert not tells_data(command, replace(written, repeated=True))

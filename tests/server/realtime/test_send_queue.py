@@ -136,7 +136,7 @@ class TestAboveTheMark:
             st.tuples(st.sampled_from(["update", "remove", "reply", "take"]), st.integers(0, 3))
         )
     )
-    def test_order_holds_and_only_replaced_updates_are_left_out(
+    def test_order_holds_and_only_replaced_updates_are_omitted(
         self, steps: list[tuple[str, int]]
     ) -> None:
         send_queue, put, taken = SendQueue(MARK), list[bytes](), list[bytes]()

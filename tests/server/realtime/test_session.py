@@ -1,4 +1,4 @@
-"""The order in which one client is answered and told (docs/protocol.md, section 4)."""
+"""The order in which one client receives answers and events (docs/protocol.md, section 4)."""
 
 from __future__ import annotations
 
@@ -40,31 +40,33 @@ WAIT = 10
 async def backend(redis: Redis) -> AsyncIterator[Backend]:
     backend = make_backend(redis, Settings(max_subscriptions=LIMIT))
     backend.hub.start()
+    # Before: a feed that connects later reports a gap, and a comparison changes who delivers what.
+    await eventually(lambda: backend.hub.live)
     yield backend
     await backend.hub.stop()
 
 
 class Client:
-    """A session, with everything that it told.
+    """A session, with everything that it sent.
 
     Attributes:
-        told: answers and events, in order; of events that went past the session, the revisions.
+        received: answers and events, in order; of events that went past the session, the revisions.
         caller: the same documents, past the session.
     """
 
     def __init__(self, backend: Backend, service_sid: str) -> None:
-        self.told: list[Result | Refusal | Event | int] = []
+        self.received: list[Result | Refusal | Event | int] = []
         self.caller = Caller(backend, service_sid, "alice")
         self.session = Session(backend, self.caller.access, self._tell)
         self._changed = asyncio.Event()
 
     def submit(self, *commands: Command) -> None:
-        """Ask, and leave the answers to `told`."""
+        """Ask, and leave the answers to `received`."""
         for command in commands:
             self.session.submit(command, self._tell)
 
     async def ask(self, command: Command) -> Result | Refusal:
-        """The answer, which does not come to `told`."""
+        """The answer, which does not come to `received`."""
         answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
         self.session.submit(command, answered.set_result)
         async with asyncio.timeout(WAIT):
@@ -77,23 +79,25 @@ class Client:
         document: Document = opened.state
         return document
 
-    async def hears(self, count: int) -> list[Result | Refusal | Event | int]:
-        """`told`, once it is so long."""
+    async def receive(self, count: int) -> list[Result | Refusal | Event | int]:
+        """`received`, once it is so long."""
         async with asyncio.timeout(WAIT):
-            while len(self.told) < count:
+            while len(self.received) < count:
                 self._changed.clear()
                 await self._changed.wait()
-        return self.told
+        return self.received
 
     @property
     def written(self) -> list[int]:
         """What was written, in the order of the answers."""
         return [
-            orjson.loads(news.document.data)["n"] for news in self.told if isinstance(news, Written)
+            orjson.loads(news.document.data)["n"]
+            for news in self.received
+            if isinstance(news, Written)
         ]
 
     def _tell(self, news: Result | Refusal | Event) -> None:
-        self.told.append(news)
+        self.received.append(news)
         self._changed.set()
 
 
@@ -116,7 +120,7 @@ class TestTurns:
         name = unique()
         sid = (await client.open(name)).sid
         client.submit(*(write((name, sid)[n % 2], n) for n in range(20)))
-        await client.hears(40)
+        await client.receive(40)
 
         assert client.written == list(range(20))
 
@@ -125,11 +129,11 @@ class TestTurns:
     ) -> None:
         name = unique()
         client.submit(Open(name), *(write(name, n) for n in range(20)))
-        [opened, *_] = await client.hears(1)
+        [opened, *_] = await client.receive(1)
         assert isinstance(opened, Opened)
         addresses = (name, opened.state.sid)
         client.submit(*(write(addresses[n % 2], n) for n in range(20, 40)))
-        await client.hears(81)
+        await client.receive(81)
 
         assert client.written == list(range(40))
 
@@ -139,9 +143,9 @@ class TestTurns:
         name = unique()
         sid = (await client.open(name)).sid
         client.submit(Unsubscribe(name), *(write(sid, n) for n in range(20)))
-        await client.hears(1)
+        await client.receive(1)
         client.submit(*(write((name, sid)[n % 2], n) for n in range(20, 40)))
-        await client.hears(41)
+        await client.receive(41)
 
         assert client.written == list(range(40))
 
@@ -149,9 +153,9 @@ class TestTurns:
         await client.open(name := unique())
         with store.paused():
             client.submit(write(name, 0), Unsubscribe(unique()))
-            await client.hears(1)
+            await client.receive(1)
             assert client.written == []
-        await client.hears(3)
+        await client.receive(3)
 
     @pytest.mark.parametrize("again", [False, True])
     async def test_who_waits_for_one_learns_of_a_removal(
@@ -175,12 +179,12 @@ class TestTurns:
             contests.close(TurnKey(client.caller.service_sid, object_key(DOCUMENT, name)))
         else:
             await client.ask(Remove(name, if_match=newest))
-        [told] = await other.hears(1)
-        assert isinstance(told, Refusal)
+        [received] = await other.receive(1)
+        assert isinstance(received, Refusal)
         if again:
-            assert (told.code, told.document) == (Code.REVISION_MISMATCH, created)
+            assert (received.code, received.document) == (Code.REVISION_MISMATCH, created)
         else:
-            assert told.code is Code.NAME_NOT_FOUND
+            assert received.code is Code.NAME_NOT_FOUND
 
     async def test_a_command_behind_others_is_no_sample_of_the_round_trip(
         self, client: Client
@@ -201,7 +205,7 @@ class TestTurns:
 
 
 class TestEvents:
-    async def test_a_writer_hears_the_answer_first(self, client: Client, store: Store) -> None:
+    async def test_a_writer_receives_the_answer_first(self, client: Client, store: Store) -> None:
         name = unique()
         document = await client.open(name)
         with store.paused():
@@ -217,13 +221,13 @@ class TestEvents:
                 expired=False,
             )
             client.session._subscriptions.on_event(early)
-            assert client.told == []
-        answer, event = await client.hears(2)
+            assert client.received == []
+        answer, event = await client.receive(2)
 
         assert isinstance(answer, Written)
         assert event is early
 
-    async def test_what_is_not_newer_than_told_is_not_told(self, client: Client) -> None:
+    async def test_what_is_not_newer_than_received_is_not_reported(self, client: Client) -> None:
         document = await client.open(unique())
         old = Updated(
             sid=document.sid,
@@ -237,7 +241,7 @@ class TestEvents:
         )
         client.session._subscriptions.on_event(old)
 
-        assert client.told == []
+        assert client.received == []
 
     async def test_opening_again_changes_nothing(self, client: Client, other: Client) -> None:
         name = unique()
@@ -245,7 +249,7 @@ class TestEvents:
         first = await client.open(name)
         again = await client.ask(Open(name))
         written = await other.caller.set(write(name, 1))
-        [event] = await client.hears(1)
+        [event] = await client.receive(1)
 
         assert again == Opened(first, created=False, known=False)
         assert isinstance(event, Updated)
@@ -267,12 +271,12 @@ class TestEvents:
         # On the same connection from Redis, so it comes after the event of that.
         await client.open(mark := unique())
         await other.caller.set(write(mark, 2))
-        told = await client.hears(2)
+        received = await client.receive(2)
 
         assert first.sid != second.sid
-        assert [type(event) for event in told] == [Removed, Updated]
-        assert isinstance(told[1], Updated)
-        assert told[1].unique_name == mark
+        assert [type(event) for event in received] == [Removed, Updated]
+        assert isinstance(received[1], Updated)
+        assert received[1].unique_name == mark
 
 
 def changed(document: Document, revision: int, previous: int, *, based: bool = True) -> Updated:
@@ -293,16 +297,16 @@ def changed(document: Document, revision: int, previous: int, *, based: bool = T
 
 
 class TestDeltas:
-    """What of an event a session says to be known; what it tells as ever comes to `told`."""
+    """What of an event a session says to be known; what it sends as usual comes to `received`."""
 
     @pytest.fixture
     def briefs(self, client: Client) -> list[tuple[int, bool]]:
-        """Revision, and whether the data itself is known, of what was told briefly."""
+        """Revision, and whether the data itself is known, of what was sent as a delta."""
         briefs: list[tuple[int, bool]] = []
         client.session.take_deltas(lambda event, known: briefs.append((event.revision, known)))
         return briefs
 
-    async def test_only_who_was_told_the_state_before_is_told_briefly(
+    async def test_only_who_received_the_state_before_receives_a_delta(
         self, client: Client, briefs: list[tuple[int, bool]]
     ) -> None:
         document = await client.open(unique())
@@ -316,9 +320,9 @@ class TestDeltas:
         client.session._subscriptions.on_event(whole)
 
         assert briefs == [(at + 1, False), (at + 2, False), (at + 5, False)]
-        assert client.told == [skipping, whole]
+        assert client.received == [skipping, whole]
 
-    async def test_what_is_held_back_and_dropped_breaks_the_chain(
+    async def test_what_is_blocked_and_dropped_breaks_the_chain(
         self, client: Client, store: Store, briefs: list[tuple[int, bool]]
     ) -> None:
         document = await client.open(name := unique())
@@ -329,11 +333,11 @@ class TestDeltas:
             events = [changed(document, at + n + 1, at + n) for n in range(PENDING_LIMIT + 10)]
             for event in events:
                 client.session._subscriptions.on_event(event)
-            assert client.told == []
-        await client.hears(2)
+            assert client.received == []
+        await client.receive(2)
 
         # The event of the write itself may have come to them, and taken one more place.
-        dropped = events.index(client.told[1])  # type: ignore[arg-type]
+        dropped = events.index(client.received[1])  # type: ignore[arg-type]
         assert dropped in (10, 11)
         assert [revision for revision, _ in briefs[: len(events) - dropped - 1]] == [
             event.revision for event in events[dropped + 1 :]
@@ -347,7 +351,7 @@ class TestDeltas:
         written = [await client.ask(command) for command in (write(name, 1), increment)]
         await client.ask(SetTtl(name, 60))
         await other.caller.set(write(name, 2))
-        await client.hears(2)
+        await client.receive(2)
 
         assert briefs == [
             (answer.document.revision, True) for answer in written if isinstance(answer, Written)
@@ -358,11 +362,11 @@ class TestDeltas:
     ) -> None:
         await client.open(name := unique())
         first = await other.caller.set(Set(name, b'{"n":1}', op="once"))
-        await client.hears(1)
+        await client.receive(1)
         again = await client.ask(Set(name, b'{"n":1}', op="once"))
         assert again == Written(first.document, repeated=True)
         await other.caller.set(write(name, 2))
-        await client.hears(2)
+        await client.receive(2)
 
         assert briefs == []
 
@@ -380,7 +384,7 @@ class TestDeltas:
         await client.ask(Unsubscribe(name))
         await other.open(name)
         await other.caller.set(Set(name, data))
-        [event] = await other.hears(1)
+        [event] = await other.receive(1)
 
         assert [event.base and event.base.data for event in events] == [data]
         # Nobody is left who would want one.
@@ -399,7 +403,7 @@ class TestFailures:
                 patch.setattr(backend.hub, "make_live", _failing(error))
                 assert isinstance(await client.ask(Open(name)), Refusal)
         await other.caller.set(write(name, 1))
-        [event] = await client.hears(1)
+        [event] = await client.receive(1)
 
         assert isinstance(event, Updated)
 
@@ -415,12 +419,12 @@ class TestFailures:
         for _ in range(LIMIT):
             await client.open(name := unique())
         written = await other.caller.set(write(name, 1))
-        [event] = await client.hears(1)
+        [event] = await client.receive(1)
 
         assert isinstance(event, Updated)
         assert event.revision == written.document.revision
 
-    async def test_a_removal_while_opening_again_is_told(
+    async def test_a_removal_while_opening_again_is_reported(
         self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         name = unique()
@@ -433,11 +437,11 @@ class TestFailures:
 
         monkeypatch.setattr(backend.hub, "make_live", remove_meanwhile)
         await client.ask(Open(name))
-        [event] = await client.hears(1)
+        [event] = await client.receive(1)
 
         assert isinstance(event, Removed)
 
-    async def test_after_the_end_nothing_is_answered_or_told(
+    async def test_after_the_end_nothing_is_answered_or_reported(
         self, client: Client, other: Client, store: Store
     ) -> None:
         name = unique()
@@ -448,9 +452,9 @@ class TestFailures:
             client.session.close()
         await other.open(name)
         other.submit(write(name, 3))
-        await other.hears(2)
+        await other.receive(2)
 
-        assert client.told == []
+        assert client.received == []
 
 
 class Flow:
@@ -463,7 +467,7 @@ class Flow:
         self.write: Callable[[bytes], None] = self._take
 
     def _take(self, data: bytes) -> None:
-        self.client.told.extend(map(int, data.split()))
+        self.client.received.extend(map(int, data.split()))
         self.client._changed.set()
 
     def begin(self) -> None:
@@ -480,13 +484,13 @@ class TestInStep:
         flow.begin()
         return flow
 
-    async def test_updates_are_written_past_the_session_once_it_has_heard_of_one(
+    async def test_updates_are_written_past_the_session_once_it_has_received_one(
         self, client: Client, other: Client, flow: Flow
     ) -> None:
         name = unique()
         await client.open(name)
         written = [await other.caller.set(write(name, n)) for n in range(5)]
-        first, *rest = await client.hears(5)
+        first, *rest = await client.receive(5)
 
         assert isinstance(first, Updated)
         assert [first.revision, *rest] == [each.document.revision for each in written]
@@ -498,13 +502,13 @@ class TestInStep:
         name = unique()
         await client.open(name)
         await other.caller.set(write(name, 0))
-        await client.hears(1)
+        await client.receive(1)
         for n in range(1, 50):
             client.submit(write(name, n))
-        told = (await client.hears(99))[1:]
+        received = (await client.receive(99))[1:]
 
         answered: set[int] = set()
-        for news in told:
+        for news in received:
             if isinstance(news, Written):
                 answered.add(news.document.revision)
             else:
@@ -533,21 +537,21 @@ class TestInStep:
 
         assert _events(client) == sorted(set(_events(client)))
 
-    async def test_a_removal_is_told_by_the_session(
+    async def test_a_removal_is_reported_by_the_session(
         self, client: Client, other: Client, flow: Flow
     ) -> None:
         name = unique()
         await client.open(name)
         await other.caller.set(write(name, 0))
-        await client.hears(1)
+        await client.receive(1)
         await other.caller.remove(Remove(name))
-        *_, removed = await client.hears(2)
+        *_, removed = await client.receive(2)
         await other.open(name)
         await other.caller.set(write(name, 1))
 
         assert isinstance(removed, Removed)
         assert client.session.subscriptions == 0
-        assert len(client.told) == 2
+        assert len(client.received) == 2
 
     async def test_without_flow_every_event_goes_by_the_session(
         self, client: Client, other: Client, flow: Flow
@@ -558,9 +562,9 @@ class TestInStep:
             if n == 3:
                 flow.end()
             await other.caller.set(write(name, n))
-            await client.hears(n + 1)
+            await client.receive(n + 1)
 
-        assert [isinstance(news, Updated) for news in client.told] == [
+        assert [isinstance(news, Updated) for news in client.received] == [
             *[True, False, False],
             *[True, True, True],
         ]
@@ -572,17 +576,17 @@ class TestInStep:
         await client.open(name)
         await other.open(name)
         await other.caller.set(write(name, 0))
-        await client.hears(1)
+        await client.receive(1)
         client.session.close()
         await other.caller.set(write(name, 1))
-        await other.hears(2)
+        await other.receive(2)
 
-        assert len(client.told) == 1
+        assert len(client.received) == 1
 
 
 def _events(client: Client) -> list[int]:
     """Revisions of the events, in order."""
-    return [_revision(news) for news in client.told if isinstance(news, int | Updated)]
+    return [_revision(news) for news in client.received if isinstance(news, int | Updated)]
 
 
 def _revision(news: object) -> int:
@@ -608,6 +612,6 @@ async def test_a_removal_that_only_a_comparison_finds_has_the_name(
     tag = keys.tag_of(client.caller.service_sid, document.sid)
     await admin.execute("DEL", f"{tag}:document:{document.sid}")
     await store.cut("pubsub")
-    [removal] = [news for news in await client.hears(2) if isinstance(news, Removed)]
+    [removal] = [news for news in await client.receive(2) if isinstance(news, Removed)]
     assert (removal.sid, removal.unique_name, removal.expired) == (document.sid, "prefs", False)
     assert removal.revision > written.document.revision

@@ -49,10 +49,10 @@ class TestEvents:
                 await socket.ok("set", document=name, data={"n": 1})
                 await socket.ok("ttl", document=name, ttl=60)
                 await socket.ok("remove", document=name)
-                told = await stream.rest()
+                received = await stream.rest()
             expected = [await socket.event() for _ in range(3)]
 
-        assert [(event.name, event.data, event.id) for event in told] == [
+        assert [(event.name, event.data, event.id) for event in received] == [
             (event["event"], event["document"], event["document"]["revision"]) for event in expected
         ]
 
@@ -83,7 +83,7 @@ class TestEvents:
         assert (removed.name, removed.data["expired"]) == ("removed", True)
         assert removed.data["date_removed"] >= state.data["date_expires"]
 
-    async def test_every_one_of_many_streams_is_told(
+    async def test_every_one_of_many_streams_is_notified(
         self, server: RunningServer, api: DocumentsApi
     ) -> None:
         name = api.create(UniqueName=unique())["unique_name"]
@@ -170,7 +170,7 @@ class TestEnd:
             "retry": False,
         }
 
-    async def test_nothing_is_told_after_a_token_has_run_out(
+    async def test_nothing_is_reported_after_a_token_has_run_out(
         self, fresh_server: StartServer
     ) -> None:
         """Not even what a slow reader has not taken by then."""

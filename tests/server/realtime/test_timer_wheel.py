@@ -17,7 +17,7 @@ async def runs_at(timers: TimerWheel, seconds: float) -> float:
         return await ran
 
 
-async def test_alarms_ring_in_time_and_never_early() -> None:
+async def test_timers_fire_in_time_and_never_early() -> None:
     timers, began = TimerWheel(), asyncio.get_running_loop().time()
     seconds = (0.31, 0, 0.15, -1)
     ran = await asyncio.gather(*(runs_at(timers, each) for each in seconds))
@@ -27,7 +27,7 @@ async def test_alarms_ring_in_time_and_never_early() -> None:
     assert sorted(ran) == [ran[i] for i in (1, 3, 2, 0)]
 
 
-async def test_a_cancelled_alarm_does_not_ring() -> None:
+async def test_a_cancelled_timer_does_not_fire() -> None:
     timers, called = TimerWheel(), list[str]()
     first = timers.call_later(0, lambda: called.append("first"))
     first.cancel()
@@ -40,7 +40,7 @@ async def test_a_cancelled_alarm_does_not_ring() -> None:
     assert called == []
 
 
-async def test_one_that_fails_does_not_stop_the_wheel(caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     timers = TimerWheel()
 
     def fail() -> None:
@@ -53,7 +53,7 @@ async def test_one_that_fails_does_not_stop_the_wheel(caplog: pytest.LogCaptureF
     assert any(record.levelno == logging.ERROR for record in caplog.records)
 
 
-async def test_an_alarm_may_set_the_next() -> None:
+async def test_a_timer_may_start_the_next() -> None:
     timers, ran = TimerWheel(), asyncio.get_running_loop().create_future()
 
     def set_next() -> None:
@@ -70,7 +70,7 @@ async def test_it_turns_again_after_it_was_empty() -> None:
         await runs_at(timers, 0)
 
 
-async def test_nothing_stays_of_a_cancelled_alarm() -> None:
+async def test_nothing_stays_of_a_cancelled_timer() -> None:
     """A token's is due in a day: those of all that have left must not wait for it."""
     timers = TimerWheel()
     scheduled = [timers.call_later(86_400, lambda: None) for _ in range(10)]

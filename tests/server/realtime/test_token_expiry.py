@@ -13,11 +13,13 @@ LEEWAY = 10.0
 
 
 class Owner:
-    """Whoever holds a token; `told` is the seconds of each notice, and None for the end."""
+    """Whoever holds a token; `notices` is the seconds of each notice, and None for the end."""
 
     def __init__(self, timers: TimerWheel) -> None:
-        self.told: list[int | None] = []
-        self.timer = TokenTimer(timers, LEEWAY, self.told.append, lambda: self.told.append(None))
+        self.notices: list[int | None] = []
+        self.timer = TokenTimer(
+            timers, LEEWAY, self.notices.append, lambda: self.notices.append(None)
+        )
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ async def test_the_notice_comes_before_the_end_and_the_end_after_the_leeway(
     owner.timer.start(time.time() + seconds)
 
     assert timers.run_all() == pytest.approx([seconds - notice, seconds + LEEWAY], abs=0.5)
-    assert owner.told == [round(notice), None]
+    assert owner.notices == [round(notice), None]
 
 
 async def test_a_token_that_has_run_out_within_the_leeway_ends_within_it(
@@ -48,7 +50,7 @@ async def test_a_token_that_has_run_out_within_the_leeway_ends_within_it(
     owner.timer.start(time.time() - 5)
 
     assert max(timers.run_all()) <= LEEWAY
-    assert owner.told == [0, None]
+    assert owner.notices == [0, None]
 
 
 async def test_a_newer_token_takes_the_place_of_the_older(timers: Times, owner: Owner) -> None:
@@ -65,7 +67,7 @@ async def test_one_without_an_end_has_none(timers: Times, owner: Owner) -> None:
     assert timers.run_all() == []
 
 
-async def test_nothing_is_told_after_the_end(timers: Times, owner: Owner) -> None:
+async def test_nothing_is_reported_after_the_end(timers: Times, owner: Owner) -> None:
     owner.timer.start(time.time() + 60)
     owner.timer.stop()
     owner.timer.stop()
@@ -73,7 +75,7 @@ async def test_nothing_is_told_after_the_end(timers: Times, owner: Owner) -> Non
     assert timers.run_all() == []
 
 
-async def test_a_real_wheel_turns() -> None:
+async def test_it_runs_on_the_real_clock() -> None:
     ended = asyncio.get_running_loop().create_future()
     timer = TokenTimer(TimerWheel(), 0, lambda _: None, lambda: ended.set_result(None))
     timer.start(time.time())

@@ -18,10 +18,9 @@ import pytest
 from support.api import DocumentsApi, unique
 from support.server import RunningServer, StartServer, refused_start
 from support.socket import WAIT, NativeSocket, native_socket
-from support.store import eventually
+from support.store import Store, eventually
 from support.stream import event_stream
-from syncline_server.storage.redis.address import Address
-from syncline_server.storage.redis.connection import connect
+from syncline_server.storage.redis.connection import Connection
 
 
 def redis_of(server: RunningServer) -> psutil.Process:
@@ -179,9 +178,9 @@ class TestExternalRedis:
                 revision = written["document"]["revision"]
                 assert await reader.updates(revision) == [revision]
                 assert (await stream.next()).id == revision
-            told = [await socket.event() for _ in range(2)]
+            received = [await socket.event() for _ in range(2)]
 
-        events = {event["event"]: event["document"] for event in told}
+        events = {event["event"]: event["document"] for event in received}
         assert events["updated"]["data"] == {"n": 2}
         assert events["updated"]["updated_by"] == "bob"
         assert events["removed"]["sid"] == short["sid"]
@@ -200,21 +199,23 @@ class TestRefusal:
     )
     async def test_a_redis_that_refuses_the_server_ends_the_start_with_one_line(
         self,
-        shared_redis: SharedRedis,
+        store: Store,
+        admin: Connection,
         tmp_path: Path,
         workers: str,
         login: str,
         database: str,
         said: str,
     ) -> None:
-        path = shared_redis.owner.data_dir / "redis" / "redis.sock"
-        connection = await connect(Address(path=str(path)), WAIT)
-        await connection.execute("CONFIG", "SET", "requirepass", "secret")
-        connection.abort()
+        path = store.url.removeprefix("unix://")
         options = f"--redis-url=unix://{login}{path}?db={database}", f"--workers={workers}"
-        line = await asyncio.to_thread(
-            refused_start, "--port=0", f"--data-dir={tmp_path / 'mine'}", *options
-        )
+        await admin.execute("CONFIG", "SET", "requirepass", "secret")
+        try:
+            line = await asyncio.to_thread(
+                refused_start, "--port=0", f"--data-dir={tmp_path / 'mine'}", *options
+            )
+        finally:
+            await admin.execute("CONFIG", "SET", "requirepass", "")
         assert line.startswith(f"syncline: the Redis at {path} refuses this server: ")
         assert said in line and "wrong" not in line and "secret" not in line
 
@@ -257,7 +258,7 @@ async def until_accepting(server: RunningServer) -> None:
 
 
 async def retry(socket: NativeSocket, do: str, **members: Any) -> dict[str, Any]:
-    """The `ok` of a request that is sent again for as long as it is told to."""
+    """The `ok` of a request that is sent again for as long as the refusal asks for it."""
     async with asyncio.timeout(WAIT):
         while True:
             reply = await socket.ask(do, **members)

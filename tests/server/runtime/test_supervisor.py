@@ -14,7 +14,7 @@ import pytest
 
 import syncline
 from support.server import RunningServer, StartServer
-from support.workers import PATIENCE, until_workers, workers
+from support.workers import WAIT_LIMIT, until_workers, workers
 
 CLOSE = {"Connection": "close"}
 
@@ -26,7 +26,7 @@ def served(fresh_server: StartServer) -> RunningServer:
     return fresh_server("--workers=2")
 
 
-class Crowd:
+class Counters:
     """Clients that count together, over connections that the kernel spreads."""
 
     def __init__(self, clients: list[syncline.Client], documents: list[syncline.Document]) -> None:
@@ -46,36 +46,36 @@ class Crowd:
 
     async def until_all_agree(self) -> None:
         """Return when everybody holds exactly what was acknowledged."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while any(d.data.get("n") != self.acknowledged for d in self.documents):
                 await asyncio.sleep(0.02)
         assert len({document.revision for document in self.documents}) == 1
 
 
 @asynccontextmanager
-async def crowd_at(server: RunningServer, size: int = 8) -> AsyncIterator[Crowd]:
+async def connect_counters(server: RunningServer, size: int = 8) -> AsyncIterator[Counters]:
     token = server.token("alice")
     async with AsyncExitStack() as open_clients:
         clients = [
             await open_clients.enter_async_context(syncline.connect(server.url, token=token))
             for _ in range(size)
         ]
-        yield Crowd(clients, [await client.document("counter") for client in clients])
+        yield Counters(clients, [await client.document("counter") for client in clients])
 
 
 async def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(
     served: RunningServer,
 ) -> None:
-    async with crowd_at(served) as crowd:
+    async with connect_counters(served) as counters:
         before = workers(served)
         victim = psutil.Process(min(before))
-        counting = asyncio.create_task(crowd.count(100))
+        counting = asyncio.create_task(counters.count(100))
         await asyncio.sleep(0)
         victim.kill()
         await counting
         await until_workers(served, {victim.pid})
-        await crowd.until_all_agree()
-        assert crowd.acknowledged == 800
+        await counters.until_all_agree()
+        assert counters.acknowledged == 800
 
 
 @pytest.fixture
@@ -88,14 +88,14 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(watched: RunningServer
     before = workers(watched)
     victim = psutil.Process(min(before))
     victim.suspend()
-    async with httpx2.AsyncClient(timeout=PATIENCE) as http:
+    async with httpx2.AsyncClient(timeout=WAIT_LIMIT) as http:
         # Some of them wait for the worker that hangs, and are answered by the one in its place.
         replies = await asyncio.gather(
             *(http.get(f"{watched.url}/healthz", headers=CLOSE) for _ in range(16))
         )
         assert {reply.status_code for reply in replies} == {200}
         await until_workers(watched, {victim.pid})
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not RESTARTED.search((await http.get(f"{watched.url}/metrics")).text):
                 await asyncio.sleep(0.05)
     assert workers(watched) & before == before - {victim.pid}
@@ -124,15 +124,15 @@ async def test_a_machine_that_was_suspended_kills_no_worker(watched: RunningServ
 
 
 async def test_sighup_renews_all_and_loses_nobody(served: RunningServer) -> None:
-    async with crowd_at(served) as crowd:
+    async with connect_counters(served) as counters:
         before = workers(served)
-        counting = asyncio.create_task(crowd.count(100))
+        counting = asyncio.create_task(counters.count(100))
         served.process.send_signal(signal.SIGHUP)
         await until_workers(served, before)
         await counting
-        await crowd.count(5)
-        await crowd.until_all_agree()
-        assert {client.state for client in crowd.clients} == {syncline.ConnectionState.CONNECTED}
+        await counters.count(5)
+        await counters.until_all_agree()
+        assert {client.state for client in counters.clients} == {syncline.ConnectionState.CONNECTED}
 
 
 async def test_a_second_sighup_while_all_are_renewed_renews_all_once_more(
@@ -140,7 +140,7 @@ async def test_a_second_sighup_while_all_are_renewed_renews_all_once_more(
 ) -> None:
     first = workers(served)
     served.process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while not (meanwhile := workers(served)) - first:
             await asyncio.sleep(0.02)
     served.process.send_signal(signal.SIGHUP)
@@ -150,23 +150,23 @@ async def test_a_second_sighup_while_all_are_renewed_renews_all_once_more(
 async def test_the_redis_that_all_share_is_started_again_by_the_parent(
     served: RunningServer,
 ) -> None:
-    async with crowd_at(served, 4) as crowd:
-        await crowd.count(5)
+    async with connect_counters(served, 4) as counters:
+        await counters.count(5)
         [redis] = [
             child
             for child in psutil.Process(served.process.pid).children()
             if child.pid not in workers(served)
         ]
         redis.kill()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while True:
                 try:
-                    await crowd.documents[0].increment("/n")
-                    crowd.acknowledged += 1
+                    await counters.documents[0].increment("/n")
+                    counters.acknowledged += 1
                     break
                 except syncline.Unavailable:
                     await asyncio.sleep(0.02)
-        await crowd.until_all_agree()
+        await counters.until_all_agree()
 
 
 async def test_sigterm_ends_all_in_order(served: RunningServer) -> None:
@@ -177,7 +177,7 @@ async def test_sigterm_ends_all_in_order(served: RunningServer) -> None:
         states: asyncio.Queue[syncline.StateChanged] = asyncio.Queue()
         client.on("state", states.put_nowait)
         assert await asyncio.to_thread(served.stop) == 0
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             change = await states.get()
         assert isinstance(change.error, syncline.ConnectionLost)
         assert change.error.code == 4000
@@ -187,6 +187,6 @@ async def test_sigterm_ends_all_in_order(served: RunningServer) -> None:
 async def test_nobody_outlives_a_parent_that_is_killed(served: RunningServer) -> None:
     family = psutil.Process(served.process.pid).children(recursive=True)
     served.kill()
-    gone, alive = await asyncio.to_thread(psutil.wait_procs, family, PATIENCE)
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, family, WAIT_LIMIT)
     assert not alive
     assert len(gone) == 3

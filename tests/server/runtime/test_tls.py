@@ -62,10 +62,10 @@ class TestFiles:
         with pytest.raises(SettingError, match="must be set together"):
             read_key_pair(made(**{name: str(identity.certificate)}))
 
-    def test_they_are_told_by_name_and_end_and_never_by_key(self, identity: Identity) -> None:
+    def test_they_are_reported_by_name_and_end_and_never_by_key(self, identity: Identity) -> None:
         key_pair = read(identity)
         assert key_pair.describe().startswith("localhost, 127.0.0.1; it is valid until 20")
-        assert "PRIVATE" in key_pair.key and "PRIVATE" not in repr(key_pair)
+        assert "OWNER_ONLY" in key_pair.key and "OWNER_ONLY" not in repr(key_pair)
 
     def test_a_certificate_that_has_expired_is_shown_all_the_same(
         self, authority: CertificateAuthority, tmp_path: Path
@@ -234,7 +234,7 @@ class TestConnections:
             await syncline.connect(secure_server.url, token=secure_server.token())
 
     @pytest.mark.parametrize("transport", ["websocket", "rest"])
-    async def test_the_python_client_hears_of_changes(
+    async def test_the_python_client_receives_changes(
         self,
         secure_server: RunningServer,
         authority: CertificateAuthority,
@@ -257,7 +257,7 @@ class TestConnections:
         async with twilsock_client(secure_server, ssl=authority.context) as client:
             assert client.welcome["status"]["code"] == 200
 
-    async def test_a_message_that_is_too_large_is_told_so(
+    async def test_a_message_that_is_too_large_is_refused_with_the_reason(
         self, secure_server: RunningServer, authority: CertificateAuthority
     ) -> None:
         async with native_socket(secure_server, ssl=authority.context) as client:
@@ -311,7 +311,7 @@ class TestConnections:
         assert httpx2.get(f"{server.url}/healthz", verify=authority.context).status_code == 200
         assert "Traceback" not in server.log.read_text()
 
-    async def test_a_stop_is_told_to_who_is_connected(
+    async def test_connected_clients_are_notified_of_a_stop(
         self, server: RunningServer, authority: CertificateAuthority
     ) -> None:
         async with native_socket(server, ssl=authority.context) as client:

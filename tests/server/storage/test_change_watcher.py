@@ -13,7 +13,7 @@ from syncline_server.storage.change_watcher import ChangeWatcher, make_version
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 
-KEY = "{lookout}:version"
+KEY = "{watched}:version"
 
 
 class Readings:
@@ -49,14 +49,14 @@ async def test_the_first_look_reads_and_the_next_only_after_a_change(
 ) -> None:
     assert not change_watcher.is_current
     for _ in range(3):
-        await change_watcher.look()
+        await change_watcher.refresh()
     assert readings.count == 1 and change_watcher.is_current
     await admin.execute("SET", KEY, make_version())
     for _ in range(3):
-        await change_watcher.look()
+        await change_watcher.refresh()
     assert readings.count == 2
     await admin.execute("DEL", KEY)  # as when Redis lost everything
-    await change_watcher.look()
+    await change_watcher.refresh()
     assert readings.count == 3
 
 
@@ -69,10 +69,10 @@ async def test_what_could_not_be_read_is_read_again(
 ) -> None:
     readings.failure = RuntimeError("broken")
     with pytest.raises(RuntimeError):
-        await change_watcher.look()
+        await change_watcher.refresh()
     assert not change_watcher.is_current
     readings.failure = None
-    await change_watcher.look()
+    await change_watcher.refresh()
     assert readings.count == 2 and change_watcher.is_current
 
 
@@ -82,13 +82,13 @@ async def test_who_needs_no_more_than_a_current_state_asks_no_more(
     readings: Readings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await change_watcher.look()
+    await change_watcher.refresh()
     await admin.execute("SET", KEY, make_version())
     monkeypatch.setattr(module, "STALE_AFTER", 1000.0)
-    await change_watcher.look(unless_current=True)
+    await change_watcher.refresh(unless_current=True)
     assert readings.count == 1
     monkeypatch.setattr(module, "STALE_AFTER", -1.0)
-    await change_watcher.look(unless_current=True)
+    await change_watcher.refresh(unless_current=True)
     assert readings.count == 2
 
 
@@ -99,7 +99,7 @@ async def test_it_follows_by_itself_and_past_breaks(
     redis: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 0.02)
     change_watcher.start()
     await eventually(lambda: readings.count == 1)
     await store.cut("normal")
@@ -115,7 +115,7 @@ async def test_a_failure_ends_nothing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 0.02)
     readings.failure = RuntimeError("broken")
     change_watcher.start()
     await eventually(lambda: readings.count >= 2)
@@ -127,5 +127,5 @@ async def test_a_failure_ends_nothing(
 async def test_a_look_says_when_redis_is_away(change_watcher: ChangeWatcher, redis: Redis) -> None:
     await redis.stop()
     with pytest.raises(Refusal):
-        await change_watcher.look()
+        await change_watcher.refresh()
     assert not change_watcher.is_current

@@ -23,7 +23,7 @@ COUNT = 300
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(storage_deletions, "LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(storage_deletions, "CHECK_INTERVAL", 0.02)
     monkeypatch.setattr(storage_deletions, "GRACE", 0.2)
     caplog.set_level(logging.INFO, "syncline.deletions")
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store, refused
+from support.store import WAIT_LIMIT, Clock, Elapse, Publications, Service, Store, refused
 from syncline_protocol.documents import Updated
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT, Removed
@@ -119,7 +119,7 @@ async def test_data_and_expiry_change_apart_and_together(service: Service) -> No
     assert await service.get("prefs") == both
 
 
-async def test_each_write_is_told_once_and_names_the_revision_before(
+async def test_each_write_is_reported_once_and_names_the_revision_before(
     service: Service, published: Publications
 ) -> None:
     document = await service.create("prefs", b'{"a":1}')
@@ -196,7 +196,7 @@ async def test_of_many_that_create_a_name_at_once_one_wins(
     store: Store, service: Service, admin: Connection
 ) -> None:
     """Over two connections, as two server processes would."""
-    second = Redis(store.engine, PATIENCE)
+    second = Redis(store.engine, WAIT_LIMIT)
     await second.start()
     other = Service(Documents(Objects(second, 120)), service.sid)
     outcomes = await asyncio.gather(
@@ -333,7 +333,7 @@ async def test_a_wrong_clock_neither_ends_a_document_early_nor_keeps_it(
     for name in ("kept", "set"):
         document = await service.create(name, ttl=60)
         assert document.expires_ms == document.created_ms + 60_000
-        assert abs(document.created_ms + offset_ms - clock()) < PATIENCE * 1000
+        assert abs(document.created_ms + offset_ms - clock()) < WAIT_LIMIT * 1000
     await elapse(59_000)
     assert await service.get("kept") is not None
     assert (await service.set("set", b"{}")).document.sid == document.sid
@@ -346,11 +346,11 @@ async def test_a_client_that_names_a_revision_that_none_can_have_does_not_use_th
     service: Service,
 ) -> None:
     document = await service.create("prefs")
-    held = document.revision + 3 * 60_000 * PER_MS
-    assert await service.documents.advance(service.sid, document.sid, held) == document
-    held = document.revision + 30_000 * PER_MS
-    advanced = await service.documents.advance(service.sid, document.sid, held)
-    assert held < advanced.revision <= held + PER_MS
+    known = document.revision + 3 * 60_000 * PER_MS
+    assert await service.documents.advance(service.sid, document.sid, known) == document
+    known = document.revision + 30_000 * PER_MS
+    advanced = await service.documents.advance(service.sid, document.sid, known)
+    assert known < advanced.revision <= known + PER_MS
 
 
 # Operation ids
@@ -391,7 +391,7 @@ async def test_a_repeated_write_gives_the_first_answer(
     assert len(await published.take()) == 2
 
 
-async def test_a_repeated_write_is_told_so_when_the_document_is_gone(service: Service) -> None:
+async def test_a_repeated_write_is_reported_when_the_document_is_gone(service: Service) -> None:
     await service.create("prefs", b'{"a":1}')
     first = await service.set("prefs", b'{"a":2}', op="op-1")
     await service.remove("prefs")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.store import PATIENCE, Clock, Elapse, Publications, Service, Store
+from support.store import WAIT_LIMIT, Clock, Elapse, Publications, Service, Store
 from syncline_protocol.documents import Document
 from syncline_protocol.objects import Removed
 from syncline_protocol.sids import bucket_of_name
@@ -23,7 +23,7 @@ INTERVAL = 0.02
 """Seconds between sweeps here."""
 
 IN_TIME_MS = 1000
-"""Subscribers hear of an expiry within this."""
+"""Subscribers receive an expiry within this."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def sweeping(known: Service, sweeper: Sweeper) -> AsyncIterator[Service]:
 async def expired(published: Publications, count: int) -> list[Removed]:
     """The next expiries that are published."""
     events: list[Removed] = []
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while len(events) < count:
             events += [event for event in await published.take() if isinstance(event, Removed)]
             await asyncio.sleep(0.005)
@@ -60,7 +60,7 @@ async def expired(published: Publications, count: int) -> list[Removed]:
     return events
 
 
-async def test_subscribers_hear_of_an_expiry_in_time(
+async def test_subscribers_receive_an_expiry_in_time(
     sweeping: Service, published: Publications
 ) -> None:
     document = await sweeping.create("prefs", ttl=1)
@@ -97,7 +97,7 @@ async def test_a_moved_deadline_is_the_one_that_counts(
     assert await sweeping.get("never") is not None
 
 
-async def test_many_that_expire_at_once_are_heard_of_in_time(
+async def test_many_that_expire_at_once_are_reported_in_time(
     known: Service,
     redis: Redis,
     published: Publications,
@@ -198,7 +198,7 @@ async def test_a_server_whose_clock_is_wrong_sweeps_in_time_too(
 async def test_two_sweepers_remove_each_document_once(
     sweeping: Service, store: Store, published: Publications, elapse: Elapse
 ) -> None:
-    second = Redis(store.engine, PATIENCE)
+    second = Redis(store.engine, WAIT_LIMIT)
     await second.start()
     other = Sweeper(second, Objects(second, 60), INTERVAL)
     other.start()

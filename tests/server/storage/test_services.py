@@ -32,11 +32,11 @@ async def elsewhere(store: Store) -> AsyncIterator[Services]:
 
 
 class Changes:
-    """What a listener was told."""
+    """What a listener received."""
 
     def __init__(self, services: Services) -> None:
-        self.told: list[tuple[Service, Service | None]] = []
-        services.on_change(lambda before, after: self.told.append((before, after)))
+        self.changes_seen: list[tuple[Service, Service | None]] = []
+        services.on_change(lambda before, after: self.changes_seen.append((before, after)))
 
 
 async def test_many_who_ask_at_once_agree_on_the_default_service(
@@ -64,11 +64,11 @@ async def test_a_change_elsewhere_is_noticed_by_looking(
     changes = Changes(services)
     updated = await elsewhere.update(made.sid, {"acl_enabled": True})
     assert await services.find(made.sid) == made
-    await services.look()
+    await services.refresh()
     assert await services.find(made.sid) == updated
-    assert changes.told == [(made, updated)]
-    await services.look()
-    assert len(changes.told) == 1
+    assert changes.changes_seen == [(made, updated)]
+    await services.refresh()
+    assert len(changes.changes_seen) == 1
 
 
 async def test_a_change_of_ones_own_is_noticed_at_once(services: Services) -> None:
@@ -80,13 +80,13 @@ async def test_a_change_of_ones_own_is_noticed_at_once(services: Services) -> No
     await services.delete(made.sid)
     assert services.known(made.sid) is None
     assert await services.find(made.sid) is None
-    assert changes.told == [(made, updated), (updated, None)]
+    assert changes.changes_seen == [(made, updated), (updated, None)]
 
 
 async def test_once_started_it_looks_by_itself(
     services: Services, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
     made = await services.create({}, LIMIT)
     await services.find(made.sid)
     services.start()
@@ -109,7 +109,7 @@ async def test_what_was_not_looked_after_for_long_is_not_trusted(
 async def test_looking_goes_on_when_redis_comes_back(
     store: Store, services: Services, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_watcher, "LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
     made = await services.create({}, LIMIT)
     await services.find(made.sid)
     services.start()

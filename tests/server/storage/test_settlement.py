@@ -1,4 +1,4 @@
-"""Writes whose answer was lost: told as what they were, and applied once."""
+"""Writes whose answer was lost: reported as what they were, and applied once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.store import (
-    PATIENCE,
+    WAIT_LIMIT,
     Clock,
     Elapse,
     Line,
@@ -47,7 +47,7 @@ async def line(tmp_path: Path, store: Store) -> AsyncIterator[Line]:
 @pytest.fixture
 async def by_line(line: Line) -> AsyncIterator[Redis]:
     """The store, by the line."""
-    redis = Redis(line.engine, PATIENCE)
+    redis = Redis(line.engine, WAIT_LIMIT)
     await redis.start()
     yield redis
     await redis.stop()
@@ -163,7 +163,7 @@ async def test_a_removal_that_did_not_arrive(mine: Service, line: Line, op: str 
     assert await mine.get("prefs") is None
 
 
-async def test_a_removal_that_was_carried_out_is_known_by_its_operation_id(
+async def test_a_removal_that_was_executed_is_known_by_its_operation_id(
     mine: Service, line: Line, published: Publications
 ) -> None:
     await mine.create("prefs")
@@ -228,10 +228,10 @@ async def test_the_sweeper_knows_of_an_expiry(
 async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     mine: Service, service: Service, line: Line, admin: Connection
 ) -> None:
-    """It was held on its way until another writer had followed its repetition."""
+    """It was delayed on its way until another writer had written after its repetition."""
     await aged(mine, await mine.create("prefs", b'{"by":"nobody"}'))
     late: list[tuple[str | int, ...]] = []
-    node = next(iter(mine.documents.objects._redis._nodes.values()))
+    node = next(iter(mine.documents.objects._redis._shards.values()))
     commit = node.commit
 
     async def noting(*command: str | int) -> object:

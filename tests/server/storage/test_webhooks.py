@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from support.store import PATIENCE, Store
+from support.store import WAIT_LIMIT, Store
 from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
-from syncline_server.storage.webhooks import Notes, WebhookPolicy
+from syncline_server.storage.webhooks import BucketIndex, WebhookPolicy
 
 SERVICE = f"IS{'d' * 32}"
 
@@ -43,41 +43,41 @@ def test_a_write_in_an_unknown_service_queues_nothing() -> None:
     assert WebhookPolicy.of(None, 9, from_rest=False) is None
 
 
-async def noted(admin: Connection) -> dict[bytes, bytes]:
+async def indexed(admin: Connection) -> dict[bytes, bytes]:
     """The scores of this module's buckets."""
     found = await admin.execute("ZRANGE", keys.WEBHOOKS, 0, -1, "WITHSCORES")
     pairs = zip(found[::2], found[1::2], strict=True)
     return {bucket: score for bucket, score in pairs if bucket.startswith(SERVICE.encode())}
 
 
-async def until_noted(admin: Connection, count: int) -> dict[bytes, bytes]:
-    async with asyncio.timeout(PATIENCE):
-        while len(found := await noted(admin)) < count:
+async def until_indexed(admin: Connection, count: int) -> dict[bytes, bytes]:
+    async with asyncio.timeout(WAIT_LIMIT):
+        while len(found := await indexed(admin)) < count:
             await asyncio.sleep(0.01)
     return found
 
 
-async def test_all_of_a_turn_are_noted_at_once_and_each_time_anew(
+async def test_all_of_a_turn_are_added_at_once_and_each_time_again(
     redis: Redis, admin: Connection
 ) -> None:
-    notes = Notes(redis)
+    notes = BucketIndex(redis)
     buckets = [f"{SERVICE}:{number:02x}" for number in range(20)]
     for bucket in [*buckets, *buckets]:
-        notes.note(bucket)
-    first = await until_noted(admin, 20)
+        notes.add(bucket)
+    first = await until_indexed(admin, 20)
     assert len(set(first.values())) == 1
-    notes.note(buckets[0])
-    async with asyncio.timeout(PATIENCE):
-        while (await noted(admin))[buckets[0].encode()] == first[buckets[0].encode()]:
+    notes.add(buckets[0])
+    async with asyncio.timeout(WAIT_LIMIT):
+        while (await indexed(admin))[buckets[0].encode()] == first[buckets[0].encode()]:
             await asyncio.sleep(0.01)
     await admin.execute("ZREM", keys.WEBHOOKS, *buckets)
 
 
 async def test_a_note_is_written_through_a_break(redis: Redis, store: Store) -> None:
-    notes = Notes(redis)
-    notes.note(f"{SERVICE}:00")
+    notes = BucketIndex(redis)
+    notes.add(f"{SERVICE}:00")
     await asyncio.sleep(0)  # it is sent
     await store.cut("normal")
     async with store.connected() as admin:
-        await until_noted(admin, 1)
+        await until_indexed(admin, 1)
         await admin.execute("ZREM", keys.WEBHOOKS, f"{SERVICE}:00")

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from support.store import PATIENCE
+from support.store import WAIT_LIMIT
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.webhooks.context import DeliveryContext
@@ -21,29 +21,29 @@ async def test_a_lease_that_ends_while_the_url_is_read_begins_no_attempt() -> No
     async def find(_: str) -> Any:
         happened.append("read")
         if len(happened) == 1:
-            delivery.holds_until = 0.0
+            delivery.lease_ends_at = 0.0
             loop.call_soon(renew)
         return SimpleNamespace(webhook_url="http://receiver.test/")
 
     def renew() -> None:
         happened.append("renewed")
-        delivery.holds_until = loop.time() + 3600
+        delivery.lease_ends_at = loop.time() + 3600
 
     async def send(*_: Any) -> Outcome:
         happened.append("sent")
         return Outcome(200, "")
 
-    async def done(*_: Any) -> None:
+    async def remove_event(*_: Any) -> None:
         pass
 
     context = SimpleNamespace(
         settings=Settings(),
         meters=Meters(),
         services=SimpleNamespace(find=find),
-        queue=SimpleNamespace(now_ms=lambda: 0, done=done),
+        queue=SimpleNamespace(now_ms=lambda: 0, remove_event=remove_event),
         send=send,
     )
     delivery = Delivery("IS" + "0" * 32, cast(DeliveryContext, context), loop.time() + 3600)
     event = cast(Any, SimpleNamespace(at_ms=0))
-    await asyncio.wait_for(delivery.deliver(event), PATIENCE)
+    await asyncio.wait_for(delivery.deliver(event), WAIT_LIMIT)
     assert happened == ["read", "renewed", "read", "sent"]

@@ -50,7 +50,7 @@ async def test_all_is_delivered_once_and_in_order(
     assert rig.meters.webhooks["delivered"] == 4 * SOME
 
 
-async def test_more_than_is_held_at_once_comes_in_order_too(rig: Rig, receiver: Receiver) -> None:
+async def test_more_than_fits_in_memory_comes_in_order_too(rig: Rig, receiver: Receiver) -> None:
     """All of it in one bucket, and before anybody looks."""
     service = await rig.service(receiver.url)
     document = await rig.create(service, "prefs")
@@ -61,10 +61,10 @@ async def test_more_than_is_held_at_once_comes_in_order_too(rig: Rig, receiver: 
     assert {each.form["DocumentSid"] for each in receiver.came} == {document.sid}
 
 
-async def test_no_more_is_held_than_may_be(
+async def test_no_more_is_in_memory_than_allowed(
     rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = rig.settings.webhook_concurrency * consumer.LANE_LOAD
+    limit = rig.settings.webhook_concurrency * consumer.OBJECT_LOAD
     monkeypatch.setattr(consumer, "LOAD_BYTES", 0)
     service = await rig.service(receiver.url)
     go_on = asyncio.Event()
@@ -78,9 +78,9 @@ async def test_no_more_is_held_than_may_be(
     await write_all(rig, service, made)
     async with rig.delivering() as delivering:
         await receiver.until(lambda: len(receiver.came) == rig.settings.webhook_concurrency)
-        [carrying] = delivering._consumers.values()
-        held = sum(bucket.held for bucket in carrying._buckets.values())
-        assert rig.settings.webhook_concurrency <= held <= limit
+        [running] = delivering._consumers.values()
+        in_memory = sum(bucket.loaded for bucket in running._buckets.values())
+        assert rig.settings.webhook_concurrency <= in_memory <= limit
         go_on.set()
         await receiver.until_taken(4 * 60)
     assert in_order(receiver.came)
@@ -119,7 +119,7 @@ async def test_an_object_that_fails_holds_up_no_other(rig: Rig, receiver: Receiv
 
 
 async def test_an_object_that_fails_takes_no_room_from_others(rig: Rig, receiver: Receiver) -> None:
-    """More than is held of a bucket is of one object, and waits before what is of another."""
+    """More than fits in memory is of one object, and waits before what is of another."""
     service = await rig.service(receiver.url)
     bad = await rig.create(service, "name 0")
     others = (f"name {n}" for n in count(1))
@@ -194,7 +194,7 @@ async def test_after_a_bounded_time_it_is_parked_and_the_next_one_has_its_turn(
         document = await rig.create(service)
         await rig.set(service, document.sid, b'{"n":1}')
         await receiver.until_taken(1)
-    [parked] = (await rig.parking.page(service.sid, 10, None)).items
+    [parked] = (await rig.dead_letters.page(service.sid, 10, None)).items
     assert (parked.event.kind, parked.event.subject, parked.status) == (
         "document_created",
         document.sid,
@@ -205,7 +205,7 @@ async def test_after_a_bounded_time_it_is_parked_and_the_next_one_has_its_turn(
     assert document.sid in caplog.text
 
 
-async def test_one_that_is_gone_for_good_is_parked_at_once(rig: Rig, receiver: Receiver) -> None:
+async def test_one_that_is_gone_permanently_is_parked_at_once(rig: Rig, receiver: Receiver) -> None:
     service = await rig.service(receiver.url)
     receiver.answer = lambda _: Answer(410)
     async with rig.delivering():
@@ -221,11 +221,11 @@ async def test_one_that_has_waited_for_too_long_is_parked_untried(
     tag = keys.bucket_tag(service.sid, 0)
     old = ("k", "document_updated", "o", f"ET00{'0' * 30}", "i", "alice", "r", "1", "d", "{}")
     await admin.execute("XADD", keys.webhook_queue(tag), "1000-0", *old)
-    await rig.queue.note(service.sid, "00")
+    await rig.queue.add_bucket(service.sid, "00")
     async with rig.delivering():
         await eventually(lambda: rig.meters.webhooks["parked"])
     assert receiver.came == []
-    [parked] = (await rig.parking.page(service.sid, 10, None)).items
+    [parked] = (await rig.dead_letters.page(service.sid, 10, None)).items
     assert (parked.attempts, parked.status) == (0, None)
     assert rig.meters.limit_hits[Limit.WEBHOOK_AGE] == 1
 
@@ -237,8 +237,8 @@ async def test_a_replayed_one_is_delivered(rig: Rig, receiver: Receiver) -> None
         await rig.create(service, "prefs")
         await eventually(lambda: rig.meters.webhooks["parked"])
         receiver.answer = lambda _: Answer()
-        [parked] = (await rig.parking.page(service.sid, 10, None)).items
-        await rig.parking.replay(service.sid, parked.id)
+        [parked] = (await rig.dead_letters.page(service.sid, 10, None)).items
+        await rig.dead_letters.replay(service.sid, parked.id)
         [taken] = await receiver.until_taken(1)
     assert taken.form == receiver.came[0].form
 

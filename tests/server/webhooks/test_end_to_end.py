@@ -25,7 +25,7 @@ QUICK_LEASE = "--webhook-timeout=1"
 """Whoever dies is replaced after the lease, which lasts for five seconds beyond this."""
 
 DOCUMENTS = 6
-PATIENCE = 60.0
+WAIT_LIMIT = 60.0
 
 
 class Writer:
@@ -58,7 +58,7 @@ class Writer:
     async def reach(self, more: int) -> None:
         """Return when so many more writes were acknowledged."""
         wanted = self.count + more
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while self.count < wanted:
                 await asyncio.sleep(0.01)
 
@@ -76,7 +76,7 @@ class Writer:
     async def _write(self, url: str, form: dict[str, str]) -> None:
         """With an operation id, so that it is carried out once however often it is sent."""
         headers = {"Idempotency-Key": uuid4().hex}
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while True:
                 try:
                     reply = await self._http.post(url, data=form, headers=headers)
@@ -100,11 +100,13 @@ async def receiving(server: RunningServer) -> AsyncIterator[Receiver]:
 
 
 async def until_all_came(receiver: Receiver, writer: Writer) -> None:
-    """Return when each write that was acknowledged was told at least once."""
+    """Return when each acknowledged write was delivered at least once."""
 
     def have() -> bool:
-        told = revisions(receiver.taken)
-        return all(set(its) <= set(told.get(sid, ())) for sid, its in writer.acknowledged.items())
+        delivered = revisions(receiver.taken)
+        return all(
+            set(its) <= set(delivered.get(sid, ())) for sid, its in writer.acknowledged.items()
+        )
 
     await receiver.until(have)
     assert in_order(receiver.taken)
@@ -176,7 +178,7 @@ async def test_a_server_that_stops_in_order_repeats_nothing(fresh_server: StartS
 
 
 @pytest.mark.parametrize("wire", ["native", "twilsock", "rest"])
-async def test_writes_of_tokens_are_told_on_every_wire(
+async def test_writes_of_tokens_are_reported_on_every_wire(
     shared_server: StartSharedServer, wire: str
 ) -> None:
     server = shared_server(ALLOWED)
@@ -184,7 +186,7 @@ async def test_writes_of_tokens_are_told_on_every_wire(
         parameters = {"WebhooksFromRestEnabled": "false", "ReachabilityWebhooksEnabled": "true"}
         service = service_for(server, receiver, **parameters)
         with Account(server) as account:
-            untold = account.document(service, "of the account")
+            undelivered = account.document(service, "of the account")
         token = server.token("alice", service=service)
         async with WIRES[wire](server, service, token) as caller:
             for operation in ("create", "set", "remove"):
@@ -192,21 +194,21 @@ async def test_writes_of_tokens_are_told_on_every_wire(
                 assert outcome == "ok", text
         connects = wire != "rest"
         taken = await receiver.until_taken(3 + 2 * connects)
-    told = [each for each in taken if "DocumentSid" in each.form]
-    assert [each.kind for each in told] == [
+    delivered = [each for each in taken if "DocumentSid" in each.form]
+    assert [each.kind for each in delivered] == [
         "document_created",
         "document_updated",
         "document_removed",
     ]
     assert {each.form["Identity"] for each in taken} == {"alice"}
-    assert untold not in {each.form["DocumentSid"] for each in told}
+    assert undelivered not in {each.form["DocumentSid"] for each in delivered}
     endpoints = {each.form.get("EndpointId") for each in taken}
     # One socket is one endpoint; plain requests are none.
     assert len(endpoints) == 1
     assert (endpoints == {None}) is not connects
-    assert [each.form.get("DocumentData") for each in told] == ["{}", '{"new":1}', None]
-    assert {each.form["DocumentUniqueName"] for each in told} == {"prefs"}
-    kinds = {each.kind for each in taken} - {each.kind for each in told}
+    assert [each.form.get("DocumentData") for each in delivered] == ["{}", '{"new":1}', None]
+    assert {each.form["DocumentUniqueName"] for each in delivered} == {"prefs"}
+    kinds = {each.kind for each in taken} - {each.kind for each in delivered}
     assert kinds == ({"endpoint_connected", "endpoint_disconnected"} if connects else set())
 
 
@@ -226,7 +228,7 @@ async def test_a_new_token_leaves_the_endpoint_as_it_is(shared_server: StartShar
     assert len({each.form["EndpointId"] for each in taken}) == 1
 
 
-async def test_who_comes_back_within_the_window_is_not_told_to_whichever_process(
+async def test_who_comes_back_within_the_window_is_not_reported_to_whichever_process(
     fresh_server: StartServer,
 ) -> None:
     server = fresh_server(ALLOWED, "--workers=2")
@@ -247,7 +249,7 @@ async def test_who_comes_back_within_the_window_is_not_told_to_whichever_process
     assert len(receiver.came) == 2
 
 
-async def test_what_expires_is_told_as_removed_by_the_system(
+async def test_what_expires_is_reported_as_removed_by_the_system(
     shared_server: StartSharedServer,
 ) -> None:
     server = shared_server(ALLOWED)
@@ -261,7 +263,7 @@ async def test_what_expires_is_told_as_removed_by_the_system(
     assert "EndpointId" not in removed.form
 
 
-async def test_patches_that_are_committed_together_are_told_to_the_last(
+async def test_patches_that_are_committed_together_are_reported_to_the_last(
     shared_server: StartSharedServer,
 ) -> None:
     server = shared_server(ALLOWED)
@@ -312,7 +314,7 @@ async def test_what_becomes_of_webhooks_is_counted(fresh_server: StartServer) ->
             for _ in range(2):
                 account.document(service)
         await receiver.until(lambda: len(receiver.came) == 3)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while scrape(server).value("syncline_webhooks_total", outcome="parked") < 2:
                 await asyncio.sleep(0.05)
     seen = scrape(server)

@@ -9,7 +9,7 @@ ACCOUNT, SERVICE, SID = f"AC{'0' * 32}", f"IS{'0' * 32}", f"ET{'0' * 32}"
 COMMON = {"AccountSid": ACCOUNT, "ServiceSid": SERVICE, "Identity": "alice"}
 
 
-def test_a_document_is_told_with_its_data() -> None:
+def test_a_document_is_reported_with_its_data() -> None:
     event = QueuedEvent(
         "1-0", "00", "document_updated", SID, "alice", "EP1", "prefs", "7", '{"a":1}'
     )
@@ -24,7 +24,7 @@ def test_a_document_is_told_with_its_data() -> None:
     }
 
 
-def test_what_there_is_none_of_is_left_out() -> None:
+def test_what_there_is_none_of_is_omitted() -> None:
     event = QueuedEvent("1-0", "00", "document_removed", SID, "alice", revision="8")
     assert parameters(event, ACCOUNT, SERVICE) == {
         **COMMON,

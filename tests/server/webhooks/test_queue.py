@@ -27,8 +27,8 @@ async def known(rig: Rig) -> Service:
 
 async def queued(rig: Rig, service: Service) -> list[QueuedEvent]:
     """What is queued in a service, the events of each bucket in their order."""
-    noted = (await rig.queue.noted()).get(service.sid, {})
-    taken = [await rig.queue.take(service.sid, bucket, NEW, 1000) for bucket in noted]
+    buckets = (await rig.queue.buckets()).get(service.sid, {})
+    taken = [await rig.queue.read_batch(service.sid, bucket, NEW, 1000) for bucket in buckets]
     return [event for each in taken for event in each.events]
 
 
@@ -77,12 +77,12 @@ async def test_without_a_url_nothing_is_queued_or_noted(rig: Rig, admin: Connect
     assert rig.webhooks(service) is None
     document = await rig.create(service)
     await rig.set(service, document.sid, b"{}")
-    assert await rig.queue.noted() == {}
+    assert await rig.queue.buckets() == {}
     assert await admin.execute("KEYS", "*webhooks*") == []
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-async def test_an_expiry_is_told_of_whoever_comes_across_it(
+async def test_an_expiry_is_reported_whoever_comes_across_it(
     rig: Rig, admin: Connection, wanted: bool
 ) -> None:
     service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
@@ -105,10 +105,10 @@ async def test_the_oldest_give_way_and_are_counted(rig: Rig, known: Service) -> 
     document = await rig.create(known)
     for n in range(9):
         await rig.set(known, document.sid, b'{"n":%d}' % n)
-    taken = await rig.queue.take(known.sid, document.sid[2:4], NEW, 100)
+    taken = await rig.queue.read_batch(known.sid, document.sid[2:4], NEW, 100)
     assert [e.data for e in taken.events] == ['{"n":6}', '{"n":7}', '{"n":8}']
     assert (taken.waiting, taken.dropped) == (3, 7)
-    assert (await rig.queue.take(known.sid, document.sid[2:4], NEW, 100)).dropped == 0
+    assert (await rig.queue.read_batch(known.sid, document.sid[2:4], NEW, 100)).dropped == 0
 
 
 async def test_what_was_taken_and_not_done_is_found_again(rig: Rig, known: Service) -> None:
@@ -116,15 +116,15 @@ async def test_what_was_taken_and_not_done_is_found_again(rig: Rig, known: Servi
     bucket = document.sid[2:4]
     for _ in range(4):
         await rig.set(known, document.sid, b"{}")
-    first = await rig.queue.take(known.sid, bucket, NEW, 3)
-    await rig.queue.done(known.sid, first.events[0])
-    again = await rig.queue.take(known.sid, bucket, BEGINNING, 1)
+    first = await rig.queue.read_batch(known.sid, bucket, NEW, 3)
+    await rig.queue.remove_event(known.sid, first.events[0])
+    again = await rig.queue.read_batch(known.sid, bucket, BEGINNING, 1)
     assert [e.id for e in again.events] == [first.events[1].id]
     assert again.waiting == 4
-    rest = await rig.queue.take(known.sid, bucket, again.last, 100)
+    rest = await rig.queue.read_batch(known.sid, bucket, again.last, 100)
     assert [e.id for e in rest.events] == [first.events[2].id]
-    assert (await rig.queue.take(known.sid, bucket, rest.last, 100)).last == ""
-    assert len((await rig.queue.take(known.sid, bucket, NEW, 100)).events) == 2
+    assert (await rig.queue.read_batch(known.sid, bucket, rest.last, 100)).last == ""
+    assert len((await rig.queue.read_batch(known.sid, bucket, NEW, 100)).events) == 2
 
 
 async def test_what_gave_way_while_it_was_pending_does_not_come_back(
@@ -133,28 +133,28 @@ async def test_what_gave_way_while_it_was_pending_does_not_come_back(
     rig.limit = 2
     document = await rig.create(known)
     bucket = document.sid[2:4]
-    [created] = (await rig.queue.take(known.sid, bucket, NEW, 10)).events
+    [created] = (await rig.queue.read_batch(known.sid, bucket, NEW, 10)).events
     for _ in range(2):
         await rig.set(known, document.sid, b"{}")
-    again = await rig.queue.take(known.sid, bucket, BEGINNING, 10)
+    again = await rig.queue.read_batch(known.sid, bucket, BEGINNING, 10)
     assert (again.events, again.last) == ([], created.id)
     key = keys.webhook_queue(keys.bucket_tag(known.sid, int(bucket, 16)))
     assert (await admin.execute("XPENDING", key, "webhooks"))[0] == 0
 
 
-async def test_a_bucket_is_settled_unless_it_was_noted_anew(
+async def test_a_bucket_is_removed_unless_it_was_added_again(
     rig: Rig, known: Service, admin: Connection
 ) -> None:
     document = await rig.create(known)
     bucket = document.sid[2:4]
-    seen = (await rig.queue.noted())[known.sid][bucket]
+    seen = (await rig.queue.buckets())[known.sid][bucket]
     await rig.set(known, document.sid, b"{}")
-    await rig.queue.settle(known.sid, bucket, seen)
-    assert bucket in (await rig.queue.noted())[known.sid]
-    for event in (await rig.queue.take(known.sid, bucket, NEW, 10)).events:
-        await rig.queue.done(known.sid, event)
-    await rig.queue.settle(known.sid, bucket, (await rig.queue.noted())[known.sid][bucket])
-    assert await rig.queue.noted() == {}
+    await rig.queue.remove_bucket(known.sid, bucket, seen)
+    assert bucket in (await rig.queue.buckets())[known.sid]
+    for event in (await rig.queue.read_batch(known.sid, bucket, NEW, 10)).events:
+        await rig.queue.remove_event(known.sid, event)
+    await rig.queue.remove_bucket(known.sid, bucket, (await rig.queue.buckets())[known.sid][bucket])
+    assert await rig.queue.buckets() == {}
     assert await admin.execute("KEYS", f"*{known.sid}*webhooks*") == []
 
 

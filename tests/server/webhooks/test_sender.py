@@ -201,7 +201,7 @@ async def test_certificates_are_checked_against_the_name(
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
         assert (await senders().send(receiver.url, FORM, {})).is_delivered
         other = receiver.url.replace("localhost", "localhost.localdomain")
-        monkeypatch.setattr(guard, "_look_up", lambda _: [ipaddress.ip_address("127.0.0.1")])
+        monkeypatch.setattr(guard, "_resolve", lambda _: [ipaddress.ip_address("127.0.0.1")])
         misnamed = await senders().send(other, FORM, {})
         assert (misnamed.status, misnamed.is_delivered) == (None, False)
         assert len(receiver.taken) == len(receiver.came) == 1

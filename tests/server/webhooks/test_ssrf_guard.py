@@ -125,7 +125,7 @@ async def test_the_connection_goes_to_the_address_that_was_looked_at(
 ) -> None:
     """A name that changes between the look and the connection gains nothing."""
     answers = iter([["127.0.0.2"], ["10.0.0.1"], ["10.0.0.1", "127.0.0.1"]])
-    monkeypatch.setattr(guard, "_look_up", lambda _: _addresses(*next(answers)))
+    monkeypatch.setattr(guard, "_resolve", lambda _: _addresses(*next(answers)))
     peers: list[Any] = []
 
     def on_connect(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +140,7 @@ async def test_the_connection_goes_to_the_address_that_was_looked_at(
         await _touch(backend, port)
         with pytest.raises(AddressRefused):
             await backend.connect_tcp("changing.example", port, timeout=5)
-        # Of several, those that may not be reached are left out.
+        # Of several, those that may not be reached are skipped.
         await _touch(backend, port)
     assert peers == ["127.0.0.2", "127.0.0.1"]
     resolver.close()
@@ -163,7 +163,7 @@ async def test_a_name_is_looked_up_once_at_a_time(monkeypatch: pytest.MonkeyPatc
         looked += 1
         return _addresses("10.0.0.1")
 
-    monkeypatch.setattr(guard, "_look_up", look_up)
+    monkeypatch.setattr(guard, "_resolve", look_up)
     resolver = Resolver()
     await asyncio.gather(*(resolver.addresses("slow.example") for _ in range(20)))
     assert looked == 1

@@ -22,10 +22,10 @@ def figures(*, deliveries: float = 1000.0, share: float = 0.2) -> Figures:
 
 
 def test_a_capacity_leaves_room() -> None:
-    told = {each.events_per_second: each.subscribers for each in figures().capacity}
+    capacity_at = {each.events_per_second: each.subscribers for each in figures().capacity}
 
-    assert told[1] == pytest.approx(1000 * HEADROOM, abs=1)
-    assert told[10] == pytest.approx(100 * HEADROOM, abs=1)
+    assert capacity_at[1] == pytest.approx(1000 * HEADROOM, abs=1)
+    assert capacity_at[10] == pytest.approx(100 * HEADROOM, abs=1)
 
 
 def test_busy_clients_make_figures_a_lower_bound() -> None:

@@ -19,19 +19,19 @@ Say = Callable[[bytes], None]
 
 
 @asynccontextmanager
-async def saying(head: bytes, *pieces: bytes) -> AsyncIterator[Place]:
+async def scripted_server(head: bytes, *pieces: bytes) -> AsyncIterator[Place]:
     """A server that answers a handshake with `head`, and the first request with these pieces."""
 
     ended = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await say(reader, writer)
+            await send_all(reader, writer)
         finally:
             writer.close()
             ended.set()
 
-    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def send_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for piece in (head[:10], head[10:]):
             writer.write(piece)
@@ -55,10 +55,10 @@ def frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> 
 
 
 async def first_event(*pieces: bytes) -> bytes:
-    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    async with saying(*pieces) as place:
-        socket = await Socket.dial(place, heard.set_result)
-        message = await heard
+    message_received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    async with scripted_server(*pieces) as place:
+        socket = await Socket.dial(place, message_received.set_result)
+        message = await message_received
         socket.close()
     return message
 
@@ -92,7 +92,7 @@ async def test_other_messages_are_thrown_away() -> None:
 
 async def test_a_refused_request() -> None:
     error = b'{"id":1,"error":{"code":20101,"status":401,"message":"No.","retry":false}}'
-    async with saying(SWITCHING, frame(error)) as place:
+    async with scripted_server(SWITCHING, frame(error)) as place:
         with pytest.raises(RequestError) as refusal:
             await Socket.dial(place, lambda message: None)
 
@@ -101,7 +101,7 @@ async def test_a_refused_request() -> None:
 
 @pytest.mark.parametrize(("status", "retry"), [("429", True), ("503", True), ("404", False)])
 async def test_a_refused_handshake(status: str, retry: bool) -> None:
-    async with saying(f"HTTP/1.1 {status} No\r\n\r\n".encode()) as place:
+    async with scripted_server(f"HTTP/1.1 {status} No\r\n\r\n".encode()) as place:
         with pytest.raises(ConnectionLost, match=f"HTTP {status}") as lost:
             await Socket.dial(place, lambda message: None)
 
@@ -110,12 +110,12 @@ async def test_a_refused_handshake(status: str, retry: bool) -> None:
 
 async def test_a_close_ends_what_waits_and_what_comes_after() -> None:
     close = Close(4000, "shutting down").serialize()
-    async with saying(SWITCHING, frame(WELCOME), frame(close, Opcode.CLOSE)) as place:
+    async with scripted_server(SWITCHING, frame(WELCOME), frame(close, Opcode.CLOSE)) as place:
         socket = await Socket.dial(place, lambda message: None)
         with pytest.raises(ConnectionLost, match="4000 shutting down"):
-            await socket.ask({"do": "ping"})
+            await socket.send_request({"do": "ping"})
         with pytest.raises(ConnectionLost, match="4000 shutting down"):
-            await socket.ask({"do": "ping"})
+            await socket.send_request({"do": "ping"})
 
 
 async def test_a_server_that_ends_in_the_handshake() -> None:

@@ -7,7 +7,7 @@ import pytest
 from syncline_tools.verify.checks_run import (
     CLOCK_TOLERANCE,
     CLOCKS_APART,
-    TOLD_WITHIN,
+    NOTIFIED_WITHIN,
     check_clocks,
     check_commands,
     check_expiry,
@@ -116,11 +116,11 @@ def test_clocks_may_differ_a_little() -> None:
     assert findings(*prolonged(), removed(early), read(late, 2)) == []
 
 
-def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
-    late = EXPIRY + TOLD_WITHIN + 1
+def test_a_subscriber_that_was_connected_is_notified_in_time() -> None:
+    late = EXPIRY + NOTIFIED_WITHIN + 1
 
     assert findings(*prolonged(), removed(late)) == [
-        f"its expiry was told {TOLD_WITHIN + 1:.2f} s late"
+        f"its expiry was reported {NOTIFIED_WITHIN + 1:.2f} s late"
     ]
     assert findings(*prolonged()) == ["its expiry was not reported"]
 
@@ -133,11 +133,11 @@ def test_a_subscriber_that_was_connected_is_told_in_time() -> None:
         Injected(at=EXPIRY - 1, client=None, fault="command", seconds=2, detail=""),
     ],
 )
-def test_a_subscriber_that_had_a_fault_may_be_told_later(excuse: Record) -> None:
-    assert findings(*prolonged(), excuse, removed(EXPIRY + TOLD_WITHIN + 1)) == []
+def test_a_subscriber_that_had_a_fault_may_be_notified_later(excuse: Record) -> None:
+    assert findings(*prolonged(), excuse, removed(EXPIRY + NOTIFIED_WITHIN + 1)) == []
 
 
-def test_what_expires_while_a_fault_is_on_is_told_after_it() -> None:
+def test_what_expires_while_a_fault_is_on_is_reported_after_it() -> None:
     fault = Injected(at=EXPIRY - 1, client=CLIENT, fault="blackhole", seconds=2, detail="")
     again = [
         Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),

@@ -63,4 +63,4 @@ def test_what_was_acknowledged_survives_a_planned_failover(
     examined = {check["name"]: check["examined"] for check in outcome.verdict["checks"]}
     assert examined["commands"] == 1
     assert "commands" not in outcome.doubts
-    assert not outcome.broken
+    assert not outcome.broken, [each for each in outcome.verdict["checks"] if each["findings"]]

@@ -73,7 +73,7 @@ async def test_commands_run_in_their_order_and_hit_everybody(tmp_path: Path) -> 
     assert first.at < second.at
 
 
-async def test_a_command_that_fails_is_told_so() -> None:
+async def test_a_command_that_fails_is_reported() -> None:
     [record] = await inflict(make_shape("exit 7"))
 
     assert (record.detail, record.failed) == ("exit 7 (status 7)", True)

@@ -22,23 +22,23 @@ def test_each_request_names_the_server_however_its_bytes_come(size: int) -> None
     rewriter = HostRewriter("sync.example.com")
     parts = [REQUESTS[start : start + size] for start in range(0, len(REQUESTS), size)]
 
-    assert b"".join(map(rewriter.feed, parts)) == REWRITTEN
+    assert b"".join(map(rewriter.rewrite, parts)) == REWRITTEN
 
 
 def test_what_follows_an_upgrade_passes_as_it_is() -> None:
     rewriter = HostRewriter("s")
-    rewriter.feed(b"GET /v1/ws HTTP/1.1\r\nHost: p\r\nUpgrade: websocket\r\n\r\n")
+    rewriter.rewrite(b"GET /v1/ws HTTP/1.1\r\nHost: p\r\nUpgrade: websocket\r\n\r\n")
 
-    assert rewriter.feed(b"\r\n\r\nHost: p\r\n\r\n") == b"\r\n\r\nHost: p\r\n\r\n"
+    assert rewriter.rewrite(b"\r\n\r\nHost: p\r\n\r\n") == b"\r\n\r\nHost: p\r\n\r\n"
 
 
 def test_a_head_that_is_too_long_to_keep_passes_as_it_is() -> None:
     rewriter = HostRewriter("s")
     head = b"GET / HTTP/1.1\r\nHost: p\r\nX: " + b"x" * HEAD_LIMIT
 
-    assert rewriter.feed(head) == head
-    assert rewriter.feed(b"\r\n\r\n") == b"\r\n\r\n"
+    assert rewriter.rewrite(head) == head
+    assert rewriter.rewrite(b"\r\n\r\n") == b"\r\n\r\n"
 
 
 def test_a_head_is_kept_until_it_is_whole() -> None:
-    assert HostRewriter("s").feed(b"GET / HTTP/1.1\r\nHost: p\r\n") == b""
+    assert HostRewriter("s").rewrite(b"GET / HTTP/1.1\r\nHost: p\r\n") == b""

@@ -134,7 +134,7 @@ async def test_bytes_pass_both_ways_and_the_server_is_named() -> None:
 
 async def test_a_cut_breaks_what_is_there_and_what_comes_until_it_heals() -> None:
     async with linked() as (_, link), conversing(link) as (reader, _):
-        assert link.begin(fault(FaultKind.CUT)) == "1 connections broken"
+        assert link.start_fault(fault(FaultKind.CUT)) == "1 connections broken"
         assert await ends(reader)
         async with connected(link) as (refused, _):
             assert await ends(refused)
@@ -147,7 +147,7 @@ async def test_a_cut_breaks_what_is_there_and_what_comes_until_it_heals() -> Non
 
 async def test_a_delay_keeps_the_bytes_and_their_order() -> None:
     async with linked() as (_, link), conversing(link) as (reader, writer):
-        link.begin(fault(FaultKind.DELAY, 0.05))
+        link.start_fault(fault(FaultKind.DELAY, 0.05))
         began = asyncio.get_running_loop().time()
 
         await echo(reader, writer, b"late")
@@ -162,7 +162,7 @@ async def test_a_black_hole_swallows_and_breaks_only_what_lost_bytes_when_it_is_
         conversing(link) as (silent, silent_writer),
         conversing(link) as (reader, writer),
     ):
-        link.begin(fault(FaultKind.BLACKHOLE))
+        link.start_fault(fault(FaultKind.BLACKHOLE))
         writer.write(b"lost")
         async with connected(link) as (new, new_writer):
             new_writer.write(REQUEST)
@@ -182,7 +182,7 @@ async def test_a_duplicate_sends_again_all_that_a_connection_has_sent() -> None:
     async with linked() as (server, link), conversing(link) as (reader, writer):
         await echo(reader, writer, b"and more")
 
-        assert link.begin(fault(FaultKind.DUPLICATE)) == "1 connections replayed"
+        assert link.start_fault(fault(FaultKind.DUPLICATE)) == "1 connections replayed"
 
         await server.until(1, bytes(server.received[0]))
         await echo(reader, writer, b"undisturbed")
@@ -192,7 +192,7 @@ async def test_what_is_too_long_is_not_kept_for_a_duplicate() -> None:
     async with linked() as (_, link), conversing(link) as (reader, writer):
         await echo(reader, writer, b"x" * REPLAY_LIMIT)
 
-        assert link.begin(fault(FaultKind.DUPLICATE)) == "0 connections replayed"
+        assert link.start_fault(fault(FaultKind.DUPLICATE)) == "0 connections replayed"
 
 
 async def test_a_server_that_is_away_ends_connections() -> None:

@@ -24,7 +24,7 @@ def colours(picture: ElementTree.Element) -> set[str]:
     return {element.get("fill", "") for element in picture.iter(f"{SVG}rect")}
 
 
-def test_it_has_a_lane_for_each_client_and_a_mark_for_each_kind_of_fault(
+def test_it_has_a_row_for_each_client_and_a_mark_for_each_kind_of_fault(
     recorded: Outcome,
 ) -> None:
     picture = drawn(recorded.records)
@@ -48,7 +48,7 @@ def test_a_broken_promise_is_marked_where_it_was_broken(recorded: Outcome) -> No
     assert RED in colours(picture)
 
 
-def test_a_command_is_drawn_over_all_lanes_and_its_text_is_no_markup(recorded: Outcome) -> None:
+def test_a_command_is_drawn_over_all_rows_and_its_text_is_no_markup(recorded: Outcome) -> None:
     command = Injected(at=1, client=None, fault="command", seconds=1, detail="</svg> & \"'")
 
     picture = drawn([command, *recorded.records])

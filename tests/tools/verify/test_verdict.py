@@ -62,7 +62,9 @@ class TestConverged:
 
         assert "converged" in broken(unseen)
 
-    def test_an_end_that_never_was_is_told(self, records: list[Record], evidence: Evidence) -> None:
+    def test_an_end_that_never_was_is_reported(
+        self, records: list[Record], evidence: Evidence
+    ) -> None:
         last = next(histories_of(evidence, Kind.COUNTER))[-1]
         end = Removed(
             at=last.at,
@@ -77,7 +79,7 @@ class TestConverged:
 
 
 class TestRevisions:
-    def test_a_revision_is_told_with_other_content(
+    def test_a_revision_is_reported_with_other_content(
         self, records: list[Record], evidence: Evidence
     ) -> None:
         event = next(each for each in events(evidence) if isinstance(each, Updated))
@@ -196,7 +198,7 @@ class TestOrder:
 
         assert broken(after(records, event, event)) == {"order"}
 
-    def test_a_state_that_is_told_anew_is_none_twice(
+    def test_a_state_that_is_reported_again_is_none_twice(
         self, records: list[Record], evidence: Evidence
     ) -> None:
         event, _ = consecutive_updates(evidence)
@@ -227,7 +229,7 @@ def test_an_event_comes_before_the_answer_that_caused_it(
     assert broken(after(without(records, answer), event, answer)) == {"replies"}
 
 
-def test_the_end_of_a_document_is_not_told(records: list[Record], evidence: Evidence) -> None:
+def test_the_end_of_a_document_is_not_reported(records: list[Record], evidence: Evidence) -> None:
     seen = next(each for each in removals(evidence) if isinstance(each[-1], Removed))
 
     assert broken(without(records, seen[-1])) - {"fresh"} == {"removals"}
@@ -261,7 +263,7 @@ class TestEffect:
 
         assert "effect" in doubts(idle)
 
-    def test_a_client_hears_of_nothing(self, records: list[Record]) -> None:
+    def test_a_client_receives_nothing(self, records: list[Record]) -> None:
         deaf = [
             each
             for each in records

@@ -1,7 +1,7 @@
 """Load test behind `syncline bench`: measures a server with clients of the native protocol.
 
 - `socket`: a lightweight client connection.
-- `crowd`: a document with its writer and its subscribers.
+- `topic`: a document with its writer and its subscribers.
 - `run`: the stages of a run.
 - `figures`, `report`: the results, and how a terminal shows them.
 """

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from syncline import ConnectionLost, RequestError, RequestTimeout
 
-from .crowd import Count, Topic
 from .figures import Delay, Figures
 from .socket import Place, Socket
+from .topic import Count, Topic
 
 __all__ = ["Benchmark", "Shape"]
 
@@ -31,7 +31,7 @@ IN_FLIGHT = 16
 REFUSAL_PAUSE = 0.05
 """Seconds that a writer pauses after a refused write."""
 
-PATIENCE = 30.0
+REPLY_TIMEOUT = 30.0
 """Seconds that a stage may take beyond its share of the duration."""
 
 TTL = 3600
@@ -65,11 +65,11 @@ class Shape:
 class Benchmark:
     """A run of all stages against one server."""
 
-    def __init__(self, place: Place, shape: Shape, tell: Callable[[str], None]) -> None:
-        """`tell`: called with a line of text when a stage begins."""
+    def __init__(self, place: Place, shape: Shape, report_stage: Callable[[str], None]) -> None:
+        """`report_stage`: called with a line of text when a stage begins."""
         self._place = place
         self._shape = shape
-        self._tell = tell
+        self._report_stage = report_stage
         self._count = Count()
         self._refused = 0
         self._topics: list[Topic] = []
@@ -111,7 +111,7 @@ class Benchmark:
         )
 
     async def _within(self, stage: Awaitable[_Result]) -> _Result:
-        limit = self._seconds + PATIENCE
+        limit = self._seconds + REPLY_TIMEOUT
         try:
             async with asyncio.timeout(limit):
                 return await stage
@@ -130,14 +130,14 @@ class Benchmark:
     async def _connect(self) -> float:
         """Connect all subscribers; return connections per second."""
         count = self._shape.subscribers
-        self._tell(f"connecting {count} subscribers")
+        self._report_stage(f"connecting {count} subscribers")
         began = time.monotonic()
         numbers = iter(range(count))
 
         async def connect_some() -> None:
             for number in numbers:
                 topic = self._topics[number % len(self._topics)]
-                await self._dial(partial(topic.follow, self._place))
+                await self._dial(partial(topic.subscribe, self._place))
 
         await asyncio.gather(*(connect_some() for _ in range(min(CONNECTING, count))))
         return count / (time.monotonic() - began)
@@ -158,7 +158,7 @@ class Benchmark:
     async def _keep_rate(self) -> tuple[float, Delay | None]:
         """Write at the fixed rate; return the achieved events per second and the delay."""
         rate = self._shape.rate
-        self._tell(f"{rate:g} events a second")
+        self._report_stage(f"{rate:g} events a second")
         began = time.monotonic()
         replies = []
         for number in range(max(1, round(self._seconds * rate))):
@@ -167,7 +167,7 @@ class Benchmark:
             replies.append((topic, topic.write()))
         # Add the interval that follows the last event: N events at rate R take N / R seconds.
         took = time.monotonic() - began + 1 / rate
-        written = sum([await self._settle(topic, reply) for topic, reply in replies])
+        written = sum([await self._await_reply(topic, reply) for topic, reply in replies])
         await asyncio.gather(*(topic.arrived() for topic in self._topics))
         return written / took, Delay.of(self._count.delays)
 
@@ -177,13 +177,13 @@ class Benchmark:
         Returns:
             events per second, deliveries per second, and CPU share of the clients.
         """
-        self._tell("as many events as every subscriber can get")
+        self._report_stage("as many events as every subscriber can get")
         began, cpu = time.monotonic(), time.process_time()
 
         async def write_on(topic: Topic) -> int:
             written = 0
             while time.monotonic() < began + self._seconds:
-                written += await self._settle(topic, topic.write())
+                written += await self._await_reply(topic, topic.write())
                 await topic.arrived()
             return written
 
@@ -194,14 +194,14 @@ class Benchmark:
 
     async def _write(self) -> float:
         """Write to documents without subscribers; return writes per second."""
-        self._tell("as many writes as can be")
+        self._report_stage("as many writes as can be")
         topics = [await self._unfollowed(topic) for topic in self._topics]
         began = time.monotonic()
 
         async def write_on(topic: Topic) -> int:
             written = 0
             while time.monotonic() < began + self._seconds:
-                written += await self._settle(topic, topic.write())
+                written += await self._await_reply(topic, topic.write())
             return written
 
         writing = [write_on(topic) for topic in topics for _ in range(IN_FLIGHT)]
@@ -215,7 +215,7 @@ class Benchmark:
         await made.create(TTL)
         return made
 
-    async def _settle(self, topic: Topic, reply: Awaitable[object]) -> bool:
+    async def _await_reply(self, topic: Topic, reply: Awaitable[object]) -> bool:
         """Await the reply to a write; False if the server refused it for now (`retry`)."""
         try:
             await reply

@@ -82,7 +82,7 @@ class Socket(asyncio.Protocol):
                 socket = await cls._connect(place, on_event)
                 try:
                     await socket._upgraded
-                    await socket.ask({"do": "auth", "token": place.token()})
+                    await socket.send_request({"do": "auth", "token": place.token()})
                 except BaseException:
                     socket.close()
                     raise
@@ -107,7 +107,7 @@ class Socket(asyncio.Protocol):
         )
         return socket
 
-    def ask(self, request: JsonObject) -> asyncio.Future[Any]:
+    def send_request(self, request: JsonObject) -> asyncio.Future[Any]:
         """Send a request; the future ends with `ok`, `RequestError` or `ConnectionLost`."""
         future = asyncio.get_running_loop().create_future()
         if self._end is not None:
@@ -137,7 +137,7 @@ class Socket(asyncio.Protocol):
         # Until the handshake has succeeded, the data are not frames.
         while self._upgraded.done() and (found := _payload(data, position)) is not None:
             begin, end = found
-            self._take(data[position], data[begin:end])
+            self._handle_frame(data[position], data[begin:end])
             position = end
         self._rest = data[position:]
 
@@ -154,7 +154,7 @@ class Socket(asyncio.Protocol):
         self._fail(ConnectionLost(reason, retry=status in _BUSY))
         return len(data)
 
-    def _take(self, first: int, payload: bytes) -> None:
+    def _handle_frame(self, first: int, payload: bytes) -> None:
         opcode = first & 0x0F
         if opcode == Opcode.PING:
             self._send(Opcode.PONG, payload)
@@ -166,9 +166,9 @@ class Socket(asyncio.Protocol):
             self._message += payload
             if first & 0x80:
                 message, self._message = self._message, b""
-                self._hear(message)
+                self._handle_message(message)
 
-    def _hear(self, message: bytes) -> None:
+    def _handle_message(self, message: bytes) -> None:
         if message.startswith(EVENT):
             self._on_event(message)
             return

@@ -75,11 +75,11 @@ class Application:
         self._client.on("state", self._on_state)
 
     async def close(self) -> None:
-        """End the connection for good."""
+        """End the connection permanently."""
         await self._client.close()
         await asyncio.gather(*self._listening, return_exceptions=True)
 
-    async def follow(self, document: str) -> None:
+    async def subscribe(self, document: str) -> None:
         """Open a document; returns when that is done, it is gone, or there is no connection."""
         while True:
             try:
@@ -140,11 +140,11 @@ class Application:
             )
 
     async def _listen(self, document: str, events: EventQueue[DocumentEvent]) -> None:
-        with suppress(SynclineError):  # why the connection ended for good: the state tells it too
+        with suppress(SynclineError):  # why the connection ended permanently: the state says it too
             async for event in events:
-                self._hear(document, event)
+                self._handle_event(document, event)
 
-    def _hear(self, document: str, event: DocumentEvent) -> None:
+    def _handle_event(self, document: str, event: DocumentEvent) -> None:
         if isinstance(event, Updated):
             self.sight.update(document, int(event.revision), event.data)
         else:

@@ -34,9 +34,9 @@ def check_complete(evidence: Evidence) -> Check:
     """Between two events on one connection that nothing disturbed, none is missing.
 
     Slow readers get the newest state in the place of those between, and clients that connect again
-    too: neither is judged here. Nor is the Python client where it writes, since it tells its user
-    of its own writes by their answers, or after a break: it may go on with REST then, and changes
-    to a WebSocket without a word.
+    too: neither is judged here. Nor is the Python client where it writes, since it notifies its
+    user of its own writes by their answers, or after a break: it may go on with REST then, and
+    changes to a WebSocket without a word.
     """
     calm = Calm(evidence)
     judged, findings = 0, list[Finding]()
@@ -139,38 +139,38 @@ def _moments(evidence: Evidence, document: str) -> list[_Moment]:
     known: dict[float, float] = {}
     for write in evidence.acknowledged(document):
         if write.answered is not None and write.invoked.do == "remove":
-            _learn(known, NEVER, write.answered.at)
+            _keep_earliest(known, NEVER, write.answered.at)
         elif write.answered is not None and write.revision is not None:
-            _learn(known, write.revision, write.answered.at)
+            _keep_earliest(known, write.revision, write.answered.at)
     for client in evidence.wires:
         for each in evidence.seen.get((document, client), ()):
             if isinstance(each, Opened | Updated):
-                _learn(known, each.revision, each.at)
+                _keep_earliest(known, each.revision, each.at)
     moments = sorted((at, revision) for revision, at in known.items())
     newest = accumulate((revision for _, revision in moments), max)
     return [_Moment(at, revision) for (at, _), revision in zip(moments, newest, strict=True)]
 
 
-def _learn(known: dict[float, float], revision: float, at: float) -> None:
+def _keep_earliest(known: dict[float, float], revision: float, at: float) -> None:
     known[revision] = min(at, known.get(revision, NEVER))
 
 
 def _late(calm: Calm, moments: list[_Moment], seen: list[Seen], client: str) -> Iterator[Finding]:
     times = [each.at for each in seen]
-    held = list(accumulate(map(_reached, seen), max))
+    reached = list(accumulate(map(_reached, seen), max))
     opened = next(each.at for each in seen if isinstance(each, Opened))
 
-    def held_at(moment: float) -> float:
+    def reached_at(moment: float) -> float:
         place = bisect_right(times, moment)
-        return held[place - 1] if place else 0
+        return reached[place - 1] if place else 0
 
     found = 0.0
     for moment in moments:
         since = max(moment.at, opened)
-        if held_at(since + FRESH_WITHIN) >= moment.revision or moment.revision <= found:
+        if reached_at(since + FRESH_WITHIN) >= moment.revision or moment.revision <= found:
             continue
         due = calm.due(client, since, FRESH_WITHIN)
-        if due is not None and held_at(due) < moment.revision:
+        if due is not None and reached_at(due) < moment.revision:
             found = moment.revision
             what = "its end" if moment.revision == NEVER else f"revision {moment.revision}"
             yield Finding(

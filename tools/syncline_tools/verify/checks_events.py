@@ -1,4 +1,4 @@
-"""Whether every subscriber was told everything, in order, and once."""
+"""Whether every subscriber received everything, in order and once."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def check_removals(evidence: Evidence) -> Check:
     ]
     return Check.of(
         "removals",
-        "Every subscriber was told the end of what it had open",
+        "Every subscriber received the end of what it had open",
         len(pairs),
         "subscriptions",
         (
@@ -100,7 +100,7 @@ def _disordered(seen: list[Seen]) -> Iterator[Finding]:
     newest, ended = 0, False
     for each in seen:
         if ended and not isinstance(each, Missing):
-            yield _of(each, "it was told something after the end")
+            yield _of(each, "it received something after the end")
         elif isinstance(each, Removed | Missing):
             ended = True
             if isinstance(each, Removed) and each.revision is not None:
@@ -109,9 +109,9 @@ def _disordered(seen: list[Seen]) -> Iterator[Finding]:
         else:
             again = each.revision == newest and isinstance(each, Updated)
             if again:
-                yield _of(each, f"revision {newest} was told twice")
+                yield _of(each, f"it received revision {newest} twice")
             elif each.revision < newest:
-                yield _of(each, f"revision {each.revision} was told after {newest}")
+                yield _of(each, f"it received revision {each.revision} after {newest}")
             newest = max(newest, each.revision)
 
 
@@ -148,7 +148,7 @@ def _stale(client: str, final: Read, seen: list[Seen] | None) -> Iterator[Findin
         if last.revision != final.revision:
             yield _of(last, f"it ended at {last.revision}, and {final.revision} is stored")
     elif last is not None:
-        yield _of(last, f"it was told the end, and {final.revision} is stored")
+        yield _of(last, f"it received the end, but {final.revision} is stored")
     else:
         yield Finding(document=final.document, client=client, text="it could never be opened")
 

@@ -22,8 +22,8 @@ CLOCKS_APART = 5.0
 knows its clock to be wrong is not ready, from 3 s on by default; both times are in whole seconds.
 """
 
-TOLD_WITHIN = 3.0
-"""Seconds after its expiry, or after what disturbed it, within which a subscriber is told.
+NOTIFIED_WITHIN = 3.0
+"""Seconds after its expiry, or after a fault, within which a subscriber receives it.
 
 The promise is one second; the rest is for a machine that is busy with the run itself.
 """
@@ -98,12 +98,12 @@ def _untimely(evidence: Evidence, calm: Calm, created: Created) -> Iterator[Find
                     yield _late(created, None, read.at, latest)
     for client in evidence.wires:
         seen = evidence.seen.get((created.document, client), [])
-        yield from _told_early(created, client, seen, earliest)
+        yield from _notified_early(created, client, seen, earliest)
         if latest is not None and any(isinstance(each, Opened) for each in seen):
-            yield from _told_late(calm, created, seen, latest)
+            yield from _notified_late(calm, created, seen, latest)
 
 
-def _told_early(
+def _notified_early(
     created: Created, client: str, seen: list[Seen], earliest: float
 ) -> Iterator[Finding]:
     for each in seen:
@@ -111,14 +111,16 @@ def _told_early(
             yield _early(created, client, each.at, earliest)
 
 
-def _told_late(calm: Calm, created: Created, seen: list[Seen], latest: float) -> Iterator[Finding]:
-    """Whoever had it open before is told in time, or once nothing disturbs it any more."""
+def _notified_late(
+    calm: Calm, created: Created, seen: list[Seen], latest: float
+) -> Iterator[Finding]:
+    """A subscriber of the document receives its end in time, or once no fault disturbs it."""
     client = seen[0].client
-    told = [each.at for each in seen if isinstance(each, Removed | Missing)]
-    if seen[0].at < latest and not (told and told[0] <= latest + TOLD_WITHIN):
-        due = calm.due(client, latest, TOLD_WITHIN)
-        if due is not None and not (told and told[0] <= due):
-            yield _late(created, client, told[0] if told else None, latest)
+    notified = [each.at for each in seen if isinstance(each, Removed | Missing)]
+    if seen[0].at < latest and not (notified and notified[0] <= latest + NOTIFIED_WITHIN):
+        due = calm.due(client, latest, NOTIFIED_WITHIN)
+        if due is not None and not (notified and notified[0] <= due):
+            yield _late(created, client, notified[0] if notified else None, latest)
 
 
 def _span_of_expiry(evidence: Evidence, created: Created) -> tuple[float, float | None]:
@@ -180,5 +182,5 @@ def _late(created: Created, client: str | None, at: float | None, latest: float)
     elif at is None:
         text = "its expiry was not reported"
     else:
-        text = f"its expiry was told {at - latest:.2f} s late"
+        text = f"its expiry was reported {at - latest:.2f} s late"
     return Finding(document=created.document, client=client, at=at, text=text)

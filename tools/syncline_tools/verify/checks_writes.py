@@ -139,7 +139,7 @@ def _reused(evidence: Evidence, contents: dict[tuple[str, int], str]) -> Iterato
 
 
 def _tellings(evidence: Evidence) -> Iterator[tuple[str, float, int, str]]:
-    """Document, time, revision and content, wherever all of these are told."""
+    """Document, time, revision and content, wherever a record has all of these."""
     for created in evidence.created.values():
         yield created.document, created.at, created.revision, created.content
     for document in evidence.created:

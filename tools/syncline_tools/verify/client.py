@@ -30,7 +30,7 @@ __all__ = [
     "BACKOFF_LIMIT",
     "OPEN_TIMEOUT",
     "REQUEST_TIMEOUT",
-    "Held",
+    "KnownState",
     "WireClient",
 ]
 
@@ -52,8 +52,8 @@ OPENING_AT_ONCE = 16
 
 
 @dataclass(slots=True)
-class Held:
-    """A document as the client last heard of it."""
+class KnownState:
+    """A document as the client last received it."""
 
     revision: int
     data: JsonObject
@@ -63,12 +63,12 @@ class WireClient:
     """The native protocol, or REST with event streams, through one link.
 
     The connection comes from the Python client, which connects again after a break and sends again
-    what was not answered; all else that it does for an application is left out.
+    what was not answered; it does nothing else that it would do for an application.
 
     Attributes:
         transport: what it speaks.
         sight: what it sees.
-        held: the newest of each document that is open.
+        known: the newest state of each open document.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class WireClient:
         self.name = name
         self.transport = transport
         self.sight = Sight(name, history, on_change)
-        self.held: dict[str, Held] = {}
+        self.known: dict[str, KnownState] = {}
         self._history = history
         self._connection = Connection(
             Server.parse(url),
@@ -100,32 +100,32 @@ class WireClient:
         await self._connection.open()
 
     async def close(self) -> None:
-        """End the connection for good."""
+        """End the connection permanently."""
         if self._resuming is not None:
             self._resuming.cancel()
         await self._connection.close()
 
-    async def follow(self, document: str) -> None:
+    async def subscribe(self, document: str) -> None:
         """Subscribe; returns when that is done, the document is gone, or there is no connection."""
 
         while True:
             try:
-                return await self._subscribe(document, self.held.get(document))
+                return await self._subscribe(document, self.known.get(document))
             except NotFound:
-                self.held.pop(document, None)
+                self.known.pop(document, None)
                 return self.sight.miss(document)
             except (RequestTimeout, RequestError):
                 await asyncio.sleep(RETRY_PAUSE)
             except SynclineError:
                 return
 
-    async def _subscribe(self, document: str, asked: Held | None) -> None:
+    async def _subscribe(self, document: str, asked: KnownState | None) -> None:
         def take(ok: JsonObject) -> None:
             body = ok["document"]
             # Without data the document is as it was when this was asked.
             data = body["data"] if "data" in body or asked is None else asked.data
-            opened = Held(int(body["revision"]), data)
-            self.held.setdefault(document, opened)
+            opened = KnownState(int(body["revision"]), data)
+            self.known.setdefault(document, opened)
             self.adopt(document, opened.revision, data)
             self.sight.open(document, opened.revision, data)
 
@@ -149,7 +149,7 @@ class WireClient:
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT):
                 while writing.outcome is None:
-                    await self._try(writing, op, do, document, members)
+                    await self._attempt(writing, op, do, document, members)
         except TimeoutError:
             pass
         finally:
@@ -184,7 +184,7 @@ class WireClient:
             )
         )
 
-    async def _try(
+    async def _attempt(
         self, writing: _Writing, op: str, do: str, document: str, members: JsonObject
     ) -> None:
         try:
@@ -223,21 +223,21 @@ class WireClient:
         self._history.add(Answered(at=self._history.now(), write=number, outcome=outcome, **known))
 
     def adopt(self, document: str, revision: int, data: JsonObject) -> None:
-        """Hold what a reply told, if it is newer."""
-        held = self.held.get(document)
-        if held is not None and held.revision < revision:
-            self.held[document] = Held(revision, data)
+        """Keep the state in a reply, if it is newer."""
+        known = self.known.get(document)
+        if known is not None and known.revision < revision:
+            self.known[document] = KnownState(revision, data)
 
-    def _on_event(self, message: JsonObject) -> None:
+    def _on_event(self, message: JsonObject, _may_be_early: bool) -> None:
         body = message.get("document", {})
         document = body.get("sid")
-        if document not in self.held:
+        if document not in self.known:
             return  # the answer to `open` was lost: it will be asked again
         revision = int(body["revision"])
         # Without one it is the state with which another event stream begins.
         previous = int(body["previous_revision"]) if "previous_revision" in body else None
         if message["event"] == "removed":
-            del self.held[document]
+            del self.known[document]
             self.sight.remove(document, revision, body["expired"], previous)
         elif message["event"] == "updated":
             self.adopt(document, revision, body["data"])
@@ -257,11 +257,11 @@ class WireClient:
     async def _resume(self) -> None:
         slots = asyncio.Semaphore(OPENING_AT_ONCE)
 
-        async def follow(document: str) -> None:
+        async def subscribe(document: str) -> None:
             async with slots:
-                await self.follow(document)
+                await self.subscribe(document)
 
-        await asyncio.gather(*map(follow, list(self.held)))
+        await asyncio.gather(*map(subscribe, list(self.known)))
 
 
 class _Writing:

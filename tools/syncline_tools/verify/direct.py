@@ -26,7 +26,7 @@ TIMEOUT = 10.0
 RETRY_PAUSE = 0.2
 """Seconds between attempts."""
 
-PATIENCE = 60.0
+REPLY_TIMEOUT = 60.0
 """Seconds for which a server may be away; half of what it remembers an operation id for."""
 
 CONNECTIONS = 16
@@ -105,14 +105,14 @@ class Direct:
 
     async def _persist(self, method: str, path: str, **request: Any) -> Any:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REPLY_TIMEOUT):
                 while True:
                     try:
                         return await self._call(method, path, **request)
                     except (httpx2.TransportError, Unavailable, ConnectionLost):
                         await asyncio.sleep(RETRY_PAUSE)
         except TimeoutError:
-            raise ConnectionLost(f"the server has been away for {PATIENCE:g} s") from None
+            raise ConnectionLost(f"the server has been away for {REPLY_TIMEOUT:g} s") from None
 
     async def _call(self, method: str, path: str, **request: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._token()}"} | request.pop("headers", {})

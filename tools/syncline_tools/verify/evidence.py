@@ -31,7 +31,7 @@ from .records import (
 __all__ = ["Evidence", "Seen", "Write"]
 
 Seen = Opened | Updated | Removed | Missing
-"""What a subscriber can be told of a document."""
+"""What a subscriber can receive about a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +112,14 @@ class Evidence:
                     answered[record.write] = record
                     evidence.places[id(record)] = place
                 case _:
-                    evidence._take(record, place)
+                    evidence._add_record(record, place)
             if isinstance(record, Ended):
                 break  # what follows is the cleaning up
         for each in invoked:
             evidence.writes[each.document].append(Write(each, answered.get(each.write)))
         return evidence
 
-    def _take(self, record: Record, place: int) -> None:
+    def _add_record(self, record: Record, place: int) -> None:
         match record:
             case Opened() | Updated() | Removed() | Missing():
                 self.seen[record.document, record.client].append(record)

@@ -85,7 +85,7 @@ class Faults:
         for fault in faults:
             await self._sleep_until(began + fault.at)
             at = self._history.now()
-            detail = link.begin(fault)
+            detail = link.start_fault(fault)
             self._history.add(
                 Injected(
                     at=at,

@@ -48,7 +48,7 @@ class Figures:
             had been acknowledged by then.
         convergence: seconds from the end of the last fault until everybody had seen everything.
         clocks: of the server and of its store, the seconds by which they are ahead of this
-            machine's; they tell whole seconds only.
+            machine's; they have whole seconds only.
     """
 
     seconds: float

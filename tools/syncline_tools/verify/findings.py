@@ -30,14 +30,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise, held against a history.
+    """One promise, checked against a history.
 
     Attributes:
         name: one word.
         promise: a sentence.
         examined: how many things were looked at; `unit` says of what.
-        is_promise: False where findings only tell that the run could not show what it should.
-        findings: at most so many as are worth to be told; none is good.
+        is_promise: False where findings only say that the run could not show what it should.
+        findings: at most as many as are useful to a reader; none means that the promise was kept.
     """
 
     name: str

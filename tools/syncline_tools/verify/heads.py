@@ -18,8 +18,8 @@ _UPGRADE = re.compile(rb"(?i)\r\nupgrade:")
 class HostRewriter:
     """Names the server where a client named the proxy, in each HTTP/1.1 request of a connection.
 
-    A virtual host, or TLS, would not know the proxy's name. Bodies must tell their length, as those
-    of our clients do; all after an upgrade passes as it is.
+    A virtual host, or TLS, would not know the proxy's name. Bodies must declare their length,
+    as those of our clients do; all after an upgrade passes as it is.
     """
 
     def __init__(self, host: str) -> None:
@@ -29,7 +29,7 @@ class HostRewriter:
         self._body = 0
         self._raw = False
 
-    def feed(self, data: bytes) -> bytes:
+    def rewrite(self, data: bytes) -> bytes:
         """Take what a client sent, and return what can be passed on."""
         out = bytearray()
         self._pending += data

@@ -113,7 +113,7 @@ class Link:
         await self.replayed()
         await self._listener.wait_closed()
 
-    def begin(self, fault: Fault) -> str:
+    def start_fault(self, fault: Fault) -> str:
         """Inflict a fault; returns what it hit, for people."""
         match fault.kind:
             case FaultKind.CUT:
@@ -133,7 +133,7 @@ class Link:
         self._broken = False
         self._latency = 0.0
         self._swallowing = False
-        # What has lost bytes cannot go on; a network tells so when it is back.
+        # What has lost bytes cannot go on; a network reports that when it is back.
         self._cut({pipe for pipe in self._pipes if pipe.lossy})
 
     async def replayed(self) -> None:
@@ -199,8 +199,8 @@ class Link:
 
     async def _pass_up(self, pipe: _Pipe, source: StreamReader, sink: StreamWriter) -> None:
         rewriter = HostRewriter(self._target.host_header)
-        while data := await self._take(pipe, source):
-            rewritten = rewriter.feed(data)
+        while data := await self._read_chunk(pipe, source):
+            rewritten = rewriter.rewrite(data)
             if pipe.sent is not None:
                 pipe.sent += rewritten
                 if len(pipe.sent) > REPLAY_LIMIT:
@@ -209,11 +209,11 @@ class Link:
             await sink.drain()
 
     async def _pass(self, pipe: _Pipe, source: StreamReader, sink: StreamWriter) -> None:
-        while data := await self._take(pipe, source):
+        while data := await self._read_chunk(pipe, source):
             sink.write(data)
             await sink.drain()
 
-    async def _take(self, pipe: _Pipe, source: StreamReader) -> bytes:
+    async def _read_chunk(self, pipe: _Pipe, source: StreamReader) -> bytes:
         """The next bytes that are not swallowed, when they are due; none at the end."""
         while data := await source.read(CHUNK):
             if self._latency:

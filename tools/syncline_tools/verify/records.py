@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 DIGEST_BYTES = 6
-"""Enough to tell the states of one document apart."""
+"""Enough to distinguish the states of one document."""
 
 
 class Kind(StrEnum):
@@ -134,7 +134,7 @@ class Invoked(Record):
     Attributes:
         write: its number; register data names it.
         connection: None while there is none.
-        content: None where only the server can tell it.
+        content: None where only the server knows it.
     """
 
     write: int
@@ -153,7 +153,7 @@ class Answered(Record):
 
     Attributes:
         connection: of the answer; None without one.
-        revision, content: None if the answer does not tell.
+        revision, content: None if the answer does not say.
         code: of a refusal.
         repeated: True if the server said that it had applied it before.
     """
@@ -169,7 +169,7 @@ class Answered(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(Record):
-    """A client subscribed, or did so again after a break, and was told the state."""
+    """A client subscribed, or did so again after a break, and received the state."""
 
     client: str
     document: str
@@ -180,7 +180,7 @@ class Opened(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing(Record):
-    """A client asked to subscribe and was told that there is no such document."""
+    """A client asked to subscribe and learned that there is no such document."""
 
     client: str
     document: str

@@ -100,7 +100,7 @@ class Verification:
                 Direct(self._url, self._service, self._token, self._tls)
             )
             await direct.check()
-            self._note_start()
+            self._record_start()
             target = Target.parse(self._url, self._tls)
             for name in [*self._names(), *LOSERS]:
                 self._links[name] = await stack.enter_async_context(Link(target))
@@ -143,12 +143,12 @@ class Verification:
 
     async def _clean_up(self, workload: Workload, direct: Direct) -> None:
         await workload.end()
-        # A server that went away for good keeps nobody here: what is left expires.
+        # Do not wait for a server that went away permanently: what is left expires.
         with suppress(TimeoutError, SynclineError):
             async with asyncio.timeout(CLEANING_TIMEOUT):
                 await _each(workload.documents, direct.remove)
 
-    def _note_start(self) -> None:
+    def _record_start(self) -> None:
         shape = self._shape
         self._history.add(
             Started(
@@ -165,7 +165,9 @@ class Verification:
     async def _carry_out(self, workload: Workload) -> None:
         shape = self._shape
         plan = make_plan(shape.seed, shape.duration, shape.faults, self._names())
-        async with Faults(self._history, self._links, plan, shape, workload.note_command) as faults:
+        async with Faults(
+            self._history, self._links, plan, shape, workload.record_command
+        ) as faults:
             workload.start()
             faults.start()
             await asyncio.sleep(shape.duration)

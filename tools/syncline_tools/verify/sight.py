@@ -75,7 +75,7 @@ class Sight:
     def update(
         self, document: str, revision: int, data: JsonObject, previous: int | None = None
     ) -> None:
-        """An event told this state; `previous` is the revision before it, if the event names it."""
+        """An event brought this state; `previous`: the revision before, if the event names it."""
         self._saw(document, revision)
         self._history.add(
             Updated(
@@ -96,7 +96,7 @@ class Sight:
         expired: bool | None,
         previous: int | None = None,
     ) -> None:
-        """An event told the end; `previous` as in `update`."""
+        """An event brought the end; `previous` as in `update`."""
         self._saw(document, None)
         self._history.add(
             Removed(
@@ -111,7 +111,7 @@ class Sight:
         )
 
     def agrees(self, document: str, revision: int | None) -> bool:
-        """True if the document, which is at this revision or gone, is held so."""
+        """True if the client has the document at this revision, or knows that it is removed."""
         if revision is None:
             return self.newest.get(document) is None
         return self.newest.get(document) == revision

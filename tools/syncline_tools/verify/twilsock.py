@@ -17,7 +17,7 @@ from syncline_protocol import twilsock
 from syncline_protocol.errors import Code
 from syncline_protocol.twilsock import MalformedFrame, Packet
 
-from .client import BACKOFF_LIMIT, OPEN_TIMEOUT, Held
+from .client import BACKOFF_LIMIT, OPEN_TIMEOUT, KnownState
 from .history import History
 from .sight import Sight
 
@@ -59,8 +59,8 @@ class TwilsockSubscriber:
         self._url = url.replace("http", "ws", 1) + PATH
         self._token = token
         self._ids = itertools.count(1)
-        self._held: dict[str, Held] = {}
-        self._replayed: dict[str, Held] = {}
+        self._known: dict[str, KnownState] = {}
+        self._replayed: dict[str, KnownState] = {}
         self._waiting: dict[str, asyncio.Event] = {}
         self._socket: ClientConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -72,7 +72,7 @@ class TwilsockSubscriber:
         self._keeper = asyncio.create_task(self._keep_open(socket))
 
     async def close(self) -> None:
-        """End the connection for good."""
+        """End the connection permanently."""
         tasks = [task for task in (self._keeper, self._resuming) if task is not None]
         for task in tasks:
             task.cancel()
@@ -80,11 +80,11 @@ class TwilsockSubscriber:
         if self._socket is not None:
             await self._socket.close()
 
-    async def follow(self, document: str) -> None:
+    async def subscribe(self, document: str) -> None:
         """Subscribe; returns when that is done, or the document is gone."""
         outcome = self._waiting.setdefault(document, asyncio.Event())
         while not outcome.is_set():
-            await self._ask(document)
+            await self._request_subscription(document)
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT):
                     await outcome.wait()
@@ -121,7 +121,7 @@ class TwilsockSubscriber:
             self._resuming = asyncio.create_task(self._resume())
             try:
                 while True:
-                    await self._take(socket, twilsock.decode(await _receive(socket)))
+                    await self._handle_packet(socket, twilsock.decode(await _receive(socket)))
             except ConnectionClosed as closed:
                 self._resuming.cancel()
                 self.sight.lose(closed, final=False)
@@ -139,15 +139,15 @@ class TwilsockSubscriber:
                 continue
 
     async def _resume(self) -> None:
-        for document in self._held:
+        for document in self._known:
             self._waiting[document] = asyncio.Event()
-        await asyncio.gather(*map(self.follow, list(self._held)))
+        await asyncio.gather(*map(self.subscribe, list(self._known)))
 
-    async def _ask(self, document: str) -> None:
-        held = self._held.get(document)
+    async def _request_subscription(self, document: str) -> None:
+        known = self._known.get(document)
         wanted: JsonObject = {"object_sid": document, "object_type": "document"}
-        if held is not None:
-            wanted["last_event_id"] = held.revision
+        if known is not None:
+            wanted["last_event_id"] = known.revision
         request = {"method": "POST", "host": "sync", "path": SUBSCRIPTIONS, "headers": {}}
         body = {
             "event_protocol_version": EVENT_PROTOCOL,
@@ -168,19 +168,19 @@ class TwilsockSubscriber:
     def _packet(self, method: str, header: JsonObject, payload: bytes = b"") -> bytes:
         return twilsock.encode({"method": method, "id": str(next(self._ids)), **header}, payload)
 
-    async def _take(self, socket: ClientConnection, packet: Packet) -> None:
+    async def _handle_packet(self, socket: ClientConnection, packet: Packet) -> None:
         if packet.method == "notification":
-            self._hear(orjson.loads(packet.payload))
+            self._handle_event(orjson.loads(packet.payload))
         if packet.method in ("notification", "ping"):
             await self._send(twilsock.encode_reply(packet.id))
 
-    def _hear(self, body: JsonObject) -> None:
+    def _handle_event(self, body: JsonObject) -> None:
         match body["event_type"]:
             case "document_updated":
                 self._updated(body["event"], is_replay="correlation_id" in body)
             case "document_removed":
                 document = body["event"]["document_sid"]
-                if self._held.pop(document, None) is not None:
+                if self._known.pop(document, None) is not None:
                     self.sight.remove(document, int(body["event"]["id"]), None)
             case "subscription_established":
                 for each in body["events"]:
@@ -191,23 +191,23 @@ class TwilsockSubscriber:
 
     def _updated(self, event: Any, *, is_replay: bool) -> None:
         document = event["document_sid"]
-        told = Held(int(event["document_revision"]), event["document_data"])
+        latest = KnownState(int(event["document_revision"]), event["document_data"])
         if is_replay:
-            self._replayed[document] = told
-        elif document in self._held:
-            self._held[document] = told
-            self.sight.update(document, told.revision, told.data)
+            self._replayed[document] = latest
+        elif document in self._known:
+            self._known[document] = latest
+            self.sight.update(document, latest.revision, latest.data)
 
     def _established(self, document: str) -> None:
-        state = self._replayed.pop(document, None) or self._held.get(document)
+        state = self._replayed.pop(document, None) or self._known.get(document)
         if state is not None:
-            self._held[document] = state
+            self._known[document] = state
             self.sight.open(document, state.revision, state.data)
         self._end_waiting(document)
 
     def _failed(self, document: str, error: Any) -> None:
         if error["code"] in (Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND):
-            self._held.pop(document, None)
+            self._known.pop(document, None)
             self.sight.miss(document)
             self._end_waiting(document)
 

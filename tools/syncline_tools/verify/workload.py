@@ -111,7 +111,7 @@ class Workload:
         await asyncio.gather(*(self._fill(slot, LEFTOVER_LIFE) for slot in staying))
         await asyncio.gather(
             *(
-                follower.follow(slot.document)
+                follower.subscribe(slot.document)
                 for slot in staying
                 if slot.document is not None
                 for follower in slot.followers
@@ -135,7 +135,7 @@ class Workload:
         for application in self._applications:
             self._spawn(self._mutate_on(application))
 
-    def note_command(self, begins: bool) -> None:
+    def record_command(self, begins: bool) -> None:
         """A command begins, or ends."""
         self._commands += 1 if begins else -1
         for slot in self._slots:
@@ -212,15 +212,15 @@ class Workload:
     async def _write(self, writer: WireClient, kind: Kind, document: str) -> None:
         number = self._history.number_write()
         op = self._op(number)
-        held = writer.held.get(document)
+        known = writer.known.get(document)
         do, members = "set", JsonObject(data={"last": number})
         if kind is Kind.COUNTER or (kind is Kind.CONTENDED and number % 2):
             do, members = "patch", {"increment": {"/n": 1}}
         elif kind is Kind.REGISTER:
-            if held is None:
+            if known is None:
                 return
-            trail = [*held.data["trail"], number][-TRAIL_LIMIT:]
-            members = {"data": {"trail": trail}, "if_match": str(held.revision)}
+            trail = [*known.data["trail"], number][-TRAIL_LIMIT:]
+            members = {"data": {"trail": trail}, "if_match": str(known.revision)}
         outcome = await writer.write(number, op, do, document, **members)
         if outcome is Outcome.ACKNOWLEDGED and self._chance.random() < REPEAT_SHARE:
             self._spawn(self._repeat(writer, number, do, document, members))
@@ -278,12 +278,12 @@ class Workload:
         before: dict[str, int] = {}
         while not await self._stops_within(chance.uniform(0, 2 * LOSING_INTERVAL)):
             document = chance.choice(slots).document
-            held = loser.held.get(document or "")
-            if document is None or held is None:
+            known = loser.known.get(document or "")
+            if document is None or known is None:
                 continue
-            stale = before.get(document, held.revision)
-            before[document] = held.revision
-            if stale < held.revision:
+            stale = before.get(document, known.revision)
+            before[document] = known.revision
+            if stale < known.revision:
                 number = self._history.number_write()
                 data = {"lost": number}
                 await loser.write(
@@ -295,7 +295,7 @@ class Workload:
         while not self._stopping.is_set():
             document = await self._fill(slot, LIFE)
             gone_by = self._history.now() + LIFE
-            self._follow(slot, document)
+            self._subscribe_followers(slot, document)
             await asyncio.sleep(LIFE / 2)
             number = self._history.number_write()
             writer = chance.choice(self._writers)
@@ -310,7 +310,7 @@ class Workload:
         chance = random.Random(f"{self._seed}:{slot.number}")
         while not self._stopping.is_set():
             document = await self._fill(slot, LEFTOVER_LIFE)
-            self._follow(slot, document)
+            self._subscribe_followers(slot, document)
             await self._stops_within(REMOVED_AFTER)
             slot.document = None
             number = self._history.number_write()
@@ -367,9 +367,9 @@ class Workload:
         self._history.add(read)
         return read
 
-    def _follow(self, slot: Slot, document: str) -> None:
+    def _subscribe_followers(self, slot: Slot, document: str) -> None:
         for follower in slot.followers:
-            self._spawn(follower.follow(document))
+            self._spawn(follower.subscribe(document))
 
     def _op(self, number: int) -> str:
         return f"{self._run_id}-{number}"

@@ -170,7 +170,7 @@ export class Dialer {
   #dialWebSocket(token, signal) {
     const url = this.#server.websocketUrl;
     const onEvent = (/** @type {JsonObject} */ message) => this.#onEvent(message, false);
-    return WebSocketTransport.open(url, token, this.#options, onEvent, signal);
+    return WebSocketTransport.open(url, token, this.#options, { onEvent, signal });
   }
 
   /**
@@ -179,6 +179,7 @@ export class Dialer {
    */
   #dialRest(token, signal) {
     const onEvent = (/** @type {JsonObject} */ message) => this.#onEvent(message, true);
-    return RestTransport.open(this.#server.httpUrl, token, this.#options, onEvent, signal);
+    const url = this.#server.httpUrl;
+    return RestTransport.open(url, token, this.#options, { onEvent, signal });
   }
 }

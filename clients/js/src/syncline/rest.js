@@ -77,11 +77,10 @@ export class RestTransport {
    * @param {string} url
    * @param {string} token
    * @param {Options} options
-   * @param {EventHandler} onEvent
-   * @param {AbortSignal} signal
+   * @param {{ onEvent: EventHandler, signal: AbortSignal }} observer
    * @returns {Promise<RestTransport>} rejected if the server cannot be used
    */
-  static async open(url, token, options, onEvent, signal) {
+  static async open(url, token, options, { onEvent, signal }) {
     const late = () => connectionLost(`no answer from ${url} in time`);
     const transport = new RestTransport(url, token, options, onEvent);
     try {
@@ -128,7 +127,8 @@ export class RestTransport {
    * @param {AbortSignal} signal
    */
   async authenticate(token, signal) {
-    const trial = await RestTransport.open(this.#url, token, this.#options, ignore, signal);
+    const observer = { onEvent: ignore, signal };
+    const trial = await RestTransport.open(this.#url, token, this.#options, observer);
     trial.close();
     // This transport may have ended during the await.
     if (this.isOpen) this.#use(token);

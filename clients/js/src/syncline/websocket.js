@@ -87,12 +87,11 @@ export class WebSocketTransport {
    * @param {string} url
    * @param {string} token
    * @param {Options} options
-   * @param {EventHandler} onEvent
-   * @param {AbortSignal} signal
+   * @param {{ onEvent: EventHandler, signal: AbortSignal }} observer
    * @returns {Promise<WebSocketTransport>} rejected with `WebSocketBlocked` if no Syncline server
    *   answers: a browser does not show whether the host refused or does not exist
    */
-  static async open(url, token, options, onEvent, signal) {
+  static async open(url, token, options, { onEvent, signal }) {
     const late = () => new WebSocketBlocked(`no WebSocket at ${url} in time`, { retry: true });
     const transport = new WebSocketTransport(dial(url, options), options, onEvent);
     try {

@@ -108,30 +108,30 @@ class KeyCache:
         name = kid, algorithm
         if self._fetching is not None and (name not in self._keys or not self._is_usable()):
             # A fetch is under way, as after the start: wait for it. It may have begun before the
-            # provider had this key, so an unknown name still leads to `_look_again` below.
+            # provider had this key, so an unknown name still leads to `_fetch_unknown` below.
             await asyncio.shield(self._fetching)
         if not self._is_usable():
             self._limit_hits[Limit.OIDC_KEY_GRACE] += 1
-            raise _away()
+            raise _unavailable()
         if name not in self._keys:
-            await self._look_again()
+            await self._fetch_unknown()
         return self._keys.get(name)
 
     def _is_usable(self) -> bool:
         oldest = asyncio.get_running_loop().time() - self._age - self._grace
         return self._fetched_at >= oldest
 
-    async def _look_again(self) -> None:
+    async def _fetch_unknown(self) -> None:
         if self._fetching is None and not self._unknown_keys.admit():
             self._limit_hits[Limit.OIDC_REFETCH_INTERVAL] += 1
             raise Refusal(
                 Code.UNAVAILABLE,
-                "The key of the access token is not known yet, and the identity provider was "
-                "asked a moment ago; try again.",
+                "The key of the access token is not known yet, and the keys of the identity "
+                "provider were fetched a moment ago; try again.",
             )
         await asyncio.shield(self._fetched())
         if self._is_failing:
-            raise _away()
+            raise _unavailable()
 
     async def _refresh(self) -> None:
         await asyncio.shield(self._fetched())
@@ -160,27 +160,27 @@ class KeyCache:
         try:
             keys = await self._source.keys()
         except Unusable as error:
-            self._fail(str(error))
+            self._record_failure(str(error))
         except Exception:
             logger.exception("keys could not be fetched")
             self._is_failing = True
         else:
-            self._take(keys, began)
+            self._install(keys, began)
         finally:
             self._fetching = None
 
-    def _take(self, keys: Keys, began: float) -> None:
+    def _install(self, keys: Keys, began: float) -> None:
         if self._is_failing or keys.keys() != self._keys.keys():
             logger.info("the identity provider has %d usable keys", len(keys))
         self._keys, self._fetched_at, self._is_failing = keys, began, False
 
-    def _fail(self, reason: str) -> None:
+    def _record_failure(self, reason: str) -> None:
         level = logging.DEBUG if self._is_failing else logging.WARNING
         logger.log(level, "no keys of the identity provider: %s", reason)
         self._is_failing = True
 
 
-def _away() -> Refusal:
+def _unavailable() -> Refusal:
     return Refusal(
         Code.UNAVAILABLE, "The identity provider's keys cannot be fetched now; try again."
     )

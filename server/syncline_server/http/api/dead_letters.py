@@ -44,30 +44,30 @@ class _Endpoints:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._parking = backend.parking
+        self._dead_letters = backend.dead_letters
 
     async def list(self, request: Request) -> Response:
         where = await self._where(request)
         asked = PageRequest.of(request.scope["query_string"])
-        page = await self._parking.page(where.service_sid, asked.size, asked.token)
+        page = await self._dead_letters.page(where.service_sid, asked.size, asked.token)
         url = urls.parked_webhooks_url(where.base_url, where.service_sid)
         resources = [_resource(parked, where) for parked in page.items]
         return asked.reply("parked_webhooks", url, resources, page)
 
     async def fetch(self, request: Request) -> Response:
         where = await self._where(request)
-        parked = await self._parking.get(where.service_sid, request.path_params["webhook"])
+        parked = await self._dead_letters.get(where.service_sid, request.path_params["webhook"])
         return json_reply(_resource(parked, where))
 
     async def replay(self, request: Request) -> Response:
         where = await self._where(request)
-        parked = await self._parking.replay(where.service_sid, request.path_params["webhook"])
+        parked = await self._dead_letters.replay(where.service_sid, request.path_params["webhook"])
         self._backend.audit.done("webhook replayed", object=parked.id, code=202)
         return json_reply(_resource(parked, where), 202)
 
     async def drop(self, request: Request) -> Response:
         where = await self._where(request)
-        await self._parking.drop(where.service_sid, request.path_params["webhook"])
+        await self._dead_letters.drop(where.service_sid, request.path_params["webhook"])
         self._backend.audit.done("webhook dropped", object=request.path_params["webhook"], code=204)
         return Response(status_code=204)
 

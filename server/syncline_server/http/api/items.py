@@ -148,7 +148,7 @@ class _Endpoints:
         body = await read_parameters(request, self._backend.settings, access.allowance.wait)
         given = ItemParameters.of_put(body, self._type, self._limit)
         written = await self._write(request, access, given, given.operation(verb, key, condition))
-        is_new = written.kind is ChangeKind.ADDED
+        is_new = written.change.kind is ChangeKind.ADDED
         return self._reply(request, access, written, 201 if is_new else 200)
 
     async def update(self, request: Request) -> Response:
@@ -167,7 +167,7 @@ class _Endpoints:
         command = PatchItem(
             type=self._type.type,
             address=request.path_params["object"],
-            key=self._key(request),
+            item_key=self._key(request),
             body=await read_patch(request, self._backend.settings, access.allowance.wait),
             ttl=ttls.ttl,
             if_match=condition,
@@ -210,7 +210,11 @@ class _Endpoints:
         command = WriteItem(
             type=self._type.type,
             address=request.path_params["object"],
-            operation=wanted,
+            action=wanted.verb,
+            item_key=wanted.key,
+            data=wanted.data,
+            ttl=wanted.ttl,
+            if_match=wanted.if_match,
             collection_ttl=given.collection_ttl,
             op=operation(request.headers),
         )
@@ -222,11 +226,11 @@ class _Endpoints:
         """Adds the newest item to the refusal of a conditional write, as a read gives it."""
         try:
             yield
-        except Refusal as refusal:
-            if not isinstance(refusal, ItemRefused) or refusal.item is None:
-                raise
-            where = ReplyContext.of(request, self._backend, access)
-            newest = item_resource(refusal.item, self._type, refusal.header, where)
+        except ItemRefused as refusal:
+            if refusal.item is None or refusal.document is None:
+                raise refusal.without_item() from None
+            where, header = ReplyContext.of(request, self._backend, access), refusal.document.header
+            newest = item_resource(refusal.item, self._type, header, where)
             raise DetailedRefusal(refusal, {"item": newest}) from None
 
     def _reply(

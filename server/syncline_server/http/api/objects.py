@@ -20,7 +20,7 @@ from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.objects.access import Access
-from syncline_server.objects.objects import Collections, ObjectWritten
+from syncline_server.objects.headers import Headers, HeaderWritten
 
 __all__ = ["enter", "object_path", "object_routes", "objects_path"]
 
@@ -35,7 +35,7 @@ def object_path(form: ObjectForm) -> str:
     return f"{objects_path(form)}/{{object}}"
 
 
-def object_routes(backend: Backend, form: ObjectForm, objects: Collections) -> list[Route]:
+def object_routes(backend: Backend, form: ObjectForm, objects: Headers) -> list[Route]:
     """The routes of the objects of one type."""
     endpoints = _Endpoints(backend, form, objects)
     return [
@@ -68,7 +68,7 @@ async def enter(backend: Backend, request: Request, query: tuple[str, ...] = ())
 class _Endpoints:
     """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
-    def __init__(self, backend: Backend, form: ObjectForm, objects: Collections) -> None:
+    def __init__(self, backend: Backend, form: ObjectForm, objects: Headers) -> None:
         self._backend = backend
         self._form = form
         self._objects = objects
@@ -116,6 +116,6 @@ class _Endpoints:
         await self._objects.remove(access, command)
         return Response(status_code=204)
 
-    def _reply(self, written: ObjectWritten, where: ReplyContext, status: int) -> Response:
+    def _reply(self, written: HeaderWritten, where: ReplyContext, status: int) -> Response:
         headers = {"Idempotency-Replayed": "true"} if written.repeated else {}
         return json_reply(object_resource(written.header, where, self._form), status, headers)

@@ -76,15 +76,15 @@ class _Endpoints:
         where, at, identity = await self._asked(request)
         settings, work = self._backend.settings, self._backend.work
         rights = _rights(await read_parameters(request, settings, work.turn))
-        permission = await self._permissions.put(at, identity, rights)
+        permission = await self._permissions.set(at, identity, rights)
         granted = [str(right.name).lower() for right in rights]
-        self._tell("permission set", permission.sid, identity, rights=granted, code=200)
+        self._log_change("permission set", permission.sid, identity, rights=granted, code=200)
         return self._reply(permission, where)
 
     async def remove(self, request: Request) -> Response:
         where, at, identity = await self._asked(request)
         await self._permissions.remove(at, identity)
-        self._tell("permission removed", at.address, identity, code=204)
+        self._log_change("permission removed", at.address, identity, code=204)
         return Response(status_code=204)
 
     async def _asked(self, request: Request) -> tuple[ReplyContext, ObjectAddress, str]:
@@ -107,7 +107,7 @@ class _Endpoints:
         access = await Access.enter(self._backend, caller, request.path_params["service"])
         return ReplyContext.of(request, self._backend, access)
 
-    def _tell(self, action: str, address: str, identity: str, **known: object) -> None:
+    def _log_change(self, action: str, address: str, identity: str, **known: object) -> None:
         self._backend.audit.done(action, object=address, whose=identity, **known)
 
     def _reply(self, permission: Permission, where: ReplyContext) -> Response:

@@ -28,7 +28,7 @@ from syncline_server.observability.metrics import Limit, Meters
 __all__ = [
     "ALWAYS_ANSWERED",
     "REQUEST_ID",
-    "Crowd",
+    "RequestLimit",
     "Recovery",
     "RequestIds",
     "make_request_id",
@@ -76,7 +76,7 @@ class RequestIds:
         await self._app(scope, receive, send)
 
 
-class Crowd:
+class RequestLimit:
     """Limits and counts concurrent requests. A request stops counting when its reply begins, so an
     open event stream does not occupy a place."""
 

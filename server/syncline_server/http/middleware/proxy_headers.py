@@ -31,11 +31,11 @@ class Forwarding:
         await self._app(scope, receive, send)
 
     def _resolve(self, scope: Scope) -> None:
-        said = self._proxies.look(scope["client"][0], Headers(scope=scope).getlist)
+        said = self._proxies.resolve(scope["client"][0], Headers(scope=scope).getlist)
         if said is None:
             for name, _ in scope["headers"]:
                 if name in _HEADERS:
-                    self._notice.give(scope["client"][0], name.decode())
+                    self._notice.log_once(scope["client"][0], name.decode())
             return
         scope["client"] = None if said.client is None else (said.client, 0)
         if said.scheme is not None:

@@ -92,7 +92,7 @@ def _service() -> JsonObject:
         },
         "delete": {
             "operationId": "DeleteService",
-            "summary": "Delete a service and, in the background, all that it holds",
+            "summary": "Delete a service and, in the background, all its data",
             "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },

@@ -31,7 +31,7 @@ def key_paths() -> JsonObject:
         COLLECTION: {
             "post": {
                 "operationId": "CreateKey",
-                "summary": "Make an API key; its secret is told only here",
+                "summary": "Create an API key; its secret is shown only here",
                 "security": BASIC,
                 "requestBody": parameters("CreateKey"),
                 "responses": {"201": reply("Made", "NewKey"), **refusals(400, 409, 413, 415)},

@@ -108,7 +108,7 @@ def _document() -> JsonObject:
             "parameters": [unless],
             "responses": {
                 "200": _document_reply("The newest state"),
-                "304": {"description": "The newest state is one that If-None-Match names"},
+                "304": {"description": "The newest state matches If-None-Match"},
                 **refusals(400),
             },
         },
@@ -124,7 +124,7 @@ def _document() -> JsonObject:
         },
         "patch": {
             "operationId": "PatchDocument",
-            "summary": "Change the newest data by a rule",
+            "summary": "Patch the newest data",
             "parameters": [*write, ref("parameters", "ttl")],
             "requestBody": _patches(),
             "responses": {
@@ -146,7 +146,7 @@ def _events() -> JsonObject:
         "parameters": [ref("parameters", "service"), ref("parameters", "document")],
         "get": {
             "operationId": "StreamDocument",
-            "summary": "Follow a document: events `state`, `updated`, `removed` and `closing`",
+            "summary": "Subscribe to a document: `state`, `updated`, `removed` and `closing`",
             "parameters": [ref("parameters", "lastEventId")],
             "responses": {
                 "200": {

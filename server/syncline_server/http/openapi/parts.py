@@ -136,7 +136,7 @@ def paging() -> list[JsonObject]:
     return [
         query(
             "PageSize",
-            f"What is listed on a page, at most; more than {LARGEST_SIZE} is taken as that.",
+            f"Maximum resources on a page; more than {LARGEST_SIZE} counts as {LARGEST_SIZE}.",
             {"type": "integer", "minimum": 1, "default": DEFAULT_SIZE},
         ),
         query(

@@ -56,7 +56,7 @@ def webhook_paths() -> JsonObject:
             },
             "delete": {
                 "operationId": "DeleteParkedWebhook",
-                "summary": "Drop a webhook for good",
+                "summary": "Delete a parked webhook permanently",
                 "security": BASIC,
                 "responses": {"204": {"description": "Dropped"}, **refusals(400)},
             },
@@ -86,7 +86,7 @@ def webhook_requests() -> JsonObject:
         "parameters": [signature],
         "requestBody": {"required": True, "content": {FORM: schema("WebhookForm")}},
         "responses": {
-            "2XX": {"description": "It was taken"},
+            "2XX": {"description": "The event was accepted"},
             "410": {"description": "It is not to be sent again"},
         },
     }

@@ -46,13 +46,13 @@ _DEMO_HEADERS = {
 
 
 def routes(
-    credentials: Credentials, demo: bool, demo_callers: Collection[Network] = ()
+    credentials: Credentials, demo: bool, demo_client_networks: Collection[Network] = ()
 ) -> list[BaseRoute]:
     """The routes of static files and, if `demo`, of the demo.
 
-    `demo_callers`: networks that get demo tokens, in addition to this machine.
+    `demo_client_networks`: networks that get demo tokens, in addition to this machine.
     """
-    return [*_client_routes(), *(_demo_routes(credentials, demo_callers) if demo else [])]
+    return [*_client_routes(), *(_demo_routes(credentials, demo_client_networks) if demo else [])]
 
 
 def _client_routes() -> list[BaseRoute]:

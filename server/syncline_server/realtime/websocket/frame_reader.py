@@ -34,15 +34,15 @@ class FrameReader(asyncio.Protocol):
     """Reads frames, and puts messages together.
 
     Attributes:
-        wary, trusting: parsers for clients that have not authenticated, and for those that have.
-            Of each pair, the second is for messages that may be compressed.
+        auth_parsers, message_parsers: for clients that have not authenticated, and for those that
+            have. Of each pair, the second is for messages that may be compressed.
         state, deflates: set by `Socket`; `deflates` if messages may be compressed either way.
     """
 
     settings: ClassVar[Settings]
     meters: ClassVar[Meters]
-    wary: ClassVar[tuple[ParserPool, ParserPool]]
-    trusting: ClassVar[tuple[ParserPool, ParserPool]]
+    auth_parsers: ClassVar[tuple[ParserPool, ParserPool]]
+    message_parsers: ClassVar[tuple[ParserPool, ParserPool]]
 
     __slots__ = (
         "_frame_left",
@@ -59,7 +59,7 @@ class FrameReader(asyncio.Protocol):
 
     def __init__(self) -> None:
         # Borrowed from `_parsers` while a frame, a message or the closing handshake is incomplete.
-        self._parsers = self.wary[False]
+        self._parsers = self.auth_parsers[False]
         self._parser: Protocol | None = None
         # The position in the stream: bytes of the current frame that are still to come, and the
         # received part of an incomplete header.
@@ -148,7 +148,7 @@ class FrameReader(asyncio.Protocol):
         """
         if self._oversized is not None:
             return True
-        if self._parsers is not self.trusting[self.deflates]:
+        if self._parsers is not self.message_parsers[self.deflates]:
             return False
         begun = 0 if self._partial is None else len(self._partial)
         is_regular = (header.opcode == Opcode.CONT) == (self._partial is not None)

@@ -114,7 +114,7 @@ class Handshake:
         """The host and the client's address, from the headers of a trusted proxy if any."""
         host = request.headers.get_all("Host")
         address = peer.rpartition(":")[0]
-        forwarded = self._proxies.look(address, request.headers.get_all)
+        forwarded = self._proxies.resolve(address, request.headers.get_all)
         if forwarded is None:
             self._admission.report_forwarding(address, request.headers)
         else:

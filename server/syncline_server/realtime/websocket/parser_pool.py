@@ -58,7 +58,7 @@ class ParserPool:
 
     def give_back(self, parser: Protocol) -> None:
         """Give back a parser, which must be between two messages of an open connection."""
-        # `Socket.trust` may have changed the pool since the socket borrowed the parser.
+        # `Socket.allow_full_messages` may have changed the pool since this parser was borrowed.
         if len(self._idle) < IDLE_LIMIT and parser.max_message_size == self.message_limit:
             self._idle.append(parser)
 

@@ -65,9 +65,9 @@ class Socket(MessageReader):
         # None while the transport's buffer is not full.
         self._slow_reader: SlowReaderWatch | None = None
 
-    def trust(self) -> None:
+    def allow_full_messages(self) -> None:
         """The client has authenticated: allow messages of the full size."""
-        self._parsers = self.trusting[self.deflates]
+        self._parsers = self.message_parsers[self.deflates]
 
     def close(self, code: int, reason: str = "") -> None:
         """Send the queued frames, then close; safe to repeat. Later messages are not read."""
@@ -95,7 +95,7 @@ class Socket(MessageReader):
         request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
         response, route, self.peer = self.handshake.answer(request, self.peer)
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
-        self._parsers = self.wary[self.deflates]
+        self._parsers = self.auth_parsers[self.deflates]
         # Write the response first: the message handler may send frames when it is made.
         self._transport.write(response.serialize())
         if route is None:
@@ -187,7 +187,7 @@ class Socket(MessageReader):
                 self._transport.write(data)
             return
         sent = parser.close_sent
-        if sent is not None and sent.code == _TOO_BIG and self._parsers in self.wary:
+        if sent is not None and sent.code == _TOO_BIG and self._parsers in self.auth_parsers:
             self.meters.limit_hits[Limit.AUTH_MESSAGE_LIMIT] += 1
         # The client has sent its close frame, and the parser has answered it: the handshake is
         # complete. Else the parser has failed the connection, and the client must answer.

@@ -37,8 +37,8 @@ def socket_protocol(
     ConfiguredSocket.meters = meters
     ConfiguredSocket.cork = cork
     ConfiguredSocket.handshake = Handshake(routes, settings, admission, meters)
-    ConfiguredSocket.wary = _parsers(settings.auth_message_limit)
-    ConfiguredSocket.trusting = _parsers(settings.socket_message_limit, truncates=True)
+    ConfiguredSocket.auth_parsers = _parsers(settings.auth_message_limit)
+    ConfiguredSocket.message_parsers = _parsers(settings.socket_message_limit, truncates=True)
     return ConfiguredSocket
 
 

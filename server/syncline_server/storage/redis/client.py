@@ -75,7 +75,7 @@ class Redis:
         self._clock_tolerance = clock_tolerance
         # Problems by name, then by shard. A name is resolved when its last shard is.
         self._problems: dict[str, dict[str, str]] = {}
-        self._nodes: dict[str, ShardConnection] = {}
+        self._shards: dict[str, ShardConnection] = {}
         self._tasks = TaskSet()
         self._no_writes: str | None = None
         self._setup: Callable[[], Sequence[Argument]] = tuple
@@ -83,19 +83,23 @@ class Redis:
     @property
     def connected(self) -> bool:
         """True while every shard is connected."""
-        return bool(self._nodes) and all(node.connected for node in self._nodes.values())
+        return bool(self._shards) and all(
+            connection.connected for connection in self._shards.values()
+        )
 
     @property
     def nodes(self) -> Mapping[str, ShardConnection]:
         """The connections by shard."""
-        return self._nodes
+        return self._shards
 
     @property
     def problem(self) -> str | None:
         """Why some shards cannot be written to, in Redis' words; None if all can."""
-        if not self._nodes:
+        if not self._shards:
             return f"{self.engine} names no Redis: {self.engine.trouble or 'it was not asked yet'}"
-        problems = sorted(filter(None, (node.problem for node in self._nodes.values())))
+        problems = sorted(
+            filter(None, (connection.problem for connection in self._shards.values()))
+        )
         more = len(problems) - PROBLEM_LIMIT
         text = "; ".join(problems[:PROBLEM_LIMIT])
         return f"{text}; and {more} more" if more > 0 else text or None
@@ -103,18 +107,18 @@ class Redis:
     @property
     def pending(self) -> int:
         """Commands without a reply, on all shards."""
-        return sum(node.pending for node in self._nodes.values())
+        return sum(connection.pending for connection in self._shards.values())
 
     @property
     def clock_offset(self) -> float:
         """Seconds by which this machine's clock is ahead of the shard whose clock differs most."""
-        offsets = (node.inspector.clock.offset for node in self._nodes.values())
+        offsets = (connection.inspector.clock.offset for connection in self._shards.values())
         return max(offsets, key=abs, default=0.0)
 
     @property
     def clock_faults(self) -> int:
         """Number of times that this machine's clock and Redis' were found too far apart."""
-        return sum(node.inspector.clock_faults for node in self._nodes.values())
+        return sum(connection.inspector.clock_faults for connection in self._shards.values())
 
     @property
     def publishing(self) -> tuple[str, str]:
@@ -128,8 +132,8 @@ class Redis:
         """Lower bound of Redis' time on the shard of `key`; None gives the latest of all shards."""
         if key is not None:
             with suppress(Unavailable):
-                return self._node(key).inspector.clock.now_ms()
-        times = (node.inspector.clock.now_ms() for node in self._nodes.values())
+                return self._shard_connection(key).inspector.clock.now_ms()
+        times = (connection.inspector.clock.now_ms() for connection in self._shards.values())
         return max(times, default=now_ms())
 
     def prefixed(self, key: str) -> str:
@@ -158,21 +162,21 @@ class Redis:
     def inspect(self, key: str) -> None:
         """Inspect the shard of a key: Redis refused a command that it should accept."""
         with suppress(Unavailable):
-            self._node(key).inspector.look_again()
+            self._shard_connection(key).inspector.check_soon()
 
     async def start(self) -> None:
         """Try once to connect to each shard. Whether or not that succeeds, go on until `stop`.
 
         The engine must have been started.
         """
-        self.engine.on_change(self._follow)
-        self._nodes = {shard: self._make(shard) for shard in self.engine.shards()}
-        await asyncio.gather(*(node.start() for node in self._nodes.values()))
+        self.engine.on_change(self._match_shards)
+        self._shards = {shard: self._make(shard) for shard in self.engine.shards()}
+        await asyncio.gather(*(connection.start() for connection in self._shards.values()))
 
     async def stop(self) -> None:
         """End all connections."""
         self._tasks.cancel_all()
-        await asyncio.gather(*(node.stop() for node in self._nodes.values()))
+        await asyncio.gather(*(connection.stop() for connection in self._shards.values()))
 
     def set_up(self, command: Callable[[], Sequence[Argument]]) -> None:
         """Set a function that returns the command to send first on each new connection.
@@ -187,7 +191,7 @@ class Redis:
 
     async def reconnected(self, key: str) -> None:
         """Return once the shard of a key is connected; raises `Unavailable` after the timeout."""
-        await self._node(key).reconnected()
+        await self._shard_connection(key).reconnected()
 
     async def execute(self, verb: str, key: str, *arguments: Argument) -> Any:
         """The reply to a command on one key.
@@ -198,18 +202,20 @@ class Redis:
         if self._no_writes is not None and verb not in _HARMLESS:
             raise Unavailable(self._no_writes)
         name = self.prefixed(key)
-        return await self._route(key, lambda node: node.execute(verb, name, *arguments))
+        return await self._route(key, lambda connection: connection.execute(verb, name, *arguments))
 
     async def publish(self, wire_channel: str, message: str) -> int:
         """Publish a message; returns how many subscribers received it. Raises as `execute`."""
         command = (self.engine.publish, wire_channel, message)
-        receivers: int = await self._route(wire_channel, lambda node: node.execute(*command))
+        receivers: int = await self._route(
+            wire_channel, lambda connection: connection.execute(*command)
+        )
         return receivers
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that only reads; raises as `execute`."""
         command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
-        return await self._route(key, lambda node: node.execute(*command))
+        return await self._route(key, lambda connection: connection.execute(*command))
 
     async def commit(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that writes, once it is durable; raises as `execute`."""
@@ -218,7 +224,7 @@ class Redis:
             raise Unavailable(self._no_writes)
         command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
         began = time.monotonic()
-        reply = await self._route(key, lambda node: node.commit(*command))
+        reply = await self._route(key, lambda connection: connection.commit(*command))
         self._commits.observe(time.monotonic() - began)
         return reply
 
@@ -238,17 +244,17 @@ class Redis:
                 raise Unavailable(
                     "The store holds the data of another account; nothing was changed.",
                 )
-            node = self._node(key)
+            connection = self._shard_connection(key)
             try:
-                return await ask(node)
+                return await ask(connection)
             except ReplyError as error:
                 kind = str(error).partition(" ")[0]
                 if kind == "NOSCRIPT":
                     # A replica that was promoted has no scripts.
-                    await node.load_scripts()
+                    await connection.load_scripts()
                 elif kind == "MOVED":
                     self.engine.moved(str(error))
-                    await self._node(key).reconnected()
+                    await self._shard_connection(key).reconnected()
                 elif kind in _PUT_OFF:
                     await asyncio.sleep(PUT_OFF_PAUSE)
                 else:
@@ -258,22 +264,22 @@ class Redis:
                     "The store is moving slots; nothing was changed. Try again.",
                 )
 
-    def _node(self, key: str) -> ShardConnection:
+    def _shard_connection(self, key: str) -> ShardConnection:
         try:
-            return self._nodes[self.engine.shard_of(key)]
+            return self._shards[self.engine.shard_of(key)]
         except LookupError:
             raise Unavailable(
                 "A part of the store is unavailable; nothing was changed. Try again."
             ) from None
 
-    def _follow(self) -> None:
+    def _match_shards(self) -> None:
         """Connect to the shards that the engine names now, and drop the others."""
         shards = set(self.engine.shards())
-        for shard in shards - self._nodes.keys():
-            self._nodes[shard] = node = self._make(shard)
-            self._tasks.spawn(node.start())
-        for shard in self._nodes.keys() - shards:
-            self._tasks.spawn(self._nodes.pop(shard).stop())
+        for shard in shards - self._shards.keys():
+            self._shards[shard] = connection = self._make(shard)
+            self._tasks.spawn(connection.start())
+        for shard in self._shards.keys() - shards:
+            self._tasks.spawn(self._shards.pop(shard).stop())
             for name in self._problems:
                 self.report(shard, name, None)
 

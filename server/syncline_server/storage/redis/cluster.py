@@ -123,7 +123,7 @@ class RedisCluster:
     async def _read_map(self, *, first: bool = False) -> None:
         for address in [*self._masters.values(), *self._seeds]:
             try:
-                slots = await self._ask(address)
+                slots = await self._fetch_slots(address)
             except (OSError, StorageError) as error:
                 if first and "cluster support disabled" in str(error):
                     raise SettingError(
@@ -133,9 +133,9 @@ class RedisCluster:
                 logger.info("%s does not return the map of slots: %s", address, error)
             else:
                 self.trouble = None if slots else f"{address} serves no slots"
-                return self._take(slots, address)
+                return self._read_slots(slots, address)
 
-    async def _ask(self, address: Address) -> list[Any]:
+    async def _fetch_slots(self, address: Address) -> list[Any]:
         connection: Connection = await connect(address, self._timeout)
         try:
             async with asyncio.timeout(self._timeout):
@@ -144,7 +144,7 @@ class RedisCluster:
         finally:
             connection.abort()
 
-    def _take(self, ranges: list[Any], asked: Address) -> None:
+    def _read_slots(self, ranges: list[Any], asked: Address) -> None:
         slots: dict[int, str] = {}
         masters: dict[str, Address] = {}
         for first, last, master, *_ in ranges:

@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
             self._reader.feed(data)
             # hiredis returns `False` for "no complete reply yet".
             while (reply := self._reader.gets()) is not False:
-                self._take(reply)
+                self._handle_reply(reply)
         except hiredis.ProtocolError:
             self.abort()
 
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
             if not reply.done():
                 reply.set_exception(broken)
 
-    def _take(self, reply: Any) -> None:
+    def _handle_reply(self, reply: Any) -> None:
         if self._pending:
             _, future = self._pending.popleft()
             if future.done():

@@ -61,7 +61,9 @@ class DataSet:
         found, account = await connection.execute("HMGET", key, "id", "account")
         if found is None or (account is None and self._account):
             found, account = await self._claim(connection)
-        self._take(found.decode(errors="replace"), (account or b"").decode(errors="replace"))
+        self._set_identity(
+            found.decode(errors="replace"), (account or b"").decode(errors="replace")
+        )
 
     async def _claim(self, connection: Connection) -> list[bytes | None]:
         proposed = self.id or secrets.token_hex(ID_BYTES)
@@ -71,7 +73,7 @@ class DataSet:
         )
         return reply
 
-    def _take(self, found: str, account: str) -> None:
+    def _set_identity(self, found: str, account: str) -> None:
         self.problem = None
         if self._account and account != self._account:
             self.problem = (

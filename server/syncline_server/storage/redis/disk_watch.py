@@ -64,12 +64,12 @@ class DiskWatch:
         self._relaxed = False
         self._configured_at = float("-inf")  # loop time
         self._task = PeriodicTask(
-            self._measure, settings.disk_interval, name="the disk watch", logger=logger
+            self._check, settings.disk_interval, name="the disk watch", logger=logger
         )
 
     def start(self) -> None:
         """Measure once, before anything is written, then watch in the background."""
-        self._look()
+        self._measure()
         self._redis.set_up(self._setup)
         self._task.start(pause_first=True)
 
@@ -77,10 +77,10 @@ class DiskWatch:
         """Stop watching."""
         await self._task.stop()
 
-    async def _measure(self) -> None:
+    async def _check(self) -> None:
         now = asyncio.get_running_loop().time()
         was_full = self.full
-        self._look()
+        self._measure()
         if was_full and not self.full:
             await self._open()
         elif self._leads and self.full and not self._relaxed:
@@ -97,7 +97,7 @@ class DiskWatch:
         """
         return () if self.full else ("CONFIG", "SET", "appendfsync", self._appendfsync)
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         try:
             self.free = free_space(self._directory)
         except OSError as error:
@@ -146,7 +146,7 @@ class DiskWatch:
         try:
             await self._redis.execute("CONFIG", "SET", name, value)
         except StorageError as error:
-            logger.debug("Redis does not take %s: %s", name, error)
+            logger.debug("Redis refuses %s: %s", name, error)
             return False
         return True
 

@@ -72,7 +72,7 @@ class Replicas:
 
     @property
     def missing(self) -> str | None:
-        """Why no write can be acknowledged now; None if one can, or before the first `take`."""
+        """Why no write can be acknowledged now; None if one can, or before the first `update`."""
         if not self._is_known:
             return None
         if not self.is_master:
@@ -97,7 +97,7 @@ class Replicas:
         limit = self._clock() - self._timeout
         self._seen_at = {name: seen for name, seen in self._seen_at.items() if seen >= limit}
 
-    def take(self, role: list[Any]) -> int:
+    def update(self, role: list[Any]) -> int:
         """Record a reply to ROLE. Returns the number of replicas seen for the first time."""
         self._is_known = True
         self.is_master = role[0] == b"master"
@@ -175,7 +175,7 @@ class Barrier:
     ) -> None:
         while True:
             reached, role = await answers
-            came = replicas.take(role)
+            came = replicas.update(role)
             if reached < required:
                 raise _Late(f"{reached} of {required} replicas have it after {self._ms} ms")
             if not came:

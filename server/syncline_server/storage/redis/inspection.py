@@ -87,7 +87,7 @@ class Inspector:
         Missing rights do not fail it: reads may work. Raises as `Connection.execute`.
         """
         try:
-            await self._look(connection, with_privileges=True)
+            await self._check(connection, with_privileges=True)
         except ReplyError as error:
             if not is_denial(error):
                 raise
@@ -103,14 +103,14 @@ class Inspector:
             is_due = self._again.is_set() or self.denied is not None
             self._again.clear()
             try:
-                await self._look(connection, is_due or loop.time() >= self._privileges_at)
+                await self._check(connection, is_due or loop.time() >= self._privileges_at)
             except ReplyError as error:
                 if is_denial(error):
                     self.deny(error)
             except ConnectionBroken:
                 return
 
-    def look_again(self) -> None:
+    def check_soon(self) -> None:
         """Check the rights now: Redis refused a command that it should accept."""
         self._again.set()
 
@@ -121,16 +121,16 @@ class Inspector:
         self.denied = f"its Redis user lacks rights: {line}"
         self._needs.report("privileges", self.denied)
 
-    async def _look(self, connection: Connection, with_privileges: bool) -> None:
-        await self._look_at_clock(connection)
+    async def _check(self, connection: Connection, with_privileges: bool) -> None:
+        await self._check_clock(connection)
         await self._needs.identify(connection)
-        await self._look_at_replicas(connection)
+        await self._check_replicas(connection)
         # Last, because it resets `denied`: the commands above can be denied too, and then this line
         # is not reached.
         if with_privileges:
-            await self._look_at_privileges(connection)
+            await self._check_privileges(connection)
 
-    async def _look_at_clock(self, connection: Connection) -> None:
+    async def _check_clock(self, connection: Connection) -> None:
         await self.clock.measure(connection)
         offset, limit = self.clock.offset, self._needs.clock_tolerance
         if abs(offset) <= limit:
@@ -142,21 +142,21 @@ class Inspector:
             f"this server's clock is {abs(offset):.1f} s {way} Redis'; {limit:g} s are allowed",
         )
 
-    async def _look_at_privileges(self, connection: Connection) -> None:
+    async def _check_privileges(self, connection: Connection) -> None:
         probe = self._needs.probe()
         if probe is None:
             return
         self._privileges_at = asyncio.get_running_loop().time() + PRIVILEGES_INTERVAL
         publish, tag, channel = probe
-        await self._try(connection, "EVALSHA", PRIVILEGES.digest, 1, tag, publish, channel)
+        await self._try_command(connection, "EVALSHA", PRIVILEGES.digest, 1, tag, publish, channel)
         if self._needs.durability.level == "fsync":
-            await self._try(connection, "WAITAOF", 0, 0, 1)
+            await self._try_command(connection, "WAITAOF", 0, 0, 1)
         elif self.replicas is not None:
-            await self._try(connection, "WAIT", 0, 1)
+            await self._try_command(connection, "WAIT", 0, 1)
         self.denied = None
         self._needs.report("privileges", None)
 
-    async def _try(self, connection: Connection, *command: Argument) -> None:
+    async def _try_command(self, connection: Connection, *command: Argument) -> None:
         """Try a command. Raises `ReplyError` for a missing right, and ignores other errors."""
         try:
             refused = await connection.execute(*command)
@@ -168,10 +168,10 @@ class Inspector:
             words = "; ".join(each.decode(errors="replace") for each in refused)
             raise ReplyError(f"NOPERM {words}")
 
-    async def _look_at_replicas(self, connection: Connection) -> None:
+    async def _check_replicas(self, connection: Connection) -> None:
         if self.replicas is None:
             return
-        self.replicas.take(await connection.execute("ROLE"))
+        self.replicas.update(await connection.execute("ROLE"))
         if self.replicas.overdue and await self._needs.confirm():
             self.replicas.give_up()
         self._needs.report("replicas", self.replicas.missing)

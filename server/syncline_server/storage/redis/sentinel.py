@@ -85,7 +85,7 @@ class SentinelRedis(WholeEngine):
         another master.
         """
         answers = await asyncio.gather(
-            *(self._ask(sentinel) for sentinel in self._sentinels), return_exceptions=True
+            *(self._ask_sentinel(sentinel) for sentinel in self._sentinels), return_exceptions=True
         )
         votes = sum(isinstance(each, Address) and str(each) == shard for each in answers)
         return votes * 2 > len(self._sentinels)
@@ -96,7 +96,7 @@ class SentinelRedis(WholeEngine):
 
     async def start(self) -> None:
         """Ask the Sentinels once, and go on in the background."""
-        await self._look()
+        await self._find_master()
         self._task.start(pause_first=True)
 
     async def stop(self) -> None:
@@ -105,13 +105,13 @@ class SentinelRedis(WholeEngine):
 
     async def _look_again(self) -> None:
         await asyncio.sleep(SUSPICION_PAUSE)
-        await self._look()
+        await self._find_master()
 
-    async def _look(self) -> None:
+    async def _find_master(self) -> None:
         self.trouble = f"no Sentinel knows a master called {self._name}"
         for sentinel in list(self._sentinels):
             try:
-                found = await self._ask(sentinel)
+                found = await self._ask_sentinel(sentinel)
             except (OSError, StorageError) as error:
                 self.trouble = f"the Sentinel at {sentinel} does not answer: {describe(error)}"
                 logger.info("the Sentinel at %s does not answer: %s", sentinel, error)
@@ -121,17 +121,17 @@ class SentinelRedis(WholeEngine):
                 self._sentinels.remove(sentinel)
                 self._sentinels.insert(0, sentinel)
                 self.trouble = None
-                return self._take(found)
+                return self._set_master(found)
         logger.warning("no Sentinel knows a master called %s", self._name)
 
-    def _take(self, master: Address) -> None:
+    def _set_master(self, master: Address) -> None:
         if master != self._master:
             logger.info("the master is %s", master)
             self._master = master
             for callback in self._callbacks:
                 callback()
 
-    async def _ask(self, sentinel: Address) -> Address | None:
+    async def _ask_sentinel(self, sentinel: Address) -> Address | None:
         connection: Connection = await connect(sentinel, self._timeout)
         try:
             async with asyncio.timeout(self._timeout):

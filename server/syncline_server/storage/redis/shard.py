@@ -208,14 +208,14 @@ class ShardConnection:
         except ConnectionBroken:
             raise Unanswered(
                 "The store became unavailable before it answered; a write may or may not have been "
-                "applied.",
+                "applied."
             ) from None
         except ReplyError as error:
             kind = _kind(error)
             if is_denial(error):
                 # Nothing was changed: the first write of a script decides (see document.lua). A
                 # denial of a later command does not end the script.
-                self.inspector.look_again()
+                self.inspector.check_soon()
                 raise Denied from None
             if kind not in _AWAY:
                 if kind in _REFUSED:
@@ -223,13 +223,13 @@ class ShardConnection:
                 raise
             self._refusal = _words(error)
             if kind == "READONLY":
-                self._look_elsewhere()
+                self._find_master_again()
             self._on_trouble()
             raise Unavailable(
                 "The store cannot write now; nothing was changed. Try again."
             ) from None
 
-    def _look_elsewhere(self) -> None:
+    def _find_master_again(self) -> None:
         """Reconnect, because the server is not a master and its host name may lead to another now.
 
         At most once in `ELSEWHERE_INTERVAL`: this server still answers reads.
@@ -246,7 +246,7 @@ class ShardConnection:
             assert self._connection is not None
             inspecting = asyncio.create_task(self.inspector.run(self._connection))
             try:
-                await self._watch(self._connection)
+                await self._probe_idle(self._connection)
             finally:
                 inspecting.cancel()
             self._connection = None
@@ -285,14 +285,14 @@ class ShardConnection:
             raise
         return connection
 
-    async def _watch(self, connection: Connection) -> None:
+    async def _probe_idle(self, connection: Connection) -> None:
         """Return when the connection has ended. End it if Redis does not answer in time."""
         clock = asyncio.get_running_loop().time
         suspected: float | None = None
         while not connection.ended.done():
             since = connection.waiting_since
             if since is not None and clock() - since > self._timeout:
-                # Only if the same command is overdue at two looks in a row: after a pause of this
+                # Only if the same command is overdue at two checks in a row: after a pause of this
                 # process, its reply may be in the socket and not read yet.
                 if since == suspected:
                     logger.warning("Redis has not answered for %g s", self._timeout)

@@ -87,10 +87,10 @@ async def start_engine(engine: Engine, settings: Settings) -> None:
     except OSError as error:
         raise SettingError(f"the embedded Redis in {settings.data_dir} failed: {error}") from None
     for shard in engine.shards():
-        await _try(await engine.address(shard), settings.redis_timeout)
+        await _try_connect(await engine.address(shard), settings.redis_timeout)
 
 
-async def _try(address: Address, timeout: float) -> None:
+async def _try_connect(address: Address, timeout: float) -> None:
     """Connect once. A Redis that is away may come back; one that refuses the login will not change.
 
     Raises `SettingError` for the second.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from syncline_protocol.objects import TYPES, ObjectType
+from syncline_protocol.objects import STREAM, TYPES, ObjectType
 from syncline_server.storage.keys import names_part
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "DUE",
     "ITEM_SCRIPTS",
     "LEASE",
+    "MESSAGE",
     "NAME",
     "PAGE",
     "PARKING",
@@ -142,12 +143,13 @@ ITEM_SCRIPTS = {type_.name: ItemScripts.of(type_) for type_ in TYPES if type_.ha
 CLAIM = Script.read("claim.lua")
 DUE = Script.read("expiry.lua")
 PRUNE = Script.read("prune.lua")
+MESSAGE = object_script(STREAM, *_lib("applied", "publish", "readable"), "message.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read(*_lib("webhook_queue"), "webhooks.lua")
 NAME = Script.read(*_lib("arguments", "clock"), "name.lua")
 LEASE = Script.read("lease.lua")
-PARKING = Script.read("dead_letters.lua")
+DEAD_LETTERS = Script.read("dead_letters.lua")
 SETTLE = Script.read("settle.lua")
 DATA_SET = Script.read("data_set.lua")
 PRIVILEGES = Script.read("privileges.lua")
@@ -162,8 +164,9 @@ ALL = (
     API_KEY,
     WEBHOOKS,
     LEASE,
+    MESSAGE,
     NAME,
-    PARKING,
+    DEAD_LETTERS,
     SETTLE,
     DATA_SET,
     PRIVILEGES,

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from support.provider import CONFIGURATION, JWKS, Answer, OpenIdProvider, SigningKey
-from support.store import PATIENCE, eventually
+from support.store import WAIT_LIMIT, eventually
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.oidc.key_cache import KeyCache
 from syncline_server.auth.oidc.keys import Keys, PublicKey
@@ -40,8 +40,8 @@ class Cache:
         """Whether there is such a key."""
         return await self.cache.find(kid, "ES256") is not None
 
-    async def is_told_to_come_again(self, kid: str) -> bool:
-        """Whether that cannot be told now."""
+    async def must_retry(self, kid: str) -> bool:
+        """Whether that cannot be decided now."""
         try:
             self.found = await self.cache.find(kid, "ES256")
         except Refusal as refusal:
@@ -50,13 +50,13 @@ class Cache:
         return False
 
     async def refuses(self, kid: str) -> bool:
-        """Whether it gives no such key, for good or for now."""
-        return await self.is_told_to_come_again(kid) or self.found is None
+        """Whether it gives no such key, permanently or for now."""
+        return await self.must_retry(kid) or self.found is None
 
     async def knows_whether(self, kid: str) -> None:
-        """Return when that can be told."""
-        async with asyncio.timeout(PATIENCE):
-            while await self.is_told_to_come_again(kid):
+        """Return when that can be decided."""
+        async with asyncio.timeout(WAIT_LIMIT):
+            while await self.must_retry(kid):
                 await asyncio.sleep(0.01)
 
 
@@ -125,12 +125,12 @@ async def test_a_key_that_nobody_knows_is_refused_on_the_word_of_the_provider(
     assert provider.requests[JWKS] == 2
 
 
-async def test_within_the_interval_nothing_is_refused_for_good(provider: OpenIdProvider) -> None:
+async def test_within_the_interval_nothing_is_refused_permanently(provider: OpenIdProvider) -> None:
     async with caching(provider) as cache:
         assert not await cache.has("unknown")
         provider.keys.append(SigningKey.make("second"))
         for _ in range(20):
-            assert await cache.is_told_to_come_again("second")
+            assert await cache.must_retry("second")
         assert await cache.has("first"), "what is known goes on to work"
         assert cache.limit_hits[Limit.OIDC_REFETCH_INTERVAL] == 20
     assert provider.requests[JWKS] == 2
@@ -171,8 +171,8 @@ async def test_while_the_provider_is_away_old_keys_are_used(
             asked = provider.requests[CONFIGURATION]
             await provider.asked(CONFIGURATION, asked + 4)
             assert await cache.has("first")
-            # It is not known whether there is such a key, so it is not refused for good.
-            assert await cache.is_told_to_come_again("second")
+            # It is not known whether there is such a key, so it is not refused permanently.
+            assert await cache.must_retry("second")
             provider.recover()
             provider.rotate("second")
             asked = provider.requests[JWKS]
@@ -189,8 +189,8 @@ async def test_they_are_used_for_no_longer_than_that(provider: OpenIdProvider) -
     async with caching(provider, age=0.1, grace=0.3, interval=0.1) as cache:
         await cache.knows_whether("first")
         provider.fail()
-        async with asyncio.timeout(PATIENCE):
-            while not await cache.is_told_to_come_again("first"):
+        async with asyncio.timeout(WAIT_LIMIT):
+            while not await cache.must_retry("first"):
                 await asyncio.sleep(0.01)
         assert cache.limit_hits[Limit.OIDC_KEY_GRACE] >= 1
         provider.recover()
@@ -200,7 +200,7 @@ async def test_they_are_used_for_no_longer_than_that(provider: OpenIdProvider) -
 async def test_a_provider_that_was_never_there(provider: OpenIdProvider) -> None:
     provider.fail(500)
     async with caching(provider, interval=0.2) as cache:
-        assert await cache.is_told_to_come_again("first")
+        assert await cache.must_retry("first")
         await provider.asked(CONFIGURATION, 3)
         provider.recover()
         await cache.knows_whether("first")
@@ -211,7 +211,7 @@ async def test_failures_are_followed_by_pauses(provider: OpenIdProvider) -> None
     provider.fail(500)
     async with caching(provider) as cache:
         for _ in range(200):
-            assert await cache.is_told_to_come_again("unknown")
+            assert await cache.must_retry("unknown")
         assert provider.requests[CONFIGURATION] <= 3
 
 

@@ -16,7 +16,7 @@ RSA = SigningKey.make("rsa", "RS256")
 
 
 def changed(key: SigningKey, **members: Any) -> dict[str, Any]:
-    """A published key, but for some members; one that is None is left out."""
+    """A published key, but for some members; one that is None is omitted."""
     return {name: value for name, value in (key.jwk | members).items() if value is not None}
 
 

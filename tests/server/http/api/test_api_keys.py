@@ -1,4 +1,4 @@
-"""API keys over REST: what is told of them, and to whom."""
+"""API keys over REST: what is shown of them, and who may see it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def listed(http: httpx2.Client) -> list[str]:
     return [key["sid"] for key in http.get("/v1/Keys").json()["keys"]]
 
 
-def test_a_secret_is_told_once(own: RunningServer, http: httpx2.Client) -> None:
+def test_a_secret_is_reported_once(own: RunningServer, http: httpx2.Client) -> None:
     key = made(http, FriendlyName="CI é")
     secret = key.pop("secret")
     assert len(secret) >= 43

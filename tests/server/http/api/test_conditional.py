@@ -62,7 +62,7 @@ def test_a_write_to_a_state_that_is_named_is_refused(
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_a_write_to_another_state_is_carried_out(api: DocumentsApi, method: str) -> None:
+def test_a_write_to_another_state_is_executed(api: DocumentsApi, method: str) -> None:
     document = api.create(Data='{"n":1}')
     assert write(api, method, document["sid"], unless('"1", "2"')).status_code in (200, 204)
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from support.account import Account
-from support.receiver import PATIENCE, Answer, Receiver
+from support.receiver import WAIT_LIMIT, Answer, Receiver
 from support.server import RunningServer
 from syncline_protocol.dates import parse
 
@@ -19,7 +19,7 @@ from syncline_protocol.dates import parse
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, engine: list[str]) -> Iterator[RunningServer]:
     """One that gives up after the first attempt."""
-    data_dir: Path = tmp_path_factory.mktemp("parking") / "data"
+    data_dir: Path = tmp_path_factory.mktemp("dead-letters") / "data"
     options = ("--webhook-networks=127.0.0.0/8", "--webhook-retry-time=0", *engine)
     with RunningServer(data_dir, *options) as running:
         yield running
@@ -43,7 +43,7 @@ async def given_up(account: Account, receiver: Receiver, count: int) -> str:
     service = account.service(WebhookUrl=receiver.url, WebhooksFromRestEnabled="true")
     for n in range(count):
         account.document(service, f"document {n}")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while len(listed(account, service)) < count:
             await asyncio.sleep(0.05)
     return service

@@ -13,7 +13,7 @@ from support.api import DocumentsApi, unique
 from support.callers import WIRES
 from support.server import RunningServer, StartServer
 from support.socket import native_socket
-from support.store import PATIENCE, eventually
+from support.store import WAIT_LIMIT, eventually
 from support.stream import event_stream
 from support.twilsock import twilsock_client
 from syncline_protocol.sids import bucket_of_name
@@ -205,7 +205,9 @@ async def test_nothing_stays_of_a_deleted_service_but_what_ends_by_itself(
         account.ok("DELETE", service)
         done = f"service {service} is deleted: 8 objects removed"
         await eventually(lambda: done in server.log.read_text())
-        unix = await connect(Address(path=str(server.data_dir / "redis" / "redis.sock")), PATIENCE)
+        unix = await connect(
+            Address(path=str(server.data_dir / "redis" / "redis.sock")), WAIT_LIMIT
+        )
         try:
             left = await unix.execute("KEYS", f"{{{service}*")
             assert all(b":ended:ET" in key or key.endswith(b":last_ended") for key in left)

@@ -113,8 +113,8 @@ def test_any_identity_has_its_permission(
     assert made["identity"] == identity
     assert account.http.get(made["url"]).json() == made
     assert account.ok("GET", *path(service, document))["permissions"] == [made]
-    with DocumentsApi(server, server.token(identity, service=service), service) as bearer:
-        assert bearer.fetch(document)["sid"] == document
+    with DocumentsApi(server, server.token(identity, service=service), service) as token_holder:
+        assert token_holder.fetch(document)["sid"] == document
     account.revoke(service, document, identity)
     assert account.ok("GET", *path(service, document))["permissions"] == []
 
@@ -220,11 +220,11 @@ def test_a_token_does_not_do_whatever_its_rights(
     account: Account, server: RunningServer, service: str, document: str, method: str
 ) -> None:
     account.permit(service, document, "alice", "rwm")
-    with Account(server, server.token(service=service)) as bearer:
+    with Account(server, server.token(service=service)) as token_holder:
         form = {"Read": "true"}
-        reply = bearer.call(method, *path(service, document, "alice"), data=form)
+        reply = token_holder.call(method, *path(service, document, "alice"), data=form)
         assert error(reply) == (403, 20403)
-        assert error(bearer.call("GET", *path(service, document))) == (403, 20403)
+        assert error(token_holder.call("GET", *path(service, document))) == (403, 20403)
 
 
 class TestTheCreator:

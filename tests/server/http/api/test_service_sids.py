@@ -159,7 +159,7 @@ class TestTheAccount:
         assert error(account.call("POST", data={"Sid": sid})) == (409, 20409)
         assert account.ok("GET", sid, "Documents", "a")["sid"] == document
         account.ok("DELETE", sid)
-        # What it held may not be removed yet.
+        # Its content may not be removed yet.
         assert error(account.call("POST", data={"Sid": sid})) == (409, 20409)
         default = account.ok("GET", "default")["sid"]
         assert error(account.call("POST", data={"Sid": default})) == (409, 20409)

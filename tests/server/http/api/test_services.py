@@ -13,7 +13,7 @@ from support.account import Account
 from support.api import unique
 from support.server import RunningServer, StartServer
 from support.socket import native_socket
-from support.store import PATIENCE, eventually
+from support.store import WAIT_LIMIT, eventually
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect
 
@@ -268,16 +268,16 @@ class TestList:
 class TestWho:
     @pytest.mark.parametrize("method", ["GET", "POST"])
     def test_a_token_does_not_do_for_the_list(self, server: RunningServer, method: str) -> None:
-        with Account(server, server.token()) as bearer:
-            assert error(bearer.call(method)) == (403, 20403)
+        with Account(server, server.token()) as token_holder:
+            assert error(token_holder.call(method)) == (403, 20403)
 
     @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
     def test_a_token_does_not_do_for_its_own_service_or_any(
         self, server: RunningServer, sid: str, method: str
     ) -> None:
-        with Account(server, server.token(service=sid)) as bearer:
+        with Account(server, server.token(service=sid)) as token_holder:
             for address in (sid, "default", UNKNOWN):
-                assert error(bearer.call(method, address)) == (403, 20403)
+                assert error(token_holder.call(method, address)) == (403, 20403)
 
     def test_nobody_does_not_do(self, server: RunningServer) -> None:
         assert error(httpx2.get(f"{server.url}/v1/Services")) == (401, 20003)
@@ -327,7 +327,7 @@ class TestDelete:
             refusal = await late.error("auth", token=server.token(service=sid))
             assert (refusal["status"], refusal["code"]) == (404, 54050)
 
-    async def test_subscribers_hear_of_each_removal(
+    async def test_subscribers_receive_each_removal(
         self, account: Account, server: RunningServer, sid: str
     ) -> None:
         async with native_socket(server, server.token(service=sid)) as socket:
@@ -352,7 +352,7 @@ class TestDelete:
         # Not before the grace is over, so that it cannot have been done before the kill.
         await eventually(lambda: f"service {sid} is deleted" in server.log.read_text())
         redis = Address(path=str(server.data_dir / "redis" / "redis.sock"))
-        connection = await connect(redis, PATIENCE)
+        connection = await connect(redis, WAIT_LIMIT)
         left = await connection.execute("KEYS", f"*{sid}*")
         # When documents of a bucket ended is remembered for a bounded time.
         assert [key for key in left if not key.endswith(b":last_ended")] == []

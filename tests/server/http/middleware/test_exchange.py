@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 
 from syncline_server import http as rest
 from syncline_server.config.settings import Settings
-from syncline_server.http.middleware.exchange import REQUEST_WORK, Crowd
+from syncline_server.http.middleware.exchange import REQUEST_WORK, RequestLimit
 from syncline_server.http.routing import Route
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
@@ -78,7 +78,7 @@ def test_any_other_id_gives_way(given: bytes) -> None:
     assert REQUEST_ID.fullmatch(reply.headers["X-Request-Id"])
 
 
-def test_what_nobody_expected_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_nobody_expected_is_logged_and_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         reply = client().get("/failing")
     assert reply.json()["code"] == 20500
@@ -121,10 +121,10 @@ async def test_requests_that_come_at_once_begin_a_few_at_a_time_and_probes_befor
         raise AssertionError
 
     work = WorkQueue(2 * REQUEST_WORK)
-    crowd = Crowd(app, 100, Meters(), Audit(100, Counter()), work)
+    request_limit = RequestLimit(app, 100, Meters(), Audit(100, Counter()), work)
     paths = [*(f"/{number}" for number in range(20)), "/healthz"]
     requests = [
-        asyncio.create_task(crowd({"type": "http", "path": path}, _nothing, ignore))
+        asyncio.create_task(request_limit({"type": "http", "path": path}, _nothing, ignore))
         for path in paths
     ]
     await asyncio.gather(*requests)

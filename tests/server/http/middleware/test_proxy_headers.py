@@ -32,7 +32,7 @@ FORWARDED = {
 }
 
 
-async def tell(request: Request) -> JSONResponse:
+async def describe(request: Request) -> JSONResponse:
     return JSONResponse(
         {
             "client": request.client and request.client.host,
@@ -44,7 +44,7 @@ async def tell(request: Request) -> JSONResponse:
 
 def seen(peer: str, headers: dict[str, str]) -> Any:
     app = Starlette(
-        routes=[Route("/", tell)],
+        routes=[Route("/", describe)],
         middleware=[
             Middleware(Forwarding, proxies=Proxies([ip_network(PROXY)]), notice=ForwardingNotice())
         ],
@@ -114,12 +114,12 @@ def test_nobody_behind_a_proxy_is_on_this_machine(
 async def test_logs_name_the_client(proxied: RunningServer) -> None:
     given = {"X-Forwarded-For": "127.0.0.1, 203.0.113.77"}
 
-    def is_told() -> bool:
+    def is_logged() -> bool:
         """Only so many refusals in a second are."""
         assert httpx2.get(f"{proxied.url}/metrics", headers=given).status_code == 401
         return " peer=203.0.113.77 " in proxied.log.read_text()
 
-    await eventually(is_told)
+    await eventually(is_logged)
 
 
 def test_urls_do_not_follow_what_anybody_says(server: RunningServer) -> None:
@@ -128,7 +128,7 @@ def test_urls_do_not_follow_what_anybody_says(server: RunningServer) -> None:
     assert page["meta"]["url"].startswith(f"{server.url}/v1/Services/IS")
 
 
-async def test_headers_of_a_proxy_that_is_not_trusted_are_told_of_once(
+async def test_headers_of_a_proxy_that_is_not_trusted_are_reported_once(
     fresh_server: StartServer,
 ) -> None:
     server = fresh_server()
@@ -142,7 +142,7 @@ async def test_headers_of_a_proxy_that_is_not_trusted_are_told_of_once(
     assert "127.0.0.1 sends x-forwarded-" in line and "--trusted-proxies 127.0.0.1" in line
 
 
-async def test_a_socket_behind_one_is_told_of_too(fresh_server: StartServer) -> None:
+async def test_a_socket_behind_one_is_reported_too(fresh_server: StartServer) -> None:
     server = fresh_server()
     async with native_socket(server, additional_headers=FORWARDED):
         pass
@@ -150,7 +150,7 @@ async def test_a_socket_behind_one_is_told_of_too(fresh_server: StartServer) -> 
     assert server.log.read_text().count("--trusted-proxies 127.0.0.1") == 1
 
 
-async def test_of_one_that_is_trusted_nothing_is_told(fresh_server: StartServer) -> None:
+async def test_of_one_that_is_trusted_nothing_is_reported(fresh_server: StartServer) -> None:
     server = fresh_server("--trusted-proxies=127.0.0.1")
     httpx2.get(f"{server.url}/healthz", headers=FORWARDED)
     async with native_socket(server, additional_headers=FORWARDED):
@@ -162,5 +162,5 @@ async def test_of_one_that_is_trusted_nothing_is_told(fresh_server: StartServer)
 def test_whoever_sends_them_the_log_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     notice = ForwardingNotice()
     for number in range(1000):
-        notice.give(f"203.0.113.{number}", "x-forwarded-for")
+        notice.log_once(f"203.0.113.{number}", "x-forwarded-for")
     assert len(caplog.messages) == PEERS

@@ -17,7 +17,7 @@ YEAR = 31_536_000
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server behind a proxy that speaks TLS, and that tells browsers to do so too."""
+    """A server behind a proxy that speaks TLS, and that makes browsers do so too."""
     directory = tmp_path_factory.mktemp("strict") / "data"
     options = f"--hsts={YEAR}", "--trusted-proxies=127.0.0.1"
     with RunningServer(directory, *options) as running:
@@ -72,7 +72,7 @@ def test_what_the_parser_refuses_is_protected_too(server: RunningServer) -> None
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/none", "/syncline.js"])
-def test_browsers_are_told_to_use_https_where_they_do(strict: RunningServer, path: str) -> None:
+def test_browsers_must_use_https_where_they_do(strict: RunningServer, path: str) -> None:
     url = f"{strict.url}{path}"
     reply = httpx2.get(url, headers={"X-Forwarded-Proto": "https"})
     assert reply.headers.get_list("Strict-Transport-Security") == [f"max-age={YEAR}"]

@@ -58,12 +58,12 @@ class TestInit:
         self, server: RunningServer
     ) -> None:
         async with twilsock_client(server, server.token("ada")) as client:
-            held = client.welcome["continuation_token"]
+            first_token = client.welcome["continuation_token"]
         for identity, reissued in [("ada", False), ("bob", True)]:
             async with twilsock_client(server, init=False) as client:
-                welcome = await client.init(server.token(identity), continuation_token=held)
+                welcome = await client.init(server.token(identity), continuation_token=first_token)
             assert welcome["continuation_token_status"]["reissued"] is reissued
-            assert (welcome["continuation_token"] == held) is not reissued
+            assert (welcome["continuation_token"] == first_token) is not reissued
 
     @pytest.mark.parametrize(
         ("token", "error"),

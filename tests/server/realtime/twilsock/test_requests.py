@@ -62,7 +62,7 @@ async def test_header_values_that_http_could_not_carry_do_no_harm(server: Runnin
         assert status == 201
 
 
-async def test_requests_on_one_document_are_carried_out_in_their_order(
+async def test_requests_on_one_document_are_executed_in_their_order(
     server: RunningServer,
 ) -> None:
     async with twilsock_client(server) as client:

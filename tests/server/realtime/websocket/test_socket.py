@@ -36,9 +36,9 @@ class Network(asyncio.Transport):
     """The transport of a socket: what is written waits until the client takes it.
 
     Attributes:
-        socket: whom it tells when too much waits.
+        socket: what it pauses when too much waits.
         waiting: in bytes, what the client has not taken.
-        reading: False while the socket does not want to hear more.
+        reading: False while the socket reads nothing.
         ended: how, once it has: `close` after a farewell, `abort` without, `eof` of one half.
     """
 
@@ -93,21 +93,21 @@ class Network(asyncio.Transport):
 
 
 class Handler:
-    """Attributes: `told`: everything that the socket handed on."""
+    """Attributes: `received`: everything that the socket handed on."""
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
-        self.told: list[Any] = []
+        self.received: list[Any] = []
 
     def on_message(self, message: str | bytes) -> None:
-        self.told.append(message)
+        self.received.append(message)
         if message in ("pause", "pause briefly"):
             self.socket.pause_reading(Pause.AUTHENTICATION)
         if message == "pause briefly":
             self.socket.resume_reading(Pause.AUTHENTICATION)
 
     def on_oversized(self, message: OversizedMessage) -> None:
-        self.told.append(message)
+        self.received.append(message)
 
     def on_congestion(self) -> None:
         self.flows = False
@@ -116,11 +116,11 @@ class Handler:
         self.flows = self.socket.writer.is_direct
 
     def on_slow(self) -> None:
-        self.told.append("slow")
+        self.received.append("slow")
         self.socket.close(4003, "slow")
 
     def on_end(self) -> None:
-        self.told.append("end")
+        self.received.append("end")
 
 
 class Conversation:
@@ -160,9 +160,9 @@ class Conversation:
         headers = [(name.encode(), value.encode()) for name, value in request.headers.raw_items()]
         self.socket.open(request.method, request.path.encode(), "1.1", headers)
         [self.handler] = handlers
-        self.hear()
+        self.read_frames()
 
-    def say(self, text: str | bytes) -> None:
+    def send_frames(self, text: str | bytes) -> None:
         """The client sends a message."""
         if isinstance(text, str):
             self.client.send_text(text.encode())
@@ -170,7 +170,7 @@ class Conversation:
             self.client.send_binary(text)
         self.pass_on()
 
-    def hear(self) -> list[Frame]:
+    def read_frames(self) -> list[Frame]:
         """The client takes everything; the frames since the last call, but for the handshake."""
         self.end_turn()
         self.network.take()
@@ -226,35 +226,35 @@ def fill(talk: Conversation) -> None:
 
 class TestMessages:
     async def test_each_is_handed_on_as_it_is(self, talk: Conversation) -> None:
-        talk.say("é")
-        talk.say(b"\x00\xff")
+        talk.send_frames("é")
+        talk.send_frames(b"\x00\xff")
         talk.client.send_text(b"in ", fin=False)
         talk.client.send_continuation(b"pieces", fin=True)
-        talk.say("last")
+        talk.send_frames("last")
 
-        assert talk.handler.told == ["é", b"\x00\xff", "in pieces", "last"]
+        assert talk.handler.received == ["é", b"\x00\xff", "in pieces", "last"]
 
     async def test_frames_go_out_as_they_are(self, talk: Conversation) -> None:
         talk.socket.writer.send(text_frame(b"one"))
         talk.socket.writer.send_event(updated("a", 1), binary_frame(b"two"))
 
-        assert [(f.opcode, f.data) for f in talk.hear()] == [
+        assert [(f.opcode, f.data) for f in talk.read_frames()] == [
             (Opcode.TEXT, b"one"),
             (Opcode.BINARY, b"two"),
         ]
 
     async def test_those_that_come_meanwhile_wait_for_the_handler(self, talk: Conversation) -> None:
-        talk.say("pause")
+        talk.send_frames("pause")
         assert not talk.network.reading
-        talk.say("one")
-        talk.say("pause")
-        talk.say("two")
-        assert talk.handler.told == ["pause"]
+        talk.send_frames("one")
+        talk.send_frames("pause")
+        talk.send_frames("two")
+        assert talk.handler.received == ["pause"]
         talk.socket.resume_reading(Pause.AUTHENTICATION)
-        assert talk.handler.told == ["pause", "one", "pause"]
+        assert talk.handler.received == ["pause", "one", "pause"]
         talk.socket.resume_reading(Pause.AUTHENTICATION)
 
-        assert talk.handler.told[3:] == ["two"]
+        assert talk.handler.received[3:] == ["two"]
         assert talk.network.reading
 
     async def test_empty_pieces_leave_nothing(self, talk: Conversation) -> None:
@@ -262,32 +262,32 @@ class TestMessages:
         for _ in range(100):
             talk.client.send_continuation(b"", fin=False)
         talk.client.send_continuation(b"pieces", fin=True)
-        talk.say("last")
+        talk.send_frames("last")
 
-        assert talk.handler.told == ["in pieces", "last"]
+        assert talk.handler.received == ["in pieces", "last"]
 
     async def test_handlers_may_pause_within_their_messages(self, talk: Conversation) -> None:
         count = 2 * sys.getrecursionlimit() - 100
-        talk.say("pause")
+        talk.send_frames("pause")
         for _ in range(count):
-            talk.say("pause briefly")
+            talk.send_frames("pause briefly")
         talk.socket.resume_reading(Pause.AUTHENTICATION)
 
-        assert talk.handler.told[1:] == ["pause briefly"] * count
+        assert talk.handler.received[1:] == ["pause briefly"] * count
 
 
 class TestPace:
     async def test_who_sends_too_fast_is_not_read_for_a_moment(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=5))
         for number in range(12):
-            talk.say(str(number))
-        assert talk.handler.told == ["0", "1", "2", "3", "4"]
+            talk.send_frames(str(number))
+        assert talk.handler.received == ["0", "1", "2", "3", "4"]
         assert not talk.network.reading
         end_rest(talk)
-        assert len(talk.handler.told) == 10
+        assert len(talk.handler.received) == 10
         assert not talk.network.reading
         end_rest(talk)
-        assert talk.handler.told == [str(number) for number in range(12)]
+        assert talk.handler.received == [str(number) for number in range(12)]
         assert talk.network.reading
         assert talk.socket.meters.limit_hits[Limit.CONNECTION_RATE] == 2
 
@@ -297,17 +297,17 @@ class TestPace:
         talk.client.send_text(b"a", fin=False)
         talk.client.send_continuation(b"b", fin=True)
         talk.pass_on()
-        assert talk.handler.told == ["ab"]
+        assert talk.handler.received == ["ab"]
         assert not talk.network.reading
 
     async def test_a_handler_that_wants_nothing_gets_nothing_when_the_moment_is_over(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=1))
-        talk.say("pause")
-        talk.say("one")
+        talk.send_frames("pause")
+        talk.send_frames("one")
         end_rest(talk)
         assert not talk.network.reading
         talk.socket.resume_reading(Pause.AUTHENTICATION)
-        assert talk.handler.told == ["pause", "one"]
+        assert talk.handler.received == ["pause", "one"]
 
 
 def end_rest(talk: Conversation) -> None:
@@ -326,21 +326,41 @@ class TestSlowClients:
         talk.socket.writer.send(text_frame(b"reply"))
         for revision in (1, 2):
             talk.socket.writer.send_event(updated("a", revision), text_frame(b"a%d" % revision))
-        sent = [frame.data for frame in talk.hear()]
-        sent += [frame.data for frame in talk.hear()]
+        sent = [frame.data for frame in talk.read_frames()]
+        sent += [frame.data for frame in talk.read_frames()]
 
         assert [data for data in sent if data != LARGE] == [b"reply", b"a1", b"a2"]
         assert talk.network.reading
 
-    async def test_one_that_takes_nothing_is_told_why_it_is_left(self, talk: Conversation) -> None:
+    async def test_one_that_reads_nothing_receives_the_reason_of_its_closure(
+        self, talk: Conversation
+    ) -> None:
         fill(talk)
         talk.socket.writer.send(text_frame(b"never sent"))
         talk.run_timers(SETTINGS.slow_reader_timeout)
-        assert talk.handler.told == ["slow"]
-        *_, close = talk.hear()
+        assert talk.handler.received == ["slow"]
+        *_, close = talk.read_frames()
         assert close.opcode is Opcode.CLOSE
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 4003
+
+    async def test_its_requests_wait_until_it_reads_again(self, talk: Conversation) -> None:
+        fill(talk)
+        talk.send_frames("request")
+        assert talk.handler.received == []
+        talk.read_frames()
+        assert talk.handler.received == ["request"]
+
+    async def test_nothing_is_sent_after_the_close_though_the_queue_waits(
+        self, talk: Conversation
+    ) -> None:
+        fill(talk)
+        talk.socket.writer.send(text_frame(b"queued"))
+        talk.socket.close(4000)
+        talk.socket.writer.send(text_frame(b"too late"))
+        frames = talk.read_frames() + talk.read_frames()
+        assert [frame.data for frame in frames if frame.data != LARGE][:-1] == [b"queued"]
+        assert frames[-1].opcode is Opcode.CLOSE
 
     async def test_one_that_takes_little_stays(self, talk: Conversation) -> None:
         fill(talk)
@@ -348,14 +368,14 @@ class TestSlowClients:
             talk.network.take(10)
             talk.run_timers(SETTINGS.slow_reader_timeout)
 
-        assert talk.handler.told == []
+        assert talk.handler.received == []
 
-    async def test_its_time_begins_anew_when_it_has_caught_up(self, talk: Conversation) -> None:
+    async def test_its_time_begins_again_when_it_has_caught_up(self, talk: Conversation) -> None:
         fill(talk)
         [(_, first)] = [
             each for each in talk.times.timers if each[0] == SETTINGS.slow_reader_timeout
         ]
-        talk.hear()
+        talk.read_frames()
         fill(talk)
         # That of the first congestion: since the second one began, it had no time to take anything.
         assert first not in [timer for _, timer in talk.times.timers]
@@ -372,7 +392,7 @@ class TestPings:
     async def test_a_client_that_answers_stays(self, talk: Conversation) -> None:
         talk.run_timers(SETTINGS.ping_interval)
         for _ in range(3):
-            assert [frame.opcode for frame in talk.hear()] == [Opcode.PING]
+            assert [frame.opcode for frame in talk.read_frames()] == [Opcode.PING]
             talk.run_timers(SETTINGS.ping_timeout)
             talk.run_timers(SETTINGS.ping_interval - SETTINGS.ping_timeout)
 
@@ -385,7 +405,7 @@ class TestPings:
         assert talk.network.ended == ["abort"]
 
     async def test_one_that_is_not_listened_to_is_not(self, talk: Conversation) -> None:
-        talk.say("pause")
+        talk.send_frames("pause")
         talk.run_timers(SETTINGS.ping_interval)
         talk.run_timers(SETTINGS.ping_timeout)
 
@@ -396,12 +416,12 @@ class TestEnd:
     async def test_the_client_closes(self, talk: Conversation) -> None:
         talk.client.send_close(1000)
         talk.pass_on()
-        [close] = talk.hear()
+        [close] = talk.read_frames()
         assert close.opcode is Opcode.CLOSE
         assert talk.network.ended == ["close"]
         talk.socket.connection_lost(None)
 
-        assert talk.handler.told == ["end"]
+        assert talk.handler.received == ["end"]
         assert talk.connections == set()
 
     async def test_the_server_closes_and_waits_for_the_client(self, talk: Conversation) -> None:
@@ -409,13 +429,13 @@ class TestEnd:
         talk.socket.close(4500, "too late")
         talk.socket.writer.send(text_frame(b"too late"))
         assert talk.network.ended == []
-        talk.say("not read any more")
-        talk.hear()
+        talk.send_frames("not read any more")
+        talk.read_frames()
 
         assert talk.client.close_rcvd is not None
         assert (talk.client.close_rcvd.code, talk.client.close_rcvd.reason) == (4000, "reason")
         assert talk.network.ended == ["close"]
-        assert "not read any more" not in talk.handler.told
+        assert "not read any more" not in talk.handler.received
 
     async def test_a_client_that_does_not_answer_is_cut_off(self, talk: Conversation) -> None:
         talk.socket.close(4000)
@@ -426,7 +446,7 @@ class TestEnd:
     async def test_what_still_comes_is_read_though_the_handler_had_paused(
         self, talk: Conversation
     ) -> None:
-        talk.say("pause")
+        talk.send_frames("pause")
         talk.socket.close(4000)
 
         assert talk.network.reading
@@ -434,14 +454,14 @@ class TestEnd:
     async def test_a_large_message_of_a_client_that_is_trusted_is_handed_on_as_its_beginning(
         self, talk: Conversation
     ) -> None:
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         size = SETTINGS.socket_message_limit + 1
-        talk.say("pause")
-        talk.say(("abc" * size)[:size])
-        talk.say("next")
+        talk.send_frames("pause")
+        talk.send_frames(("abc" * size)[:size])
+        talk.send_frames("next")
         talk.socket.resume_reading(Pause.AUTHENTICATION)
 
-        [_, oversized, after] = talk.handler.told
+        [_, oversized, after] = talk.handler.received
         assert (oversized.size, oversized.is_text) == (size, True)
         assert oversized.head == (b"abc" * HEAD_LIMIT)[:HEAD_LIMIT]
         assert after == "next"
@@ -449,33 +469,33 @@ class TestEnd:
 
     async def test_a_large_message_may_come_byte_by_byte(self) -> None:
         talk = Conversation(Times(), replace(SETTINGS, data_limit=64))
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         size = talk.socket.settings.socket_message_limit + 1
         data = Frame(Opcode.BINARY, b"\x00\x01" + b"x" * (size - 2)).serialize(mask=True)
         for byte in data[:100]:
             talk.socket.data_received(bytes([byte]))
         talk.socket.data_received(data[100:-1])
-        assert talk.handler.told == []
+        assert talk.handler.received == []
         talk.socket.data_received(data[-1:])
-        [oversized] = talk.handler.told
+        [oversized] = talk.handler.received
         assert (oversized.size, oversized.is_text) == (size, False)
         assert oversized.head[:3] == b"\x00\x01x"
 
     async def test_the_farewell_is_read_behind_a_large_message(self, talk: Conversation) -> None:
-        talk.socket.trust()
+        talk.socket.allow_full_messages()
         data = Frame(Opcode.TEXT, b"x" * (SETTINGS.socket_message_limit + 1)).serialize(mask=True)
         talk.socket.data_received(data[:100])
         talk.socket.close(4000)
         talk.socket.data_received(data[100:])
-        talk.hear()  # and the client answers the closure
+        talk.read_frames()  # and the client answers the closure
         assert talk.client.close_rcvd is not None
-        assert (talk.handler.told, talk.network.ended) == ([], ["close"])
+        assert (talk.handler.received, talk.network.ended) == ([], ["close"])
 
     async def test_a_message_that_is_too_large_ends_it_but_for_what_the_client_still_sends(
         self, talk: Conversation
     ) -> None:
-        talk.say("x" * (SETTINGS.socket_message_limit + 1))
-        talk.hear()
+        talk.send_frames("x" * (SETTINGS.socket_message_limit + 1))
+        talk.read_frames()
 
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 1009
@@ -496,7 +516,7 @@ class TestEnd:
         if congested:
             assert talk.network.ended == []
         talk.socket.writer.send(text_frame(b"too late"))
-        frames = talk.hear() + talk.hear()
+        frames = talk.read_frames() + talk.read_frames()
         assert bytes(frames[sent].data) == b"waits"
         assert frames[-1].opcode is Opcode.CLOSE
         assert talk.client.close_rcvd is not None

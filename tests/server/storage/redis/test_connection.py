@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.store import PATIENCE, Store
+from support.store import WAIT_LIMIT, Store
 from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import (
@@ -88,10 +88,10 @@ async def test_it_knows_how_many_wait_and_since_when(store: Store, admin: Connec
     assert (admin.pending, admin.waiting_since) == (0, None)
 
 
-async def test_when_it_breaks_every_pending_command_is_told(
+async def test_when_it_breaks_every_pending_command_is_reported(
     store: Store, admin: Connection, service_sid: str
 ) -> None:
-    connection = await connect(Address.parse(store.url), PATIENCE)
+    connection = await connect(Address.parse(store.url), WAIT_LIMIT)
     number = await connection.execute("CLIENT", "ID")
     blocked = connection.execute("BLPOP", service_sid, 0)
     waiting = [connection.execute("INCR", f"{service_sid}:count") for _ in range(100)]
@@ -105,7 +105,7 @@ async def test_when_it_breaks_every_pending_command_is_told(
 
 
 async def test_once_ended_it_takes_nothing(store: Store) -> None:
-    connection = await connect(Address.parse(store.url), PATIENCE)
+    connection = await connect(Address.parse(store.url), WAIT_LIMIT)
     pending = connection.execute("PING")
     connection.abort()
     await connection.ended
@@ -117,8 +117,10 @@ async def test_once_ended_it_takes_nothing(store: Store) -> None:
     connection.abort()
 
 
-async def test_what_is_given_to_one_that_is_ending_is_told_and_not_written(store: Store) -> None:
-    connection = await connect(Address.parse(store.url), PATIENCE)
+async def test_what_is_given_to_one_that_is_ending_is_reported_and_not_written(
+    store: Store,
+) -> None:
+    connection = await connect(Address.parse(store.url), WAIT_LIMIT)
     troubles: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
     connection.abort()
@@ -138,7 +140,7 @@ async def test_a_peer_that_speaks_no_redis_is_given_up(tmp_path: Path) -> None:
         writer.close()
 
     async with peer(tmp_path / "peer", serve) as address:
-        connection = await connect(address, PATIENCE)
+        connection = await connect(address, WAIT_LIMIT)
         with pytest.raises(ConnectionBroken):
             await connection.execute("GET")
 
@@ -151,7 +153,7 @@ async def test_a_reply_cut_short_is_no_reply(tmp_path: Path) -> None:
         writer.close()
 
     async with peer(tmp_path / "peer", serve) as address:
-        connection = await connect(address, PATIENCE)
+        connection = await connect(address, WAIT_LIMIT)
         first, second = connection.execute("ECHO", "one"), connection.execute("ECHO", "two")
         assert await first == b"one"
         with pytest.raises(ConnectionBroken, match="closed by Redis"):
@@ -170,13 +172,13 @@ async def test_a_peer_that_is_silent_is_not_waited_for(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             await connect(address, 0.05)
         # Nothing of it stays open.
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             await ended.wait()
 
 
 async def test_nobody_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
-        await connect(Address(path=str(tmp_path / "nothing")), PATIENCE)
+        await connect(Address(path=str(tmp_path / "nothing")), WAIT_LIMIT)
 
 
 async def test_a_redis_that_refuses_is_an_error(tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ async def test_a_redis_that_refuses_is_an_error(tmp_path: Path) -> None:
 
     async with peer(tmp_path / "peer", serve) as address:
         with pytest.raises(ReplyError, match="^LOADING"):
-            await connect(address, PATIENCE)
+            await connect(address, WAIT_LIMIT)
 
 
 @pytest.fixture
@@ -201,20 +203,20 @@ async def user(admin: Connection, service_sid: str) -> AsyncIterator[str]:
 
 async def test_it_logs_in_as_the_user_of_the_address(store: Store, user: str) -> None:
     path = Address.parse(store.url).path
-    connection = await connect(Address(path, username=user, password="se:cret"), PATIENCE)
+    connection = await connect(Address(path, username=user, password="se:cret"), WAIT_LIMIT)
     assert await connection.execute("ACL", "WHOAMI") == user.encode()
     connection.abort()
     with pytest.raises(ReplyError, match="^WRONGPASS"):
-        await connect(Address(path, username=user, password="wrong"), PATIENCE)
+        await connect(Address(path, username=user, password="wrong"), WAIT_LIMIT)
 
 
 async def test_a_password_alone_is_the_default_users(tmp_path: Path) -> None:
-    heard = bytearray()
+    received = bytearray()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.extend(await reader.readuntil(b"secret\r\n"))
+        received.extend(await reader.readuntil(b"secret\r\n"))
         writer.write(b"+OK\r\n")
-        heard.extend(await reader.readuntil(b"3\r\n"))
+        received.extend(await reader.readuntil(b"3\r\n"))
         writer.write(b"+OK\r\n")
         await greet(reader, writer)
         await reader.read()
@@ -222,21 +224,21 @@ async def test_a_password_alone_is_the_default_users(tmp_path: Path) -> None:
 
     async with peer(tmp_path / "peer", serve) as address:
         address = Address(address.path, database=3, password="secret")
-        (await connect(address, PATIENCE)).abort()
-    assert heard == b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
+        (await connect(address, WAIT_LIMIT)).abort()
+    assert received == b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
 
 
 async def test_a_database_that_redis_lacks_is_refused(store: Store) -> None:
     address = Address(Address.parse(store.url).path, database=1)
     with pytest.raises(ReplyError, match="DB index"):
-        await connect(address, PATIENCE)
+        await connect(address, WAIT_LIMIT)
 
 
 async def test_a_pub_sub_connection_passes_on_what_was_not_asked_for(
     store: Store, admin: Connection, service_sid: str
 ) -> None:
     pushes: asyncio.Queue[Any] = asyncio.Queue()
-    connection = await connect(Address.parse(store.url), PATIENCE, pushes.put_nowait)
+    connection = await connect(Address.parse(store.url), WAIT_LIMIT, pushes.put_nowait)
     connection.send("PING", "before")
     assert await pushes.get() == b"before"
     connection.send("SUBSCRIBE", service_sid)
@@ -245,6 +247,6 @@ async def test_a_pub_sub_connection_passes_on_what_was_not_asked_for(
     assert await pushes.get() == [b"pong", b"within"]
     for n in range(1000):
         admin.execute("PUBLISH", service_sid, f"{n}")
-    heard = [await pushes.get() for _ in range(1000)]
-    assert [push[2] for push in heard] == [b"%d" % n for n in range(1000)]
+    received = [await pushes.get() for _ in range(1000)]
+    assert [push[2] for push in received] == [b"%d" % n for n in range(1000)]
     connection.abort()

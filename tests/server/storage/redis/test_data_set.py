@@ -13,7 +13,7 @@ import pytest
 from redis.crc import key_slot
 
 from support.server import RunningServer, refused_start
-from support.store import PATIENCE, Service, eventually, refused
+from support.store import WAIT_LIMIT, Service, eventually, refused
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import Event
 from syncline_server.observability.readiness import Readiness
@@ -53,10 +53,10 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 async def accepting(path: Path) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while True:
             try:
-                connection = await connect(Address(path=str(path)), PATIENCE)
+                connection = await connect(Address(path=str(path)), WAIT_LIMIT)
             except (OSError, ReplyError):
                 await asyncio.sleep(0.01)
             else:
@@ -65,7 +65,7 @@ async def accepting(path: Path) -> None:
 
 @pytest.fixture
 async def root(url: str) -> AsyncIterator[Connection]:
-    connection = await connect(Address.parse(url), PATIENCE)
+    connection = await connect(Address.parse(url), WAIT_LIMIT)
     yield connection
     connection.abort()
 
@@ -77,11 +77,11 @@ class Server:
         self.redis = redis
         self.events: asyncio.Queue[Any] = asyncio.Queue()
         self.gaps: asyncio.Queue[list[str]] = asyncio.Queue()
-        self.feed = Feed(redis, PATIENCE, self.events.put_nowait, self.gaps.put_nowait)
+        self.feed = Feed(redis, WAIT_LIMIT, self.events.put_nowait, self.gaps.put_nowait)
         self.service = Service(Documents(Objects(redis, 60)), SERVICE)
 
     async def event(self) -> Event:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             event: Event = await self.events.get()
             return event
 
@@ -92,7 +92,7 @@ async def serving(
 ) -> AsyncIterator[Server]:
     data_set = DataSet(account, prefix)
     redis = Redis(
-        ExternalRedis(Address.parse(url)), PATIENCE, data_set=data_set, readiness=readiness
+        ExternalRedis(Address.parse(url)), WAIT_LIMIT, data_set=data_set, readiness=readiness
     )
     await redis.start()
     server = Server(redis)
@@ -148,7 +148,7 @@ async def test_an_id_that_was_lost_with_the_data_is_given_again(
     async with serving(url, "AC1") as server:
         before = server.redis.data_set.id
         await root.execute("FLUSHALL")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while not await root.execute("EXISTS", keys.DATA_SET):
                 await asyncio.sleep(0.01)
         assert await root.execute("HGET", keys.DATA_SET, "id") == (before or "").encode()
@@ -165,7 +165,7 @@ async def test_another_data_set_in_its_place_is_followed(
         await root.execute("HSET", keys.DATA_SET, "id", "another")
         await eventually(lambda: server.redis.data_set.id == "another")
         channel = server.redis.wire_channel(name)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             while await root.execute("PUBSUB", "NUMSUB", channel) != [channel.encode(), 1]:
                 await asyncio.sleep(0.01)
         written = await server.service.set("prefs", b'{"a":1}')

@@ -15,7 +15,7 @@ import pytest
 from support.api import DocumentsApi
 from support.metrics import scrape
 from support.server import START_TIMEOUT, SYNCLINE, RunningServer, clean_environ
-from support.store import PATIENCE, eventually
+from support.store import WAIT_LIMIT, eventually
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect
 from syncline_server.storage.redis.embedded import free_space
@@ -115,7 +115,7 @@ async def test_a_redis_that_ends_on_a_full_disk_comes_back_and_reads_go_on(tmp_p
 async def synced(server: RunningServer) -> bytes:
     """When the server's Redis syncs its file."""
     path = server.data_dir / "redis" / "redis.sock"
-    connection = await connect(Address(path=str(path)), PATIENCE)
+    connection = await connect(Address(path=str(path)), WAIT_LIMIT)
     try:
         _, value = await connection.execute("CONFIG", "GET", "appendfsync")
         return bytes(value)
@@ -124,7 +124,7 @@ async def synced(server: RunningServer) -> bytes:
 
 
 async def until_synced(server: RunningServer, wanted: bytes) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while await synced(server) != wanted:
             await asyncio.sleep(0.02)
 

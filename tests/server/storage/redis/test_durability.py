@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.sentinel import Watched
-from support.store import PATIENCE, Service, refused
+from support.store import WAIT_LIMIT, Service, refused
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
@@ -26,7 +26,7 @@ from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import Engine, ExternalRedis
 from syncline_server.storage.redis.urls import make_engine
 
-BRIEF = 0.2
+SHORT_TIMEOUT = 0.2
 """Seconds: the time limit of a durability that tests wait for."""
 
 
@@ -54,7 +54,7 @@ def trio(tmp_path: Path) -> Iterator[Watched]:
 
 @asynccontextmanager
 async def durable(
-    engine: Engine, level: str, service_sid: str, timeout: float = BRIEF
+    engine: Engine, level: str, service_sid: str, timeout: float = SHORT_TIMEOUT
 ) -> AsyncIterator[Service]:
     async with asking(engine, Durability(level=level, timeout=timeout), service_sid) as service:
         yield service
@@ -64,7 +64,7 @@ async def durable(
 async def asking(
     engine: Engine, durability: Durability, service_sid: str
 ) -> AsyncIterator[Service]:
-    redis = Redis(engine, PATIENCE, durability)
+    redis = Redis(engine, WAIT_LIMIT, durability)
     await redis.start()
     try:
         yield Service(Documents(Objects(redis, 60)), service_sid)
@@ -72,7 +72,7 @@ async def asking(
         await redis.stop()
 
 
-async def test_replicated_waits_for_a_replica_and_tells_when_none_has_it(
+async def test_replicated_waits_for_a_replica_and_reports_when_none_has_it(
     pair: Watched, service_sid: str
 ) -> None:
     async with durable(ExternalRedis(pair.master.address), "replicated", service_sid) as service:
@@ -99,7 +99,7 @@ async def test_one_wait_serves_all_commits_of_a_moment(pair: Watched, service_si
 async def test_the_wait_follows_the_write(pair: Watched, service_sid: str) -> None:
     """WAIT speaks of what was sent before it on its connection."""
     commands: asyncio.Queue[Any] = asyncio.Queue()
-    monitor = await connect(pair.master.address, PATIENCE, commands.put_nowait)
+    monitor = await connect(pair.master.address, WAIT_LIMIT, commands.put_nowait)
     async with durable(ExternalRedis(pair.master.address), "replicated", service_sid) as service:
         await monitor.execute("MONITOR")
         await service.create("prefs")
@@ -110,13 +110,13 @@ async def test_the_wait_follows_the_write(pair: Watched, service_sid: str) -> No
     monitor.abort()
 
 
-REPLICATED = Durability(level="replicated", timeout=PATIENCE)
+REPLICATED = Durability(level="replicated", timeout=WAIT_LIMIT)
 
 
 async def test_a_replica_that_was_promoted_is_waited_for(trio: Watched, service_sid: str) -> None:
     """The other one follows the old master, whose writes are lost; one WAIT is content with it."""
     async with asking(
-        ExternalRedis(trio.master.address), replace(REPLICATED, timeout=BRIEF), service_sid
+        ExternalRedis(trio.master.address), replace(REPLICATED, timeout=SHORT_TIMEOUT), service_sid
     ) as service:
         await service.create("prefs", b'{"n":1}')
         await trio.replica.ask("REPLICAOF", "NO", "ONE")
@@ -132,7 +132,7 @@ async def test_a_replica_that_was_promoted_is_waited_for(trio: Watched, service_
 
 async def written(service: Service) -> None:
     """Return once a write is acknowledged."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT):
         while True:
             try:
                 await service.set("prefs", b'{"n":4}')
@@ -168,7 +168,7 @@ async def test_a_setting_names_how_many_replicas_must_have_a_write(
 async def test_fsync_waits_for_the_disk(tmp_path: Path, service_sid: str) -> None:
     engine = EmbeddedRedis(tmp_path, "everysec")
     try:
-        async with durable(engine, "fsync", service_sid, PATIENCE) as service:
+        async with durable(engine, "fsync", service_sid, WAIT_LIMIT) as service:
             for name in ("prefs", "others"):
                 document = await service.create(name)
                 assert await service.get(name) == document

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.store import PATIENCE, Service, eventually
+from support.store import WAIT_LIMIT, Service, eventually
 from syncline_protocol.documents import Document
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.documents import Documents
@@ -64,7 +64,7 @@ def address_of(data_dir: Path) -> Address:
 
 
 async def ask(address: Address, *command: str) -> Any:
-    connection = await connect(address, PATIENCE)
+    connection = await connect(address, WAIT_LIMIT)
     reply = await connection.execute(*command)
     connection.abort()
     return reply
@@ -131,7 +131,7 @@ async def test_the_setting_says_when_it_syncs(
 
 @asynccontextmanager
 async def connected(engine: EmbeddedRedis) -> AsyncIterator[Redis]:
-    redis = Redis(engine, PATIENCE)
+    redis = Redis(engine, WAIT_LIMIT)
     await redis.start()
     yield redis
     await redis.stop()
@@ -319,7 +319,7 @@ def no_wheel(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_wheel")
 @pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
-async def test_without_the_wheel_one_on_path_is_used(
+async def test_without_the_package_one_on_path_is_used(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch, binary: Path, name: str
 ) -> None:
     folder = tmp_path / "bin"

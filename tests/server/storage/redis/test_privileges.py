@@ -12,7 +12,7 @@ import pytest
 
 import syncline_server
 from support.privileges import documented_rules
-from support.store import PATIENCE, Service, Store, eventually, refused
+from support.store import WAIT_LIMIT, Service, Store, eventually, refused
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.readiness import Readiness
@@ -63,7 +63,7 @@ async def connected(
     store: Store, user: str, readiness: Readiness | None = None
 ) -> AsyncIterator[Redis]:
     url = store.url.replace("unix://", f"unix://{user}:pw@")
-    redis = Redis(ExternalRedis(Address.parse(url)), PATIENCE, readiness=readiness)
+    redis = Redis(ExternalRedis(Address.parse(url)), WAIT_LIMIT, readiness=readiness)
     await redis.start()
     try:
         yield redis
@@ -140,7 +140,7 @@ async def test_a_write_is_answered_as_what_it_was_when_a_right_is_taken_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before anybody has looked at the rights again."""
-    monkeypatch.setattr(inspection, "INSPECTION_INTERVAL", PATIENCE)
+    monkeypatch.setattr(inspection, "INSPECTION_INTERVAL", WAIT_LIMIT)
     for verb in VERBS:
         name = f"{verb}"
         if verb != "create":
@@ -189,7 +189,7 @@ async def test_who_may_not_subscribe_is_not_live_until_it_may(
     await limit("-subscribe")
     readiness = Readiness()
     async with connected(store, user, readiness) as redis:
-        feed = Feed(redis, PATIENCE, lambda event: None, lambda channels: None)
+        feed = Feed(redis, WAIT_LIMIT, lambda event: None, lambda channels: None)
         feed.start()
         await eventually(lambda: "channels" in readiness.problems)
         assert "subscribe" in readiness.problems["channels"].lower()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.store import PATIENCE, Service
+from support.store import WAIT_LIMIT, Service
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import keys
 from syncline_server.storage.documents import Documents
@@ -66,7 +66,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Address]:
     )
     address = Address(path=str(path))
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT):
             await form_cluster(address)
         yield address
     finally:
@@ -75,16 +75,16 @@ async def node(tmp_path: Path) -> AsyncIterator[Address]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; held together, so that they differ."""
-    with ExitStack() as held:
-        listeners = [held.enter_context(socket.create_server(("", 0))) for _ in range(count)]
+    """Ports that nobody listens on; open at the same time, so that they differ."""
+    with ExitStack() as sockets:
+        listeners = [sockets.enter_context(socket.create_server(("", 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in listeners]
 
 
 async def form_cluster(address: Address) -> None:
     while True:
         try:
-            node = await connect(address, PATIENCE)
+            node = await connect(address, WAIT_LIMIT)
             break
         except (OSError, StorageError):
             await asyncio.sleep(0.01)
@@ -98,7 +98,7 @@ async def form_cluster(address: Address) -> None:
 
 async def test_the_same_script_serves_a_cluster(node: Address) -> None:
     """Whatever it reads, writes and publishes is in the slot of its key: no other is served."""
-    commands = await connect(node, PATIENCE)
+    commands = await connect(node, WAIT_LIMIT)
     with pytest.raises(ReplyError):
         await commands.execute("EVAL", "redis.call('SPUBLISH', 'elsewhere', '')", 1, TAG)
     with pytest.raises(ReplyError):
@@ -106,8 +106,8 @@ async def test_the_same_script_serves_a_cluster(node: Address) -> None:
     commands.abort()
 
     pushes: asyncio.Queue[Any] = asyncio.Queue()
-    listener = await connect(node, PATIENCE, pushes.put_nowait)
-    redis = Redis(Sharded(node), PATIENCE)
+    listener = await connect(node, WAIT_LIMIT, pushes.put_nowait)
+    redis = Redis(Sharded(node), WAIT_LIMIT)
     await redis.start()
     service = Service(Documents(Objects(redis, 60)), SERVICE)
     # Without a name, the operation id leads to the bucket.

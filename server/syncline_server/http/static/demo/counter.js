@@ -1,7 +1,7 @@
 /** The document `demo_counter`: a number that many windows add to at once. */
 
 import { element } from "./elements.js";
-import { hold } from "./hold.js";
+import { keepOpen } from "./keep-open.js";
 
 const NAME = "demo_counter";
 
@@ -31,17 +31,17 @@ export class Counter {
   }
 
   /** @param {import("/syncline.js").Client} client */
-  hold(client) {
+  keepOpen(client) {
     this.#document = null;
-    return hold(client, NAME, { count: 0 }, {
-      opened: (held) => this.#opened(held),
+    return keepOpen(client, NAME, { count: 0 }, {
+      opened: (handle) => this.#opened(handle),
       updated: (event) => this.#updated(event),
       removed: (event) => this.#removed(event),
     });
   }
 
-  #opened(held) {
-    this.#document = held;
+  #opened(handle) {
+    this.#document = handle;
     this.#show();
   }
 
@@ -74,8 +74,8 @@ export class Counter {
     }
   }
 
-  async #addOne(held) {
-    await held.mutate((data) => {
+  async #addOne(handle) {
+    await handle.mutate((data) => {
       this.#attempts += 1;
       return { ...data, count: (data.count ?? 0) + 1 };
     });

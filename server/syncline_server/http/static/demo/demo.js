@@ -33,14 +33,14 @@ function join(identity) {
   });
   wasConnected = false;
   showConnection();
-  for (const part of [preferences, counter]) part.hold(client).catch(report);
+  for (const part of [preferences, counter]) part.keepOpen(client).catch(report);
 }
 
 async function getToken(identity) {
   try {
     return await fetchToken(identity);
   } catch (error) {
-    // The network's failures are TypeErrors; the state of the connection tells of them.
+    // Failures of the network are TypeErrors; the state of the connection shows them.
     if (!(error instanceof TypeError)) report(error);
     throw error;
   }

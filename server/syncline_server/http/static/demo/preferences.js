@@ -2,7 +2,7 @@
 
 import { DEFAULT, KEYS, PALETTES, inkOn, toHex } from "./colours.js";
 import { dot, element, fromNow, make, person } from "./elements.js";
-import { hold } from "./hold.js";
+import { keepOpen } from "./keep-open.js";
 
 const NAME = "user_prefs";
 
@@ -36,16 +36,16 @@ export class Preferences {
       input.addEventListener("input", () => this.#choose({ [input.name]: input.value }));
     }
     for (const [name, colours] of Object.entries(PALETTES)) this.#offer(name, colours);
-    this.#onClick("expire", (held) => held.setTtl(SOON));
-    this.#onClick("keep", (held) => held.setTtl(0));
-    this.#onClick("remove", (held) => held.removeDocument());
+    this.#onClick("expire", (handle) => handle.setTtl(SOON));
+    this.#onClick("keep", (handle) => handle.setTtl(0));
+    this.#onClick("remove", (handle) => handle.removeDocument());
   }
 
   /** @param {import("/syncline.js").Client} client */
-  hold(client) {
+  keepOpen(client) {
     this.#document = null;
-    return hold(client, NAME, DEFAULT, {
-      opened: (held) => this.#opened(held),
+    return keepOpen(client, NAME, DEFAULT, {
+      opened: (handle) => this.#opened(handle),
       updated: (event) => this.#updated(event),
       removed: (event) => this.#removed(event),
     });
@@ -53,17 +53,17 @@ export class Preferences {
 
   /** Bring what depends on the time up to date. */
   tick() {
-    const held = this.#document;
-    if (held === null) return;
-    const expires = held.dateExpires === null ? null : new Date(held.dateExpires);
-    element("written").textContent = fromNow(held.dateUpdated);
+    const handle = this.#document;
+    if (handle === null) return;
+    const expires = handle.dateExpires === null ? null : new Date(handle.dateExpires);
+    element("written").textContent = fromNow(handle.dateUpdated);
     element("expires").textContent = expires === null ? "never" : fromNow(expires);
     element("expire").hidden = expires !== null;
     element("keep").hidden = expires === null;
   }
 
-  #opened(held) {
-    this.#document = held;
+  #opened(handle) {
+    this.#document = handle;
     this.#setState("open", "");
     this.#show();
     void this.#write();
@@ -82,14 +82,14 @@ export class Preferences {
     this.#journal.add(NAME, removedBy, [expired ? "expired" : "removed it"], isLocal);
     this.#document = null;
     this.#chosen = {};
-    const whom = removedBy === null ? "" : ` by ${removedBy}`;
-    this.#setState("removed", `${expired ? "Expired" : `Removed${whom}`}. Back in a moment…`);
+    const remover = removedBy === null ? "" : ` by ${removedBy}`;
+    this.#setState("removed", `${expired ? "Expired" : `Removed${remover}`}. Back in a moment…`);
     for (const id of SHOWN) element(id).textContent = "–";
   }
 
   /**
    * @param {"open" | "removed"} state
-   * @param {string} text that tells it, where the page does not show it
+   * @param {string} text for screen readers, where the page does not show it
    */
   #setState(state, text) {
     element("stage").dataset.state = state;
@@ -98,14 +98,14 @@ export class Preferences {
   }
 
   #show() {
-    const held = this.#document;
-    if (held === null) return;
-    const data = { ...held.data, ...this.#chosen };
+    const handle = this.#document;
+    if (handle === null) return;
+    const data = { ...handle.data, ...this.#chosen };
     const colours = Object.fromEntries(KEYS.map((key) => [key, toHex(data[key], key)]));
     this.#paint(colours);
-    element("json").replaceChildren(...describeJson(held.data));
-    element("revision").textContent = held.revision;
-    element("writer").replaceChildren(person(held.updatedBy ?? held.createdBy));
+    element("json").replaceChildren(...describeJson(handle.data));
+    element("revision").textContent = handle.revision;
+    element("writer").replaceChildren(person(handle.updatedBy ?? handle.createdBy));
     this.tick();
   }
 
@@ -137,7 +137,7 @@ export class Preferences {
         for (const key of KEYS) if (this.#chosen[key] === written[key]) delete this.#chosen[key];
       }
     } catch (error) {
-      // Without a document it is no failure: the removal is told, or the next client writes it.
+      // Without a document it is no failure: the removal event follows, or the next client writes it.
       if (this.#document === null) return;
       this.#chosen = {};
       this.#report(error);

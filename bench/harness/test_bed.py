@@ -14,7 +14,7 @@ from .processes import Process, free_ports
 from .redis import start_redis
 from .target import Site, Target
 
-__all__ = ["Run", "Stand", "standing"]
+__all__ = ["Run", "TestBed", "running_test_bed"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Stand:
+class TestBed:
     """A target that is ready for load.
 
     Attributes:
@@ -58,7 +58,7 @@ class Stand:
 
 
 @contextmanager
-def standing(target: Target, documents: int, appendfsync: str) -> Iterator[Stand]:
+def running_test_bed(target: Target, documents: int, appendfsync: str) -> Iterator[TestBed]:
     """Run a target and its Redis within the block.
 
     Raises:
@@ -76,7 +76,7 @@ def standing(target: Target, documents: int, appendfsync: str) -> Iterator[Stand
             process = Process(target.command(site), port, directory / "log")
             try:
                 target.prepare(site)
-                yield Stand(target, site, process, redis, replace(site, port=redis_port))
+                yield TestBed(target, site, process, redis, replace(site, port=redis_port))
             finally:
                 process.stop()
         finally:

@@ -1,10 +1,10 @@
-/** A document that this page holds open, whatever becomes of it. */
+/** Keeps a document of this page open. */
 
 /** Milliseconds until a document that was removed is opened, and so created, again. */
 export const COMES_BACK_AFTER = 2_000;
 
 /**
- * Open a document and tell what happens to it, until the client is shut down.
+ * Open a document and call the listeners for its events, until the client is shut down.
  *
  * @param {import("/syncline.js").Client} client
  * @param {string} name
@@ -13,15 +13,15 @@ export const COMES_BACK_AFTER = 2_000;
  *   opened: (document: import("/syncline.js").SyncDocument) => void,
  *   updated: (event: import("/syncline.js").UpdatedEvent) => void,
  *   removed: (event: import("/syncline.js").RemovedEvent) => void,
- * }} holder
+ * }} listeners
  * @returns {Promise<void>} rejected with an error that another try cannot fix
  */
-export async function hold(client, name, initial, holder) {
+export async function keepOpen(client, name, initial, listeners) {
   while (client.connectionState !== "disconnected") {
     try {
-      const held = await client.document({ id: name, data: initial });
-      holder.opened(held);
-      for await (const event of held) holder[event.type](event);
+      const handle = await client.document({ id: name, data: initial });
+      listeners.opened(handle);
+      for await (const event of handle) listeners[event.type](event);
     } catch (error) {
       if (client.connectionState !== "disconnected" && !error.retry) throw error;
     }

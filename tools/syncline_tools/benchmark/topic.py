@@ -61,20 +61,22 @@ class Topic:
     async def create(self, ttl: int) -> None:
         """Create the document with a TTL in seconds; raises `RequestError`."""
         create = {"do": "open", "mode": "create_new", "document": self.name, "ttl": ttl}
-        await self.writer.ask(create)
-        await self.writer.ask({"do": "unsubscribe", "document": self.name})
+        await self.writer.send_request(create)
+        await self.writer.send_request({"do": "unsubscribe", "document": self.name})
 
     async def remove(self) -> None:
         """Remove the document; raises `RequestError`."""
-        await self.writer.ask({"do": "remove", "document": self.name})
+        await self.writer.send_request({"do": "remove", "document": self.name})
 
-    async def follow(self, place: Place) -> Socket:
-        """Open a connection that subscribes to the document; raises as `Socket.dial` and `ask`."""
+    async def subscribe(self, place: Place) -> Socket:
+        """Open a connection that subscribes to the document; raises as the methods of `Socket`."""
         subscriber = len(self._seen)
         self._seen.append(0)
-        socket = await Socket.dial(place, partial(self._hear, subscriber))
+        socket = await Socket.dial(place, partial(self._handle_message, subscriber))
         try:
-            await socket.ask({"do": "open", "document": self.name, "mode": "open_existing"})
+            await socket.send_request(
+                {"do": "open", "document": self.name, "mode": "open_existing"}
+            )
         except BaseException:
             socket.close()
             raise
@@ -87,7 +89,7 @@ class Topic:
         if self._behind:
             self._arrived.clear()
         set_data = {"do": "set", "document": self.name, "data": self._stamped(self._padding)}
-        return self.writer.ask(set_data)
+        return self.writer.send_request(set_data)
 
     async def arrived(self) -> None:
         """Wait until all subscribers have received the newest write."""
@@ -100,7 +102,7 @@ class Topic:
     def _stamped(self, padding: str) -> JsonObject:
         return {"number": self._newest, "at": time.monotonic_ns(), "padding": padding}
 
-    def _hear(self, subscriber: int, message: bytes) -> None:
+    def _handle_message(self, subscriber: int, message: bytes) -> None:
         stamp = _STAMP.search(message)
         if stamp is None:
             return
