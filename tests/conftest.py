@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
 from itertools import chain, count, islice
 from pathlib import Path
 
+import httpcore2
 import pytest
 
 from support.certificates import CertificateAuthority
@@ -65,6 +67,24 @@ def _order_files(items: list[pytest.Item]) -> None:
     others = iter([group for path, group in files.items() if not is_long[path]])
     ordered = [group for first in long for group in (first, *islice(others, 2))]
     items[:] = chain.from_iterable((*ordered, *others))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities() -> Iterator[None]:
+    """Load the authorities of this machine once: each HTTP client would take 25 ms for it."""
+    load = httpcore2.default_ssl_context
+
+    @cache
+    def context(_file: str | None, _directory: str | None, trust_env: bool) -> ssl.SSLContext:
+        return load(_trust_env=trust_env)
+
+    def default_ssl_context(*, _trust_env: bool = True) -> ssl.SSLContext:
+        names = "SSL_CERT_FILE", "SSL_CERT_DIR"  # a test may set them
+        return context(*map(os.environ.get, names), _trust_env)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpcore2, "default_ssl_context", default_ssl_context)
+        yield
 
 
 @pytest.fixture(scope="session")

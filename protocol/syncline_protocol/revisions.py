@@ -2,7 +2,7 @@
 
 A revision is the greater of "the previous one + 1" and the time in milliseconds × `PER_MS`, each
 with random low bits. It stays below `LIMIT` until the year 2248. The scripts in Redis give the
-revisions (`scripts/lib/clock.lua`); this module holds what the server computes from them.
+revisions (`scripts/lib/revision.lua`); this module holds what the server computes from them.
 """
 
 from __future__ import annotations

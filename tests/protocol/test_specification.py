@@ -166,8 +166,8 @@ def references() -> list[Any]:
     files += [*root.glob("protocol/**/*.py"), *root.glob("protocol/vectors/*.md")]
     return [
         pytest.param(number, id=f"{number} in {file.name}")
-        for file in files
-        for number in set(re.findall(r"\bC\d+\b", file.read_text("utf-8")))
+        for file in sorted(files)
+        for number in sorted(set(re.findall(r"\bC\d+\b", file.read_text("utf-8"))))
     ]
 
 

@@ -13,7 +13,7 @@ from syncline_protocol.objects import Header
 
 from . import turns
 from .access import Access
-from .contests import State
+from .contests import State, TurnKey
 
 __all__ = ["Client", "ContendedWrites", "WriteResult", "turn_key"]
 
@@ -49,9 +49,9 @@ class Client(turns.Client, Protocol):
         """
 
 
-def turn_key(access: Access, command: Write) -> turns.TurnKey:
+def turn_key(access: Access, command: Write) -> TurnKey:
     """What the command contends for."""
-    return turns.TurnKey(access.service_sid, command.key, command.item)
+    return TurnKey(access.service_sid, command.key, command.item)
 
 
 class ContendedWrites:

@@ -18,7 +18,7 @@ from syncline_server.observability.metrics import Limit
 
 from .lapses import Lapses
 
-__all__ = ["SHORTEST_TURN", "Contender", "Contest", "Contests", "State", "TurnKey"]
+__all__ = ["SHORTEST_TURN", "Contender", "Contest", "Contests", "State", "TurnKey", "subject"]
 
 SHORTEST_TURN = 0.05
 """Seconds that a turn lasts at least, because an event loop may be busy."""

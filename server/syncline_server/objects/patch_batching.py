@@ -25,8 +25,9 @@ from syncline_server.storage.operations import StepRepeated, patch_fingerprint
 from syncline_server.storage.results import Written, absent, mismatch
 from syncline_server.storage.webhooks import WebhookPolicy
 
+from .contests import TurnKey
 from .patches import patched
-from .turns import TurnKey, Turns
+from .turns import Turns
 from .work import WorkQueue, work_of_patch, work_on_data
 
 if TYPE_CHECKING:

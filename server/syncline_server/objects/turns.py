@@ -37,7 +37,7 @@ from .contests import SHORTEST_TURN, Contender, Contest, Contests, State, TurnKe
 from .lapses import Lapses
 from .recent_revisions import RecentRevisions
 
-__all__ = ["PATCH_WAIT", "Attempt", "Client", "TurnKey", "Turns"]
+__all__ = ["PATCH_WAIT", "Attempt", "Client", "Turns"]
 
 _State = TypeVar("_State", bound=State)
 

@@ -21,7 +21,8 @@ from syncline_protocol.sids import (
 from . import keys, operations
 from .author import Author
 from .away_names import AwayNames
-from .commit import Commit, Committer, Step
+from .commit import Commit, Step
+from .committer import Committer
 from .filled_buckets import FilledBuckets
 from .keys import ObjectAddress
 from .redis.client import Redis
@@ -183,14 +184,10 @@ class Objects:
         if fingerprint is None:
             fingerprint = _fingerprint("update", op, data, ttl, if_match)
         return await self._commit(
-            Commit(
-                service_sid=at.service_sid,
-                type=at.type,
-                script=OBJECT_SCRIPTS[at.type.name].update,
-                verb="update",
-                author=author,
-                sid=at.sid,
-                name=at.name,
+            Commit.to(
+                at,
+                "update",
+                author,
                 if_match=if_match,
                 ttl=ttl,
                 op=op,
@@ -210,14 +207,10 @@ class Objects:
     ) -> Outcome:
         """Remove an object; raises as `update`."""
         return await self._commit(
-            Commit(
-                service_sid=at.service_sid,
-                type=at.type,
-                script=OBJECT_SCRIPTS[at.type.name].remove,
-                verb="remove",
-                author=author,
-                sid=at.sid,
-                name=at.name,
+            Commit.to(
+                at,
+                "remove",
+                author,
                 if_match=if_match,
                 op=op,
                 fingerprint=_fingerprint("remove", op, None, None, if_match),
@@ -229,17 +222,7 @@ class Objects:
 
         Changes nothing if the object's revision is beyond `held` already. Raises as `update`.
         """
-        return await self._commit(
-            Commit(
-                service_sid=at.service_sid,
-                type=at.type,
-                script=OBJECT_SCRIPTS[at.type.name].advance,
-                verb="advance",
-                author=READER,
-                sid=at.sid,
-                if_match=held,
-            )
-        )
+        return await self._commit(Commit.to(at, "advance", READER, if_match=held))
 
     async def expire(
         self, service_sid: str, sid: str, webhooks: WebhookPolicy | None = None
@@ -248,13 +231,10 @@ class Objects:
         at = ObjectAddress.of_sid(service_sid, sid)
         try:
             await self.committer.apply(
-                Commit(
-                    service_sid=service_sid,
-                    type=at.type,
-                    script=OBJECT_SCRIPTS[at.type.name].expire,
-                    verb="expire",
-                    author=Author(identity="", webhooks=webhooks),
-                    sid=sid,
+                Commit.to(
+                    at,
+                    "expire",
+                    Author(identity="", webhooks=webhooks),
                 )
             )
         except Refusal as refusal:
@@ -269,13 +249,10 @@ class Objects:
         if not self._redis.engine.is_whole:
             await self._filled.add_bucket(at.service_sid, f"{bucket_of_sid(at.sid):02x}")
         return await self._commit(
-            Commit(
-                service_sid=at.service_sid,
-                type=at.type,
-                script=OBJECT_SCRIPTS[at.type.name].create,
-                verb=verb,
-                author=author,
-                sid=at.sid,
+            Commit.to(
+                at,
+                verb,
+                author,
                 name=new.name or "",
                 ttl=new.ttl,
                 op=new.op,

@@ -1,6 +1,6 @@
 """Webhooks: events of a service, sent to the URL that it names (docs/guide.md, "Webhooks").
 
-document.lua -> queue -> consumer (one for each service, in the process that has its lease)
+a script that writes -> queue -> consumer (one for each service, in the process that has its lease)
     -> delivery -> sender -> the receiver; or, after a bounded time, -> dead letters
 """
 

@@ -19,7 +19,7 @@ from syncline_server.auth import grant_scope as scope
 from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grant, Grants
 from syncline_server.backend import Backend
-from syncline_server.objects.turns import TurnKey
+from syncline_server.objects.contests import TurnKey
 from syncline_server.storage.documents import Documents
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis

@@ -21,6 +21,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.objects import registry, turns
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import Client, ContendedWrites
+from syncline_server.objects.contests import TurnKey
 from syncline_server.pubsub.topic import Topic
 from syncline_server.realtime.results import Fetched, Opened, Result
 from syncline_server.realtime.session import Session
@@ -253,7 +254,7 @@ async def test_rivals_for_an_object_of_any_type_take_turns(
     assert refusal.code is Code.REVISION_MISMATCH
     # Alice has the turn now, so Bob's try waits until hers is through.
     waiting = asyncio.create_task(bob.ask(Count("clicks", 1, if_match=stale, type=COUNTER)))
-    contest = backend.turns.contests.get(turns.TurnKey(service_sid, refusal.document.sid))
+    contest = backend.turns.contests.get(TurnKey(service_sid, refusal.document.sid))
     await eventually(lambda: contest is not None and bool(contest.waiting))
     newest = refusal.document.revision
     written = await alice.ask(Count("clicks", 1, if_match=newest, type=COUNTER))

@@ -10,7 +10,7 @@ from support.store import WAIT_LIMIT
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import object_key
-from syncline_server.objects.contests import SHORTEST_TURN
+from syncline_server.objects.contests import SHORTEST_TURN, TurnKey
 from syncline_server.objects.lapses import (
     LAPSE_MEMORY,
     LAPSES_LIMIT,
@@ -24,7 +24,6 @@ from syncline_server.objects.turns import (
     UNKNOWN_CALLERS_LIMIT,
     UNKNOWN_TURN,
     Attempt,
-    TurnKey,
     Turns,
 )
 from syncline_server.observability.metrics import Limit

@@ -8,15 +8,15 @@ import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from support.api import unique
-from support.server import RunningServer, StartServer
+from support.server import RunningServer, StartSharedServer
 from support.socket import NativeSocket, native_socket
 
 TEXT = "grüße " * 1000
 
 
 @pytest.fixture
-def deflating(fresh_server: StartServer) -> RunningServer:
-    return fresh_server("--deflate")
+def deflating(shared_server: StartSharedServer) -> RunningServer:
+    return shared_server("--deflate")
 
 
 def agreed(socket: NativeSocket) -> bool:

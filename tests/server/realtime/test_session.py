@@ -18,7 +18,7 @@ from syncline_protocol.objects import DOCUMENT, Base, Event, Removed
 from syncline_protocol.sids import object_key
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
-from syncline_server.objects.turns import TurnKey
+from syncline_server.objects.contests import TurnKey
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.topic import Format, Topic
 from syncline_server.realtime.results import Opened, Result

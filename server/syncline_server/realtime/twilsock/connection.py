@@ -27,7 +27,7 @@ from .events import NEWEST_VERSION, Formats, formats_of
 from .handshake import introduction
 from .requests import Requests
 
-__all__ = ["PATH", "websocket_route"]
+__all__ = ["PATH", "TwilsockClient", "websocket_route"]
 
 PATH = "/v3/wsconnect"
 

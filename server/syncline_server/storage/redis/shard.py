@@ -27,7 +27,7 @@ from .connection import Argument, Connection, connect, describe
 from .durability import Barrier, Replicas
 from .inspection import Inspection, Inspector, is_denial
 
-__all__ = ["ShardConnection", "reconnect"]
+__all__ = ["PAUSE", "PAUSE_LIMIT", "ShardConnection", "reconnect"]
 
 logger = logging.getLogger("syncline.redis")
 
@@ -213,7 +213,7 @@ class ShardConnection:
         except ReplyError as error:
             kind = _kind(error)
             if is_denial(error):
-                # Nothing was changed: the first write of a script decides (see document.lua). A
+                # Nothing was changed: the first write of a script decides (see lib/applied.lua). A
                 # denial of a later command does not end the script.
                 self.inspector.check_soon()
                 raise Denied from None

@@ -10,8 +10,18 @@
 -- sid   absent = find the object by its name
 -- name  given with a SID, only an object that has both is found
 
-local STATUS, SID, NAME, REVISION, DATA, CREATED, UPDATED, EXPIRES, CREATOR, WRITER, MARK = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-local SID_LENGTH = 34
+local STATUS <const> = 1
+local SID <const> = 2
+local NAME <const> = 3
+local REVISION <const> = 4
+local DATA <const> = 5
+local CREATED <const> = 6
+local UPDATED <const> = 7
+local EXPIRES <const> = 8
+local CREATOR <const> = 9
+local WRITER <const> = 10
+local MARK <const> = 11
+local SID_LENGTH <const> = 34
 
 local HEADER = tag .. ':' .. TYPE .. ':'
 

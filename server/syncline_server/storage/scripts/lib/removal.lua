@@ -1,7 +1,7 @@
 -- Removal of an object of any type.
 
 -- 25 h, longer than any token: the name that a connection cached for a SID must stay true.
-local ENDED_MS = 90000000
+local ENDED_MS <const> = 90000000
 
 -- Name of an expired object that was removed here, while another bucket still has its pointer.
 local orphan = ''
@@ -21,7 +21,7 @@ local function drop(object, by, expired)
   -- A caller that lost the reply to a write and finds no object reads here whether the object may be gone again since.
   also(redis.call, 'SET', tag .. ':last_ended', text(now()), 'PX', arguments.operation_ms)
   also(redis.call, 'UNLINK', tag .. ':permissions:' .. sid, tag .. ':identities:' .. sid)
-  for part in PARTS:gmatch('%S+') do
+  for part in string.gmatch(PARTS, '%S+') do
     also(redis.call, 'UNLINK', tag .. ':' .. part .. ':' .. sid)
   end
   also(redis.call, 'ZREM', tag .. ':' .. PLURAL, sid)

@@ -3,7 +3,8 @@
 -- clock   caller's clock in ms. It counts in revisions only.
 -- random  random number, 0..1023
 
-local LEAD_MS, REVISIONS_PER_MS = 60000, 1024
+local LEAD_MS <const> = 60000
+local REVISIONS_PER_MS <const> = 1024
 
 -- Promise 2: a revision is never used twice, not even after a failover that lost writes. The clock is the later of two,
 -- because a failover may promote a master whose clock is behind; LEAD_MS keeps a caller whose clock is wrong from pushing

@@ -3,7 +3,8 @@
 -- identity
 -- needs     rights that the identity must have; absent = permissions are not checked
 
-local READ_RIGHT, ALL_RIGHTS = 1, 7
+local READ_RIGHT <const> = 1
+local ALL_RIGHTS <const> = 7
 
 -- The rights; nil if they are not enough.
 local function rights_for(sid)
