@@ -312,7 +312,13 @@ class Items(Headers):
         )
         fingerprint = None
         if command.op is not None:
-            fingerprint = patch_fingerprint(command.body, command.ttl, command.if_match)
+            fingerprint = patch_fingerprint(
+                command.body,
+                command.ttl,
+                command.if_match,
+                command.item_key,
+                command.collection_ttl,
+            )
         written = await self._items.write(
             self._at(access, command.address),
             [operation],

@@ -58,8 +58,14 @@ def fingerprint(verb: str, data: bytes | None, ttl: int | None, if_match: int | 
     return blake2b(content, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
-def patch_fingerprint(patch: PatchBody, ttl: int | None, if_match: int | None) -> str:
-    """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`."""
+def patch_fingerprint(
+    patch: PatchBody, ttl: int | None, if_match: int | None, *more: str | int | None
+) -> str:
+    """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`.
+
+    Args:
+        more: what else the request names, such as the key of an item.
+    """
     match patch:
         case MergePatch(merge=value):
             verb = "merge"
@@ -67,7 +73,7 @@ def patch_fingerprint(patch: PatchBody, ttl: int | None, if_match: int | None) -
             verb = "operations"
         case Increment(by=value):
             verb = "increment"
-    body = jsondata.compact(value, "The patch")
+    body = jsondata.compact([value, *more] if more else value, "The patch")
     return fingerprint(verb, body, ttl, if_match)
 
 
