@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .registry import Handler
 
-__all__ = ["HeaderSource", "HeaderWritten", "Headers"]
+__all__ = ["HeaderSource", "HeaderWritten", "Headers", "expiry_event"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def _permission(type_: ObjectType) -> JsonObject:
     name = _name(type_)
     identity = path_parameter(
         "identity",
-        "Whose permission.",
+        "Identity that has the permission.",
         {"type": "string", "minLength": 1, "maxLength": IDENTITY_LENGTH},
     )
     return {
@@ -93,7 +93,7 @@ def _permission(type_: ObjectType) -> JsonObject:
         },
         "delete": {
             "operationId": f"Delete{name}",
-            "summary": "Remove the permission of an identity",
+            "summary": "Delete the permission of an identity",
             "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },

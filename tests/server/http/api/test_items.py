@@ -422,6 +422,26 @@ def test_a_repeated_add_adds_once(collection: Collection) -> None:
     assert error(other) == (409, 20409)
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_an_operation_id_belongs_to_one_request(collection: Collection, method: str) -> None:
+    first, other = collection.add({"n": 1}), collection.add({"n": 1})
+    headers = {"Idempotency-Key": unique(), "Content-Type": "application/json"}
+    if method == "PATCH":
+        headers["Content-Type"] = "application/vnd.syncline.increment+json"
+    request: dict[str, Any] = {"headers": headers}
+    if method != "DELETE":
+        request["content"] = b'{"/n":1}' if method == "PATCH" else b'{"data":{"n":2}}'
+    item_id = first[collection.id_name]
+    assert collection.call(method, item_id, **request).is_success
+    assert error(collection.call(method, other[collection.id_name], **request)) == (409, 20409)
+    assert collection.get(other) == other
+    if method == "PATCH":
+        for query in ({"Ttl": "60"}, {"CollectionTtl": "60"}):
+            again = collection.call(method, item_id, params=query, **request)
+            assert error(again) == (409, 20409)
+        assert collection.api.fetch(collection.sid)["date_expires"] is None
+
+
 def test_items_of_a_removed_collection_are_gone(collection: Collection) -> None:
     item_id = collection.add()[collection.id_name]
     collection.api.ok("DELETE", collection.sid)
