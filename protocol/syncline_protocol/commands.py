@@ -101,13 +101,8 @@ class Unsubscribe(Command):
 
 @dataclass(frozen=True, slots=True)
 class Write(Command):
-    """A command that changes an object, under the condition that it is at revision `if_match`.
+    """A command that changes an object, under the condition that it is at revision `if_match`."""
 
-    Attributes:
-        removes: True if nothing is left of the object or item that the command names.
-    """
-
-    removes: ClassVar[bool] = False
     address: str
     _: KW_ONLY
     if_match: int | None = None
@@ -117,6 +112,11 @@ class Write(Command):
     def key(self) -> str:
         """As `Command.key`; a write always names an object."""
         return object_key(self.type, self.address)
+
+    @property
+    def removes(self) -> bool:
+        """True if nothing is left of the object or item that the command names."""
+        return False
 
     @property
     def item(self) -> str | None:
@@ -141,4 +141,8 @@ class Remove(Write):
     """Remove the object."""
 
     verb = "remove"
-    removes = True
+
+    @property
+    def removes(self) -> bool:
+        """As in `Write`."""
+        return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from .objects import DOCUMENT, ObjectType
+from .objects import DOCUMENT, LIST, MAP, STREAM, ObjectType
 
 __all__ = ["Code", "Refusal", "TypeCodes", "codes_of"]
 
@@ -66,14 +66,29 @@ class Code(IntEnum):
     DOCUMENT_NOT_FOUND = 54100, 404
     INVALID_DATA = 54101, 400
     REVISION_MISMATCH = 54103, 412
+    LIST_NOT_FOUND = 54150, 404
+    LIST_ITEM_NOT_FOUND = 54151, 404
+    LIST_ITEM_MISMATCH = 54155, 412
+    INVALID_LIST_DATA = 54156, 400
+    MAP_NOT_FOUND = 54200, 404
+    MAP_ITEM_NOT_FOUND = 54201, 404
+    MAP_ITEM_MISMATCH = 54205, 412
+    INVALID_MAP_DATA = 54206, 400
+    MAP_ITEM_EXISTS = 54208, 409
+    INVALID_ITEM_KEY = 54209, 400
+    STREAM_NOT_FOUND = 54250, 404
+    INVALID_MESSAGE = 54251, 400
     NAME_NOT_FOUND = 54300, 404
     NAME_TAKEN = 54301, 409
     INVALID_NAME = 54302, 400
     INVALID_IDENTITY = 54351, 400
     PERMISSION_NOT_FOUND = 54354, 404
     TOO_MANY_SUBSCRIPTIONS = 54419, 400
+    INVALID_ORDER = 54451, 400
+    INVALID_BOUNDS = 54452, 400
     INVALID_PAGE_TOKEN = 54453, 400
     INVALID_PAGE_SIZE = 54454, 400
+    INVALID_INDEX = 54458, 400
 
     @property
     def retry(self) -> bool:
@@ -87,17 +102,33 @@ class TypeCodes:
 
     Attributes:
         absent: no object has the SID.
-        mismatch: the object is at another revision than the write expects.
+        mismatch: the object, or the item, is at another revision than the write expects.
+        item_absent: the object has no item with that key.
+        item_exists: it has one already.
     """
 
     absent: Code
     mismatch: Code
+    item_absent: Code = Code.NOT_FOUND
+    item_exists: Code = Code.CONFLICT
 
 
 _COMMON = TypeCodes(absent=Code.NOT_FOUND, mismatch=Code.REVISION_MISMATCH)
 
 _BY_TYPE: Mapping[str, TypeCodes] = {
     DOCUMENT.name: TypeCodes(absent=Code.DOCUMENT_NOT_FOUND, mismatch=Code.REVISION_MISMATCH),
+    LIST.name: TypeCodes(
+        absent=Code.LIST_NOT_FOUND,
+        mismatch=Code.LIST_ITEM_MISMATCH,
+        item_absent=Code.LIST_ITEM_NOT_FOUND,
+    ),
+    MAP.name: TypeCodes(
+        absent=Code.MAP_NOT_FOUND,
+        mismatch=Code.MAP_ITEM_MISMATCH,
+        item_absent=Code.MAP_ITEM_NOT_FOUND,
+        item_exists=Code.MAP_ITEM_EXISTS,
+    ),
+    STREAM.name: TypeCodes(absent=Code.STREAM_NOT_FOUND, mismatch=Code.REVISION_MISMATCH),
 }
 
 

@@ -16,6 +16,7 @@ from .jsonfaults import find_surrogate
 from .sids import is_sid
 
 __all__ = [
+    "DOT_SEGMENTS",
     "NAME_LENGTH",
     "OPERATION_LENGTH",
     "TTL_LIMIT",
@@ -36,8 +37,9 @@ TTL_LIMIT = 31_536_000
 OPERATION_LENGTH = 64
 """Maximum number of characters in an operation id."""
 
-# HTTP clients remove dot segments from a URL, even percent-encoded ones (WHATWG URL, 4.4).
-_DOT_SEGMENTS = (".", "..")
+DOT_SEGMENTS = (".", "..")
+"""HTTP clients remove dot segments from a URL, even percent-encoded ones (WHATWG URL, 4.4)."""
+
 _REVISION = re.compile(r'(")?(0|[1-9][0-9]{0,15})(?(1)")', re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
@@ -58,7 +60,7 @@ def unique_name(value: Any, field: str) -> str:
         name = text(value, field)
     except Refusal as refusal:
         raise Refusal(Code.INVALID_NAME, f"Invalid unique name. {refusal.message}") from None
-    if name in _DOT_SEGMENTS:
+    if name in DOT_SEGMENTS:
         raise Refusal(
             Code.INVALID_NAME,
             f"Invalid unique name. {field} must not be {show(name)}: it cannot stand in a URL.",

@@ -12,10 +12,14 @@ from typing import Any, Protocol
 
 __all__ = [
     "DOCUMENT",
+    "LIST",
+    "MAP",
+    "STREAM",
     "SYSTEM",
     "TYPES",
     "Base",
     "Event",
+    "ExpiryChanged",
     "Header",
     "NameAndExpiry",
     "ObjectType",
@@ -50,7 +54,15 @@ DOCUMENT = ObjectType(
     name="document", plural="documents", prefix="ET", has_items=False, has_permissions=True
 )
 
-TYPES = (DOCUMENT,)
+LIST = ObjectType(name="list", plural="lists", prefix="ES", has_items=True, has_permissions=True)
+
+MAP = ObjectType(name="map", plural="maps", prefix="MP", has_items=True, has_permissions=True)
+
+STREAM = ObjectType(
+    name="stream", plural="streams", prefix="TO", has_items=False, has_permissions=False
+)
+
+TYPES = (DOCUMENT, LIST, MAP, STREAM)
 
 _BY_PREFIX = {each.prefix: each for each in TYPES}
 
@@ -169,3 +181,19 @@ class Removed(Event):
     """The object was removed; `expired` is True if its time to live ran out."""
 
     expired: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class ExpiryChanged(Event):
+    """A list, map or stream expires at another time.
+
+    Attributes:
+        expires_ms: milliseconds since the epoch; None if it never expires.
+    """
+
+    expires_ms: int | None
+
+    @property
+    def conflation_key(self) -> Hashable:
+        """The object: only its newest expiry counts."""
+        return (self.sid, None)

@@ -18,11 +18,13 @@ from .observability.readiness import Readiness
 from .pubsub.hub import Hub
 from .storage.chosen_sids import ChosenSids
 from .storage.documents import Documents
+from .storage.items import Items
 from .storage.listing import Listing
 from .storage.objects import Objects
 from .storage.permissions import Permissions
 from .storage.redis.client import Redis
 from .storage.services import Services
+from .storage.streams import Streams
 from .storage.webhooks import WebhookPolicy
 from .webhooks.dead_letters import DeadLetters
 from .webhooks.queue import Queue
@@ -50,6 +52,8 @@ class Backend:
     traces: Traces | None = None
     readiness: Readiness = field(default_factory=Readiness)
     documents: Documents = field(init=False)
+    items: Items = field(init=False)
+    streams: Streams = field(init=False)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
     identity_limit: IdentityLimit = field(init=False)
@@ -65,6 +69,8 @@ class Backend:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
         self.documents = Documents(self.objects)
+        self.items = Items(self.redis, self.objects, settings)
+        self.streams = Streams(self.objects)
         self.chosen_sids = ChosenSids(self.redis, self.objects)
         self.audit = Audit(settings.audit_rate, meters.limit_hits)
         self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)

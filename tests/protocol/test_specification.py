@@ -47,8 +47,23 @@ REST_ONLY = {
     Code.PERMISSION_NOT_FOUND,
     Code.INVALID_PAGE_TOKEN,
     Code.INVALID_PAGE_SIZE,
+    Code.LIST_NOT_FOUND,
+    Code.LIST_ITEM_NOT_FOUND,
+    Code.LIST_ITEM_MISMATCH,
+    Code.INVALID_LIST_DATA,
+    Code.MAP_NOT_FOUND,
+    Code.MAP_ITEM_NOT_FOUND,
+    Code.MAP_ITEM_MISMATCH,
+    Code.INVALID_MAP_DATA,
+    Code.MAP_ITEM_EXISTS,
+    Code.INVALID_ITEM_KEY,
+    Code.STREAM_NOT_FOUND,
+    Code.INVALID_MESSAGE,
+    Code.INVALID_ORDER,
+    Code.INVALID_BOUNDS,
+    Code.INVALID_INDEX,
 }
-"""Codes for what a message of the native protocol cannot do wrong."""
+"""Codes for what a message of the native protocol cannot do wrong: it knows documents only."""
 
 
 def table(section: int) -> list[list[str]]:

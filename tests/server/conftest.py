@@ -68,8 +68,13 @@ async def redis(store: Store) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def documents(redis: Redis) -> Documents:
-    return Documents(Objects(redis, OPERATION_MEMORY))
+def objects(redis: Redis) -> Objects:
+    return Objects(redis, OPERATION_MEMORY)
+
+
+@pytest.fixture
+def documents(objects: Objects) -> Documents:
+    return Documents(objects)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from support.account import Account
 from support.api import unique
+from support.collections import CollectionsApi
 from support.server import RunningServer, StartServer
 from support.socket import native_socket
 from support.stream import event_stream
@@ -100,6 +101,30 @@ async def test_text_is_nothing_but_text(
     assert [each["identity"] for each in listed] == [text]
     account.ok("DELETE", service, "Documents", text)
     assert account.ok("GET", service, "Documents")["documents"] == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_nothing_but_text_in_a_map(
+    server: RunningServer, account: Account, service: str, text: str
+) -> None:
+    """As a name, as a key, as who writes it, and as data."""
+    data = {text: [text, {text: text}]}
+    others = [f"{text[:100]}{other[:100]}" for other in HOSTILE]
+    with CollectionsApi(server, "Maps", server.token(text, service=service), service) as maps:
+        created = maps.create(UniqueName=text)
+        assert (created["unique_name"], created["created_by"]) == (text, text)
+        item = maps.add(text, key=text, data=data)
+        assert (item["key"], item["data"], item["created_by"]) == (text, data, text)
+        assert maps.item(text, text) == maps.page(item["url"]) == item
+        maps.fill(text, [{"op": "put", "key": key, "data": data} for key in others])
+        page = maps.ok("GET", text, "Items", params={"From": text, "PageSize": 10})
+        found = [each["key"] for each in page["items"]]
+        while (url := page["meta"]["next_page_url"]) is not None:
+            page = maps.page(url)
+            found += [each["key"] for each in page["items"]]
+        assert found == sorted([text, *others], key=str.encode)
+        assert maps.call("DELETE", text, "Items", text).status_code == 204
+        maps.ok("DELETE", text)
 
 
 async def test_what_looks_alike_is_not_the_same(

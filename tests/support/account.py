@@ -62,12 +62,24 @@ class Account:
         sid: str = self.ok("POST", service, "Documents", data=form)["sid"]
         return sid
 
-    def permit(self, service: str, document: str, identity: str, rights: str) -> Any:
-        """Grant an identity the rights in `rights`: `r`ead, `w`rite, `m`anage."""
+    def permit(
+        self,
+        service: str,
+        address: str,
+        identity: str,
+        rights: str,
+        *,
+        plural: str = "Documents",
+    ) -> Any:
+        """Grant an identity the rights in `rights`: `r`ead, `w`rite, `m`anage.
+
+        Args:
+            plural: the type of the object, as in paths.
+        """
         form = {
             name: str(name[0].lower() in rights).lower() for name in ("Read", "Write", "Manage")
         }
-        path = (service, "Documents", document, "Permissions", identity)
+        path = (service, plural, address, "Permissions", identity)
         return self.ok("POST", *path, data=form)
 
     def revoke(self, service: str, document: str, identity: str) -> None:

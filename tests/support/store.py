@@ -262,10 +262,25 @@ Elapse = Callable[[int], Awaitable[Any]]
 """Lets this many milliseconds pass for everything that expires."""
 
 _ELAPSE = """
-for _, key in ipairs(redis.call('KEYS', '{' .. ARGV[1] .. ':*:document:*')) do
-  local expires = redis.call('HGET', key, 'x')
-  if expires ~= '' then
-    redis.call('HSET', key, 'x', string.format('%.0f', expires - ARGV[2]))
+for _, type in ipairs({'document', 'list', 'map', 'stream'}) do
+  for _, key in ipairs(redis.call('KEYS', '{' .. ARGV[1] .. ':*:' .. type .. ':*')) do
+    local expires = redis.call('HGET', key, 'x')
+    if expires ~= '' then
+      redis.call('HSET', key, 'x', string.format('%.0f', expires - ARGV[2]))
+    end
+  end
+end
+local EXPIRES = 34  -- place of the expiry in the record of a live item (lib/items.lua)
+for _, key in ipairs(redis.call('KEYS', '{' .. ARGV[1] .. ':*:items:*')) do
+  local records = redis.call('HGETALL', key)
+  for index = 2, #records, 2 do
+    local record = records[index]
+    local expires = record:byte() == 76 and struct.unpack('>d', record, EXPIRES) or 0
+    if expires ~= 0 then
+      local moved = struct.pack('>d', expires - ARGV[2])
+      record = record:sub(1, EXPIRES - 1) .. moved .. record:sub(EXPIRES + 8)
+      redis.call('HSET', key, records[index - 1], record)
+    end
   end
 end
 local indexes = redis.call('KEYS', '{' .. ARGV[1] .. ':*:expiries')

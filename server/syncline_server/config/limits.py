@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from syncline_protocol import jsondata
 
+from .collection_limits import CollectionLimits
 from .validation import setting
 
 __all__ = ["Limits"]
@@ -14,7 +15,7 @@ MAX_DATA_LIMIT = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(CollectionLimits):
     """Base of `Settings`."""
 
     data_limit: int = setting(
@@ -214,25 +215,39 @@ class Limits:
     )
 
     @property
+    def largest_data(self) -> int:
+        """Maximum bytes in a document, an item or a message of a stream: the greatest of the
+        three limits."""
+        return max(self.data_limit, self.item_limit, self.message_limit)
+
+    @property
     def body_limit(self) -> int:
         """Maximum bytes in a request body; more is refused with 54006.
 
-        Derived from `data_limit`: percent-encoding and JSON escapes may take eight bytes for one
-        of the document (`%5Cu00e9` for the two bytes of é, and so on).
+        Derived from `largest_data`: percent-encoding and JSON escapes may take eight bytes for one
+        of the data (`%5Cu00e9` for the two bytes of é, and so on).
         """
-        return 8 * self.data_limit + 16_384
+        return 8 * self.largest_data + 16_384
 
     @property
     def values_limit(self) -> int:
         """Maximum commas and opening brackets in a JSON text; more is refused with 54006.
 
-        Derived from `data_limit`: no document of an allowed size has more, with some room for the
+        Derived from `largest_data`: no data of an allowed size has more, with some room for the
         members of a patch.
         """
-        return jsondata.values_limit(self.data_limit)
+        return jsondata.values_limit(self.largest_data)
 
     @property
-    def message_limit(self) -> int:
+    def batch_values_limit(self) -> int:
+        """Maximum commas and opening brackets in a batch of items; more is refused with 54006.
+
+        Derived from `batch_limit`.
+        """
+        return jsondata.values_limit(self.batch_limit)
+
+    @property
+    def socket_message_limit(self) -> int:
         """Maximum bytes in a WebSocket message; more is refused with 54006, up to
         `oversized_limit`.
 

@@ -31,7 +31,7 @@ from syncline_server.observability.worker_metrics import WorkerMetrics
 from . import health, metrics
 from .api import api_keys as keys
 from .api import dead_letters as parked_webhooks
-from .api import documents, permissions, services
+from .api import documents, lists, maps, permissions, services, streams
 from .errors import exception_handlers
 from .middleware.cors import CrossOrigin
 from .middleware.exchange import Recovery, RequestIds, RequestLimit
@@ -61,6 +61,9 @@ def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -
     return [
         *services.routes(backend),
         *documents.routes(backend),
+        *lists.routes(backend),
+        *maps.routes(backend),
+        *streams.routes(backend),
         *permissions.routes(backend),
         *parked_webhooks.routes(backend),
         *keys.routes(backend, api_keys),

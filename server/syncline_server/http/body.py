@@ -16,7 +16,15 @@ from syncline_server.objects.work import work_of_form, work_of_json
 
 from . import urlencoded
 
-__all__ = ["FORM", "JSON", "PATCH_TYPES", "members", "read_parameters", "read_patch"]
+__all__ = [
+    "FORM",
+    "JSON",
+    "PATCH_TYPES",
+    "members",
+    "read_members",
+    "read_parameters",
+    "read_patch",
+]
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -97,6 +105,17 @@ def members(body: bytes, values_limit: int) -> list[tuple[str, Any]]:
             f"Invalid request body: it must be a JSON object; {fields.show(value)} was given.",
         )
     return list(value.items())
+
+
+async def read_members(request: Request, limits: Limits, work: Work) -> list[tuple[str, Any]]:
+    """The members of a body that must be a JSON object. Arguments and errors as `read_parameters`
+    has them."""
+    media_type = _media_type(request)
+    if media_type != JSON:
+        raise _unsupported(media_type, (JSON,))
+    body = await _read(request, limits.body_limit)
+    await work(work_of_json(body))
+    return members(body, limits.values_limit)
 
 
 async def read_patch(request: Request, limits: Limits, work: Work) -> PatchBody:

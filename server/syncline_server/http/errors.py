@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from syncline_protocol import native
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.errors import Code, Refusal, codes_of
+from syncline_protocol.objects import TYPES
 
 from .body import PATCH_TYPES
 from .responses import json_reply
@@ -22,6 +23,7 @@ __all__ = [
     "REALM",
     "REFUSED",
     "RETRY_AFTER",
+    "DetailedRefusal",
     "error_body",
     "exception_handlers",
     "refusal_reply",
@@ -35,7 +37,21 @@ RETRY_AFTER = 1
 REFUSED = "refused"
 """Key in a request's `state` under which the code of its refusal is kept."""
 
-_NOT_FOUND = (Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND)
+_NOT_FOUND = {Code.NAME_NOT_FOUND}.union(
+    *((each.absent, each.item_absent) for each in map(codes_of, TYPES))
+)
+
+
+class DetailedRefusal(Refusal):
+    """A refusal whose reply has `details`.
+
+    Attributes:
+        details: JSON values by name.
+    """
+
+    def __init__(self, refusal: Refusal, details: Mapping[str, Any]) -> None:
+        super().__init__(refusal.code, refusal.message)
+        self.details = details
 
 
 def error_body(code: int, status: int, message: str) -> dict[str, Any]:
@@ -60,7 +76,9 @@ def refusal_reply(
         return _not_found(request)
     _set_outcome(request, refusal.code)
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
-    if refusal.document is not None:
+    if isinstance(refusal, DetailedRefusal):
+        details = refusal.details
+    elif refusal.document is not None:
         details = {"document": native.document_body(refusal.document)}
     if details is not None:
         body["details"] = details

@@ -17,7 +17,14 @@ from . import urlencoded
 from .responses import json_reply
 from .values import query_value
 
-__all__ = ["DEFAULT_SIZE", "LARGEST_PAGE", "LARGEST_SIZE", "PageRequest"]
+__all__ = [
+    "DEFAULT_SIZE",
+    "LARGEST_PAGE",
+    "LARGEST_SIZE",
+    "PageRequest",
+    "page_number",
+    "page_size",
+]
 
 DEFAULT_SIZE = 50
 """Items on a page without a `PageSize`."""
@@ -61,8 +68,8 @@ class PageRequest:
         if token == "":
             raise Refusal(Code.INVALID_PAGE_TOKEN, "PageToken must not be empty.")
         return cls(
-            DEFAULT_SIZE if size is None else _size(size),
-            0 if number is None else _number(number),
+            DEFAULT_SIZE if size is None else page_size(size),
+            0 if number is None else page_number(number),
             token,
         )
 
@@ -108,7 +115,8 @@ class PageRequest:
         return f"{url}?{urlencode(query)}"
 
 
-def _size(text: str) -> int:
+def page_size(text: str) -> int:
+    """The size in a `PageSize`. Raises `INVALID_PAGE_SIZE`."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise Refusal(
@@ -121,7 +129,8 @@ def _size(text: str) -> int:
     return LARGEST_SIZE if len(digits) > 3 else min(int(digits), LARGEST_SIZE)
 
 
-def _number(text: str) -> int:
+def page_number(text: str) -> int:
+    """The number in a `Page`. Raises `INVALID_PARAMETER`."""
     if not _NUMBER.fullmatch(text):
         raise Refusal(
             Code.INVALID_PARAMETER,

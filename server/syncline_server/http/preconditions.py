@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -13,7 +14,7 @@ from syncline_protocol.fields import show
 
 from .values import only
 
-__all__ = ["IfNoneMatch", "if_match", "if_none_match", "operation"]
+__all__ = ["IfNoneMatch", "if_match", "if_none_match", "operation", "write_condition"]
 
 # RFC 9110, 8.8.3; the vendor sends revisions without quotes.
 _TAG = re.compile(r'[ \t]*(?:(?:W/)?"([^"]*)"|([0-9]+))[ \t]*')
@@ -72,6 +73,29 @@ def if_none_match(headers: Headers) -> IfNoneMatch | None:
         Code.INVALID_IF_MATCH,
         f"If-None-Match must be * or revisions separated by commas, not {show(text)}.",
     )
+
+
+async def write_condition(
+    headers: Headers, newest: Callable[[], Awaitable[int]], exists: Refusal
+) -> int | None:
+    """The revision that a write of something that exists is conditional on; None for any.
+
+    With `If-None-Match` the newest revision is read first. If it is named, or for `*`, the write is
+    refused. Otherwise the write is conditional on the revision that was read: another write may
+    come in between and lead to a named one. If `If-Match` is given too, its revision is the
+    condition.
+
+    Args:
+        newest: reads the newest revision; raises the refusal of a write to what does not exist.
+        exists: the refusal because of `If-None-Match`.
+    """
+    revision, unless = if_match(headers), if_none_match(headers)
+    if unless is None:
+        return revision
+    found = await newest()
+    if unless.matches(str(found)):
+        raise exists
+    return found if revision is None else revision
 
 
 def operation(headers: Headers, name: str = "Idempotency-Key") -> str | None:

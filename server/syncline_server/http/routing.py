@@ -24,7 +24,7 @@ __all__ = ["Endpoint", "Pattern", "Route", "decoded", "raw_path"]
 Endpoint = Callable[[Request], Awaitable[Response]]
 """Answers a request; `path_params` has the decoded segments that the pattern names."""
 
-_LOGGED = {"service": "service", "document": "object"}
+_LOGGED = {"service": "service", "document": "object", "object": "object", "item": "item"}
 """Named segments that are logged, and their names in the log."""
 
 

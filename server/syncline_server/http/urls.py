@@ -10,14 +10,19 @@ from starlette.requests import Request
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import ObjectType
 
 __all__ = [
     "base_url",
     "document_url",
     "documents_url",
     "host_url",
+    "item_url",
+    "items_url",
     "key_url",
     "keys_url",
+    "object_url",
+    "objects_url",
     "parked_webhooks_url",
     "permission_url",
     "permissions_url",
@@ -110,6 +115,26 @@ def documents_url(base: str, service_sid: str) -> str:
 def document_url(base: str, service_sid: str, sid: str) -> str:
     """URL of one document."""
     return f"{documents_url(base, service_sid)}/{sid}"
+
+
+def objects_url(base: str, service_sid: str, type_: ObjectType) -> str:
+    """URL of the objects of one type of a service."""
+    return f"{service_url(base, service_sid)}/{type_.plural.capitalize()}"
+
+
+def object_url(base: str, service_sid: str, type_: ObjectType, sid: str) -> str:
+    """URL of one object."""
+    return f"{objects_url(base, service_sid, type_)}/{sid}"
+
+
+def items_url(collection_url: str) -> str:
+    """URL of the items of a list or map."""
+    return f"{collection_url}/Items"
+
+
+def item_url(collection_url: str, item_id: str | int) -> str:
+    """URL of one item; a key is one segment, whatever characters it has."""
+    return f"{items_url(collection_url)}/{quote(str(item_id), safe='')}"
 
 
 def parked_webhooks_url(base: str, service_sid: str) -> str:

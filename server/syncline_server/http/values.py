@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from syncline_protocol import fields
+from syncline_protocol import fields, jsondata
 from syncline_protocol.errors import Code, Refusal
 
 from .unknown_names import refuse_unknown
 
-__all__ = ["by_name", "flag", "only", "query_value"]
+__all__ = ["by_name", "flag", "json_object", "only", "query_value"]
 
 
 def only(values: Sequence[str], name: str, code: Code) -> str | None:
@@ -60,3 +60,25 @@ def flag(value: Any, name: str) -> bool:
             Code.INVALID_PARAMETER, f"{name} must be true or false; {fields.show(value)} was given."
         )
     return value
+
+
+def json_object(value: Any, name: str, limit: int, invalid: Code) -> bytes:
+    """A JSON object, or its text in a form, as compact JSON.
+
+    Args:
+        limit: maximum bytes.
+        invalid: the code for JSON null, and for a missing value.
+
+    Raises:
+        Refusal: `invalid`, `INVALID_JSON`, `TOO_LARGE`.
+    """
+    try:
+        if isinstance(value, str):
+            # The vendor's helpers send their language's null as an empty field.
+            limits = jsondata.values_limit(limit)
+            value = jsondata.parse(value, name, limits) if value else None
+        return jsondata.parse_object(value, name, limit)
+    except Refusal as refusal:
+        if refusal.code is Code.INVALID_DATA:
+            raise Refusal(invalid, refusal.message) from None
+        raise

@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 from syncline_protocol.commands import Write
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Header
-from syncline_server.storage.results import mismatch
 
 from . import turns
 from .access import Access
@@ -62,10 +61,16 @@ class ContendedWrites:
         self,
         contests: turns.Turns,
         read: Callable[[Access, str, str | None], Awaitable[Any]],
+        refuse: Callable[[Any, Any], Refusal],
     ) -> None:
-        """`read`: reads the object at an address, or its item, with the caller's rights."""
+        """
+        Args:
+            read: reads the object at an address, or its item, with the caller's rights.
+            refuse: makes the refusal of a command that lost, with the newest state.
+        """
         self._turns = contests
         self._read = read
+        self._refuse = refuse
 
     async def carry_out(
         self,
@@ -122,4 +127,4 @@ class ContendedWrites:
                 newest = await self._read(access, newest.sid, command.item)
         except Refusal as gone:
             return gone
-        return mismatch(command.type, command.if_match, newest)
+        return self._refuse(command, newest)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from syncline_protocol import fields
-from syncline_protocol.commands import Command, Create, Mode, Open, Remove, SetTtl
+from syncline_protocol.commands import Command, Create, Mode, Open, Remove, SetTtl, Write
 from syncline_protocol.documents import Document, Patch, Set, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import DOCUMENT, Event
@@ -102,7 +102,7 @@ class Documents:
         self._patch_steps = backend.settings.patch_steps
         self._patch_batcher = backend.patch_batcher
         self._turns = backend.turns
-        self._writes = ContendedWrites(backend.turns, self._read_again)
+        self._writes = ContendedWrites(backend.turns, self._read_again, _lost)
 
     async def get(self, access: Access, address: str) -> Document:
         """The newest state; requires the right to read."""
@@ -282,6 +282,10 @@ class Documents:
         if newest.revision != written.document.revision:
             return written
         return replace(written, document=newest)
+
+
+def _lost(command: Write, newest: Document | None) -> Refusal:
+    return mismatch(DOCUMENT, command.if_match, newest)
 
 
 def _new(command: Create | Open) -> NewDocument:

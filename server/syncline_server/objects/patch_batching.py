@@ -33,7 +33,7 @@ from .work import WorkQueue, work_of_patch, work_on_data
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Cause, Traces
 
-__all__ = ["PatchBatcher"]
+__all__ = ["NEVER", "PatchBatcher"]
 
 STEPS_LIMIT = 256
 """Patches in one commit, at most; the rest go into the next commit."""
@@ -120,7 +120,11 @@ class PatchBatcher:
         """
         answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
-        fingerprint = "" if command.op is None else patch_fingerprint(command)
+        fingerprint = (
+            ""
+            if command.op is None
+            else patch_fingerprint(command.body, command.ttl, command.if_match)
+        )
         waiting = _PatchRequest(
             command=command, author=author, answer=answer, cause=cause, fingerprint=fingerprint
         )

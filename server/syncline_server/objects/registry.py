@@ -10,12 +10,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from syncline_protocol.commands import Command, Open
-from syncline_protocol.objects import DOCUMENT, Header, ObjectType, type_of_sid
+from syncline_protocol.objects import DOCUMENT, LIST, MAP, STREAM, Header, ObjectType, type_of_sid
 from syncline_server.pubsub.catch_up import Source
 
 from .access import Access
 from .contended_writes import Client
 from .documents import Documents
+from .lists import Lists
+from .maps import Maps
+from .streams import Streams
 
 if TYPE_CHECKING:
     from syncline_server.backend import Backend
@@ -62,6 +65,9 @@ class Operations(Protocol):
 
 _OPERATIONS: Mapping[ObjectType, Callable[[Backend], Operations]] = {
     DOCUMENT: Documents,
+    LIST: Lists,
+    MAP: Maps,
+    STREAM: Streams,
 }
 
 

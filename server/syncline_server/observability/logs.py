@@ -59,7 +59,8 @@ def about(**known: str | None) -> None:
     """Add fields to the log lines of the current task.
 
     Fields in use: `request` (its id), `wire`, `peer`, `identity`, `key` (the API key that
-    authenticated it), `service`, `object`. A field that is None is not logged.
+    authenticated it), `service`, `object`, `item` (its key or index). A field that is None is not
+    logged.
     """
     _about.set({**_about.get(), **known})
 

@@ -87,7 +87,7 @@ class NativeClient(Client):
         if request_id is None or self.session is None:
             return self.socket.close(CloseCode.MESSAGE_TOO_BIG, "the message is too large")
         self.tally.requests += 1
-        refusal = oversized(message.size, self.backend.settings.message_limit)
+        refusal = oversized(message.size, self.backend.settings.socket_message_limit)
         self.record_refusal(refusal)
         self._refuse(request_id, refusal)
 
@@ -123,7 +123,7 @@ class NativeClient(Client):
             "service_sid": self.session.access.service_sid,
             "expires_in": max(0, round((outcome.expires_at or 0) - time.time())),
             "data_limit": settings.data_limit,
-            "message_limit": settings.message_limit,
+            "message_limit": settings.socket_message_limit,
         }
         self._send(native.encode_ok(request_id, body))
 

@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 
 from syncline_protocol.documents import Updated
-from syncline_protocol.objects import Event, Removed
+from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged
+from syncline_protocol.objects import DOCUMENT, Event, ExpiryChanged, Removed, type_of_sid
+from syncline_protocol.streams import Message
 
 from .rights import Right, RightsChanged
 
@@ -41,13 +43,50 @@ def fields_of_event(head: Head) -> dict[str, Any]:
     }
 
 
-def _updated(head: Head, data: bytes) -> Updated:
+def _updated(head: Head, data: bytes) -> Event:
     expires_ms = int(head["expires"]) if head["expires"] else None
-    return Updated(**fields_of_event(head), data=data, expires_ms=expires_ms)
+    if type_of_sid(head["sid"]) is DOCUMENT:
+        return Updated(**fields_of_event(head), data=data, expires_ms=expires_ms)
+    return ExpiryChanged(**fields_of_event(head), expires_ms=expires_ms)
+
+
+def _items(head: Head, data: bytes) -> ItemsChanged:
+    event = fields_of_event(head)
+    changes, end = [], 0
+    for each in head["changes"]:
+        start, end = end, end + each["size"]
+        item = Item(
+            key=each["key"],
+            revision=int(each["revision"]),
+            born=int(each["born"]),
+            data=data[start:end],
+            created_ms=int(each["created"]),
+            updated_ms=event["at_ms"],
+            expires_ms=int(each["expires"]) if each["expires"] else None,
+            created_by=each["creator"],
+            updated_by=event["by"],
+        )
+        kind = ChangeKind(each["kind"])
+        changes.append(Change(kind=kind, item=item, expired=each.get("expired", False)))
+    return ItemsChanged(**event, changes=tuple(changes))
 
 
 def _removed(head: Head, _: bytes) -> Removed:
     return Removed(**fields_of_event(head), expired=head["kind"] == "expired")
+
+
+def _message(head: Head, data: bytes) -> Message:
+    return Message(
+        sid=head["sid"],
+        unique_name=None,
+        revision=0,
+        previous=0,
+        at_ms=int(head["at"]),
+        by=head["by"],
+        message_sid=head["message"],
+        data=data,
+        trace=head.get("trace"),
+    )
 
 
 def _rights(head: Head, _: bytes) -> RightsChanged:
@@ -56,8 +95,10 @@ def _rights(head: Head, _: bytes) -> RightsChanged:
 
 _PARSERS: Mapping[str, Callable[[Head, bytes], Event | RightsChanged]] = {
     "updated": _updated,
+    "items": _items,
     "removed": _removed,
     "expired": _removed,
+    "message": _message,
     "rights": _rights,
 }
 """By the kind of event; the kinds of one type's items begin with its name."""

@@ -19,7 +19,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from syncline_protocol import jsondata
-from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch
+from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
 
 from . import keys
@@ -58,9 +58,14 @@ def fingerprint(verb: str, data: bytes | None, ttl: int | None, if_match: int | 
     return blake2b(content, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
-def patch_fingerprint(command: Patch) -> str:
-    """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`."""
-    match command.body:
+def patch_fingerprint(
+    patch: PatchBody, ttl: int | None, if_match: int | None, target: str = ""
+) -> str:
+    """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`.
+
+    `target` distinguishes what is patched within the object.
+    """
+    match patch:
         case MergePatch(merge=value):
             verb = "merge"
         case OperationsPatch(operations=value):
@@ -68,7 +73,7 @@ def patch_fingerprint(command: Patch) -> str:
         case Increment(by=value):
             verb = "increment"
     body = jsondata.compact(value, "The patch")
-    return fingerprint(verb, body, command.ttl, command.if_match)
+    return fingerprint(f"{verb}{target}", body, ttl, if_match)
 
 
 def reused() -> Refusal:

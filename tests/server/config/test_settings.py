@@ -114,7 +114,15 @@ def test_the_limits_of_bodies_follow_that_of_data() -> None:
         settings = Settings(data_limit=limit)
         # Each byte of a document as %5Cu00e9 is half of.
         assert settings.body_limit >= 8 * limit
-        assert settings.message_limit >= settings.body_limit
+        assert settings.socket_message_limit >= settings.body_limit
+
+
+def test_the_limits_of_bodies_follow_the_largest_data() -> None:
+    for name in ("data_limit", "item_limit", "message_limit"):
+        settings = made(name, 500_000)
+        assert settings.largest_data == 500_000
+        assert settings.body_limit >= 8 * 500_000
+        assert settings.values_limit >= 500_000
 
 
 @pytest.mark.parametrize(

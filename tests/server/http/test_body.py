@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch
-from syncline_server.http.body import read_parameters, read_patch
+from syncline_server.http.body import read_members, read_parameters, read_patch
 from syncline_server.http.errors import exception_handlers
 from syncline_server.http.routing import Route
 
@@ -38,6 +38,10 @@ async def parameters(request: Request) -> Response:
     return JSONResponse(await read_parameters(request, Limits(), count_work))
 
 
+async def only_json(request: Request) -> Response:
+    return JSONResponse(await read_members(request, Limits(), count_work))
+
+
 async def patch(request: Request) -> Response:
     match await read_patch(request, Limits(), count_work):
         case MergePatch(value) | OperationsPatch(value) | Increment(value) as body:
@@ -46,7 +50,7 @@ async def patch(request: Request) -> Response:
 
 @pytest.fixture
 def client() -> TestClient:
-    routes = [Route("/", {"POST": parameters, "PATCH": patch})]
+    routes = [Route("/", {"POST": parameters, "PATCH": patch, "PUT": only_json})]
     return TestClient(Starlette(routes=routes, exception_handlers=exception_handlers))
 
 
@@ -167,3 +171,28 @@ def test_patches_that_are_refused(
 def test_a_refused_patch_type_comes_with_those_that_are_accepted(client: TestClient) -> None:
     reply = client.patch("/", content="{}", headers={"Content-Type": JSON})
     assert "application/merge-patch+json" in reply.headers["Accept-Patch"]
+
+
+def test_members_are_those_of_a_json_object(client: TestClient) -> None:
+    reply = client.put("/", content=b'{"a":[1]}', headers={"Content-Type": JSON})
+    assert reply.json() == [["a", [1]]]
+    assert worked.pop() > 0
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "error"),
+    [
+        (b"", JSON, (400, 54008)),
+        (b"[1]", JSON, (400, 54008)),
+        (b"{", JSON, (400, 54008)),
+        (b"a=1", FORM, (415, 20415)),
+        (b"", None, (415, 20415)),
+        (b'{"a":"%s"}' % (b"x" * LIMIT), JSON, (413, 54006)),
+    ],
+)
+def test_other_bodies_than_a_json_object_are_refused(
+    client: TestClient, body: bytes, content_type: str | None, error: tuple[int, int]
+) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    reply = client.put("/", content=body, headers=headers)
+    assert (reply.status_code, reply.json()["code"]) == error

@@ -45,7 +45,11 @@ UNSAYABLE = {
     54008: "text that is JSON, and an object",
     54010: "Data that is not empty, in an update of nothing else",
     54051: "a URL with a host and, if any, a port",
+    54156: "Data that is not empty, in a new item of a list",
+    54206: "Data that is not empty, in a new item of a map",
+    54251: "Data that is not empty, in a message",
     54453: "a token that a page gave",
+    20422: "operations of a batch that name each item once",
 }
 """What a schema cannot ask for: by the code with which it is refused."""
 
@@ -101,6 +105,15 @@ def operations(path: dict[str, Any]) -> list[Any]:
     return [operation for method, operation in path.items() if method != "parameters"]
 
 
+PLURALS = {
+    "Documents": "Document",
+    "Lists": "SyncList",
+    "Maps": "SyncMap",
+    "Streams": "Stream",
+}
+"""By the plural in paths: what the names of the operations of the type contain."""
+
+
 class Things:
     """What the operations are about."""
 
@@ -117,15 +130,26 @@ class Things:
     def addresses(self, operation: str) -> dict[str, str]:
         """What is there for the next request of that operation; it may remove it."""
         account = self._account
-        account.call("POST", self._service, "Documents", data={"UniqueName": "a/b", "Data": "{}"})
-        account.permit(self._service, "a/b", "alice", "r")
+        plural = next((each for each in PLURALS if PLURALS[each] in operation), None)
+        if plural is not None:
+            account.call("POST", self._service, plural, data={"UniqueName": "a/b"})
+        if plural is not None and "Permission" in operation:
+            account.permit(self._service, "a/b", "alice", "r", plural=plural)
         return {
             "service": account.service() if operation == "DeleteService" else self._service,
-            "document": "a/b",
+            **dict.fromkeys(("document", "list", "map", "stream"), "a/b"),
+            "item": self._item(plural) if plural in ("Lists", "Maps") else "none",
             "identity": "alice",
             "key": self._keys.add().sid if operation == "RevokeKey" else self._key,
             "webhook": "none",
         }
+
+    def _item(self, plural: str) -> str:
+        """An item that is there: of a map with a fixed key, of a list a new one."""
+        new = {"Data": "{}"} | ({"Key": "c/d"} if plural == "Maps" else {})
+        path = (self._service, plural, "a/b", "Items")
+        added = self._account.call("POST", *path, data=new)
+        return "c/d" if plural == "Maps" else str(added.json()["index"])
 
     def check(self, case: Case[Any], *more: Any) -> Any:
         """The reply to a request, which must be as described."""
@@ -158,6 +182,8 @@ def whole(value: Any) -> Any:
     """With integers as every client writes them: to a schema, 1.0 is one too."""
     if isinstance(value, dict):
         return {name: whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
     is_complete = isinstance(value, float) and value.is_integer()
     return int(value) if is_complete and abs(value) < 2**53 else value
 

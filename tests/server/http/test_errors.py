@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.http.errors import exception_handlers
+from syncline_server.http.errors import DetailedRefusal, exception_handlers
 from syncline_server.http.routing import Route
 
 DOCUMENT = Document(
@@ -49,7 +49,22 @@ def test_a_refusal_has_the_vendors_body(code: Code) -> None:
     }
 
 
-@pytest.mark.parametrize("code", [Code.DOCUMENT_NOT_FOUND, Code.NAME_NOT_FOUND])
+def test_a_detailed_refusal_has_its_details() -> None:
+    refusal = DetailedRefusal(Refusal(Code.MAP_ITEM_MISMATCH, "A sentence."), {"item": {"a": 1}})
+    reply = raising(refusal).get("a")
+    assert (reply.status_code, reply.json()["code"]) == (412, 54205)
+    assert reply.json()["details"] == {"item": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        Code.DOCUMENT_NOT_FOUND,
+        Code.LIST_ITEM_NOT_FOUND,
+        Code.MAP_ITEM_NOT_FOUND,
+        Code.NAME_NOT_FOUND,
+    ],
+)
 def test_a_document_that_is_not_there_is_the_general_not_found(code: Code) -> None:
     reply = raising(Refusal(code, "…")).get("a%2Fb")
     assert reply.status_code == 404

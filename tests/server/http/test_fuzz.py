@@ -120,6 +120,66 @@ def test_any_write_to_a_document(
     assert isinstance(data, dict)
 
 
+item_bodies = bodies | st.fixed_dictionaries(
+    {},
+    optional={
+        "operations": st.lists(
+            st.fixed_dictionaries(
+                {"op": st.sampled_from(["add", "put", "update", "remove"]) | json_values},
+                optional={
+                    "key": text | json_values,
+                    "index": st.integers(0, 3) | json_values,
+                    "data": json_values,
+                    "ttl": st.integers(-1, 5) | json_values,
+                    "if_match": text | json_values,
+                },
+            ),
+            max_size=4,
+        ),
+        "Key": text | json_values,
+        "data": json_values,
+        "item_ttl": json_values,
+        "collection_ttl": st.integers(-1, 5) | json_values,
+    },
+).map(orjson.dumps)
+
+item_queries = queries | st.sampled_from(
+    [
+        b"Order=desc",
+        b"Order=",
+        b"From=1&Bounds=exclusive",
+        b"From=%00",
+        b"PageToken=PTW10",
+        b"Key=a",
+    ]
+)
+
+
+@given(
+    METHODS,
+    st.sampled_from(["Lists", "Maps"]),
+    st.sampled_from(["Items", "Batch", "Messages"]) | addresses.map("Items/{}".format),
+    item_queries,
+    headers,
+    item_bodies,
+)
+@bounded
+def test_any_request_about_an_item(
+    api: DocumentsApi,
+    method: str,
+    plural: str,
+    path: str,
+    query: bytes | None,
+    headers: dict[str, Any],
+    body: bytes,
+) -> None:
+    collection = httpx2.URL(api.url).path.replace("Documents", plural)
+    api.http.post(api.url.replace("Documents", plural), data={"UniqueName": "fuzzed"})
+    target = f"{collection}/fuzzed/{path}".encode() + (b"" if query is None else b"?" + query)
+    raw = {"target": target.replace(b" ", b"%")}
+    check(api.http.request(method, api.url, headers=headers, content=body, extensions=raw))
+
+
 @given(st.sampled_from(["GET", "POST"]), st.none() | addresses, queries, headers, settings)
 @bounded
 def test_any_request_about_a_service(

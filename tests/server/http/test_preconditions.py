@@ -4,7 +4,13 @@ import pytest
 from starlette.datastructures import Headers
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.http.preconditions import IfNoneMatch, if_match, if_none_match, operation
+from syncline_server.http.preconditions import (
+    IfNoneMatch,
+    if_match,
+    if_none_match,
+    operation,
+    write_condition,
+)
 
 
 def headers(name: str, *values: bytes) -> Headers:
@@ -84,3 +90,35 @@ def test_if_none_match_that_makes_no_sense_is_refused(value: bytes) -> None:
     with pytest.raises(Refusal) as caught:
         if_none_match(headers("If-None-Match", value))
     assert caught.value.code is Code.INVALID_IF_MATCH
+
+
+EXISTS = Refusal(Code.MAP_ITEM_MISMATCH, "It exists.")
+
+
+@pytest.mark.parametrize(
+    ("given", "condition"),
+    [
+        ({}, None),
+        ({"If-Match": "5"}, 5),
+        ({"If-Match": "*"}, None),
+        ({"If-None-Match": '"5", W/"6"'}, 7),
+        ({"If-None-Match": "5", "If-Match": "6"}, 6),
+    ],
+)
+async def test_a_write_is_conditional_on_one_revision(
+    given: dict[str, str], condition: int | None
+) -> None:
+    async def newest() -> int:
+        return 7
+
+    assert await write_condition(Headers(given), newest, EXISTS) == condition
+
+
+@pytest.mark.parametrize("value", ["*", "7", '"6", W/"7"'])
+async def test_a_write_to_a_state_that_is_named_is_refused(value: str) -> None:
+    async def newest() -> int:
+        return 7
+
+    with pytest.raises(Refusal) as caught:
+        await write_condition(Headers({"If-None-Match": value}), newest, EXISTS)
+    assert caught.value is EXISTS

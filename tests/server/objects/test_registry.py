@@ -65,6 +65,10 @@ class CounterWritten:
         return self.header
 
 
+def lost(command: Write, newest: Any) -> Refusal:
+    return mismatch(COUNTER, command.if_match, newest)
+
+
 class Counters:
     """Counters in memory, as a type beside documents."""
 
@@ -77,7 +81,7 @@ class Counters:
         }
         self.stored: dict[str, Counter] = {}
         self.deliver = backend.hub._on_event
-        self._writes = ContendedWrites(backend.turns, self._read_again)
+        self._writes = ContendedWrites(backend.turns, self._read_again, lost)
 
     async def header(self, service_sid: str, sid: str) -> Counter | None:
         return self.stored.get(sid)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.objects import DOCUMENT, ObjectType
+from syncline_protocol.objects import TYPES, ObjectType
 from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.backend import Backend
 from syncline_server.http import urls
@@ -24,7 +21,7 @@ from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import by_name, flag
 from syncline_server.objects.access import Access
 from syncline_server.storage.keys import ObjectAddress
-from syncline_server.storage.permissions import Permission, Permissions
+from syncline_server.storage.permissions import Permission
 from syncline_server.storage.rights import Right
 
 __all__ = ["routes"]
@@ -34,37 +31,14 @@ _SPELLINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """One kind of object that has permissions.
-
-    Attributes:
-        type: names the kind in the properties of a permission, as in `document_sid`.
-        path: path pattern of one object, with the segments `service` and `object`.
-        url: makes the URL of one object from the base URL, the service's SID and the object's SID.
-        permissions: store of the permissions of this kind.
-    """
-
-    type: ObjectType
-    path: str
-    url: Callable[[str, str, str], str]
-    permissions: Permissions
-
-
 def routes(backend: Backend) -> list[Route]:
-    """The routes of permissions, for every kind of object that has them."""
-    document = _Kind(
-        DOCUMENT,
-        "/v1/Services/{service}/Documents/{object}",
-        urls.document_url,
-        backend.permissions,
-    )
-    return _routes(backend, document)
+    """The routes of permissions, for every type that has them."""
+    return [route for type_ in TYPES if type_.has_permissions for route in _routes(backend, type_)]
 
 
-def _routes(backend: Backend, kind: _Kind) -> list[Route]:
-    endpoints = _Endpoints(backend, kind)
-    collection = urls.permissions_url(kind.path)
+def _routes(backend: Backend, type_: ObjectType) -> list[Route]:
+    endpoints = _Endpoints(backend, type_)
+    collection = f"/v1/Services/{{service}}/{type_.plural.capitalize()}/{{object}}/Permissions"
     return [
         Route(collection, {"GET": endpoints.list}),
         Route(
@@ -77,20 +51,19 @@ def _routes(backend: Backend, kind: _Kind) -> list[Route]:
 class _Endpoints:
     """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
-    def __init__(self, backend: Backend, kind: _Kind) -> None:
+    def __init__(self, backend: Backend, type_: ObjectType) -> None:
         self._backend = backend
-        self._kind = kind
-        self._permissions = kind.permissions
+        self._type = type_
+        self._permissions = backend.permissions
 
     async def list(self, request: Request) -> Response:
         where = await self._where(request)
         asked = PageRequest.of(request.scope["query_string"])
         at = self._address(where, request)
         sid, page = await self._permissions.page(at, asked.size, asked.token)
-        object_url = self._kind.url(where.base_url, where.service_sid, sid)
+        object_url = urls.object_url(where.base_url, where.service_sid, self._type, sid)
         resources = [
-            permission_resource(each, where, self._kind.type.name, object_url)
-            for each in page.items
+            permission_resource(each, where, self._type.name, object_url) for each in page.items
         ]
         return asked.reply("permissions", urls.permissions_url(object_url), resources, page)
 
@@ -126,7 +99,7 @@ class _Endpoints:
         return where, self._address(where, request), identity
 
     def _address(self, where: ReplyContext, request: Request) -> ObjectAddress:
-        return ObjectAddress(where.service_sid, self._kind.type, request.path_params["object"])
+        return ObjectAddress(where.service_sid, self._type, request.path_params["object"])
 
     async def _where(self, request: Request) -> ReplyContext:
         caller = await require_account(self._backend, request)
@@ -138,8 +111,8 @@ class _Endpoints:
         self._backend.audit.done(action, object=address, whose=identity, **known)
 
     def _reply(self, permission: Permission, where: ReplyContext) -> Response:
-        object_url = self._kind.url(where.base_url, where.service_sid, permission.sid)
-        return json_reply(permission_resource(permission, where, self._kind.type.name, object_url))
+        object_url = urls.object_url(where.base_url, where.service_sid, self._type, permission.sid)
+        return json_reply(permission_resource(permission, where, self._type.name, object_url))
 
 
 def _rights(given: list[tuple[str, object]]) -> Right:

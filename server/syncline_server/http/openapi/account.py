@@ -1,8 +1,7 @@
-"""OpenAPI paths and schemas of services and permissions."""
+"""OpenAPI paths and schemas of services."""
 
 from __future__ import annotations
 
-from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.http.api.service_parameters import (
     FRIENDLY_NAME_LENGTH,
     LONGEST_WINDOW,
@@ -32,24 +31,20 @@ from .parts import (
 __all__ = ["account_paths", "account_schemas"]
 
 SERVICES = "/v1/Services"
-PERMISSIONS = "/v1/Services/{service}/Documents/{document}/Permissions"
 
 _WINDOW: JsonObject = {"type": "integer", "minimum": SHORTEST_WINDOW, "maximum": LONGEST_WINDOW}
 
 
 def account_paths() -> JsonObject:
-    """The `paths` of services and permissions."""
+    """The `paths` of services."""
     return {
         SERVICES: _services(),
         f"{SERVICES}/{{service}}": _service(),
-        PERMISSIONS: _permissions(),
-        f"{PERMISSIONS}/{{identity}}": _permission(),
     }
 
 
 def account_schemas(date: JsonObject) -> JsonObject:
-    """The `schemas` of services and permissions; `date`: schema of a point in time."""
-    rights = dict.fromkeys(("Read", "Write", "Manage"), FLAG)
+    """The `schemas` of services; `date`: schema of a point in time."""
     return {
         "Service": _service_schema(date),
         "ServicePage": page("services", "Service"),
@@ -57,11 +52,6 @@ def account_schemas(date: JsonObject) -> JsonObject:
         "CreateServiceJson": parameters_schema(_creation(form=False)),
         "UpdateServiceForm": at_least_one(_parameters(form=True)),
         "UpdateServiceJson": at_least_one(_parameters(form=False)),
-        "Permission": _permission_schema(),
-        "PermissionPage": page("permissions", "Permission"),
-        # A missing right counts as false.
-        "UpdatePermissionForm": at_least_one(rights),
-        "UpdatePermissionJson": at_least_one(rights),
     }
 
 
@@ -103,51 +93,6 @@ def _service() -> JsonObject:
         "delete": {
             "operationId": "DeleteService",
             "summary": "Delete a service and, in the background, all its data",
-            "security": BASIC,
-            "responses": {"204": {"description": "Deleted"}, **refusals(400)},
-        },
-    }
-
-
-def _permissions() -> JsonObject:
-    return {
-        "parameters": [ref("parameters", "service"), ref("parameters", "document")],
-        "get": {
-            "operationId": "ListDocumentPermission",
-            "summary": "Read a page of the permissions for a document",
-            "security": BASIC,
-            "parameters": paging(),
-            "responses": {"200": reply("One page", "PermissionPage"), **refusals(400)},
-        },
-    }
-
-
-def _permission() -> JsonObject:
-    identity = {
-        "name": "identity",
-        "in": "path",
-        "required": True,
-        "description": "Identity that has the permission.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": IDENTITY_LENGTH},
-    }
-    return {
-        "parameters": [ref("parameters", "service"), ref("parameters", "document"), identity],
-        "get": {
-            "operationId": "FetchDocumentPermission",
-            "summary": "Read the permission of an identity",
-            "security": BASIC,
-            "responses": {"200": reply("The permission", "Permission"), **refusals(400)},
-        },
-        "post": {
-            "operationId": "UpdateDocumentPermission",
-            "summary": "Set what an identity may do with a document",
-            "security": BASIC,
-            "requestBody": {"required": True} | parameters("UpdatePermission"),
-            "responses": {"200": reply("Updated", "Permission"), **refusals(400, 413, 415)},
-        },
-        "delete": {
-            "operationId": "DeleteDocumentPermission",
-            "summary": "Delete the permission of an identity",
             "security": BASIC,
             "responses": {"204": {"description": "Deleted"}, **refusals(400)},
         },
@@ -205,20 +150,5 @@ def _service_schema(date: JsonObject) -> JsonObject:
             "reachability_debouncing_enabled": FLAG,
             "reachability_debouncing_window": _WINDOW,
             "links": object_schema(links),
-        }
-    )
-
-
-def _permission_schema() -> JsonObject:
-    return object_schema(
-        {
-            "account_sid": sid("AC"),
-            "service_sid": sid("IS"),
-            "document_sid": sid("ET"),
-            "identity": TEXT,
-            "read": FLAG,
-            "write": FLAG,
-            "manage": FLAG,
-            "url": URL,
         }
     )

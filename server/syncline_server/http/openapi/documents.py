@@ -15,7 +15,11 @@ from syncline_server.http.routing import Route
 from . import schemas
 from .account import account_paths
 from .api_keys import key_paths
+from .lists import list_paths
+from .maps import map_paths
 from .parts import JsonObject, json_content, paging, parameters, ref, refusals, schema
+from .permissions import permission_paths
+from .streams import stream_paths
 from .webhooks import webhook_paths, webhook_requests
 
 __all__ = ["description", "routes"]
@@ -41,9 +45,9 @@ def description(settings: Settings) -> JsonObject:
         "info": {
             "title": "Syncline",
             "version": __version__,
-            "summary": "Small JSON documents, in sync everywhere",
-            "description": "Services, permissions and documents as in the Twilio Sync REST API v1; "
-            "also patches, event streams and API keys.",
+            "summary": "Small JSON documents, lists, maps and streams, in sync everywhere",
+            "description": "Services, documents, lists, maps, streams and permissions as in the "
+            "Twilio Sync REST API v1; also patches, batches, event streams and API keys.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"basic": []}, {"token": []}],
@@ -54,6 +58,10 @@ def description(settings: Settings) -> JsonObject:
             COLLECTION: _collection(),
             f"{COLLECTION}/{{document}}": _document(),
             f"{COLLECTION}/{{document}}/Events": _events(),
+            **list_paths(),
+            **map_paths(),
+            **stream_paths(),
+            **permission_paths(),
             "/healthz": _health("Healthz", "Whether the process lives", "alive", {}),
             "/readyz": _health(
                 "Readyz",

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from syncline_protocol.fields import NAME_LENGTH, TTL_LIMIT
 from syncline_server.http.body import FORM, JSON
 from syncline_server.http.paging import DEFAULT_SIZE, LARGEST_PAGE, LARGEST_SIZE
 
 __all__ = [
     "BASIC",
+    "DATE",
+    "DATE_OR_NULL",
     "FLAG",
     "JsonObject",
+    "REVISION",
+    "REVISION_DIGITS",
     "TEXT",
+    "TTL",
+    "UNIQUE_NAME",
     "URL",
     "URL_OR_NULL",
     "at_least_one",
+    "data_schema",
+    "data_text",
     "json_content",
+    "nullable",
     "object_schema",
     "page",
     "paging",
     "parameters",
     "parameters_schema",
+    "path_parameter",
     "query",
     "ref",
     "refusals",
@@ -37,6 +48,26 @@ URL_OR_NULL: JsonObject = {"type": ["string", "null"], "format": "uri"}
 
 
 FLAG: JsonObject = {"type": "boolean"}
+
+DATE: JsonObject = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+}
+DATE_OR_NULL: JsonObject = DATE | {"type": ["string", "null"]}
+
+REVISION_DIGITS = "(0|[1-9][0-9]{0,15})"
+REVISION: JsonObject = {"type": "string", "pattern": f"^{REVISION_DIGITS}$"}
+
+TTL: JsonObject = {"type": "integer", "minimum": 0, "maximum": TTL_LIMIT}
+
+UNIQUE_NAME: JsonObject = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": NAME_LENGTH,
+    # Excludes `.` and `..`, which no URL path can carry, and names that look like a SID.
+    "pattern": r"^(?!\.{1,2}$)(?![A-Z]{2}[0-9a-f]{32}$)",
+}
 
 BASIC = [{"basic": list[str]()}]
 """The `security` of operations that do not accept an access token."""
@@ -73,6 +104,26 @@ def refusals(*statuses: int) -> JsonObject:
         str(status): ref("responses", str(status))
         for status in sorted({*statuses, 401, 403, 404, 503})
     }
+
+
+def nullable(schema: JsonObject) -> JsonObject:
+    """That schema, or null, which counts as missing in JSON."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def path_parameter(name: str, text: str, schema: JsonObject) -> JsonObject:
+    """A named segment of a path."""
+    return {"name": name, "in": "path", "description": text, "required": True, "schema": schema}
+
+
+def data_schema(limit: int) -> JsonObject:
+    """The schema of data; `limit`: maximum bytes."""
+    return {"type": "object", "description": f"At most {limit} bytes as compact UTF-8 JSON."}
+
+
+def data_text(data: JsonObject) -> JsonObject:
+    """The schema of a string that is the JSON text of such data."""
+    return {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
 
 
 def query(name: str, text: str, schema: JsonObject) -> JsonObject:

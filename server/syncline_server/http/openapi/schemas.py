@@ -4,40 +4,50 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from syncline_protocol.fields import NAME_LENGTH, OPERATION_LENGTH, TTL_LIMIT
+from syncline_protocol.fields import OPERATION_LENGTH
+from syncline_protocol.objects import TYPES
 from syncline_server.config.settings import Settings
 from syncline_server.objects.patches import OPERATIONS_LIMIT
 
 from .account import account_schemas
 from .api_keys import key_schemas
+from .items import newest_item
+from .lists import list_schemas
+from .maps import map_schemas
 from .parts import (
+    DATE,
+    DATE_OR_NULL,
+    REVISION,
+    REVISION_DIGITS,
     TEXT,
+    TTL,
+    UNIQUE_NAME,
     URL,
     JsonObject,
     at_least_one,
+    data_schema,
+    data_text,
     object_schema,
     page,
     parameters_schema,
     ref,
     sid,
 )
+from .permissions import permission_schemas
+from .streams import stream_schemas
 from .webhooks import webhook_schemas
 
 __all__ = ["components"]
 
 _REFUSALS = (400, 401, 403, 404, 409, 412, 413, 415, 429, 503)
 
-_DATE: JsonObject = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
-}
-_DIGITS = "(0|[1-9][0-9]{0,15})"
-_REVISION: JsonObject = {"type": "string", "pattern": f"^{_DIGITS}$"}
 _TAG = r'((W/)?"[^"]*"|[0-9]+)'
 """An entity tag; the vendor sends revisions without quotes."""
 
-_CONDITION: JsonObject = {"type": "string", "pattern": rf'^(\*|{_DIGITS}|"{_DIGITS}")$'}
+_CONDITION: JsonObject = {
+    "type": "string",
+    "pattern": rf'^(\*|{REVISION_DIGITS}|"{REVISION_DIGITS}")$',
+}
 _POINTER: JsonObject = {"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"}
 
 
@@ -54,7 +64,7 @@ def components(settings: Settings) -> JsonObject:
         },
         "parameters": _parameters(),
         "headers": {
-            "ETag": {"description": "The revision, without quotes.", "schema": _REVISION},
+            "ETag": {"description": "The revision, without quotes.", "schema": REVISION},
             "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
         },
         "responses": {str(status): _refusal(status) for status in _REFUSALS},
@@ -65,11 +75,11 @@ def components(settings: Settings) -> JsonObject:
 def _parameters() -> JsonObject:
     return {
         "service": _parameter("service", "path", "SID of a service, or `default`.", TEXT),
-        "document": _parameter("document", "path", "SID or unique name of a document.", TEXT),
+        **{type_.name: _object_parameter(type_.name) for type_ in TYPES},
         "ifMatch": _parameter(
             "If-Match",
             "header",
-            "Write only if the document is at this revision (bare or in quotes), or `*`.",
+            "Write only if the document or item is at this revision (bare or in quotes), or `*`.",
             _CONDITION,
         ),
         "ifNoneMatch": _parameter(
@@ -87,10 +97,18 @@ def _parameters() -> JsonObject:
             {"type": "string", "minLength": 1, "maxLength": OPERATION_LENGTH},
         ),
         "lastEventId": _parameter(
-            "Last-Event-ID", "header", "The revision that the caller holds.", _REVISION
+            "Last-Event-ID", "header", "The revision that the caller holds.", REVISION
         ),
-        "ttl": _parameter("Ttl", "query", "Seconds to live; 0 for no expiry.", _ttl()),
+        "ttl": _parameter("Ttl", "query", "Seconds to live; 0 for no expiry.", TTL),
+        "itemTtl": _parameter("ItemTtl", "query", "As `Ttl`, and counts more.", TTL),
+        "collectionTtl": _parameter(
+            "CollectionTtl", "query", "Seconds to live of the list or map; 0 for no expiry.", TTL
+        ),
     }
+
+
+def _object_parameter(name: str) -> JsonObject:
+    return _parameter(name, "path", f"SID or unique name of a {name}.", TEXT)
 
 
 def _parameter(name: str, place: str, text: str, schema: JsonObject) -> JsonObject:
@@ -114,32 +132,30 @@ def _refusal(status: int) -> JsonObject:
 
 
 def _schemas(settings: Settings) -> JsonObject:
-    data = {
-        "type": "object",
-        "description": f"At most {settings.data_limit} bytes as compact UTF-8 JSON.",
-    }
-    name = {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": NAME_LENGTH,
-        # Excludes `.` and `..`, which no URL path can carry, and names that look like a SID.
-        "pattern": r"^(?!\.{1,2}$)(?![A-Z]{2}[0-9a-f]{32}$)",
-    }
-    text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    data = data_schema(settings.data_limit)
+    text = data_text(data)
     chosen = sid("ET") | {"description": "Chosen by the account; without it, a random one."}
-    update_form = {"Data": text, "Ttl": _ttl()}
-    update_json = {"Data": {"anyOf": [data, text]}, "Ttl": _ttl()}
+    update_form = {"Data": text, "Ttl": TTL}
+    update_json = {"Data": {"anyOf": [data, text]}, "Ttl": TTL}
     return {
         "Document": _document(data),
         "WrittenDocument": _written_document(data),
         "NativeDocument": _native_document(data),
         "DocumentPage": page("documents", "Document"),
-        **account_schemas(_DATE),
-        **key_schemas(_DATE),
+        **account_schemas(DATE),
+        **key_schemas(DATE),
         **webhook_schemas(),
+        **list_schemas(settings),
+        **map_schemas(settings),
+        **stream_schemas(settings),
+        **permission_schemas(),
         "Error": _error(),
-        "CreateDocumentForm": parameters_schema({"UniqueName": name, "Sid": chosen, **update_form}),
-        "CreateDocumentJson": parameters_schema({"UniqueName": name, "Sid": chosen, **update_json}),
+        "CreateDocumentForm": parameters_schema(
+            {"UniqueName": UNIQUE_NAME, "Sid": chosen, **update_form}
+        ),
+        "CreateDocumentJson": parameters_schema(
+            {"UniqueName": UNIQUE_NAME, "Sid": chosen, **update_json}
+        ),
         "UpdateDocumentForm": at_least_one(update_form),
         "UpdateDocumentJson": at_least_one(update_json),
         "MergePatch": {"type": "object", "description": "RFC 7396."},
@@ -168,9 +184,9 @@ def _document(data: JsonObject) -> JsonObject:
             "url": URL,
             "links": object_schema({"permissions": URL}),
             "data": data,
-            "date_created": _DATE,
-            "date_updated": _DATE,
-            "date_expires": _DATE | {"type": ["string", "null"]},
+            "date_created": DATE,
+            "date_updated": DATE,
+            "date_expires": DATE_OR_NULL,
         }
     )
 
@@ -200,7 +216,7 @@ def _identity() -> JsonObject:
     return {
         "sid": sid("ET"),
         "unique_name": {"type": ["string", "null"]},
-        "revision": _REVISION,
+        "revision": REVISION,
         "created_by": TEXT,
         "updated_by": TEXT,
     }
@@ -213,7 +229,8 @@ def _error() -> JsonObject:
         "more_info": URL,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
     }
-    details = object_schema({"document": ref("schemas", "NativeDocument")})
+    newest = {"document": ref("schemas", "NativeDocument"), "item": newest_item()}
+    details = object_schema(newest, ()) | {"minProperties": 1}
     return object_schema({**members, "details": details}, tuple(members))
 
 
@@ -227,7 +244,3 @@ _PATCH_OPERATIONS: list[tuple[list[str], JsonObject]] = [
 
 def _patch_operation(names: list[str], member: JsonObject) -> JsonObject:
     return object_schema({"op": {"enum": names}, "path": _POINTER, **member})
-
-
-def _ttl() -> JsonObject:
-    return {"type": "integer", "minimum": 0, "maximum": TTL_LIMIT}

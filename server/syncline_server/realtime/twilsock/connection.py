@@ -124,7 +124,7 @@ class TwilsockClient(Client):
 
     def on_oversized(self, message: OversizedMessage) -> None:
         """Refuse the request that the message begins with."""
-        limit = self.backend.settings.message_limit
+        limit = self.backend.settings.socket_message_limit
         self._refuse_oversized(message.head, oversized(message.size, limit))
 
     def _refuse_oversized(self, head: bytes, refusal: Refusal) -> None:

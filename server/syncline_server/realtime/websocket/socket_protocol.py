@@ -38,7 +38,7 @@ def socket_protocol(
     ConfiguredSocket.cork = cork
     ConfiguredSocket.handshake = Handshake(routes, settings, admission, meters)
     ConfiguredSocket.auth_parsers = _parsers(settings.auth_message_limit)
-    ConfiguredSocket.message_parsers = _parsers(settings.message_limit, truncates=True)
+    ConfiguredSocket.message_parsers = _parsers(settings.socket_message_limit, truncates=True)
     return ConfiguredSocket
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from syncline_protocol.objects import TYPES, ObjectType
+from syncline_protocol.objects import STREAM, TYPES, ObjectType
 from syncline_server.storage.keys import names_part
 
 __all__ = [
@@ -17,8 +17,11 @@ __all__ = [
     "CLAIM",
     "DATA_SET",
     "DUE",
+    "ITEM_SCRIPTS",
     "LEASE",
+    "MESSAGE",
     "NAME",
+    "PAGE",
     "PARKING",
     "PRIVILEGES",
     "PROBE",
@@ -29,6 +32,7 @@ __all__ = [
     "OBJECT_SCRIPTS",
     "WEBHOOKS",
     "WRITE",
+    "ItemScripts",
     "ObjectScripts",
     "Script",
     "by_name",
@@ -93,7 +97,7 @@ def object_script(type_: ObjectType, *names: str) -> Script:
         "TYPE": type_.name,
         "PLURAL": type_.plural,
         "NAMES": names_part(type_),
-        "PARTS": "",
+        "PARTS": "items order changes removed" if type_.has_items else "",
     }
     constants = "".join(f"local {name} <const> = '{value}'\n" for name, value in values.items())
     return Script.read(*OBJECT, *names, first=constants)
@@ -114,7 +118,7 @@ class ObjectScripts:
     @classmethod
     def of(cls, type_: ObjectType) -> ObjectScripts:
         return cls(
-            fetch=object_script(type_, "fetch.lua"),
+            fetch=object_script(type_, *_lib("readable"), "fetch.lua"),
             create=object_script(type_, *WRITE, *_lib("write"), "create.lua"),
             update=object_script(
                 type_, *WRITE, *_lib("write", "update_event", "target"), "update.lua"
@@ -129,12 +133,37 @@ class ObjectScripts:
         return (getattr(self, each.name) for each in fields(self))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemScripts:
+    """The scripts that every type with items has, for one type."""
+
+    write: Script
+    page: Script
+    replay: Script
+
+    @classmethod
+    def of(cls, type_: ObjectType) -> ItemScripts:
+        reads = _lib("readable", "items")
+        return cls(
+            write=object_script(type_, *WRITE, *_lib("target", "items", "collection"), "item.lua"),
+            page=object_script(type_, *reads, "page.lua"),
+            replay=object_script(type_, *reads, "replay.lua"),
+        )
+
+    def __iter__(self) -> Iterator[Script]:
+        return (getattr(self, each.name) for each in fields(self))
+
+
 OBJECT_SCRIPTS = {type_.name: ObjectScripts.of(type_) for type_ in TYPES}
+"""By the name of the type."""
+
+ITEM_SCRIPTS = {type_.name: ItemScripts.of(type_) for type_ in TYPES if type_.has_items}
 """By the name of the type."""
 
 CLAIM = Script.read("claim.lua")
 DUE = Script.read("expiry.lua")
 PRUNE = Script.read("prune.lua")
+MESSAGE = object_script(STREAM, *WRITE, *_lib("target"), "message.lua")
 SERVICE = Script.read("service.lua")
 API_KEY = Script.read("api_key.lua")
 WEBHOOKS = Script.read(*_lib("webhook_queue"), "webhooks.lua")
@@ -147,6 +176,7 @@ PRIVILEGES = Script.read("privileges.lua")
 PROBE = Script.read("probe.lua")
 ALL = (
     *(script for scripts in OBJECT_SCRIPTS.values() for script in scripts),
+    *(script for scripts in ITEM_SCRIPTS.values() for script in scripts),
     CLAIM,
     DUE,
     PRUNE,
@@ -154,6 +184,7 @@ ALL = (
     API_KEY,
     WEBHOOKS,
     LEASE,
+    MESSAGE,
     NAME,
     DEAD_LETTERS,
     SETTLE,

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from support.account import Account
 from support.api import DocumentsApi, unique
+from support.collections import CollectionsApi
 from support.receiver import Receiver
 from support.server import RunningServer, StartServer
 from support.socket import native_socket
@@ -21,8 +22,6 @@ COLLECTION = "/v1/Services/{service}/Documents"
 DOCUMENT = f"{COLLECTION}/{{document}}"
 SERVICES = "/v1/Services"
 SERVICE = f"{SERVICES}/{{service}}"
-PERMISSIONS = f"{DOCUMENT}/Permissions"
-PERMISSION = f"{PERMISSIONS}/{{identity}}"
 PARKED = f"{SERVICE}/ParkedWebhooks"
 
 
@@ -96,8 +95,30 @@ def test_the_server_is_the_one_that_was_asked(described: Any, server: RunningSer
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
-    data = description(Settings(data_limit=99))["components"]["schemas"]["Document"]
-    assert "99 bytes" in data["properties"]["data"]["description"]
+    settings = Settings(data_limit=99, item_limit=98, message_limit=97)
+    schemas = description(settings)["components"]["schemas"]
+    for name, limit in [
+        ("Document", 99),
+        ("SyncListItem", 98),
+        ("SyncMapItem", 98),
+        ("StreamMessage", 97),
+    ]:
+        assert f"{limit} bytes" in schemas[name]["properties"]["data"]["description"]
+
+
+def test_operations_have_the_names_of_the_vendor(described: Any) -> None:
+    names = {
+        operation["operationId"]
+        for path in described["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+    }
+    every = ("Create", "Fetch", "Update", "Delete", "List")
+    for type_ in ("SyncList", "SyncMap", "SyncStream", "SyncListItem", "SyncMapItem"):
+        assert {f"{verb}{type_}" for verb in every} <= names
+    for type_ in ("DocumentPermission", "SyncListPermission", "SyncMapPermission"):
+        assert {f"{verb}{type_}" for verb in ("Fetch", "Update", "Delete", "List")} <= names
+    assert "CreateStreamMessage" in names
 
 
 def test_replies_about_documents_are_as_described(described: Any, api: DocumentsApi) -> None:
@@ -141,6 +162,83 @@ def test_refusals_are_as_described(described: Any, api: DocumentsApi) -> None:
         check(described, path, reply)
 
 
+@pytest.mark.parametrize("name", ["list", "map", "stream"])
+def test_replies_about_objects_are_as_described(
+    described: Any, server: RunningServer, name: str
+) -> None:
+    plural = f"{name.capitalize()}s"
+    objects, one = f"{SERVICE}/{plural}", f"{SERVICE}/{plural}/{{{name}}}"
+    with CollectionsApi(server, plural) as api:
+        taken = unique()
+        created = api.call("POST", data={"UniqueName": taken, "Ttl": "60"})
+        sid = created.json()["sid"]
+        for path, status, reply in [
+            (objects, 201, created),
+            (objects, 201, api.call("POST", json={})),
+            (objects, 409, api.call("POST", data={"UniqueName": taken})),
+            (objects, 400, api.call("POST", data={"Ttl": "x"})),
+            (objects, 200, api.call("GET", params={"PageSize": 1})),
+            (one, 200, api.call("GET", sid)),
+            (one, 200, api.call("POST", sid, data={"Ttl": "0"})),
+            (one, 400, api.call("POST", sid)),
+            (one, 204, api.call("DELETE", sid)),
+            (one, 404, api.call("GET", sid)),
+        ]:
+            assert reply.status_code == status
+            check(described, path, reply)
+
+
+@pytest.mark.parametrize("name", ["list", "map"])
+def test_replies_about_items_are_as_described(
+    described: Any, server: RunningServer, name: str
+) -> None:
+    plural = f"{name.capitalize()}s"
+    one = f"{SERVICE}/{plural}/{{{name}}}"
+    items, item, batch = f"{one}/Items", f"{one}/Items/{{item}}", f"{one}/Batch"
+    key = {"key": "a/b"} if name == "map" else {}
+    merge = {"Content-Type": "application/merge-patch+json"}
+    stale = {"If-Match": "1"}
+    with CollectionsApi(server, plural) as api:
+        sid = api.create()["sid"]
+        created = api.call("POST", sid, "Items", json={"data": {"n": 1}, "ttl": 60, **key})
+        path = (sid, "Items", "a/b" if key else 0)
+        add = {"op": "add", "data": {}} | ({"key": "c"} if key else {})
+        for pattern, status, reply in [
+            (items, 201, created),
+            (items, 400, api.call("POST", sid, "Items", json={})),
+            (items, 200, api.call("GET", sid, "Items", params={"Order": "desc"})),
+            (items, 400, api.call("GET", sid, "Items", params={"Order": "up"})),
+            (item, 200, api.call("GET", *path)),
+            (item, 304, api.call("GET", *path, headers={"If-None-Match": "*"})),
+            (item, 200, api.call("POST", *path, json={"data": {}})),
+            (item, 412, api.call("POST", *path, json={"data": {}}, headers=stale)),
+            (item, 400, api.call("POST", *path, json={})),
+            (item, 200, api.call("PATCH", *path, content="{}", headers=merge)),
+            (batch, 200, api.call("POST", sid, "Batch", json={"operations": [add]})),
+            (batch, 400, api.call("POST", sid, "Batch", json={"operations": []})),
+            (item, 412, api.call("DELETE", *path, headers=stale)),
+            (item, 204, api.call("DELETE", *path)),
+            (item, 404, api.call("GET", *path)),
+        ]:
+            assert reply.status_code == status, reply.text
+            check(described, pattern, reply)
+        if name == "map":
+            for status in (201, 200):
+                reply = api.call("PUT", *path, json={"data": {}})
+                assert reply.status_code == status
+                check(described, item, reply)
+
+
+def test_replies_about_messages_are_as_described(described: Any, server: RunningServer) -> None:
+    path = f"{SERVICE}/Streams/{{stream}}/Messages"
+    with CollectionsApi(server, "Streams") as api:
+        sid = api.create()["sid"]
+        for status, data in [(201, "{}"), (400, "null"), (413, '{"a":"%s"}' % ("x" * 4096))]:
+            reply = api.call("POST", sid, "Messages", data={"Data": data})
+            assert reply.status_code == status
+            check(described, path, reply)
+
+
 def test_replies_about_services_are_as_described(described: Any, account: Account) -> None:
     sid = account.service()
     everything = {"FriendlyName": "n", "WebhookUrl": "http://example.com", "AclEnabled": "true"}
@@ -161,18 +259,25 @@ def test_replies_about_services_are_as_described(described: Any, account: Accoun
         check(described, path, reply)
 
 
-def test_replies_about_permissions_are_as_described(described: Any, account: Account) -> None:
-    path = ("default", "Documents", account.document("default"), "Permissions")
+@pytest.mark.parametrize("name", ["document", "list", "map"])
+def test_replies_about_permissions_are_as_described(
+    described: Any, account: Account, name: str
+) -> None:
+    plural = f"{name.capitalize()}s"
+    permissions = f"{SERVICE}/{plural}/{{{name}}}/Permissions"
+    permission = f"{permissions}/{{identity}}"
+    sid = account.ok("POST", "default", plural)["sid"]
+    path = ("default", plural, sid, "Permissions")
     read = {"Read": "true"}
     for pattern, status, reply in [
-        (PERMISSION, 200, account.call("POST", *path, "alice", data=read)),
-        (PERMISSION, 200, account.call("GET", *path, "alice")),
-        (PERMISSIONS, 200, account.call("GET", *path)),
-        (PERMISSIONS, 400, account.call("GET", *path, params={"PageToken": "x"})),
-        (PERMISSION, 400, account.call("POST", *path, "alice")),
-        (PERMISSION, 400, account.call("GET", *path, "x" * 257)),
-        (PERMISSION, 204, account.call("DELETE", *path, "alice")),
-        (PERMISSION, 404, account.call("DELETE", *path, "alice")),
+        (permission, 200, account.call("POST", *path, "alice", data=read)),
+        (permission, 200, account.call("GET", *path, "alice")),
+        (permissions, 200, account.call("GET", *path)),
+        (permissions, 400, account.call("GET", *path, params={"PageToken": "x"})),
+        (permission, 400, account.call("POST", *path, "alice")),
+        (permission, 400, account.call("GET", *path, "x" * 257)),
+        (permission, 204, account.call("DELETE", *path, "alice")),
+        (permission, 404, account.call("DELETE", *path, "alice")),
     ]:
         assert reply.status_code == status
         check(described, pattern, reply)

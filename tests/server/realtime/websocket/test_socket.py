@@ -455,7 +455,7 @@ class TestEnd:
         self, talk: Conversation
     ) -> None:
         talk.socket.allow_full_messages()
-        size = SETTINGS.message_limit + 1
+        size = SETTINGS.socket_message_limit + 1
         talk.send_frames("pause")
         talk.send_frames(("abc" * size)[:size])
         talk.send_frames("next")
@@ -470,7 +470,7 @@ class TestEnd:
     async def test_a_large_message_may_come_byte_by_byte(self) -> None:
         talk = Conversation(Times(), replace(SETTINGS, data_limit=64))
         talk.socket.allow_full_messages()
-        size = talk.socket.settings.message_limit + 1
+        size = talk.socket.settings.socket_message_limit + 1
         data = Frame(Opcode.BINARY, b"\x00\x01" + b"x" * (size - 2)).serialize(mask=True)
         for byte in data[:100]:
             talk.socket.data_received(bytes([byte]))
@@ -483,7 +483,7 @@ class TestEnd:
 
     async def test_the_farewell_is_read_behind_a_large_message(self, talk: Conversation) -> None:
         talk.socket.allow_full_messages()
-        data = Frame(Opcode.TEXT, b"x" * (SETTINGS.message_limit + 1)).serialize(mask=True)
+        data = Frame(Opcode.TEXT, b"x" * (SETTINGS.socket_message_limit + 1)).serialize(mask=True)
         talk.socket.data_received(data[:100])
         talk.socket.close(4000)
         talk.socket.data_received(data[100:])
@@ -494,7 +494,7 @@ class TestEnd:
     async def test_a_message_that_is_too_large_ends_it_but_for_what_the_client_still_sends(
         self, talk: Conversation
     ) -> None:
-        talk.send_frames("x" * (SETTINGS.message_limit + 1))
+        talk.send_frames("x" * (SETTINGS.socket_message_limit + 1))
         talk.read_frames()
 
         assert talk.client.close_rcvd is not None

@@ -1,0 +1,292 @@
+"""Items of lists and maps, what changes them, and the event of a change.
+
+A list is a map whose keys the server gives. In a map `key` is a string of the client; in a list it
+is the index as a string of 16 digits (`index_key`), so that the order of keys is the order of
+indexes. Protocols show an index as an integer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from dataclasses import KW_ONLY, dataclass
+from enum import Enum
+
+from .commands import Command, Write
+from .documents import PatchBody
+from .errors import Code, Refusal
+from .fields import DOT_SEGMENTS, show, text
+from .objects import Event
+
+__all__ = [
+    "ABSENT",
+    "INDEX_DIGITS",
+    "INDEX_LIMIT",
+    "KEY_LENGTH",
+    "BatchItems",
+    "Change",
+    "ChangeKind",
+    "Item",
+    "ItemOperation",
+    "ItemQuery",
+    "ItemsChanged",
+    "ItemsReset",
+    "PatchItem",
+    "Verb",
+    "WriteItem",
+    "index_key",
+    "index_of",
+    "item_key",
+    "list_index",
+]
+
+KEY_LENGTH = 320
+"""Maximum number of characters in the key of a map's item (vendor limit)."""
+
+INDEX_DIGITS = 16
+
+INDEX_LIMIT = 2**53
+"""Every index of a list is below this, so that JavaScript reads it exactly."""
+
+ABSENT = -1
+"""As `if_match`: the item must not exist."""
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item of a collection, at one revision.
+
+    Attributes:
+        key: as the module's docstring says.
+        revision: of its last change; one clock for the collection and all its items.
+        born: the revision that created the item. A reader at an older revision sees it added.
+        data: the JSON object as compact UTF-8.
+        created_ms, updated_ms: milliseconds since the epoch.
+        expires_ms: milliseconds since the epoch; None if it never expires.
+        created_by, updated_by: an identity, or `system`.
+    """
+
+    key: str
+    revision: int
+    born: int
+    data: bytes
+    created_ms: int
+    updated_ms: int
+    expires_ms: int | None
+    created_by: str
+    updated_by: str
+
+
+class Verb(Enum):
+    """What a write does with an item that exists, and with one that does not."""
+
+    ADD = "add"
+    """Create it; refused if it exists. In a list: append it."""
+    PUT = "put"
+    """Replace its data, or create it."""
+    UPDATE = "update"
+    """Replace its data, its expiry or both; refused if it does not exist."""
+    REMOVE = "remove"
+    """Remove it; refused if it does not exist."""
+
+
+class ChangeKind(Enum):
+    """What happened to an item."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The change of one item.
+
+    Attributes:
+        item: the item after the change; after a removal its last data, at the removal's revision.
+        expired: True for a removal because the item's time to live ran out.
+    """
+
+    kind: ChangeKind
+    item: Item
+    expired: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class ItemsChanged(Event):
+    """Items were changed by one commit: one item, or the items of a batch.
+
+    `revision` is that of the last change.
+    """
+
+    changes: tuple[Change, ...]
+
+    @property
+    def conflation_key(self) -> Hashable:
+        """The item, if it is one; a batch replaces nothing."""
+        return (self.sid, self.changes[0].item.key) if len(self.changes) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemOperation:
+    """What a write does with one item.
+
+    Attributes:
+        key: None with `ADD` to a list, which gives the key.
+        data: None keeps the data, and is all that `REMOVE` takes.
+        ttl: seconds until the item expires; 0 for never, None keeps the expiry.
+        if_match: the revision that the item must be at, or `ABSENT`; None for any.
+    """
+
+    verb: Verb
+    key: str | None
+    data: bytes | None = None
+    ttl: int | None = None
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteItem(Write):
+    """Write one item of the collection at `address`; `if_match` is that of the item.
+
+    Attributes:
+        action: what to do with the item.
+        item_key: None with `ADD` to a list, which gives the key.
+        data, ttl: as in `ItemOperation`.
+        collection_ttl: seconds until the collection expires; 0 for never, None keeps the expiry.
+    """
+
+    verb = "write_item"
+    _: KW_ONLY
+    action: Verb
+    item_key: str | None
+    data: bytes | None = None
+    ttl: int | None = None
+    collection_ttl: int | None = None
+
+    @property
+    def item(self) -> str | None:
+        """As in `Write`."""
+        return self.item_key
+
+    @property
+    def removes(self) -> bool:
+        """As in `Write`."""
+        return self.action is Verb.REMOVE
+
+    @property
+    def operation(self) -> ItemOperation:
+        """The write itself."""
+        return ItemOperation(
+            verb=self.action,
+            key=self.item_key,
+            data=self.data,
+            ttl=self.ttl,
+            if_match=self.if_match,
+        )
+
+    def tells_data(self, reply_data: bytes) -> bool:
+        """As in `Write`."""
+        return self.data is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PatchItem(Write):
+    """Change the newest data of one item by a rule. Attributes as in `WriteItem`."""
+
+    verb = "patch_item"
+    _: KW_ONLY
+    item_key: str
+    body: PatchBody
+    ttl: int | None = None
+    collection_ttl: int | None = None
+
+    @property
+    def item(self) -> str:
+        """As in `Write`."""
+        return self.item_key
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItems(Command):
+    """Write several items in one commit: all of them, or none."""
+
+    verb = "batch_items"
+    address: str
+    _: KW_ONLY
+    operations: tuple[ItemOperation, ...]
+    collection_ttl: int | None = None
+    op: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemQuery:
+    """Which items a page holds.
+
+    Attributes:
+        start: the key to begin with; None for the first key in that order. It need not exist.
+        is_inclusive: True if the item with the key `start` belongs to the page.
+        is_descending: True for descending keys.
+        size: how many items, at most.
+    """
+
+    start: str | None = None
+    is_inclusive: bool = True
+    is_descending: bool = False
+    size: int = 50
+
+
+@dataclass(slots=True, kw_only=True)
+class ItemsReset(Event):
+    """Items have changed in ways that are not known one by one: read all pages again."""
+
+
+def item_key(key: object) -> str:
+    """Check the key of a map's item.
+
+    Raises:
+        Refusal: `INVALID_ITEM_KEY`.
+    """
+    try:
+        checked = text(key, "The key of an item")
+    except Refusal as refusal:
+        raise Refusal(Code.INVALID_ITEM_KEY, refusal.message) from None
+    if checked in DOT_SEGMENTS:
+        raise Refusal(
+            Code.INVALID_ITEM_KEY,
+            f"The key of an item must not be {show(checked)}: no URL can carry it.",
+        )
+    if not 1 <= len(checked) <= KEY_LENGTH:
+        raise Refusal(
+            Code.INVALID_ITEM_KEY,
+            f"The key of an item must have 1 to {KEY_LENGTH} characters; {show(checked)} of "
+            f"{len(checked)} characters was given.",
+        )
+    return checked
+
+
+def list_index(index: object) -> int:
+    """Check the index of a list's item, an integer or its decimal digits.
+
+    Raises:
+        Refusal: `INVALID_INDEX`.
+    """
+    digits = str(index) if isinstance(index, int) and not isinstance(index, bool) else index
+    if isinstance(digits, str) and _INDEX.fullmatch(digits) and int(digits) < INDEX_LIMIT:
+        return int(digits)
+    raise Refusal(
+        Code.INVALID_INDEX,
+        f"The index of an item must be a whole number from 0, not {show(index)}.",
+    )
+
+
+def index_key(index: int) -> str:
+    """The key under which a list stores the item with this index."""
+    return f"{index:0{INDEX_DIGITS}d}"
+
+
+def index_of(key: str) -> int:
+    """The index of a list's item that is stored under this key."""
+    return int(key)

@@ -1,0 +1,38 @@
+"""Messages of streams: published to the subscribers, not stored."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+
+from .commands import Command
+from .objects import STREAM, Event, ObjectType
+
+__all__ = ["MESSAGE_PREFIX", "Message", "Publish"]
+
+MESSAGE_PREFIX = "TZ"
+"""Begins the SID of a message; 32 hexadecimal digits follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish(Command):
+    """Publish a message to the subscribers of the stream at `address`."""
+
+    verb = "publish"
+    address: str
+    _: KW_ONLY
+    data: bytes
+    op: str | None = None
+    type: ObjectType = STREAM
+
+
+@dataclass(slots=True, kw_only=True)
+class Message(Event):
+    """A message that was published on a stream. It moves no revision.
+
+    Attributes:
+        message_sid: SID of the message.
+        data: the JSON object as compact UTF-8.
+    """
+
+    message_sid: str
+    data: bytes

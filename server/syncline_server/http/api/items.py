@@ -1,0 +1,269 @@
+"""REST v1 for the items of lists and maps: add, read, write, patch, delete, list, and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.fields import show
+from syncline_protocol.item_types import ItemType, item_type
+from syncline_protocol.items import (
+    ABSENT,
+    BatchItems,
+    ChangeKind,
+    ItemOperation,
+    PatchItem,
+    Verb,
+    WriteItem,
+)
+from syncline_server.backend import Backend
+from syncline_server.http import urlencoded, urls
+from syncline_server.http.body import read_members, read_parameters, read_patch
+from syncline_server.http.errors import DetailedRefusal
+from syncline_server.http.item_batch import ItemBatch
+from syncline_server.http.item_paging import QUERY_NAMES, ItemPageRequest
+from syncline_server.http.item_parameters import TTL_NAMES, ItemParameters
+from syncline_server.http.object_forms import ObjectForm
+from syncline_server.http.object_resources import batch_resource, item_resource
+from syncline_server.http.preconditions import (
+    if_match,
+    if_none_match,
+    operation,
+    write_condition,
+)
+from syncline_server.http.reply_context import ReplyContext
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Endpoint, Route
+from syncline_server.objects.access import Access
+from syncline_server.objects.items import Items, ItemWritten
+from syncline_server.storage.items import ItemRefused
+
+from .objects import enter, object_path
+
+__all__ = ["item_routes"]
+
+
+def item_routes(backend: Backend, form: ObjectForm, items: Items) -> list[Route]:
+    """The routes of the items of one type of collection."""
+    type_ = item_type(form.type)
+    endpoints = _Endpoints(backend, type_, items)
+    collection = object_path(form)
+    one: dict[str, Endpoint] = {
+        "GET": endpoints.fetch,
+        "POST": endpoints.update,
+        "PATCH": endpoints.patch,
+        "DELETE": endpoints.remove,
+    }
+    if Verb.PUT in type_.verbs:
+        one["PUT"] = endpoints.put
+    return [
+        Route(f"{collection}/Items", {"GET": endpoints.list, "POST": endpoints.add}),
+        Route(f"{collection}/Items/{{item}}", one),
+        Route(f"{collection}/Batch", {"POST": endpoints.batch}),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchLimits:
+    """The limits of a batch's body, as `body.Limits`."""
+
+    body_limit: int
+    values_limit: int
+
+
+class _Endpoints:
+    """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
+
+    def __init__(self, backend: Backend, type_: ItemType, items: Items) -> None:
+        self._backend = backend
+        self._type = type_
+        self._items = items
+        self._limit = backend.settings.item_limit
+        settings = backend.settings
+        self._batch_limits = _BatchLimits(settings.batch_limit, settings.batch_values_limit)
+
+    async def list(self, request: Request) -> Response:
+        access = await enter(self._backend, request, QUERY_NAMES)
+        asked = ItemPageRequest.of(request.scope["query_string"], self._type)
+        where = ReplyContext.of(request, self._backend, access)
+        address = request.path_params["object"]
+
+        page = await asked.read(lambda query: self._items.items(access, address, query))
+        resources = [item_resource(each, self._type, page.header, where) for each in page.items]
+        collection = urls.object_url(
+            where.base_url, where.service_sid, self._type.type, page.header.sid
+        )
+        meta = asked.meta(urls.items_url(collection), self._type, page)
+        return json_reply({"items": resources, "meta": meta})
+
+    async def add(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        unless = if_none_match(request.headers)
+        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
+        given = ItemParameters.of_new(body, self._type, self._limit)
+        wanted = given.operation(Verb.ADD, given.key, None)
+        try:
+            written = await self._write(request, access, given, wanted)
+        except Refusal as refusal:
+            is_new_only = unless is not None and unless.tags is None
+            if (
+                is_new_only
+                and given.key is not None
+                and refusal.code is self._type.codes.item_exists
+            ):
+                raise self._exists(given.key) from None
+            raise
+        return self._reply(request, access, written, 201)
+
+    async def fetch(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        where = ReplyContext.of(request, self._backend, access)
+        unless = if_none_match(request.headers)
+        header, item = await self._items.item(
+            access, request.path_params["object"], self._key(request)
+        )
+        etag = str(item.revision)
+        if unless is not None and unless.matches(etag):
+            return Response(status_code=304, headers={"ETag": etag, "Cache-Control": "no-store"})
+        return json_reply(item_resource(item, self._type, header, where), 200, {"ETag": etag})
+
+    async def put(self, request: Request) -> Response:
+        """Replace an item, or create it: Syncline's own operation."""
+        access = await enter(self._backend, request)
+        key, verb, condition = self._key(request), Verb.PUT, if_match(request.headers)
+        unless = if_none_match(request.headers)
+        if unless is not None and condition is None:
+            if unless.tags is not None:
+                raise Refusal(
+                    Code.INVALID_IF_MATCH, "If-None-Match of a PUT must be *; POST takes revisions."
+                )
+            condition = ABSENT
+        elif "If-Match" in request.headers and condition is None:
+            verb = Verb.UPDATE  # `*`: the item must exist
+        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
+        given = ItemParameters.of_put(body, self._type, self._limit)
+        written = await self._write(request, access, given, given.operation(verb, key, condition))
+        is_new = written.kind is ChangeKind.ADDED
+        return self._reply(request, access, written, 201 if is_new else 200)
+
+    async def update(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        key, condition = self._key(request), await self._condition(request, access)
+        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
+        given = ItemParameters.of_update(body, self._type, self._limit)
+        wanted = given.operation(Verb.UPDATE, key, condition)
+        return self._reply(request, access, await self._write(request, access, given, wanted))
+
+    async def patch(self, request: Request) -> Response:
+        access = await enter(self._backend, request, TTL_NAMES)
+        condition = await self._condition(request, access)
+        query = urlencoded.pairs(request.scope["query_string"], "the query")
+        ttls = ItemParameters.of_query(query)
+        command = PatchItem(
+            request.path_params["object"],
+            type=self._type.type,
+            item_key=self._key(request),
+            body=await read_patch(request, self._backend.settings, access.allowance.wait),
+            ttl=ttls.ttl,
+            if_match=condition,
+            collection_ttl=ttls.collection_ttl,
+            op=operation(request.headers),
+        )
+        with self._details(request, access):
+            written = await self._items.patch(access, command)
+        return self._reply(request, access, written)
+
+    async def remove(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        condition = await self._condition(request, access)
+        wanted = ItemOperation(verb=Verb.REMOVE, key=self._key(request), if_match=condition)
+        await self._write(request, access, ItemParameters(), wanted)
+        return Response(status_code=204)
+
+    async def batch(self, request: Request) -> Response:
+        """Write up to a hundred items, all or none: Syncline's own operation."""
+        access = await enter(self._backend, request)
+        op = operation(request.headers)
+        body = await read_members(request, self._batch_limits, access.allowance.wait)
+        given = ItemBatch.of(body, self._type, self._limit)
+        command = BatchItems(
+            request.path_params["object"],
+            type=self._type.type,
+            operations=given.operations,
+            collection_ttl=given.collection_ttl,
+            op=op,
+        )
+        with self._details(request, access):
+            written = await self._items.batch(access, command)
+        headers = {"Idempotency-Replayed": "true"} if written.is_repeated else {}
+        resource = batch_resource(written.changes, self._type, written.header)
+        return json_reply(resource, 200, headers)
+
+    async def _write(
+        self, request: Request, access: Access, given: ItemParameters, wanted: ItemOperation
+    ) -> ItemWritten:
+        command = WriteItem(
+            request.path_params["object"],
+            type=self._type.type,
+            action=wanted.verb,
+            item_key=wanted.key,
+            data=wanted.data,
+            ttl=wanted.ttl,
+            if_match=wanted.if_match,
+            collection_ttl=given.collection_ttl,
+            op=operation(request.headers),
+        )
+        with self._details(request, access):
+            return await self._items.write(access, command)
+
+    @contextmanager
+    def _details(self, request: Request, access: Access) -> Iterator[None]:
+        """Adds the newest item to the refusal of a conditional write, as a read gives it."""
+        try:
+            yield
+        except Refusal as refusal:
+            if not isinstance(refusal, ItemRefused):
+                raise
+            state = refusal.state
+            if state is None or state.item is None:
+                raise
+            where = ReplyContext.of(request, self._backend, access)
+            newest = item_resource(state.item, self._type, state.header, where)
+            raise DetailedRefusal(refusal, {"item": newest}) from None
+
+    def _reply(
+        self, request: Request, access: Access, written: ItemWritten, status: int = 200
+    ) -> Response:
+        """The reply with an item. Its `ETag` is the revision without quotes, as the vendor's
+        `If-Match` expects it."""
+        headers = {"ETag": str(written.item.revision)}
+        if written.repeated:
+            headers["Idempotency-Replayed"] = "true"
+        where = ReplyContext.of(request, self._backend, access)
+        resource = item_resource(written.item, self._type, written.header, where)
+        return json_reply(resource, status, headers)
+
+    async def _condition(self, request: Request, access: Access) -> int | None:
+        """The revision that a write of an existing item is conditional on."""
+        address, key = request.path_params["object"], self._key(request)
+
+        async def newest() -> int:
+            _, item = await self._items.item(access, address, key)
+            return item.revision
+
+        return await write_condition(request.headers, newest, self._exists(key))
+
+    def _key(self, request: Request) -> str:
+        return self._type.parse_id(request.path_params["item"])
+
+    def _exists(self, key: str) -> Refusal:
+        return Refusal(
+            self._type.codes.mismatch,
+            f"The item {show(self._type.show_id(key))} exists, in a state that If-None-Match "
+            "names.",
+        )

@@ -1,0 +1,121 @@
+"""REST v1 for lists, maps and streams themselves: create, read, set the expiry, delete, list."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol.commands import Create, Remove, SetTtl
+from syncline_server.backend import Backend
+from syncline_server.http import urls
+from syncline_server.http.authentication import authenticate
+from syncline_server.http.body import read_parameters
+from syncline_server.http.object_forms import ObjectForm
+from syncline_server.http.object_parameters import ObjectParameters
+from syncline_server.http.object_resources import object_resource
+from syncline_server.http.paging import PageRequest
+from syncline_server.http.preconditions import operation
+from syncline_server.http.reply_context import ReplyContext
+from syncline_server.http.responses import json_reply
+from syncline_server.http.routing import Route
+from syncline_server.http.unknown_names import check_query
+from syncline_server.objects.access import Access
+from syncline_server.objects.headers import Headers, HeaderWritten
+
+__all__ = ["enter", "object_path", "object_routes", "objects_path"]
+
+
+def objects_path(form: ObjectForm) -> str:
+    """The path pattern of all objects of a type."""
+    return f"/v1/Services/{{service}}/{form.type.plural.capitalize()}"
+
+
+def object_path(form: ObjectForm) -> str:
+    """The path pattern of one object, with the segments `service` and `object`."""
+    return f"{objects_path(form)}/{{object}}"
+
+
+def object_routes(backend: Backend, form: ObjectForm, objects: Headers) -> list[Route]:
+    """The routes of the objects of one type."""
+    endpoints = _Endpoints(backend, form, objects)
+    return [
+        Route(objects_path(form), {"GET": endpoints.list, "POST": endpoints.create}),
+        Route(
+            object_path(form),
+            {"GET": endpoints.fetch, "POST": endpoints.update, "DELETE": endpoints.remove},
+        ),
+    ]
+
+
+async def enter(backend: Backend, request: Request, query: tuple[str, ...] = ()) -> Access:
+    """Authenticate the caller, and check the query and the rate.
+
+    Args:
+        query: the query parameters that the operation accepts.
+
+    Raises:
+        Refusal: as `authenticate`, `Access.enter` and `check_query`; `RATE_LIMITED`.
+    """
+    caller = await authenticate(backend, request)
+    access = await Access.enter(backend, caller, request.path_params["service"])
+    check_query(request, query)
+    refusal = access.count_request()
+    if refusal is not None:
+        raise refusal
+    return access
+
+
+class _Endpoints:
+    """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
+
+    def __init__(self, backend: Backend, form: ObjectForm, objects: Headers) -> None:
+        self._backend = backend
+        self._form = form
+        self._objects = objects
+
+    async def list(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        asked = PageRequest.of(request.scope["query_string"])
+        where = ReplyContext.of(request, self._backend, access)
+        page = await self._objects.page(access, asked.size, asked.token)
+        resources = [object_resource(each, where, self._form) for each in page.items]
+        type_ = self._form.type
+        url = urls.objects_url(where.base_url, where.service_sid, type_)
+        return asked.reply(type_.plural, url, resources, page)
+
+    async def create(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        where = ReplyContext.of(request, self._backend, access)
+        op = operation(request.headers)
+        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
+        given = ObjectParameters.of_new(body, has_items=self._form.type.has_items)
+        command = Create(given.unique_name, type=self._form.type, ttl=given.ttl, op=op)
+        written = await self._objects.create(access, command)
+        return self._reply(written, where, 201)
+
+    async def fetch(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        where = ReplyContext.of(request, self._backend, access)
+        header = await self._objects.get(access, request.path_params["object"])
+        return json_reply(object_resource(header, where, self._form))
+
+    async def update(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        where = ReplyContext.of(request, self._backend, access)
+        op = operation(request.headers)
+        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
+        ttl = ObjectParameters.ttl_of(body, has_items=self._form.type.has_items)
+        command = SetTtl(request.path_params["object"], ttl, type=self._form.type, op=op)
+        written = await self._objects.set_ttl(access, command)
+        return self._reply(written, where, 200)
+
+    async def remove(self, request: Request) -> Response:
+        access = await enter(self._backend, request)
+        op = operation(request.headers)
+        command = Remove(request.path_params["object"], type=self._form.type, op=op)
+        await self._objects.remove(access, command)
+        return Response(status_code=204)
+
+    def _reply(self, written: HeaderWritten, where: ReplyContext, status: int) -> Response:
+        headers = {"Idempotency-Replayed": "true"} if written.repeated else {}
+        return json_reply(object_resource(written.header, where, self._form), status, headers)

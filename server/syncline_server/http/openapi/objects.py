@@ -1,0 +1,140 @@
+"""OpenAPI paths and schemas that lists, maps and streams share."""
+
+from __future__ import annotations
+
+from syncline_protocol.objects import DOCUMENT, ObjectType
+from syncline_server.http.object_forms import ObjectForm
+
+from .parts import (
+    DATE,
+    DATE_OR_NULL,
+    REVISION,
+    TEXT,
+    TTL,
+    UNIQUE_NAME,
+    URL,
+    JsonObject,
+    at_least_one,
+    nullable,
+    object_schema,
+    page,
+    paging,
+    parameters,
+    parameters_schema,
+    ref,
+    refusals,
+    reply,
+    sid,
+)
+
+__all__ = ["ACTORS_AND_DATES", "object_paths", "object_schemas", "object_path", "schema_name"]
+
+ACTORS_AND_DATES: JsonObject = {
+    "date_created": DATE,
+    "date_updated": DATE,
+    "date_expires": DATE_OR_NULL,
+    "created_by": TEXT,
+    "updated_by": TEXT,
+}
+
+
+def schema_name(type_: ObjectType) -> str:
+    """The name of the type in the vendor's names of operations."""
+    name = type_.name.capitalize()
+    return name if type_ is DOCUMENT else f"Sync{name}"
+
+
+def object_path(type_: ObjectType) -> str:
+    """The path of one object."""
+    return f"{_collection(type_)}/{{{type_.name}}}"
+
+
+def _collection(type_: ObjectType) -> str:
+    return f"/v1/Services/{{service}}/{type_.plural.capitalize()}"
+
+
+def object_paths(form: ObjectForm) -> JsonObject:
+    """The `paths` of the objects of one type."""
+    type_ = form.type
+    return {_collection(type_): _objects(type_), object_path(type_): _object(type_)}
+
+
+def object_schemas(form: ObjectForm) -> JsonObject:
+    """The `schemas` of the objects of one type."""
+    name = schema_name(form.type)
+    ttls = {"Ttl": TTL}
+    if form.type.has_items:
+        ttls["CollectionTtl"] = TTL | {"description": "Counts more than Ttl."}
+    new = {"UniqueName": UNIQUE_NAME, **ttls}
+    new_json = {parameter: nullable(schema) for parameter, schema in new.items()}
+    ttls_json = {parameter: nullable(schema) for parameter, schema in ttls.items()}
+    return {
+        name: _resource(form),
+        f"{name}Page": page(form.type.plural, name),
+        f"Create{name}Form": parameters_schema(new),
+        f"Create{name}Json": parameters_schema(new_json),
+        f"Update{name}Form": at_least_one(ttls),
+        f"Update{name}Json": at_least_one(ttls_json),
+    }
+
+
+def _objects(type_: ObjectType) -> JsonObject:
+    name = schema_name(type_)
+    return {
+        "parameters": [ref("parameters", "service")],
+        "post": {
+            "operationId": f"Create{name}",
+            "summary": f"Create a {type_.name}",
+            "parameters": [ref("parameters", "idempotencyKey")],
+            "requestBody": parameters(f"Create{name}"),
+            "responses": {"201": reply("Created", name), **refusals(400, 409, 413, 415)},
+        },
+        "get": {
+            "operationId": f"List{name}",
+            "summary": f"Read a page of the {type_.plural} of a service",
+            "parameters": paging(),
+            "responses": {"200": reply("One page", f"{name}Page"), **refusals(400, 429)},
+        },
+    }
+
+
+def _object(type_: ObjectType) -> JsonObject:
+    name = schema_name(type_)
+    key = ref("parameters", "idempotencyKey")
+    return {
+        "parameters": [ref("parameters", "service"), ref("parameters", type_.name)],
+        "get": {
+            "operationId": f"Fetch{name}",
+            "summary": f"Read a {type_.name}",
+            "responses": {"200": reply("The newest state", name), **refusals(400)},
+        },
+        "post": {
+            "operationId": f"Update{name}",
+            "summary": f"Set the expiry of a {type_.name}",
+            "parameters": [key],
+            "requestBody": {"required": True} | parameters(f"Update{name}"),
+            "responses": {"200": reply("Updated", name), **refusals(400, 409, 413, 415)},
+        },
+        "delete": {
+            "operationId": f"Delete{name}",
+            "summary": f"Remove a {type_.name}"
+            + (", and all its items in the background" if type_.has_items else ""),
+            "parameters": [key],
+            "responses": {"204": {"description": "Removed"}, **refusals(400, 409)},
+        },
+    }
+
+
+def _resource(form: ObjectForm) -> JsonObject:
+    return object_schema(
+        {
+            "sid": sid(form.type.prefix),
+            "unique_name": {"type": ["string", "null"]},
+            "account_sid": sid("AC"),
+            "service_sid": sid("IS"),
+            "url": URL,
+            "links": object_schema(dict.fromkeys(form.links, URL)),
+            **({"revision": REVISION} if form.has_revision else {}),
+            **ACTORS_AND_DATES,
+        }
+    )

@@ -1,0 +1,50 @@
+"""Operations on streams and their messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncline_protocol.objects import STREAM
+from syncline_protocol.streams import Publish
+from syncline_server.storage.rights import Right
+
+from .access import Access
+from .contended_writes import Client
+from .headers import Headers
+
+if TYPE_CHECKING:
+    from syncline_server.backend import Backend
+
+__all__ = ["Published", "Streams"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The reply to `Publish`.
+
+    Attributes:
+        message_sid: SID of the message.
+        repeated: True if the operation id showed that it had been published before.
+    """
+
+    message_sid: str
+    repeated: bool
+
+
+class Streams(Headers):
+    """As `Headers`, and `publish`."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend, STREAM)
+        self.handlers = {**self.handlers, Publish: self.publish}
+        self._streams = backend.streams
+
+    async def publish(
+        self, access: Access, command: Publish, client: Client | None = None
+    ) -> Published:
+        """Publish a message. Grants must allow writing; a stream has no permissions."""
+        needs = await self._check(access, command.address, Right.WRITE)
+        at = self._at(access, command.address)
+        published = await self._streams.publish(at, access.author(needs), command.data, command.op)
+        return Published(*published)

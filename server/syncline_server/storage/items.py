@@ -1,0 +1,432 @@
+"""Items of lists and maps in Redis: pages, commits, and what changed since a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from syncline_protocol.errors import Code, Refusal, codes_of
+from syncline_protocol.fields import show
+from syncline_protocol.items import (
+    ABSENT,
+    INDEX_DIGITS,
+    Change,
+    ChangeKind,
+    Item,
+    ItemOperation,
+    ItemQuery,
+    PatchItem,
+    Verb,
+    WriteItem,
+    index_of,
+)
+from syncline_protocol.objects import LIST, SYSTEM, Header, ObjectType
+from syncline_server.config.settings import Settings
+
+from . import operations
+from .author import Author
+from .commit import Commit
+from .keys import ObjectAddress
+from .objects import Objects
+from .records import Tombstone, unpack_record
+from .redis.client import Redis
+from .redis.connection import Argument
+from .replies import Reply, state_of
+from .results import absent, forbidden
+from .scripts import ITEM_SCRIPTS, Script, by_name
+
+__all__ = [
+    "ItemPage",
+    "ItemRefused",
+    "ItemState",
+    "Items",
+    "ItemsWritten",
+    "Replay",
+    "absent_item",
+    "item_mismatch",
+]
+
+JsonObject = dict[str, Any]
+
+HEADER_LENGTH = 11
+"""Elements of a reply that show the collection (`Reply`); what is known of items follows."""
+
+CHANGES = (Verb.UPDATE, Verb.REMOVE)
+"""What is only done with an item that exists."""
+
+INDEX_FORMAT = f"%0{INDEX_DIGITS}.0f"
+
+PAGE_BYTES = 1_048_576
+"""Bytes of items after which a page ends early."""
+
+REPLAY_ITEMS = 100
+REPLAY_BYTES = 524_288
+"""Changes, and their bytes, that one run of the replay script returns, at most: a longer run would
+delay every other commit of the shard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPage:
+    """Items in the order of a query.
+
+    Attributes:
+        header: of the collection, read in the same step.
+        next_key: the key after which more items follow; None if none follow.
+    """
+
+    header: Header
+    items: tuple[Item, ...]
+    next_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsWritten:
+    """A commit of items that was applied.
+
+    Attributes:
+        header: of the collection, after the commit.
+        changes: in order of revision. Their data is `b""` if the commit is a repetition.
+        is_repeated: True if the operation id showed that the commit had been applied before.
+    """
+
+    header: Header
+    changes: tuple[Change, ...]
+    is_repeated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What changed in a collection since a revision.
+
+    Attributes:
+        changes: live items at their newest state, and removals, in order of revision.
+        more_since: the revision from which to read on; None if this is all.
+        is_reset: True if removals since then are not known any more: read all pages again.
+    """
+
+    header: Header
+    changes: tuple[Item | Tombstone, ...]
+    more_since: int | None
+    is_reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """An item with its collection, as writers contend for it.
+
+    Attributes:
+        item: None if the collection has no such item.
+    """
+
+    header: Header
+    item: Item | None
+
+    @property
+    def sid(self) -> str:
+        """SID of the collection."""
+        return self.header.sid
+
+    @property
+    def unique_name(self) -> str | None:
+        """Unique name of the collection."""
+        return self.header.unique_name
+
+    @property
+    def revision(self) -> int:
+        """The item's revision; `ABSENT` if there is none."""
+        return ABSENT if self.item is None else self.item.revision
+
+    @property
+    def data(self) -> bytes:
+        """The item's data; `b""` if there is none."""
+        return b"" if self.item is None else self.item.data
+
+
+class ItemRefused(Refusal):
+    """A write of an item is refused.
+
+    Attributes:
+        state: the newest state; None if the author may not read it.
+        document: the same if another writer was quicker; else None.
+    """
+
+    def __init__(
+        self, code: Code, message: str, state: ItemState | None = None, *, is_race: bool = False
+    ) -> None:
+        super().__init__(code, message, document=state if is_race else None)
+        self.state = state
+
+    @property
+    def item(self) -> Item | None:
+        """The newest item; None if there is none, or the author may not read it."""
+        return None if self.state is None else self.state.item
+
+    def without_item(self) -> ItemRefused:
+        """The refusal for a caller that may not read the item."""
+        return ItemRefused(self.code, self.message)
+
+
+def absent_item(type_: ObjectType, key: str) -> ItemRefused:
+    """The error for a key, or an index, without an item."""
+    return ItemRefused(
+        codes_of(type_).item_absent,
+        f"The {type_.name} has no item {_shown(type_, key)}; nothing was changed.",
+    )
+
+
+def item_mismatch(command: WriteItem | PatchItem, state: ItemState) -> ItemRefused:
+    """The error for an item that is at another revision than the write expected.
+
+    A write that only changes an item which exists is refused as for an absent one.
+    """
+    item, key = state.item, command.item_key or ""
+    if item is None and (isinstance(command, PatchItem) or command.action in CHANGES):
+        return absent_item(command.type, key)
+    return _mismatch(command.type, key, command.if_match, state)
+
+
+def _mismatch(
+    type_: ObjectType, key: str, if_match: int | None, state: ItemState, place: str = ""
+) -> ItemRefused:
+    expected = "its absence" if if_match == ABSENT else if_match
+    is_at = "" if state.item is None else f", it is at {state.item.revision}"
+    return ItemRefused(
+        codes_of(type_).mismatch,
+        f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
+        f"{expected} was expected{is_at}{place}.",
+        state,
+        is_race=True,
+    )
+
+
+def _shown(type_: ObjectType, key: str) -> str:
+    return str(index_of(key)) if type_ is LIST else show(key)
+
+
+class Items:
+    """The items of all lists and maps.
+
+    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, the type's code for a
+    collection that does not exist, `ACCESS_FORBIDDEN` if the author lacks the rights.
+    """
+
+    def __init__(self, redis: Redis, objects: Objects, settings: Settings) -> None:
+        self._redis = redis
+        self._committer = objects.committer
+        self._limits: dict[str, Argument] = {
+            "max_items": settings.items_limit,
+            "max_bytes": settings.collection_bytes,
+            "max_tombstones": settings.tombstones,
+            "tombstone_ms": settings.tombstone_age * 1000,
+        }
+
+    async def get(self, at: ObjectAddress, key: str, author: Author) -> tuple[Header, Item | None]:
+        """The collection, and its item with this key; None if there is none."""
+        header, reply = await self._read(ITEM_SCRIPTS[at.type.name].page, at, author, {"key": key})
+        items = _items(reply[1:])
+        return header, items[0] if items else None
+
+    async def page(self, at: ObjectAddress, query: ItemQuery, author: Author) -> ItemPage:
+        """The items that a query asks for."""
+        asked: dict[str, Argument | None] = {
+            "from": query.start,
+            "after": None if query.is_inclusive else 1,
+            "reverse": 1 if query.is_descending else None,
+            "count": query.size,
+            "bytes": PAGE_BYTES,
+        }
+        header, reply = await self._read(ITEM_SCRIPTS[at.type.name].page, at, author, asked)
+        return ItemPage(header=header, items=_items(reply[1:]), next_key=reply[0].decode() or None)
+
+    async def changes_since(self, at: ObjectAddress, revision: int, author: Author) -> Replay:
+        """What changed since a revision, in portions."""
+        asked: dict[str, Argument | None] = {
+            "since": revision,
+            "count": REPLAY_ITEMS,
+            "bytes": REPLAY_BYTES,
+        }
+        header, reply = await self._read(ITEM_SCRIPTS[at.type.name].replay, at, author, asked)
+        state, records = reply[0], reply[1:]
+        return Replay(
+            header=header,
+            changes=tuple(
+                unpack_record(key, record)
+                for key, record in zip(records[::2], records[1::2], strict=True)
+            ),
+            more_since=int(float(state)) if state and state != b"reset" else None,
+            is_reset=state == b"reset",
+        )
+
+    async def write(
+        self,
+        at: ObjectAddress,
+        writes: Sequence[ItemOperation],
+        author: Author,
+        *,
+        collection_ttl: int | None = None,
+        op: str | None = None,
+        fingerprint: str | None = None,
+    ) -> ItemsWritten:
+        """Write items in one commit: all of them, or none.
+
+        Raises:
+            ItemRefused: an item exists, does not exist, or is at another revision.
+            Refusal: `COLLECTION_FULL`.
+        """
+        heads = [_head(write) for write in writes]
+        if fingerprint is None:
+            fingerprint = "" if op is None else _fingerprint(heads, writes, collection_ttl)
+        ttls = (collection_ttl, *(write.ttl for write in writes))
+        reply = await self._committer.apply(
+            Commit(
+                service_sid=at.service_sid,
+                type=at.type,
+                script=ITEM_SCRIPTS[at.type.name].write,
+                verb="write_items",
+                author=author,
+                sid=at.sid,
+                name=at.name,
+                # The earliest of the new expiries: the sweeper looks at the bucket then.
+                ttl=min((ttl for ttl in ttls if ttl), default=None),
+                op=op,
+                fingerprint=fingerprint,
+                parameters=self._parameters(at.type, heads)
+                | {"collection_ttl": collection_ttl}
+                | {f"data{n}": write.data for n, write in enumerate(writes, 1)},
+            )
+        )
+        match reply[0]:
+            case b"item":
+                raise _refused(at.type, reply, writes)
+            case b"full":
+                raise self._full(at.type, reply[HEADER_LENGTH])
+        return _written(at.type, reply)
+
+    async def expire(self, at: ObjectAddress, keys: Sequence[str], author: Author) -> None:
+        """Remove those items that are past their expiry, and notify the subscribers."""
+        await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
+
+    async def advance(self, at: ObjectAddress, held: Mapping[str, int]) -> None:
+        """Give items a revision beyond the one that a client received and a failover lost.
+
+        Args:
+            held: the lost revision, by the item's key.
+        """
+        heads = [{"v": "advance", "k": key, "m": revision} for key, revision in held.items()]
+        await self._maintain(at, heads, Author(identity=SYSTEM))
+
+    async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> None:
+        """Commit what no client asked for; a collection that is gone needs none of it."""
+        try:
+            await self._committer.apply(
+                Commit(
+                    service_sid=at.service_sid,
+                    type=at.type,
+                    script=ITEM_SCRIPTS[at.type.name].write,
+                    verb="maintain_items",
+                    author=author,
+                    sid=at.sid,
+                    parameters=self._parameters(at.type, heads),
+                )
+            )
+        except Refusal as refusal:
+            if refusal.code is not codes_of(at.type).absent:
+                raise
+
+    def _parameters(self, type_: ObjectType, heads: list[JsonObject]) -> dict[str, Argument | None]:
+        return self._limits | {
+            "writes": orjson.dumps(heads),
+            "index_format": INDEX_FORMAT if type_ is LIST else None,
+        }
+
+    async def _read(
+        self,
+        script: Script,
+        at: ObjectAddress,
+        author: Author,
+        asked: dict[str, Argument | None],
+    ) -> tuple[Header, list[bytes]]:
+        """The header of a collection, and what a script returned behind it."""
+        arguments: dict[str, Argument | None] = {"sid": at.sid or None, "name": at.name or None}
+        arguments |= asked
+        if author.needs is not None:
+            arguments |= {"identity": author.identity, "needs": int(author.needs)}
+        reply: Reply = await self._redis.run(script, at.tag, *by_name(arguments))
+        if reply[0] == b"forbidden":
+            raise forbidden()
+        if reply[0] != b"ok":
+            raise absent(at.type, at.address)
+        return state_of(at.type, reply), reply[HEADER_LENGTH:]
+
+    def _full(self, type_: ObjectType, limit: bytes) -> Refusal:
+        name = limit.decode()
+        unit = "items" if name == "max_items" else "bytes of items"
+        return Refusal(
+            Code.TOO_LARGE,
+            f"A {type_.name} holds at most {self._limits[name]!s} {unit}; nothing was changed.",
+        )
+
+
+def _head(write: ItemOperation) -> JsonObject:
+    head: JsonObject = {
+        "v": write.verb.value,
+        "k": write.key,
+        "t": write.ttl,
+        "m": write.if_match,
+    }
+    # An absent member and null differ in Lua.
+    return {name: value for name, value in head.items() if value is not None}
+
+
+def _fingerprint(
+    heads: list[JsonObject], writes: Sequence[ItemOperation], collection_ttl: int | None
+) -> str:
+    body = orjson.dumps(heads) + b"".join(b"\n" + (write.data or b"") for write in writes)
+    return operations.fingerprint("write_items", body, collection_ttl, None)
+
+
+def _items(records: list[bytes]) -> tuple[Item, ...]:
+    pairs = zip(records[::2], records[1::2], strict=True)
+    found = (unpack_record(key, record) for key, record in pairs)
+    return tuple(each for each in found if isinstance(each, Item))
+
+
+def _written(type_: ObjectType, reply: Reply) -> ItemsWritten:
+    rest = reply[HEADER_LENGTH:]
+    return ItemsWritten(
+        header=state_of(type_, reply),
+        changes=tuple(_change(rest[n : n + 5]) for n in range(0, len(rest), 5)),
+        is_repeated=reply[0] == b"repeated",
+    )
+
+
+def _change(elements: list[bytes]) -> Change:
+    kind, expired, key, record, data = elements
+    item = unpack_record(key, record)
+    if isinstance(item, Tombstone):
+        item = item.as_item(data)
+    return Change(kind=ChangeKind(kind.decode()), item=item, expired=expired == b"1")
+
+
+def _refused(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperation]) -> ItemRefused:
+    """The error that item.lua gives for one of the writes."""
+    index, reason, record = reply[HEADER_LENGTH:]
+    write = writes[int(index) - 1]
+    key = write.key or ""
+    newest = unpack_record(key.encode(), record) if record else None
+    item = newest if isinstance(newest, Item) else None
+    state = ItemState(state_of(type_, reply), item)
+    place = f" (operation {int(index)} of {len(writes)})" if len(writes) > 1 else ""
+    shown, codes = _shown(type_, key), codes_of(type_)
+    match reason:
+        case b"exists":
+            message = f"The {type_.name} has an item {shown} already{place}; nothing was changed."
+            return ItemRefused(codes.item_exists, message, state)
+        case b"absent":
+            message = f"The {type_.name} has no item {shown}{place}; nothing was changed."
+            return ItemRefused(codes.item_absent, message)
+        case _:
+            return _mismatch(type_, key, write.if_match, state, place)

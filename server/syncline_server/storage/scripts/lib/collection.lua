@@ -1,0 +1,161 @@
+-- The write of items of one collection: records, indexes, counts, and the event. Nothing is checked here.
+--
+-- max_tombstones  tombstones that a collection keeps
+-- tombstone_ms    ms for which it keeps one
+--
+-- A collection's header has, beside the fields of every object:
+--   i  next index (lists)    l  live items    z  bytes of keys and data of live items
+--   h  horizon: newest revision of a tombstone that was dropped. A reader from before it must read the pages again.
+
+local EXPIRIES = tag .. ':expiries'
+
+local function load_counts(sid)
+  local f = redis.call('HMGET', HEADER .. sid, 'i', 'l', 'z', 'h')
+  return {next_index = tonumber(f[1] or 0), live = tonumber(f[2] or 0), bytes = tonumber(f[3] or 0),
+          horizon = tonumber(f[4] or 0)}
+end
+
+-- Tombstones that one write drops, at most: a collection far over its limits gets below them write by write.
+local TOMBSTONES_AT_ONCE = 16
+
+-- Drops tombstones that are too old or too many. A reader from before them starts again (`horizon`): never a silent gap.
+local function prune_tombstones(sid, counts)
+  local REMOVED = items_key('removed', sid)
+  local excess = redis.call('ZCARD', REMOVED) - arguments.max_tombstones
+  local before = (now() - arguments.tombstone_ms) * REVISIONS_PER_MS
+  local oldest = redis.call('ZRANGE', REMOVED, 0, TOMBSTONES_AT_ONCE - 1, 'WITHSCORES')
+  local keys = {}
+  for index = 1, #oldest, 2 do
+    local revision = tonumber(oldest[index + 1])
+    if #keys < excess or revision < before then
+      keys[#keys + 1] = oldest[index]
+      counts.horizon = math.max(counts.horizon, revision)
+    end
+  end
+  if #keys > 0 then
+    redis.call('HDEL', items_key('items', sid), unpack(keys))
+    redis.call('ZREM', REMOVED, unpack(keys))
+  end
+end
+
+-- Plans the changes of checked writes, without revisions yet.
+--
+-- Each write is {key, current, data, expires, beyond}: `current` is the item before (`load_item`) or nil; without `data` it
+-- removes; `beyond` is a revision that a client received and a failover lost.
+local function plan_changes(writes)
+  local changes = {}
+  for _, write in ipairs(writes) do
+    local stored = write.current
+    local due = stored and is_due(stored)
+    local live = stored and stored.data and not due and stored or nil
+    if due then
+      -- The item is past its expiry and was not swept yet: its subscribers receive that removal first.
+      changes[#changes + 1] = {kind = 'removed', expired = true, before = stored, item = {key = write.key, born = stored.born}}
+    end
+    if write.data then
+      changes[#changes + 1] = {kind = live and 'updated' or 'added', before = live, item = {
+        key = write.key, data = write.data, expires = write.expires, born = live and live.born,
+        created = live and live.created or now(), creator = live and live.creator or arguments.identity,
+        writer = write.beyond and live.writer or nil}}
+    elseif live or write.beyond then
+      changes[#changes + 1] = {kind = 'removed', before = live, item = {key = write.key, born = live and live.born or 0}}
+    end
+  end
+  return changes
+end
+
+-- Writes the changes, and the header of the collection with its new revision and counts. `least` is a revision that the first
+-- change must be beyond.
+local function write_changes(collection, counts, changes, least)
+  local sid = collection[SID]
+  -- One clock for the collection and its items: consecutive revisions, the last of which is the collection's.
+  local last = tonumber(next_revision(math.max(tonumber(collection[REVISION]), least) + #changes - 1))
+  local records = {}
+  for index, change in ipairs(changes) do
+    local item = change.item
+    item.revision = last - #changes + index
+    item.born = item.born or item.revision
+    item.updated, item.mark = now(), arguments.mark
+    item.writer = item.writer or (change.expired and 'system' or arguments.identity)
+    records[2 * index - 1], records[2 * index] = item.key, pack_item(item)
+  end
+  -- The write that decides. All records in one command: Redis takes all of them or none. What follows goes through `also`.
+  redis.call('HSET', items_key('items', sid), unpack(records))
+
+  for _, change in ipairs(changes) do
+    local item, before, member = change.item, change.before, sid .. '/' .. change.item.key
+    if before then
+      counts.live, counts.bytes = counts.live - 1, counts.bytes - #item.key - #before.data
+    end
+    if item.data then
+      counts.live, counts.bytes = counts.live + 1, counts.bytes + #item.key + #item.data
+      if not before then
+        also(redis.call, 'ZADD', items_key('order', sid), 0, item.key)
+        also(redis.call, 'ZREM', items_key('removed', sid), item.key)
+      end
+      also(redis.call, 'ZADD', items_key('changes', sid), text(item.revision), item.key)
+    else
+      also(redis.call, 'ZREM', items_key('order', sid), item.key)
+      also(redis.call, 'ZREM', items_key('changes', sid), item.key)
+      also(redis.call, 'ZADD', items_key('removed', sid), text(item.revision), item.key)
+    end
+    if item.data and item.expires ~= 0 then
+      also(redis.call, 'ZADD', EXPIRIES, text(item.expires), member)
+    elseif before and before.expires ~= 0 then
+      also(redis.call, 'ZREM', EXPIRIES, member)
+    end
+  end
+  also(prune_tombstones, sid, counts)
+
+  collection[REVISION], collection[UPDATED], collection[MARK] = text(last), text(now()), arguments.mark
+  collection[WRITER] = changes[#changes].item.writer
+  local ttl = arguments.collection_ttl
+  if ttl then
+    collection[EXPIRES] = ttl == '0' and '' or text(now() + ttl * 1000)
+  end
+  also(redis.call, 'HSET', HEADER .. sid, 'r', collection[REVISION], 'u', collection[UPDATED], 'w', collection[WRITER],
+       'm', collection[MARK], 'x', collection[EXPIRES], 'i', text(counts.next_index), 'l', text(counts.live),
+       'z', text(counts.bytes), 'h', text(counts.horizon))
+  if ttl and collection[EXPIRES] ~= '' then
+    also(redis.call, 'ZADD', EXPIRIES, collection[EXPIRES], sid)
+  elseif ttl then
+    also(redis.call, 'ZREM', EXPIRIES, sid)
+  end
+end
+
+-- The reply of an applied write. `data` replaces the data of live items, to leave it out of what is remembered.
+local function changes_reply(collection, changes, data)
+  local answer = {unpack(collection)}
+  for _, change in ipairs(changes) do
+    local n = #answer
+    answer[n + 1], answer[n + 2], answer[n + 3] = change.kind, change.expired and '1' or '', change.item.key
+    answer[n + 4] = pack_item(change.item, data)
+    answer[n + 5] = data or (not change.item.data and change.before and change.before.data) or ''
+  end
+  return answer
+end
+
+local function queue_item_webhook(collection, change, data)
+  if arguments.webhooks_limit and (change.expired or arguments.webhooks_reports) then
+    also(append_webhook, tag, tonumber(arguments.webhooks_limit),
+         {k = TYPE .. '_item_' .. change.kind, o = collection[SID], n = collection[NAME], r = collection[REVISION],
+          d = data, i = change.item.writer, e = not change.expired and arguments.endpoint or '', y = change.item.key,
+          v = text(change.item.revision)})
+  end
+end
+
+-- Publishes one event for all changes: a line of JSON, then the data of each change, one after the other. Webhooks before it.
+local function announce_changes(collection, previous, changes)
+  local heads, bodies = {}, {}
+  for index, change in ipairs(changes) do
+    local item, before = change.item, change.before or {}
+    local data = item.data or before.data or ''
+    bodies[index] = data
+    heads[index] = {kind = change.kind, key = item.key, revision = text(item.revision), born = text(item.born), size = #data,
+                    created = text(item.created or before.created or 0), creator = item.creator or before.creator or '',
+                    expires = item.data and item.expires ~= 0 and text(item.expires) or '', expired = change.expired}
+    queue_item_webhook(collection, change, data)
+  end
+  announce(collection[SID], {kind = 'items', name = collection[NAME], revision = collection[REVISION], previous = previous,
+                            at = text(now()), by = collection[WRITER], changes = heads}, table.concat(bodies))
+end

@@ -1,0 +1,56 @@
+-- Items of one collection: their records, indexes and tombstones.
+--
+--   {t}:items:SID    hash  key -> record, of live items and of tombstones (removed items)
+--   {t}:order:SID    zset  score 0: keys of live items, in the order of pages
+--   {t}:changes:SID  zset  key of a live item -> revision of its last change
+--   {t}:removed:SID  zset  key of a tombstone -> revision of the removal
+--   {t}:expiries     zset  SID/key -> moment of expiry, beside the SIDs of whole objects
+--
+-- A record begins with `L` (live) or `D` (tombstone), then numbers as big-endian doubles (exact below 2^53), then texts with
+-- their lengths:
+--   L  revision born created updated expires(0 = never)  creator writer mark  data
+--   D  revision born at  writer mark
+-- Python reads and makes the same (storage/records.py).
+
+local RECORD_LIVE, RECORD_DEAD = '>dddddHc0Hc0Hc0', '>dddHc0Hc0'
+
+local function items_key(part, sid)
+  return tag .. ':' .. part .. ':' .. sid
+end
+
+-- The record of an item. `data` replaces the item's own data, to leave it out.
+local function pack_item(item, data)
+  if item.data then
+    return 'L' .. struct.pack(RECORD_LIVE, item.revision, item.born, item.created, item.updated, item.expires,
+                              #item.creator, item.creator, #item.writer, item.writer, #item.mark, item.mark) .. (data or item.data)
+  end
+  return 'D' .. struct.pack(RECORD_DEAD, item.revision, item.born, item.updated, #item.writer, item.writer, #item.mark, item.mark)
+end
+
+local function unpack_item(record)
+  if record:byte() == 76 then -- L
+    local item, offset = {}, nil
+    item.revision, item.born, item.created, item.updated, item.expires, item.creator, item.writer, item.mark, offset =
+      struct.unpack(RECORD_LIVE, record, 2)
+    item.data = record:sub(offset)
+    return item
+  end
+  local item = {}
+  item.revision, item.born, item.updated, item.writer, item.mark = struct.unpack(RECORD_DEAD, record, 2)
+  return item
+end
+
+-- The item with this key, live or as a tombstone; nil if there is neither.
+local function load_item(sid, key)
+  local record = redis.call('HGET', items_key('items', sid), key)
+  if record then
+    local item = unpack_item(record)
+    item.key, item.size = key, #key + #record
+    return item
+  end
+end
+
+-- True for an item past its expiry: it is absent to every reader and writer, swept or not.
+local function is_due(item)
+  return item.data and item.expires ~= 0 and item.expires <= now()
+end
