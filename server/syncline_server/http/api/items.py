@@ -201,7 +201,7 @@ class _Endpoints:
         try:
             with self._details(request, access):
                 written = await self._items.batch(access, command)
-        except ItemRefused as refusal:
+        except Refusal as refusal:
             if refusal.code is not self._type.codes.item_absent:
                 raise
             # The vendor's sentence for what is not found names the path alone, which names no item.
@@ -237,7 +237,7 @@ class _Endpoints:
                 raise
             state = refusal.state
             if state is None or state.item is None:
-                raise
+                raise Refusal(refusal.code, refusal.message) from None
             where = ReplyContext.of(request, self._backend, access)
             newest = item_resource(state.item, self._type, state.header, where)
             raise DetailedRefusal(refusal, {"item": newest}) from None
