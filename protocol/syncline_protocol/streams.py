@@ -21,6 +21,7 @@ class Publish(Command):
     address: str
     _: KW_ONLY
     data: bytes
+    op: str | None = None
     type: ObjectType = STREAM
 
 

@@ -70,7 +70,7 @@ class Backend:
         limit = settings.webhook_queue_limit
         self.documents = Documents(self.objects)
         self.items = Items(self.redis, self.objects, settings)
-        self.streams = Streams(self.redis, self.objects)
+        self.streams = Streams(self.objects)
         self.chosen_sids = ChosenSids(self.redis, self.objects)
         self.audit = Audit(settings.audit_rate, meters.limit_hits)
         self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)

@@ -38,7 +38,7 @@ REFUSED = "refused"
 """Key in a request's `state` under which the code of its refusal is kept."""
 
 _NOT_FOUND = {Code.NAME_NOT_FOUND}.union(
-    *((codes_of(type_).absent, codes_of(type_).item_absent) for type_ in TYPES)
+    *((each.absent, each.item_absent) for each in map(codes_of, TYPES))
 )
 
 

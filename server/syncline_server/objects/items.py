@@ -67,6 +67,11 @@ class ItemWritten:
     repeated: bool
 
     @property
+    def kind(self) -> ChangeKind:
+        """What happened to the item."""
+        return self.change.kind
+
+    @property
     def item(self) -> Item:
         """The item after the write; of a removal, its last state at the removal's revision."""
         return self.change.item
@@ -312,13 +317,8 @@ class Items(Headers):
         )
         fingerprint = None
         if command.op is not None:
-            fingerprint = patch_fingerprint(
-                command.body,
-                command.ttl,
-                command.if_match,
-                command.item_key,
-                command.collection_ttl,
-            )
+            target = f"\n{command.item_key}\n{command.collection_ttl}"
+            fingerprint = patch_fingerprint(command.body, command.ttl, command.if_match, target)
         written = await self._items.write(
             self._at(access, command.address),
             [operation],

@@ -21,9 +21,15 @@ __all__ = ["Published", "Streams"]
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The reply to `Publish`: the SID of the message."""
+    """The reply to `Publish`.
+
+    Attributes:
+        message_sid: SID of the message.
+        repeated: True if the operation id showed that it had been published before.
+    """
 
     message_sid: str
+    repeated: bool
 
 
 class Streams(Headers):
@@ -39,7 +45,6 @@ class Streams(Headers):
     ) -> Published:
         """Publish a message. Grants must allow writing; a stream has no permissions."""
         needs = await self._check(access, command.address, Right.WRITE)
-        sid = await self._streams.publish(
-            access.service_sid, command.address, access.author(needs), command.data
-        )
-        return Published(sid)
+        at = self._at(access, command.address)
+        published = await self._streams.publish(at, access.author(needs), command.data, command.op)
+        return Published(*published)

@@ -149,15 +149,20 @@ class ItemRefused(Refusal):
     """A write of an item is refused.
 
     Attributes:
-        item: the newest state; None if there is none, or the author may not read it.
-        document: with a code of a mismatch the `ItemState`; else None.
+        state: the newest state; None if the author may not read it.
+        document: the same if another writer was quicker; else None.
     """
 
     def __init__(
-        self, code: Code, message: str, item: Item | None = None, state: ItemState | None = None
+        self, code: Code, message: str, state: ItemState | None = None, *, is_race: bool = False
     ) -> None:
-        super().__init__(code, message, document=state)
-        self.item = item
+        super().__init__(code, message, document=state if is_race else None)
+        self.state = state
+
+    @property
+    def item(self) -> Item | None:
+        """The newest item; None if there is none, or the author may not read it."""
+        return None if self.state is None else self.state.item
 
     def without_item(self) -> ItemRefused:
         """The refusal for a caller that may not read the item."""
@@ -192,8 +197,8 @@ def _mismatch(
         codes_of(type_).mismatch,
         f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
         f"{expected} was expected{is_at}{place}.",
-        state.item,
         state,
+        is_race=True,
     )
 
 
@@ -413,15 +418,15 @@ def _refused(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperation]) -
     key = write.key or ""
     newest = unpack_record(key.encode(), record) if record else None
     item = newest if isinstance(newest, Item) else None
+    state = ItemState(state_of(type_, reply), item)
     place = f" (operation {int(index)} of {len(writes)})" if len(writes) > 1 else ""
     shown, codes = _shown(type_, key), codes_of(type_)
     match reason:
         case b"exists":
             message = f"The {type_.name} has an item {shown} already{place}; nothing was changed."
-            return ItemRefused(codes.item_exists, message, item)
+            return ItemRefused(codes.item_exists, message, state)
         case b"absent":
             message = f"The {type_.name} has no item {shown}{place}; nothing was changed."
             return ItemRefused(codes.item_absent, message)
         case _:
-            state = ItemState(state_of(type_, reply), item)
             return _mismatch(type_, key, write.if_match, state, place)

@@ -59,12 +59,11 @@ def fingerprint(verb: str, data: bytes | None, ttl: int | None, if_match: int | 
 
 
 def patch_fingerprint(
-    patch: PatchBody, ttl: int | None, if_match: int | None, *more: str | int | None
+    patch: PatchBody, ttl: int | None, if_match: int | None, target: str = ""
 ) -> str:
     """Fingerprint of a patch itself, not of its result. Raises `INVALID_JSON`, as `compact`.
 
-    Args:
-        more: what else the request names, such as the key of an item.
+    `target` distinguishes what is patched within the object.
     """
     match patch:
         case MergePatch(merge=value):
@@ -73,8 +72,8 @@ def patch_fingerprint(
             verb = "operations"
         case Increment(by=value):
             verb = "increment"
-    body = jsondata.compact([value, *more] if more else value, "The patch")
-    return fingerprint(verb, body, ttl, if_match)
+    body = jsondata.compact(value, "The patch")
+    return fingerprint(f"{verb}{target}", body, ttl, if_match)
 
 
 def reused() -> Refusal:

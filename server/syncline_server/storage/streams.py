@@ -7,12 +7,12 @@ import secrets
 from syncline_protocol.objects import STREAM
 from syncline_protocol.streams import MESSAGE_PREFIX
 
+from . import operations
 from .author import Author
+from .commit import Commit
 from .keys import ObjectAddress
 from .objects import Objects
-from .redis.client import Redis
-from .results import absent
-from .scripts import MESSAGE, by_name
+from .scripts import MESSAGE
 
 __all__ = ["Streams"]
 
@@ -23,34 +23,37 @@ ENTROPY_BYTES = 16
 class Streams:
     """The messages of all streams."""
 
-    def __init__(self, redis: Redis, objects: Objects) -> None:
-        self._redis = redis
-        self._objects = objects
+    def __init__(self, objects: Objects) -> None:
+        self._committer = objects.committer
 
-    async def publish(self, service_sid: str, address: str, author: Author, data: bytes) -> str:
-        """Publish a message; returns its SID.
+    async def publish(
+        self, at: ObjectAddress, author: Author, data: bytes, op: str | None = None
+    ) -> tuple[str, bool]:
+        """Publish a message.
+
+        Returns:
+            its SID, and True if the operation id showed that it had been published before.
 
         Raises:
-            Refusal: no such stream exists; `UNAVAILABLE`.
+            Refusal: no such stream exists; `UNAVAILABLE`. A message whose reply is lost may have
+                been published; with an operation id, publishing it again publishes it once.
         """
-        at = ObjectAddress(service_sid, STREAM, address)
-        message_sid = MESSAGE_PREFIX + secrets.token_hex(ENTROPY_BYTES)
-        publish, channel = self._redis.publishing
-        arguments = {
-            "sid": at.sid or None,
-            "name": at.name or None,
-            "identity": author.identity,
-            "publish": publish,
-            "channel": channel,
-            "message": message_sid,
-            "data": data,
-        }
-        # A message whose reply is lost may have been published. Nothing is stored that would show
-        # it, so the caller receives the error, which says so.
-        reply = await self._redis.run(MESSAGE, at.tag, *by_name(arguments))
-        if reply[0] == b"trouble":
-            _, words, reply = reply
-            self._objects.committer.note_trouble(service_sid, reply[1].decode(), words)
-        if reply[0] != b"ok":
-            raise absent(STREAM, address)
-        return message_sid
+        fingerprint = "" if op is None else operations.fingerprint("publish", data, None, None)
+        reply = await self._committer.apply(
+            Commit(
+                service_sid=at.service_sid,
+                type=STREAM,
+                script=MESSAGE,
+                verb="publish",
+                author=author,
+                sid=at.sid,
+                name=at.name,
+                op=op,
+                fingerprint=fingerprint,
+                parameters={
+                    "message": MESSAGE_PREFIX + secrets.token_hex(ENTROPY_BYTES),
+                    "data": data,
+                },
+            )
+        )
+        return reply[-1].decode(), reply[0] == b"repeated"

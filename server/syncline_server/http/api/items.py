@@ -148,7 +148,7 @@ class _Endpoints:
         body = await read_parameters(request, self._backend.settings, access.allowance.wait)
         given = ItemParameters.of_put(body, self._type, self._limit)
         written = await self._write(request, access, given, given.operation(verb, key, condition))
-        is_new = written.change.kind is ChangeKind.ADDED
+        is_new = written.kind is ChangeKind.ADDED
         return self._reply(request, access, written, 201 if is_new else 200)
 
     async def update(self, request: Request) -> Response:
@@ -165,8 +165,8 @@ class _Endpoints:
         query = urlencoded.pairs(request.scope["query_string"], "the query")
         ttls = ItemParameters.of_query(query)
         command = PatchItem(
+            request.path_params["object"],
             type=self._type.type,
-            address=request.path_params["object"],
             item_key=self._key(request),
             body=await read_patch(request, self._backend.settings, access.allowance.wait),
             ttl=ttls.ttl,
@@ -192,8 +192,8 @@ class _Endpoints:
         body = await read_members(request, self._batch_limits, access.allowance.wait)
         given = ItemBatch.of(body, self._type, self._limit)
         command = BatchItems(
+            request.path_params["object"],
             type=self._type.type,
-            address=request.path_params["object"],
             operations=given.operations,
             collection_ttl=given.collection_ttl,
             op=op,
@@ -208,8 +208,8 @@ class _Endpoints:
         self, request: Request, access: Access, given: ItemParameters, wanted: ItemOperation
     ) -> ItemWritten:
         command = WriteItem(
+            request.path_params["object"],
             type=self._type.type,
-            address=request.path_params["object"],
             action=wanted.verb,
             item_key=wanted.key,
             data=wanted.data,
@@ -226,11 +226,14 @@ class _Endpoints:
         """Adds the newest item to the refusal of a conditional write, as a read gives it."""
         try:
             yield
-        except ItemRefused as refusal:
-            if refusal.item is None or refusal.document is None:
-                raise refusal.without_item() from None
-            where, header = ReplyContext.of(request, self._backend, access), refusal.document.header
-            newest = item_resource(refusal.item, self._type, header, where)
+        except Refusal as refusal:
+            if not isinstance(refusal, ItemRefused):
+                raise
+            state = refusal.state
+            if state is None or state.item is None:
+                raise
+            where = ReplyContext.of(request, self._backend, access)
+            newest = item_resource(state.item, self._type, state.header, where)
             raise DetailedRefusal(refusal, {"item": newest}) from None
 
     def _reply(

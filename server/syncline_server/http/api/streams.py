@@ -11,6 +11,7 @@ from syncline_protocol.streams import Publish
 from syncline_server.backend import Backend
 from syncline_server.http.body import read_parameters
 from syncline_server.http.object_forms import STREAMS
+from syncline_server.http.preconditions import operation
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
 from syncline_server.http.values import by_name, json_object
@@ -40,11 +41,12 @@ class _Messages:
 
     async def publish(self, request: Request) -> Response:
         access = await enter(self._backend, request)
-        settings = self._backend.settings
-        body = await read_parameters(request, settings, access.allowance.wait)
-        given = by_name(body, {"Data": "Data", "data": "Data"})
+        settings, op = self._backend.settings, operation(request.headers)
+        parameters = await read_parameters(request, settings, access.allowance.wait)
+        given = by_name(parameters, {"Data": "Data", "data": "Data"})
         data = json_object(given.get("Data"), "Data", settings.message_limit, Code.INVALID_MESSAGE)
-        published = await self._streams.publish(
-            access, Publish(request.path_params["object"], data=data)
-        )
-        return json_reply({"sid": published.message_sid, "data": orjson.Fragment(data)}, 201)
+        command = Publish(request.path_params["object"], data=data, op=op)
+        published = await self._streams.publish(access, command)
+        headers = {"Idempotency-Replayed": "true"} if published.repeated else {}
+        body = {"sid": published.message_sid, "data": orjson.Fragment(data)}
+        return json_reply(body, 201, headers)
