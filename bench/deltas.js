@@ -17,7 +17,7 @@ const { document, messages } = JSON.parse(readFileSync(0, "utf8"));
 let least = Infinity;
 for (let round = 0; round < ROUNDS; round += 1) {
   const subscription = new Subscription(Snapshot.parse(document), 256);
-  subscription.handles.add({ tell: (event) => event.snapshot.data, end: () => {} });
+  subscription.handles.add({ emit: (event) => event.snapshot.data, end: () => {} });
   const began = performance.now();
   for (const message of messages) subscription.update(JSON.parse(message).document, false);
   least = Math.min(least, performance.now() - began);

@@ -123,8 +123,8 @@ class Scenario:
         self.subscription.wrote_removal()
 
     def _go_back(self, step: dict[str, Any]) -> None:
-        snapshot, held = make_snapshot(step["revision"]), make_snapshot(step["held"])
-        assert self.subscription.go_back(snapshot, held) is step["back"]
+        snapshot, before = make_snapshot(step["revision"]), make_snapshot(step["before"])
+        assert self.subscription.go_back(snapshot, before) is step["back"]
 
 
 @each("subscriptions")
@@ -179,7 +179,7 @@ class TestRemoval:
         "date_removed": "2026-01-31T08:15:30.123Z",
     }
 
-    def test_it_is_told_with_the_last_state_and_ends_the_handles(
+    def test_it_is_announced_with_the_last_state_and_ends_the_handles(
         self, subscription: Subscription, handle: Recorder
     ) -> None:
         receive(subscription, 2)

@@ -18,7 +18,7 @@ each("subscriptions", async ({ opened = 1, bound = 10, steps }) => {
   let previous = { at: opened };
   let announced = [];
   /** Data of each event is that of its revision, and follows on the event before. */
-  const tell = (event) => {
+  const emit = (event) => {
     const { data, previousData, revision, isLocal: local } = event.describe();
     assert.deepEqual(previousData, previous);
     if (event instanceof Updated) {
@@ -29,7 +29,7 @@ each("subscriptions", async ({ opened = 1, bound = 10, steps }) => {
       announced.push({ removed: true, local });
     }
   };
-  subscription.handles.add({ tell, end: () => {} });
+  subscription.handles.add({ emit, end: () => {} });
   const writes = new Map();
   const actions = {
     event: ({ document, early = false }) =>
@@ -51,8 +51,8 @@ each("subscriptions", async ({ opened = 1, bound = 10, steps }) => {
     },
     reconnected: () => subscription.reconnected(),
     removed_here: () => subscription.wroteRemoval(),
-    go_back: ({ revision, held, back }) => {
-      assert.equal(subscription.goBack(snapshot(revision), snapshot(held)), back);
+    go_back: ({ revision, before, back }) => {
+      assert.equal(subscription.goBack(snapshot(revision), snapshot(before)), back);
     },
   };
   for (const step of steps) {

@@ -318,7 +318,7 @@ class Document:
     async def _write(self, verb: str, json: bytes | None, **members: Any) -> JsonObject:
         """Send a write and return the data after it; `json` is that data, None if not known yet."""
         self._check_open()
-        held = self._subscription.current
+        before = self._subscription.current
 
         def take(ok: JsonObject) -> Snapshot | None:
             return self._take_write(ok["document"], json)
@@ -329,10 +329,10 @@ class Document:
                     verb, take, document=self.sid, op=make_op(), **members
                 )
             except RevisionMismatch as refusal:
-                # The refusal carries the newest state. It is older than `held` only if the server's
-                # data set went back; otherwise adopt it if it is newer than `current`.
+                # The refusal carries the newest state. It is older than `before` only if the
+                # server's data set went back; otherwise adopt it if it is newer than `current`.
                 newest = refusal.document
-                if newest is not None and not self._subscription.go_back(newest, held):
+                if newest is not None and not self._subscription.go_back(newest, before):
                     self._subscription.adopt(newest)
                 raise
         return (written or await self._read()).data

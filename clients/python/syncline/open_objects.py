@@ -226,21 +226,21 @@ class OpenDocuments:
             await asyncio.sleep(backoff.pause())
 
     async def _reopen(self, subscription: Subscription) -> None:
-        held = subscription.current
+        before = subscription.current
 
         def take(ok: JsonObject) -> None:
             # A reply without `data` means that the document is at the revision we sent, so the
-            # data is that of `held`. `current` may be newer: events came while we waited.
-            snapshot = Snapshot.parse(ok["document"], held)
-            if not subscription.go_back(snapshot, held):
+            # data is that of `before`. `current` may be newer: events came while we waited.
+            snapshot = Snapshot.parse(ok["document"], before)
+            if not subscription.go_back(snapshot, before):
                 subscription.receive(snapshot, may_be_early=True)
 
-        revision = None if subscription.is_lost else str(held.revision)
+        revision = None if subscription.is_lost else str(before.revision)
         await self.request(
             "open",
             take,
             late=self._opened_late,
-            document=held.sid,
+            document=before.sid,
             mode="open_existing",
             revision=revision,
         )

@@ -27,14 +27,14 @@ EVENT_LIMIT = 4 * 2**20
 async def event_stream(
     http: httpx2.AsyncClient,
     url: str,
-    held: int | None = None,
+    known: int | None = None,
     reply_timeout: float = SILENCE_LIMIT,
 ) -> AsyncIterator[AsyncIterator[tuple[str, JsonObject]]]:
     """Open the event stream of one document; it yields the name and data of each event.
 
     Args:
-        held: revision that the reader has, None for none. The first event is `state`, but the
-            server omits it if `held` is the newest revision.
+        known: revision that the reader has, None for none. The first event is `state`, but the
+            server omits it if `known` is the newest revision.
         reply_timeout: seconds until the stream must begin.
 
     Raises:
@@ -42,8 +42,8 @@ async def event_stream(
         httpx2.TransportError: the connection could not be made, or broke.
     """
     headers = {"Accept": "text/event-stream"}
-    if held is not None:
-        headers["Last-Event-ID"] = str(held)
+    if known is not None:
+        headers["Last-Event-ID"] = str(known)
     timeout = httpx2.Timeout(SILENCE_LIMIT, pool=None)
     request = http.build_request("GET", url, headers=headers, timeout=timeout)
     try:

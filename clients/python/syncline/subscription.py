@@ -50,7 +50,7 @@ class Subscription:
         self._announced = snapshot
         # The last state that the server sent by itself, not as the reply to a write. The server
         # computes each delta from it.
-        self._told = snapshot
+        self._delivered = snapshot
         self._missed = 0  # newest revision whose delta could not be applied
         # Own writes that are not announced yet, by revision; None if the data is not known.
         self._own: dict[int, Snapshot | None] = {}
@@ -76,26 +76,26 @@ class Subscription:
     @property
     def is_lost(self) -> bool:
         """True while a newer state exists that the client can only get by `open`."""
-        return self._missed > self._told.revision
+        return self._missed > self._delivered.revision
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Make the state in a reply the current one if it is newer."""
         if snapshot.revision > self.current.revision:
             self.current = snapshot
 
-    def go_back(self, snapshot: Snapshot, held: Snapshot) -> bool:
+    def go_back(self, snapshot: Snapshot, before: Snapshot) -> bool:
         """Go back to an older state if the server's data set went back (rule C14).
 
-        `held` is the state that was current when the client sent the request whose reply brought
+        `before` is the state that was current when the client sent the request whose reply brought
         `snapshot`. A reply that is only late may be older than `current`, but never older than
-        `held`.
+        `before`.
 
         Returns:
             False if the data set did not go back; then nothing has changed.
         """
-        if snapshot.revision >= held.revision or self.current.revision != held.revision:
+        if snapshot.revision >= before.revision or self.current.revision != before.revision:
             return False
-        self.current = self._told = snapshot
+        self.current = self._delivered = snapshot
         self._missed = 0
         self._own.clear()
         # Events of the lost data set are not announced, but the document stays removed.
@@ -154,8 +154,8 @@ class Subscription:
 
     def receive(self, news: Snapshot | Removal, *, may_be_early: bool) -> None:
         """Process a state or removal; `may_be_early`: it may come before the reply to its write."""
-        if isinstance(news, Snapshot) and news.revision > self._told.revision:
-            self._told = news
+        if isinstance(news, Snapshot) and news.revision > self._delivered.revision:
+            self._delivered = news
         # `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
         if isinstance(news, Snapshot) and news.revision >= self.current.revision:
             self.current = news
@@ -177,9 +177,11 @@ class Subscription:
         if known is not None:
             return known.json
         delta = body.get("delta")
-        if not isinstance(delta, dict) or body["previous_revision"] != str(self._told.revision):
+        if not isinstance(delta, dict) or body["previous_revision"] != str(
+            self._delivered.revision
+        ):
             raise deltas.Inapplicable("this client does not have the revision before")
-        return deltas.applied(self._told.json, delta.get("operations"), delta.get("digest"))
+        return deltas.applied(self._delivered.json, delta.get("operations"), delta.get("digest"))
 
     def _release(self) -> None:
         """Announce waiting events, in order, up to the first that still waits for a write."""

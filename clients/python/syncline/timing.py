@@ -15,7 +15,7 @@ AFTER_SLEEP = 10
 """Seconds that are left after a sleep for what is waited for, or its whole time if that is less."""
 
 SLICE = 1
-"""Seconds between two looks at the clock, which tell a sleep."""
+"""Seconds between two readings of the clock, which reveal a sleep."""
 
 
 @asynccontextmanager

@@ -98,10 +98,10 @@ _PROBING = Probing()
 class _Socket(ClientConnection):
     """A connection that records when the last byte was received, a frame in progress included."""
 
-    heard_at: float = 0.0
+    received_at: float = 0.0
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = self.loop.time()
+        self.received_at = self.loop.time()
         super().data_received(data)
 
 
@@ -279,11 +279,11 @@ class WebSocketTransport:
 
     def _silent_since(self) -> float:
         oldest = next(iter(self._pending.values()))
-        return max(oldest.since, self._heard_at)
+        return max(oldest.since, self._received_at)
 
     @property
-    def _heard_at(self) -> float:
-        return self._socket.heard_at if isinstance(self._socket, _Socket) else 0.0
+    def _received_at(self) -> float:
+        return self._socket.received_at if isinstance(self._socket, _Socket) else 0.0
 
     def _look(self) -> None:
         self._watch = None
@@ -309,7 +309,7 @@ class WebSocketTransport:
                 await (await self._socket.ping())
         except TimeoutError:
             # Any byte counts as a sign of life: the pong may be queued behind a large message.
-            if self._heard_at < asked_at:
+            if self._received_at < asked_at:
                 self._give_up(self._loop.time() - silent_since)
         except ConnectionClosed:
             pass  # `_read` sets the reason

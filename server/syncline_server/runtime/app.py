@@ -148,8 +148,10 @@ def create_app(
     connections, timers = ConnectionRegistry(), TimerWheel()
     clock = asyncio.get_running_loop().time
     admission = Admission(settings, connections, meters, backend.audit, clock=clock)
-    telemetry = ProcessMetrics(meters, worker, partial(_collect_gauges, backend, connections, disk))
-    worker_metrics = WorkerMetrics(telemetry, settings.workers, run_dir)
+    process_metrics = ProcessMetrics(
+        meters, worker, partial(_collect_gauges, backend, connections, disk)
+    )
+    worker_metrics = WorkerMetrics(process_metrics, settings.workers, run_dir)
     sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
     deletions = Deletions(redis, objects)
     context = DeliveryContext(

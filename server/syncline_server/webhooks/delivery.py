@@ -49,7 +49,7 @@ class Delivery:
         self._slots = asyncio.Semaphore(self._settings.webhook_concurrency)
         self._retry_at = 0.0
         self._failure_lines = FixedWindow(1, REPORT_INTERVAL)
-        self._parking_lines = FixedWindow(1, REPORT_INTERVAL)
+        self._dead_letter_lines = FixedWindow(1, REPORT_INTERVAL)
         self._unreported = 0
         self._stopping = False
 
@@ -140,7 +140,7 @@ class Delivery:
         gone = await until_done(lambda: dead_letters.park(service_sid, event, attempts, outcome))
         self._limit_hits[Limit.WEBHOOK_PARKED_LIMIT] += gone
         self._unreported += 1
-        if self._parking_lines.admit():
+        if self._dead_letter_lines.admit():
             logger.warning(
                 "%d webhooks of %s are parked, the last one a %s of %s: %s",
                 self._unreported,

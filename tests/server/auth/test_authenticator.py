@@ -415,7 +415,7 @@ def test_token_holders_without_grants(authenticator: Authenticator, header: str)
     assert caught.value.code is Code.TOKEN_INVALID
 
 
-def test_a_secret_is_compared_without_telling_how_far_it_is_right(
+def test_a_secret_is_compared_without_revealing_how_far_it_is_right(
     authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = []

@@ -124,4 +124,4 @@ def test_a_token_cannot_keep_sids(
     }
     outcome = between("import", "--keep-sids", environ=login)
     assert outcome.status == 1
-    assert "with Basic credentials, over REST v1" in outcome.err
+    assert "Only Basic credentials may choose the Sid" in outcome.err

@@ -40,7 +40,7 @@ def test_the_number_and_the_token_come_from_the_query() -> None:
     ("query", "code", "sentence"),
     [
         (b"PageSize=0", Code.INVALID_PAGE_SIZE, "'0' was given"),
-        (b"PageSize=000", Code.INVALID_PAGE_SIZE, "from 1 on"),
+        (b"PageSize=000", Code.INVALID_PAGE_SIZE, "at least 1;"),
         (b"PageSize=-1", Code.INVALID_PAGE_SIZE, "'-1'"),
         (b"PageSize=", Code.INVALID_PAGE_SIZE, "''"),
         (b"PageSize=ten", Code.INVALID_PAGE_SIZE, "'ten'"),

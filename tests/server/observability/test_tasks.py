@@ -106,9 +106,9 @@ class TestPeriodicTask:
             while await runs.started.get() < 8:
                 pass
             await task.stop()
-        told = [(record.levelname, record.message) for record in caplog.records]
+        logged = [(record.levelname, record.message) for record in caplog.records]
         waits = ("DEBUG", "the work waits: The store is away.")
-        assert told == [waits, ("ERROR", "the work failed"), waits, waits]
+        assert logged == [waits, ("ERROR", "the work failed"), waits, waits]
 
 
 class TestTaskSet:

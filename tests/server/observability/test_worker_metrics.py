@@ -39,8 +39,8 @@ async def gatherings(directory: Path, *numbers: int) -> AsyncIterator[list[Worke
         for number in numbers:
             meters = Meters()
             meters.wires["sse"].connections = number + 1
-            telemetry = ProcessMetrics(meters, number, idle)
-            worker_metrics = WorkerMetrics(telemetry, COUNT, directory)
+            process_metrics = ProcessMetrics(meters, number, idle)
+            worker_metrics = WorkerMetrics(process_metrics, COUNT, directory)
             await worker_metrics.start()
             running.push_async_callback(worker_metrics.stop)
             made.append(worker_metrics)
@@ -112,8 +112,8 @@ async def test_the_one_in_its_place_answers(tmp_path: Path) -> None:
 
 
 async def test_who_serves_alone_asks_nobody() -> None:
-    telemetry = ProcessMetrics(Meters(), 0, idle)
-    alone = WorkerMetrics(telemetry, 1, None)
+    process_metrics = ProcessMetrics(Meters(), 0, idle)
+    alone = WorkerMetrics(process_metrics, 1, None)
     await alone.start()
     scraped = await scrape_worker(alone)
     await alone.stop()

@@ -163,9 +163,7 @@ class TestFiles:
         identity.key.chmod(0o644)
         options = f"--data-dir={tmp_path / 'data'}", f"--workers={workers}", "--port=0"
         line = refused_start(*options, *identity.options)
-        assert line.endswith(
-            "is readable by every user of this machine; chmod o-rwx keeps it secret"
-        )
+        assert line.endswith("is readable by every user of this machine; chmod o-rwx protects it")
 
 
 def _directory(path: Path) -> None:

@@ -28,7 +28,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Less waiting between looks, and between attempts."""
+    """Less waiting between checks, and between attempts."""
     monkeypatch.setattr(dispatcher, "POLL_INTERVAL", 0.02)
     monkeypatch.setattr(dispatcher, "RENEWAL_INTERVAL", 0.1)
     monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.02)

@@ -200,7 +200,8 @@ async def test_after_a_bounded_time_it_is_parked_and_the_next_one_has_its_turn(
         document.sid,
         500,
     )
-    assert parked.attempts == len(receiver.came) - 1 > 1
+    # At least one: on a busy machine, the time may be over after the first attempt.
+    assert parked.attempts == len(receiver.came) - 1 >= 1
     assert rig.meters.webhooks["parked"] == rig.meters.limit_hits[Limit.WEBHOOK_RETRY_TIME] == 1
     assert document.sid in caplog.text
 

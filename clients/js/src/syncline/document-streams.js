@@ -91,8 +91,8 @@ export class DocumentStreams {
    */
   reopen(silence) {
     const since = performance.now() - silence;
-    for (const [reading, lastHeard] of this.#readings) {
-      if (lastHeard() <= since) reading.abort(REOPENED);
+    for (const [reading, lastReceived] of this.#readings) {
+      if (lastReceived() <= since) reading.abort(REOPENED);
     }
   }
 
@@ -163,24 +163,24 @@ export class DocumentStreams {
    *   rejected if the document cannot be followed
    */
   async #look(address, revision, controller, take) {
-    const isHeld = this.#readings.size < this.#options.eventStreams;
+    const keepsOpen = this.#readings.size < this.#options.eventStreams;
     const reading = this.#http.start(controller.signal);
-    let lastHeard = performance.now();
+    let lastReceived = performance.now();
     let isOpen = false;
     let isBegun = revision !== null;
-    if (isHeld) this.#readings.set(reading, () => lastHeard);
+    if (keepsOpen) this.#readings.set(reading, () => lastReceived);
     const onPart = () => {
-      lastHeard = performance.now();
-      this.#http.heard();
+      lastReceived = performance.now();
+      this.#http.dataReceived();
     };
     try {
       const path = `${pathTo(address)}/Events`;
-      const body = await this.#http.stream(path, isHeld ? revision : null, reading);
+      const body = await this.#http.stream(path, keepsOpen ? revision : null, reading);
       isOpen = true;
       for await (const { name, data } of readEvents(body, reading.signal, onPart)) {
         isBegun = true;
         if (take(name, data)) return "removed";
-        if (!isHeld) return "seen";
+        if (!keepsOpen) return "seen";
       }
       return "ended";
     } catch (error) {

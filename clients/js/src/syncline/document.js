@@ -82,7 +82,7 @@ export class SyncDocument extends Emitter {
     this.#documents = documents;
     this.#subscription = subscription;
     this.#listener = {
-      tell: (event) => this.#tell(event),
+      emit: (event) => this.#emit(event),
       end: (error) => {
         this.#end = { error };
         for (const queue of this.#queues) queue.end(error);
@@ -292,7 +292,7 @@ export class SyncDocument extends Emitter {
   }
 
   /** @param {Updated | Removed} event */
-  #tell(event) {
+  #emit(event) {
     for (const queue of this.#queues) queue.put(event);
     if (this.listenerCount(event.name) > 0) this.emit(event.name, event.describe());
   }
@@ -308,7 +308,7 @@ export class SyncDocument extends Emitter {
   async #write(verb, members, json = null) {
     this.#checkUsable();
     const all = { document: this.sid, op: makeOp(), ...members };
-    const held = this.#subscription.current;
+    const before = this.#subscription.current;
     /** @param {JsonObject} ok */
     const receive = (ok) => this.#takeWrite(ok.document, json);
     try {
@@ -317,10 +317,10 @@ export class SyncDocument extends Emitter {
       );
       return (written ?? (await this.#read())).data;
     } catch (error) {
-      // The refusal carries the newest state. It is older than `held` only if the server's data set
-      // went back; otherwise adopt it if it is newer than `current`.
+      // The refusal carries the newest state. It is older than `before` only if the server's data
+      // set went back; otherwise adopt it if it is newer than `current`.
       const newest = error instanceof SynclineError ? error.document : null;
-      if (newest && !this.#subscription.goBack(newest, held)) this.#subscription.adopt(newest);
+      if (newest && !this.#subscription.goBack(newest, before)) this.#subscription.adopt(newest);
       throw error;
     }
   }

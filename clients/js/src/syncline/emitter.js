@@ -47,9 +47,9 @@ export class Emitter {
    * @param {(event: Events[Name]) => unknown} listener
    */
   off(name, listener) {
-    const held = this.#listeners.get(name) ?? [];
-    const index = held.findLastIndex((each) => each.listener === listener);
-    if (index >= 0) this.#listeners.set(name, held.toSpliced(index, 1));
+    const listeners = this.#listeners.get(name) ?? [];
+    const index = listeners.findLastIndex((each) => each.listener === listener);
+    if (index >= 0) this.#listeners.set(name, listeners.toSpliced(index, 1));
     return this;
   }
 

@@ -28,7 +28,7 @@ export class Http {
   isOpen = true;
 
   /** When data last came from the server. */
-  lastHeard = performance.now();
+  lastReceived = performance.now();
   /** Called when the connection of a request was dead: those of the streams may be dead too. */
   onDeadConnection = () => {};
 
@@ -92,7 +92,7 @@ export class Http {
    */
   async #ask(url, init, signal) {
     try {
-      return await this.#insist(signal, async (controller) => {
+      return await this.#untilDone(signal, async (controller) => {
         const response = await this.#send(url, init, controller);
         const text = await response.text();
         // The server answers a removal with 204 only; an empty 200 comes from a captive portal.
@@ -116,7 +116,7 @@ export class Http {
       Accept: "text/event-stream",
       ...(lastEventId === null ? {} : { "Last-Event-ID": lastEventId }),
     };
-    return this.#insist(controller.signal, async (attempt) => {
+    return this.#untilDone(controller.signal, async (attempt) => {
       const response = await this.#send(this.#documents + path, { headers }, attempt);
       const type = response.headers.get("Content-Type") ?? "";
       if (!response.body || !type.startsWith("text/event-stream")) throw notSyncline(response);
@@ -141,9 +141,9 @@ export class Http {
       await within(probeTimeout, late, controller.signal, (signal) =>
         fetch(`${this.#url}/v1/ws`, { ...init, signal }),
       );
-      this.heard();
+      this.dataReceived();
     } catch (error) {
-      const isSilent = error instanceof SynclineError && this.lastHeard < asked;
+      const isSilent = error instanceof SynclineError && this.lastReceived < asked;
       if (isSilent && this.isOpen) this.finish(error);
     } finally {
       this.done(controller);
@@ -151,8 +151,8 @@ export class Http {
   }
 
   /** Record that data came from the server. */
-  heard() {
-    this.lastHeard = performance.now();
+  dataReceived() {
+    this.lastReceived = performance.now();
   }
 
   /**
@@ -214,7 +214,7 @@ export class Http {
    * @param {(controller: AbortController) => Promise<T>} attempt
    * @returns {Promise<T>}
    */
-  async #insist(signal, attempt) {
+  async #untilDone(signal, attempt) {
     const { probeAfter } = this.#options;
     // The limit doubles: on a slow link, sending alone may take longer than the first limit.
     for (let limit = UNANSWERED_FACTOR * probeAfter; ; limit *= 2) {
@@ -251,7 +251,7 @@ export class Http {
       redirect: "error",
       signal: controller.signal,
     });
-    this.heard();
+    this.dataReceived();
     if (!response.ok) throw refusalIn(response, await response.text());
     return response;
   }

@@ -155,12 +155,12 @@ export class OpenDocuments {
 
   /** @param {JsonObject} ok */
   #opened(ok) {
-    const held = this.#subscriptions.get(ok.document.sid);
+    const existing = this.#subscriptions.get(ok.document.sid);
     const snapshot = Snapshot.parse(ok.document);
-    const subscription = held ?? new Subscription(snapshot, this.#options.eventQueue);
+    const subscription = existing ?? new Subscription(snapshot, this.#options.eventQueue);
     // The server sends no event for the state that it replied with, so the handles that already
     // exist are notified here.
-    if (held) held.receive(snapshot, true);
+    if (existing) existing.receive(snapshot, true);
     else this.#subscriptions.set(snapshot.sid, subscription);
     return subscription;
   }
@@ -243,15 +243,15 @@ export class OpenDocuments {
    * @param {AbortSignal} signal
    */
   async #reopen(subscription, signal) {
-    const held = subscription.current;
-    const revision = subscription.isLost ? null : held.revision;
-    const members = { document: held.sid, mode: "open_existing", revision };
+    const before = subscription.current;
+    const revision = subscription.isLost ? null : before.revision;
+    const members = { document: before.sid, mode: "open_existing", revision };
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       // A reply without `data` means that the document is at the revision we sent, so the data is
-      // that of `held`. `current` may be newer: events came while we waited.
-      const snapshot = Snapshot.parse(ok.document, held);
-      if (!subscription.goBack(snapshot, held)) subscription.receive(snapshot, true);
+      // that of `before`. `current` may be newer: events came while we waited.
+      const snapshot = Snapshot.parse(ok.document, before);
+      if (!subscription.goBack(snapshot, before)) subscription.receive(snapshot, true);
     };
     await this.#connection.request("open", members, receive, { signal });
   }

@@ -66,9 +66,9 @@ export class Snapshot {
    * @throws {TypeError} a member is missing and there is no `base` to take it from
    */
   static parse(body, base = null, json = null) {
-    /** @param {string} name @param {unknown} held @returns {any} */
-    const member = (name, held) => {
-      const value = name in body ? body[name] : held;
+    /** @param {string} name @param {unknown} fallback @returns {any} */
+    const member = (name, fallback) => {
+      const value = name in body ? body[name] : fallback;
       if (value === undefined) throw new TypeError(`a document has no ${name}`);
       return value;
     };

@@ -19,7 +19,7 @@ export class Removal {
  * Callbacks of one handle of the document.
  *
  * @typedef {object} Listener
- * @property {(event: Updated | Removed) => void} tell called with each event
+ * @property {(event: Updated | Removed) => void} emit called with each event
  * @property {(error: Error | null) => void} end called when no event follows
  */
 
@@ -40,13 +40,13 @@ export class Subscription {
   /** @type {Snapshot} */
   #announced;
   /** @type {Snapshot} the last state not from the reply to a write: deltas begin there */
-  #told;
+  #delivered;
   /** Newest revision whose delta could not be applied. */
   #missed = 0;
   /** @type {Map<number, Snapshot | null>} unannounced own writes, by revision; null: no data */
   #own = new Map();
   #isRemovedHere = false;
-  #isRemovalTold = false;
+  #isRemovalAnnounced = false;
   #lastTicket = 0;
   /** @type {Set<number>} tickets of the writes in flight */
   #underWay = new Set();
@@ -63,7 +63,7 @@ export class Subscription {
   constructor(snapshot, bound) {
     this.current = snapshot;
     this.#announced = snapshot;
-    this.#told = snapshot;
+    this.#delivered = snapshot;
     this.#bound = bound;
   }
 
@@ -73,12 +73,12 @@ export class Subscription {
 
   /** True once the client knows that the document was removed; may be true before the event. */
   get removed() {
-    return this.#isRemovedHere || this.#isRemovalTold;
+    return this.#isRemovedHere || this.#isRemovalAnnounced;
   }
 
   /** True while a newer state exists that the client can only get by `open`. */
   get isLost() {
-    return this.#missed > this.#told.order;
+    return this.#missed > this.#delivered.order;
   }
 
   /**
@@ -130,24 +130,25 @@ export class Subscription {
   /**
    * Go back to an older state if the server's data set went back (rule C14).
    *
-   * `held` is the state that was current when the client sent the request whose reply brought
-   * `snapshot`. A reply that is only late may be older than `current`, but never older than `held`.
+   * `before` is the state that was current when the client sent the request whose reply brought
+   * `snapshot`. A reply that is only late may be older than `current`, but never older than
+   * `before`.
    *
    * @param {Snapshot} snapshot
-   * @param {Snapshot} held
+   * @param {Snapshot} before
    * @returns {boolean} false if the data set did not go back; then nothing has changed
    */
-  goBack(snapshot, held) {
-    if (snapshot.order >= held.order || this.current.order !== held.order) return false;
+  goBack(snapshot, before) {
+    if (snapshot.order >= before.order || this.current.order !== before.order) return false;
     const previous = this.#announced;
     this.current = snapshot;
     this.#announced = snapshot;
-    this.#told = snapshot;
+    this.#delivered = snapshot;
     this.#missed = 0;
     this.#own.clear();
     // Events of the lost data set are not announced, but the document stays removed.
     this.#waiting = this.#waiting.filter(({ news }) => news instanceof Removal);
-    if (!this.#isRemovalTold) this.#emit(new Updated(snapshot, previous, false));
+    if (!this.#isRemovalAnnounced) this.#emit(new Updated(snapshot, previous, false));
     return true;
   }
 
@@ -182,7 +183,7 @@ export class Subscription {
    */
   receive(news, mayBeEarly) {
     if (news instanceof Snapshot) {
-      if (news.order > this.#told.order) this.#told = news;
+      if (news.order > this.#delivered.order) this.#delivered = news;
       // `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
       if (news.order >= this.current.order) this.current = news;
     }
@@ -215,10 +216,10 @@ export class Subscription {
     // The event of an own write may have neither data nor delta, because the client has the data.
     const known = isCurrent ? this.current : this.#own.get(Number(revision));
     if (known) return known.data;
-    if (body.previous_revision !== this.#told.revision) {
+    if (body.previous_revision !== this.#delivered.revision) {
       throw new Inapplicable("this client does not have the revision before");
     }
-    const { data } = this.#told;
+    const { data } = this.#delivered;
     apply(data, body.delta);
     return data;
   }
@@ -238,7 +239,7 @@ export class Subscription {
   #announce(snapshot) {
     this.#announceOwnBefore(snapshot.order);
     const isLocal = this.#own.delete(snapshot.order);
-    this.#tell(snapshot, isLocal);
+    this.#announceState(snapshot, isLocal);
   }
 
   /**
@@ -252,7 +253,7 @@ export class Subscription {
       const snapshot = this.#own.get(own);
       this.#own.delete(own);
       // Without data there is nothing to announce; the later state includes the write.
-      if (snapshot) this.#tell(snapshot, true);
+      if (snapshot) this.#announceState(snapshot, true);
     }
   }
 
@@ -260,9 +261,9 @@ export class Subscription {
    * @param {Snapshot} snapshot
    * @param {boolean} isLocal
    */
-  #tell(snapshot, isLocal) {
+  #announceState(snapshot, isLocal) {
     // Not newer: after a reconnect, for example, `open` may return a state announced before.
-    if (snapshot.order <= this.#announced.order || this.#isRemovalTold) return;
+    if (snapshot.order <= this.#announced.order || this.#isRemovalAnnounced) return;
     const event = new Updated(snapshot, this.#announced, isLocal);
     this.#announced = snapshot;
     this.#emit(event);
@@ -271,15 +272,15 @@ export class Subscription {
   /** @param {Removal} removal */
   #announceRemoval(removal) {
     // A removal may come twice: by its event, and as the 404 to an `open` in flight.
-    if (this.#isRemovalTold) return;
+    if (this.#isRemovalAnnounced) return;
     this.#announceOwnBefore(Infinity);
-    this.#isRemovalTold = true;
+    this.#isRemovalAnnounced = true;
     this.#emit(new Removed(removal.body, this.#announced, this.#isRemovedHere));
     this.end(null);
   }
 
   /** @param {Updated | Removed} event */
   #emit(event) {
-    for (const handle of [...this.handles]) handle.tell(event);
+    for (const handle of [...this.handles]) handle.emit(event);
   }
 }

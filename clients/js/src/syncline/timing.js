@@ -44,7 +44,7 @@ export const ASLEEP_AFTER = 1_000;
 /** Time that is left at least after a sleep, or the whole time if that is less. */
 const AFTER_SLEEP = 10_000;
 
-/** Between two looks at the clock, which tell a sleep. */
+/** Between two readings of the clock, which reveal a sleep. */
 const SLICE = 1_000;
 
 /**

@@ -47,8 +47,8 @@ export class WebSocketTransport {
   /** True once authenticated; before that, no other request is allowed. */
   #isJoined = false;
   #lastId = 0;
-  #messagesHeard = 0;
-  #lastHeard = performance.now();
+  #messagesReceived = 0;
+  #lastReceived = performance.now();
   /**
    * @type {Map<number, {
    *   since: number, receive: Receive<any>,
@@ -190,8 +190,8 @@ export class WebSocketTransport {
   /** @param {unknown} text */
   #onMessage(text) {
     if (!this.isOpen) return;
-    this.#messagesHeard += 1;
-    this.#lastHeard = performance.now();
+    this.#messagesReceived += 1;
+    this.#lastReceived = performance.now();
     try {
       if (typeof text !== "string" || text.length > MESSAGE_LIMIT) throw new TypeError("no text");
       this.#take(JSON.parse(text));
@@ -276,9 +276,9 @@ export class WebSocketTransport {
   async #watch() {
     const { pingInterval, pingTimeout } = this.#options;
     while (this.isOpen) {
-      const heard = this.#messagesHeard;
+      const received = this.#messagesReceived;
       await sleep(pingInterval, this.#life.signal).catch(ignore);
-      if (this.#messagesHeard === heard) await this.#probe(pingTimeout);
+      if (this.#messagesReceived === received) await this.#probe(pingTimeout);
     }
   }
 
@@ -287,12 +287,12 @@ export class WebSocketTransport {
     if (this.#overdue !== undefined) return;
     const { probeAfter } = this.#options;
     const [oldest] = this.#pending.values();
-    const silent = performance.now() - Math.max(oldest.since, this.#lastHeard);
+    const silent = performance.now() - Math.max(oldest.since, this.#lastReceived);
     this.#overdue = setTimeout(() => {
       this.#overdue = undefined;
       if (this.#pending.size === 0) return;
       const [{ since }] = this.#pending.values();
-      if (performance.now() - Math.max(since, this.#lastHeard) >= probeAfter) this.probe();
+      if (performance.now() - Math.max(since, this.#lastReceived) >= probeAfter) this.probe();
       this.#watchRequests();
     }, Math.max(probeAfter - silent, 0) || probeAfter);
   }
@@ -304,7 +304,7 @@ export class WebSocketTransport {
    */
   async #probe(time) {
     if (!this.isOpen) return;
-    const heard = this.#messagesHeard;
+    const received = this.#messagesReceived;
     const late = () => halfOpen("the server is silent");
     try {
       await within(time, late, this.#life.signal, (signal) =>
@@ -312,7 +312,7 @@ export class WebSocketTransport {
       );
     } catch (error) {
       // Any message is a sign of life: the reply to the ping may be queued behind many events.
-      const isSilent = error instanceof SynclineError && this.#messagesHeard === heard;
+      const isSilent = error instanceof SynclineError && this.#messagesReceived === received;
       if (isSilent && this.isOpen) this.#finish(error, Close.NORMAL);
     }
   }

@@ -226,10 +226,12 @@ class _Endpoints:
         """Adds the newest item to the refusal of a conditional write, as a read gives it."""
         try:
             yield
-        except ItemRefused as refusal:
+        except Refusal as refusal:
+            if not isinstance(refusal, ItemRefused):
+                raise
             state = refusal.state
             if state is None or state.item is None:
-                raise refusal.without_item() from None
+                raise
             where = ReplyContext.of(request, self._backend, access)
             newest = item_resource(state.item, self._type, state.header, where)
             raise DetailedRefusal(refusal, {"item": newest}) from None

@@ -64,7 +64,7 @@ end
 
 -- "arrive" and "leave": the set of an identity's endpoints. An endpoint stays in it while it is connected, and afterwards
 -- until the time in which it may reconnect has passed.
-local limit, told, alone, identity, endpoint = tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1', ARGV[5], ARGV[6]
+local limit, is_queued, alone, identity, endpoint = tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1', ARGV[5], ARGV[6]
 local endpoints = tag .. ':endpoints:' .. identity
 local changed, kind
 if verb == 'arrive' then
@@ -73,7 +73,7 @@ else
   changed, kind = redis.call('SREM', endpoints, endpoint), 'endpoint_disconnected'
 end
 local others = redis.call('SCARD', endpoints) - (verb == 'arrive' and 1 or 0)
-if changed == 0 or not told or (alone and others > 0) then
+if changed == 0 or not is_queued or (alone and others > 0) then
   return 0
 end
 append_webhook(tag, limit, {k = kind, o = identity, i = identity, e = endpoint})
