@@ -9,8 +9,14 @@ WHOLE = QueuedEvent(
 )
 
 
+OF_ITEM = QueuedEvent(
+    "1-0", "00", "map_item_added", "MP1", "bob", item_key="k/é", item_revision="8", data="{}"
+)
+
+
 @pytest.mark.parametrize(
-    "event", [WHOLE, QueuedEvent("1700000000000-0", "00", "endpoint_connected", "bob", "bob")]
+    "event",
+    [WHOLE, OF_ITEM, QueuedEvent("1700000000000-0", "00", "endpoint_connected", "bob", "bob")],
 )
 def test_an_event_is_read_as_it_was_queued(event: QueuedEvent) -> None:
     words = [word.encode() for pair in event.fields.items() for word in pair]

@@ -232,12 +232,10 @@ class _Endpoints:
         """Adds the newest item to the refusal of a conditional write, as a read gives it."""
         try:
             yield
-        except Refusal as refusal:
-            if not isinstance(refusal, ItemRefused):
-                raise
+        except ItemRefused as refusal:
             state = refusal.state
             if state is None or state.item is None:
-                raise Refusal(refusal.code, refusal.message) from None
+                raise refusal.without_item() from None
             where = ReplyContext.of(request, self._backend, access)
             newest = item_resource(state.item, self._type, state.header, where)
             raise DetailedRefusal(refusal, {"item": newest}) from None
