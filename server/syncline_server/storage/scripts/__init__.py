@@ -140,6 +140,7 @@ class ItemScripts:
     write: Script
     page: Script
     replay: Script
+    outcome: Script
 
     @classmethod
     def of(cls, type_: ObjectType) -> ItemScripts:
@@ -148,6 +149,7 @@ class ItemScripts:
             write=object_script(type_, *WRITE, *_lib("target", "items", "collection"), "item.lua"),
             page=object_script(type_, *reads, "page.lua"),
             replay=object_script(type_, *reads, "replay.lua"),
+            outcome=object_script(type_, *reads, "outcome.lua"),
         )
 
     def __iter__(self) -> Iterator[Script]:
