@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncline_server.webhooks.events import QueuedEvent
@@ -9,8 +11,12 @@ WHOLE = QueuedEvent(
 )
 
 
+ITEM = replace(WHOLE, kind="map_item_added", subject="MP1", item_key="k ü", item_revision="9")
+
+
 @pytest.mark.parametrize(
-    "event", [WHOLE, QueuedEvent("1700000000000-0", "00", "endpoint_connected", "bob", "bob")]
+    "event",
+    [WHOLE, ITEM, QueuedEvent("1700000000000-0", "00", "endpoint_connected", "bob", "bob")],
 )
 def test_an_event_is_read_as_it_was_queued(event: QueuedEvent) -> None:
     words = [word.encode() for pair in event.fields.items() for word in pair]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncline_protocol.items import index_key
 from syncline_server.webhooks.events import QueuedEvent
 from syncline_server.webhooks.form import parameters
 
@@ -31,6 +32,41 @@ def test_what_there_is_none_of_is_omitted() -> None:
         "EventType": "document_removed",
         "DocumentSid": SID,
         "DocumentRevision": "8",
+    }
+
+
+@pytest.mark.parametrize(
+    ("type_", "prefix", "key", "shown"),
+    [
+        ("List", "ES", index_key(0), {"ItemIndex": "0"}),
+        ("List", "ES", index_key(12_000), {"ItemIndex": "12000"}),
+        ("Map", "MP", "0012", {"ItemKey": "0012"}),
+        ("Map", "MP", "a_b/ü", {"ItemKey": "a_b/ü"}),
+    ],
+)
+def test_an_item_is_reported_with_its_collection(
+    type_: str, prefix: str, key: str, shown: dict[str, str]
+) -> None:
+    event = QueuedEvent(
+        id="1-0",
+        bucket="00",
+        kind=f"{type_.lower()}_item_removed",
+        subject=prefix + "0" * 32,
+        identity="alice",
+        revision="9",
+        data='{"a":1}',
+        item_key=key,
+        item_revision="9",
+    )
+    assert parameters(event, ACCOUNT, SERVICE) == {
+        **COMMON,
+        **shown,
+        "EventType": f"{type_.lower()}_item_removed",
+        f"{type_}Sid": prefix + "0" * 32,
+        f"{type_}Revision": "9",
+        "EventId": "9",
+        "ItemRevision": "9",
+        "ItemData": '{"a":1}',
     }
 
 

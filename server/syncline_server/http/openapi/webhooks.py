@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from syncline_protocol.item_types import ITEM_TYPES
+from syncline_protocol.objects import LIST, MAP, STREAM
 from syncline_server.http.api.dead_letters import COLLECTION
 from syncline_server.http.body import FORM
 
@@ -22,13 +24,24 @@ from .parts import (
 
 __all__ = ["webhook_paths", "webhook_requests", "webhook_schemas"]
 
+_COLLECTIONS = (LIST, MAP, STREAM)
+
+_ITEM_EVENTS = ("item_added", "item_updated", "item_removed")
+
 _EVENTS = (
     "document_created",
     "document_updated",
     "document_removed",
+    *(
+        f"{type_.name}_{what}"
+        for type_ in _COLLECTIONS
+        for what in ("created", "removed", *(_ITEM_EVENTS if type_.has_items else ()))
+    ),
     "endpoint_connected",
     "endpoint_disconnected",
 )
+
+_JSON_TEXT: JsonObject = {"type": "string", "description": "JSON text."}
 
 _DATE: JsonObject = {"type": "string", "format": "date-time"}
 
@@ -106,7 +119,9 @@ def webhook_schemas() -> JsonObject:
                 "DocumentSid": sid("ET"),
                 "DocumentUniqueName": TEXT,
                 "DocumentRevision": TEXT,
-                "DocumentData": {"type": "string", "description": "JSON text."},
+                "DocumentData": _JSON_TEXT,
+                **_collection_parameters(),
+                **_item_parameters(),
             },
             ("AccountSid", "ServiceSid", "EventType", "Identity"),
         ),
@@ -126,6 +141,41 @@ def webhook_schemas() -> JsonObject:
             }
         ),
         "ParkedWebhookPage": page("parked_webhooks", "ParkedWebhook"),
+    }
+
+
+def _collection_parameters() -> JsonObject:
+    parameters: JsonObject = {}
+    for type_ in _COLLECTIONS:
+        name = type_.name.capitalize()
+        parameters |= {
+            f"{name}Sid": sid(type_.prefix),
+            f"{name}UniqueName": TEXT,
+            f"{name}Revision": TEXT,
+        }
+    return parameters
+
+
+def _item_parameters() -> JsonObject:
+    """What an event of an item has, with the parameters of its collection."""
+    ids = {
+        f"Item{each.id_name.capitalize()}": {
+            "type": "string",
+            "description": f"The {each.id_name} of an item of a {each.type.name}.",
+        }
+        for each in ITEM_TYPES.values()
+    }
+    return {
+        "EventId": {
+            "type": "string",
+            "description": "A number that grows with every event of the collection.",
+        },
+        **ids,
+        "ItemRevision": TEXT,
+        "ItemData": {
+            "type": "string",
+            "description": "JSON text; of an item that was removed, its last data.",
+        },
     }
 
 
