@@ -16,14 +16,14 @@ class QueuedEvent:
     Attributes:
         id: id of its entry in the queue of its bucket: `<ms since the epoch>-<number>`.
         bucket: two hexadecimal digits.
-        kind: event type as the receiver gets it: `document_created`, `map_item_added` …
+        kind: event type as the receiver gets it: `document_created`, `endpoint_connected` …
         subject: SID of the object or, for an endpoint, the identity. Events with the same subject
             are delivered in order.
         identity: author of the change.
         endpoint: connection that made the change; None without one.
         name, revision: of the object; None if it has none.
-        data: of the object, or of its item; None if it has none.
-        item_key, item_revision: of the item; None if the event is not about one.
+        data: of the object or item; None if it has none.
+        item_key, item_revision: of the item; None if the object as a whole was changed.
     """
 
     id: str

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from syncline_protocol.item_types import item_type
-from syncline_protocol.objects import type_of_sid
+from syncline_protocol.objects import TYPES, ObjectType
 
 from .events import QueuedEvent
 
 __all__ = ["parameters"]
+
+_TYPES = {type_.name: type_ for type_ in TYPES}
 
 
 def parameters(event: QueuedEvent, account_sid: str, service_sid: str) -> dict[str, str]:
@@ -19,23 +21,24 @@ def parameters(event: QueuedEvent, account_sid: str, service_sid: str) -> dict[s
         "Identity": event.identity,
         "EndpointId": event.endpoint,
     }
-    kind = event.kind.partition("_")[0].capitalize()
-    if kind != "Endpoint":
+    type_ = _TYPES.get(event.kind.partition("_")[0])
+    if type_ is not None:
+        kind = type_.name.capitalize()
         given |= {
             f"{kind}Sid": event.subject,
             f"{kind}UniqueName": event.name,
             f"{kind}Revision": event.revision,
+            **({f"{kind}Data": event.data} if event.item_key is None else _item(event, type_)),
         }
-        given |= {f"{kind}Data": event.data} if event.item_key is None else _of_item(event)
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _of_item(event: QueuedEvent) -> dict[str, str | None]:
-    type_ = item_type(type_of_sid(event.subject))
+def _item(event: QueuedEvent, type_: ObjectType) -> dict[str, str | None]:
+    items = item_type(type_)
     return {
-        # Also the id of the event: a collection and its items have one clock.
+        # The vendor's sequence number of the event; ours is the revision of the change.
         "EventId": event.item_revision,
-        f"Item{type_.id_name.capitalize()}": str(type_.show_id(event.item_key or "")),
+        f"Item{items.id_name.capitalize()}": str(items.show_id(event.item_key or "")),
         "ItemRevision": event.item_revision,
         "ItemData": event.data,
     }

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from syncline_server.webhooks.events import QueuedEvent
@@ -11,12 +9,14 @@ WHOLE = QueuedEvent(
 )
 
 
-ITEM = replace(WHOLE, kind="map_item_added", subject="MP1", item_key="k ü", item_revision="9")
+OF_ITEM = QueuedEvent(
+    "1-0", "00", "map_item_added", "MP1", "bob", item_key="k/é", item_revision="8", data="{}"
+)
 
 
 @pytest.mark.parametrize(
     "event",
-    [WHOLE, ITEM, QueuedEvent("1700000000000-0", "00", "endpoint_connected", "bob", "bob")],
+    [WHOLE, OF_ITEM, QueuedEvent("1700000000000-0", "00", "endpoint_connected", "bob", "bob")],
 )
 def test_an_event_is_read_as_it_was_queued(event: QueuedEvent) -> None:
     words = [word.encode() for pair in event.fields.items() for word in pair]

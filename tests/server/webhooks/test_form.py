@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from syncline_protocol.items import index_key
 from syncline_server.webhooks.events import QueuedEvent
 from syncline_server.webhooks.form import parameters
 
@@ -35,41 +34,6 @@ def test_what_there_is_none_of_is_omitted() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("type_", "prefix", "key", "shown"),
-    [
-        ("List", "ES", index_key(0), {"ItemIndex": "0"}),
-        ("List", "ES", index_key(12_000), {"ItemIndex": "12000"}),
-        ("Map", "MP", "0012", {"ItemKey": "0012"}),
-        ("Map", "MP", "a_b/ü", {"ItemKey": "a_b/ü"}),
-    ],
-)
-def test_an_item_is_reported_with_its_collection(
-    type_: str, prefix: str, key: str, shown: dict[str, str]
-) -> None:
-    event = QueuedEvent(
-        id="1-0",
-        bucket="00",
-        kind=f"{type_.lower()}_item_removed",
-        subject=prefix + "0" * 32,
-        identity="alice",
-        revision="9",
-        data='{"a":1}',
-        item_key=key,
-        item_revision="9",
-    )
-    assert parameters(event, ACCOUNT, SERVICE) == {
-        **COMMON,
-        **shown,
-        "EventType": f"{type_.lower()}_item_removed",
-        f"{type_}Sid": prefix + "0" * 32,
-        f"{type_}Revision": "9",
-        "EventId": "9",
-        "ItemRevision": "9",
-        "ItemData": '{"a":1}',
-    }
-
-
 @pytest.mark.parametrize("kind", ["endpoint_connected", "endpoint_disconnected"])
 def test_an_endpoint_has_no_object(kind: str) -> None:
     event = QueuedEvent("1-0", "00", kind, "alice", "alice", "EP1")
@@ -77,4 +41,49 @@ def test_an_endpoint_has_no_object(kind: str) -> None:
         **COMMON,
         "EventType": kind,
         "EndpointId": "EP1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("type_", "key", "id_field"),
+    [("map", "a/b", {"ItemKey": "a/b"}), ("list", "0000000000000007", {"ItemIndex": "7"})],
+)
+def test_an_item_is_reported_with_its_collection(
+    type_: str, key: str, id_field: dict[str, str]
+) -> None:
+    event = QueuedEvent(
+        "1-0",
+        "00",
+        f"{type_}_item_updated",
+        SID,
+        "alice",
+        name="players",
+        revision="9",
+        data='{"a":1}',
+        item_key=key,
+        item_revision="8",
+    )
+    kind = type_.capitalize()
+    assert parameters(event, ACCOUNT, SERVICE) == {
+        **COMMON,
+        "EventType": f"{type_}_item_updated",
+        f"{kind}Sid": SID,
+        f"{kind}UniqueName": "players",
+        f"{kind}Revision": "9",
+        "EventId": "8",
+        **id_field,
+        "ItemRevision": "8",
+        "ItemData": '{"a":1}',
+    }
+
+
+@pytest.mark.parametrize("type_", ["list", "map", "stream"])
+def test_an_object_without_data_is_reported_without(type_: str) -> None:
+    event = QueuedEvent("1-0", "00", f"{type_}_created", SID, "alice", revision="7")
+    kind = type_.capitalize()
+    assert parameters(event, ACCOUNT, SERVICE) == {
+        **COMMON,
+        "EventType": f"{type_}_created",
+        f"{kind}Sid": SID,
+        f"{kind}Revision": "7",
     }

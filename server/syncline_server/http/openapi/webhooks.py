@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from syncline_protocol.item_types import ITEM_TYPES
-from syncline_protocol.objects import LIST, MAP, STREAM
+from syncline_protocol.objects import LIST, MAP, STREAM, TYPES
 from syncline_server.http.api.dead_letters import COLLECTION
 from syncline_server.http.body import FORM
 
@@ -24,26 +23,23 @@ from .parts import (
 
 __all__ = ["webhook_paths", "webhook_requests", "webhook_schemas"]
 
-_COLLECTIONS = (LIST, MAP, STREAM)
-
-_ITEM_EVENTS = ("item_added", "item_updated", "item_removed")
-
 _EVENTS = (
     "document_created",
     "document_updated",
     "document_removed",
+    *(f"{type_.name}_{event}" for type_ in (LIST, MAP, STREAM) for event in ("created", "removed")),
     *(
-        f"{type_.name}_{what}"
-        for type_ in _COLLECTIONS
-        for what in ("created", "removed", *(_ITEM_EVENTS if type_.has_items else ()))
+        f"{type_.name}_item_{event}"
+        for type_ in (LIST, MAP)
+        for event in ("added", "updated", "removed")
     ),
     "endpoint_connected",
     "endpoint_disconnected",
 )
 
-_JSON_TEXT: JsonObject = {"type": "string", "description": "JSON text."}
-
 _DATE: JsonObject = {"type": "string", "format": "date-time"}
+
+_JSON_TEXT: JsonObject = {"type": "string", "description": "JSON text."}
 
 
 def webhook_paths() -> JsonObject:
@@ -116,12 +112,13 @@ def webhook_schemas() -> JsonObject:
                 "EventType": {"type": "string", "enum": list(_EVENTS)},
                 "Identity": TEXT,
                 "EndpointId": TEXT,
-                "DocumentSid": sid("ET"),
-                "DocumentUniqueName": TEXT,
-                "DocumentRevision": TEXT,
+                **_objects(),
                 "DocumentData": _JSON_TEXT,
-                **_collection_parameters(),
-                **_item_parameters(),
+                "EventId": {"type": "string", "description": "That of the change of an item."},
+                "ItemKey": TEXT,
+                "ItemIndex": TEXT,
+                "ItemRevision": TEXT,
+                "ItemData": _JSON_TEXT | {"description": "Of a removed item, the last one."},
             },
             ("AccountSid", "ServiceSid", "EventType", "Identity"),
         ),
@@ -144,39 +141,14 @@ def webhook_schemas() -> JsonObject:
     }
 
 
-def _collection_parameters() -> JsonObject:
-    parameters: JsonObject = {}
-    for type_ in _COLLECTIONS:
-        name = type_.name.capitalize()
-        parameters |= {
-            f"{name}Sid": sid(type_.prefix),
-            f"{name}UniqueName": TEXT,
-            f"{name}Revision": TEXT,
-        }
-    return parameters
-
-
-def _item_parameters() -> JsonObject:
-    """What an event of an item has, with the parameters of its collection."""
-    ids = {
-        f"Item{each.id_name.capitalize()}": {
-            "type": "string",
-            "description": f"The {each.id_name} of an item of a {each.type.name}.",
-        }
-        for each in ITEM_TYPES.values()
-    }
-    return {
-        "EventId": {
-            "type": "string",
-            "description": "A number that grows with every event of the collection.",
-        },
-        **ids,
-        "ItemRevision": TEXT,
-        "ItemData": {
-            "type": "string",
-            "description": "JSON text; of an item that was removed, its last data.",
-        },
-    }
+def _objects() -> JsonObject:
+    """The parameters that name the object of an event."""
+    named: JsonObject = {}
+    for type_ in TYPES:
+        kind = type_.name.capitalize()
+        named[f"{kind}Sid"] = sid(type_.prefix)
+        named[f"{kind}UniqueName"] = named[f"{kind}Revision"] = TEXT
+    return named
 
 
 def _webhook() -> JsonObject:

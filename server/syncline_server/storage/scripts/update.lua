@@ -12,8 +12,8 @@ end
 local previous, data, by = object[REVISION], arguments.data, arguments.identity
 object[DATA] = data or object[DATA]
 write(object, previous, by)
+-- The vendor reports no update of an object without data, whose expiry is all that can change.
 if object[DATA] ~= '' then
-  -- An object without data in its header (a collection) has no webhook for a change of its expiry, which is all that changed.
   queue_webhook('updated', object, by, object[DATA])
 end
 announce_update(object, previous)
