@@ -224,9 +224,7 @@ async def test_an_expired_item_is_reported_as_removed_by_the_system(world: World
     # Whoever is first, the sweeper or this write, removes the expired item.
     world.add(sid, "k", {"n": 2})
     taken = await world.receiver.until_taken(4)
-    assert [
-        (each.kind, each.form["Identity"], each.form.get("ItemData")) for each in taken
-    ] == [
+    assert [(each.kind, each.form["Identity"], each.form.get("ItemData")) for each in taken] == [
         ("map_created", "alice", None),
         ("map_item_added", "alice", '{"n":1}'),
         ("map_item_removed", "system", '{"n":1}'),

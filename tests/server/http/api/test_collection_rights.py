@@ -19,6 +19,7 @@ from support.collection_matrix import (
 from support.collections import CollectionsApi, error
 from support.server import RunningServer
 
+
 @pytest.fixture(scope="module")
 def account(server: RunningServer) -> Iterator[Account]:
     with Account(server) as account:
