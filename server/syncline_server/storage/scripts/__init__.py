@@ -97,6 +97,7 @@ def object_script(type_: ObjectType, *names: str) -> Script:
         "TYPE": type_.name,
         "PLURAL": type_.plural,
         "NAMES": names_part(type_),
+        "HAS_PERMISSIONS": "yes" if type_.has_permissions else "no",
         "PARTS": "items order changes removed" if type_.has_items else "",
     }
     constants = "".join(f"local {name} <const> = '{value}'\n" for name, value in values.items())

@@ -160,12 +160,15 @@ local function changes_reply(collection, changes, data)
   return answer
 end
 
+-- Its `r` is the revision that the collection would have without the changes after this one. So the revisions of one
+-- collection's webhooks grow from one to the next, those of a batch too.
 local function queue_item_webhook(collection, change, data)
+  local revision = text(change.item.revision)
   if arguments.webhooks_limit and (change.expired or arguments.webhooks_reports) then
     also(append_webhook, tag, tonumber(arguments.webhooks_limit),
-         {k = TYPE .. '_item_' .. change.kind, o = collection[SID], n = collection[NAME], r = collection[REVISION],
+         {k = TYPE .. '_item_' .. change.kind, o = collection[SID], n = collection[NAME], r = revision,
           d = data, i = change.item.writer, e = not change.expired and arguments.endpoint or '', y = change.item.key,
-          v = text(change.item.revision)})
+          v = revision})
   end
 end
 
