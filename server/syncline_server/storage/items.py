@@ -309,13 +309,13 @@ class Items:
         """Remove those items that are past their expiry, and notify the subscribers."""
         await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
 
-    async def advance(self, at: ObjectAddress, held: Mapping[str, int]) -> None:
+    async def advance(self, at: ObjectAddress, lost: Mapping[str, int]) -> None:
         """Give items a revision beyond the one that a client received and a failover lost.
 
         Args:
-            held: the lost revision, by the item's key.
+            lost: that revision, by the item's key.
         """
-        heads = [{"v": "advance", "k": key, "m": revision} for key, revision in held.items()]
+        heads = [{"v": "advance", "k": key, "m": revision} for key, revision in lost.items()]
         await self._maintain(at, heads, Author(identity=SYSTEM))
 
     async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> None:

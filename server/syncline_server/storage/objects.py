@@ -217,12 +217,12 @@ class Objects:
             )
         )
 
-    async def advance(self, at: ObjectAddress, held: int) -> Outcome:
-        """Give an object a revision beyond `held`, which a client received and a failover lost.
+    async def advance(self, at: ObjectAddress, lost: int) -> Outcome:
+        """Give an object a revision beyond `lost`, which a client received and a failover lost.
 
-        Changes nothing if the object's revision is beyond `held` already. Raises as `update`.
+        Changes nothing if the object's revision is beyond `lost` already. Raises as `update`.
         """
-        return await self._commit(Commit.to(at, "advance", READER, if_match=held))
+        return await self._commit(Commit.to(at, "advance", READER, if_match=lost))
 
     async def expire(
         self, service_sid: str, sid: str, webhooks: WebhookPolicy | None = None

@@ -71,7 +71,7 @@ def check_converged(evidence: Evidence) -> Check:
 
 
 def check_removals(evidence: Evidence) -> Check:
-    """Whoever had open what is gone, knows it."""
+    """A subscriber of a removed document has received the removal."""
     gone = {document for document, read in evidence.final.items() if read.revision is None}
     pairs = [
         (client, seen)

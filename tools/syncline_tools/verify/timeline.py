@@ -13,7 +13,7 @@ from .verdict import Conclusion, Verdict
 
 __all__ = ["draw"]
 
-LANES_LIMIT = 30
+ROWS_LIMIT = 30
 """Subscribers that are drawn; of more, those that were stale for longest."""
 
 WIDTH = 1200.0
@@ -21,7 +21,7 @@ LEFT = 112.0
 RIGHT = 1128.0
 TOP = 128.0
 WRITES_HEIGHT = 84.0
-LANE_HEIGHT = 38.0
+ROW_HEIGHT = 38.0
 GAP = 12.0
 
 COLUMN = 2.0
@@ -29,7 +29,7 @@ BAR = 8.0
 """Pixels for which staleness, and writes, are put together."""
 
 LEAST_SCALE = 0.25
-"""Seconds of staleness that fill a lane, at least: what is less than visible shall look so."""
+"""Seconds of staleness that fill a row, at least: what is less than visible shall look so."""
 
 TICKS = 10
 """Marks of the axis, about."""
@@ -39,7 +39,7 @@ PAPER = "#ffffff"
 INK = "#0f172a"
 FAINT = "#64748b"
 LINE = "#e2e8f0"
-LANE = "#f8fafc"
+ROW = "#f8fafc"
 STALE = "#0e7490"
 GREEN = "#15803d"
 RED = "#b91c1c"
@@ -83,12 +83,12 @@ def draw(verdict: Verdict) -> str:
     picture = Picture(WIDTH, FONT)
     scale = _Scale(max(verdict.figures.seconds, 0.001))
     clients = _worst(verdict)
-    lanes_top = TOP + WRITES_HEIGHT + 2 * GAP
-    bottom = lanes_top + len(clients) * (LANE_HEIGHT + GAP)
+    rows_top = TOP + WRITES_HEIGHT + 2 * GAP
+    bottom = rows_top + len(clients) * (ROW_HEIGHT + GAP)
     _draw_head(picture, verdict)
     _draw_axis(picture, scale, bottom)
     _draw_writes(picture, scale, verdict)
-    _draw_lanes(picture, scale, verdict, clients, lanes_top)
+    _draw_rows(picture, scale, verdict, clients, rows_top)
     _draw_marks(picture, scale, verdict, bottom)
     _draw_legend(picture, verdict, bottom + 46, len(clients))
     return picture.render(bottom + 92, PAPER)
@@ -97,12 +97,12 @@ def draw(verdict: Verdict) -> str:
 def _worst(verdict: Verdict) -> list[str]:
     """The clients to draw, in their own order."""
     clients = list(verdict.evidence.wires)
-    if len(clients) <= LANES_LIMIT:
+    if len(clients) <= ROWS_LIMIT:
         return clients
     by_delay = sorted(
         clients, key=lambda client: max(verdict.sightings[client].delays(), default=0.0)
     )
-    chosen = set(by_delay[-LANES_LIMIT:])
+    chosen = set(by_delay[-ROWS_LIMIT:])
     return [client for client in clients if client in chosen]
 
 
@@ -161,7 +161,7 @@ def _class_of(write: Write) -> str:
     return "settled after a break" if write.settled else write.outcome.value
 
 
-def _draw_lanes(
+def _draw_rows(
     picture: Picture, scale: _Scale, verdict: Verdict, clients: list[str], top: float
 ) -> None:
     columns = int((RIGHT - LEFT) / COLUMN)
@@ -170,17 +170,17 @@ def _draw_lanes(
     }
     full = max(LEAST_SCALE, *(max(each) for each in staleness.values())) if clients else 1.0
     for number, client in enumerate(clients):
-        y = top + number * (LANE_HEIGHT + GAP)
-        picture.rectangle(LEFT, y, RIGHT - LEFT, LANE_HEIGHT, LANE, fill_opacity=0.6)
-        _draw_label(picture, client, f"{max(staleness[client]):.2f} s", y, LANE_HEIGHT)
+        y = top + number * (ROW_HEIGHT + GAP)
+        picture.rectangle(LEFT, y, RIGHT - LEFT, ROW_HEIGHT, ROW, fill_opacity=0.6)
+        _draw_label(picture, client, f"{max(staleness[client]):.2f} s", y, ROW_HEIGHT)
         for fault in verdict.evidence.faults:
             if fault.client == client:
                 _draw_fault(picture, scale, fault, y)
         points = [
-            (LEFT + (column + 0.5) * COLUMN, y + LANE_HEIGHT * (1 - value / full))
+            (LEFT + (column + 0.5) * COLUMN, y + ROW_HEIGHT * (1 - value / full))
             for column, value in enumerate(staleness[client])
         ]
-        path = area(points, y + LANE_HEIGHT)
+        path = area(points, y + ROW_HEIGHT)
         picture.add("path", d=path, fill=STALE, fill_opacity=0.75, pointer_events="none")
 
 
@@ -188,7 +188,7 @@ def _draw_fault(picture: Picture, scale: _Scale, fault: Injected, y: float) -> N
     x, colour = scale.x(fault.at), FAULTS[fault.fault]
     width = max(3.0, scale.x(fault.at + fault.seconds) - x)
     tip = f"{fault.fault} at {fault.at:.2f} s, for {fault.seconds:.2f} s: {fault.detail}"
-    picture.rectangle(x, y, width, LANE_HEIGHT, colour, tip, fill_opacity=0.16)
+    picture.rectangle(x, y, width, ROW_HEIGHT, colour, tip, fill_opacity=0.16)
     picture.rectangle(x, y, width, 4.0, colour, tip)
 
 
@@ -224,11 +224,11 @@ def _draw_legend(picture: Picture, verdict: Verdict, y: float, drawn: int) -> No
     x = LEFT
     for name, colour in WRITES.items():
         x = _draw_key(picture, x, y, name, colour)
-    lanes = "how long it lacked an acknowledged write (right: the worst)"
+    rows = "how long it lacked an acknowledged write (right: the worst)"
     total = len(verdict.evidence.wires)
     if drawn < total:
-        lanes += f"; the {drawn} worst of {total}"
-    _draw_key(picture, x, y, lanes, STALE)
+        rows += f"; the {drawn} worst of {total}"
+    _draw_key(picture, x, y, rows, STALE)
     x = LEFT
     for kind in verdict.figures.faults:
         x = _draw_key(picture, x, y + 22, kind, FAULTS[kind])
