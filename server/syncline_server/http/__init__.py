@@ -78,6 +78,7 @@ def middleware(
     meters: Meters,
     audit: Audit,
     work: WorkQueue,
+    *,
     traces: Traces | None = None,
 ) -> list[Middleware]:
     """The middleware around all routes, outermost first."""

@@ -276,7 +276,9 @@ class Items(Headers):
                     raise
                 return first
             try:
-                written = await self._commit_patch(access, command, author, data, revision)
+                written = await self._commit_patch(
+                    access, command, author, data=data, revision=revision
+                )
             except ItemRefused as refusal:
                 if refusal.document is None or command.if_match is not None:
                     raise
@@ -305,6 +307,7 @@ class Items(Headers):
         access: Access,
         command: PatchItem,
         author: Author,
+        *,
         data: bytes | None,
         revision: int,
     ) -> ItemWritten:
@@ -338,7 +341,7 @@ class Items(Headers):
         try:
             # The script looks up the operation id before it compares the revision. Without a record
             # of it, no item is at `NEVER`, and nothing is written.
-            return await self._commit_patch(access, command, author, None, NEVER)
+            return await self._commit_patch(access, command, author, data=None, revision=NEVER)
         except ItemRefused:
             return None
 

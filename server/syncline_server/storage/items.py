@@ -189,7 +189,7 @@ def item_mismatch(command: WriteItem | PatchItem, state: ItemState) -> ItemRefus
 
 
 def _mismatch(
-    type_: ObjectType, key: str, if_match: int | None, state: ItemState, place: str = ""
+    type_: ObjectType, key: str, if_match: int | None, state: ItemState, *, place: str = ""
 ) -> ItemRefused:
     expected = "its absence" if if_match == ABSENT else if_match
     is_at = "" if state.item is None else f", it is at {state.item.revision}"
@@ -429,4 +429,4 @@ def _refused(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperation]) -
             message = f"The {type_.name} has no item {shown}{place}; nothing was changed."
             return ItemRefused(codes.item_absent, message)
         case _:
-            return _mismatch(type_, key, write.if_match, state, place)
+            return _mismatch(type_, key, write.if_match, state, place=place)

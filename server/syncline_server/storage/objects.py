@@ -182,7 +182,7 @@ class Objects:
             Refusal: no such object exists, or it is at another revision than `if_match`.
         """
         if fingerprint is None:
-            fingerprint = _fingerprint("update", op, data, ttl, if_match)
+            fingerprint = _fingerprint("update", op, data=data, ttl=ttl, if_match=if_match)
         return await self._commit(
             Commit.to(
                 at,
@@ -213,7 +213,7 @@ class Objects:
                 author,
                 if_match=if_match,
                 op=op,
-                fingerprint=_fingerprint("remove", op, None, None, if_match),
+                fingerprint=_fingerprint("remove", op, data=None, ttl=None, if_match=if_match),
             )
         )
 
@@ -256,7 +256,7 @@ class Objects:
                 name=new.name or "",
                 ttl=new.ttl,
                 op=new.op,
-                fingerprint=_fingerprint(verb, new.op, new.data, new.ttl, None),
+                fingerprint=_fingerprint(verb, new.op, data=new.data, ttl=new.ttl, if_match=None),
                 parameters={
                     "data": new.data,
                     "chosen": None if verb == "create" else 1,
@@ -271,7 +271,7 @@ class Objects:
 
 
 def _fingerprint(
-    verb: str, op: str | None, data: bytes | None, ttl: int | None, if_match: int | None
+    verb: str, op: str | None, *, data: bytes | None, ttl: int | None, if_match: int | None
 ) -> str:
     return "" if op is None else operations.fingerprint(verb, data, ttl, if_match)
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from support.verify import Outcome
 from syncline_tools.verify.records import Connected, Injected, Joined, Record, Started, Updated
 from syncline_tools.verify.svg import Picture, area
-from syncline_tools.verify.timeline import FAULTS, ROWS_LIMIT, RED, draw
+from syncline_tools.verify.timeline import FAULTS, RED, ROWS_LIMIT, draw
 from syncline_tools.verify.verdict import judge
 
 SVG = "{http://www.w3.org/2000/svg}"

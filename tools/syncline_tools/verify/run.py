@@ -65,6 +65,7 @@ class Verification:
         service: str,
         token: Callable[[], str],
         shape: Shape,
+        *,
         history: History,
         tls: SSLContext | None = None,
     ) -> None:
