@@ -83,7 +83,7 @@ def test_an_area_goes_down_to_its_base_at_both_ends() -> None:
 
 def test_text_and_attributes_are_escaped() -> None:
     picture = Picture(10, 'a "b"')
-    picture.text(1, 2, "<&>", "#000", 9, font_weight="\"'<")
+    picture.text(1, 2, "<&>", fill="#000", size=9, font_weight="\"'<")
 
     element = ElementTree.fromstring(picture.render(10, "#fff"))[1]
 
