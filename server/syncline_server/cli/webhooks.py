@@ -130,6 +130,9 @@ def _row(webhook: JsonObject) -> list[str]:
 
 
 def _subject_of(parameters: JsonObject) -> str:
-    """The document of the event, or the identity that connected or left."""
-    name = parameters.get("DocumentUniqueName") or parameters.get("DocumentSid")
-    return str(name or parameters["Identity"])
+    """The object of the event, or the identity that connected or left."""
+    for kind in ("Document", "List", "Map", "Stream"):
+        name = parameters.get(f"{kind}UniqueName") or parameters.get(f"{kind}Sid")
+        if name is not None:
+            return str(name)
+    return str(parameters["Identity"])

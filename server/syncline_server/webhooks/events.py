@@ -21,7 +21,9 @@ class QueuedEvent:
             are delivered in order.
         identity: author of the change.
         endpoint: connection that made the change; None without one.
-        name, revision, data: of the object; None if it has none.
+        name, revision: of the object; None if it has none.
+        data: of the object or item; None if it has none.
+        item_key, item_revision: of the item; None if the object as a whole was changed.
     """
 
     id: str
@@ -33,6 +35,8 @@ class QueuedEvent:
     name: str | None = None
     revision: str | None = None
     data: str | None = None
+    item_key: str | None = None
+    item_revision: str | None = None
 
     @classmethod
     def parse(cls, bucket: str, id: bytes, fields: Sequence[bytes]) -> Self:
@@ -53,6 +57,8 @@ class QueuedEvent:
             name=fields.get("n"),
             revision=fields.get("r"),
             data=fields.get("d"),
+            item_key=fields.get("y"),
+            item_revision=fields.get("v"),
         )
 
     @property
@@ -66,6 +72,8 @@ class QueuedEvent:
             "n": self.name,
             "r": self.revision,
             "d": self.data,
+            "y": self.item_key,
+            "v": self.item_revision,
         }
         return {name: value for name, value in named.items() if value is not None}
 

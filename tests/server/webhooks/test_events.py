@@ -17,10 +17,23 @@ WHOLE = QueuedEvent(
 )
 
 
+OF_ITEM = QueuedEvent(
+    id="1-0",
+    bucket="00",
+    kind="map_item_added",
+    subject="MP1",
+    identity="bob",
+    item_key="k/é",
+    item_revision="8",
+    data="{}",
+)
+
+
 @pytest.mark.parametrize(
     "event",
     [
         WHOLE,
+        OF_ITEM,
         QueuedEvent(
             id="1700000000000-0",
             bucket="00",

@@ -54,3 +54,50 @@ def test_an_endpoint_has_no_object(kind: str) -> None:
         "EventType": kind,
         "EndpointId": "EP1",
     }
+
+
+@pytest.mark.parametrize(
+    ("type_", "key", "id_field"),
+    [("map", "a/b", {"ItemKey": "a/b"}), ("list", "0000000000000007", {"ItemIndex": "7"})],
+)
+def test_an_item_is_reported_with_its_collection(
+    type_: str, key: str, id_field: dict[str, str]
+) -> None:
+    event = QueuedEvent(
+        id="1-0",
+        bucket="00",
+        kind=f"{type_}_item_updated",
+        subject=SID,
+        identity="alice",
+        name="players",
+        revision="9",
+        data='{"a":1}',
+        item_key=key,
+        item_revision="8",
+    )
+    kind = type_.capitalize()
+    assert parameters(event, ACCOUNT, SERVICE) == {
+        **COMMON,
+        "EventType": f"{type_}_item_updated",
+        f"{kind}Sid": SID,
+        f"{kind}UniqueName": "players",
+        f"{kind}Revision": "9",
+        "EventId": "8",
+        **id_field,
+        "ItemRevision": "8",
+        "ItemData": '{"a":1}',
+    }
+
+
+@pytest.mark.parametrize("type_", ["list", "map", "stream"])
+def test_an_object_without_data_is_reported_without(type_: str) -> None:
+    event = QueuedEvent(
+        id="1-0", bucket="00", kind=f"{type_}_created", subject=SID, identity="alice", revision="7"
+    )
+    kind = type_.capitalize()
+    assert parameters(event, ACCOUNT, SERVICE) == {
+        **COMMON,
+        "EventType": f"{type_}_created",
+        f"{kind}Sid": SID,
+        f"{kind}Revision": "7",
+    }

@@ -198,8 +198,14 @@ class _Endpoints:
             collection_ttl=given.collection_ttl,
             op=op,
         )
-        with self._details(request, access):
-            written = await self._items.batch(access, command)
+        try:
+            with self._details(request, access):
+                written = await self._items.batch(access, command)
+        except Refusal as refusal:
+            if refusal.code is not self._type.codes.item_absent:
+                raise
+            # The vendor's sentence for what is not found names the path alone, which names no item.
+            raise Refusal(Code.NOT_FOUND, refusal.message) from None
         headers = {"Idempotency-Replayed": "true"} if written.is_repeated else {}
         resource = batch_resource(written.changes, self._type, written.header)
         return json_reply(resource, 200, headers)
@@ -226,12 +232,10 @@ class _Endpoints:
         """Adds the newest item to the refusal of a conditional write, as a read gives it."""
         try:
             yield
-        except Refusal as refusal:
-            if not isinstance(refusal, ItemRefused):
-                raise
+        except ItemRefused as refusal:
             state = refusal.state
             if state is None or state.item is None:
-                raise
+                raise refusal.without_item() from None
             where = ReplyContext.of(request, self._backend, access)
             newest = item_resource(state.item, self._type, state.header, where)
             raise DetailedRefusal(refusal, {"item": newest}) from None

@@ -47,10 +47,11 @@ def _messages() -> JsonObject:
         "post": {
             "operationId": "CreateStreamMessage",
             "summary": "Publish a message to those who have the stream open; it is not stored",
+            "parameters": [ref("parameters", "idempotencyKey")],
             "requestBody": {"required": True} | parameters("CreateStreamMessage"),
             "responses": {
                 "201": reply("Published", "StreamMessage"),
-                **refusals(400, 413, 415),
+                **refusals(400, 409, 413, 415),
             },
         },
     }

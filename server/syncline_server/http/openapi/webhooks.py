@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncline_protocol.objects import LIST, MAP, STREAM, TYPES
 from syncline_server.http.api.dead_letters import COLLECTION
 from syncline_server.http.body import FORM
 
@@ -26,11 +27,19 @@ _EVENTS = (
     "document_created",
     "document_updated",
     "document_removed",
+    *(f"{type_.name}_{event}" for type_ in (LIST, MAP, STREAM) for event in ("created", "removed")),
+    *(
+        f"{type_.name}_item_{event}"
+        for type_ in (LIST, MAP)
+        for event in ("added", "updated", "removed")
+    ),
     "endpoint_connected",
     "endpoint_disconnected",
 )
 
 _DATE: JsonObject = {"type": "string", "format": "date-time"}
+
+_JSON_TEXT: JsonObject = {"type": "string", "description": "JSON text."}
 
 
 def webhook_paths() -> JsonObject:
@@ -103,10 +112,13 @@ def webhook_schemas() -> JsonObject:
                 "EventType": {"type": "string", "enum": list(_EVENTS)},
                 "Identity": TEXT,
                 "EndpointId": TEXT,
-                "DocumentSid": sid("ET"),
-                "DocumentUniqueName": TEXT,
-                "DocumentRevision": TEXT,
-                "DocumentData": {"type": "string", "description": "JSON text."},
+                **_objects(),
+                "DocumentData": _JSON_TEXT,
+                "EventId": {"type": "string", "description": "That of the change of an item."},
+                "ItemKey": TEXT,
+                "ItemIndex": TEXT,
+                "ItemRevision": TEXT,
+                "ItemData": _JSON_TEXT | {"description": "Of a removed item, the last one."},
             },
             ("AccountSid", "ServiceSid", "EventType", "Identity"),
         ),
@@ -127,6 +139,16 @@ def webhook_schemas() -> JsonObject:
         ),
         "ParkedWebhookPage": page("parked_webhooks", "ParkedWebhook"),
     }
+
+
+def _objects() -> JsonObject:
+    """The parameters that name the object of an event."""
+    named: JsonObject = {}
+    for type_ in TYPES:
+        kind = type_.name.capitalize()
+        named[f"{kind}Sid"] = sid(type_.prefix)
+        named[f"{kind}UniqueName"] = named[f"{kind}Revision"] = TEXT
+    return named
 
 
 def _webhook() -> JsonObject:

@@ -12,7 +12,10 @@ end
 local previous, data, by = object[REVISION], arguments.data, arguments.identity
 object[DATA] = data or object[DATA]
 write(object, previous, by)
-queue_webhook('updated', object, by, object[DATA])
+-- The vendor reports no update of an object without data, whose expiry is all that can change.
+if object[DATA] ~= '' then
+  queue_webhook('updated', object, by, object[DATA])
+end
 announce_update(object, previous)
 if data then
   object[DATA] = ''

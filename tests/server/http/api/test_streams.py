@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.api import unique
 from support.collections import CollectionsApi, error
 from support.server import RunningServer
 
@@ -60,6 +61,18 @@ def test_the_errors_of_publish(
 ) -> None:
     sid = streams.create()["sid"]
     assert error(streams.call("POST", sid, "Messages", data=parameters)) == (status, code)
+
+
+def test_a_repeated_message_is_published_once(streams: CollectionsApi) -> None:
+    sid = streams.create()["sid"]
+    request: dict[str, Any] = {"data": {"Data": "{}"}, "headers": {"Idempotency-Key": unique()}}
+    first = streams.call("POST", sid, "Messages", **request)
+    again = streams.call("POST", sid, "Messages", **request)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json()["sid"] == first.json()["sid"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    request["data"] = {"Data": '{"n":2}'}
+    assert error(streams.call("POST", sid, "Messages", **request)) == (409, 20409)
 
 
 def test_there_is_nothing_to_read(streams: CollectionsApi) -> None:

@@ -296,6 +296,19 @@ def test_replies_about_parked_webhooks_are_as_described(described: Any, account:
         check(described, pattern, reply)
 
 
+def change_all(api: CollectionsApi) -> None:
+    """Create an object, change an item in every way, and remove the object."""
+    sid = api.create(UniqueName="named")["sid"]
+    if not api.url.endswith("Streams"):
+        key = {"key": "a/b"} if api.url.endswith("Maps") else {}
+        item = api.add(sid, data={"n": 1}, **key)
+        path = (sid, "Items", item.get("key", 0))
+        api.ok("POST", *path, json={"data": {"n": 2}})
+        api.ok("DELETE", *path)
+    api.ok("POST", sid, data={"Ttl": "60"})
+    api.ok("DELETE", sid)
+
+
 async def test_what_receivers_get_is_as_described(
     described: Any, fresh_server: StartServer
 ) -> None:
@@ -309,10 +322,13 @@ async def test_what_receivers_get_is_as_described(
             wanted = {"WebhookUrl": receiver.url, "WebhooksFromRestEnabled": "true"}
             service = account.service(**wanted, ReachabilityWebhooksEnabled="true")
             account.document(service, "named")
+            for plural in ("Lists", "Maps", "Streams"):
+                with CollectionsApi(server, plural, service=service) as api:
+                    change_all(api)
         async with native_socket(server, server.token("alice", service=service)) as socket:
             await socket.ok("set", document="named", data={"a": 1})
             await socket.ok("remove", document="named")
-        taken = await receiver.until_taken(5)
+        taken = await receiver.until_taken(5 + 2 * 3 + 2 * 3)
     form = resolve(described, content["schema"])
     assert {each.kind for each in taken} == set(form["properties"]["EventType"]["enum"])
     for each in taken:

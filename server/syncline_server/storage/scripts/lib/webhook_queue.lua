@@ -1,7 +1,8 @@
 -- Queue of webhooks of one bucket, a stream.
 --
 -- `limit` is how many webhooks may wait; beyond it the oldest are dropped and counted. `event` holds fields by name:
--- k(ind) o(bject) n(ame) r(evision) d(ata) i(dentity) e(ndpoint); empty ones are not stored.
+-- k(ind) o(bject) n(ame) r(evision) d(ata) i(dentity) e(ndpoint), of an item also y (its key) and v (its revision); empty ones
+-- are not stored.
 
 local function append_webhook(bucket, limit, event)
   local queue = bucket .. ':webhooks'
