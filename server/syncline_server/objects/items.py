@@ -24,14 +24,13 @@ from syncline_protocol.items import (
 from syncline_protocol.objects import Event, Header, ObjectType
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import (
-    ItemPage,
+from syncline_server.storage.item_refusals import (
     ItemRefused,
     ItemState,
-    ItemsWritten,
     absent_item,
     item_mismatch,
 )
+from syncline_server.storage.items import ItemPage, ItemsWritten
 from syncline_server.storage.items import Items as StoredItems
 from syncline_server.storage.operations import patch_fingerprint
 from syncline_server.storage.records import Tombstone

@@ -21,7 +21,8 @@ from syncline_protocol.items import (
 from syncline_protocol.objects import LIST, MAP, ObjectType, Removed
 from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import ItemRefused, Items, ItemsWritten
+from syncline_server.storage.item_refusals import ItemRefused
+from syncline_server.storage.items import Items, ItemsWritten
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.records import Tombstone
