@@ -20,7 +20,8 @@ from syncline_protocol.items import (
 from syncline_protocol.objects import LIST, MAP, Removed
 from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import ItemRefused, Items
+from syncline_server.storage.item_refusals import ItemRefused
+from syncline_server.storage.items import Items
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.records import Tombstone
 from syncline_server.storage.redis.client import Redis
@@ -278,14 +279,14 @@ async def test_a_failover_that_lost_changes_gets_newer_revisions(
     map_: Collection, store: Store, service_sid: str
 ) -> None:
     kept = await map_.put("kept", b'{"n":1}')
-    held = kept.revision + 5_000_000
+    lost = kept.revision + 5_000_000
     async with Publications.of(store, service_sid) as published:
-        await map_.items.advance(map_.at, {"kept": held, "lost": held + 1})
+        await map_.items.advance(map_.at, {"kept": lost, "lost": lost + 1})
         [event] = await published.take()
     one, two = event.changes
     assert (one.kind, one.item.data) == (ChangeKind.UPDATED, b'{"n":1}')
     assert (two.kind, two.item.key) == (ChangeKind.REMOVED, "lost")
-    assert held + 1 < one.item.revision < two.item.revision
+    assert lost + 1 < one.item.revision < two.item.revision
 
 
 async def test_limits_of_a_collection_refuse_the_write(
