@@ -440,5 +440,8 @@ def _refused(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperation]) -
         case b"absent":
             message = f"The {type_.name} has no item {shown}{place}; nothing was changed."
             return ItemRefused(codes.item_absent, message)
+        case b"hidden":
+            # Without a state: rivals of this writer would take the item for absent.
+            return _mismatch(type_, key, write.if_match, state, place).without_item()
         case _:
             return _mismatch(type_, key, write.if_match, state, place)
