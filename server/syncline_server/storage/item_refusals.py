@@ -127,6 +127,9 @@ def refused_write(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperatio
         case b"absent":
             message = f"The {type_.name} has no item {shown}{place}; nothing was changed."
             return ItemRefused(codes.item_absent, message)
+        case b"hidden":
+            # Without a state: rivals of this writer would take the item for absent.
+            return _mismatch(type_, key, write.if_match, state, place=place).without_item()
         case _:
             return _mismatch(type_, key, write.if_match, state, place=place)
 

@@ -27,7 +27,7 @@ from syncline_server.objects.access import Access
 from syncline_server.objects.contests import subject
 from syncline_server.objects.items import Items, ItemWritten
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import ItemRefused
+from syncline_server.storage.item_refusals import ItemRefused
 from syncline_server.storage.objects import NewObject
 from syncline_server.storage.redis.client import Redis
 
