@@ -34,7 +34,7 @@ page_size_option = click.option(
     "--page-size",
     type=click.IntRange(1, 1000),
     default=100,
-    help="Documents per request for a page.",
+    help="Objects or items per request for a page.",
 )
 
 retries_option = click.option(

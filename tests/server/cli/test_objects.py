@@ -8,6 +8,8 @@ import pytest
 
 from support.api import unique
 from support.command import CommandLine
+from support.server import SYNCLINE, RunningServer, clean_environ
+from support.terminal import on_terminal
 
 KEY = "a/b ü?#%"
 
@@ -118,3 +120,16 @@ def test_a_message_is_published(command: CommandLine, name: str) -> None:
 )
 def test_wrong_usage_has_status_2(command: CommandLine, arguments: tuple[str, ...]) -> None:
     assert command(*arguments).status == 2
+
+
+def test_a_terminal_shows_tables(command: CommandLine, server: RunningServer, name: str) -> None:
+    command("map", "create", name)
+    command("map", "add", name, "the key", '{"shown": 1}')
+    environ = clean_environ(command.environ)
+    status, items = on_terminal(SYNCLINE, "map", "ls", name, environ=environ)
+    assert status == 0
+    assert "the key" in items
+    assert "shown" in items
+    status, maps = on_terminal(SYNCLINE, "map", "ls", environ=environ)
+    assert status == 0
+    assert "expires" in maps
