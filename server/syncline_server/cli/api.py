@@ -72,9 +72,14 @@ class Collection:
         self._path = path
         self._key = key
 
-    def pages(self, size: int) -> Iterator[list[JsonObject]]:
-        """All resources in pages of `size`, or of fewer if the server limits the page size."""
-        query: Mapping[str, str] | None = {"PageSize": str(size)}
+    def pages(
+        self, size: int, options: Mapping[str, str] | None = None
+    ) -> Iterator[list[JsonObject]]:
+        """All resources in pages of `size`, or of fewer if the server limits the page size.
+
+        `options`: further parameters of the query.
+        """
+        query: Mapping[str, str] | None = {"PageSize": str(size), **(options or {})}
         while query is not None:
             page = self.page(query)
             yield page.items

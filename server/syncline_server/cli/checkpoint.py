@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,11 +14,17 @@ import orjson
 
 from syncline_server.config.validation import SettingError
 
+from .collection_states import CollectionState
+
 __all__ = ["Checkpoint", "open_checkpoint"]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS unnamed (source TEXT PRIMARY KEY, target TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS collections (
+    source TEXT PRIMARY KEY, target TEXT, items TEXT NOT NULL, last_source INTEGER,
+    last_target INTEGER
+) WITHOUT ROWID;
 """
 
 
@@ -82,7 +89,7 @@ class Checkpoint:
 
     @property
     def counts(self) -> Counter[str]:
-        """Number of documents before `position` with each outcome."""
+        """Number of records before `position` with each outcome."""
         counts = self._read_value("counts")
         return Counter() if counts is None else Counter(orjson.loads(counts))
 
@@ -100,8 +107,34 @@ class Checkpoint:
         with self._database:
             self._database.execute("INSERT OR REPLACE INTO unnamed VALUES (?, ?)", (sid, target))
 
+    def find_collection(self, sid: str) -> CollectionState | None:
+        """The state of a list, map or stream; None if it is not known.
+
+        Args:
+            sid: SID in the source.
+        """
+        rows = self._database.execute("SELECT * FROM collections WHERE source = ?", (sid,))
+        row = rows.fetchone()
+        if row is None:
+            return None
+        source, target, items, last_source, last_target = row
+        return CollectionState(
+            source=source,
+            target=target,
+            items=items,
+            last_source=last_source,
+            last_target=last_target,
+        )
+
+    def save_collection(self, state: CollectionState) -> None:
+        """Record the state of a list, map or stream."""
+        with self._database:
+            self._database.execute(
+                "INSERT OR REPLACE INTO collections VALUES (?, ?, ?, ?, ?)", astuple(state)
+            )
+
     def advance(self, position: str | None, counts: Mapping[str, int]) -> None:
-        """Record the position of this run, and the counts of all documents before it."""
+        """Record the position of this run, and the counts of all records before it."""
         with self._database:
             self._save_value("position", position)
             self._save_value("counts", orjson.dumps(counts).decode())

@@ -9,7 +9,7 @@ from syncline.encoding import encode, pointer_to
 
 from .access import Access
 from .access_options import with_access
-from .options import page_size_option
+from .options import EXIT_STATUSES, page_size_option
 from .output import show_document, show_documents, show_removal
 from .parameters import Address, JsonData
 from .rest import open_documents
@@ -18,17 +18,7 @@ from .watch import watch_document
 __all__ = ["doc"]
 
 
-@click.group(
-    epilog="""\b
-Exit status:
-  0    done
-  1    the server refused the request: a line on stderr shows code and HTTP status;
-       without such a line, the reader of the output ended
-  2    wrong usage, or no credentials
-  3    no connection, or no answer in time
-  130  interrupted by Ctrl-C
-"""
-)
+@click.group(epilog=EXIT_STATUSES)
 def doc() -> None:
     """Read, write and watch the documents of any server.
 

@@ -1,4 +1,4 @@
-"""`syncline export`: writes every document of a service as JSON lines."""
+"""`syncline export`: writes every object of a service as JSON lines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,14 @@ import click
 
 from .access import Access
 from .access_options import with_account_login
+from .export_lines import export_line
+from .object_rest import open_service
 from .options import page_size_option, retries_option
 from .output import show_counts
 from .progress import Progress
-from .records import End, to_line
-from .rest import open_documents
+from .records import DOCUMENT_KIND, End
 from .retrying_client import RetryingClient
+from .walk import Walk
 
 __all__ = ["export"]
 
@@ -33,30 +36,36 @@ __all__ = ["export"]
 @retries_option
 @with_account_login
 def export(access: Access, file: Path, page_size: int, retries: int) -> None:
-    """Write all documents of a service to FILE, or to stdout.
+    """Write all objects of a service to FILE, or to stdout.
 
-    Each line is one document as JSON, with the properties that REST returns; the last line holds
-    the number of documents. FILE is created or replaced only when the export is complete. `syncline
-    import` reads it.
+    Each line is a document as JSON, with the properties that REST returns, or with a "type" a list,
+    map, stream, item or permission; the last line counts them. FILE is created or replaced only
+    when the export is complete. `syncline import` reads it.
 
     The server and the credentials are found as for `syncline doc`, but the account's own login is
-    preferred to a token that would be made for an identity: the account can read every document.
+    preferred to a token that would be made for an identity: the account can read every object, and
+    only the account can read permissions.
     """
     make_client = functools.partial(RetryingClient, retries=retries, stop=threading.Event())
     to_stdout = str(file) == "-"
-    exported = 0
+    counts = Counter[str]()
     with (
-        open_documents(access, make_client) as documents,
+        open_service(access, make_client) as service,
         _opened(file) as lines,
         Progress("Exporting", None, visible=not (to_stdout and sys.stdout.isatty())) as progress,
     ):
-        for page in documents.pages(page_size):
-            lines.writelines(map(to_line, page))
-            exported += len(page)
-            progress.advance(len(page), len(page))
-        lines.write(End(exported).to_line())
+        walk = Walk(service, page_size)
+        for page in walk.pages(None):
+            lines.writelines(export_line(page.kind, resource) for resource in page.resources)
+            counts[page.kind] += len(page.resources)
+            progress.advance(len(page.resources), len(page.resources))
+        documents = counts.pop(DOCUMENT_KIND, 0)
+        end = End(documents, {kind: count for kind, count in counts.items() if count})
+        lines.write(end.to_line())
+        if not walk.has_permissions:
+            progress.print_line("permissions were not exported: only the account can read them")
     if not to_stdout:
-        show_counts({"exported": exported})
+        show_counts({"exported": end.total})
 
 
 @contextmanager

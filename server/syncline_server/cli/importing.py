@@ -1,4 +1,4 @@
-"""`syncline import`: copies documents from another server or from an exported file."""
+"""`syncline import`: copies the objects of a service, from another server or from a file."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ from .access import Access
 from .access_options import with_account_login
 from .checkpoint import open_checkpoint
 from .failures import Exit
+from .object_rest import open_service
 from .options import page_size_option, retries_option
 from .output import show_counts
 from .parameters import Authority, Url
 from .progress import Progress
-from .rest import ensure_service, open_documents
+from .rest import ensure_service
 from .retrying_client import RetryingClient
 from .source_login import source_login, with_system_authorities
 from .sources import Lines, Listing, Source
 from .transfer import Transfer
-from .uploader import OnConflict, Outcome, Uploader
+from .uploader import Uploader
+from .uploads import OnConflict, Outcome
 
 __all__ = ["import_"]
 
@@ -42,7 +44,7 @@ __all__ = ["import_"]
     "import",
     epilog="""\b
 Exit status:
-  0    every document was copied, or existed already, or had expired
+  0    everything was copied, or existed already, or had expired
   1    some were not copied (stderr shows why), or a server refused the request
   2    wrong usage, or no credentials
   3    no connection, or no answer in time; run the same command again to continue
@@ -88,12 +90,13 @@ Exit status:
     "--on-conflict",
     type=click.Choice([choice.value for choice in OnConflict]),
     default=OnConflict.SKIP.value,
-    help="What to do with a document that the target already has.",
+    help="What to do with what the target already has.",
 )
 @click.option(
     "--keep-sids",
     is_flag=True,
-    help="Create documents with the SIDs that they have in the source; needs Basic credentials.",
+    help="Create documents, but no other objects, with the SIDs that they have in the source; "
+    "needs Basic credentials.",
 )
 @click.option(
     "--create-service",
@@ -108,10 +111,10 @@ Exit status:
 )
 @click.option("--partial", is_flag=True, help="Accept a FILE without the line that ends an export.")
 @click.option(
-    "--verbose", "-v", is_flag=True, help="Print the outcome for each document, as JSON lines."
+    "--verbose", "-v", is_flag=True, help="Print the outcome for each record, as JSON lines."
 )
 @click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=8, help="Documents to write at once."
+    "--concurrency", type=click.IntRange(1, 64), default=8, help="Objects to write at once."
 )
 @page_size_option
 @retries_option
@@ -135,21 +138,22 @@ def import_(
     page_size: int,
     retries: int,
 ) -> None:
-    """Copy documents into a service, from an exported file or from a service of another server.
+    """Copy objects into a service, from an exported file or from a service of another server.
 
-    FILE is a file that `syncline export` wrote, or "-" for stdin. Names, data and the remaining
-    time to live are copied. Revisions, dates and authors are new, and so are SIDs without
-    --keep-sids.
+    FILE is a file that `syncline export` wrote, or "-" for stdin. Documents, lists, maps and
+    streams are copied with their names, data, items and remaining times to live, lists and maps
+    also with their permissions. Revisions, dates and authors are new, and so are the indexes of
+    list items; SIDs are new except those of documents with --keep-sids.
 
     If an import was interrupted, run the same command again to continue. After a complete import,
     the same command copies what was added since. Keep the file of --state for this: it records
-    which documents without a name were copied.
+    which objects without a name were copied, and how far each list was.
 
-    With --from-url the documents come from the REST API of Twilio Sync or of another Syncline. The
+    With --from-url the objects come from the REST API of Twilio Sync or of another Syncline. The
     login there is SYNCLINE_FROM_API_KEY_SID with SYNCLINE_FROM_API_KEY_SECRET, or the account with
     SYNCLINE_FROM_AUTH_TOKEN; on a terminal you are asked for that token. The server to write to and
     its credentials are found as for `syncline doc`, but the account's own login is preferred to a
-    token that would be made for an identity: the account can write every document.
+    token that would be made for an identity: the account can write every object.
     """
     if (file is None) == (from_url is None):
         raise click.UsageError("give either FILE or --from-url.")
@@ -171,14 +175,14 @@ def import_(
                 from_url, from_account, from_service, from_stdin=from_auth_token_stdin
             )
             login = replace(login, tls=from_ca_cert or with_system_authorities(access.tls))
-            source = Listing(enter(open_documents(login, make_client)), page_size)
+            source = Listing(enter(open_service(login, make_client)), page_size)
             name = f"{from_account} at {_name(login)}"
             state = state or _default_state_file(from_account, from_service)
         if create_service:
             ensure_service(access, make_client)
-        target = enter(open_documents(access, make_client))
+        target = enter(open_service(access, make_client))
         # A request to the target before reading the source: a wrong URL or login fails at once.
-        target.page({"PageSize": "1"})
+        target.documents.page({"PageSize": "1"})
         checkpoint = enter(open_checkpoint(state, {"source": name, "target": _name(access)}))
         executor = enter(ThreadPoolExecutor(concurrency))
         uploader = Uploader(

@@ -11,13 +11,30 @@ import click
 
 from syncline_server.config.settings import Settings
 
-__all__ = ["page_size_option", "retries_option", "setting_option", "setting_options"]
+__all__ = [
+    "EXIT_STATUSES",
+    "page_size_option",
+    "retries_option",
+    "setting_option",
+    "setting_options",
+]
+
+EXIT_STATUSES = """\b
+Exit status:
+  0    done
+  1    the server refused the request: a line on stderr shows code and HTTP status;
+       without such a line, the reader of the output ended
+  2    wrong usage, or no credentials
+  3    no connection, or no answer in time
+  130  interrupted by Ctrl-C
+"""
+"""End of the help of a group of commands."""
 
 page_size_option = click.option(
     "--page-size",
     type=click.IntRange(1, 1000),
     default=100,
-    help="Documents per request for a page.",
+    help="Objects or items per request for a page.",
 )
 
 retries_option = click.option(

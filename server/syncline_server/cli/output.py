@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,9 @@ __all__ = [
     "show_document",
     "show_documents",
     "show_event",
+    "show_items",
     "show_line",
+    "show_objects",
     "show_removal",
     "show_resource",
 ]
@@ -46,6 +48,9 @@ _COLOURS = {"state": "bold green", "updated": "bold cyan", "removed": "bold red"
 Body = Mapping[str, Any]
 """A document as in a reply or an event; dates are strings or aware datetimes."""
 
+Columns = Mapping[str, Callable[[Body], str]]
+"""Columns of a table: the text of a resource, by the title."""
+
 
 def show_document(document: Body) -> None:
     """Print the known properties of a document."""
@@ -62,12 +67,25 @@ def show_resource(resource: Body) -> None:
 
 def show_documents(pages: Iterable[Iterable[Body]]) -> None:
     """Print a listing; in a pipe each page is printed as it arrives."""
-    if sys.stdout.isatty():
-        Console().print(_table(pages))
-        return
-    for page in pages:
-        for document in page:
-            show_line(_known_properties(document))
+    known = (map(_known_properties, page) for page in pages)
+    _show_pages(_DOCUMENT_COLUMNS, known)
+
+
+def show_objects(name: str, pages: Iterable[Iterable[Body]]) -> None:
+    """Print a listing of lists, maps or streams; `name`: the type, as the title of a column."""
+    columns = {name: _name, "updated": _column("date_updated"), "expires": _expiry}
+    _show_pages(columns, pages)
+
+
+def show_items(pages: Iterable[Iterable[Body]]) -> None:
+    """Print a listing of the items of a list or map."""
+    columns = {
+        "item": _item_id,
+        "revision": _column("revision"),
+        "expires": _expiry,
+        "data": lambda item: json.dumps(item.get("data"), ensure_ascii=False),
+    }
+    _show_pages(columns, pages)
 
 
 def show_event(name: str, document: Body) -> None:
@@ -107,6 +125,15 @@ def show_line(value: Any) -> None:
     )
 
 
+def _show_pages(columns: Columns, pages: Iterable[Iterable[Body]]) -> None:
+    if sys.stdout.isatty():
+        Console().print(_table(columns, pages))
+        return
+    for page in pages:
+        for resource in page:
+            show_line(resource)
+
+
 def _known_properties(document: Body) -> Body:
     return {name: document[name] for name in FIELDS if name in document}
 
@@ -122,23 +149,43 @@ def _details(document: Body) -> RenderableType:
     return Group(properties, _json(document["data"]))
 
 
-def _table(pages: Iterable[Iterable[Body]]) -> Table:
-    table = Table("document", "revision", "updated", "expires", box=None)
+def _table(columns: Columns, pages: Iterable[Iterable[Body]]) -> Table:
+    table = Table(*columns, box=None)
     with Console(stderr=True).status("Listing…") as status:
         for page in pages:
-            for document in page:
-                table.add_row(*_row(document))
+            for resource in page:
+                table.add_row(*_row(columns, resource))
             status.update(f"Listing… {table.row_count}")
     return table
 
 
-def _row(document: Body) -> list[Text]:
-    return [
-        Text(printable(document["unique_name"] or document["sid"]), "bold", overflow="fold"),
-        Text(document["revision"]),
-        Text(_text(document["date_updated"])),
-        Text(_text(document["date_expires"] or "never")),
-    ]
+def _row(columns: Columns, resource: Body) -> list[Text]:
+    first, *others = (printable(show(resource)) for show in columns.values())
+    return [Text(first, "bold", overflow="fold"), *(Text(each, overflow="fold") for each in others)]
+
+
+def _name(resource: Body) -> str:
+    return str(resource["unique_name"] or resource["sid"])
+
+
+def _item_id(item: Body) -> str:
+    return str(item["key"] if "key" in item else item["index"])
+
+
+def _expiry(resource: Body) -> str:
+    return _text(resource["date_expires"] or "never")
+
+
+def _column(name: str) -> Callable[[Body], str]:
+    return lambda resource: _text(resource[name])
+
+
+_DOCUMENT_COLUMNS = {
+    "document": _name,
+    "revision": _column("revision"),
+    "updated": _column("date_updated"),
+    "expires": _expiry,
+}
 
 
 def _json(data: Any) -> Text:

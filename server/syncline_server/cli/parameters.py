@@ -17,7 +17,7 @@ from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.auth.reserved_identities import RESERVED, is_reserved
 from syncline_server.config.credentials import KEY_SID
 
-__all__ = ["Address", "Authority", "Identity", "JsonData", "KeySid", "Url"]
+__all__ = ["Address", "Authority", "Identity", "ItemId", "JsonData", "KeySid", "Url"]
 
 
 class Identity(click.ParamType[str]):
@@ -34,13 +34,26 @@ class Identity(click.ParamType[str]):
 
 
 class Address(click.ParamType[str]):
-    """The SID or the unique name of a document."""
+    """The SID or the unique name of an object."""
 
-    name = "document"
+    def __init__(self, name: str = "document") -> None:
+        """`name`: the type of the object."""
+        self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not value:
-            self.fail("the name of a document must not be empty.", param, ctx)
+            self.fail(f"the name of a {self.name} must not be empty.", param, ctx)
+        return _utf8(self, value, param, ctx)
+
+
+class ItemId(click.ParamType[str]):
+    """The key or the index of an item."""
+
+    name = "item"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("the key or index of an item must not be empty.", param, ctx)
         return _utf8(self, value, param, ctx)
 
 

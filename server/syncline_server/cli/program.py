@@ -14,7 +14,10 @@ from .exporting import export
 from .failures import run_command
 from .importing import import_
 from .keys import keys
+from .lists import list_
+from .maps import map_
 from .serve import serve
+from .streams import stream
 from .token import token
 from .variables import unknown_variables
 from .verify import verify
@@ -43,6 +46,9 @@ def program(context: click.Context) -> None:
 program.add_command(serve)
 program.add_command(token)
 program.add_command(doc)
+program.add_command(list_)
+program.add_command(map_)
+program.add_command(stream)
 program.add_command(verify)
 program.add_command(bench)
 program.add_command(import_)

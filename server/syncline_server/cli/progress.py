@@ -28,19 +28,19 @@ class Progress:
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[documents]:,} documents"),
+            TextColumn("{task.fields[records]:,} records"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
             disable=not (visible and sys.stderr.isatty()),
         )
-        self._task = self._bar.add_task(title, total=total, documents=0)
-        self._documents = 0
+        self._task = self._bar.add_task(title, total=total, records=0)
+        self._records = 0
 
-    def advance(self, documents: int, size: int) -> None:
-        """Add finished documents; `size` is their part of the total."""
-        self._documents += documents
-        self._bar.update(self._task, advance=size, documents=self._documents)
+    def advance(self, records: int, size: int) -> None:
+        """Add finished records; `size` is their part of the total."""
+        self._records += records
+        self._bar.update(self._task, advance=size, records=self._records)
 
     def print_line(self, line: str) -> None:
         """Print a line above the bar; it stays on the terminal."""

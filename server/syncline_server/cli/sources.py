@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 import orjson
 
 from syncline import InvalidRequest, RequestError
 
-from .api import Page
-from .records import End, Record, Unusable, from_line, from_resource
-from .rest import Documents
+from .batches import Batch, Batcher
+from .export_lines import AnyRecord, from_kind, from_line
+from .object_rest import ServiceApi
+from .records import End, Unusable
+from .walk import Position, ResourcePage, Walk
 
-__all__ = ["Batch", "Lines", "Listing", "Source", "StalePosition"]
-
-BATCH_DOCUMENTS = 100
-"""Maximum number of documents in a batch."""
-
-BATCH_BYTES = 4 * 1024 * 1024
-"""A batch ends when its lines reach this many bytes, even with few documents."""
+__all__ = ["Lines", "Listing", "Source", "StalePosition"]
 
 LINE_LIMIT = 8 * 1024 * 1024
 """Maximum bytes in a line; the largest possible document needs less, even if fully escaped."""
@@ -31,25 +26,8 @@ class StalePosition(Exception):
     """The source changed, so the position of the earlier run is no longer valid."""
 
 
-@dataclass(slots=True)
-class Batch:
-    """Consecutive documents of a source that may be uploaded in parallel.
-
-    No two documents of a batch have the same SID or unique name.
-
-    Attributes:
-        position: where the next batch begins, in the format of the source; None after the last
-            page, and if the source has no positions.
-        size: part of the source's `total` that this batch covers.
-    """
-
-    documents: list[Record | Unusable] = field(default_factory=list)
-    position: str | None = None
-    size: int = 0
-
-
 class Source(Protocol):
-    """A source of documents, which it returns in batches.
+    """A source of records, which it returns in batches.
 
     Attributes:
         total: sum of the sizes of all batches; None if it is unknown.
@@ -66,30 +44,39 @@ class Source(Protocol):
 
 
 class Listing:
-    """The documents of a service over REST; each page is a batch."""
+    """The objects of a service over REST.
 
-    def __init__(self, documents: Documents, page_size: int) -> None:
+    A page of objects is a batch. Pages of items and permissions share batches, so that many small
+    lists and maps are uploaded in parallel.
+    """
+
+    def __init__(self, service: ServiceApi, page_size: int) -> None:
         self.total: int | None = None
-        self._documents = documents
-        self._first = {"PageSize": str(page_size)}
+        self._walk = Walk(service, page_size)
 
     def batches(self, position: str | None) -> Iterator[Batch]:
-        """As `Source.batches`; also raises what `Documents.page` raises."""
-        query: dict[str, str] | None = self._first if position is None else orjson.loads(position)
-        resumed = position is not None
-        while query is not None:
-            page = self._page(query, resumed)
-            documents = [from_resource(resource) for resource in page.items]
-            query, resumed = page.next, False
-            yield Batch(documents, orjson.dumps(query).decode() if query else None, len(documents))
+        """As `Source.batches`; also raises what `Collection.page` raises."""
+        batcher = Batcher()
+        for page in self._pages(None if position is None else Position.parse(position)):
+            records = [from_kind(page.kind, resource) for resource in page.resources]
+            # A page is never divided: a batch ends where the walk can go on.
+            if batcher.batch.units and not (page.is_inside and batcher.fits(*records)):
+                yield batcher.take()
+            batcher.add(*records)
+            batcher.batch.size += len(records)
+            batcher.batch.position = page.position.text() if page.position else None
+            if batcher.batch.units and not page.is_inside:
+                yield batcher.take()
+        if batcher.batch.units:
+            yield batcher.take()
 
-    def _page(self, query: dict[str, str], resumed: bool) -> Page:
+    def _pages(self, position: Position | None) -> Iterator[ResourcePage]:
         try:
-            return self._documents.page(query)
+            yield from self._walk.pages(position)
         except RequestError as error:
-            if resumed and isinstance(error, InvalidRequest):
+            if self._walk.is_resumed and isinstance(error, InvalidRequest):
                 raise StalePosition from None
-            message = f"The source refuses to list its documents: {error.message}"
+            message = f"The source refuses to list its {self._walk.listed}: {error.message}"
             raise type(error)(error.code, error.status, message) from None
 
 
@@ -110,36 +97,32 @@ class Lines:
         self._file = file
         self._partial = partial
         self._line = 0
-        # Documents since the last `End` line; None right after an `End` line.
-        self._unended_documents: int | None = 0
+        # Records since the last `End` line; None right after an `End` line.
+        self._unended: int | None = 0
 
     def batches(self, position: str | None) -> Iterator[Batch]:
         """As `Source.batches`."""
         if position is not None:
             self._go_to(position)
-        batch, names = Batch(), set[str]()
-        for document, size in self._documents():
-            own = _names(document)
-            full = len(batch.documents) == BATCH_DOCUMENTS or batch.size >= BATCH_BYTES
-            # A document that repeats a name starts a new batch: documents of one batch are uploaded
+        batcher = Batcher()
+        for record, size in self._records():
+            # A record that repeats a name starts a new batch: the units of one batch are uploaded
             # in parallel, so their order would be lost.
-            if full or names & own:
-                yield batch
-                batch, names = Batch(), set[str]()
-            batch.documents.append(document)
-            batch.size += size
-            batch.position = self._position()
-            names |= own
-        if batch.documents:
-            yield batch
+            if not batcher.fits(record):
+                yield batcher.take()
+            batcher.add(record)
+            batcher.batch.size += size
+            batcher.batch.position = self._position()
+        if batcher.batch.units:
+            yield batcher.take()
 
-    def _documents(self) -> Iterator[tuple[Record | Unusable, int]]:
-        """Each document, and the size of its line in bytes."""
+    def _records(self) -> Iterator[tuple[AnyRecord | Unusable, int]]:
+        """Each record, and the size of its line in bytes."""
         for line, size in self._lines():
-            document = self._read(line, size)
-            if document is not None:
-                yield document, size
-        if self._unended_documents is not None and not self._partial:
+            record = self._read(line, size)
+            if record is not None:
+                yield record, size
+        if self._unended is not None and not self._partial:
             yield (
                 Unusable(
                     "the end", "The line that ends an export is missing: the file is incomplete."
@@ -147,22 +130,22 @@ class Lines:
                 0,
             )
 
-    def _read(self, line: bytes, size: int) -> Record | Unusable | None:
+    def _read(self, line: bytes, size: int) -> AnyRecord | Unusable | None:
         label = f"line {self._line}"
         if size > LINE_LIMIT:
-            read: Record | Unusable | End = Unusable(
+            read: AnyRecord | Unusable | End = Unusable(
                 label, f"It is {size} bytes; at most {LINE_LIMIT} are allowed."
             )
         else:
             read = from_line(line, label)
         if not isinstance(read, End):
-            self._unended_documents = (self._unended_documents or 0) + 1
+            self._unended = (self._unended or 0) + 1
             return read
-        came, self._unended_documents = self._unended_documents or 0, None
-        if came == read.documents or self._partial:
+        came, self._unended = self._unended or 0, None
+        if came == read.total or self._partial:
             return None
         return Unusable(
-            label, f"The export has {read.documents} documents, but the file has {came}."
+            label, f"The export has {read.total} {read.counted}, but the file has {came}."
         )
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
@@ -179,7 +162,7 @@ class Lines:
     def _position(self) -> str | None:
         if self._version is None:
             return None
-        return orjson.dumps([self._version, self._line, self._unended_documents]).decode()
+        return orjson.dumps([self._version, self._line, self._unended]).decode()
 
     def _go_to(self, position: str) -> None:
         version, line, unended = orjson.loads(position)
@@ -188,11 +171,4 @@ class Lines:
         for _ in self._lines():
             if self._line == line:
                 break
-        self._unended_documents = unended
-
-
-def _names(document: Record | Unusable) -> set[str]:
-    """The SID and unique name of a document, those that it has."""
-    if isinstance(document, Unusable):
-        return set()
-    return {name for name in (document.sid, document.unique_name) if name is not None}
+        self._unended = unended

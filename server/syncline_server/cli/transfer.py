@@ -10,17 +10,18 @@ from .checkpoint import Checkpoint
 from .output import show_line
 from .progress import Progress
 from .sources import Source, StalePosition
-from .uploader import Outcome, Upload, Uploader
+from .uploader import Uploader
+from .uploads import Outcome, Upload
 
 __all__ = ["Transfer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """Copies all documents of a source.
+    """Copies all records of a source.
 
     Attributes:
-        verbose: True prints a line for each document.
+        verbose: True prints a line for each record.
     """
 
     source: Source
@@ -30,10 +31,10 @@ class Transfer:
     verbose: bool
 
     def run(self) -> Mapping[str, int]:
-        """Copy the documents after the checkpoint of an interrupted run, or all of them.
+        """Copy the records after the checkpoint of an interrupted run, or all of them.
 
         Returns:
-            number of documents with each `Outcome`, those of the interrupted run included.
+            number of records with each `Outcome`, those of the interrupted run included.
         """
         position = self.checkpoint.position
         try:
@@ -48,25 +49,27 @@ class Transfer:
     def _upload_all(self, position: str | None) -> Counter[str]:
         counts = Counter[str]() if position is None else self.checkpoint.counts
         for batch in self.source.batches(position):
-            for upload in self.uploader.upload_all(batch.documents):
+            records = 0
+            for upload in self.uploader.upload_all(batch.units):
+                records += 1
                 counts[upload.outcome.value] += 1
                 self._report(upload)
-            # Only when every document of the batch has its result: a run that is killed before
-            # repeats the batch, and never skips a document.
+            # Only when every record of the batch has its result: a run that is killed before
+            # repeats the batch, and never skips a record.
             self.checkpoint.advance(batch.position, counts)
-            self.progress.advance(len(batch.documents), batch.size)
+            self.progress.advance(records, batch.size)
         return counts
 
     def _report(self, upload: Upload) -> None:
-        document = upload.document
-        if upload.outcome is Outcome.FAILED:
-            self.progress.print_line(f"{document.label}: {upload.reason}")
+        record = upload.record
+        if upload.outcome is Outcome.FAILED and upload.reason is not None:
+            self.progress.print_line(f"{record.label}: {upload.reason}")
         if self.verbose:
             show_line(
                 {
-                    "document": document.label,
-                    "sid": document.sid,
-                    "unique_name": document.unique_name,
+                    record.kind: record.label,
+                    "sid": getattr(record, "sid", None),
+                    "unique_name": getattr(record, "unique_name", None),
                     "outcome": upload.outcome,
                     "target_sid": upload.target_sid,
                     "reason": upload.reason,

@@ -1,4 +1,4 @@
-"""Uploads documents to a server, several at a time."""
+"""Uploads the records of an import to a server, several at a time."""
 
 from __future__ import annotations
 
@@ -6,55 +6,22 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from uuid import uuid4, uuid5
 
 from syncline import Conflict, InvalidRequest, NotFound, TooLarge
 
+from .batches import Unit
 from .checkpoint import Checkpoint
+from .object_rest import ServiceApi
+from .object_uploader import ObjectUploader
 from .records import Record, Unusable
-from .rest import Documents
+from .uploads import OnConflict, Outcome, Upload, UploadedUnit
 
-__all__ = ["Upload", "Uploader", "OnConflict", "Outcome"]
-
-
-class OnConflict(StrEnum):
-    """What to do with a document that already exists in the target."""
-
-    SKIP = "skip"
-    REPLACE = "replace"
-    FAIL = "fail"
-
-
-class Outcome(StrEnum):
-    """Result of the upload of one document."""
-
-    CREATED = "created"
-    REPLACED = "replaced"
-    SKIPPED = "skipped"
-    EXPIRED = "expired"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A document and the result of its upload.
-
-    Attributes:
-        document: the document as read from the source.
-        target_sid: SID of the document in the target; None if it is unknown.
-        reason: a sentence that says why the upload failed; None if it did not.
-    """
-
-    document: Record | Unusable
-    outcome: Outcome
-    target_sid: str | None = None
-    reason: str | None = None
+__all__ = ["Uploader"]
 
 
 class Uploader:
-    """Uploads documents to one target.
+    """Uploads records to one target; `ObjectUploader` does so for all but documents.
 
     A document that was uploaded before is found again by its unique name; if it has none, by the
     SID that `checkpoint` recorded for it.
@@ -62,7 +29,7 @@ class Uploader:
 
     def __init__(
         self,
-        target: Documents,
+        target: ServiceApi,
         checkpoint: Checkpoint,
         *,
         on_conflict: OnConflict,
@@ -76,25 +43,26 @@ class Uploader:
             executor: runs the uploads; its threads share the HTTP client of `target`.
             stop: set here on an error, to end the pauses of requests that wait to be repeated.
         """
-        self._target = target
+        self._target = target.documents
+        self._objects = ObjectUploader(target, checkpoint, on_conflict)
         self._checkpoint = checkpoint
         self._on_conflict = on_conflict
         self._executor = executor
         self._stop = stop
         self._keep_sids = keep_sids
 
-    def upload_all(self, documents: Iterable[Record | Unusable]) -> Iterator[Upload]:
-        """Upload documents in parallel; yield the results in the order of the documents.
+    def upload_all(self, units: Iterable[Unit]) -> Iterator[Upload]:
+        """Upload the units of a batch in parallel; yield the results in their order.
 
         Raises:
             syncline.SynclineError, httpx2.TransportError: the target accepts no writes at present.
         """
-        under_way: list[Future[Upload]] = []
+        under_way: list[Future[UploadedUnit]] = []
         try:
-            for document in documents:
-                under_way.append(self._start(document))
+            for unit in units:
+                under_way.append(self._start(unit))
             for uploading in under_way:
-                yield self._recorded(uploading.result())
+                yield from self._recorded(uploading.result())
         except BaseException:
             self._stop.set()
             # Record the uploads that still succeed, so that the next run does not repeat them.
@@ -103,11 +71,14 @@ class Uploader:
                     self._recorded(uploading.result())
             raise
 
-    def _start(self, document: Record | Unusable) -> Future[Upload]:
-        if isinstance(document, Unusable):
-            refused: Future[Upload] = Future()
-            refused.set_result(Upload(document, Outcome.FAILED, reason=document.reason))
+    def _start(self, unit: Unit) -> Future[UploadedUnit]:
+        if isinstance(unit, Unusable):
+            refused: Future[UploadedUnit] = Future()
+            refused.set_result(UploadedUnit([Upload(unit, Outcome.FAILED, reason=unit.reason)]))
             return refused
+        if not isinstance(unit, Record):
+            return self._executor.submit(self._objects.prepared(unit))
+        document = unit
         existing, op = None, str(uuid4())
         if document.unique_name is None and document.sid is not None:
             existing = self._checkpoint.find_copy(document.sid)
@@ -120,14 +91,20 @@ class Uploader:
             # operation id.
             op = str(uuid4())
             existing = None if existing == document.sid else existing
-        return self._executor.submit(self._upload, document, existing, op)
+        return self._executor.submit(self._upload_unit, document, existing, op)
 
-    def _recorded(self, upload: Upload) -> Upload:
-        document, target_sid = upload.document, upload.target_sid
-        if isinstance(document, Record) and document.unique_name is None:
-            if document.sid is not None and target_sid is not None:
-                self._checkpoint.record_copy(document.sid, target_sid)
-        return upload
+    def _recorded(self, unit: UploadedUnit) -> list[Upload]:
+        if unit.state is not None:
+            self._checkpoint.save_collection(unit.state)
+        for upload in unit.uploads:
+            document, target_sid = upload.record, upload.target_sid
+            if isinstance(document, Record) and document.unique_name is None:
+                if document.sid is not None and target_sid is not None:
+                    self._checkpoint.record_copy(document.sid, target_sid)
+        return unit.uploads
+
+    def _upload_unit(self, record: Record, existing: str | None, op: str) -> UploadedUnit:
+        return UploadedUnit([self._upload(record, existing, op)])
 
     def _upload(self, record: Record, existing: str | None, op: str) -> Upload:
         """Upload one document; runs in a thread of the executor.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from support.api import DocumentsApi, unique
 from support.certificates import CertificateAuthority
 from support.command import CommandLine
-from support.http import HttpServer, forwarding, json_reply
+from support.http import Ask, HttpServer, Reply, forwarding, json_reply
 from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
 from support.terminal import on_terminal
 from support.transfer import contents, counts, environ_of, fill
@@ -145,9 +146,20 @@ def test_a_document_that_is_too_large_here_is_named_and_the_rest_arrives(
 
 
 def listing(*resources: Any) -> HttpServer:
-    """A server whose only page holds these."""
-    meta = {"key": "documents", "next_page_url": None}
-    return HttpServer(lambda ask: json_reply(200, {"documents": resources, "meta": meta}))
+    """A server that only has documents, on one page."""
+    page = {"documents": resources, "meta": {"key": "documents", "next_page_url": None}}
+    return HttpServer(only_documents(lambda ask: page))
+
+
+def only_documents(page_for: Callable[[Ask], Any]) -> Callable[[Ask], Reply]:
+    """Answers as an earlier server, which knows no other objects."""
+
+    def answer(ask: Ask) -> Reply:
+        if "/Documents" in ask.target:
+            return json_reply(200, page_for(ask))
+        return json_reply(404, {"code": 20404, "status": 404, "message": "Not found"})
+
+    return answer
 
 
 def vendor_environ(vendor: HttpServer) -> dict[str, str]:
@@ -226,7 +238,7 @@ def test_credentials_go_only_where_the_command_says(
             },
             {"documents": [resource(second)], "meta": {"next_page_url": None}},
         ]
-        with HttpServer(lambda ask: json_reply(200, pages["PTabc" in ask.target])) as vendor:
+        with HttpServer(only_documents(lambda ask: pages["PTabc" in ask.target])) as vendor:
             outcome = into("import", environ=vendor_environ(vendor))
         assert other.asked == []
     assert outcome.value == counts(created=2)

@@ -10,8 +10,9 @@ from hypothesis import given
 from support.strategies import bounded, json_objects
 from syncline import JsonObject
 from syncline_protocol.fields import TTL_LIMIT
+from syncline_server.cli.export_lines import from_line
 from syncline_server.cli.output import FIELDS
-from syncline_server.cli.records import End, Record, Unusable, from_line, from_resource, to_line
+from syncline_server.cli.records import End, Record, Unusable, from_resource, to_line
 
 RESOURCE: JsonObject = {
     "sid": "ET0123456789abcdef0123456789abcdef",
