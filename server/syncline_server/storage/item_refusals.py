@@ -68,10 +68,18 @@ class ItemRefused(Refusal):
     """
 
     def __init__(
-        self, code: Code, message: str, state: ItemState | None = None, *, is_race: bool = False
+        self,
+        code: Code,
+        message: str,
+        state: ItemState | None = None,
+        *,
+        is_race: bool = False,
+        blind: str | None = None,
     ) -> None:
+        """`blind`: the message for a caller that may not read the item; None for the same one."""
         super().__init__(code, message, document=state if is_race else None)
         self.state = state
+        self._blind = message if blind is None else blind
 
     @property
     def item(self) -> Item | None:
@@ -80,7 +88,7 @@ class ItemRefused(Refusal):
 
     def without_item(self) -> ItemRefused:
         """The refusal for a caller that may not read the item."""
-        return ItemRefused(self.code, self.message)
+        return ItemRefused(self.code, self._blind)
 
 
 def absent_item(type_: ObjectType, key: str) -> ItemRefused:
@@ -127,13 +135,17 @@ def _mismatch(
     type_: ObjectType, key: str, if_match: int | None, state: ItemState, *, place: str = ""
 ) -> ItemRefused:
     expected = "its absence" if if_match == ABSENT else if_match
+    message = (
+        f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
+        f"{expected} was expected"
+    )
     is_at = "" if state.item is None else f", it is at {state.item.revision}"
     return ItemRefused(
         codes_of(type_).mismatch,
-        f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
-        f"{expected} was expected{is_at}{place}.",
+        f"{message}{is_at}{place}.",
         state,
         is_race=True,
+        blind=f"{message}{place}.",
     )
 
 

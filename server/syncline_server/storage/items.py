@@ -178,6 +178,7 @@ class Items:
                 type=at.type,
                 script=ITEM_SCRIPTS[at.type.name].write,
                 verb="write_items",
+                reads=ITEM_SCRIPTS[at.type.name].outcome,
                 author=author,
                 sid=at.sid,
                 name=at.name,
@@ -198,7 +199,10 @@ class Items:
         return _written(at.type, reply)
 
     async def expire(self, at: ObjectAddress, keys: Sequence[str], author: Author) -> None:
-        """Remove those items that are past their expiry, and notify the subscribers."""
+        """Remove those items that are past their expiry, and notify the subscribers.
+
+        Takes what has no such expiry, or whose collection is gone, off the index of expiries.
+        """
         await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
 
     async def advance(self, at: ObjectAddress, lost: Mapping[str, int]) -> None:
@@ -219,6 +223,7 @@ class Items:
                     type=at.type,
                     script=ITEM_SCRIPTS[at.type.name].write,
                     verb="maintain_items",
+                    is_idempotent=True,
                     author=author,
                     sid=at.sid,
                     parameters=self._parameters(at.type, heads),
