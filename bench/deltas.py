@@ -305,10 +305,10 @@ async def measured(server: Server, rounds: int) -> list[str]:
 def _rows(size: int, subscribers: int, pairs: list[list[Run]]) -> list[str]:
     def row(what: str, figure: Callable[[Run], float], rounds: int) -> str:
         figures = [[figure(way) for way in pair] for pair in pairs[:rounds]]
-        whole, brief = (statistics.median(ways) for ways in zip(*figures, strict=True))
-        ratios = [brief / whole for whole, brief in figures]
+        whole, delta = (statistics.median(ways) for ways in zip(*figures, strict=True))
+        ratios = [delta / whole for whole, delta in figures]
         spread = f"{min(ratios):.2f} … {max(ratios):.2f}"
-        cells = (f"{whole:.1f}", f"{brief:.1f}", f"{brief / whole:.2f}", spread)
+        cells = (f"{whole:.1f}", f"{delta:.1f}", f"{delta / whole:.2f}", spread)
         return FORM.format(size, subscribers, what, *cells)
 
     rows = [

@@ -108,17 +108,17 @@ class Reachability:
         """Record that a connection has ended; safe for an endpoint that did not arrive."""
         made = self._present.pop(endpoint, None)
         if made is not None:
-            self._schedule_departure(*made)
+            self._schedule_disconnection(*made)
 
-    def _schedule_departure(
+    def _schedule_disconnection(
         self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None = None
     ) -> None:
-        """Report a departure, at once or after the debouncing window."""
+        """Report a disconnection, at once or after the debouncing window."""
         service, window = self._services.known(endpoint.service_sid), 0.0
         if service is not None and service.reachability_debouncing_enabled:
             window = service.reachability_debouncing_window / 1000
         tasks = self._tasks if window else self._leaving
-        tasks.spawn(self._report_departure(endpoint, arrival, window))
+        tasks.spawn(self._report_disconnection(endpoint, arrival, window))
 
     async def _report_arrival(self, endpoint: _Endpoint) -> None:
         if not self._is_listed:
@@ -128,10 +128,10 @@ class Reachability:
         await until_done(lambda: self._redis.execute("SADD", self._own, endpoint.record))
         await until_done(lambda: self._change("arrive", endpoint))
 
-    async def _report_departure(
+    async def _report_disconnection(
         self, endpoint: _Endpoint, arrival: asyncio.Task[None] | None, window: float
     ) -> None:
-        # The arrival may still wait for Redis: the departure must not overtake it.
+        # The arrival may still wait for Redis: the disconnection must not overtake it.
         if arrival is not None:
             await asyncio.wait([arrival])
         await asyncio.sleep(window)
@@ -184,11 +184,11 @@ class Reachability:
         while records := await self._redis.execute("SRANDMEMBER", theirs, TAKEN_AT_ONCE):
             for record in records:
                 endpoint = _Endpoint(*orjson.loads(record))
-                # Load the service: `_schedule_departure` uses `known`, which does not wait.
+                # Load the service: `_schedule_disconnection` uses `known`, which does not wait.
                 await self._services.find(endpoint.service_sid)
                 # Several processes may try this; SMOVE succeeds for only one.
                 if await self._redis.execute("SMOVE", theirs, own, record):
-                    self._schedule_departure(endpoint)
+                    self._schedule_disconnection(endpoint)
         await self._redis.execute("SREM", keys.ENDPOINTS, name)
         del self._silent[name]
 

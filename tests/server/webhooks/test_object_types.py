@@ -221,7 +221,7 @@ async def test_an_expired_item_is_reported_as_removed_by_the_system(world: World
     async with asyncio.timeout(WAIT_LIMIT):
         while world.alice.call("GET", sid, "Items", "k").status_code != 404:
             await asyncio.sleep(0.05)
-    # Whoever is first, the sweeper or this write, removes the expired item.
+    # The first of the two, the sweeper or this write, removes the expired item.
     world.add(sid, "k", {"n": 2})
     taken = await world.receiver.until_taken(4)
     assert [(each.kind, each.form["Identity"], each.form.get("ItemData")) for each in taken] == [

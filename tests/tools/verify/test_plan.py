@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from itertools import groupby, pairwise
 
-from syncline_tools.verify.plan import CROWD, Fault, FaultKind, make_plan
+from syncline_tools.verify.plan import MANY_CLIENTS, Fault, FaultKind, make_plan
 
 KINDS = tuple(FaultKind)
-CLIENTS = [f"native-{number}" for number in range(CROWD)]
+CLIENTS = [f"native-{number}" for number in range(MANY_CLIENTS)]
 
 
 def by_client(plan: list[Fault]) -> list[list[Fault]]:
@@ -53,6 +53,6 @@ def test_no_kinds_are_no_faults() -> None:
 
 
 def test_ten_times_the_clients_have_hardly_more_faults_together() -> None:
-    crowd = [f"native-{number}" for number in range(CROWD * 10)]
+    many = [f"native-{number}" for number in range(MANY_CLIENTS * 10)]
 
-    assert len(make_plan(1, 60, KINDS, crowd)) < 2 * len(make_plan(1, 60, KINDS, CLIENTS))
+    assert len(make_plan(1, 60, KINDS, many)) < 2 * len(make_plan(1, 60, KINDS, CLIENTS))

@@ -58,11 +58,11 @@ def test_a_command_is_drawn_over_all_rows_and_its_text_is_no_markup(recorded: Ou
 
 
 def test_of_many_clients_those_that_were_stale_for_longest_are_drawn(recorded: Outcome) -> None:
-    crowd: list[Record] = [
+    many: list[Record] = [
         Joined(at=0, client=f"idle-{number}", wire="native") for number in range(100)
     ]
 
-    picture = drawn([*recorded.records[:1], *crowd, *recorded.records[1:]])
+    picture = drawn([*recorded.records[:1], *many, *recorded.records[1:]])
 
     rows = [text for text in texts(picture) if text.startswith(("idle-", "native-"))]
     assert "native-1" in rows

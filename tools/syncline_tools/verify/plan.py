@@ -12,7 +12,7 @@ __all__ = ["Fault", "FaultKind", "make_plan"]
 GAP = (0.4, 3.0)
 """Seconds without a fault on one link: the least and the most."""
 
-CROWD = 12
+MANY_CLIENTS = 12
 """Clients from which on more of them have no more faults together, but longer gaps."""
 
 LATENCY = (0.02, 0.4)
@@ -69,7 +69,7 @@ def make_plan(
     """
     faults = []
     least, most = GAP
-    gap = (least, most * max(1.0, len(clients) / CROWD))
+    gap = (least, most * max(1.0, len(clients) / MANY_CLIENTS))
     for client in clients if kinds else ():
         faults += _faults_of(
             client, random.Random(f"{seed}:{client}"), duration=duration, kinds=kinds, gap=gap

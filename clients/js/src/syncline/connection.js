@@ -140,8 +140,8 @@ export class Connection {
     // Only requests of the application shorten pauses (rule C10).
     const release = "op" in request ? this.#pause.hurry() : ignore;
     try {
-      return await within(requestTimeout, late, signal ?? null, (patience) =>
-        this.#carryOut(request, receive, { signal: patience, undo }, attempts),
+      return await within(requestTimeout, late, signal ?? null, (deadline) =>
+        this.#carryOut(request, receive, { signal: deadline, undo }, attempts),
       );
     } finally {
       this.#outstanding -= 1;

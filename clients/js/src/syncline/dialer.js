@@ -145,12 +145,12 @@ export class Dialer {
     let response;
     let text = "";
     try {
-      response = await within(probeTimeout, late, signal, async (patience) => {
+      response = await within(probeTimeout, late, signal, async (deadline) => {
         const reply = await fetch(`${this.#server.httpUrl}/v1/ws`, {
           cache: "no-store",
           credentials: "omit",
           redirect: "error",
-          signal: patience,
+          signal: deadline,
         });
         text = await reply.text();
         return reply;

@@ -84,7 +84,7 @@ export class RestTransport {
     const late = () => connectionLost(`no answer from ${url} in time`);
     const transport = new RestTransport(url, token, options, onEvent);
     try {
-      await within(options.openTimeout, late, signal, (patience) => transport.#check(patience));
+      await within(options.openTimeout, late, signal, (deadline) => transport.#check(deadline));
     } catch (error) {
       transport.close();
       throw error === INTERRUPTED ? await transport.ended : error;

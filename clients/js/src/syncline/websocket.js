@@ -95,8 +95,8 @@ export class WebSocketTransport {
     const late = () => new WebSocketBlocked(`no WebSocket at ${url} in time`, { retry: true });
     const transport = new WebSocketTransport(dial(url, options), options, onEvent);
     try {
-      await within(options.openTimeout, late, signal, (patience) =>
-        transport.#join(token, patience),
+      await within(options.openTimeout, late, signal, (deadline) =>
+        transport.#join(token, deadline),
       );
     } catch (error) {
       transport.close();
