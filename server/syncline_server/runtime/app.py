@@ -152,7 +152,13 @@ def create_app(
         meters, worker, partial(_collect_gauges, backend, connections, disk)
     )
     worker_metrics = WorkerMetrics(process_metrics, settings.workers, run_dir)
-    sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
+    sweeper = Sweeper(
+        redis,
+        objects,
+        settings.sweep_interval,
+        backend.webhooks_of_the_system,
+        items=backend.items,
+    )
     deletions = Deletions(redis, objects)
     context = DeliveryContext(
         settings=settings,

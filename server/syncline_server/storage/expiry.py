@@ -1,6 +1,6 @@
-"""The sweeper: removes objects that are past their expiry, and so notifies their subscribers.
+"""The sweeper: removes objects and items that are past their expiry, and so notifies subscribers.
 
-Readers do not depend on it: an object past its expiry is absent to them at once. Several processes
+Readers do not depend on it: what is past its expiry is absent to them at once. Several processes
 may sweep at the same time, since each removal is one atomic script.
 """
 
@@ -10,12 +10,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from syncline_protocol.objects import SYSTEM
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
+from .author import Author
 from .errors import StorageError
 from .filled_buckets import FilledBuckets
+from .items import Items
+from .keys import ObjectAddress
 from .objects import Objects
 from .redis.client import Redis
 from .scripts import DUE
@@ -26,7 +30,10 @@ __all__ = ["Sweeper"]
 logger = logging.getLogger("syncline.expiry")
 
 BATCH = 256
-"""Objects of one bucket that are removed at once, at most."""
+"""Objects and items of one bucket that are removed at once, at most."""
+
+ITEMS_IN_COMMIT = 100
+"""Items of one collection that one commit removes, at most."""
 
 INSPECTION_INTERVAL = 60.0
 """Seconds between inspections of all buckets, which find those that a crash or a failover kept off
@@ -42,6 +49,8 @@ class Sweeper(PeriodicTask):
         objects: Objects,
         interval: float,
         webhooks: Callable[[str], Awaitable[WebhookPolicy | None]] | None = None,
+        *,
+        items: Items,
     ) -> None:
         """
         Args:
@@ -51,6 +60,7 @@ class Sweeper(PeriodicTask):
         super().__init__(self._sweep_all, interval, name="the sweep", logger=logger)
         self._redis = redis
         self._objects = objects
+        self._items = items
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
         self._inspected_at = float("-inf")  # loop time
@@ -95,11 +105,27 @@ class Sweeper(PeriodicTask):
         swept: list[bytes] = []
         # Stop when a pass returns what the last pass did: the shard's clock is behind `moment`, so
         # the script still sees these objects as alive.
-        while (sids := await self._redis.execute(*command)) != swept:
+        while (members := await self._redis.execute(*command)) != swept:
+            sids, keys_by_sid = _sort(members)
             await asyncio.gather(
-                *(self._objects.expire(service_sid, sid.decode(), webhooks) for sid in sids)
+                *(self._objects.expire(service_sid, sid, webhooks) for sid in sids),
+                *(
+                    self._expire_items(ObjectAddress.of_sid(service_sid, sid), found, webhooks)
+                    for sid, found in keys_by_sid.items()
+                ),
             )
-            swept = sids
+            swept = members
+
+    async def _expire_items(
+        self, at: ObjectAddress, item_keys: list[str], webhooks: WebhookPolicy | None
+    ) -> None:
+        author = Author(identity=SYSTEM, webhooks=webhooks)
+        for start in range(0, len(item_keys), ITEMS_IN_COMMIT):
+            chunk = item_keys[start : start + ITEMS_IN_COMMIT]
+            if not await self._items.expire(at, chunk, author):
+                # The removal of a collection leaves the entries of its items on the index.
+                members = (f"{at.sid}/{key}" for key in chunk)
+                await self._redis.execute("ZREM", keys.expiries(at.tag), *members)
 
     async def _index(self, service_sid: str, buckets: list[int]) -> None:
         """Put each bucket back on the index of due buckets, by its earliest expiry."""
@@ -114,3 +140,16 @@ class Sweeper(PeriodicTask):
                 if first
             )
         )
+
+
+def _sort(members: list[bytes]) -> tuple[list[str], dict[str, list[str]]]:
+    """The SIDs of objects, and the keys of items by the SID of their collection."""
+    sids: list[str] = []
+    item_keys: dict[str, list[str]] = {}
+    for member in members:
+        sid, slash, key = member.decode().partition("/")
+        if slash:
+            item_keys.setdefault(sid, []).append(key)
+        else:
+            sids.append(sid)
+    return sids, item_keys

@@ -305,9 +305,13 @@ class Items:
                 raise self._full(at.type, reply[HEADER_LENGTH])
         return _written(at.type, reply)
 
-    async def expire(self, at: ObjectAddress, keys: Sequence[str], author: Author) -> None:
-        """Remove those items that are past their expiry, and notify the subscribers."""
-        await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
+    async def expire(self, at: ObjectAddress, keys: Sequence[str], author: Author) -> bool:
+        """Remove those items that are past their expiry, and notify the subscribers.
+
+        Returns:
+            False if the collection does not exist.
+        """
+        return await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
 
     async def advance(self, at: ObjectAddress, held: Mapping[str, int]) -> None:
         """Give items a revision beyond the one that a client received and a failover lost.
@@ -318,8 +322,8 @@ class Items:
         heads = [{"v": "advance", "k": key, "m": revision} for key, revision in held.items()]
         await self._maintain(at, heads, Author(identity=SYSTEM))
 
-    async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> None:
-        """Commit what no client asked for; a collection that is gone needs none of it."""
+    async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> bool:
+        """Commit what no client asked for. Returns False for a collection that is gone."""
         try:
             await self._committer.apply(
                 Commit(
@@ -335,6 +339,8 @@ class Items:
         except Refusal as refusal:
             if refusal.code is not codes_of(at.type).absent:
                 raise
+            return False
+        return True
 
     def _parameters(self, type_: ObjectType, heads: list[JsonObject]) -> dict[str, Argument | None]:
         return self._limits | {
