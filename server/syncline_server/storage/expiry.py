@@ -120,12 +120,17 @@ class Sweeper(PeriodicTask):
         self, at: ObjectAddress, item_keys: list[str], webhooks: WebhookPolicy | None
     ) -> None:
         author = Author(identity=SYSTEM, webhooks=webhooks)
-        for start in range(0, len(item_keys), ITEMS_IN_COMMIT):
-            chunk = item_keys[start : start + ITEMS_IN_COMMIT]
+
+        async def expire(chunk: list[str]) -> None:
             if not await self._items.expire(at, chunk, author):
                 # The removal of a collection leaves the entries of its items on the index.
                 members = (f"{at.sid}/{key}" for key in chunk)
                 await self._redis.execute("ZREM", keys.expiries(at.tag), *members)
+
+        starts = range(0, len(item_keys), ITEMS_IN_COMMIT)
+        await asyncio.gather(
+            *(expire(item_keys[start : start + ITEMS_IN_COMMIT]) for start in starts)
+        )
 
     async def _index(self, service_sid: str, buckets: list[int]) -> None:
         """Put each bucket back on the index of due buckets, by its earliest expiry."""
