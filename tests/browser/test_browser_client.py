@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CLIENTS = 20
 TABS = 5
-TIMES = 50
+TIMES = 20
 
 OPEN = """async ([token, name]) => {
   const events = [];

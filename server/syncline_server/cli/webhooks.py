@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncline import JsonObject
+from syncline_protocol.objects import TYPES
 
 from .access import Access
 from .access_options import with_account_login
@@ -130,9 +131,10 @@ def _row(webhook: JsonObject) -> list[str]:
 
 
 def _subject_of(parameters: JsonObject) -> str:
-    """The object of the event, or the identity that connected or left."""
-    for kind in ("Document", "List", "Map", "Stream"):
-        name = parameters.get(f"{kind}UniqueName") or parameters.get(f"{kind}Sid")
+    """The object of the event, with the item, or the identity that connected or left."""
+    for type_ in (each.name.capitalize() for each in TYPES):
+        name = parameters.get(f"{type_}UniqueName") or parameters.get(f"{type_}Sid")
         if name is not None:
-            return str(name)
+            item = parameters.get("ItemKey") or parameters.get("ItemIndex")
+            return str(name) if item is None else f"{name}, item {item}"
     return str(parameters["Identity"])

@@ -39,7 +39,8 @@ REFUSED = "refused"
 
 _NOT_FOUND = {Code.NAME_NOT_FOUND}.union(
     *((each.absent, each.item_absent) for each in map(codes_of, TYPES))
-)
+) - {Code.NOT_FOUND}
+"""Codes for which REST v1 has 20404 and one sentence, which names the path."""
 
 
 class DetailedRefusal(Refusal):

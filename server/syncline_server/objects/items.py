@@ -221,13 +221,18 @@ class Items(Headers):
     ) -> ItemsWritten:
         """Write several items in one commit: all of them, or none; requires the right to write."""
         needs = await self._check(access, command.address, Right.WRITE)
-        return await self._items.write(
-            self._at(access, command.address),
-            command.operations,
-            access.author(needs),
-            collection_ttl=command.collection_ttl,
-            op=command.op,
-        )
+        try:
+            return await self._items.write(
+                self._at(access, command.address),
+                command.operations,
+                access.author(needs),
+                collection_ttl=command.collection_ttl,
+                op=command.op,
+            )
+        except ItemRefused as refusal:
+            if access.shows(self.type, command.address):
+                raise
+            raise refusal.without_item() from None
 
     async def patch(
         self, access: Access, command: PatchItem, client: Client | None = None

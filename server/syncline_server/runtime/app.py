@@ -155,9 +155,9 @@ def create_app(
     sweeper = Sweeper(
         redis,
         objects,
+        backend.items,
         settings.sweep_interval,
-        backend.webhooks_of_the_system,
-        items=backend.items,
+        webhooks=backend.webhooks_of_the_system,
     )
     deletions = Deletions(redis, objects)
     context = DeliveryContext(

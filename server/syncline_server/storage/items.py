@@ -154,10 +154,18 @@ class ItemRefused(Refusal):
     """
 
     def __init__(
-        self, code: Code, message: str, state: ItemState | None = None, *, is_race: bool = False
+        self,
+        code: Code,
+        message: str,
+        state: ItemState | None = None,
+        *,
+        is_race: bool = False,
+        blind: str | None = None,
     ) -> None:
+        """`blind`: the message for a caller that may not read the item; None for the same one."""
         super().__init__(code, message, document=state if is_race else None)
         self.state = state
+        self._blind = message if blind is None else blind
 
     @property
     def item(self) -> Item | None:
@@ -166,7 +174,7 @@ class ItemRefused(Refusal):
 
     def without_item(self) -> ItemRefused:
         """The refusal for a caller that may not read the item."""
-        return ItemRefused(self.code, self.message)
+        return ItemRefused(self.code, self._blind)
 
 
 def absent_item(type_: ObjectType, key: str) -> ItemRefused:
@@ -192,13 +200,17 @@ def _mismatch(
     type_: ObjectType, key: str, if_match: int | None, state: ItemState, place: str = ""
 ) -> ItemRefused:
     expected = "its absence" if if_match == ABSENT else if_match
+    message = (
+        f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
+        f"{expected} was expected"
+    )
     is_at = "" if state.item is None else f", it is at {state.item.revision}"
     return ItemRefused(
         codes_of(type_).mismatch,
-        f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
-        f"{expected} was expected{is_at}{place}.",
+        f"{message}{is_at}{place}.",
         state,
         is_race=True,
+        blind=f"{message}{place}.",
     )
 
 
@@ -286,6 +298,7 @@ class Items:
                 type=at.type,
                 script=ITEM_SCRIPTS[at.type.name].write,
                 verb="write_items",
+                reads=ITEM_SCRIPTS[at.type.name].outcome,
                 author=author,
                 sid=at.sid,
                 name=at.name,
@@ -305,13 +318,12 @@ class Items:
                 raise self._full(at.type, reply[HEADER_LENGTH])
         return _written(at.type, reply)
 
-    async def expire(self, at: ObjectAddress, keys: Sequence[str], author: Author) -> bool:
+    async def expire(self, at: ObjectAddress, keys: Sequence[str], author: Author) -> None:
         """Remove those items that are past their expiry, and notify the subscribers.
 
-        Returns:
-            False if the collection does not exist.
+        Takes what has no such expiry, or whose collection is gone, off the index of expiries.
         """
-        return await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
+        await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
 
     async def advance(self, at: ObjectAddress, held: Mapping[str, int]) -> None:
         """Give items a revision beyond the one that a client received and a failover lost.
@@ -322,8 +334,8 @@ class Items:
         heads = [{"v": "advance", "k": key, "m": revision} for key, revision in held.items()]
         await self._maintain(at, heads, Author(identity=SYSTEM))
 
-    async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> bool:
-        """Commit what no client asked for. Returns False for a collection that is gone."""
+    async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> None:
+        """Commit what no client asked for; a collection that is gone needs none of it."""
         try:
             await self._committer.apply(
                 Commit(
@@ -331,6 +343,7 @@ class Items:
                     type=at.type,
                     script=ITEM_SCRIPTS[at.type.name].write,
                     verb="maintain_items",
+                    is_idempotent=True,
                     author=author,
                     sid=at.sid,
                     parameters=self._parameters(at.type, heads),
@@ -339,8 +352,6 @@ class Items:
         except Refusal as refusal:
             if refusal.code is not codes_of(at.type).absent:
                 raise
-            return False
-        return True
 
     def _parameters(self, type_: ObjectType, heads: list[JsonObject]) -> dict[str, Argument | None]:
         return self._limits | {

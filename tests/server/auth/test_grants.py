@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import NAME_LENGTH
-from syncline_protocol.objects import DOCUMENT
+from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType
 from syncline_server.auth.grants import GRANTS_LIMIT, Grant, Grants
 from syncline_server.storage.rights import Right
 
@@ -71,6 +71,22 @@ def test_only_the_star_alone_is_for_documents_without_a_name() -> None:
     assert grants.rights(DOCUMENT, "any") == READ_WRITE
 
 
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_grant_is_for_one_type(type_: ObjectType) -> None:
+    grants = Grants.parse(
+        [
+            {type_.plural: "room-*", "rights": ["read"]},
+            {type_.plural: "*", "rights": ["manage"]},
+            *({each.plural: "*", "rights": ["write"]} for each in TYPES if each is not type_),
+        ]
+    )
+    assert grants.rights(type_, "room-1") == Right.READ | Right.MANAGE
+    assert grants.rights(type_, "hall") == grants.rights(type_, None) == Right.MANAGE
+    for other in TYPES:
+        if other is not type_:
+            assert grants.rights(other, "room-1") == grants.rights(other, None) == Right.WRITE
+
+
 def test_no_grants_allow_nothing() -> None:
     grants = Grants.parse([])
     assert grants.rights(DOCUMENT, "a") == grants.rights(DOCUMENT, None) == Right.NONE
@@ -98,6 +114,10 @@ def test_grants_up_to_their_bounds() -> None:
         ([{"documents": "a"}], "objects with"),
         ([{"rights": ["read"]}], "objects with"),
         ([claim() | {"deny": True}], "no others"),
+        ([claim() | {"maps": "a"}], "no others"),
+        ([{"maps": "", "rights": ["read"]}], "patterns (maps)"),
+        ([{"map": "a", "rights": ["read"]}], "documents or lists or maps or streams"),
+        ([{"items": "a", "rights": ["read"]}], "documents or lists or maps or streams"),
         ([claim(5)], "patterns"),
         ([claim(None)], "patterns"),
         ([claim(["a"])], "patterns"),

@@ -12,6 +12,7 @@ from support.command import CommandLine
 from support.receiver import WAIT_LIMIT, Answer, Receiver
 from support.server import SYNCLINE, RunningServer, clean_environ
 from support.terminal import on_terminal
+from syncline_server.cli.webhooks import _table
 
 COUNT = 3
 
@@ -122,3 +123,28 @@ async def test_on_a_terminal_they_are_a_table(
     assert written.count("document_created") == len(ids)
     for heading in ("id", "event", "attempts", "reason"):
         assert heading in written
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shown"),
+    [
+        ({"DocumentUniqueName": "prefs", "DocumentSid": "ET1"}, "prefs"),
+        ({"DocumentSid": "ET1"}, "ET1"),
+        ({"StreamSid": "TO1"}, "TO1"),
+        ({"ListUniqueName": "log", "ListSid": "ES1"}, "log"),
+        ({"ListUniqueName": "log", "ListSid": "ES1", "ItemIndex": "0"}, "log, item 0"),
+        ({"MapSid": "MP1", "ItemKey": "a/b"}, "MP1, item a/b"),
+        ({}, "alice"),
+    ],
+)
+def test_what_an_event_is_of(parameters: dict[str, str], shown: str) -> None:
+    webhook = {
+        "id": "1",
+        "event_type": "any",
+        "parameters": {"Identity": "alice", **parameters},
+        "date_created": "now",
+        "attempts": 1,
+        "reason": "none",
+    }
+    [cell] = _table([[webhook]]).columns[2].cells
+    assert str(cell) == shown

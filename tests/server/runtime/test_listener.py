@@ -49,4 +49,4 @@ def test_several_addresses_have_one_port() -> None:
 def test_an_address_that_is_not_here_ends_the_start_with_one_line(tmp_path: Path) -> None:
     line = refused_start("--port=0", "--host=127.0.0.1,192.0.2.1", f"--data-dir={tmp_path}")
     assert "cannot listen on 192.0.2.1" in line
-    assert "--host must be an address" in refused_start("--host=,", f"--data-dir={tmp_path}")
+    assert "--host must be one address" in refused_start("--host=,", f"--data-dir={tmp_path}")

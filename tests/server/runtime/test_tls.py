@@ -65,7 +65,7 @@ class TestFiles:
     def test_they_are_reported_by_name_and_end_and_never_by_key(self, identity: Identity) -> None:
         key_pair = read(identity)
         assert key_pair.describe().startswith("localhost, 127.0.0.1; it is valid until 20")
-        assert "OWNER_ONLY" in key_pair.key and "OWNER_ONLY" not in repr(key_pair)
+        assert "PRIVATE" in key_pair.key and "PRIVATE" not in repr(key_pair)
 
     def test_a_certificate_that_has_expired_is_shown_all_the_same(
         self, authority: CertificateAuthority, tmp_path: Path

@@ -7,18 +7,14 @@ import pytest
 
 from support.store import WAIT_LIMIT, Clock, Elapse, Publications, Service, Store
 from syncline_protocol.documents import Document
-from syncline_protocol.items import ItemOperation, ItemQuery, ItemsChanged, Verb
-from syncline_protocol.objects import LIST, MAP, ObjectType, Removed
+from syncline_protocol.objects import Removed
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.config.settings import Settings
 from syncline_server.storage import expiry, keys
-from syncline_server.storage.author import Author
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.items import Items
-from syncline_server.storage.keys import ObjectAddress
-from syncline_server.storage.objects import NewObject, Objects
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 from syncline_server.storage.redis.connection import Connection
@@ -41,13 +37,9 @@ async def known(service: Service, store: Store) -> AsyncIterator[Service]:
         await connection.execute("HDEL", keys.SERVICES, service.sid)
 
 
-def sweeper_of(redis: Redis, objects: Objects, interval: float = INTERVAL) -> Sweeper:
-    return Sweeper(redis, objects, interval, items=Items(redis, objects, Settings()))
-
-
 @pytest.fixture
-def sweeper(redis: Redis, documents: Documents) -> Sweeper:
-    return sweeper_of(redis, documents.objects)
+def sweeper(redis: Redis, objects: Objects, items: Items) -> Sweeper:
+    return Sweeper(redis, objects, items, INTERVAL)
 
 
 @pytest.fixture
@@ -109,13 +101,15 @@ async def test_a_moved_deadline_is_the_one_that_counts(
 async def test_many_that_expire_at_once_are_reported_in_time(
     known: Service,
     redis: Redis,
+    items: Items,
     published: Publications,
     elapse: Elapse,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also where one bucket holds far more than are removed at once."""
     monkeypatch.setattr(expiry, "BATCH", 10)
-    sweeper = sweeper_of(redis, known.documents.objects, interval=0.5)
+    monkeypatch.setattr(expiry, "PASSES", 5)
+    sweeper = Sweeper(redis, known.documents.objects, items, interval=0.5)
     numbers = (n for n in range(1_000_000) if bucket_of_name(f"{n}") == 7)
     names = [f"{next(numbers)}" for _ in range(200)]
     made = await asyncio.gather(*(known.create(name, ttl=60) for name in names))
@@ -209,7 +203,8 @@ async def test_two_sweepers_remove_each_document_once(
 ) -> None:
     second = Redis(store.engine, WAIT_LIMIT)
     await second.start()
-    other = sweeper_of(second, Objects(second, 60))
+    objects = Objects(second, 60)
+    other = Sweeper(second, objects, Items(second, objects, Settings()), INTERVAL)
     other.start()
     made: list[Document] = await asyncio.gather(*(sweeping.create(ttl=60) for _ in range(100)))
     await elapse(61_000)
@@ -250,75 +245,3 @@ async def test_it_looks_only_at_buckets_in_which_something_is_due(
     [bucket, moment] = await admin.execute("ZRANGE", keys.due(sweeping.sid), 0, -1, "WITHSCORES")
     assert int(bucket, 16) == bucket_of_name("late")
     assert int(moment) > now_ms()
-
-
-async def collection_of(
-    service: Service, items: Items, type_: ObjectType, *ttls: int
-) -> ObjectAddress:
-    """A new collection with an item for each of these times to live, in the order of keys."""
-    objects, author = service.documents.objects, Author(identity="alice")
-    made = await objects.create(service.sid, type_, author, NewObject())
-    at = ObjectAddress(service.sid, type_, made.state.sid)
-    writes = [
-        ItemOperation(
-            verb=Verb.ADD,
-            key=f"k/{number:03d}" if type_ is MAP else None,
-            data=b'{"n":1}',
-            ttl=ttl,
-        )
-        for number, ttl in enumerate(ttls)
-    ]
-    for start in range(0, len(writes), 100):
-        await items.write(at, writes[start : start + 100], author)
-    return at
-
-
-@pytest.mark.parametrize("type_", [MAP, LIST])
-async def test_items_expire_with_events_and_others_stay(
-    sweeping: Service,
-    redis: Redis,
-    published: Publications,
-    elapse: Elapse,
-    type_: ObjectType,
-) -> None:
-    items = Items(redis, sweeping.documents.objects, Settings())
-    at = await collection_of(sweeping, items, type_, 60, 120, 0, 60)
-    await elapse(61_000)
-    gone: list[str] = []
-    async with asyncio.timeout(WAIT_LIMIT):
-        while len(gone) < 2:
-            for event in await published.take():
-                if isinstance(event, ItemsChanged) and event.by == "system":
-                    gone += [change.item.key for change in event.changes]
-                    assert all(change.expired for change in event.changes)
-            await asyncio.sleep(0.005)
-    page = await items.page(at, ItemQuery(), Author(identity="alice"))
-    assert len(page.items) == 2
-    assert not {item.key for item in page.items} & set(gone)
-
-
-async def test_many_items_that_expire_at_once_are_removed(
-    sweeping: Service, redis: Redis, elapse: Elapse
-) -> None:
-    items = Items(redis, sweeping.documents.objects, Settings())
-    at = await collection_of(sweeping, items, MAP, *[60] * 1_000)
-    await elapse(61_000)
-    async with asyncio.timeout(WAIT_LIMIT):
-        while await redis.execute("ZCARD", keys.expiries(at.tag)):
-            await asyncio.sleep(0.01)
-    assert await redis.execute("ZCARD", f"{at.tag}:removed:{at.sid}") == 1_000
-
-
-async def test_items_of_a_removed_collection_leave_the_index(
-    sweeping: Service, redis: Redis, elapse: Elapse
-) -> None:
-    objects = sweeping.documents.objects
-    items = Items(redis, objects, Settings())
-    at = await collection_of(sweeping, items, MAP, *[60] * 300)
-    other = await sweeping.create("stays", ttl=120)
-    await objects.remove(at, Author(identity="alice"))
-    await elapse(61_000)
-    async with asyncio.timeout(WAIT_LIMIT):
-        while await redis.execute("ZCARD", keys.expiries(at.tag)):
-            await asyncio.sleep(0.01)
-    assert await sweeping.get(other.sid) is not None

@@ -8,9 +8,8 @@ import pytest
 
 from support.store import Publications, refused
 from syncline_protocol import objects as protocol_objects
-from syncline_protocol.documents import Updated
 from syncline_protocol.errors import Code
-from syncline_protocol.objects import Header, ObjectType, Removed
+from syncline_protocol.objects import Header, ObjectType
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.documents import Documents, NewDocument
@@ -60,8 +59,8 @@ async def test_its_life(objects: Objects, published: Publications, service_sid: 
     assert (await refused(objects.remove(by_sid, ALICE), Code.NOT_FOUND)).message == (
         f"There is no counter with the SID {sid}."
     )
-    kinds = [type(event) for event in await published.take()]
-    assert kinds == [Updated, Updated, Removed]
+    kinds = [type(event).__name__ for event in await published.take()]
+    assert kinds == ["ExpiryChanged", "ExpiryChanged", "Removed"]
 
 
 async def test_a_name_is_unique_among_the_objects_of_its_type(

@@ -199,8 +199,14 @@ class _Endpoints:
             collection_ttl=given.collection_ttl,
             op=op,
         )
-        with self._details(call.where):
-            written = await self._items.batch(call.access, command)
+        try:
+            with self._details(call.where):
+                written = await self._items.batch(call.access, command)
+        except Refusal as refusal:
+            if refusal.code is not self._type.codes.item_absent:
+                raise
+            # The vendor's sentence for what is not found names the path alone, which names no item.
+            raise Refusal(Code.NOT_FOUND, refusal.message) from None
         headers = {"Idempotency-Replayed": "true"} if written.is_repeated else {}
         resource = batch_resource(written.changes, self._type, written.header)
         return json_reply(resource, 200, headers)

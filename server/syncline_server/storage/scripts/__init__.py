@@ -97,6 +97,7 @@ def object_script(type_: ObjectType, *names: str) -> Script:
         "TYPE": type_.name,
         "PLURAL": type_.plural,
         "NAMES": names_part(type_),
+        "HAS_PERMISSIONS": "yes" if type_.has_permissions else "no",
         "PARTS": "items order changes removed" if type_.has_items else "",
     }
     constants = "".join(f"local {name} <const> = '{value}'\n" for name, value in values.items())
@@ -140,6 +141,7 @@ class ItemScripts:
     write: Script
     page: Script
     replay: Script
+    outcome: Script
 
     @classmethod
     def of(cls, type_: ObjectType) -> ItemScripts:
@@ -148,6 +150,7 @@ class ItemScripts:
             write=object_script(type_, *WRITE, *_lib("target", "items", "collection"), "item.lua"),
             page=object_script(type_, *reads, "page.lua"),
             replay=object_script(type_, *reads, "replay.lua"),
+            outcome=object_script(type_, *reads, "outcome.lua"),
         )
 
     def __iter__(self) -> Iterator[Script]:

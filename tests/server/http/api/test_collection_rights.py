@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Iterator
 
-import httpx2
 import pytest
 
 from support.account import Account
 from support.api import unique
+from support.collection_matrix import (
+    OPERATIONS,
+    RIGHTS,
+    SECRET,
+    WITH_ITEMS,
+    make_target,
+    operations_of,
+)
 from support.collections import CollectionsApi, error
 from support.server import RunningServer
-
-MERGE = {"Content-Type": "application/merge-patch+json"}
-
-Call = Callable[[CollectionsApi, str, str | int], httpx2.Response]
-
-
-def batch(op: str, item_id: str | int) -> dict[str, object]:
-    name = "key" if isinstance(item_id, str) else "index"
-    data: dict[str, object] = {} if op == "remove" else {"data": {}}
-    return {"operations": [{"op": op, name: item_id, **data}]}
-
-
-OPERATIONS: dict[str, tuple[str, Call]] = {
-    "fetch": ("r", lambda api, sid, _: api.call("GET", sid)),
-    "list items": ("r", lambda api, sid, _: api.call("GET", sid, "Items")),
-    "fetch item": ("r", lambda api, sid, id_: api.call("GET", sid, "Items", id_)),
-    "set ttl": ("w", lambda api, sid, _: api.call("POST", sid, data={"Ttl": "0"})),
-    "update item": (
-        "w",
-        lambda api, sid, id_: api.call("POST", sid, "Items", id_, json={"data": {}}),
-    ),
-    "patch item": (
-        "rw",
-        lambda api, sid, id_: api.call("PATCH", sid, "Items", id_, content="{}", headers=MERGE),
-    ),
-    "batch": ("w", lambda api, sid, id_: api.call("POST", sid, "Batch", json=batch("update", id_))),
-    "delete item": ("w", lambda api, sid, id_: api.call("DELETE", sid, "Items", id_)),
-    "delete": ("m", lambda api, sid, _: api.call("DELETE", sid)),
-}
-"""The rights that each operation needs, and its request."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +31,7 @@ def service(account: Account) -> str:
     return account.service(AclEnabled="true")
 
 
-@pytest.fixture(scope="module", params=["Lists", "Maps"])
+@pytest.fixture(scope="module", params=WITH_ITEMS)
 def plural(request: pytest.FixtureRequest) -> str:
     plural: str = request.param
     return plural
@@ -75,15 +51,11 @@ def alice(server: RunningServer, service: str, plural: str) -> Iterator[Collecti
         yield alice
 
 
-def new(owner: CollectionsApi, plural: str) -> tuple[str, str | int]:
-    """A collection with one item: its SID, and the key or index."""
-    sid = owner.create()["sid"]
-    item = owner.add(sid, data={"n": 1}, **({"key": "a/b"} if plural == "Maps" else {}))
-    return sid, item["key" if plural == "Maps" else "index"]
-
-
 @pytest.mark.parametrize(
-    ("name", "rights"), list(product(OPERATIONS, ["", "r", "w", "m", "rw", "rm", "wm", "rwm"]))
+    ("plural", "name"),
+    [(plural, name) for plural in WITH_ITEMS for name in operations_of(plural)],
+    indirect=["plural"],
+    scope="module",
 )
 def test_each_operation_needs_its_rights(
     account: Account,
@@ -92,34 +64,55 @@ def test_each_operation_needs_its_rights(
     owner: CollectionsApi,
     alice: CollectionsApi,
     name: str,
-    rights: str,
 ) -> None:
-    needed, call = OPERATIONS[name]
-    sid, item_id = new(owner, plural)
-    account.permit(service, sid, "alice", rights, plural=plural)
-    before = owner.fetch(sid)
-    reply = call(alice, sid, item_id)
-    if set(needed) <= set(rights):
-        assert reply.is_success, reply.text
-    else:
-        assert error(reply) == (403, 54007)
-        assert owner.fetch(sid) == before
+    operation = OPERATIONS[name]
+    for rights in RIGHTS:
+        target = make_target(owner, plural)
+        account.permit(service, target.sid, "alice", rights, plural=plural)
+        before = owner.fetch(target.sid), owner.item(target.sid, target.item)
+        reply = operation.send(alice, target)
+        if set(operation.needs) <= set(rights):
+            assert operation.succeeds(reply), (rights, reply.text)
+        else:
+            assert error(reply) == (403, 54007), rights
+            assert (owner.fetch(target.sid), owner.item(target.sid, target.item)) == before
+        if "r" not in rights:
+            assert SECRET not in reply.text
+            assert target.revision not in reply.text
 
 
-def test_adding_needs_the_right_to_write(
+def test_a_token_reads_and_sets_no_permissions(
     account: Account, service: str, plural: str, owner: CollectionsApi, alice: CollectionsApi
 ) -> None:
-    sid, _ = new(owner, plural)
-    body: dict[str, object] = {"data": {}} | ({"key": "new"} if plural == "Maps" else {})
-    assert error(alice.call("POST", sid, "Items", json=body)) == (403, 54007)
-    account.permit(service, sid, "alice", "w", plural=plural)
-    assert alice.call("POST", sid, "Items", json=body).status_code == 201
+    sid = owner.create()["sid"]
+    account.permit(service, sid, "alice", "rwm", plural=plural)
+    own = (sid, "Permissions", "alice")
+    for reply in (
+        alice.call("GET", sid, "Permissions"),
+        alice.call("GET", *own),
+        alice.call("POST", *own, data={"Read": "true"}),
+        alice.call("DELETE", *own),
+    ):
+        assert error(reply) == (403, 20403)
+
+
+def test_rights_count_for_one_object_and_one_identity_until_they_are_taken_away(
+    account: Account, service: str, plural: str, owner: CollectionsApi, alice: CollectionsApi
+) -> None:
+    target, other = make_target(owner, plural), make_target(owner, plural)
+    account.permit(service, target.sid, "alice", "rwm", plural=plural)
+    account.permit(service, other.sid, "bob", "rwm", plural=plural)
+    assert alice.call("GET", target.sid, "Items", target.item).status_code == 200
+    assert error(alice.call("GET", other.sid, "Items", other.item)) == (403, 54007)
+    account.ok("DELETE", service, plural, target.sid, "Permissions", "alice")
+    assert error(alice.call("GET", target.sid, "Items", target.item)) == (403, 54007)
 
 
 def test_a_mismatch_shows_nothing_to_those_who_may_not_read(
     account: Account, service: str, plural: str, owner: CollectionsApi, alice: CollectionsApi
 ) -> None:
-    sid, item_id = new(owner, plural)
+    target = make_target(owner, plural)
+    sid, item_id = target.sid, target.item
     account.permit(service, sid, "alice", "w", plural=plural)
     stale = {"If-Match": "1"}
     hidden = alice.call("POST", sid, "Items", item_id, json={"data": {}}, headers=stale)
@@ -127,7 +120,7 @@ def test_a_mismatch_shows_nothing_to_those_who_may_not_read(
     assert "details" not in hidden.json()
     account.permit(service, sid, "alice", "rw", plural=plural)
     shown = alice.call("POST", sid, "Items", item_id, json={"data": {}}, headers=stale)
-    assert shown.json()["details"]["item"]["data"] == {"n": 1}
+    assert shown.json()["details"]["item"]["data"] == {"secret": SECRET}
 
 
 def test_the_creator_may_do_everything(
@@ -145,18 +138,44 @@ def test_lists_are_not_shown_to_token_holders(alice: CollectionsApi) -> None:
     assert error(alice.call("GET", "none")) == (404, 20404)
 
 
-def test_a_stream_may_be_used_by_all_and_removed_by_its_creator(
+def test_a_stream_may_be_used_by_all_and_changed_by_its_creator_and_the_account(
     server: RunningServer, service: str
 ) -> None:
     tokens = [server.token(identity, service=service) for identity in ("alice", "bob")]
     with (
         CollectionsApi(server, "Streams", tokens[0], service) as alice,
         CollectionsApi(server, "Streams", tokens[1], service) as bob,
+        CollectionsApi(server, "Streams", service=service) as owner,
     ):
-        sid = alice.create(UniqueName=unique())["sid"]
-        assert bob.fetch(sid)["created_by"] == "alice"
-        assert bob.call("POST", sid, "Messages", data={"Data": "{}"}).status_code == 201
-        assert error(bob.call("POST", sid, data={"Ttl": "60"})) == (403, 54007)
-        assert error(bob.call("DELETE", sid)) == (403, 54007)
-        assert alice.ok("POST", sid, data={"Ttl": "60"})["date_expires"] is not None
-        assert alice.call("DELETE", sid).status_code == 204
+        name = unique()
+        sid = alice.create(UniqueName=name)["sid"]
+        others = owner.create()["sid"]
+        for api in (alice, bob, owner):
+            for address in (sid, name, others):
+                assert api.call("GET", address).status_code == 200
+                assert api.call("POST", address, "Messages", data={"Data": "{}"}).is_success
+        for address in (sid, name):
+            assert error(bob.call("POST", address, data={"Ttl": "60"})) == (403, 54007)
+            assert error(bob.call("DELETE", address)) == (403, 54007)
+        assert error(alice.call("DELETE", others)) == (403, 54007)
+        assert alice.fetch(sid)["date_expires"] is None
+        assert alice.ok("POST", name, data={"Ttl": "60"})["date_expires"] is not None
+        assert owner.ok("POST", name, data={"Ttl": "0"})["date_expires"] is None
+        assert error(alice.call("GET")) == (403, 54007)
+        assert error(bob.call("DELETE", unique())) == (404, 20404)
+        assert alice.call("DELETE", name).status_code == 204
+        # Somebody else's now, although it has the name of Alice's.
+        bob.create(UniqueName=name)
+        assert error(alice.call("DELETE", name)) == (403, 54007)
+
+
+def test_the_removal_of_a_stream_is_answered_again_under_its_operation_id(
+    server: RunningServer, service: str
+) -> None:
+    token = server.token("alice", service=service)
+    with CollectionsApi(server, "Streams", token, service) as alice:
+        sid = alice.create()["sid"]
+        for _ in range(2):
+            reply = alice.call("DELETE", sid, headers={"Idempotency-Key": f"remove {sid}"})
+            assert reply.status_code == 204
+        assert error(alice.call("DELETE", sid)) == (404, 20404)

@@ -113,6 +113,13 @@ def test_a_batch_that_is_refused_changes_nothing(
     assert maps.ok("GET", sid, "Items")["items"] == [taken]
 
 
+def test_the_refusal_of_a_batch_names_the_item_that_is_missing(maps: CollectionsApi) -> None:
+    sid = maps.create()["sid"]
+    operations = batch({"op": "put", "key": "a", "data": {}}, {"op": "remove", "key": "none"})
+    message = maps.call("POST", sid, "Batch", **operations).json()["message"]
+    assert "no item 'none' (operation 2 of 2)" in message
+
+
 def test_a_batch_of_a_hundred_and_one_is_refused(lists: CollectionsApi) -> None:
     sid = lists.create()["sid"]
     adds = [{"op": "add", "data": {}}] * 101
