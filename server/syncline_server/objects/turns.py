@@ -257,7 +257,7 @@ class Turns:
         client = attempt.client
         if self._lapses.exhausted(attempt.identity):
             return False
-        # Even if this client may not wait: there are rivals from whom the turn must be kept.
+        # Even if this client may not wait: its rivals must not take the turn of another client.
         contest.crowded = True
         if client is not None:
             # Commands that the client has sent after this one must not wait for a turn (`hurry` is

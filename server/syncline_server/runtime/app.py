@@ -215,7 +215,7 @@ def create_app(
             *rest.routes(backend, worker_metrics, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_client_networks),
         ],
-        middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces),
+        middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces=traces),
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )

@@ -126,6 +126,9 @@ class Commit:
         """
         author, webhooks = self.author, self.author.webhooks
         publish, channel = redis.publishing
+        # An operation id counts for the whole service: used again for an object of another bucket,
+        # it is found. On a Cluster a script reaches one slot, so the record is in the bucket, and
+        # `operations.claim_all` has bound the id to that bucket before.
         whole = redis.engine.is_whole
         arguments = {
             "sid": self.sid or None,
@@ -140,6 +143,8 @@ class Commit:
             "fingerprint": self.fingerprint or None,
             "earlier": _steps(self.earlier),
             "clock": self.at_ms,
+            # Low bits of the revision: after a failover that lost this write, hardly any other
+            # write gets its revision, so a client does not take the one for the other.
             "random": randrange(revisions.PER_MS),
             "mark": self.mark,
             "publish": publish,
@@ -151,6 +156,7 @@ class Commit:
             arguments["webhooks_limit"] = webhooks.limit
             arguments["webhooks_reports"] = 1 if webhooks.reports_write else None
             arguments["endpoint"] = webhooks.endpoint or None
+        # Absent ones are omitted: each argument costs time at each write.
         return by_name(arguments)
 
     @property

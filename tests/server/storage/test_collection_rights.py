@@ -6,8 +6,11 @@ import pytest
 
 from support.store import Publications, refused
 from syncline_protocol.errors import Code
+from syncline_protocol.items import ItemOperation, Verb
 from syncline_protocol.objects import LIST, MAP, STREAM, ObjectType
+from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author
+from syncline_server.storage.items import ItemRefused, Items
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.permissions import Permissions
@@ -62,3 +65,28 @@ async def test_the_creator_alone_changes_a_stream_where_permissions_are_checked(
     alice = Author(identity="alice", needs=right)
     assert (await objects.update(at, alice, ttl=60)).state.expires_ms is not None
     await objects.remove(at, alice)
+
+
+@pytest.mark.parametrize("rights", [Right.WRITE, Right.READ | Right.WRITE])
+async def test_a_mismatch_has_no_state_for_a_writer_that_may_not_read(
+    redis: Redis, objects: Objects, service_sid: str, rights: Right
+) -> None:
+    # Rivals of that writer would receive the state: they must not take the item for absent.
+    at = await make(objects, service_sid, MAP)
+    items = Items(redis, objects, Settings())
+    await items.write(at, [ItemOperation(verb=Verb.ADD, key="k", data=b"{}")], ALICE)
+    _, item = await items.get(at, "k", ALICE)
+    assert item is not None
+    await Permissions(redis, objects).set(at, "bob", rights)
+    bob = Author(identity="bob", needs=Right.WRITE)
+    stale = ItemOperation(verb=Verb.UPDATE, key="k", data=b"{}", if_match=1)
+    with pytest.raises(ItemRefused) as caught:
+        await items.write(at, [stale], bob)
+    refusal = caught.value
+    assert refusal.code is Code.MAP_ITEM_MISMATCH
+    if Right.READ in rights:
+        assert refusal.document is refusal.state is not None
+        assert refusal.item == item
+    else:
+        assert refusal.document is refusal.state is None
+        assert str(item.revision) not in refusal.message

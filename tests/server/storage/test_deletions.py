@@ -1,4 +1,4 @@
-"""Deleted services are emptied in the background, whoever begins."""
+"""Deleted services are emptied in the background, by any process."""
 
 from __future__ import annotations
 

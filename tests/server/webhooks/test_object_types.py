@@ -262,3 +262,37 @@ async def test_parked_webhooks_are_shown_and_sent_again_as_they_were(world: Worl
         account.ok("POST", *path, parked[1]["id"], "Replay")
     [again] = await world.receiver.until_taken(1)
     assert again.form == world.receiver.came[1].form
+
+
+@pytest.mark.parametrize("plural", WITH_ITEMS)
+async def test_a_webhook_that_is_sent_again_keeps_its_place_among_those_of_the_collection(
+    shared_server: StartSharedServer, plural: str
+) -> None:
+    server, type_ = shared_server(OPTIONS[0]), plural[:-1].lower()
+    async with Receiver(server.basic[1]) as receiver:
+        refused: list[str] = []
+
+        def answer(delivery: Delivery) -> Answer:
+            """Refuse the first item's webhook once."""
+            is_refused = delivery.kind == f"{type_}_item_added" and not refused
+            if is_refused:
+                refused.append(delivery.token)
+            return Answer(503 if is_refused else 200)
+
+        receiver.answer = answer
+        with Account(server) as account:
+            service = account.service(WebhookUrl=receiver.url)
+        with CollectionsApi(server, plural, server.token("alice", service=service), service) as api:
+            sid = api.create()["sid"]
+            keys = [{} if plural == "Lists" else {"key": f"k{n}"} for n in range(3)]
+            operations = [{"op": "add", "data": {"n": n}, **keys[n]} for n in range(3)]
+            api.ok("POST", sid, "Batch", json={"operations": operations})
+            api.ok("DELETE", sid)
+        taken = await receiver.until_taken(5)
+        assert receiver.unsigned == []
+    assert [each.form.get("ItemData") for each in taken[1:4]] == [f'{{"n":{n}}}' for n in range(3)]
+    assert [each.kind for each in taken] == [
+        f"{type_}_{what}" for what in ("created", *["item_added"] * 3, "removed")
+    ]
+    assert taken[1].token == refused[0]
+    assert_growing(taken, f"{type_.capitalize()}Revision")

@@ -15,8 +15,9 @@
 --            max_items, max_bytes, max_tombstones, tombstone_ms   limits of the collection
 -- Returns  {"ok", header …, kind, "1" if expired else "", key, record, data, kind, …}: the changes in order of revision; data is
 --          that of a removed item, else "". Or refused, nothing changed: as lib/target.lua, or
---            {"item", header …, index, reason, record}   write `index` (from 1) was refused; reason is "exists", "absent" or
---                                                        "mismatch"; record is the newest one, "" if there is none or the
+--            {"item", header …, index, reason, record}   write `index` (from 1) was refused; reason is "exists", "absent",
+--                                                        "mismatch", or "hidden": a mismatch with an item that the identity may
+--                                                        not read; record is the newest one, "" if there is none or the
 --                                                        identity may not read it
 --            {"full", header …, limit}                   `limit` ("max_items" | "max_bytes") does not allow it
 
@@ -99,6 +100,9 @@ for index, asked in ipairs(cjson.decode(arguments.writes)) do
   asked.d = arguments['data' .. index]
   local write, reason, newest = check(asked)
   if reason then
+    if reason == 'mismatch' and newest and not shows then
+      reason = 'hidden'
+    end
     return refused('item', text(index), reason, newest and shows and pack_item(newest) or '')
   end
   if write then
