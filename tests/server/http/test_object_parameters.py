@@ -30,7 +30,7 @@ def test_the_ttl_of_the_collection_counts_more_than_its_alias() -> None:
 
 def test_an_object_without_items_has_no_collection_ttl() -> None:
     assert check(("UniqueName", "a"), ("Ttl", 5), has_items=False).ttl == 5
-    with pytest.raises(Refusal, match=r"Ttl was meant|Parameters there: UniqueName, Ttl\.") as one:
+    with pytest.raises(Refusal, match=r"Allowed parameters: UniqueName, Ttl\.") as one:
         check(("CollectionTtl", 5), has_items=False)
     assert one.value.code is Code.UNKNOWN_PARAMETER
 

@@ -15,7 +15,7 @@ from syncline_server.http.authentication import authenticate
 from syncline_server.http.body import read_parameters, read_patch
 from syncline_server.http.paging import PageRequest
 from syncline_server.http.parameters import Parameters
-from syncline_server.http.preconditions import if_match, if_none_match, operation
+from syncline_server.http.preconditions import if_none_match, operation, write_condition
 from syncline_server.http.reply_context import ReplyContext, document_resource
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
@@ -136,21 +136,13 @@ class _Endpoints:
         return Parameters.of(given, settings.data_limit)
 
     async def _condition(self, request: Request, access: Access) -> int | None:
-        """The revision that a write is conditional on; None for an unconditional write.
-
-        With `If-None-Match` the document is read first. If its revision is named, or for `*`, the
-        write is refused with 412. Otherwise the write is conditional on the revision that was read:
-        another write may come in between and give the document a named one. If `If-Match` is given
-        too, its revision is the condition.
-        """
-        revision, unless = if_match(request.headers), if_none_match(request.headers)
-        if unless is None:
-            return revision
+        """The revision that a write of an existing document is conditional on."""
         address = request.path_params["document"]
-        newest = (await self._documents.get(access, address)).revision
-        if unless.matches(str(newest)):
-            raise _exists(address)
-        return newest if revision is None else revision
+
+        async def newest() -> int:
+            return (await self._documents.get(access, address)).revision
+
+        return await write_condition(request.headers, newest, _exists(address))
 
 
 def _exists(address: str) -> Refusal:

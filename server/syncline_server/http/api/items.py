@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,6 +48,9 @@ from .objects import enter, object_path
 
 __all__ = ["item_routes"]
 
+Parameters = list[tuple[str, Any]]
+"""Names and values of a form or a JSON object, in their order."""
+
 
 def item_routes(backend: Backend, form: ObjectForm, items: Items) -> list[Route]:
     """The routes of the items of one type of collection."""
@@ -69,6 +73,25 @@ def item_routes(backend: Backend, form: ObjectForm, items: Items) -> list[Route]
 
 
 @dataclass(frozen=True, slots=True)
+class _Call:
+    """A request with its caller and the context of its reply.
+
+    The context is made first: it refuses a `Host` that no URL can have, and a write that was
+    applied must not be refused.
+    """
+
+    request: Request
+    access: Access
+    where: ReplyContext
+
+    @property
+    def address(self) -> str:
+        """SID or unique name of the collection."""
+        address: str = self.request.path_params["object"]
+        return address
+
+
+@dataclass(frozen=True, slots=True)
 class _BatchLimits:
     """The limits of a batch's body, as `body.Limits`."""
 
@@ -83,17 +106,15 @@ class _Endpoints:
         self._backend = backend
         self._type = type_
         self._items = items
-        self._limit = backend.settings.item_limit
         settings = backend.settings
+        self._limit = settings.item_limit
         self._batch_limits = _BatchLimits(settings.batch_limit, settings.batch_values_limit)
 
     async def list(self, request: Request) -> Response:
-        access = await enter(self._backend, request, QUERY_NAMES)
+        call = await self._enter(request, QUERY_NAMES)
+        access, where = call.access, call.where
         asked = ItemPageRequest.of(request.scope["query_string"], self._type)
-        where = ReplyContext.of(request, self._backend, access)
-        address = request.path_params["object"]
-
-        page = await asked.read(lambda query: self._items.items(access, address, query))
+        page = await asked.read(lambda query: self._items.items(access, call.address, query))
         resources = [item_resource(each, self._type, page.header, where) for each in page.items]
         collection = urls.object_url(
             where.base_url, where.service_sid, self._type.type, page.header.sid
@@ -102,105 +123,85 @@ class _Endpoints:
         return json_reply({"items": resources, "meta": meta})
 
     async def add(self, request: Request) -> Response:
-        access = await enter(self._backend, request)
+        call = await self._enter(request)
         unless = if_none_match(request.headers)
-        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
-        given = ItemParameters.of_new(body, self._type, self._limit)
-        wanted = given.operation(Verb.ADD, given.key, None)
+        given = ItemParameters.of_new(await self._body(call), self._type, self._limit)
         try:
-            written = await self._write(request, access, given, wanted)
+            written = await self._write(call, given, given.operation(Verb.ADD, given.key, None))
         except Refusal as refusal:
-            is_new_only = unless is not None and unless.tags is None
-            if (
-                is_new_only
-                and given.key is not None
-                and refusal.code is self._type.codes.item_exists
-            ):
-                raise self._exists(given.key) from None
+            is_taken = refusal.code is self._type.codes.item_exists and given.key is not None
+            if is_taken and unless is not None and unless.tags is None:
+                raise self._exists(given.key or "") from None
             raise
-        return self._reply(request, access, written, 201)
+        return self._reply(call, written, 201)
 
     async def fetch(self, request: Request) -> Response:
-        access = await enter(self._backend, request)
-        where = ReplyContext.of(request, self._backend, access)
+        call = await self._enter(request)
         unless = if_none_match(request.headers)
-        header, item = await self._items.item(
-            access, request.path_params["object"], self._key(request)
-        )
+        header, item = await self._items.item(call.access, call.address, self._key(request))
         etag = str(item.revision)
         if unless is not None and unless.matches(etag):
             return Response(status_code=304, headers={"ETag": etag, "Cache-Control": "no-store"})
-        return json_reply(item_resource(item, self._type, header, where), 200, {"ETag": etag})
+        resource = item_resource(item, self._type, header, call.where)
+        return json_reply(resource, 200, {"ETag": etag})
 
     async def put(self, request: Request) -> Response:
         """Replace an item, or create it: Syncline's own operation."""
-        access = await enter(self._backend, request)
-        key, verb, condition = self._key(request), Verb.PUT, if_match(request.headers)
-        unless = if_none_match(request.headers)
-        if unless is not None and condition is None:
-            if unless.tags is not None:
-                raise Refusal(
-                    Code.INVALID_IF_MATCH, "If-None-Match of a PUT must be *; POST takes revisions."
-                )
-            condition = ABSENT
-        elif "If-Match" in request.headers and condition is None:
-            verb = Verb.UPDATE  # `*`: the item must exist
-        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
-        given = ItemParameters.of_put(body, self._type, self._limit)
-        written = await self._write(request, access, given, given.operation(verb, key, condition))
-        is_new = written.kind is ChangeKind.ADDED
-        return self._reply(request, access, written, 201 if is_new else 200)
+        call = await self._enter(request)
+        key, (verb, condition) = self._key(request), _condition_of_put(request)
+        given = ItemParameters.of_put(await self._body(call), self._type, self._limit)
+        written = await self._write(call, given, given.operation(verb, key, condition))
+        return self._reply(call, written, 201 if written.kind is ChangeKind.ADDED else 200)
 
     async def update(self, request: Request) -> Response:
-        access = await enter(self._backend, request)
-        key, condition = self._key(request), await self._condition(request, access)
-        body = await read_parameters(request, self._backend.settings, access.allowance.wait)
-        given = ItemParameters.of_update(body, self._type, self._limit)
+        call = await self._enter(request)
+        key, condition = self._key(request), await self._condition(call)
+        given = ItemParameters.of_update(await self._body(call), self._type, self._limit)
         wanted = given.operation(Verb.UPDATE, key, condition)
-        return self._reply(request, access, await self._write(request, access, given, wanted))
+        return self._reply(call, await self._write(call, given, wanted), 200)
 
     async def patch(self, request: Request) -> Response:
-        access = await enter(self._backend, request, TTL_NAMES)
-        condition = await self._condition(request, access)
+        call = await self._enter(request, TTL_NAMES)
+        condition = await self._condition(call)
         query = urlencoded.pairs(request.scope["query_string"], "the query")
         ttls = ItemParameters.of_query(query)
         command = PatchItem(
-            request.path_params["object"],
+            call.address,
             type=self._type.type,
             item_key=self._key(request),
-            body=await read_patch(request, self._backend.settings, access.allowance.wait),
+            body=await read_patch(request, self._backend.settings, call.access.allowance.wait),
             ttl=ttls.ttl,
             if_match=condition,
             collection_ttl=ttls.collection_ttl,
             op=operation(request.headers),
         )
-        with self._details(request, access):
-            written = await self._items.patch(access, command)
-        return self._reply(request, access, written)
+        with self._details(call.where):
+            written = await self._items.patch(call.access, command)
+        return self._reply(call, written, 200)
 
     async def remove(self, request: Request) -> Response:
-        access = await enter(self._backend, request)
-        condition = await self._condition(request, access)
+        call = await self._enter(request)
+        condition = await self._condition(call)
         wanted = ItemOperation(verb=Verb.REMOVE, key=self._key(request), if_match=condition)
-        await self._write(request, access, ItemParameters(), wanted)
+        await self._write(call, ItemParameters(), wanted)
         return Response(status_code=204)
 
     async def batch(self, request: Request) -> Response:
         """Write up to a hundred items, all or none: Syncline's own operation."""
-        access = await enter(self._backend, request)
+        call = await self._enter(request)
         op = operation(request.headers)
-        body = await read_members(request, self._batch_limits, access.allowance.wait)
+        body = await read_members(request, self._batch_limits, call.access.allowance.wait)
         given = ItemBatch.of(body, self._type, self._limit)
         command = BatchItems(
-            request.path_params["object"],
+            call.address,
             type=self._type.type,
             operations=given.operations,
             collection_ttl=given.collection_ttl,
             op=op,
         )
         try:
-            with self._details(request, access):
-                written = await self._items.batch(access, command)
+            with self._details(call.where):
+                written = await self._items.batch(call.access, command)
         except Refusal as refusal:
             if refusal.code is not self._type.codes.item_absent:
                 raise
@@ -210,11 +211,19 @@ class _Endpoints:
         resource = batch_resource(written.changes, self._type, written.header)
         return json_reply(resource, 200, headers)
 
+    async def _enter(self, request: Request, query: tuple[str, ...] = ()) -> _Call:
+        access = await enter(self._backend, request, query)
+        return _Call(request, access, ReplyContext.of(request, self._backend, access))
+
+    async def _body(self, call: _Call) -> Parameters:
+        wait = call.access.allowance.wait
+        return await read_parameters(call.request, self._backend.settings, wait)
+
     async def _write(
-        self, request: Request, access: Access, given: ItemParameters, wanted: ItemOperation
+        self, call: _Call, given: ItemParameters, wanted: ItemOperation
     ) -> ItemWritten:
         command = WriteItem(
-            request.path_params["object"],
+            call.address,
             type=self._type.type,
             action=wanted.verb,
             item_key=wanted.key,
@@ -222,13 +231,13 @@ class _Endpoints:
             ttl=wanted.ttl,
             if_match=wanted.if_match,
             collection_ttl=given.collection_ttl,
-            op=operation(request.headers),
+            op=operation(call.request.headers),
         )
-        with self._details(request, access):
-            return await self._items.write(access, command)
+        with self._details(call.where):
+            return await self._items.write(call.access, command)
 
     @contextmanager
-    def _details(self, request: Request, access: Access) -> Iterator[None]:
+    def _details(self, where: ReplyContext) -> Iterator[None]:
         """Adds the newest item to the refusal of a conditional write, as a read gives it."""
         try:
             yield
@@ -236,31 +245,27 @@ class _Endpoints:
             state = refusal.state
             if state is None or state.item is None:
                 raise refusal.without_item() from None
-            where = ReplyContext.of(request, self._backend, access)
             newest = item_resource(state.item, self._type, state.header, where)
             raise DetailedRefusal(refusal, {"item": newest}) from None
 
-    def _reply(
-        self, request: Request, access: Access, written: ItemWritten, status: int = 200
-    ) -> Response:
+    def _reply(self, call: _Call, written: ItemWritten, status: int) -> Response:
         """The reply with an item. Its `ETag` is the revision without quotes, as the vendor's
         `If-Match` expects it."""
         headers = {"ETag": str(written.item.revision)}
         if written.repeated:
             headers["Idempotency-Replayed"] = "true"
-        where = ReplyContext.of(request, self._backend, access)
-        resource = item_resource(written.item, self._type, written.header, where)
+        resource = item_resource(written.item, self._type, written.header, call.where)
         return json_reply(resource, status, headers)
 
-    async def _condition(self, request: Request, access: Access) -> int | None:
+    async def _condition(self, call: _Call) -> int | None:
         """The revision that a write of an existing item is conditional on."""
-        address, key = request.path_params["object"], self._key(request)
+        key = self._key(call.request)
 
         async def newest() -> int:
-            _, item = await self._items.item(access, address, key)
+            _, item = await self._items.item(call.access, call.address, key)
             return item.revision
 
-        return await write_condition(request.headers, newest, self._exists(key))
+        return await write_condition(call.request.headers, newest, self._exists(key))
 
     def _key(self, request: Request) -> str:
         return self._type.parse_id(request.path_params["item"])
@@ -271,3 +276,21 @@ class _Endpoints:
             f"The item {show(self._type.show_id(key))} exists, in a state that If-None-Match "
             "names.",
         )
+
+
+def _condition_of_put(request: Request) -> tuple[Verb, int | None]:
+    """What a PUT does, and the revision on which it is conditional.
+
+    Raises:
+        Refusal: `INVALID_IF_MATCH`.
+    """
+    condition, unless = if_match(request.headers), if_none_match(request.headers)
+    has_if_match = "If-Match" in request.headers
+    if unless is None:
+        # `If-Match: *`: the item must exist.
+        return Verb.UPDATE if has_if_match and condition is None else Verb.PUT, condition
+    if unless.tags is not None or has_if_match:
+        raise Refusal(
+            Code.INVALID_IF_MATCH, "If-None-Match of a PUT must be *, and without an If-Match."
+        )
+    return Verb.PUT, ABSENT

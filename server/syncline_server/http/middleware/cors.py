@@ -12,7 +12,7 @@ from .exchange import REQUEST_ID, with_headers
 
 __all__ = ["CrossOrigin"]
 
-METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 REQUEST_HEADERS = (
     "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, "

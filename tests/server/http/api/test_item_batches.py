@@ -152,6 +152,16 @@ def test_other_bodies_are_refused(
     assert error(maps.call("POST", sid, "Batch", **request_)) == (status, code)
 
 
+def test_a_batch_of_too_many_values_is_refused(maps: CollectionsApi) -> None:
+    sid = maps.create()["sid"]
+    # Less than the limit of bytes, and slow to parse.
+    body = b'{"operations":[' + b"[]," * 80_000 + b"1]}"
+    headers = {"Content-Type": "application/json"}
+    reply = maps.call("POST", sid, "Batch", content=body, headers=headers)
+    assert error(reply) == (413, 54006)
+    assert "commas and opening brackets" in reply.json()["message"]
+
+
 def test_a_large_batch_has_room(maps: CollectionsApi) -> None:
     sid = maps.create()["sid"]
     puts = [{"op": "put", "key": str(number), "data": {"a": "x" * 16_000}} for number in range(32)]

@@ -442,6 +442,23 @@ def test_an_operation_id_belongs_to_one_request(collection: Collection, method: 
         assert collection.api.fetch(collection.sid)["date_expires"] is None
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+def test_a_host_that_no_url_can_have_is_refused_before_the_write(
+    collection: Collection, method: str
+) -> None:
+    item = collection.add({"n": 1})
+    headers = {"Host": "a b", "Content-Type": "application/json"}
+    if method == "PATCH":
+        headers["Content-Type"] = "application/merge-patch+json"
+    body = b'{"data":{"n":2}}' if method != "PATCH" else b'{"n":2}'
+    allowed = collection.is_map or method != "PUT"
+    refused = collection.call(method, item[collection.id_name], content=body, headers=headers)
+    assert error(refused) == ((400, 20400) if allowed else (405, 20004))
+    new: dict[str, Any] = {"data": {}} | ({"key": "new"} if collection.is_map else {})
+    assert error(collection.call("POST", json=new, headers={"Host": "a b"})) == (400, 20400)
+    assert collection.call("GET").json()["items"] == [item]
+
+
 def test_items_of_a_removed_collection_are_gone(collection: Collection) -> None:
     item_id = collection.add()[collection.id_name]
     collection.api.ok("DELETE", collection.sid)
