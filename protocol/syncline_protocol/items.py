@@ -8,7 +8,7 @@ indexes. Protocols show an index as an integer.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 
@@ -127,6 +127,11 @@ class ItemsChanged(Event):
     def conflation_key(self) -> Hashable:
         """The item, if it is one; a batch replaces nothing."""
         return (self.sid, self.changes[0].item.key) if len(self.changes) == 1 else None
+
+    @property
+    def revisions(self) -> Iterable[tuple[Hashable, int]]:
+        """As in `Event`, of each item."""
+        return (((self.sid, each.item.key), each.item.revision) for each in self.changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

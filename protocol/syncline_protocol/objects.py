@@ -6,7 +6,7 @@ one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -157,6 +157,11 @@ class Event:
     def conflation_key(self) -> Hashable:
         """A newer event replaces a waiting one with the same key; None if it replaces none."""
         return None
+
+    @property
+    def revisions(self) -> Iterable[tuple[Hashable, int]]:
+        """What was written, an object or items of one, each with its revision after the write."""
+        return ((self.conflation_key, self.revision),)
 
     @property
     def header(self) -> NameAndExpiry | None:

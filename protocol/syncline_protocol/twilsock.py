@@ -104,7 +104,7 @@ class Status:
 OK = Status(200, "OK")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
     """HTTP request inside a `message` packet.
 
@@ -229,11 +229,11 @@ def http_request(packet: Packet) -> HttpRequest:
             Code.BAD_REQUEST, f"http_request must be an object; {fields.show(given)} was given."
         )
     return HttpRequest(
-        _text(given, "method"),
-        _text(given, "host"),
-        _text(given, "path"),
-        _pairs(given, "params"),
-        _pairs(given, "headers"),
+        method=_text(given, "method"),
+        host=_text(given, "host"),
+        path=_text(given, "path"),
+        params=_pairs(given, "params"),
+        headers=_pairs(given, "headers"),
     )
 
 

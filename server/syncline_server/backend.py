@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Backend"]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Backend:
     """The parts of a running server, built by `runtime.app`."""
 

@@ -1,4 +1,4 @@
-"""The modules of the Python client and of the JavaScript client bear the same names."""
+"""The modules of the Python client and of the JavaScript client have the same names."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class TestChangeOfTransport:
         async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
             connection = await server.next()
             handle = await opened(client, connection)
-            heard = record_events(handle)
+            events = record_events(handle)
             with pytest.raises(ConnectionLost):
                 await client._connection._dialer._dial_rest("t", None)
             writing = asyncio.create_task(handle.set({"at": 2}))
@@ -170,5 +170,5 @@ class TestChangeOfTransport:
             rest[0]({"event": "updated", "document": document(2)})
             await connection.ok(document=document(2))
             await writing
-            event = await heard.next()
+            event = await events.next()
         assert (event.revision, event.is_local) == ("2", True)

@@ -112,7 +112,7 @@ def test_what_cannot_be_a_token_is_refused_at_once(token: Any) -> None:
 
 def test_claims_are_read_from_a_token_of_the_server() -> None:
     credentials = Credentials("AC" + "0" * 32, "secret", {"SK" + "0" * 32: "secret" * 8})
-    token = mint_token(credentials, "ålice", 60, "IS" + "0" * 32)
+    token = mint_token(credentials, "ålice", 60, service="IS" + "0" * 32)
 
     assert Claims.of(token) == Claims("ålice", "IS" + "0" * 32)
 

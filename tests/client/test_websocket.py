@@ -231,7 +231,7 @@ async def test_a_request_on_a_lost_connection_fails_no_sooner_than_the_transport
     with pytest.raises(Interrupted):
         await ask(transport)
 
-    # Else whoever repeats it takes the same transport again and again, and nobody else has a turn.
+    # Else a client that repeats it takes the same transport again, and nobody else has a turn.
     assert transport.ended.done()
 
 

@@ -192,7 +192,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-test("all end with the same, whoever they are and whatever the network does", async (t) => {
+test("all clients end with the same data, whatever the network does", async (t) => {
   const kinds = [{}, {}, { deltas: false }, { transport: "rest" }];
   const proxies = await Promise.all(kinds.map(() => Proxy.start(server.url)));
   t.after(() => Promise.all(proxies.map((proxy) => proxy.stop())));

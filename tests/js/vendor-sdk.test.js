@@ -181,7 +181,7 @@ test("a mutator runs again on the newest data when another was quicker", async (
   assert.deepEqual(result, { n: 2 });
 });
 
-test("whoever removes a document receives that once, and can write it no more", async (t) => {
+test("a client that removes a document receives that once, and can write it no more", async (t) => {
   const client = open(t, server);
   const document = await whenSubscribed(await client.document({ data: { last: 1 } }));
   const other = await elsewhere(t, document);
@@ -194,7 +194,7 @@ test("whoever removes a document receives that once, and can write it no more", 
   await refused(document.removeDocument(), 404, 54100);
 });
 
-test("the others receive a removal, whoever removes", async (t) => {
+test("the others receive a removal by any client", async (t) => {
   const client = open(t, server);
   const [byClient, byRest] = [
     await client.document({ data: { n: 1 } }),

@@ -188,12 +188,16 @@ class TestHttpRequests:
         )
 
         assert plain == HttpRequest(
-            "GET", "h", "/p", (("a", "1"), ("b", "2"), ("b", "3")), (("X", "y"),)
+            method="GET",
+            host="h",
+            path="/p",
+            params=(("a", "1"), ("b", "2"), ("b", "3")),
+            headers=(("X", "y"),),
         )
         nothing: list[Any] = [None, {}, {"X": []}]
         for missing in nothing:
             bare = request(method="GET", host="h", path="/p", params=missing, headers=missing)
-            assert bare == HttpRequest("GET", "h", "/p", (), ())
+            assert bare == HttpRequest(method="GET", host="h", path="/p", params=(), headers=())
 
     def test_both_dialects_ask_the_same(self) -> None:
         asked = {"method": "GET", "host": "h", "path": "/p", "headers": {"If-Match": "1"}}

@@ -10,8 +10,10 @@ import pytest
 import uvloop
 
 from support.store import Clock, Elapse, Publications, Service, Store, elapsing
+from syncline_server.config.settings import Settings
 from syncline_server.storage import commit
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.items import Items
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import clock as redis_clock
 from syncline_server.storage.redis.client import Redis
@@ -70,6 +72,11 @@ async def redis(store: Store) -> AsyncIterator[Redis]:
 @pytest.fixture
 def objects(redis: Redis) -> Objects:
     return Objects(redis, OPERATION_MEMORY)
+
+
+@pytest.fixture
+def items(redis: Redis, objects: Objects) -> Items:
+    return Items(redis, objects, Settings())
 
 
 @pytest.fixture

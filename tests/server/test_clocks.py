@@ -101,6 +101,6 @@ def test_it_is_not_ready_until_its_clock_is_right(
     assert scrape.value("syncline_clock_faults_total") >= 1
     assert abs(scrape.value("syncline_clock_offset_seconds") - seconds) < WAIT_LIMIT
     with DocumentsApi(shifted) as api:
-        api.create(Data="{}")  # whoever is connected is served
+        api.create(Data="{}")  # a connected client is served
     shift(0)
     until(lambda: readiness(shifted).get("status") == "ready")

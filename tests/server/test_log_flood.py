@@ -1,4 +1,4 @@
-"""What strangers can cause in the log: so many lines a second, whoever they are, with the peer."""
+"""What strangers can cause in the log: a bounded number of lines a second, each with the peer."""
 
 from __future__ import annotations
 

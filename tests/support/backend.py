@@ -34,8 +34,8 @@ def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
     """A backend whose hub receives changes of services but is not started."""
     objects, services = Objects(redis, OPERATION_MEMORY), Services(redis)
     settings = settings or Settings()
-    bases = DeltaBases(settings.delta_memory, Counter())
-    hub = Hub(redis, objects.readers, WAIT_LIMIT, delta_bases=bases)
+    delta_bases = DeltaBases(settings.delta_memory, Counter())
+    hub = Hub(redis, objects.readers, WAIT_LIMIT, delta_bases=delta_bases)
     services.on_change(hub.on_service_change)
     return Backend(
         settings=settings,

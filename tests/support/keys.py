@@ -38,7 +38,7 @@ class Key:
     ) -> str:
         """Make an access token for the server, signed by this key."""
         credentials = replace(server.credentials, api_keys={self.sid: self.secret})
-        return mint_token(credentials, identity, ttl, service)
+        return mint_token(credentials, identity, ttl, service=service)
 
 
 class KeysApi:

@@ -130,7 +130,7 @@ class RunningServer:
 
     def token(self, identity: str = "alice", ttl: int = 3600, service: str = "default") -> str:
         """Make an access token for this server; `ttl` in seconds."""
-        return mint_token(self.credentials, identity, ttl, service)
+        return mint_token(self.credentials, identity, ttl, service=service)
 
     def kill(self) -> None:
         """End the server at once (SIGKILL); its workers and Redis end with it."""

@@ -24,10 +24,14 @@ from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.engine import ExternalRedis
 from syncline_server.storage.results import Written
-from syncline_server.storage.scripts import OBJECT_SCRIPTS
+from syncline_server.storage.scripts import ITEM_SCRIPTS, MESSAGE, OBJECT_SCRIPTS
 
 _SCRIPTS = OBJECT_SCRIPTS[DOCUMENT.name]
-COMMITS = set(_SCRIPTS) - {_SCRIPTS.fetch, _SCRIPTS.permit}
+COMMITS = {
+    *(set(_SCRIPTS) - {_SCRIPTS.fetch, _SCRIPTS.permit}),
+    *(each.write for each in ITEM_SCRIPTS.values()),
+    MESSAGE,
+}
 
 __all__ = [
     "WAIT_LIMIT",

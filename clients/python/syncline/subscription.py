@@ -199,7 +199,7 @@ class Subscription:
         self._announce_own_before(snapshot.revision)
         is_local = snapshot.revision in self._own
         self._own.pop(snapshot.revision, None)
-        self._tell(snapshot, is_local)
+        self._notify(snapshot, is_local)
 
     def _announce_own_before(self, revision: int | None) -> None:
         """Announce own writes whose events were lost or merged into a later one; None: all."""
@@ -207,9 +207,9 @@ class Subscription:
             snapshot = self._own.pop(own)
             # Without data there is nothing to announce; the later state includes the write.
             if snapshot is not None:
-                self._tell(snapshot, is_local=True)
+                self._notify(snapshot, is_local=True)
 
-    def _tell(self, snapshot: Snapshot, is_local: bool) -> None:
+    def _notify(self, snapshot: Snapshot, is_local: bool) -> None:
         # Not newer: after a reconnect, for example, `open` may return a state announced before.
         if snapshot.revision > self._announced.revision and not self._removal_announced:
             event = Updated(snapshot, self._announced, is_local)

@@ -45,7 +45,7 @@ OTHER_MASTER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """An API key as it is stored; a key of the configuration has only its SID.
 
@@ -140,7 +140,7 @@ class ApiKeys:
         """
         sid = f"SK{secrets.token_hex(16)}"
         secret = make_secret()
-        record = Record(sid, friendly_name, self._redis.now_ms())
+        record = Record(sid=sid, friendly_name=friendly_name, created_ms=self._redis.now_ms())
         if login_only:
             made = replace(record, digest=digest(secret).hex())
         else:
@@ -164,7 +164,7 @@ class ApiKeys:
             raise _unknown(sid)
 
     def _record(self, sid: str) -> Record:
-        return self._records.get(sid) or Record(sid)
+        return self._records.get(sid) or Record(sid=sid)
 
     async def _commit(self, verb: str, sid: str, *arguments: Argument) -> bytes:
         """Commit a change, then read the keys again, so that this process has it at once."""
@@ -187,7 +187,7 @@ class ApiKeys:
         self._keyring.replace_stored(stored, {sid.decode(errors="replace") for sid in revoked})
 
     def _read(self, sid: str, text: bytes) -> tuple[Record, ApiKey]:
-        record = Record(sid, created_ms=0)
+        record = Record(sid=sid, created_ms=0)
         try:
             record = replace(Record(**orjson.loads(text)), sid=sid)
             if record.digest is not None:

@@ -49,7 +49,7 @@ _SID = re.compile(r"(?:AC|SK)[0-9a-f]{32}", re.ASCII)
 _ALGORITHMS = ["HS256", "HS384", "HS512"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """An authenticated caller.
 
@@ -197,7 +197,9 @@ class Authenticator:
                 Code.TOKEN_GRANTS,
                 "The service_sid of the access token's Sync grant must be a string.",
             )
-        return Principal(identity, service, float(claims["exp"]), key=claims["iss"])
+        return Principal(
+            identity=identity, service=service, expires_at=float(claims["exp"]), key=claims["iss"]
+        )
 
     def _basic(self, value: str) -> Principal:
         try:
@@ -215,7 +217,7 @@ class Authenticator:
                 Code.AUTHENTICATION_FAILED,
                 "The account or key is unknown or was revoked, or its secret is wrong.",
             )
-        return Principal(SYSTEM, None, None, key=key)
+        return Principal(identity=SYSTEM, service=None, expires_at=None, key=key)
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         secret = self._secret_of(token)
@@ -345,6 +347,7 @@ def mint_token(
     credentials: Credentials,
     identity: str,
     ttl: int,
+    *,
     service: str = "default",
     key: str | None = None,
 ) -> str:

@@ -27,7 +27,7 @@ DEFAULT_IDENTITY = "cli"
 _ACCOUNT_VARIABLES = ("SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """A server, a service on it, and the credentials to use them.
 
@@ -56,6 +56,7 @@ class Access:
 
 def resolve(
     url: str,
+    *,
     token: str | None,
     identity: str | None,
     service: str | None,
@@ -81,14 +82,16 @@ def resolve(
     if token is not None:
         # A token that was read from a file ends with a line break, which no header may contain.
         bare = token.strip()
-        return Access(url, service or Claims.of(bare).service_sid, lambda: bare)
+        return Access(url=url, service=service or Claims.of(bare).service_sid, token=lambda: bare)
     service = service or "default"
     signer = _signing_credentials(environ)
     login = _login(environ)
     if signer is None and login is None:
         signer = _stored_credentials(url, data_dir)
     if signer is not None:
-        return Access(url, service, _minter(signer, identity or DEFAULT_IDENTITY, service))
+        return Access(
+            url=url, service=service, token=_minter(signer, identity or DEFAULT_IDENTITY, service)
+        )
     if login is None:
         raise click.UsageError(
             "no credentials: set SYNCLINE_TOKEN, or SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, "
@@ -99,11 +102,12 @@ def resolve(
             "--identity needs SYNCLINE_ACCOUNT_SID, SYNCLINE_API_KEY_SID and "
             "SYNCLINE_API_KEY_SECRET to make a token."
         )
-    return Access(url, service, basic=login)
+    return Access(url=url, service=service, basic=login)
 
 
 def resolve_account(
     url: str,
+    *,
     token: str | None,
     identity: str | None,
     service: str | None,
@@ -122,8 +126,10 @@ def resolve_account(
             stored = _stored_credentials(url, data_dir)
             login = (stored.account_sid, stored.auth_token) if stored else None
         if login is not None:
-            return Access(url, service or "default", basic=login)
-    return resolve(url, token, identity, service, data_dir, environ)
+            return Access(url=url, service=service or "default", basic=login)
+    return resolve(
+        url, token=token, identity=identity, service=service, data_dir=data_dir, environ=environ
+    )
 
 
 def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
@@ -134,18 +140,18 @@ def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -
     """
     account, auth_token = (environ.get(name) for name in _ACCOUNT_VARIABLES)
     if account and auth_token:
-        return Access(url, "default", basic=(account, auth_token))
+        return Access(url=url, service="default", basic=(account, auth_token))
     stored = _stored_credentials(url, data_dir)
     if stored is None:
         raise click.UsageError(
             "this command needs the account's own login: set SYNCLINE_ACCOUNT_SID and "
             "SYNCLINE_AUTH_TOKEN, or give a local server's data directory with --data-dir."
         )
-    return Access(url, "default", basic=(stored.account_sid, stored.auth_token))
+    return Access(url=url, service="default", basic=(stored.account_sid, stored.auth_token))
 
 
 def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[], str]:
-    return lambda: mint_token(credentials, identity, TOKEN_LIFE, service)
+    return lambda: mint_token(credentials, identity, TOKEN_LIFE, service=service)
 
 
 def _signing_credentials(environ: Mapping[str, str]) -> Credentials | None:

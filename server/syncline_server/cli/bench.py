@@ -59,6 +59,7 @@ Exit status:
 @with_access
 def bench(
     access: Access,
+    *,
     subscribers: int,
     writers: int,
     duration: float,
@@ -82,7 +83,7 @@ def bench(
             "SYNCLINE_API_KEY_SECRET to make one."
         )
     _allow_files(subscribers + writers + SPARE_FILES)
-    shape = Shape(subscribers, writers, duration, rate, size)
+    shape = Shape(subscribers=subscribers, writers=writers, duration=duration, rate=rate, size=size)
     figures = _measure(Place(access.url, access.token, access.tls), shape)
     if as_json:
         click.echo(_json(figures), nl=False)

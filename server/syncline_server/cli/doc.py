@@ -76,6 +76,7 @@ def get(access: Access, name: str) -> None:
 def set_(
     access: Access,
     name: str,
+    *,
     data: JsonObject | None,
     ttl: int | None,
     if_match: str | None,
@@ -106,7 +107,7 @@ def set_(
 @if_match_option
 @with_access
 def update(
-    access: Access, name: str, changes: JsonObject, ttl: int | None, if_match: str | None
+    access: Access, name: str, *, changes: JsonObject, ttl: int | None, if_match: str | None
 ) -> None:
     """Set some top-level keys and leave the others unchanged.
 

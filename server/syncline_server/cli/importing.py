@@ -118,6 +118,7 @@ Exit status:
 @with_account_login
 def import_(
     access: Access,
+    *,
     file: str | None,
     from_url: str | None,
     from_account: str | None,
@@ -181,12 +182,23 @@ def import_(
         checkpoint = enter(open_checkpoint(state, {"source": name, "target": _name(access)}))
         executor = enter(ThreadPoolExecutor(concurrency))
         uploader = Uploader(
-            target, checkpoint, OnConflict(on_conflict), executor, stop, keep_sids=keep_sids
+            target,
+            checkpoint,
+            on_conflict=OnConflict(on_conflict),
+            executor=executor,
+            stop=stop,
+            keep_sids=keep_sids,
         )
         visible = not (verbose and sys.stdout.isatty())
         progress = enter(Progress("Importing", source.total, visible))
         try:
-            counts = Transfer(source, uploader, checkpoint, progress, verbose).run()
+            counts = Transfer(
+                source=source,
+                uploader=uploader,
+                checkpoint=checkpoint,
+                progress=progress,
+                verbose=verbose,
+            ).run()
         except BaseException:
             if state is not None:
                 progress.print_line(

@@ -23,7 +23,7 @@ from .output import FIELDS
 __all__ = ["End", "Record", "Unusable", "from_line", "from_resource", "to_line"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A document to import.
 
@@ -105,11 +105,11 @@ def from_resource(resource: Any) -> Record | Unusable:
 def _record(value: JsonObject, label: str) -> Record:
     sid, name = value.get("sid"), value.get("unique_name")
     return Record(
-        label,
-        None if sid is None else fields.text(sid, "sid"),
-        None if name is None else fields.unique_name(name, "unique_name"),
-        _data(value.get("data")),
-        _date(value.get("date_expires")),
+        label=label,
+        sid=None if sid is None else fields.text(sid, "sid"),
+        unique_name=None if name is None else fields.unique_name(name, "unique_name"),
+        data=_data(value.get("data")),
+        date_expires=_date(value.get("date_expires")),
     )
 
 

@@ -49,8 +49,10 @@ def source_login(
     key = environ.get("SYNCLINE_FROM_API_KEY_SID")
     secret = environ.get("SYNCLINE_FROM_API_KEY_SECRET")
     if key and secret:
-        return Access(url, service, basic=(key, secret))
-    return Access(url, service, basic=(account, _auth_token(account, from_stdin, environ)))
+        return Access(url=url, service=service, basic=(key, secret))
+    return Access(
+        url=url, service=service, basic=(account, _auth_token(account, from_stdin, environ))
+    )
 
 
 def _auth_token(account: str, from_stdin: bool, environ: Mapping[str, str]) -> str:

@@ -38,7 +38,7 @@ __all__ = ["token"]
     show_default="the first one",
     help="SID of the API key that signs the token.",
 )
-def token(identity: str, ttl: int, service: str, key: str | None, data_dir: Path) -> None:
+def token(*, identity: str, ttl: int, service: str, key: str | None, data_dir: Path) -> None:
     """Print an access token; stderr names the key that signed it.
 
     The key comes from the configuration of this installation: from the same variables as for
@@ -60,5 +60,5 @@ def token(identity: str, ttl: int, service: str, key: str | None, data_dir: Path
             "secrets in Redis cannot be read back: set SYNCLINE_API_KEY_SID and "
             "SYNCLINE_API_KEY_SECRET to what was shown when the key was created"
         )
-    click.echo(mint_token(credentials, identity, ttl, service, key))
+    click.echo(mint_token(credentials, identity, ttl, service=service, key=key))
     click.echo(f"signed by {key} of {credentials.account_sid}, for {ttl} s", err=True)

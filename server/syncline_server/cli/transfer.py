@@ -15,7 +15,7 @@ from .uploader import Outcome, Upload, Uploader
 __all__ = ["Transfer"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
     """Copies all documents of a source.
 

@@ -64,10 +64,10 @@ class Uploader:
         self,
         target: Documents,
         checkpoint: Checkpoint,
+        *,
         on_conflict: OnConflict,
         executor: Executor,
         stop: threading.Event,
-        *,
         keep_sids: bool = False,
     ) -> None:
         """

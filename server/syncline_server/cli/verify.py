@@ -127,6 +127,7 @@ Exit status:
 @with_access
 def verify(
     access: Access,
+    *,
     duration: float,
     seed: int | None,
     faults: tuple[FaultKind, ...],
@@ -193,7 +194,7 @@ def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path
             history = History(file)
             async with _progress(history, shape):
                 await Verification(
-                    access.url, access.service, token, shape, history, access.tls
+                    access.url, access.service, token, shape, history=history, tls=access.tls
                 ).run()
             return judge(history.records)
 

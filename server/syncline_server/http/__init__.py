@@ -7,7 +7,7 @@ To wire it:
         middleware=rest.middleware(settings, meters, backend.audit, backend.work),
         exception_handlers=rest.exception_handlers,
     )
-    uvicorn.Config(app, http=rest.http_protocol(limits, wheel.call_later, meters, audit))
+    uvicorn.Config(app, http=rest.http_protocol(limits, timers.call_later, meters, audit))
 
 Routes of other packages benefit too: a `Refusal` that they raise is answered with the vendor's
 error body, and `Route` matches undecoded paths, so that unique names may contain slashes.
@@ -78,6 +78,7 @@ def middleware(
     meters: Meters,
     audit: Audit,
     work: WorkQueue,
+    *,
     traces: Traces | None = None,
 ) -> list[Middleware]:
     """The middleware around all routes, outermost first."""

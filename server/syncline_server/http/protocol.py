@@ -44,7 +44,7 @@ StartTimer = Callable[[float, Callable[[], None]], RunningTimer]
 """Schedules a callback: seconds from now, callback."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Limits beyond which a request is refused or a connection closed.
 

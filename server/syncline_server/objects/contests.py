@@ -72,7 +72,7 @@ class Contender:
     )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Contest:
     """The writers that contend for one object or item.
 
@@ -158,7 +158,7 @@ class Contests:
         if newest.unique_name is not None:
             name = object_key(type_of_sid(newest.sid), newest.unique_name)
             keys.append(key._replace(object=name))
-        contest = Contest(keys, newest, holder, newest.revision)
+        contest = Contest(keys=keys, newest=newest, holder=holder, given=newest.revision)
         self._contests.update(dict.fromkeys(keys, contest))
         return contest
 

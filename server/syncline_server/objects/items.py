@@ -24,14 +24,13 @@ from syncline_protocol.items import (
 from syncline_protocol.objects import Event, Header, ObjectType
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import (
-    ItemPage,
+from syncline_server.storage.item_refusals import (
     ItemRefused,
     ItemState,
-    ItemsWritten,
     absent_item,
     item_mismatch,
 )
+from syncline_server.storage.items import ItemPage, ItemsWritten
 from syncline_server.storage.items import Items as StoredItems
 from syncline_server.storage.operations import patch_fingerprint
 from syncline_server.storage.records import Tombstone
@@ -281,7 +280,9 @@ class Items(Headers):
                     raise
                 return first
             try:
-                written = await self._commit_patch(access, command, author, data, revision)
+                written = await self._commit_patch(
+                    access, command, author, data=data, revision=revision
+                )
             except ItemRefused as refusal:
                 if refusal.document is None or command.if_match is not None:
                     raise
@@ -310,6 +311,7 @@ class Items(Headers):
         access: Access,
         command: PatchItem,
         author: Author,
+        *,
         data: bytes | None,
         revision: int,
     ) -> ItemWritten:
@@ -343,7 +345,7 @@ class Items(Headers):
         try:
             # The script looks up the operation id before it compares the revision. Without a record
             # of it, no item is at `NEVER`, and nothing is written.
-            return await self._commit_patch(access, command, author, None, NEVER)
+            return await self._commit_patch(access, command, author, data=None, revision=NEVER)
         except ItemRefused:
             return None
 

@@ -30,6 +30,7 @@ from collections.abc import Hashable
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, cast
 
+from syncline_protocol.items import ABSENT
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Limit
 
@@ -120,7 +121,8 @@ class Turns:
 
     def record_event(self, event: Event) -> None:
         """Remember the revision of an event as one that its object or item had."""
-        self._recent.extend(event.conflation_key, event.revision)
+        for about, revision in event.revisions:
+            self._recent.extend(about, revision)
 
     async def wait_to_patch(self, key: TurnKey, patcher: object) -> None:
         """Wait until the current turn is used, for `PATCH_WAIT` at most: a patch would spoil it."""
@@ -187,6 +189,11 @@ class Turns:
         about = subject(newest.sid, attempt.key.item)
         is_recent = self._recent.has(about, attempt.if_match)
         self._recent.record(about, newest.revision)
+        if newest.revision == ABSENT:
+            # The item was removed, by a batch or in another process, and nobody's turn has a state
+            # to begin with: each of the others is answered what is there now.
+            self.contests.close(attempt.key._replace(object=newest.sid))
+            return newest
         contest = self.contests.get(attempt.key._replace(object=newest.sid))
         # 2. Wait for a turn, unless the client has it already. Rivals write during the wait, so
         #    `newest` is out of date after it.
@@ -250,7 +257,7 @@ class Turns:
         client = attempt.client
         if self._lapses.exhausted(attempt.identity):
             return False
-        # Even if this client may not wait: there are rivals from whom the turn must be kept.
+        # Even if this client may not wait: its rivals must not take the turn of another client.
         contest.crowded = True
         if client is not None:
             # Commands that the client has sent after this one must not wait for a turn (`hurry` is

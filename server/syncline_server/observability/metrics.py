@@ -93,7 +93,7 @@ class Histogram:
         return HistogramMetricFamily(name, help, buckets, self._sum)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Tally:
     """Counters of one wire protocol since the start of the process.
 
@@ -154,7 +154,7 @@ class Load(NamedTuple):
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gauges:
     """Values read at a scrape, not counted; times are in seconds."""
 

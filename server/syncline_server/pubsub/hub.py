@@ -102,7 +102,7 @@ class Hub:
         """Add a subscriber. It may miss events until `make_live` returns."""
         topic = self._topics.get(sid)
         if topic is None:
-            topic = self._topics[sid] = Topic(service_sid, sid)
+            topic = self._topics[sid] = Topic(service_sid=service_sid, sid=sid)
         if subscriber not in topic.subscribers:
             topic.subscribers.add(subscriber)
             # Not on the fast path yet: it must receive the state by the reply to `Open` first.

@@ -53,7 +53,7 @@ class Format:
     tally: Tally
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Topic:
     """One open object.
 

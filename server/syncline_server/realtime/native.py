@@ -114,7 +114,7 @@ class NativeClient(Client):
         assert self.session is not None
         # Choose the format first: `on_relief` joins the fast path with it.
         if is_first and request.deltas:
-            self.session.take_deltas(self._send_brief)
+            self.session.take_deltas(self._send_delta)
             self.format = self._formats.deltas[self.socket.deflates]
         self.on_relief()
         settings = self.backend.settings
@@ -138,9 +138,9 @@ class NativeClient(Client):
         """Send an event with all its data."""
         self.writer.send_event(event, event.encoded(self.format.encode))
 
-    def _send_brief(self, event: Event, is_known: bool) -> None:
-        brief = encode_bare if is_known else self.format.encode_delta
-        frame = event.encoded(brief or self.format.encode)
+    def _send_delta(self, event: Event, is_known: bool) -> None:
+        encode = encode_bare if is_known else self.format.encode_delta
+        frame = event.encoded(encode or self.format.encode)
         self.tally.deltas += event.has_delta and not is_known
         self.writer.send_event(event, frame, self.format.encode)
 

@@ -59,7 +59,7 @@ class State(Enum):
     ENDED = auto()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Subscription:
     """An object that the client has open.
 
@@ -148,7 +148,7 @@ class Subscriptions:
         if subscription is None:
             topic = self._hub.join(self.access.service_sid, state.sid, self)
             topic.learn(state)
-            subscription = self._by_sid[state.sid] = Subscription(topic)
+            subscription = self._by_sid[state.sid] = Subscription(topic=topic)
             for key in _keys(topic)[1:]:
                 self._by_name[key] = subscription
         subscription.topic.learn(state)

@@ -152,7 +152,13 @@ def create_app(
         meters, worker, partial(_collect_gauges, backend, connections, disk)
     )
     worker_metrics = WorkerMetrics(process_metrics, settings.workers, run_dir)
-    sweeper = Sweeper(redis, objects, settings.sweep_interval, backend.webhooks_of_the_system)
+    sweeper = Sweeper(
+        redis,
+        objects,
+        backend.items,
+        settings.sweep_interval,
+        webhooks=backend.webhooks_of_the_system,
+    )
     deletions = Deletions(redis, objects)
     context = DeliveryContext(
         settings=settings,
@@ -209,7 +215,7 @@ def create_app(
             *rest.routes(backend, worker_metrics, api_keys),
             *web.routes(credentials, settings.demo, settings.demo_client_networks),
         ],
-        middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces),
+        middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces=traces),
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )

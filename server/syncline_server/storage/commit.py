@@ -54,8 +54,10 @@ class Commit:
         earlier: the steps that are committed with this one.
         fingerprint: distinguishes the request from another one with the same operation id.
         parameters: arguments of this script that others do not have, by their names.
-        reads: script that shows what the commit writes, with `parameters` too. Its reply begins
-            with the elements of an object (lib/object.lua). None for the type's `fetch`.
+        reads: script that shows what the commit writes, by `read_arguments`. Its reply begins with
+            the elements of an object (lib/object.lua); as status, it may say whether this commit
+            was `applied`, is `unapplied`, or that this is `unknown`. None for the type's `fetch`.
+        is_idempotent: True if a second run changes nothing.
         trace: what the event carries, as `Traces.commit` gives it; "" for nothing.
         at_ms: this machine's clock when the commit was made.
         not_before_ms: lower bound of Redis' clock at that time. This write gets no revision below
@@ -78,6 +80,7 @@ class Commit:
     fingerprint: str = ""
     parameters: Mapping[str, Argument | None] = field(default_factory=dict)
     reads: Script | None = None
+    is_idempotent: bool = False
     trace: str = ""
     at_ms: int = field(default_factory=lambda: now_ms())
     mark: str = field(default_factory=make_mark)
@@ -108,8 +111,8 @@ class Commit:
 
     @property
     def is_repeatable(self) -> bool:
-        """True if the same commit can be sent twice: its operation id lets it take effect once."""
-        return self.op is not None and not self.earlier
+        """True if the same commit can be sent twice, for it takes effect once."""
+        return self.is_idempotent or (self.op is not None and not self.earlier)
 
     def with_new_mark(self) -> Commit:
         """The same write under another mark."""
@@ -123,6 +126,9 @@ class Commit:
         """
         author, webhooks = self.author, self.author.webhooks
         publish, channel = redis.publishing
+        # An operation id counts for the whole service: used again for an object of another bucket,
+        # it is found. On a Cluster a script reaches one slot, so the record is in the bucket, and
+        # `operations.claim_all` has bound the id to that bucket before.
         whole = redis.engine.is_whole
         arguments = {
             "sid": self.sid or None,
@@ -137,6 +143,8 @@ class Commit:
             "fingerprint": self.fingerprint or None,
             "earlier": _steps(self.earlier),
             "clock": self.at_ms,
+            # Low bits of the revision: after a failover that lost this write, hardly any other
+            # write gets its revision, so a client does not take the one for the other.
             "random": randrange(revisions.PER_MS),
             "mark": self.mark,
             "publish": publish,
@@ -148,6 +156,7 @@ class Commit:
             arguments["webhooks_limit"] = webhooks.limit
             arguments["webhooks_reports"] = 1 if webhooks.reports_write else None
             arguments["endpoint"] = webhooks.endpoint or None
+        # Absent ones are omitted: each argument costs time at each write.
         return by_name(arguments)
 
     @property
@@ -157,7 +166,16 @@ class Commit:
 
     def read_arguments(self) -> list[Argument]:
         """ARGV of `reading_script`."""
-        return by_name({"sid": self.sid or None, "name": self.name or None, **self.parameters})
+        return by_name(
+            {
+                "sid": self.sid or None,
+                "name": self.name or None,
+                "mark": self.mark,
+                "since": revisions.lowest_at(self.not_before_ms),
+                "since_ms": self.not_before_ms,
+                **self.parameters,
+            }
+        )
 
 
 def _steps(earlier: Sequence[Step]) -> bytes | None:

@@ -133,9 +133,10 @@ class Deletions(PeriodicTask):
                     recorded_at = clock()
             tag = keys.bucket_tag(deletion.sid, bucket)
             queue = keys.webhook_queue(tag)
-            # Pointers to objects in other buckets are not removed with an object of this bucket.
+            # Pointers to objects in other buckets, and expiries of items, are not removed with an
+            # object of this bucket.
             names = (keys.names(tag, each) for each in TYPES)
-            for key in (queue, f"{queue}:dropped", *names):
+            for key in (queue, f"{queue}:dropped", keys.expiries(tag), *names):
                 await self._redis.execute("DEL", key)
         return deletion
 

@@ -129,9 +129,9 @@ class Documents:
         at = _at(service_sid, address)
         return as_written(await self.objects.remove(at, author, if_match=if_match, op=op), None)
 
-    async def advance(self, service_sid: str, sid: str, held: int) -> Document:
+    async def advance(self, service_sid: str, sid: str, lost: int) -> Document:
         """As `Objects.advance`."""
-        return _document((await self.objects.advance(_at(service_sid, sid), held)).state)
+        return _document((await self.objects.advance(_at(service_sid, sid), lost)).state)
 
 
 def _at(service_sid: str, address: str) -> ObjectAddress:

@@ -1,4 +1,4 @@
-"""Errors of the store: what every method of `storage` raises if Redis does not do what it is asked.
+"""Errors of the store: what every method of `storage` raises if Redis does not carry out a command.
 
     StorageError
     ├── Unavailable         also a `Refusal` (20503): the store is away, busy, or cannot write now.

@@ -1,4 +1,4 @@
-"""The sweeper: removes objects that are past their expiry, and so notifies their subscribers.
+"""The sweeper: removes objects and items past their expiry, and so notifies their subscribers.
 
 Readers do not depend on it: an object past its expiry is absent to them at once. Several processes
 may sweep at the same time, since each removal is one atomic script.
@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
+from syncline_protocol.objects import SYSTEM
 from syncline_protocol.sids import BUCKETS
 from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
+from .author import Author
 from .errors import StorageError
 from .filled_buckets import FilledBuckets
+from .items import Items
+from .keys import ObjectAddress
 from .objects import Objects
 from .redis.client import Redis
 from .scripts import DUE
@@ -25,8 +30,19 @@ __all__ = ["Sweeper"]
 
 logger = logging.getLogger("syncline.expiry")
 
-BATCH = 256
-"""Objects of one bucket that are removed at once, at most."""
+BATCH = 200
+"""Objects and items of one bucket that are removed at once, at most."""
+
+ITEMS_PER_COMMIT = 100
+"""Items that one commit removes, at most: its event names them all, and Redis does nothing else
+meanwhile."""
+
+ITEM_COMMITS = 2
+"""Commits of items that are under way at once, at most: other commits wait for so many."""
+
+PASSES = 25
+"""Batches of one bucket in a row. Then the other buckets and services have their turn, and the next
+round begins at once."""
 
 INSPECTION_INTERVAL = 60.0
 """Seconds between inspections of all buckets, which find those that a crash or a failover kept off
@@ -40,7 +56,9 @@ class Sweeper(PeriodicTask):
         self,
         redis: Redis,
         objects: Objects,
+        items: Items,
         interval: float,
+        *,
         webhooks: Callable[[str], Awaitable[WebhookPolicy | None]] | None = None,
     ) -> None:
         """
@@ -51,6 +69,8 @@ class Sweeper(PeriodicTask):
         super().__init__(self._sweep_all, interval, name="the sweep", logger=logger)
         self._redis = redis
         self._objects = objects
+        self._items = items
+        self._item_commits = asyncio.Semaphore(ITEM_COMMITS)
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
         self._inspected_at = float("-inf")  # loop time
@@ -93,13 +113,33 @@ class Sweeper(PeriodicTask):
         command = ("ZRANGEBYSCORE", index, "-inf", moment, "LIMIT", 0, BATCH)
         webhooks = None if self._webhooks is None else await self._webhooks(service_sid)
         swept: list[bytes] = []
-        # Stop when a pass returns what the last pass did: the shard's clock is behind `moment`, so
-        # the script still sees these objects as alive.
-        while (sids := await self._redis.execute(*command)) != swept:
-            await asyncio.gather(
-                *(self._objects.expire(service_sid, sid.decode(), webhooks) for sid in sids)
-            )
-            swept = sids
+        for _ in range(PASSES):
+            members = await self._redis.execute(*command)
+            if members == swept:
+                # The shard's clock is behind `moment`: the scripts still see these as alive.
+                return
+            await self._remove(service_sid, members, webhooks)
+            swept = members
+        self.wake()
+
+    async def _remove(
+        self, service_sid: str, members: list[bytes], webhooks: WebhookPolicy | None
+    ) -> None:
+        """Remove the objects and items that these members of the index name."""
+        sids, item_keys = _split(members)
+        await asyncio.gather(
+            *(self._objects.expire(service_sid, sid, webhooks) for sid in sids),
+            *(
+                self._remove_items(ObjectAddress.of_sid(service_sid, sid), batch, webhooks)
+                for sid, batch in item_keys
+            ),
+        )
+
+    async def _remove_items(
+        self, at: ObjectAddress, item_keys: list[str], webhooks: WebhookPolicy | None
+    ) -> None:
+        async with self._item_commits:
+            await self._items.expire(at, item_keys, Author(identity=SYSTEM, webhooks=webhooks))
 
     async def _index(self, service_sid: str, buckets: list[int]) -> None:
         """Put each bucket back on the index of due buckets, by its earliest expiry."""
@@ -114,3 +154,21 @@ class Sweeper(PeriodicTask):
                 if first
             )
         )
+
+
+def _split(members: Iterable[bytes]) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
+    """The SIDs of objects; and batches of keys of items, each with the SID of its collection."""
+    sids: list[str] = []
+    by_collection: defaultdict[str, list[str]] = defaultdict(list)
+    for member in members:
+        sid, separator, key = member.decode().partition("/")
+        if separator:
+            by_collection[sid].append(key)
+        else:
+            sids.append(sid)
+    batches = (
+        (sid, found[start : start + ITEMS_PER_COMMIT])
+        for sid, found in by_collection.items()
+        for start in range(0, len(found), ITEMS_PER_COMMIT)
+    )
+    return sids, batches

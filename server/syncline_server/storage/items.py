@@ -9,19 +9,13 @@ from typing import Any
 import orjson
 
 from syncline_protocol.errors import Code, Refusal, codes_of
-from syncline_protocol.fields import show
 from syncline_protocol.items import (
-    ABSENT,
     INDEX_DIGITS,
     Change,
     ChangeKind,
     Item,
     ItemOperation,
     ItemQuery,
-    PatchItem,
-    Verb,
-    WriteItem,
-    index_of,
 )
 from syncline_protocol.objects import LIST, SYSTEM, Header, ObjectType
 from syncline_server.config.settings import Settings
@@ -29,33 +23,24 @@ from syncline_server.config.settings import Settings
 from . import operations
 from .author import Author
 from .commit import Commit
+from .item_refusals import refused_write
 from .keys import ObjectAddress
 from .objects import Objects
 from .records import Tombstone, unpack_record
 from .redis.client import Redis
 from .redis.connection import Argument
-from .replies import Reply, state_of
+from .replies import HEADER_LENGTH, Reply, state_of
 from .results import absent, forbidden
 from .scripts import ITEM_SCRIPTS, Script, by_name
 
 __all__ = [
     "ItemPage",
-    "ItemRefused",
-    "ItemState",
     "Items",
     "ItemsWritten",
     "Replay",
-    "absent_item",
-    "item_mismatch",
 ]
 
 JsonObject = dict[str, Any]
-
-HEADER_LENGTH = 11
-"""Elements of a reply that show the collection (`Reply`); what is known of items follows."""
-
-CHANGES = (Verb.UPDATE, Verb.REMOVE)
-"""What is only done with an item that exists."""
 
 INDEX_FORMAT = f"%0{INDEX_DIGITS}.0f"
 
@@ -111,111 +96,6 @@ class Replay:
     changes: tuple[Item | Tombstone, ...]
     more_since: int | None
     is_reset: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ItemState:
-    """An item with its collection, as writers contend for it.
-
-    Attributes:
-        item: None if the collection has no such item.
-    """
-
-    header: Header
-    item: Item | None
-
-    @property
-    def sid(self) -> str:
-        """SID of the collection."""
-        return self.header.sid
-
-    @property
-    def unique_name(self) -> str | None:
-        """Unique name of the collection."""
-        return self.header.unique_name
-
-    @property
-    def revision(self) -> int:
-        """The item's revision; `ABSENT` if there is none."""
-        return ABSENT if self.item is None else self.item.revision
-
-    @property
-    def data(self) -> bytes:
-        """The item's data; `b""` if there is none."""
-        return b"" if self.item is None else self.item.data
-
-
-class ItemRefused(Refusal):
-    """A write of an item is refused.
-
-    Attributes:
-        state: the newest state; None if the author may not read it.
-        document: the same if another writer was quicker; else None.
-    """
-
-    def __init__(
-        self,
-        code: Code,
-        message: str,
-        state: ItemState | None = None,
-        *,
-        is_race: bool = False,
-        blind: str | None = None,
-    ) -> None:
-        """`blind`: the message for a caller that may not read the item; None for the same one."""
-        super().__init__(code, message, document=state if is_race else None)
-        self.state = state
-        self._blind = message if blind is None else blind
-
-    @property
-    def item(self) -> Item | None:
-        """The newest item; None if there is none, or the author may not read it."""
-        return None if self.state is None else self.state.item
-
-    def without_item(self) -> ItemRefused:
-        """The refusal for a caller that may not read the item."""
-        return ItemRefused(self.code, self._blind)
-
-
-def absent_item(type_: ObjectType, key: str) -> ItemRefused:
-    """The error for a key, or an index, without an item."""
-    return ItemRefused(
-        codes_of(type_).item_absent,
-        f"The {type_.name} has no item {_shown(type_, key)}; nothing was changed.",
-    )
-
-
-def item_mismatch(command: WriteItem | PatchItem, state: ItemState) -> ItemRefused:
-    """The error for an item that is at another revision than the write expected.
-
-    A write that only changes an item which exists is refused as for an absent one.
-    """
-    item, key = state.item, command.item_key or ""
-    if item is None and (isinstance(command, PatchItem) or command.action in CHANGES):
-        return absent_item(command.type, key)
-    return _mismatch(command.type, key, command.if_match, state)
-
-
-def _mismatch(
-    type_: ObjectType, key: str, if_match: int | None, state: ItemState, place: str = ""
-) -> ItemRefused:
-    expected = "its absence" if if_match == ABSENT else if_match
-    message = (
-        f"The revision of the item {_shown(type_, key)} does not match the expected revision: "
-        f"{expected} was expected"
-    )
-    is_at = "" if state.item is None else f", it is at {state.item.revision}"
-    return ItemRefused(
-        codes_of(type_).mismatch,
-        f"{message}{is_at}{place}.",
-        state,
-        is_race=True,
-        blind=f"{message}{place}.",
-    )
-
-
-def _shown(type_: ObjectType, key: str) -> str:
-    return str(index_of(key)) if type_ is LIST else show(key)
 
 
 class Items:
@@ -298,6 +178,7 @@ class Items:
                 type=at.type,
                 script=ITEM_SCRIPTS[at.type.name].write,
                 verb="write_items",
+                reads=ITEM_SCRIPTS[at.type.name].outcome,
                 author=author,
                 sid=at.sid,
                 name=at.name,
@@ -312,22 +193,25 @@ class Items:
         )
         match reply[0]:
             case b"item":
-                raise _refused(at.type, reply, writes)
+                raise refused_write(at.type, reply, writes)
             case b"full":
                 raise self._full(at.type, reply[HEADER_LENGTH])
         return _written(at.type, reply)
 
     async def expire(self, at: ObjectAddress, keys: Sequence[str], author: Author) -> None:
-        """Remove those items that are past their expiry, and notify the subscribers."""
+        """Remove those items that are past their expiry, and notify the subscribers.
+
+        Takes what has no such expiry, or whose collection is gone, off the index of expiries.
+        """
         await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
 
-    async def advance(self, at: ObjectAddress, held: Mapping[str, int]) -> None:
+    async def advance(self, at: ObjectAddress, lost: Mapping[str, int]) -> None:
         """Give items a revision beyond the one that a client received and a failover lost.
 
         Args:
-            held: the lost revision, by the item's key.
+            lost: that revision, by the item's key.
         """
-        heads = [{"v": "advance", "k": key, "m": revision} for key, revision in held.items()]
+        heads = [{"v": "advance", "k": key, "m": revision} for key, revision in lost.items()]
         await self._maintain(at, heads, Author(identity=SYSTEM))
 
     async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> None:
@@ -339,6 +223,7 @@ class Items:
                     type=at.type,
                     script=ITEM_SCRIPTS[at.type.name].write,
                     verb="maintain_items",
+                    is_idempotent=True,
                     author=author,
                     sid=at.sid,
                     parameters=self._parameters(at.type, heads),
@@ -421,27 +306,3 @@ def _change(elements: list[bytes]) -> Change:
     if isinstance(item, Tombstone):
         item = item.as_item(data)
     return Change(kind=ChangeKind(kind.decode()), item=item, expired=expired == b"1")
-
-
-def _refused(type_: ObjectType, reply: Reply, writes: Sequence[ItemOperation]) -> ItemRefused:
-    """The error that item.lua gives for one of the writes."""
-    index, reason, record = reply[HEADER_LENGTH:]
-    write = writes[int(index) - 1]
-    key = write.key or ""
-    newest = unpack_record(key.encode(), record) if record else None
-    item = newest if isinstance(newest, Item) else None
-    state = ItemState(state_of(type_, reply), item)
-    place = f" (operation {int(index)} of {len(writes)})" if len(writes) > 1 else ""
-    shown, codes = _shown(type_, key), codes_of(type_)
-    match reason:
-        case b"exists":
-            message = f"The {type_.name} has an item {shown} already{place}; nothing was changed."
-            return ItemRefused(codes.item_exists, message, state)
-        case b"absent":
-            message = f"The {type_.name} has no item {shown}{place}; nothing was changed."
-            return ItemRefused(codes.item_absent, message)
-        case b"hidden":
-            # Without a state: rivals of this writer would take the item for absent.
-            return _mismatch(type_, key, write.if_match, state, place).without_item()
-        case _:
-            return _mismatch(type_, key, write.if_match, state, place)

@@ -185,7 +185,7 @@ class Objects:
             Refusal: no such object exists, or it is at another revision than `if_match`.
         """
         if fingerprint is None:
-            fingerprint = _fingerprint("update", op, data, ttl, if_match)
+            fingerprint = _fingerprint("update", op, data=data, ttl=ttl, if_match=if_match)
         return await self._commit(
             Commit.to(
                 at,
@@ -216,16 +216,16 @@ class Objects:
                 author,
                 if_match=if_match,
                 op=op,
-                fingerprint=_fingerprint("remove", op, None, None, if_match),
+                fingerprint=_fingerprint("remove", op, data=None, ttl=None, if_match=if_match),
             )
         )
 
-    async def advance(self, at: ObjectAddress, held: int) -> Outcome:
-        """Give an object a revision beyond `held`, which a client received and a failover lost.
+    async def advance(self, at: ObjectAddress, lost: int) -> Outcome:
+        """Give an object a revision beyond `lost`, which a client received and a failover lost.
 
-        Changes nothing if the object's revision is beyond `held` already. Raises as `update`.
+        Changes nothing if the object's revision is beyond `lost` already. Raises as `update`.
         """
-        return await self._commit(Commit.to(at, "advance", READER, if_match=held))
+        return await self._commit(Commit.to(at, "advance", READER, if_match=lost))
 
     async def expire(
         self, service_sid: str, sid: str, webhooks: WebhookPolicy | None = None
@@ -259,7 +259,7 @@ class Objects:
                 name=new.name or "",
                 ttl=new.ttl,
                 op=new.op,
-                fingerprint=_fingerprint(verb, new.op, new.data, new.ttl, None),
+                fingerprint=_fingerprint(verb, new.op, data=new.data, ttl=new.ttl, if_match=None),
                 parameters={
                     "data": new.data,
                     "chosen": None if verb == "create" else 1,
@@ -274,7 +274,7 @@ class Objects:
 
 
 def _fingerprint(
-    verb: str, op: str | None, data: bytes | None, ttl: int | None, if_match: int | None
+    verb: str, op: str | None, *, data: bytes | None, ttl: int | None, if_match: int | None
 ) -> str:
     return "" if op is None else operations.fingerprint(verb, data, ttl, if_match)
 

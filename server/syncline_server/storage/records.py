@@ -32,7 +32,7 @@ class Tombstone:
     removed_by: str
 
     def as_item(self, data: bytes = b"") -> Item:
-        """The item as its removal reports it; `data` is what it held."""
+        """The item as its removal reports it; `data` is its last data."""
         return Item(
             key=self.key,
             revision=self.revision,

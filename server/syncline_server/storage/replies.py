@@ -8,11 +8,14 @@ from typing import Any
 from syncline_protocol.documents import Document
 from syncline_protocol.objects import DOCUMENT, Header, ObjectType
 
-__all__ = ["Reply", "sid_and_name", "state_of"]
+__all__ = ["HEADER_LENGTH", "Reply", "sid_and_name", "state_of"]
 
 Reply = list[Any]
 """Status, SID, name, revision, data, created, updated, expires, created by, updated by, mark; or a
 status alone, or a status and what belongs to it."""
+
+HEADER_LENGTH = 11
+"""Elements of a reply that show the object; what is known of its items follows."""
 
 
 def state_of(type_: ObjectType, reply: Reply) -> Header:

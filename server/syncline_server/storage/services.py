@@ -33,7 +33,7 @@ __all__ = ["DEFAULT_NAME", "Service", "Services", "check_default_service", "unkn
 DEFAULT_NAME = "default"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One service; clients can set all but the first four members.
 
@@ -287,7 +287,13 @@ def _sid_taken(sid: str) -> Refusal:
 def _make(
     sid: str | None, unique_name: str | None, now: int, members: Mapping[str, Any]
 ) -> Service:
-    return Service(sid or f"IS{secrets.token_hex(16)}", unique_name, now, now, **members)
+    return Service(
+        sid=sid or f"IS{secrets.token_hex(16)}",
+        unique_name=unique_name,
+        created_ms=now,
+        updated_ms=now,
+        **members,
+    )
 
 
 def _encode(service: Service) -> bytes:

@@ -88,8 +88,9 @@ class Settlement:
 
 def _was_applied(commit: Commit, newest: Reply) -> bool:
     """True if the object, as it was read, shows that this write was applied."""
-    if newest[0] != b"ok":
-        return False
+    status: bytes = newest[0]
+    if status != b"ok":
+        return status == b"applied"
     # The mark is only there while no later write has replaced it. A SID is made for one "create",
     # so the object's existence proves that one even after later writes.
     return newest[10] == commit.mark.encode() or (
@@ -102,8 +103,13 @@ def _cannot_have_been_applied(commit: Commit, newest: Reply) -> bool:
 
     `_was_applied` must be False. If both are False, nobody can say: another write came after.
     """
-    if newest[0] != b"ok":
+    status: bytes = newest[0]
+    if status in (b"unapplied", b"unknown"):
+        return status == b"unapplied"
+    if status != b"ok":
         return _cannot_have_ended(commit, newest)
+    if commit.verb == "publish":
+        return False  # a message leaves nothing to read
     # Revisions only move forward, and this write's would be above `if_match` and at least
     # `not_before_ms`. An object that is still below has not seen it.
     revision = int(newest[3])

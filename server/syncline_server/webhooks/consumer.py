@@ -44,7 +44,7 @@ it. A writer adds the bucket before its commit, so an event may still follow; by
 or its commit failed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Bucket:
     """State of one bucket.
 
@@ -130,7 +130,7 @@ class Consumer:
         `buckets`: the service's buckets in the index, with their scores.
         """
         for name, score in buckets.items():
-            bucket = self._buckets.setdefault(name, _Bucket(name))
+            bucket = self._buckets.setdefault(name, _Bucket(name=name))
             bucket.quiet = bucket.quiet + 1 if bucket.score == score else 0
             bucket.score = score
             # Read after 0, 1, 2, 4, 8 … quiet polls: the commit may come after the entry in the

@@ -9,7 +9,7 @@ from typing import Self
 __all__ = ["QueuedEvent"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedEvent:
     """One event of a service.
 

@@ -161,7 +161,7 @@ def test_what_is_minted_here_is_what_the_helper_mints() -> None:
     minted.add_grant(SyncGrant(SERVICE))
     ours, theirs = (
         jwt.decode_complete(made, SECRET, ["HS256"])
-        for made in (mint_token(CREDENTIALS, "alice", 60, SERVICE), minted.to_jwt())
+        for made in (mint_token(CREDENTIALS, "alice", 60, service=SERVICE), minted.to_jwt())
     )
     assert ours["header"] == theirs["header"]
     for moment in ("exp", "nbf"):
@@ -354,7 +354,9 @@ def test_a_token_comes_as_bearer(authenticator: Authenticator, scheme: str) -> N
 )
 def test_basic_logins_may_do_all(authenticator: Authenticator, user: str, password: str) -> None:
     principal = authenticator.verify_header(basic(user, password))
-    assert principal == Principal(SYSTEM, None, None, key=None if user == ACCOUNT else user)
+    assert principal == Principal(
+        identity=SYSTEM, service=None, expires_at=None, key=None if user == ACCOUNT else user
+    )
     assert principal.is_owner == (user == ACCOUNT)
     assert authenticator.account_sid == ACCOUNT
 

@@ -1,4 +1,4 @@
-"""`system` is for the account alone, however it is written, whoever issues the token."""
+"""`system` is for the account alone, in every spelling and under every issuer of tokens."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def access(
     service: str | None = None,
     data_dir: Path | None = None,
 ) -> Access:
-    return resolve(url, token, identity, service, data_dir, environ)
+    return resolve(
+        url, token=token, identity=identity, service=service, data_dir=data_dir, environ=environ
+    )
 
 
 def who(resolved: Access, credentials: Credentials = CREDENTIALS) -> tuple[str, str | None]:
@@ -45,14 +47,14 @@ def who(resolved: Access, credentials: Credentials = CREDENTIALS) -> tuple[str, 
 
 
 def test_a_token_comes_first_and_names_the_service() -> None:
-    token = mint_token(CREDENTIALS, "alice", 60, SERVICE)
+    token = mint_token(CREDENTIALS, "alice", 60, service=SERVICE)
     resolved = access(ACCOUNT | AUTH_TOKEN | API_KEY, token=token)
     assert resolved.authorization == f"Bearer {token}"
     assert resolved.service == SERVICE
 
 
 def test_the_service_can_be_named_beside_the_token() -> None:
-    token = mint_token(CREDENTIALS, "alice", 60, SERVICE)
+    token = mint_token(CREDENTIALS, "alice", 60, service=SERVICE)
     assert access({}, token=token, service="default").service == "default"
 
 
@@ -141,7 +143,7 @@ def test_the_account_goes_before_a_token_made_for_an_identity(tmp_path: Path) ->
 
 
 def test_a_token_and_a_named_identity_go_before_the_account() -> None:
-    token = mint_token(CREDENTIALS, "alice", 60, SERVICE)
+    token = mint_token(CREDENTIALS, "alice", 60, service=SERVICE)
     environ = ACCOUNT | API_KEY | AUTH_TOKEN
     assert who(account_access(environ, token=token)) == ("alice", SERVICE)
     assert who(account_access(environ, identity="bob")) == ("bob", "default")

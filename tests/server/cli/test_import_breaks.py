@@ -83,21 +83,21 @@ def test_throttling_without_end_is_given_up(
     assert len(everything(here)) == 10
 
 
-class Gate:
-    """Forwards until a request comes that it is to hold.
+class RequestBlocker:
+    """Forwards requests, but blocks the first that `blocks` accepts.
 
     Attributes:
         reached: set when it has come.
         released: set by the test, to let it go on.
     """
 
-    def __init__(self, answer: Answer, holds: Callable[[Ask], bool]) -> None:
+    def __init__(self, answer: Answer, blocks: Callable[[Ask], bool]) -> None:
         self.reached, self.released = threading.Event(), threading.Event()
         self._answer = answer
-        self._holds = holds
+        self._blocks = blocks
 
     def __call__(self, ask: Ask) -> Reply | None:
-        if self._holds(ask):
+        if self._blocks(ask):
             self.reached.set()
             self.released.wait(60)
         return self._answer(ask)
@@ -132,13 +132,13 @@ def test_one_that_was_killed_goes_on_at_its_page(
         tokens.append(page_token(ask))
         return len(tokens) == 3
 
-    gate = Gate(forwarding(source.url), third_page)
-    with HttpServer(gate) as proxy:
+    blocker = RequestBlocker(forwarding(source.url), third_page)
+    with HttpServer(blocker) as proxy:
         environ = environ_of(source, target) | {"SYNCLINE_FROM_URL": proxy.url}
         with started_import(environ, tmp_path, "--page-size=10") as process:
-            assert gate.reached.wait(30)
+            assert blocker.reached.wait(30)
             process.kill()
-        gate.released.set()
+        blocker.released.set()
         assert len(everything(here)) == 20
 
         outcome = between("import", "--page-size=10", environ=environ)
@@ -269,13 +269,13 @@ def test_a_place_that_the_source_has_forgotten_is_no_harm(
 def test_two_at_once_with_one_state_are_refused(
     between: CommandLine, source: RunningServer, target: RunningServer, tmp_path: Path
 ) -> None:
-    gate = Gate(forwarding(source.url), lambda ask: True)
-    with HttpServer(gate) as proxy:
+    blocker = RequestBlocker(forwarding(source.url), lambda ask: True)
+    with HttpServer(blocker) as proxy:
         environ = environ_of(source, target) | {"SYNCLINE_FROM_URL": proxy.url}
         with started_import(environ, tmp_path) as first:
-            assert gate.reached.wait(30)
+            assert blocker.reached.wait(30)
             second = between("import", environ=environ)
-            gate.released.set()
+            blocker.released.set()
             assert first.wait(30) == 0
     assert second.status == 2
     assert "cannot be used: database is locked" in second.err

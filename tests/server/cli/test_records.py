@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -27,7 +28,7 @@ RESOURCE: JsonObject = {
 
 
 def record(date_expires: datetime | None) -> Record:
-    return Record("label", None, None, b"{}", date_expires)
+    return Record(label="label", sid=None, unique_name=None, data=b"{}", date_expires=date_expires)
 
 
 def test_a_line_holds_the_properties_of_a_document() -> None:
@@ -37,9 +38,11 @@ def test_a_line_holds_the_properties_of_a_document() -> None:
 def test_a_line_and_a_resource_say_the_same() -> None:
     expires = datetime(2026, 1, 31, 8, 15, 30, tzinfo=UTC)
     sid, name = RESOURCE["sid"], RESOURCE["unique_name"]
-    same = (sid, name, b'{"a":1}', expires)
-    assert from_line(to_line(RESOURCE), "line 1") == Record("line 1", *same)
-    assert from_resource(RESOURCE) == Record(f"{sid} ('{name}')", *same)
+    record = Record(
+        label="line 1", sid=sid, unique_name=name, data=b'{"a":1}', date_expires=expires
+    )
+    assert from_line(to_line(RESOURCE), "line 1") == record
+    assert from_resource(RESOURCE) == replace(record, label=f"{sid} ('{name}')")
 
 
 @bounded

@@ -53,7 +53,7 @@ def test_elsewhere(client: str | None, host: str) -> None:
     ],
 )
 def test_for_a_page(origins: list[str], local: bool) -> None:
-    """Not for one of elsewhere, whoever looks at it."""
+    """Not for a page of another site, even in a browser on this machine."""
     headers = [(b"origin", origin.encode()) for origin in origins]
     assert is_local(asked("127.0.0.1", "127.0.0.1:8040", *headers)) is local
 

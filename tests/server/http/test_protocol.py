@@ -23,7 +23,12 @@ from syncline_server.observability.metrics import Meters
 URL_LIMIT = 200
 HEAD_LIMIT = 1000
 LIMITS = Limits(
-    URL_LIMIT, HEAD_LIMIT, connections=100, header_timeout=30, body_timeout=30, reader_timeout=30
+    url=URL_LIMIT,
+    head=HEAD_LIMIT,
+    connections=100,
+    header_timeout=30,
+    body_timeout=30,
+    reader_timeout=30,
 )
 
 MakeProtocol = Callable[[], asyncio.Protocol]

@@ -21,7 +21,7 @@ from syncline_server.storage.author import Author
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 
-ACCOUNT = Principal(SYSTEM, None, None)
+ACCOUNT = Principal(identity=SYSTEM, service=None, expires_at=None)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_the_account_may_work_in_every_service(backend: Backend) -> None:
 async def test_a_token_opens_its_own_service_by_either_address(backend: Backend) -> None:
     default = (await Access.enter(backend, ACCOUNT, "default")).service_sid
     for stated in ("default", default):
-        alice = Principal("alice", stated, 0.0)
+        alice = Principal(identity="alice", service=stated, expires_at=0.0)
         for asked in ("default", default):
             access = await Access.enter(backend, alice, asked)
             assert access.service_sid == default
@@ -94,7 +94,10 @@ async def test_a_token_of_another_service_opens_none_and_learns_nothing(backend:
         (f"{made.sid} ", made.sid),
     ]:
         await refused(
-            Access.enter(backend, Principal("alice", stated, 0.0), asked), Code.SERVICE_FORBIDDEN
+            Access.enter(
+                backend, Principal(identity="alice", service=stated, expires_at=0.0), asked
+            ),
+            Code.SERVICE_FORBIDDEN,
         )
 
 
@@ -103,7 +106,10 @@ async def test_a_service_that_is_not_there(backend: Backend, address: str) -> No
     refusal = await refused(Access.enter(backend, ACCOUNT, address), Code.SERVICE_NOT_FOUND)
     assert len(refusal.message) < 200
     await refused(
-        Access.enter(backend, Principal("alice", address, 0.0), address), Code.SERVICE_NOT_FOUND
+        Access.enter(
+            backend, Principal(identity="alice", service=address, expires_at=0.0), address
+        ),
+        Code.SERVICE_NOT_FOUND,
     )
 
 

@@ -24,7 +24,15 @@ async def scrape() -> Scrape:
     meters.wires["twilsock"].refused[20404] += 1
 
     async def collect_gauges() -> Gauges:
-        return Gauges(loads, True, 6, 0.25, False, 0.5, disk_free=7)
+        return Gauges(
+            loads=loads,
+            redis_connected=True,
+            redis_pending=6,
+            redis_round_trip=0.25,
+            feed_live=False,
+            feed_lag=0.5,
+            disk_free=7,
+        )
 
     families = await WorkerMetrics(ProcessMetrics(meters, 7, collect_gauges), 8, None).families()
     return Scrape(encode(families, None)[0].decode())

@@ -28,7 +28,14 @@ COUNT = 3
 
 
 async def idle() -> Gauges:
-    return Gauges([], True, 0, 0.0, True, 0.0)
+    return Gauges(
+        loads=[],
+        redis_connected=True,
+        redis_pending=0,
+        redis_round_trip=0.0,
+        feed_live=True,
+        feed_lag=0.0,
+    )
 
 
 @asynccontextmanager

@@ -34,7 +34,7 @@ class FakeConnection:
         return Load("native", 0, 0, 0)
 
 
-class TestDepartures:
+class TestDraining:
     async def test_nobody_keeps_it_waiting(self) -> None:
         await ConnectionRegistry().drain_all()
 

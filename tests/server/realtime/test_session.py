@@ -57,13 +57,13 @@ class Client:
     def __init__(self, backend: Backend, service_sid: str) -> None:
         self.received: list[Result | Refusal | Event | int] = []
         self.caller = Caller(backend, service_sid, "alice")
-        self.session = Session(backend, self.caller.access, self._tell)
+        self.session = Session(backend, self.caller.access, self._record)
         self._changed = asyncio.Event()
 
     def submit(self, *commands: Command) -> None:
         """Ask, and leave the answers to `received`."""
         for command in commands:
-            self.session.submit(command, self._tell)
+            self.session.submit(command, self._record)
 
     async def ask(self, command: Command) -> Result | Refusal:
         """The answer, which does not come to `received`."""
@@ -96,7 +96,7 @@ class Client:
             if isinstance(news, Written)
         ]
 
-    def _tell(self, news: Result | Refusal | Event) -> None:
+    def _record(self, news: Result | Refusal | Event) -> None:
         self.received.append(news)
         self._changed.set()
 

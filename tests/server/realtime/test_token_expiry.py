@@ -13,7 +13,7 @@ LEEWAY = 10.0
 
 
 class Owner:
-    """Whoever holds a token; `notices` is the seconds of each notice, and None for the end."""
+    """A token holder; `notices` is the seconds of each notice, and None for the end."""
 
     def __init__(self, timers: TimerWheel) -> None:
         self.notices: list[int | None] = []

@@ -10,7 +10,8 @@ from syncline_protocol.items import ItemOperation, Verb
 from syncline_protocol.objects import LIST, MAP, STREAM, ObjectType
 from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import ItemRefused, Items
+from syncline_server.storage.item_refusals import ItemRefused
+from syncline_server.storage.items import Items
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.permissions import Permissions

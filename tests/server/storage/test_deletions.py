@@ -1,4 +1,4 @@
-"""Deleted services are emptied in the background, whoever begins."""
+"""Deleted services are emptied in the background, by any process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
+from support.items import ALICE, make
 from support.store import Publications, Service, eventually
+from syncline_protocol.items import Verb
+from syncline_protocol.objects import LIST, MAP, STREAM, TYPES, Removed
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import deletions as storage_deletions
 from syncline_server.storage import keys
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.documents import Documents
+from syncline_server.storage.items import Items
+from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 
@@ -86,6 +91,39 @@ async def test_nothing_stays_and_every_removal_is_published(
     assert {event.sid for event in events} == sids
     assert len(events) == COUNT
     assert {event.by for event in events} == {"system"}
+    assert await left(admin, service) == []
+
+
+async def test_nothing_stays_of_collections_and_their_items(
+    deletions: Deletions,
+    admin: Connection,
+    service: Service,
+    items: Items,
+    objects: Objects,
+    published: Publications,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not of those that were removed before either, whose items have entries of an index still."""
+    made = [await make(objects, items, service.sid, type_) for type_ in TYPES if type_.has_items]
+    removed = await make(objects, items, service.sid, MAP)
+    stream = await objects.create(service.sid, STREAM, ALICE, NewObject(name="stream", ttl=1000))
+    for collection in (*made, removed):
+        key = None if collection.at.type is LIST else "k"
+        for _ in range(2):
+            kept = (await collection.write(Verb.ADD, key, b"{}", ttl=1000)).changes[0].item.key
+            await collection.write(Verb.REMOVE, kept)
+        await collection.write(Verb.ADD, key, b"{}", ttl=1000, collection_ttl=2000)
+        await admin.execute("HSET", keys.permissions(service.sid, collection.at.sid), "alice", 7)
+        await admin.execute("ZADD", keys.identities(service.sid, collection.at.sid), 0, "alice")
+    await objects.remove(removed.at, ALICE)
+    await published.take()
+    await order(admin, service)
+    deletions.start()
+
+    await finished(caplog, service)
+    events = await published.take()
+    assert {event.sid for event in events} == {*(each.at.sid for each in made), stream.state.sid}
+    assert all(isinstance(event, Removed) and event.by == "system" for event in events)
     assert await left(admin, service) == []
 
 

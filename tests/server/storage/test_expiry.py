@@ -9,10 +9,11 @@ from support.store import WAIT_LIMIT, Clock, Elapse, Publications, Service, Stor
 from syncline_protocol.documents import Document
 from syncline_protocol.objects import Removed
 from syncline_protocol.sids import bucket_of_name
+from syncline_server.config.settings import Settings
 from syncline_server.storage import expiry, keys
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.expiry import Sweeper
+from syncline_server.storage.items import Items
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
@@ -37,8 +38,8 @@ async def known(service: Service, store: Store) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-def sweeper(redis: Redis, documents: Documents) -> Sweeper:
-    return Sweeper(redis, documents.objects, INTERVAL)
+def sweeper(redis: Redis, objects: Objects, items: Items) -> Sweeper:
+    return Sweeper(redis, objects, items, INTERVAL)
 
 
 @pytest.fixture
@@ -100,13 +101,15 @@ async def test_a_moved_deadline_is_the_one_that_counts(
 async def test_many_that_expire_at_once_are_reported_in_time(
     known: Service,
     redis: Redis,
+    items: Items,
     published: Publications,
     elapse: Elapse,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also where one bucket holds far more than are removed at once."""
     monkeypatch.setattr(expiry, "BATCH", 10)
-    sweeper = Sweeper(redis, known.documents.objects, interval=0.5)
+    monkeypatch.setattr(expiry, "PASSES", 5)
+    sweeper = Sweeper(redis, known.documents.objects, items, interval=0.5)
     numbers = (n for n in range(1_000_000) if bucket_of_name(f"{n}") == 7)
     names = [f"{next(numbers)}" for _ in range(200)]
     made = await asyncio.gather(*(known.create(name, ttl=60) for name in names))
@@ -200,7 +203,8 @@ async def test_two_sweepers_remove_each_document_once(
 ) -> None:
     second = Redis(store.engine, WAIT_LIMIT)
     await second.start()
-    other = Sweeper(second, Objects(second, 60), INTERVAL)
+    objects = Objects(second, 60)
+    other = Sweeper(second, objects, Items(second, objects, Settings()), INTERVAL)
     other.start()
     made: list[Document] = await asyncio.gather(*(sweeping.create(ttl=60) for _ in range(100)))
     await elapse(61_000)

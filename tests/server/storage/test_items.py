@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
+from support.items import ALICE, Collection, make
 from support.store import Elapse, Publications, Store, refused
 from syncline_protocol.errors import Code
 from syncline_protocol.items import (
     ABSENT,
     ChangeKind,
-    Item,
     ItemOperation,
     ItemQuery,
     ItemsChanged,
@@ -18,54 +17,16 @@ from syncline_protocol.items import (
     index_key,
     index_of,
 )
-from syncline_protocol.objects import LIST, MAP, ObjectType, Removed
+from syncline_protocol.objects import LIST, MAP, Removed
 from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import ItemRefused, Items, ItemsWritten
-from syncline_server.storage.keys import ObjectAddress
-from syncline_server.storage.objects import NewObject, Objects
+from syncline_server.storage.item_refusals import ItemRefused
+from syncline_server.storage.items import Items
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.records import Tombstone
 from syncline_server.storage.redis.client import Redis
 
-ALICE = Author(identity="alice")
 HOSTILE_KEYS = ["a/b", "%2F", " ", "é", "🂡" * 320, "\x00", "a\nb", '"', "{x}:y", "0"]
-
-
-class Collection:
-    """One list or map, with default arguments that suit most tests."""
-
-    def __init__(self, items: Items, at: ObjectAddress) -> None:
-        self.items, self.at = items, at
-
-    async def write(
-        self, verb: Verb, key: str | None, data: bytes | None = None, **rest: Any
-    ) -> ItemsWritten:
-        conditions = {name: rest.pop(name) for name in ("ttl", "if_match") if name in rest}
-        operation = ItemOperation(verb=verb, key=key, data=data, **conditions)
-        return await self.items.write(self.at, [operation], ALICE, **rest)
-
-    async def put(self, key: str, data: bytes = b"{}", **rest: Any) -> Item:
-        return (await self.write(Verb.PUT, key, data, **rest)).changes[-1].item
-
-    async def push(self, data: bytes = b"{}", **rest: Any) -> Item:
-        return (await self.write(Verb.ADD, None, data, **rest)).changes[-1].item
-
-    async def get(self, key: str) -> Item | None:
-        return (await self.items.get(self.at, key, ALICE))[1]
-
-    async def keys(self, **query: Any) -> list[str]:
-        page = await self.items.page(self.at, ItemQuery(**query), ALICE)
-        return [item.key for item in page.items]
-
-
-@pytest.fixture
-def items(redis: Redis, objects: Objects) -> Items:
-    return Items(redis, objects, Settings())
-
-
-async def make(objects: Objects, items: Items, service_sid: str, type_: ObjectType) -> Collection:
-    outcome = await objects.create(service_sid, type_, ALICE, NewObject())
-    return Collection(items, ObjectAddress(service_sid, type_, outcome.state.sid))
 
 
 @pytest.fixture
@@ -318,14 +279,14 @@ async def test_a_failover_that_lost_changes_gets_newer_revisions(
     map_: Collection, store: Store, service_sid: str
 ) -> None:
     kept = await map_.put("kept", b'{"n":1}')
-    held = kept.revision + 5_000_000
+    lost = kept.revision + 5_000_000
     async with Publications.of(store, service_sid) as published:
-        await map_.items.advance(map_.at, {"kept": held, "lost": held + 1})
+        await map_.items.advance(map_.at, {"kept": lost, "lost": lost + 1})
         [event] = await published.take()
     one, two = event.changes
     assert (one.kind, one.item.data) == (ChangeKind.UPDATED, b'{"n":1}')
     assert (two.kind, two.item.key) == (ChangeKind.REMOVED, "lost")
-    assert held + 1 < one.item.revision < two.item.revision
+    assert lost + 1 < one.item.revision < two.item.revision
 
 
 async def test_limits_of_a_collection_refuse_the_write(

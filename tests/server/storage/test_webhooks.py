@@ -30,7 +30,12 @@ def test_what_a_write_queues(
     url: str | None, from_rest_too: bool, from_rest: bool, reports_write: bool | None
 ) -> None:
     service = Service(
-        SERVICE, None, 1, 1, webhook_url=url, webhooks_from_rest_enabled=from_rest_too
+        sid=SERVICE,
+        unique_name=None,
+        created_ms=1,
+        updated_ms=1,
+        webhook_url=url,
+        webhooks_from_rest_enabled=from_rest_too,
     )
     policy = WebhookPolicy.of(service, 9, from_rest=from_rest, endpoint="EP1")
     if reports_write is None:

@@ -18,7 +18,7 @@ from syncline_server.webhooks import delivery, dispatcher
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """A Redis of the test's own: whoever delivers looks at the queues of all services."""
+    """A Redis of the test's own: a dispatcher looks at the queues of all services."""
     engine = EmbeddedRedis(tmp_path / "store", "no")
     address = await engine.address(SHARD)
     assert engine._process is not None

@@ -15,7 +15,12 @@ FAILED = Outcome(500, "The receiver answered with 500.")
 
 def event(number: int) -> QueuedEvent:
     return QueuedEvent(
-        f"{1_700_000_000_000 + number}-0", "3f", "document_updated", "ET1", "alice", data="{}"
+        id=f"{1_700_000_000_000 + number}-0",
+        bucket="3f",
+        kind="document_updated",
+        subject="ET1",
+        identity="alice",
+        data="{}",
     )
 
 

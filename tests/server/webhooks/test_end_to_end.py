@@ -22,7 +22,7 @@ from support.socket import native_socket
 
 ALLOWED = "--webhook-networks=127.0.0.0/8"
 QUICK_LEASE = "--webhook-timeout=1"
-"""Whoever dies is replaced after the lease, which lasts for five seconds beyond this."""
+"""A process that dies is replaced after its lease, which lasts for five seconds beyond this."""
 
 DOCUMENTS = 6
 WAIT_LIMIT = 60.0

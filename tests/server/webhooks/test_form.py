@@ -11,7 +11,15 @@ COMMON = {"AccountSid": ACCOUNT, "ServiceSid": SERVICE, "Identity": "alice"}
 
 def test_a_document_is_reported_with_its_data() -> None:
     event = QueuedEvent(
-        "1-0", "00", "document_updated", SID, "alice", "EP1", "prefs", "7", '{"a":1}'
+        id="1-0",
+        bucket="00",
+        kind="document_updated",
+        subject=SID,
+        identity="alice",
+        endpoint="EP1",
+        name="prefs",
+        revision="7",
+        data='{"a":1}',
     )
     assert parameters(event, ACCOUNT, SERVICE) == {
         **COMMON,
@@ -25,7 +33,9 @@ def test_a_document_is_reported_with_its_data() -> None:
 
 
 def test_what_there_is_none_of_is_omitted() -> None:
-    event = QueuedEvent("1-0", "00", "document_removed", SID, "alice", revision="8")
+    event = QueuedEvent(
+        id="1-0", bucket="00", kind="document_removed", subject=SID, identity="alice", revision="8"
+    )
     assert parameters(event, ACCOUNT, SERVICE) == {
         **COMMON,
         "EventType": "document_removed",
@@ -36,7 +46,9 @@ def test_what_there_is_none_of_is_omitted() -> None:
 
 @pytest.mark.parametrize("kind", ["endpoint_connected", "endpoint_disconnected"])
 def test_an_endpoint_has_no_object(kind: str) -> None:
-    event = QueuedEvent("1-0", "00", kind, "alice", "alice", "EP1")
+    event = QueuedEvent(
+        id="1-0", bucket="00", kind=kind, subject="alice", identity="alice", endpoint="EP1"
+    )
     assert parameters(event, ACCOUNT, SERVICE) == {
         **COMMON,
         "EventType": kind,
@@ -52,11 +64,11 @@ def test_an_item_is_reported_with_its_collection(
     type_: str, key: str, id_field: dict[str, str]
 ) -> None:
     event = QueuedEvent(
-        "1-0",
-        "00",
-        f"{type_}_item_updated",
-        SID,
-        "alice",
+        id="1-0",
+        bucket="00",
+        kind=f"{type_}_item_updated",
+        subject=SID,
+        identity="alice",
         name="players",
         revision="9",
         data='{"a":1}',
@@ -79,7 +91,9 @@ def test_an_item_is_reported_with_its_collection(
 
 @pytest.mark.parametrize("type_", ["list", "map", "stream"])
 def test_an_object_without_data_is_reported_without(type_: str) -> None:
-    event = QueuedEvent("1-0", "00", f"{type_}_created", SID, "alice", revision="7")
+    event = QueuedEvent(
+        id="1-0", bucket="00", kind=f"{type_}_created", subject=SID, identity="alice", revision="7"
+    )
     kind = type_.capitalize()
     assert parameters(event, ACCOUNT, SERVICE) == {
         **COMMON,

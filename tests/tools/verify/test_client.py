@@ -13,7 +13,9 @@ DOCUMENT = "ET1"
 async def test_an_event_stream_that_begins_again_brings_a_state_and_no_event() -> None:
     """The client opens it by itself; the state has no revision before it, and is none of a row."""
     history = History(io.BytesIO())
-    client = WireClient("rest", "rest-1", "http://x", lambda: "", history, lambda: None)
+    client = WireClient(
+        "rest", "rest-1", "http://x", lambda: "", history=history, on_change=lambda: None
+    )
     client.known[DOCUMENT] = KnownState(1, {})
 
     client._on_event(updated("3"), True)

@@ -42,8 +42,8 @@ async def inflict(shape: Shape, *plan: Fault) -> list[Injected]:
 
 async def test_what_is_planned_is_inflicted_in_its_order() -> None:
     plan = [
-        Fault(0.0, "native-1", FaultKind.DELAY, 0.01, 0.02),
-        Fault(0.02, "native-1", FaultKind.CUT, 0.0),
+        Fault(at=0.0, client="native-1", kind=FaultKind.DELAY, seconds=0.01, latency=0.02),
+        Fault(at=0.02, client="native-1", kind=FaultKind.CUT, seconds=0.0),
     ]
 
     first, second = await inflict(make_shape(), *plan)

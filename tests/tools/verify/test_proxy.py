@@ -103,7 +103,7 @@ async def ends(reader: StreamReader) -> bool:
 
 
 def fault(kind: FaultKind, latency: float = 0.0) -> Fault:
-    return Fault(0, "native-1", kind, 0, latency)
+    return Fault(at=0, client="native-1", kind=kind, seconds=0, latency=latency)
 
 
 def test_a_target_is_where_a_url_leads() -> None:

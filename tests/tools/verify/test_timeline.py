@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from support.verify import Outcome
 from syncline_tools.verify.records import Connected, Injected, Joined, Record, Started, Updated
 from syncline_tools.verify.svg import Picture, area
-from syncline_tools.verify.timeline import FAULTS, LANES_LIMIT, RED, draw
+from syncline_tools.verify.timeline import FAULTS, RED, ROWS_LIMIT, draw
 from syncline_tools.verify.verdict import judge
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -64,10 +64,10 @@ def test_of_many_clients_those_that_were_stale_for_longest_are_drawn(recorded: O
 
     picture = drawn([*recorded.records[:1], *crowd, *recorded.records[1:]])
 
-    lanes = [text for text in texts(picture) if text.startswith(("idle-", "native-"))]
-    assert "native-1" in lanes
-    assert len(lanes) < LANES_LIMIT
-    assert any(f"the {LANES_LIMIT} worst of 111" in text for text in texts(picture))
+    rows = [text for text in texts(picture) if text.startswith(("idle-", "native-"))]
+    assert "native-1" in rows
+    assert len(rows) < ROWS_LIMIT
+    assert any(f"the {ROWS_LIMIT} worst of 111" in text for text in texts(picture))
 
 
 def test_a_run_in_which_nothing_happened_can_be_drawn() -> None:
@@ -83,7 +83,7 @@ def test_an_area_goes_down_to_its_base_at_both_ends() -> None:
 
 def test_text_and_attributes_are_escaped() -> None:
     picture = Picture(10, 'a "b"')
-    picture.text(1, 2, "<&>", "#000", 9, font_weight="\"'<")
+    picture.text(1, 2, "<&>", fill="#000", size=9, font_weight="\"'<")
 
     element = ElementTree.fromstring(picture.render(10, "#fff"))[1]
 

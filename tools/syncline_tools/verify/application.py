@@ -50,6 +50,7 @@ class Application:
         url: str,
         token: Token,
         history: History,
+        *,
         on_change: Callable[[], None],
     ) -> None:
         """`url`: of the link."""

@@ -37,9 +37,9 @@ def check_conditions(evidence: Evidence) -> Check:
     return Check.of(
         "conditions",
         "Conditional writes were applied to the state that they named",
-        len(conditional),
-        "conditional writes",
-        chain.from_iterable(
+        examined=len(conditional),
+        unit="conditional writes",
+        findings=chain.from_iterable(
             _against_condition(evidence, document) for document in evidence.created
         ),
     )
@@ -51,9 +51,9 @@ def check_repeats(evidence: Evidence) -> Check:
     return Check.of(
         "repeats",
         "A repeated write had the first one's answer",
-        len(evidence.repeats),
-        "repetitions",
-        chain.from_iterable(
+        examined=len(evidence.repeats),
+        unit="repetitions",
+        findings=chain.from_iterable(
             _applied_again(writes[again.write], again)
             for again in evidence.repeats
             if again.write in writes
@@ -68,9 +68,9 @@ def check_turns(evidence: Evidence) -> Check:
     return Check.of(
         "turns",
         "Plain writes did not wait for writers that lose",
-        len(contended) if enough else 0,
-        "plain writes",
-        _delayed(contended, others) if enough else (),
+        examined=len(contended) if enough else 0,
+        unit="plain writes",
+        findings=_delayed(contended, others) if enough else (),
     )
 
 

@@ -55,9 +55,9 @@ def check_complete(evidence: Evidence) -> Check:
     return Check.of(
         "complete",
         "Every undisturbed subscriber received every change",
-        judged,
-        "events",
-        findings,
+        examined=judged,
+        unit="events",
+        findings=findings,
     )
 
 
@@ -77,9 +77,9 @@ def check_fresh(evidence: Evidence) -> Check:
     return Check.of(
         "fresh",
         f"Every subscriber had the newest state within {FRESH_WITHIN:g} s",
-        judged,
-        "states",
-        findings,
+        examined=judged,
+        unit="states",
+        findings=findings,
     )
 
 

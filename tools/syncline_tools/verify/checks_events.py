@@ -17,9 +17,9 @@ def check_order(evidence: Evidence) -> Check:
     return Check.of(
         "order",
         "No subscriber received a change twice or out of order",
-        evidence.count_events(),
-        "events",
-        chain.from_iterable(map(_disordered, evidence.seen.values())),
+        examined=evidence.count_events(),
+        unit="events",
+        findings=chain.from_iterable(map(_disordered, evidence.seen.values())),
     )
 
 
@@ -33,9 +33,9 @@ def check_replies(evidence: Evidence) -> Check:
     return Check.of(
         "replies",
         "A writer had its answer before its event",
-        len(pairs),
-        "own events",
-        (
+        examined=len(pairs),
+        unit="own events",
+        findings=(
             Finding(
                 document=event.document,
                 client=event.client,
@@ -60,9 +60,9 @@ def check_converged(evidence: Evidence) -> Check:
     return Check.of(
         "converged",
         "Every subscriber ended with the state that is stored",
-        len(expected),
-        "subscriptions",
-        (
+        examined=len(expected),
+        unit="subscriptions",
+        findings=(
             finding
             for client, read in expected
             for finding in _stale(client, read, evidence.seen.get((read.document, client)))
@@ -71,7 +71,7 @@ def check_converged(evidence: Evidence) -> Check:
 
 
 def check_removals(evidence: Evidence) -> Check:
-    """Whoever had open what is gone, knows it."""
+    """A subscriber of a removed document has received the removal."""
     gone = {document for document, read in evidence.final.items() if read.revision is None}
     pairs = [
         (client, seen)
@@ -81,9 +81,9 @@ def check_removals(evidence: Evidence) -> Check:
     return Check.of(
         "removals",
         "Every subscriber received the end of what it had open",
-        len(pairs),
-        "subscriptions",
-        (
+        examined=len(pairs),
+        unit="subscriptions",
+        findings=(
             Finding(
                 document=seen[-1].document,
                 client=client,

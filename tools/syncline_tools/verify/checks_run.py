@@ -36,9 +36,9 @@ def check_expiry(evidence: Evidence) -> Check:
     return Check.of(
         "expiry",
         "What expires was there until then, and gone after",
-        len(expiring),
-        "documents",
-        chain.from_iterable(_untimely(evidence, calm, created) for created in expiring),
+        examined=len(expiring),
+        unit="documents",
+        findings=chain.from_iterable(_untimely(evidence, calm, created) for created in expiring),
     )
 
 
@@ -48,9 +48,9 @@ def check_clocks(evidence: Evidence) -> Check:
     return Check.of(
         "clocks",
         f"The clocks of server and store agreed within {CLOCKS_APART:g} s",
-        len(readings),
-        "readings",
-        (
+        examined=len(readings),
+        unit="readings",
+        findings=(
             Finding(at=each.at, text=f"the server's clock was {apart:+.0f} s off the store's")
             for each in readings
             if each.server is not None and abs(apart := each.server - each.store) > CLOCKS_APART
@@ -64,9 +64,9 @@ def check_commands(evidence: Evidence) -> Check:
     check = Check.of(
         "commands",
         "Every command succeeded",
-        len(commands),
-        "commands",
-        (
+        examined=len(commands),
+        unit="commands",
+        findings=(
             Finding(at=each.at, text=f"a command failed: {each.detail}")
             for each in commands
             if each.failed
@@ -80,9 +80,9 @@ def check_effect(evidence: Evidence, checks: Iterable[Check]) -> Check:
     check = Check.of(
         "effect",
         "The run put all of this to the test",
-        len(evidence.wires) + len(evidence.faults),
-        "clients and faults",
-        chain(_untested(evidence), _unexamined(checks)),
+        examined=len(evidence.wires) + len(evidence.faults),
+        unit="clients and faults",
+        findings=chain(_untested(evidence), _unexamined(checks)),
     )
     return replace(check, is_promise=False)
 

@@ -22,9 +22,11 @@ def check_kept(evidence: Evidence) -> Check:
     return Check.of(
         "kept",
         "No acknowledged write was lost",
-        sum(len(evidence.acknowledged(document)) for document in evidence.created),
-        "writes",
-        chain.from_iterable(_lost(evidence, created) for created in evidence.created.values()),
+        examined=sum(len(evidence.acknowledged(document)) for document in evidence.created),
+        unit="writes",
+        findings=chain.from_iterable(
+            _lost(evidence, created) for created in evidence.created.values()
+        ),
     )
 
 
@@ -38,9 +40,9 @@ def check_counters(evidence: Evidence) -> Check:
     return Check.of(
         "counters",
         "Counters are exact: every increment counted once",
-        sum(len(evidence.acknowledged(document)) for document in counters),
-        "increments",
-        chain.from_iterable(_miscounted(evidence, document) for document in counters),
+        examined=sum(len(evidence.acknowledged(document)) for document in counters),
+        unit="increments",
+        findings=chain.from_iterable(_miscounted(evidence, document) for document in counters),
     )
 
 
@@ -54,9 +56,9 @@ def check_revisions(evidence: Evidence) -> Check:
     return Check.of(
         "revisions",
         "Revisions only grew, and none was used twice",
-        len(contents),
-        "revisions",
-        findings,
+        examined=len(contents),
+        unit="revisions",
+        findings=findings,
     )
 
 

@@ -77,6 +77,7 @@ class WireClient:
         name: str,
         url: str,
         token: Token,
+        *,
         history: History,
         on_change: Callable[[], None],
     ) -> None:
@@ -149,7 +150,7 @@ class WireClient:
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT):
                 while writing.outcome is None:
-                    await self._attempt(writing, op, do, document, members)
+                    await self._attempt(writing, op, do=do, document=document, members=members)
         except TimeoutError:
             pass
         finally:
@@ -185,7 +186,7 @@ class WireClient:
         )
 
     async def _attempt(
-        self, writing: _Writing, op: str, do: str, document: str, members: JsonObject
+        self, writing: _Writing, op: str, *, do: str, document: str, members: JsonObject
     ) -> None:
         try:
             await self._connection.request(

@@ -32,6 +32,7 @@ class Faults:
         links: Mapping[str, Link],
         plan: Sequence[Fault],
         shape: Shape,
+        *,
         on_command: Callable[[bool], None] = lambda _: None,
     ) -> None:
         """`on_command` is called as a command begins, with True, and as it ends."""

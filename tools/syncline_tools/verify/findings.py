@@ -28,7 +28,7 @@ class Finding:
     at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One promise, checked against a history.
 
@@ -49,10 +49,16 @@ class Check:
 
     @classmethod
     def of(
-        cls, name: str, promise: str, examined: int, unit: str, findings: Iterable[Finding]
+        cls, name: str, promise: str, *, examined: int, unit: str, findings: Iterable[Finding]
     ) -> Check:
         """A check with the first of the findings."""
-        return cls(name, promise, examined, unit, tuple(islice(findings, FINDINGS_LIMIT)))
+        return cls(
+            name=name,
+            promise=promise,
+            examined=examined,
+            unit=unit,
+            findings=tuple(islice(findings, FINDINGS_LIMIT)),
+        )
 
     @property
     def broken(self) -> bool:

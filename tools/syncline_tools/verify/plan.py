@@ -44,7 +44,7 @@ _SECONDS = {
 """How long each lasts: the least and the most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing to inflict; times are in seconds, `at` from the beginning.
 
@@ -71,13 +71,16 @@ def make_plan(
     least, most = GAP
     gap = (least, most * max(1.0, len(clients) / CROWD))
     for client in clients if kinds else ():
-        faults += _faults_of(client, random.Random(f"{seed}:{client}"), duration, kinds, gap)
+        faults += _faults_of(
+            client, random.Random(f"{seed}:{client}"), duration=duration, kinds=kinds, gap=gap
+        )
     return sorted(faults, key=lambda fault: (fault.at, fault.client))
 
 
 def _faults_of(
     client: str,
     chance: random.Random,
+    *,
     duration: float,
     kinds: Sequence[FaultKind],
     gap: tuple[float, float],
@@ -93,5 +96,5 @@ def _faults_of(
         latency = chance.uniform(*LATENCY) if kind is FaultKind.DELAY else 0.0
         if at + seconds > duration:
             return faults
-        faults.append(Fault(at, client, kind, seconds, latency))
+        faults.append(Fault(at=at, client=client, kind=kind, seconds=seconds, latency=latency))
         at += seconds

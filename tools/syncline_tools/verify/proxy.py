@@ -30,7 +30,7 @@ REPLAY_SECONDS = 1.0
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The server behind the proxy.
 
@@ -52,7 +52,13 @@ class Target:
         parts = urlsplit(url)
         tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-        return cls(host, port, parts.netloc, parts.path.rstrip("/"), tls)
+        return cls(
+            host=host,
+            port=port,
+            host_header=parts.netloc,
+            path=parts.path.rstrip("/"),
+            tls=tls,
+        )
 
     async def connect(self) -> tuple[StreamReader, StreamWriter]:
         """A connection to it; raises `OSError`."""

@@ -65,6 +65,7 @@ class Verification:
         service: str,
         token: Callable[[], str],
         shape: Shape,
+        *,
         history: History,
         tls: SSLContext | None = None,
     ) -> None:
@@ -110,7 +111,13 @@ class Verification:
             native = partial(WireClient, "websocket")
             for name in LOSERS:
                 self._losers.append(await self._join(name, "native", native, stack))
-            workload = Workload(self._shape, self._history, direct, self._subscribers, self._losers)
+            workload = Workload(
+                self._shape,
+                self._history,
+                direct,
+                subscribers=self._subscribers,
+                losers=self._losers,
+            )
             stack.push_async_callback(self._clean_up, workload, direct)
             watching = asyncio.create_task(self._watch_loop())
             stack.callback(watching.cancel)
@@ -124,9 +131,14 @@ class Verification:
 
     async def _join(self, name: str, wire: str, make: Callable[..., C], stack: AsyncExitStack) -> C:
         """Connect a client over its link."""
-        parts = name, self._links[name].url, self._token, self._history, self._changed.set
         self._history.add(Joined(at=self._history.now(), client=name, wire=wire))
-        client = make(*parts)
+        client = make(
+            name,
+            self._links[name].url,
+            self._token,
+            history=self._history,
+            on_change=self._changed.set,
+        )
         await client.open()
         stack.push_async_callback(client.close)
         return client
@@ -166,7 +178,7 @@ class Verification:
         shape = self._shape
         plan = make_plan(shape.seed, shape.duration, shape.faults, self._names())
         async with Faults(
-            self._history, self._links, plan, shape, workload.record_command
+            self._history, self._links, plan, shape, on_command=workload.record_command
         ) as faults:
             workload.start()
             faults.start()

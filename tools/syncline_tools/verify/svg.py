@@ -30,6 +30,7 @@ class Picture:
         y: float,
         width: float,
         height: float,
+        *,
         fill: str,
         tip: str = "",
         **more: object,
@@ -38,7 +39,9 @@ class Picture:
         title = f"<title>{escape(tip)}</title>" if tip else ""
         self.add("rect", title, x=x, y=y, width=width, height=height, fill=fill, **more)
 
-    def text(self, x: float, y: float, text: str, fill: str, size: float, **more: object) -> None:
+    def text(
+        self, x: float, y: float, text: str, *, fill: str, size: float, **more: object
+    ) -> None:
         """Write; `y` is that of the baseline."""
         self.add("text", escape(text), x=x, y=y, fill=fill, font_size=size, **more)
 

@@ -51,6 +51,7 @@ class TwilsockSubscriber:
         url: str,
         token: Callable[[], str],
         history: History,
+        *,
         on_change: Callable[[], None],
     ) -> None:
         """`url`: of the link."""

@@ -79,6 +79,7 @@ class Workload:
         shape: Shape,
         history: History,
         direct: Direct,
+        *,
         subscribers: Sequence[Subscriber],
         losers: Sequence[WireClient] = (),
     ) -> None:
@@ -223,10 +224,10 @@ class Workload:
             members = {"data": {"trail": trail}, "if_match": str(known.revision)}
         outcome = await writer.write(number, op, do, document, **members)
         if outcome is Outcome.ACKNOWLEDGED and self._chance.random() < REPEAT_SHARE:
-            self._spawn(self._repeat(writer, number, do, document, members))
+            self._spawn(self._repeat(writer, number, do=do, document=document, members=members))
 
     async def _repeat(
-        self, writer: WireClient, number: int, do: str, document: str, members: JsonObject
+        self, writer: WireClient, number: int, *, do: str, document: str, members: JsonObject
     ) -> None:
         await self._stops_within(self._chance.uniform(0, REPEATED_WITHIN))
         # An operation id counts for the identity, on any connection.

@@ -123,10 +123,10 @@ class ProviderTokens:
         settings = self._settings
         grants = settings.oidc_grants_claim
         return Principal(
-            identity_of(claims.get(settings.oidc_identity_claim)),
-            self._service(claims),
-            float(claims["exp"]),
-            None if grants is None else Grants.parse(_claim(claims, grants)),
+            identity=identity_of(claims.get(settings.oidc_identity_claim)),
+            service=self._service(claims),
+            expires_at=float(claims["exp"]),
+            grants=None if grants is None else Grants.parse(_claim(claims, grants)),
         )
 
     def _service(self, claims: Mapping[str, Any]) -> str:

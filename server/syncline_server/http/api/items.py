@@ -41,7 +41,7 @@ from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Endpoint, Route
 from syncline_server.objects.access import Access
 from syncline_server.objects.items import Items, ItemWritten
-from syncline_server.storage.items import ItemRefused
+from syncline_server.storage.item_refusals import ItemRefused
 
 from .objects import enter, object_path
 

@@ -81,7 +81,7 @@ class RequestLimit:
     open event stream does not occupy a place."""
 
     def __init__(
-        self, app: ASGIApp, limit: int, meters: Meters, audit: Audit, work: WorkQueue
+        self, app: ASGIApp, *, limit: int, meters: Meters, audit: Audit, work: WorkQueue
     ) -> None:
         """`limit`: concurrent requests; further ones are refused with 503."""
         self._app = app

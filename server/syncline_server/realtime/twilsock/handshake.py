@@ -20,18 +20,18 @@ def introduction(
     """The header of the reply, without its status."""
     asked = packet.header.get("capabilities")
     continuation = _stable_id("continuation", service_sid, identity)
-    held = packet.header.get("continuation_token")
+    received = packet.header.get("continuation_token")
     return {
         "capabilities": [name for name in CAPABILITIES if name in asked]
         if isinstance(asked, list)
         else [],
         "continuation_token": continuation,
         "continuation_token_status": {"reissued": False}
-        if held == continuation
+        if received == continuation
         else {
             "reissued": True,
-            "reissue_reason": "MISSING" if held is None else "DIFFERENT_IDENTITY",
-            "reissue_message": "Nothing to continue" if held is None else "Different identity",
+            "reissue_reason": "MISSING" if received is None else "DIFFERENT_IDENTITY",
+            "reissue_message": "Nothing to continue" if received is None else "Different identity",
         },
         "offline_storage": {PRODUCT: {"storage_id": _stable_id("storage", service_sid, identity)}},
         "account_descriptor": {

@@ -16,13 +16,13 @@ __all__ = [
     "API_KEY",
     "CLAIM",
     "DATA_SET",
+    "DEAD_LETTERS",
     "DUE",
     "ITEM_SCRIPTS",
     "LEASE",
     "MESSAGE",
     "NAME",
     "PAGE",
-    "PARKING",
     "PRIVILEGES",
     "PROBE",
     "PRUNE",
@@ -141,6 +141,7 @@ class ItemScripts:
     write: Script
     page: Script
     replay: Script
+    outcome: Script
 
     @classmethod
     def of(cls, type_: ObjectType) -> ItemScripts:
@@ -149,6 +150,7 @@ class ItemScripts:
             write=object_script(type_, *WRITE, *_lib("target", "items", "collection"), "item.lua"),
             page=object_script(type_, *reads, "page.lua"),
             replay=object_script(type_, *reads, "replay.lua"),
+            outcome=object_script(type_, *reads, "outcome.lua"),
         )
 
     def __iter__(self) -> Iterator[Script]:

@@ -5,8 +5,8 @@
 -- Returns  1, or 0 if the operation id is bound to another bucket
 
 local key = KEYS[1] .. ':claim:' .. ARGV[1]
-local held = redis.call('GET', key)
-if held and held ~= ARGV[2] then
+local bound = redis.call('GET', key)
+if bound and bound ~= ARGV[2] then
   return 0
 end
 redis.call('SET', key, ARGV[2], 'PX', ARGV[3])

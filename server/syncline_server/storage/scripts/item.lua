@@ -23,6 +23,14 @@
 
 local collection, refusal = target()
 if not collection then
+  if refusal[STATUS] == 'absent' then
+    -- Entries of the index of expiries whose collection is gone would be swept again and again.
+    for _, asked in ipairs(cjson.decode(arguments.writes)) do
+      if asked.v == 'expire' then
+        also(redis.call, 'ZREM', EXPIRIES, arguments.sid .. '/' .. asked.k)
+      end
+    end
+  end
   return refusal
 end
 local sid = collection[SID]
@@ -42,9 +50,11 @@ local function check(write)
   local live = stored and stored.data and not due and stored or nil
   if verb == 'expire' then
     if not due then
-      -- An entry of the index of expiries without its item would be swept again and again.
+      -- An entry of the index of expiries that the item does not have would be swept again and again.
       if not live or live.expires == 0 then
         redis.call('ZREM', EXPIRIES, sid .. '/' .. key)
+      else
+        redis.call('ZADD', EXPIRIES, text(live.expires), sid .. '/' .. key)
       end
       return nil
     end

@@ -10,7 +10,7 @@
 --            count    how many items, at most
 --            bytes    stop when their records exceed this; at least one item comes
 -- Returns  as fetch.lua, then "" if no item follows in that order, else the key after which they follow; then
---          key, record, key, record … An item past its expiry is left out, swept or not.
+--          key, record, key, record … Items past their expiry are omitted, swept or not.
 
 local header, refusal = readable()
 if not header then
@@ -38,7 +38,7 @@ if arguments.key then
   return answer
 end
 
--- Rounds, because items past their expiry that were not swept yet are left out. Bounded: after ROUNDS the caller goes on from
+-- Rounds, because items past their expiry that were not swept yet are omitted. Bounded: after ROUNDS the caller goes on from
 -- the last key that was looked at.
 local ROUNDS = 10
 local command = arguments.reverse and 'ZREVRANGEBYLEX' or 'ZRANGEBYLEX'

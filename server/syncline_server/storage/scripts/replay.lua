@@ -49,14 +49,14 @@ while changed[c] or removed[r] do
   local record = redis.call('HGET', ITEMS, key)
   if record then
     local item = unpack_item(record)
-    -- A live item past its expiry is left out: its removal follows as an event of its own.
+    -- A live item past its expiry is omitted: its removal follows as an event of its own.
     if (item.data and not is_due(item)) or (not item.data and item.born <= since) then
       answer[#answer + 1] = key
       answer[#answer + 1] = record
       taken = taken + #record
     end
   end
-  -- Also counts what is left out: the work of one run is bounded.
+  -- Also counts what is omitted: the work of one run is bounded.
   found = found + 1
 end
 return answer

@@ -95,7 +95,9 @@ async def test_tokens_of_both_algorithms(provider: OpenIdProvider, key: SigningK
     claims = provider.claims()
     async with authenticating(provider) as authenticator:
         principal = await authenticator.authenticate_token(key.sign(claims))
-        assert principal == Principal("alice", "default", float(claims["exp"]), None)
+        assert principal == Principal(
+            identity="alice", service="default", expires_at=float(claims["exp"]), grants=None
+        )
         assert not principal.is_account
         assert await authenticator.authenticate(f"bearer  {key.sign(claims)} ") == principal
     assert provider.requests == {CONFIGURATION: 1, JWKS: 1}

@@ -121,7 +121,9 @@ async def test_requests_that_come_at_once_begin_a_few_at_a_time_and_probes_befor
         raise AssertionError
 
     work = WorkQueue(2 * REQUEST_WORK)
-    request_limit = RequestLimit(app, 100, Meters(), Audit(100, Counter()), work)
+    request_limit = RequestLimit(
+        app, limit=100, meters=Meters(), audit=Audit(100, Counter()), work=work
+    )
     paths = [*(f"/{number}" for number in range(20)), "/healthz"]
     requests = [
         asyncio.create_task(request_limit({"type": "http", "path": path}, _nothing, ignore))

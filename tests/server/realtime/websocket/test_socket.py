@@ -276,7 +276,7 @@ class TestMessages:
         assert talk.handler.received[1:] == ["pause briefly"] * count
 
 
-class TestPace:
+class TestMessageRate:
     async def test_who_sends_too_fast_is_not_read_for_a_moment(self) -> None:
         talk = Conversation(Times(), Settings(connection_rate=5))
         for number in range(12):

@@ -203,11 +203,11 @@ async def user(admin: Connection, service_sid: str) -> AsyncIterator[str]:
 
 async def test_it_logs_in_as_the_user_of_the_address(store: Store, user: str) -> None:
     path = Address.parse(store.url).path
-    connection = await connect(Address(path, username=user, password="se:cret"), WAIT_LIMIT)
+    connection = await connect(Address(path=path, username=user, password="se:cret"), WAIT_LIMIT)
     assert await connection.execute("ACL", "WHOAMI") == user.encode()
     connection.abort()
     with pytest.raises(ReplyError, match="^WRONGPASS"):
-        await connect(Address(path, username=user, password="wrong"), WAIT_LIMIT)
+        await connect(Address(path=path, username=user, password="wrong"), WAIT_LIMIT)
 
 
 async def test_a_password_alone_is_the_default_users(tmp_path: Path) -> None:
@@ -223,13 +223,13 @@ async def test_a_password_alone_is_the_default_users(tmp_path: Path) -> None:
         writer.close()
 
     async with peer(tmp_path / "peer", serve) as address:
-        address = Address(address.path, database=3, password="secret")
+        address = Address(path=address.path, database=3, password="secret")
         (await connect(address, WAIT_LIMIT)).abort()
     assert received == b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
 
 
 async def test_a_database_that_redis_lacks_is_refused(store: Store) -> None:
-    address = Address(Address.parse(store.url).path, database=1)
+    address = Address(path=Address.parse(store.url).path, database=1)
     with pytest.raises(ReplyError, match="DB index"):
         await connect(address, WAIT_LIMIT)
 

@@ -64,6 +64,18 @@ local function plan_changes(writes)
   return changes
 end
 
+local function append(words, first, second)
+  words[#words + 1] = first
+  words[#words + 1] = second
+end
+
+-- A command with many words after the key; none without a word.
+local function also_all(command, key, words)
+  if #words > 0 then
+    also(redis.call, command, key, unpack(words))
+  end
+end
+
 -- Writes the changes, and the header of the collection with its new revision and counts. `least` is a revision that the first
 -- change must be beyond.
 local function write_changes(collection, counts, changes, least)
@@ -82,29 +94,42 @@ local function write_changes(collection, counts, changes, least)
   -- The write that decides. All records in one command: Redis takes all of them or none. What follows goes through `also`.
   redis.call('HSET', items_key('items', sid), unpack(records))
 
+  -- One command for all members of an index: the call costs more than its work. A key can be removed and added in one commit
+  -- (`plan_changes`), so what leaves an index goes first.
+  local leaving, joining, unmarked, marked, buried, revived, endless, due = {}, {}, {}, {}, {}, {}, {}, {}
   for _, change in ipairs(changes) do
-    local item, before, member = change.item, change.before, sid .. '/' .. change.item.key
+    local item, before = change.item, change.before
+    local key, revision = item.key, text(item.revision)
     if before then
-      counts.live, counts.bytes = counts.live - 1, counts.bytes - #item.key - #before.data
+      counts.live, counts.bytes = counts.live - 1, counts.bytes - #key - #before.data
     end
     if item.data then
-      counts.live, counts.bytes = counts.live + 1, counts.bytes + #item.key + #item.data
+      counts.live, counts.bytes = counts.live + 1, counts.bytes + #key + #item.data
       if not before then
-        also(redis.call, 'ZADD', items_key('order', sid), 0, item.key)
-        also(redis.call, 'ZREM', items_key('removed', sid), item.key)
+        append(joining, '0', key)
+        append(revived, key)
       end
-      also(redis.call, 'ZADD', items_key('changes', sid), text(item.revision), item.key)
+      append(marked, revision, key)
     else
-      also(redis.call, 'ZREM', items_key('order', sid), item.key)
-      also(redis.call, 'ZREM', items_key('changes', sid), item.key)
-      also(redis.call, 'ZADD', items_key('removed', sid), text(item.revision), item.key)
+      append(leaving, key)
+      append(unmarked, key)
+      append(buried, revision, key)
     end
     if item.data and item.expires ~= 0 then
-      also(redis.call, 'ZADD', EXPIRIES, text(item.expires), member)
+      append(due, text(item.expires), sid .. '/' .. key)
     elseif before and before.expires ~= 0 then
-      also(redis.call, 'ZREM', EXPIRIES, member)
+      append(endless, sid .. '/' .. key)
     end
   end
+  local ORDER, CHANGES, REMOVED = items_key('order', sid), items_key('changes', sid), items_key('removed', sid)
+  also_all('ZREM', ORDER, leaving)
+  also_all('ZADD', ORDER, joining)
+  also_all('ZREM', CHANGES, unmarked)
+  also_all('ZADD', CHANGES, marked)
+  also_all('ZADD', REMOVED, buried)
+  also_all('ZREM', REMOVED, revived)
+  also_all('ZREM', EXPIRIES, endless)
+  also_all('ZADD', EXPIRIES, due)
   also(prune_tombstones, sid, counts)
 
   collection[REVISION], collection[UPDATED], collection[MARK] = text(last), text(now()), arguments.mark
