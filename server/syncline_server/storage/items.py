@@ -20,8 +20,9 @@ from syncline_protocol.items import (
 from syncline_protocol.objects import LIST, SYSTEM, Header, ObjectType
 from syncline_server.config.settings import Settings
 
-from . import operations
+from . import keys, operations
 from .author import Author
+from .away_names import sid_of
 from .commit import Commit
 from .item_refusals import refused_write
 from .keys import ObjectAddress
@@ -252,6 +253,11 @@ class Items:
         if author.needs is not None:
             arguments |= {"identity": author.identity, "needs": int(author.needs)}
         reply: Reply = await self._redis.run(script, at.tag, *by_name(arguments))
+        if reply[0] == b"moved":
+            # The name leads to a collection in another bucket.
+            sid = sid_of(reply[1].decode())
+            tag = keys.tag_of(at.service_sid, sid)
+            reply = await self._redis.run(script, tag, *by_name(arguments | {"sid": sid}))
         if reply[0] == b"forbidden":
             raise forbidden()
         if reply[0] != b"ok":

@@ -18,11 +18,14 @@ from syncline_protocol.items import (
     index_of,
 )
 from syncline_protocol.objects import LIST, MAP, Removed
+from syncline_protocol.sids import BUCKETS, bucket_of_name, make_sid
 from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author
+from syncline_server.storage.chosen_sids import ChosenSids
 from syncline_server.storage.item_refusals import ItemRefused
 from syncline_server.storage.items import Items
-from syncline_server.storage.objects import Objects
+from syncline_server.storage.keys import ObjectAddress
+from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.records import Tombstone
 from syncline_server.storage.redis.client import Redis
 
@@ -327,3 +330,20 @@ async def test_an_item_write_may_set_the_expiry_of_its_collection(
     assert written.header.expires_ms is not None
     await elapse(61_000)
     await refused(map_.get("k"), Code.MAP_NOT_FOUND)
+
+
+async def test_a_collection_is_found_by_its_name_in_another_bucket(
+    redis: Redis, objects: Objects, items: Items, service_sid: str
+) -> None:
+    sid = make_sid(MAP, (bucket_of_name("prefs") + 1) % BUCKETS, bytes(15))
+    await ChosenSids(redis, objects).create(service_sid, sid, ALICE, NewObject(name="prefs"))
+    map_ = Collection(items, ObjectAddress(service_sid, MAP, "prefs"))
+    item = await map_.put("k", b'{"n":1}', op="once")
+    assert (await map_.write(Verb.PUT, "k", b'{"n":1}', op="once")).is_repeated
+    assert await map_.get("k") == item
+    assert await map_.keys() == ["k"]
+    assert (await items.changes_since(map_.at, 0, ALICE)).changes == (item,)
+    assert (await map_.write(Verb.REMOVE, "k")).header.sid == sid
+    await objects.remove(map_.at, ALICE)
+    for gone in (map_.get("k"), map_.put("k")):
+        await refused(gone, Code.NAME_NOT_FOUND)
