@@ -274,3 +274,30 @@ def test_documents_and_others_share_an_import(
     between.environ["SYNCLINE_FROM_SERVICE"] = there.fetch("same name")["service_sid"]
     assert between("import").value["created"] >= 1
     assert here.fetch("same name")["data"] == {}
+
+
+def test_chosen_sids_are_those_of_documents_alone(
+    copying: CommandLine, old: ServiceApi, new: ServiceApi
+) -> None:
+    records = filled(old, 3)
+    sid = old.call("POST", "Documents", data={"Data": "{}"})["sid"]
+
+    assert copying("import", "--keep-sids").value == counts(created=records + 1)
+
+    assert new.call("GET", f"Documents/{sid}")["sid"] == sid
+    assert new.contents() == old.contents()
+
+
+def test_a_token_imports_all_but_the_permissions(
+    copying: CommandLine, old: ServiceApi, new: ServiceApi, target: RunningServer
+) -> None:
+    records = filled(old, 3)
+    environ = {
+        "SYNCLINE_TOKEN": target.token("alice", service=new.sid),
+        "SYNCLINE_ACCOUNT_SID": "",
+        "SYNCLINE_AUTH_TOKEN": "",
+    }
+    outcome = copying("import", environ=environ)
+    assert outcome.status == 1
+    assert outcome.lines == [counts(created=records - 2, failed=2)]
+    assert outcome.err.count("permission") >= 2
