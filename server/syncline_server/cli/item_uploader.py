@@ -41,8 +41,13 @@ class ItemUploader:
     def __init__(self, target: ServiceApi, on_conflict: OnConflict) -> None:
         self._target = target
         self._on_conflict = on_conflict
-        # Lists to which this process has written, so that their end is known.
+        # Lists of the target that this process has made or written to. In another list, a killed
+        # run may have appended items without recording it.
         self._known_ends = set[str]()
+
+    def record_empty(self, target_sid: str) -> None:
+        """Record that a list of the target is empty."""
+        self._known_ends.add(target_sid)
 
     def upload(self, group: ItemGroup, state: CollectionState | None) -> UploadedUnit:
         """Upload a group; may be called in any thread, but not for one list in two."""

@@ -18,7 +18,15 @@ from .access import Access
 from .api import Collection, http_client
 from .rest import Documents
 
-__all__ = ["ItemRequest", "Items", "Objects", "Permissions", "ServiceApi", "open_service"]
+__all__ = [
+    "ITEM_PAGE_SIZE",
+    "ItemRequest",
+    "Items",
+    "Objects",
+    "Permissions",
+    "ServiceApi",
+    "open_service",
+]
 
 ITEM_PAGE_SIZE = 100
 """Maximum items on a page, and in a batch."""

@@ -85,6 +85,7 @@ class ObjectUploader:
                     objects.set_ttl(created["sid"], ttl)
             else:
                 created = objects.create(record.unique_name, ttl, str(uuid4()))
+                self._items.record_empty(created["sid"])
         except Conflict:
             assert record.unique_name is not None
             found = objects.get(record.unique_name)
@@ -108,6 +109,7 @@ class ObjectUploader:
             self._objects(record).set_ttl(found["sid"], ttl or 0)
             if self._has_ordered_items(record):
                 _remove_all(self._objects(record).items(found["sid"]))
+                self._items.record_empty(found["sid"])
             return UploadedUnit([Upload(record, Outcome.REPLACED, found["sid"])], state)
         if known is not None and (
             self._on_conflict is OnConflict.SKIP or self._is_empty(record, found)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import orjson
 import pytest
 
@@ -18,116 +17,30 @@ from support.api import DocumentsApi
 from support.command import CommandLine
 from support.http import Ask, HttpServer, Reply, forwarding, json_reply
 from support.server import SYNCLINE, RunningServer, clean_environ
+from support.service_api import ServiceApi, filled
 from support.transfer import counts
 from syncline_protocol import dates
 
 
-class Service:
-    """A service of its own, so that it has only the objects of this test.
-
-    Attributes:
-        sid: SID of the service.
-    """
-
-    def __init__(self, server: RunningServer) -> None:
-        self._http = httpx2.Client(auth=server.basic)
-        self._url = f"{server.url}/v1/Services"
-        self.sid = self.call("POST", "", data={"FriendlyName": "copied"})["sid"]
-
-    def close(self) -> None:
-        """Remove the service."""
-        self._http.delete(f"{self._url}/{self.sid}")
-        self._http.close()
-
-    def call(self, method: str, path: str, **request: Any) -> Any:
-        """Send a request; `path` is relative to the service, and empty for all services."""
-        url = f"{self._url}/{self.sid}/{path}" if path else self._url
-        reply = self._http.request(method, url, **request)
-        assert reply.is_success, reply.text
-        return reply.json() if reply.content else None
-
-    def all(self, path: str, key: str) -> list[Any]:
-        """All resources of a listing."""
-        found: list[Any] = []
-        url = f"{path}?PageSize=100"
-        while url:
-            page = self.call("GET", url)
-            found += page[key]
-            url = page["meta"]["next_page_url"]
-            url = url and path + "?" + url.partition("?")[2]
-        return found
-
-    def add(self, path: str, data: Any, **parameters: str) -> Any:
-        """Add an item."""
-        form = {"Data": orjson.dumps(data).decode(), **parameters}
-        return self.call("POST", f"{path}/Items", data=form)
-
-    def contents(self) -> dict[str, Any]:
-        """Everything that a copy keeps: items in order, and permissions, by name."""
-        kept: dict[str, Any] = {}
-        for plural in ("Lists", "Maps"):
-            for each in self.all(plural, plural.lower()):
-                path = f"{plural}/{each['sid']}"
-                name = f"{plural}/{each['unique_name']}"
-                kept[name] = [
-                    (item.get("key"), item["data"]) for item in self.all(f"{path}/Items", "items")
-                ]
-                kept[f"{name}/Permissions"] = {
-                    (each["identity"], each["read"], each["write"], each["manage"])
-                    for each in self.all(f"{path}/Permissions", "permissions")
-                }
-        kept["Streams"] = sorted(
-            str(each["unique_name"]) for each in self.all("Streams", "streams")
-        )
-        return kept
-
-    def batch(self, path: str, operations: list[Any]) -> None:
-        for start in range(0, len(operations), 100):
-            body = {"operations": operations[start : start + 100]}
-            self.call("POST", f"{path}/Batch", json=body)
-
-
 @pytest.fixture
-def old(source: RunningServer) -> Iterator[Service]:
+def old(source: RunningServer) -> Iterator[ServiceApi]:
     """A service to read from."""
-    with closing(Service(source)) as service:
+    with closing(ServiceApi(source)) as service:
         yield service
 
 
 @pytest.fixture
-def new(target: RunningServer) -> Iterator[Service]:
+def new(target: RunningServer) -> Iterator[ServiceApi]:
     """A service to write to."""
-    with closing(Service(target)) as service:
+    with closing(ServiceApi(target)) as service:
         yield service
 
 
 @pytest.fixture
-def copying(between: CommandLine, old: Service, new: Service) -> Iterator[CommandLine]:
+def copying(between: CommandLine, old: ServiceApi, new: ServiceApi) -> Iterator[CommandLine]:
     """The command line, with both services."""
     between.environ |= {"SYNCLINE_SERVICE": new.sid, "SYNCLINE_FROM_SERVICE": old.sid}
     yield between
-
-
-def filled(service: Service, count: int = 250) -> int:
-    """Create a list and a map of many items, small ones, and streams; return the records."""
-    service.call("POST", "Lists", data={"UniqueName": "long", "Ttl": "3600"})
-    service.batch("Lists/long", [{"op": "add", "data": {"n": n}} for n in range(count)])
-    service.call("DELETE", "Lists/long/Items/1")
-    service.call("POST", "Maps", data={"UniqueName": "a/b ü"})
-    keyed = [{"op": "add", "key": f"k/{n} ü", "data": {"n": n}} for n in range(count)]
-    service.batch("Maps/a%2Fb%20%C3%BC", keyed)
-    service.add("Maps/a%2Fb%20%C3%BC", {"x": 0.1}, Key="brief", ItemTtl="3600")
-    rights = {"Read": "true", "Write": "false", "Manage": "true"}
-    service.call("POST", "Maps/a%2Fb%20%C3%BC/Permissions/alice", data=rights)
-    service.call("POST", "Lists/long/Permissions/bob", data={"Write": "true"})
-    for number in range(3):
-        service.call("POST", "Maps", data={"UniqueName": f"small{number}"})
-        service.add(f"Maps/small{number}", {}, Key="only")
-    service.call("POST", "Lists", data={"UniqueName": "empty"})
-    nameless = service.call("POST", "Lists", data={"Ttl": "3600"})["sid"]
-    service.add(f"Lists/{nameless}", {"has": "no name"})
-    service.call("POST", "Streams", data={"UniqueName": "cursors", "Ttl": "3600"})
-    return (1 + count - 1) + (1 + count + 1) + 2 + 6 + 1 + 2 + 1
 
 
 def seconds_left(resource: Any) -> float:
@@ -135,7 +48,7 @@ def seconds_left(resource: Any) -> float:
 
 
 def test_everything_is_copied_from_a_server(
-    copying: CommandLine, old: Service, new: Service
+    copying: CommandLine, old: ServiceApi, new: ServiceApi
 ) -> None:
     records = filled(old)
 
@@ -155,7 +68,7 @@ def test_everything_is_copied_from_a_server(
 
 
 def test_everything_is_copied_by_a_file(
-    copying: CommandLine, old: Service, new: Service, tmp_path: Path
+    copying: CommandLine, old: ServiceApi, new: ServiceApi, tmp_path: Path
 ) -> None:
     records = filled(old)
     from_old = {
@@ -185,7 +98,7 @@ def test_everything_is_copied_by_a_file(
 
 
 def test_a_second_run_copies_what_was_added(
-    copying: CommandLine, old: Service, new: Service
+    copying: CommandLine, old: ServiceApi, new: ServiceApi
 ) -> None:
     records = filled(old, 5)
     assert copying("import").value == counts(created=records)
@@ -202,7 +115,7 @@ def test_a_second_run_copies_what_was_added(
 
 
 def test_replace_makes_lists_and_items_as_they_are_in_the_source(
-    copying: CommandLine, old: Service, new: Service
+    copying: CommandLine, old: ServiceApi, new: ServiceApi
 ) -> None:
     filled(old, 5)
     copying("import")
@@ -218,7 +131,7 @@ def test_replace_makes_lists_and_items_as_they_are_in_the_source(
 
 
 def test_a_list_of_others_is_left_as_it_is(
-    copying: CommandLine, old: Service, new: Service
+    copying: CommandLine, old: ServiceApi, new: ServiceApi
 ) -> None:
     for service, data in ((old, {"from": "there"}), (new, {"from": "here"})):
         service.call("POST", "Lists", data={"UniqueName": "both"})
@@ -233,7 +146,7 @@ def test_a_list_of_others_is_left_as_it_is(
 
 
 def test_a_list_that_was_under_way_in_a_killed_run_is_continued(
-    copying: CommandLine, old: Service, new: Service, target: RunningServer, tmp_path: Path
+    copying: CommandLine, old: ServiceApi, new: ServiceApi, target: RunningServer, tmp_path: Path
 ) -> None:
     """The last batch before the death is applied, but its answer is lost."""
     filled(old, 450)
@@ -273,7 +186,7 @@ def test_a_list_that_was_under_way_in_a_killed_run_is_continued(
 
 
 def test_a_lost_answer_adds_no_item_twice(
-    copying: CommandLine, old: Service, new: Service, target: RunningServer
+    copying: CommandLine, old: ServiceApi, new: ServiceApi, target: RunningServer
 ) -> None:
     records = filled(old, 250)
     forward, lost = forwarding(target.url), set[str]()
@@ -293,7 +206,7 @@ def test_a_lost_answer_adds_no_item_twice(
 
 
 def test_a_target_without_batches_gets_single_items(
-    copying: CommandLine, old: Service, new: Service, target: RunningServer
+    copying: CommandLine, old: ServiceApi, new: ServiceApi, target: RunningServer
 ) -> None:
     records, forward = filled(old, 5), forwarding(target.url)
 
@@ -312,7 +225,7 @@ def test_a_target_without_batches_gets_single_items(
 
 
 def test_one_bad_item_does_not_stop_the_others(
-    copying: CommandLine, new: Service, tmp_path: Path
+    copying: CommandLine, new: ServiceApi, tmp_path: Path
 ) -> None:
     sid = "MP" + "0" * 32
     lines: list[Any] = [
@@ -341,7 +254,7 @@ def test_one_bad_item_does_not_stop_the_others(
 
 
 def test_a_token_exports_all_but_the_permissions(
-    copying: CommandLine, old: Service, source: RunningServer
+    copying: CommandLine, old: ServiceApi, source: RunningServer
 ) -> None:
     records = filled(old, 5)
     environ = {
@@ -361,3 +274,30 @@ def test_documents_and_others_share_an_import(
     between.environ["SYNCLINE_FROM_SERVICE"] = there.fetch("same name")["service_sid"]
     assert between("import").value["created"] >= 1
     assert here.fetch("same name")["data"] == {}
+
+
+def test_chosen_sids_are_those_of_documents_alone(
+    copying: CommandLine, old: ServiceApi, new: ServiceApi
+) -> None:
+    records = filled(old, 3)
+    sid = old.call("POST", "Documents", data={"Data": "{}"})["sid"]
+
+    assert copying("import", "--keep-sids").value == counts(created=records + 1)
+
+    assert new.call("GET", f"Documents/{sid}")["sid"] == sid
+    assert new.contents() == old.contents()
+
+
+def test_a_token_imports_all_but_the_permissions(
+    copying: CommandLine, old: ServiceApi, new: ServiceApi, target: RunningServer
+) -> None:
+    records = filled(old, 3)
+    environ = {
+        "SYNCLINE_TOKEN": target.token("alice", service=new.sid),
+        "SYNCLINE_ACCOUNT_SID": "",
+        "SYNCLINE_AUTH_TOKEN": "",
+    }
+    outcome = copying("import", environ=environ)
+    assert outcome.status == 1
+    assert outcome.lines == [counts(created=records - 2, failed=2)]
+    assert outcome.err.count("permission") >= 2
