@@ -128,6 +128,18 @@ class ItemsChanged(Event):
         """The item, if it is one; a batch replaces nothing."""
         return (self.sid, self.changes[0].item.key) if len(self.changes) == 1 else None
 
+    def after_loss(self) -> ItemsReset:
+        """As in `Event`: the lost writes may be of items that this event does not name."""
+        return ItemsReset(
+            sid=self.sid,
+            unique_name=self.unique_name,
+            revision=self.revision,
+            previous=self.previous,
+            at_ms=self.at_ms,
+            by=self.by,
+            trace=self.trace,
+        )
+
     @property
     def revisions(self) -> Iterable[tuple[Hashable, int]]:
         """As in `Event`, of each item."""

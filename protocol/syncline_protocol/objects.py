@@ -163,6 +163,13 @@ class Event:
         """What was written, an object or items of one, each with its revision after the write."""
         return ((self.conflation_key, self.revision),)
 
+    def after_loss(self) -> Event | None:
+        """What subscribers need in its place if the store has lost writes that they received.
+
+        None if this event says all: it names the whole state, or the end.
+        """
+        return None
+
     @property
     def header(self) -> NameAndExpiry | None:
         """The object's name and expiry after the write; None if the event does not name both."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.items import (
@@ -102,7 +102,14 @@ class ItemSource(HeaderSource):
             header = (await self._objects.advance(at, newest)).state
             yield _reset(header, topic.revision)
             return
-        since = topic.revision
+        # The same where another write has moved the collection on since: subscribers have received
+        # items at revisions that are lost. These get newer ones, in an event whose `previous` is
+        # older than what subscribers have: each process takes it as a reset (`Event.after_loss`).
+        held = {cast(tuple[str, str], about)[1]: rev for about, rev in topic.recent or ()}
+        if held and (restored := await self._items.advance(at, held)) is not None:
+            yield _reset(restored, topic.revision)
+            return
+        since = topic.delivered
         while True:
             replay = await self._items.changes_since(at, since, Author(identity=""))
             header = replay.header

@@ -213,6 +213,13 @@ class Hub:
         # 2. Set `revision` before any write, because a write can fill a socket, which then leaves
         #    the fast path within this call. Its session takes `topic.revision` as received, and so
         #    does not send this event a second time from `slow`.
+        # An event that follows an older revision than subscribers have, and does not name the whole
+        # state: a failover lost writes that they received (promise 4).
+        substitute = event.after_loss()
+        if substitute is not None:
+            topic.record(event)
+            if event.previous < topic.delivered < event.revision:
+                event = substitute
         before, topic.revision = topic.revision, event.revision
         # 3. Set the base before any frame is encoded, because all subscribers share the frames.
         if topic.delta_readers:

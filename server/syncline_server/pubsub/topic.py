@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +15,9 @@ from syncline_server.observability.metrics import Tally
 from .cork import Outlet
 
 __all__ = ["Format", "Subscriber", "Topic"]
+
+RECENT_LIMIT = 64
+"""Changes of one object that are remembered, to find out whether a failover lost them."""
 
 
 class Subscriber(Protocol):
@@ -60,7 +64,10 @@ class Topic:
     Attributes:
         slow: the subscribers that are not on the fast path; each gets `on_event`.
         fast: the subscribers on the fast path, by format, each with its outlet.
+        first: the oldest revision at which a subscriber has read the object; 0 before.
         revision: the newest revision that was delivered as an event; 0 before the first.
+        recent: what was delivered lately of an object whose events do not name its whole state: an
+            item and its revision each. None before the first of them.
         acknowledged: the newest revision that a reply to a subscriber named.
         unique_name, expires_ms: of the newest state in any event or reply (`learn`).
         learned: the revision of that state.
@@ -76,7 +83,9 @@ class Topic:
     subscribers: set[Subscriber] = field(default_factory=set)
     slow: set[Subscriber] = field(default_factory=set)
     fast: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
+    first: int = 0
     revision: int = 0
+    recent: deque[tuple[Hashable, int]] | None = None
     acknowledged: int = 0
     unique_name: str | None = None
     expires_ms: int | None = None
@@ -91,8 +100,20 @@ class Topic:
         """The newest revision that any subscriber may have."""
         return max(self.revision, self.acknowledged)
 
+    @property
+    def delivered(self) -> int:
+        """The revision up to which every subscriber has all events."""
+        return self.revision or self.first
+
+    def record(self, event: Event) -> None:
+        """Remember what an event names, for a failover that loses it."""
+        if self.recent is None:
+            self.recent = deque(maxlen=RECENT_LIMIT)
+        self.recent.extend(event.revisions)
+
     def learn(self, state: NameAndExpiry) -> None:
         """Remember the name and the expiry, for `make_removal`."""
+        self.first = min(self.first or state.revision, state.revision)
         if state.revision >= self.learned:
             self.learned = state.revision
             self.unique_name, self.expires_ms = state.unique_name, state.expires_ms

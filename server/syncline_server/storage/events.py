@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from syncline_protocol.documents import Updated
-from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged
+from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, ItemsReset
 from syncline_protocol.objects import DOCUMENT, Event, ExpiryChanged, Removed, type_of_sid
 from syncline_protocol.streams import Message
 
@@ -71,6 +71,10 @@ def _items(head: Head, data: bytes) -> ItemsChanged:
     return ItemsChanged(**event, changes=tuple(changes))
 
 
+def _reset(head: Head, _: bytes) -> ItemsReset:
+    return ItemsReset(**fields_of_event(head))
+
+
 def _removed(head: Head, _: bytes) -> Removed:
     return Removed(**fields_of_event(head), expired=head["kind"] == "expired")
 
@@ -96,6 +100,7 @@ def _rights(head: Head, _: bytes) -> RightsChanged:
 _PARSERS: Mapping[str, Callable[[Head, bytes], Event | RightsChanged]] = {
     "updated": _updated,
     "items": _items,
+    "reset": _reset,
     "removed": _removed,
     "expired": _removed,
     "message": _message,

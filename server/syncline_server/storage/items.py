@@ -206,19 +206,25 @@ class Items:
         """
         await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
 
-    async def advance(self, at: ObjectAddress, lost: Mapping[str, int]) -> None:
+    async def advance(self, at: ObjectAddress, lost: Mapping[str, int]) -> Header | None:
         """Give items a revision beyond the one that a client received and a failover lost.
 
         Args:
             lost: that revision, by the item's key.
+
+        Returns:
+            the collection after that; None if no revision was lost.
         """
         heads = [{"v": "advance", "k": key, "m": revision} for key, revision in lost.items()]
-        await self._maintain(at, heads, Author(identity=SYSTEM))
+        written = await self._maintain(at, heads, Author(identity=SYSTEM))
+        return None if written is None or not written.changes else written.header
 
-    async def _maintain(self, at: ObjectAddress, heads: list[JsonObject], author: Author) -> None:
+    async def _maintain(
+        self, at: ObjectAddress, heads: list[JsonObject], author: Author
+    ) -> ItemsWritten | None:
         """Commit what no client asked for; a collection that is gone needs none of it."""
         try:
-            await self._committer.apply(
+            reply = await self._committer.apply(
                 Commit(
                     service_sid=at.service_sid,
                     type=at.type,
@@ -233,6 +239,8 @@ class Items:
         except Refusal as refusal:
             if refusal.code is not codes_of(at.type).absent:
                 raise
+            return None
+        return _written(at.type, reply)
 
     def _parameters(self, type_: ObjectType, heads: list[JsonObject]) -> dict[str, Argument | None]:
         return self._limits | {

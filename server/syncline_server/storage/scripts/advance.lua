@@ -16,6 +16,12 @@ local revision, lost = tonumber(object[REVISION]), tonumber(arguments.if_match)
 local highest = math.max(now() * REVISIONS_PER_MS, revision) + LEAD_MS * REVISIONS_PER_MS
 if revision < lost and lost <= highest then
   write(object, arguments.if_match, object[WRITER])
-  announce_update(object, arguments.if_match)
+  if PARTS == '' then
+    announce_update(object, arguments.if_match)
+  else
+    -- Nobody knows which items the lost writes changed: readers start again.
+    announce(object[SID], {kind = 'reset', name = object[NAME], revision = object[REVISION], previous = arguments.if_match,
+                           at = object[UPDATED], by = object[WRITER]}, '')
+  end
 end
 return answered(object)

@@ -61,8 +61,8 @@ local function check(write)
     return {key = key, current = stored}
   end
   if verb == 'advance' then
-    if stored and stored.revision >= condition then
-      return nil
+    if stored and stored.revision >= condition or not stored and condition <= counts.horizon then
+      return nil -- not lost; or removed, and its tombstone dropped
     end
     -- Without a live item its creation was lost, or its removal: a newer tombstone reports it as removed.
     return {key = key, current = stored, data = live and live.data, expires = live and live.expires, beyond = condition}
