@@ -29,7 +29,7 @@ def test_a_walk_goes_on_from_each_position(source: RunningServer) -> None:
         for number in range(3):
             form = {"UniqueName": f"d{number}", "Data": "{}"}
             service.call("POST", "Documents", data=form)
-        access = Access(source.url, service.sid, basic=source.basic)
+        access = Access(url=source.url, service=service.sid, basic=source.basic)
         with open_service(access) as api:
             pages = list(Walk(api, 2).pages(None))
             # Two permissions.
