@@ -217,9 +217,10 @@ class Hub:
         # state: a failover lost writes that they received (promise 4).
         substitute = event.after_loss()
         if substitute is not None:
-            topic.record(event)
             if event.previous < topic.delivered < event.revision:
-                event = substitute
+                event, topic.recent = substitute, None
+            else:
+                topic.record(event)
         before, topic.revision = topic.revision, event.revision
         # 3. Set the base before any frame is encoded, because all subscribers share the frames.
         if topic.delta_readers:
