@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from syncline_protocol import native
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.objects import TYPES
 
@@ -79,7 +80,7 @@ def refusal_reply(
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
     if isinstance(refusal, DetailedRefusal):
         details = refusal.details
-    elif refusal.document is not None:
+    elif isinstance(refusal.document, Document):
         details = {"document": native.document_body(refusal.document)}
     if details is not None:
         body["details"] = details

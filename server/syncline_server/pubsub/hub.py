@@ -68,7 +68,7 @@ class Hub:
         self._traces = traces
         self.delta_bases = delta_bases or DeltaBases(0, self._meters.limit_hits)
         self.feed = Feed(redis, timeout, self._on_published, self._on_gap)
-        self._catch_up = CatchUp(self._on_event, readers)
+        self._catch_up = CatchUp(self._deliver, readers)
         self._topics: dict[str, Topic] = {}
         self._on_update: Callable[[Event], None] | None = None
 
@@ -205,6 +205,22 @@ class Hub:
         self._meters.fan_out.observe(max(0, self._redis.now_ms() - event.at_ms) / 1000)
 
     def _on_event(self, event: Event) -> None:
+        """Deliver an event of the feed, or what takes its place if it does not follow the last."""
+        topic = self._topics.get(event.sid)
+        substitute = event.after_loss()
+        if topic is not None and substitute is not None and event.revision > topic.revision:
+            if event.previous < topic.delivered:
+                # A failover lost writes that subscribers have received.
+                event, topic.recent = substitute, None
+            elif event.previous > topic.delivered > 0:
+                # Events before it were missed, and it does not name what they changed.
+                self._catch_up.start([topic])
+                return
+            else:
+                topic.record(event)
+        self._deliver(event)
+
+    def _deliver(self, event: Event) -> None:
         """Deliver an event. The order of the steps is a promise to the subscribers."""
         topic = self._topics.get(event.sid)
         # 1. The feed and `CatchUp` may deliver the same state, in either order: promise 4.
@@ -213,13 +229,6 @@ class Hub:
         # 2. Set `revision` before any write, because a write can fill a socket, which then leaves
         #    the fast path within this call. Its session takes `topic.revision` as received, and so
         #    does not send this event a second time from `slow`.
-        # An event that follows an older revision than subscribers have, and does not name the whole
-        # state: a failover lost writes that they received (promise 4).
-        substitute = event.after_loss()
-        if substitute is not None:
-            topic.record(event)
-            if event.previous < topic.delivered < event.revision:
-                event = substitute
         before, topic.revision = topic.revision, event.revision
         # 3. Set the base before any frame is encoded, because all subscribers share the frames.
         if topic.delta_readers:

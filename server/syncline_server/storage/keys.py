@@ -11,7 +11,8 @@ scripts make the same names from the tag.
                                    (name.lua); `names:maps` and so on for the other types
     {IS…:3f}:ended:ET…      string last revision and name of a removed object whose SID was chosen
                                    and may be used again, for a bounded time
-    {IS…:3f}:expiries       zset   SID of any type by the moment of its expiry, in ms
+    {IS…:3f}:expiries       zset   SID of any type, or SID/key of an item, by the moment of its
+                                   expiry, in ms; also of an item whose collection is gone
     {IS…:3f}:permissions:ET… hash  identity -> its rights for the object, as bits (`Right`)
     {IS…:3f}:identities:ET… zset   identities with a permission, for listing in their order
     {IS…:3f}:operation:…    string the first answer to an operation id, and the fingerprint of its

@@ -172,3 +172,26 @@ async def test_a_gap_before_the_first_event_brings_what_came_after_the_reading(
     [event] = await missed(backend, behind)
     assert isinstance(event, ItemsChanged)
     assert [change.item.key for change in event.changes] == ["new"]
+
+
+async def test_an_event_that_follows_missed_ones_brings_these_first(
+    backend: Backend, map_: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = Inbox()
+    await map_.put("old")
+    topic = await opened(backend, map_, inbox)
+    deliver = backend.hub._on_event
+    lost: list[Event] = []
+    # As in a gap of the feed.
+    monkeypatch.setattr(backend.hub, "_on_event", lost.append)
+    await map_.put("missed")
+    await eventually(lambda: lost)
+    monkeypatch.setattr(backend.hub, "_on_event", deliver)
+    last = await map_.put("new")
+    names: list[str] = []
+    while "new" not in names:
+        event = await inbox.next()
+        assert isinstance(event, ItemsChanged)
+        names += [change.item.key for change in event.changes]
+    assert names == ["missed", "new"]
+    assert topic.revision == last.revision
