@@ -229,7 +229,7 @@ class TestConnections:
         with pytest.raises(httpx2.ConnectError, match="certificate verify failed"):
             httpx2.get(f"{secure_server.url}/healthz")
         with pytest.raises(syncline.ConnectionLost, match="certificate verify failed"):
-            await syncline.connect(secure_server.url, token=secure_server.token())
+            await syncline.connect(secure_server.url, token=secure_server.token(), open_timeout=1)
 
     @pytest.mark.parametrize("transport", ["websocket", "rest"])
     async def test_the_python_client_receives_changes(
