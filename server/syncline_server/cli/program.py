@@ -8,53 +8,46 @@ import click
 
 from syncline_protocol import __version__
 
-from .bench import bench
-from .doc import doc
-from .exporting import export
 from .failures import run_command
-from .importing import import_
-from .keys import keys
-from .lists import list_
-from .maps import map_
-from .serve import serve
-from .streams import stream
-from .token import token
+from .lazy_group import LazyGroup
 from .variables import unknown_variables
-from .verify import verify
-from .webhooks import webhooks
 
 __all__ = ["program", "run"]
 
 
+_PLACES = {
+    "bench": "bench:bench",
+    "doc": "doc:doc",
+    "export": "exporting:export",
+    "import": "importing:import_",
+    "keys": "keys:keys",
+    "list": "lists:list_",
+    "map": "maps:map_",
+    "serve": "serve:serve",
+    "stream": "streams:stream",
+    "token": "token:token",
+    "verify": "verify:verify",
+    "webhooks": "webhooks:webhooks",
+}
+
+
 @click.group(
+    cls=LazyGroup,
+    places={name: f"{__package__}.{place}" for name, place in _PLACES.items()},
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
         "show_default": True,
-    }
+    },
 )
 @click.version_option(__version__, message="Syncline %(version)s")
 @click.pass_context
 def program(context: click.Context) -> None:
     """Real-time documents over REST, WebSocket and server-sent events."""
     # `serve` logs this warning itself.
-    if context.invoked_subcommand != serve.name:
+    if context.invoked_subcommand != "serve":
         for sentence in unknown_variables(os.environ, program):
             click.echo(f"syncline: warning: {sentence}", err=True)
-
-
-program.add_command(serve)
-program.add_command(token)
-program.add_command(doc)
-program.add_command(list_)
-program.add_command(map_)
-program.add_command(stream)
-program.add_command(verify)
-program.add_command(bench)
-program.add_command(import_)
-program.add_command(export)
-program.add_command(keys)
-program.add_command(webhooks)
 
 
 def run() -> int:

@@ -31,12 +31,14 @@ def unknown_variables(names: Iterable[str], program: click.Command) -> list[str]
 
     The values of these variables are never shown: they may be secrets.
     """
-    known = {*_OTHERS, *_variables(program)}
-    return [
-        _sentence(name, known)
-        for name in sorted(names)
-        if name.startswith(_PREFIX) and name not in known
-    ]
+    given = {name for name in names if name.startswith(_PREFIX)}
+    # First the commands that are imported already: to look at all would import all.
+    loaded = program.commands.values() if isinstance(program, click.Group) else ()
+    known = {*_OTHERS, *(name for command in loaded for name in _variables(command))}
+    if given <= known:
+        return []
+    known.update(_variables(program))
+    return [_sentence(name, known) for name in sorted(given - known)]
 
 
 def _sentence(name: str, known: set[str]) -> str:
@@ -53,5 +55,8 @@ def _variables(command: click.Command) -> Iterator[str]:
         else:
             yield from parameter.envvar or ()
     if isinstance(command, click.Group):
-        for subcommand in command.commands.values():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            subcommand = command.get_command(context, name)
+            assert subcommand is not None
             yield from _variables(subcommand)

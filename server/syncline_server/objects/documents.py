@@ -102,6 +102,7 @@ class Documents:
         self._patch_steps = backend.settings.patch_steps
         self._patch_batcher = backend.patch_batcher
         self._turns = backend.turns
+        self._newest_known = backend.hub.newest_known
         self._writes = ContendedWrites(backend.turns, self._read_again, _lost)
 
     async def get(self, access: Access, address: str) -> Document:
@@ -206,7 +207,7 @@ class Documents:
                 op=command.op,
             )
         except Refusal as refusal:
-            raise _visible(refusal, access, command) from None
+            raise await self._refused(refusal, access, command) from None
         if data is None and not access.shows(DOCUMENT, command.address):
             written = replace(written, document=replace(written.document, data=b""))
         return await self._with_data(access, written)
@@ -251,7 +252,7 @@ class Documents:
                 op=command.op,
             )
         except Refusal as refusal:
-            raise _visible(refusal, access, command) from None
+            raise await self._refused(refusal, access, command) from None
 
     async def advance(self, access: Access, sid: str, known: int) -> Document:
         """The newest state, at a revision beyond `known`, the one that a client has.
@@ -265,6 +266,23 @@ class Documents:
         if needs is not None or access.is_scoped:
             return await self.get(access, sid)
         return await self._documents.advance(access.service_sid, sid, known)
+
+    async def _refused(
+        self, refusal: Refusal, access: Access, command: Set | SetTtl | Remove
+    ) -> Refusal:
+        """The refusal, without the newest document if grants do not allow reading it."""
+        newest: Document | None = refusal.document
+        if newest is None:
+            return refusal
+        if not access.shows(DOCUMENT, command.address):
+            return mismatch(DOCUMENT, command.if_match, None)
+        known = self._newest_known(newest.sid)
+        if newest.revision >= known:
+            return refusal
+        # A failover lost writes that clients of this process have seen. None of them may be shown
+        # an older state: the stored one gets a newer revision first (promises 2 and 4).
+        newest = await self._documents.advance(access.service_sid, newest.sid, known)
+        return mismatch(DOCUMENT, command.if_match, newest)
 
     async def _read_again(self, access: Access, address: str, _: str | None) -> Document:
         return await self.get(access, address)
@@ -290,10 +308,3 @@ def _lost(command: Write, newest: Document | None) -> Refusal:
 
 def _new(command: Create | Open) -> NewDocument:
     return NewDocument(name=command.address, data=command.data, ttl=command.ttl, op=command.op)
-
-
-def _visible(refusal: Refusal, access: Access, command: Set | SetTtl | Remove) -> Refusal:
-    """The refusal without the newest document, if grants do not allow reading it."""
-    if refusal.document is None or access.shows(DOCUMENT, command.address):
-        return refusal
-    return mismatch(DOCUMENT, command.if_match, None)

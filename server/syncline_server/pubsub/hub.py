@@ -81,6 +81,11 @@ class Hub:
         """The time of Redis, in milliseconds since the epoch; events have this time."""
         return self._redis.now_ms()
 
+    def newest_known(self, sid: str) -> int:
+        """The newest revision that a subscriber of an open object may have; 0 if it is not open."""
+        topic = self._topics.get(sid)
+        return 0 if topic is None else topic.newest_known
+
     def register(self, type_: ObjectType, source: Source) -> None:
         """Let open objects of a type catch up from `source` after a gap."""
         self._catch_up.register(type_, source)

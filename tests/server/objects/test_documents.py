@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from support.backend import Caller, make_backend
-from support.store import Publications, Store, eventually, refused
+from support.store import Inbox, Publications, Store, eventually, refused
 from syncline_protocol.commands import Remove, SetTtl
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch, Set, Updated
 from syncline_protocol.errors import Code
@@ -317,6 +317,24 @@ async def test_who_holds_a_later_revision_is_given_a_still_later_one(
     assert (event.revision, event.previous, event.data) == (newest.revision, known, document.data)
     assert await alices.advance(document.sid, known) == newest
     assert await published.take() == []
+
+
+@pytest.mark.parametrize("removes", [False, True])
+async def test_a_refused_write_shows_no_state_older_than_subscribers_have(
+    backend: Backend, alices: Caller, removes: bool
+) -> None:
+    """As after a failover that lost the last write, before the objects were compared."""
+    stored = (await alices.create("prefs", b'{"a":1}', None, None)).document
+    lost = stored.revision + 5
+    backend.hub.join(alices.access.service_sid, stored.sid, Inbox()).acknowledged = lost
+    if removes:
+        attempt = alices.remove(Remove("prefs", if_match=lost))
+    else:
+        attempt = alices.set(Set("prefs", b"{}", if_match=lost))
+    refusal = await refused(attempt, Code.REVISION_MISMATCH)
+    assert refusal.document.revision > lost
+    assert refusal.document == await alices.get("prefs")
+    assert refusal.document.data == stored.data
 
 
 async def test_a_revision_that_nobody_can_hold_changes_nothing(
