@@ -63,7 +63,7 @@ def test_what_was_acknowledged_survives_a_planned_failover(
     examined = {check["name"]: check["examined"] for check in outcome.verdict["checks"]}
     assert examined["commands"] == 1
     assert "commands" not in outcome.doubts
-    # A write that was never acknowledged may be seen by subscribers and then be lost. A condition that
-    # names the state before it is met again then, which `conditions` takes for one that was ignored.
+    # A write that was never acknowledged may be seen and then be lost. A condition that names the
+    # state before it is met again: `conditions` takes that for one that was ignored.
     broken = outcome.broken - {"conditions"}
     assert not broken, [each for each in outcome.verdict["checks"] if each["findings"]]

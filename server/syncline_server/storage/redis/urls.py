@@ -19,7 +19,6 @@ from syncline_server.config.validation import SettingError
 from syncline_server.storage.errors import ConnectionBroken, ReplyError
 
 from .address import Address
-from .cluster import RedisCluster
 from .connection import connect
 from .embedded import EmbeddedRedis
 from .engine import Engine, ExternalRedis
@@ -62,6 +61,9 @@ def engine_of(url: str, timeout: float) -> Engine:
             master = Address.parse(f"{scheme}://{login}{at}master/{database or 0}{query}")
             return SentinelRedis(seeds, name, master, timeout)
         if kind == "cluster" or "," in hosts:
+            # Imported here, as `parse_url` is in `address`: it imports all of `redis`.
+            from .cluster import RedisCluster
+
             return RedisCluster(
                 [Address.parse(f"{scheme}://{login}{at}{h}{query}") for h in hosts.split(",")],
                 timeout,
