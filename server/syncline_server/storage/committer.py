@@ -15,7 +15,6 @@ from syncline_protocol.sids import is_sid
 from . import keys, operations
 from .away_names import AwayNames, is_away, sid_of
 from .commit import Commit
-from .errors import Unanswered
 from .keys import ObjectAddress
 from .redis.client import Redis
 from .replies import Reply, sid_and_name, state_of
@@ -150,11 +149,7 @@ class Committer:
         """
         command = ("ZADD", due, "LT", moment_ms, bucket)
         with suppress(Refusal):
-            try:
-                await self._redis.execute(*command)
-            except Unanswered:
-                await self._redis.reconnected(due)
-                await self._redis.execute(*command)
+            await self._redis.ask_twice(due, lambda: self._redis.execute(*command))
 
     async def _run(self, commit: Commit) -> Reply:
         if self._traces is None:

@@ -53,11 +53,9 @@ class FilledBuckets:
             return
         index = keys.filled(service_sid)
         try:
-            try:
-                await self._redis.execute("HSET", index, bucket, 1)
-            except Unanswered:
-                await self._redis.reconnected(index)
-                await self._redis.execute("HSET", index, bucket, 1)
+            await self._redis.ask_twice(
+                index, lambda: self._redis.execute("HSET", index, bucket, 1)
+            )
         except Unanswered:
             raise Unavailable(
                 "The store became unavailable; nothing was changed. Try again."

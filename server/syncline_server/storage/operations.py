@@ -112,11 +112,9 @@ async def claim_all(redis: Redis, commit: Commit, memory: int) -> None:
 async def _claim(redis: Redis, commit: Commit, operation: str, memory: int) -> None:
     tag = keys.claim_tag(commit.service_sid, operation)
     try:
-        try:
-            claimed = await redis.run(CLAIM, tag, operation, commit.bucket, memory)
-        except Unanswered:
-            await redis.reconnected(tag)
-            claimed = await redis.run(CLAIM, tag, operation, commit.bucket, memory)
+        claimed = await redis.ask_twice(
+            tag, lambda: redis.run(CLAIM, tag, operation, commit.bucket, memory)
+        )
     except Unanswered:
         # At most the claim was made. That is harmless: a repetition of the request makes it again.
         raise Unavailable("The store became unavailable; nothing was changed. Try again.") from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from syncline_server.observability.tasks import TaskSet
 
 from . import keys
-from .errors import StorageError, Unanswered
+from .errors import StorageError
 from .redis.client import Redis
 from .services import Service
 
@@ -71,11 +71,7 @@ class BucketIndex:
     async def _flush(self) -> None:
         buckets, self._buckets = self._buckets, set()
         try:
-            try:
-                await self.write(buckets)
-            except Unanswered:
-                await self._redis.reconnected(keys.WEBHOOKS)
-                await self.write(buckets)
+            await self._redis.ask_twice(keys.WEBHOOKS, lambda: self.write(buckets))
         except StorageError as error:
             logger.debug("webhooks were not recorded: %s", error)
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from syncline_server.observability.metrics import Histogram
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage import keys
-from syncline_server.storage.errors import ReplyError, Unavailable
+from syncline_server.storage.errors import ReplyError, Unanswered, Unavailable
 from syncline_server.storage.scripts import Script
 
 from .clock import now_ms
@@ -35,6 +35,8 @@ PUT_OFF_PAUSE = 0.02
 
 PROBLEM_LIMIT = 3
 """Shards whose problems are described; further ones are only counted."""
+
+T = TypeVar("T")
 
 
 class Redis:
@@ -227,6 +229,17 @@ class Redis:
         reply = await self._route(key, lambda connection: connection.commit(*command))
         self._commits.observe(time.monotonic() - began)
         return reply
+
+    async def ask_twice(self, key: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """The reply of `ask`; it is called again on a new connection if the first reply was lost.
+
+        Only for what may be carried out twice. `key` names the shard. Raises as `ask`.
+        """
+        try:
+            return await ask()
+        except Unanswered:
+            await self.reconnected(key)
+            return await ask()
 
     async def _route(self, key: str, ask: Callable[[ShardConnection], Awaitable[Any]]) -> Any:
         """Send a command to the shard of a key; again if the shard redirects it or puts it off.
