@@ -171,7 +171,7 @@ class Documents:
             raise sid_forbidden(DOCUMENT)
         author = access.author(None)
         outcome = await self._chosen_sids.create(access.service_sid, sid, author, _new(command))
-        return as_written(outcome, command.data)
+        return as_written(outcome)
 
     async def _create(self, access: Access, command: Create | Open, granted: Right) -> Written:
         needs = await access.check(DOCUMENT, command.address, Right.NONE, granted)

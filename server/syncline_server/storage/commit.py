@@ -11,6 +11,7 @@ import orjson
 
 from syncline_protocol import revisions
 from syncline_protocol.objects import ObjectType
+from syncline_protocol.sids import bucket_of_name, bucket_of_sid
 
 from . import keys, operations
 from .author import Author
@@ -88,20 +89,22 @@ class Commit:
     tag: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tag = keys.tag_of(self.service_sid, self.sid or self.name)
+        bucket = bucket_of_sid(self.sid) if self.sid else bucket_of_name(self.name)
+        self.tag = keys.bucket_tag(self.service_sid, bucket)
 
     @classmethod
     def to(cls, at: ObjectAddress, verb: str, author: Author, **others: Any) -> Commit:
         """A run of the script that every type has for this verb; `others` as the attributes."""
         script: Script = getattr(OBJECT_SCRIPTS[at.type.name], verb.partition("_")[0])
-        given = {"sid": at.sid, "name": at.name} | others
+        others.setdefault("name", at.name)
         return cls(
             service_sid=at.service_sid,
             type=at.type,
             script=script,
             verb=verb,
             author=author,
-            **given,
+            sid=at.sid,
+            **others,
         )
 
     @property

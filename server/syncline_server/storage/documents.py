@@ -48,7 +48,7 @@ class Documents:
             the document, and True if it was created.
         """
         outcome = await self.objects.create(service_sid, DOCUMENT, author, new)
-        return as_written(outcome, new.data), not outcome.exists
+        return as_written(outcome), not outcome.exists
 
     async def set(
         self,
@@ -127,7 +127,7 @@ class Documents:
     ) -> Written:
         """Remove a document; as `Objects.remove`."""
         at = _at(service_sid, address)
-        return as_written(await self.objects.remove(at, author, if_match=if_match, op=op), None)
+        return as_written(await self.objects.remove(at, author, if_match=if_match, op=op))
 
     async def advance(self, service_sid: str, sid: str, lost: int) -> Document:
         """As `Objects.advance`."""
@@ -144,16 +144,12 @@ def _document(state: Header) -> Document:
 
 
 def _updated(outcome: Outcome, author: Author, data: bytes | None) -> Written:
-    document = _document(outcome.state)
-    if document.data and author.needs is not None:
+    if data is None and author.needs is not None:
         # The right to write does not include the right to read: return only the caller's data.
-        outcome = replace(outcome, state=replace(document, data=b""))
-    return as_written(outcome, data)
+        outcome = replace(outcome, state=replace(_document(outcome.state), data=b""))
+    return as_written(outcome)
 
 
-def as_written(outcome: Outcome, data: bytes | None) -> Written:
-    """The answer, with the caller's data where the script did not repeat it."""
-    document = _document(outcome.state)
-    if not document.data and data:
-        document = replace(document, data=data)
-    return Written(document, outcome.is_repeated)
+def as_written(outcome: Outcome) -> Written:
+    """The answer to the write of a document."""
+    return Written(_document(outcome.state), outcome.is_repeated)

@@ -52,7 +52,7 @@ scripts make the same names from the tag.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from syncline_protocol.objects import DOCUMENT, ObjectType, type_of_sid
 from syncline_protocol.sids import bucket_of_name, bucket_of_sid, is_sid, is_sid_of
@@ -110,22 +110,25 @@ API_KEY_VERSION = f"{ALL_SERVICES}:keys-version"
 MASTER = f"{ALL_SERVICES}:master"
 
 
-class ObjectAddress(NamedTuple):
-    """Leads to an object: its service, its type, and its SID or unique name."""
+# Not frozen: creating a frozen one takes several times as long.
+@dataclass(slots=True)
+class ObjectAddress:
+    """Leads to an object: its service, its type, and its SID or unique name.
+
+    Attributes:
+        sid: the SID; "" if the address is a name.
+        name: the unique name; "" if the address is a SID.
+    """
 
     service_sid: str
     type: ObjectType
     address: str
+    sid: str = field(init=False)
+    name: str = field(init=False)
 
-    @property
-    def sid(self) -> str:
-        """The SID; "" if this is a name."""
-        return self.address if is_sid_of(self.type, self.address) else ""
-
-    @property
-    def name(self) -> str:
-        """The unique name; "" if this is a SID."""
-        return "" if is_sid_of(self.type, self.address) else self.address
+    def __post_init__(self) -> None:
+        is_sid = is_sid_of(self.type, self.address)
+        self.sid, self.name = (self.address, "") if is_sid else ("", self.address)
 
     @property
     def tag(self) -> str:

@@ -270,6 +270,8 @@ class Objects:
 
     async def _commit(self, commit: Commit) -> Outcome:
         reply = await self.committer.apply(commit)
+        # The scripts do not repeat the data that the caller has.
+        reply[4] = reply[4] or commit.parameters.get("data") or b""
         return Outcome(state_of(commit.type, reply), reply[0])
 
 

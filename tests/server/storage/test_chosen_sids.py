@@ -49,7 +49,7 @@ class Chooser:
     ) -> Written:
         new = NewDocument(name=name, data=b'{"a":1}', ttl=ttl, op=op)
         outcome = await self._sids.create(self._service_sid, sid, SYSTEM_AUTHOR, new)
-        return as_written(outcome, new.data)
+        return as_written(outcome)
 
 
 @pytest.fixture

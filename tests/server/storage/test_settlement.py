@@ -96,7 +96,7 @@ async def test_a_creation_under_a_chosen_sid_and_a_change_by_its_name(
     line.lose = lost
     created = await ChosenSids(by_line, mine.documents.objects).create(mine.sid, sid, ALICE, new)
     assert line.lose is None
-    document = await aged(mine, as_written(created, new.data).document)
+    document = await aged(mine, as_written(created).document)
     assert await mine.get("prefs") == await mine.get(sid) == document
     line.lose = lost
     changed = await mine.set("prefs", b'{"a":2}')
