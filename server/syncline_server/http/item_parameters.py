@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syncline_protocol import fields
@@ -68,12 +68,8 @@ class ItemParameters:
         """
         names = {**(_KEY if items.has_chosen_keys else {}), **_DATA, **_TTLS}
         values = by_name(given, names, is_strict=is_strict)
-        return cls(
-            key=items.parse_id(values.get("Key")) if items.has_chosen_keys else None,
-            data=json_object(values.get("Data"), "Data", limit, items.invalid_data),
-            ttl=_item_ttl(values),
-            collection_ttl=_ttl(values, "CollectionTtl"),
-        )
+        key = items.parse_id(values.get("Key")) if items.has_chosen_keys else None
+        return replace(cls._with_data(values, items, limit), key=key)
 
     @classmethod
     def of_put(
@@ -86,6 +82,10 @@ class ItemParameters:
     ) -> ItemParameters:
         """As `of_new`, for an item whose key the path gives."""
         values = by_name(given, {**_DATA, **_TTLS}, is_strict=is_strict)
+        return cls._with_data(values, items, limit)
+
+    @classmethod
+    def _with_data(cls, values: dict[str, Any], items: ItemType, limit: int) -> ItemParameters:
         return cls(
             data=json_object(values.get("Data"), "Data", limit, items.invalid_data),
             ttl=_item_ttl(values),

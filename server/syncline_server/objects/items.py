@@ -105,8 +105,8 @@ class ItemSource(HeaderSource):
         # The same where another write has moved the collection on since: subscribers have received
         # items at revisions that are lost. These get newer ones, in an event whose `previous` is
         # older than what subscribers have: each process takes it as a reset (`Event.after_loss`).
-        held = {cast(tuple[str, str], about)[1]: rev for about, rev in topic.recent or ()}
-        if held and (restored := await self._items.advance(at, held)) is not None:
+        received = {cast(tuple[str, str], about)[1]: rev for about, rev in topic.recent or ()}
+        if received and (restored := await self._items.advance(at, received)) is not None:
             yield _reset(restored, topic.revision)
             return
         since = topic.delivered
@@ -207,30 +207,26 @@ class Items(Headers):
         return await self._writes.carry_out(access, command, client, self._write)
 
     async def _write(self, access: Access, command: WriteItem) -> ItemWritten:
-        needs = await self._check(access, command.address, Right.WRITE)
-        try:
-            written = await self._items.write(
-                self._at(access, command.address),
-                [command.operation],
-                access.author(needs),
-                collection_ttl=command.collection_ttl,
-                op=command.op,
-            )
-        except ItemRefused as refusal:
-            if access.shows(self.type, command.address):
-                raise
-            raise refusal.without_item() from None
+        written = await self._commit(access, command, (command.operation,))
         return await self._complete(access, command.address, written, command.data)
 
     async def batch(
         self, access: Access, command: BatchItems, client: Client | None = None
     ) -> ItemsWritten:
         """Write several items in one commit: all of them, or none; requires the right to write."""
+        return await self._commit(access, command, command.operations)
+
+    async def _commit(
+        self,
+        access: Access,
+        command: WriteItem | BatchItems,
+        operations: tuple[ItemOperation, ...],
+    ) -> ItemsWritten:
         needs = await self._check(access, command.address, Right.WRITE)
         try:
             return await self._items.write(
                 self._at(access, command.address),
-                command.operations,
+                operations,
                 access.author(needs),
                 collection_ttl=command.collection_ttl,
                 op=command.op,

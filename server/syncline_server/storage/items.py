@@ -167,7 +167,7 @@ class Items:
 
         Raises:
             ItemRefused: an item exists, does not exist, or is at another revision.
-            Refusal: `COLLECTION_FULL`.
+            Refusal: `TOO_LARGE` if the collection would hold more than the limits allow.
         """
         heads = [_head(write) for write in writes]
         if fingerprint is None:
