@@ -143,15 +143,16 @@ class Refusal(Exception):
     Attributes:
         code: error code; its `status` is the HTTP status.
         message: a sentence for a human reader: the field, the value given, and what is allowed.
-        document: the newest state, with `Code.REVISION_MISMATCH` only; otherwise None. A
-            `documents.Document`, typed `Any` because this module imports no other.
+        newest: what contenders of this write get: the newest state of the object or item, if it is
+            at another revision than the write expected; otherwise None. Typed `Any`, because each
+            type has a class of its own.
     """
 
-    def __init__(self, code: Code, message: str, *, document: Any = None) -> None:
+    def __init__(self, code: Code, message: str, *, newest: Any = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.document = document
+        self.newest = newest
 
     def __repr__(self) -> str:
         return f"Refusal({self.code.value}, {self.message!r})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 __all__ = [
     "DOCUMENT",
@@ -152,6 +152,23 @@ class Event:
     _frames: dict[Callable[[Any], bytes], bytes] = field(
         default_factory=dict, repr=False, compare=False
     )
+
+    @classmethod
+    def of(cls, header: Header, previous: int, **others: Any) -> Self:
+        """The event that brings subscribers at revision `previous` to the state of this header.
+
+        Args:
+            others: attributes of this kind of event, or other values for those of the header.
+        """
+        given: dict[str, Any] = {
+            "sid": header.sid,
+            "unique_name": header.unique_name,
+            "revision": header.revision,
+            "previous": previous,
+            "at_ms": header.updated_ms,
+            "by": header.updated_by,
+        }
+        return cls(**given | others)
 
     @property
     def conflation_key(self) -> Hashable:

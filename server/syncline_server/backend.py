@@ -17,7 +17,6 @@ from .observability.metrics import Meters
 from .observability.readiness import Readiness
 from .pubsub.hub import Hub
 from .storage.chosen_sids import ChosenSids
-from .storage.documents import Documents
 from .storage.items import Items
 from .storage.listing import Listing
 from .storage.objects import Objects
@@ -51,7 +50,6 @@ class Backend:
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
     readiness: Readiness = field(default_factory=Readiness)
-    documents: Documents = field(init=False)
     items: Items = field(init=False)
     streams: Streams = field(init=False)
     chosen_sids: ChosenSids = field(init=False)
@@ -68,7 +66,6 @@ class Backend:
     def __post_init__(self) -> None:
         settings, meters = self.settings, self.meters
         limit = settings.webhook_queue_limit
-        self.documents = Documents(self.objects)
         self.items = Items(self.redis, self.objects, settings)
         self.streams = Streams(self.objects)
         self.chosen_sids = ChosenSids(self.redis, self.objects)
@@ -80,7 +77,7 @@ class Backend:
         self.hub.delta_bases.limit_work(self.work.spend)
         self.objects.committer.on_trouble = self.hub.on_trouble
         self.patch_batcher = PatchBatcher(
-            self.documents, self.turns, self.work, settings, traces=self.traces
+            self.objects, self.turns, self.work, settings, traces=self.traces
         )
         self.registry = Registry(self)
         for type_, source in self.registry.sources():

@@ -80,7 +80,7 @@ def test_each_code_of_the_server_becomes_the_exception_of_its_status(code: Code)
 
 
 def test_a_revision_mismatch_holds_the_newest_document() -> None:
-    error = received(Refusal(Code.REVISION_MISMATCH, "Newer.", document=DOCUMENT))
+    error = received(Refusal(Code.REVISION_MISMATCH, "Newer.", newest=DOCUMENT))
 
     assert isinstance(error, RevisionMismatch)
     assert error.document is not None
@@ -143,7 +143,7 @@ def test_all_can_be_caught_as_one_and_are_drawn_in_the_tree() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        received(Refusal(Code.REVISION_MISMATCH, "Newer.", document=DOCUMENT)),
+        received(Refusal(Code.REVISION_MISMATCH, "Newer.", newest=DOCUMENT)),
         RequestTimeout("set", 30),
         ConnectionLost("gone", 4500, retry=False),
         DocumentClosed(),

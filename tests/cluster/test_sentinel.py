@@ -16,7 +16,6 @@ from support.server import RunningServer
 from support.store import Service, eventually
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Refusal
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.durability import Durability
@@ -80,7 +79,7 @@ async def test_a_planned_failover_loses_nothing_that_was_acknowledged(
     await engine.start()
     redis = Redis(engine, WAIT_LIMIT, Durability(level="replicated", timeout=1.0))
     await redis.start()
-    service = Service(Documents(Objects(redis, 60)), f"IS{'d' * 32}")
+    service = Service(Objects(redis, 60), f"IS{'d' * 32}")
     acknowledged: list[Document] = []
     over = asyncio.Event()
 

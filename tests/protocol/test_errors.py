@@ -46,4 +46,4 @@ def test_a_refusal_reads_as_its_sentence() -> None:
 
     assert str(refusal) == refusal.message == "No."
     assert repr(refusal) == "Refusal(20409, 'No.')"
-    assert refusal.document is None
+    assert refusal.newest is None

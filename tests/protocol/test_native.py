@@ -381,7 +381,7 @@ class TestReplies:
         }  # fmt: skip
 
     def test_a_revision_mismatch_carries_the_newest_document(self) -> None:
-        refusal = Refusal(Code.REVISION_MISMATCH, "Newer.", document=DOCUMENT)
+        refusal = Refusal(Code.REVISION_MISMATCH, "Newer.", newest=DOCUMENT)
 
         error = orjson.loads(native.encode_error(7, refusal))["error"]
 

@@ -12,7 +12,6 @@ import uvloop
 from support.store import Clock, Elapse, Publications, Service, Store, elapsing
 from syncline_server.config.settings import Settings
 from syncline_server.storage import commit
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.items import Items
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import clock as redis_clock
@@ -80,13 +79,8 @@ def items(redis: Redis, objects: Objects) -> Items:
 
 
 @pytest.fixture
-def documents(objects: Objects) -> Documents:
-    return Documents(objects)
-
-
-@pytest.fixture
-def service(documents: Documents, service_sid: str) -> Service:
-    return Service(documents, service_sid)
+def service(objects: Objects, service_sid: str) -> Service:
+    return Service(objects, service_sid)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from support.backend import Caller, make_backend
 from support.store import WAIT_LIMIT, eventually
+from support.store import Service as StoredDocuments
 from syncline_protocol.commands import Mode, Open, Remove
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
@@ -20,8 +21,6 @@ from syncline_server.objects.documents import Documents
 from syncline_server.pubsub.topic import Topic
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
-from syncline_server.storage.author import Author
-from syncline_server.storage.documents import NewDocument
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import Right
@@ -101,10 +100,7 @@ class Scene:
 async def scene(backend: Backend, *, acl: bool) -> Scene:
     service = await backend.services.create({"acl_enabled": acl}, 10_000)
     await backend.services.find(service.sid)
-    written, _ = await backend.documents.create(
-        service.sid, Author(identity="system"), NewDocument()
-    )
-    sid = written.document.sid
+    sid = (await StoredDocuments(backend.objects, service.sid).create(who="system")).sid
     if acl:
         await backend.permissions.set(ObjectAddress.of_sid(service.sid, sid), "alice", Right.READ)
     witness = Reader(backend, service.sid)

@@ -77,7 +77,7 @@ class Caller:
 
     async def create(
         self, name: str | None, data: bytes = b"{}", ttl: int | None = None, op: str | None = None
-    ) -> Written:
+    ) -> Written[Document]:
         return await self._documents.create(self.access, Create(name, data, ttl=ttl, op=op))
 
     async def open(
@@ -85,13 +85,13 @@ class Caller:
     ) -> tuple[Document, bool]:
         return await self._documents.open(self.access, Open(name, mode=mode, data=data))
 
-    async def set(self, command: Set | SetTtl) -> Written:
+    async def set(self, command: Set | SetTtl) -> Written[Document]:
         return await self._documents.set(self.access, command)
 
-    async def patch(self, command: Patch) -> Written:
+    async def patch(self, command: Patch) -> Written[Document]:
         return await self._documents.patch(self.access, command)
 
-    async def remove(self, command: Remove) -> Written:
+    async def remove(self, command: Remove) -> Written[Document]:
         return await self._documents.remove(self.access, command)
 
     async def advance(self, sid: str, known: int) -> Document:

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from support.store import Service as Documents
 from syncline_protocol.documents import Document
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.author import Author
-from syncline_server.storage.documents import Documents, NewDocument
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
@@ -43,7 +43,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.meters = Meters()
         self.services = Services(self.redis)
-        self.documents = Documents(Objects(self.redis, 120))
+        self.objects = Objects(self.redis, 120)
         self.queue = Queue(self.redis)
         self.dead_letters = DeadLetters(
             self.redis, self.queue, self.settings.webhook_parked_limit, self.limit
@@ -52,6 +52,10 @@ class Rig:
     async def service(self, url: str | None, **members: Any) -> Service:
         """Create a service that sends its webhooks to `url`."""
         return await self.services.create({"webhook_url": url, **members}, limit=100)
+
+    def documents(self, service: Service) -> Documents:
+        """The documents of a service."""
+        return Documents(self.objects, service.sid)
 
     def webhooks(
         self, service: Service, endpoint: str = "EP1", *, from_rest: bool = False
@@ -71,15 +75,11 @@ class Rig:
 
     async def create(self, service: Service, name: str | None = None, ttl: int = 0) -> Document:
         """Create a document as `alice`."""
-        new = NewDocument(name=name, ttl=ttl)
-        made, _ = await self.documents.create(service.sid, self.author(service), new)
-        return made.document
+        return await self.documents(service).create(name, ttl=ttl, who=self.author(service))
 
     async def set(self, service: Service, address: str, data: bytes) -> Document:
         """Set the data of a document as `alice`."""
-        author = self.author(service)
-        written = await self.documents.set(service.sid, address, author, data=data)
-        return written.document
+        return (await self.documents(service).set(address, data, who=self.author(service))).state
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[Dispatcher]:

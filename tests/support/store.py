@@ -18,8 +18,9 @@ from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT, Event
 from syncline_server.storage.author import Author
-from syncline_server.storage.documents import Documents, NewDocument
 from syncline_server.storage.events import parse_event
+from syncline_server.storage.keys import ObjectAddress
+from syncline_server.storage.objects import NewObject, ObjectsOf
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.engine import ExternalRedis
@@ -195,38 +196,45 @@ class Publications:
 
 
 class Service:
-    """The documents of one service, with default arguments that suit most tests."""
+    """The documents of one service, with default arguments that suit most tests.
 
-    def __init__(self, documents: Documents, sid: str) -> None:
-        self.documents = documents
+    `who` is an identity, or an author.
+    """
+
+    def __init__(self, objects: ObjectsOf[Document], sid: str) -> None:
+        self.objects = objects
         self.sid = sid
+
+    def at(self, address: str) -> ObjectAddress:
+        """The document with this SID or unique name."""
+        return ObjectAddress(self.sid, DOCUMENT, address)
 
     async def create(
         self,
         name: str | None = None,
         data: bytes = b"{}",
         ttl: int | None = None,
-        who: str = "alice",
+        who: str | Author = "alice",
         op: str | None = None,
     ) -> Document:
         """Create a document and return it, or return the one that has the name."""
-        return (await self.find_or_create(name, data, ttl, who, op))[0].document
+        return (await self.find_or_create(name, data, ttl, who, op)).state
 
     async def find_or_create(
         self,
         name: str | None = None,
         data: bytes = b"{}",
         ttl: int | None = None,
-        who: str = "alice",
+        who: str | Author = "alice",
         op: str | None = None,
-    ) -> tuple[Written, bool]:
-        """As `Documents.create`."""
-        new = NewDocument(name=name, data=data, ttl=ttl, op=op)
-        return await self.documents.create(self.sid, Author(identity=who), new)
+    ) -> Written[Document]:
+        """As `Objects.create`."""
+        new = NewObject(name=name, data=data, ttl=ttl, op=op)
+        return await self.objects.create(self.sid, DOCUMENT, _author(who), new)
 
     async def get(self, address: str) -> Document | None:
-        """As `Documents.get`."""
-        return await self.documents.get(self.sid, address)
+        """As `Objects.get`."""
+        return await self.objects.get(self.at(address))
 
     async def set(
         self,
@@ -234,21 +242,27 @@ class Service:
         data: bytes | None = None,
         ttl: int | None = None,
         if_match: int | None = None,
-        who: str = "bob",
+        who: str | Author = "bob",
         op: str | None = None,
-    ) -> Written:
-        """As `Documents.set`."""
-        author = Author(identity=who)
-        return await self.documents.set(
-            self.sid, address, author, data=data, ttl=ttl, if_match=if_match, op=op
+    ) -> Written[Document]:
+        """As `Objects.update`."""
+        return await self.objects.update(
+            self.at(address), _author(who), data=data, ttl=ttl, if_match=if_match, op=op
         )
 
     async def remove(
-        self, address: str, if_match: int | None = None, who: str = "bob", op: str | None = None
-    ) -> Written:
-        """As `Documents.remove`."""
-        author = Author(identity=who)
-        return await self.documents.remove(self.sid, address, author, if_match=if_match, op=op)
+        self,
+        address: str,
+        if_match: int | None = None,
+        who: str | Author = "bob",
+        op: str | None = None,
+    ) -> Written[Document]:
+        """As `Objects.remove`."""
+        return await self.objects.remove(self.at(address), _author(who), if_match=if_match, op=op)
+
+
+def _author(who: str | Author) -> Author:
+    return who if isinstance(who, Author) else Author(identity=who)
 
 
 class Clock:

@@ -99,9 +99,9 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
         "message": refusal.message,
         "retry": refusal.code.retry,
     }
-    if refusal.document is not None:
-        name = type_of_sid(refusal.document.sid).name
-        body[name] = _STATES[name](refusal.document)
+    if refusal.newest is not None:
+        name = type_of_sid(refusal.newest.sid).name
+        body[name] = _STATES[name](refusal.newest)
     return body
 
 

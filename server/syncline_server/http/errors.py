@@ -80,8 +80,8 @@ def refusal_reply(
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
     if isinstance(refusal, DetailedRefusal):
         details = refusal.details
-    elif isinstance(refusal.document, Document):
-        details = {"document": native.document_body(refusal.document)}
+    elif isinstance(refusal.newest, Document):
+        details = {"document": native.document_body(refusal.newest)}
     if details is not None:
         body["details"] = details
     return json_reply(body, refusal.code.status, _headers(request, refusal.code))

@@ -19,7 +19,7 @@ __all__ = ["Client", "ContendedWrites", "WriteResult", "turn_key"]
 
 
 class WriteResult(Protocol):
-    """The result of a write, for every type; `storage.results.Written` is that of documents."""
+    """The result of a write, for every type (`storage.results.Written`, `items.ItemWritten`)."""
 
     @property
     def header(self) -> Header:
@@ -96,14 +96,14 @@ class ContendedWrites:
                 with nullcontext() if client is None else client.writing(command):
                     written = await write(access, command)
             except Refusal as refusal:
-                if refusal.document is None:
+                if refusal.newest is None:
                     if refusal.code.status == HTTPStatus.NOT_FOUND:
                         attempt.found_removed()
                     raise
                 # 2. If the write lost, wait for the caller's turn. Rivals write during the wait, so
                 #    `newest` may be another state than that of the refusal.
-                newest = await attempt.lost(refusal.document)
-                if newest is refusal.document:
+                newest = await attempt.lost(refusal.newest)
+                if newest is refusal.newest:
                     raise
                 raise await self._refusal(access, command, newest) from None
             # 3. Pass the turn on before the reply is sent: the next contender receives this state.

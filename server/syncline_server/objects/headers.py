@@ -1,10 +1,9 @@
-"""What callers do with lists, maps and streams as a whole: create, read, list, expire, remove."""
+"""What callers do with objects of any type as a whole: create, read, list, expire, remove."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncline_protocol import fields
 from syncline_protocol.commands import Command, Create, Mode, Open, Remove, SetTtl
@@ -13,9 +12,9 @@ from syncline_protocol.sids import is_sid
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage.author import Author
 from syncline_server.storage.keys import ObjectAddress
-from syncline_server.storage.objects import NewObject, Objects, Outcome
+from syncline_server.storage.objects import NewObject, ObjectsOf
 from syncline_server.storage.paging import Page
-from syncline_server.storage.results import absent, forbidden, name_taken
+from syncline_server.storage.results import Written, absent, forbidden, name_taken
 from syncline_server.storage.rights import Right
 
 from .access import Access
@@ -26,51 +25,46 @@ if TYPE_CHECKING:
 
     from .registry import Handler
 
-__all__ = ["HeaderSource", "HeaderWritten", "Headers", "expiry_event"]
+__all__ = ["HeaderSource", "Headers", "expiry_event"]
+
+StateT = TypeVar("StateT", bound=Header)
+"""What the store shows of an object: a `Header`, or a subclass for a type with data in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderWritten:
-    """A write of an object as a whole, which was applied.
+class HeaderSource(Generic[StateT]):
+    """The stored objects of one type, as the hub reads them."""
 
-    Attributes:
-        header: after the write; for a removal, the last one at the removal's revision.
-        repeated: True if the operation id showed that the write had been applied before.
-    """
-
-    header: Header
-    repeated: bool
-
-    @property
-    def state(self) -> Any:
-        """As in `WriteResult`; no writes contend for an object as a whole."""
-        return self.header
-
-
-class HeaderSource:
-    """The stored objects of a type that holds no data of its own, as the hub reads them."""
-
-    def __init__(self, backend: Backend, type_: ObjectType) -> None:
-        self._objects = backend.objects
-        self._now_ms = backend.hub.now_ms
+    def __init__(
+        self, objects: ObjectsOf[StateT], type_: ObjectType, now_ms: Callable[[], int]
+    ) -> None:
+        """`now_ms`: the time of Redis."""
+        self._objects = objects
         self._type = type_
+        self._now_ms = now_ms
 
-    async def header(self, service_sid: str, sid: str) -> Header | None:
+    async def header(self, service_sid: str, sid: str) -> StateT | None:
         """As in `catch_up.Source`."""
         return await self._objects.get(self._at(service_sid, sid))
 
     async def missed(self, topic: Topic) -> AsyncIterator[Event]:
-        """As in `catch_up.Source`: the expiry, which is all that can have changed."""
-        header = await self.header(topic.service_sid, topic.sid)
+        """As in `catch_up.Source`: one event, which replaces all that were missed."""
+        state = await self.header(topic.service_sid, topic.sid)
+        # A reply or an event may have raised this after the read. `advance` then finds the stored
+        # state new enough, and changes nothing.
         newest = topic.newest_known
-        if header is not None and header.revision < newest:
-            # A failover lost writes that subscribers have seen (promise 2).
+        if state is not None and state.revision < newest:
+            # A failover lost writes that subscribers have seen. Write the stored state at a newer
+            # revision, else they would take it for an old one (promise 2).
             at = self._at(topic.service_sid, topic.sid)
-            header = (await self._objects.advance(at, newest)).state
-        if header is None:
+            state = (await self._objects.advance(at, newest)).state
+        if state is None:
             yield topic.make_removal(self._now_ms())
         else:
-            yield expiry_event(header, topic.revision)
+            yield self._event(state, topic.revision)
+
+    def _event(self, state: StateT, previous: int) -> Event:
+        """The event with all that can have changed: of a header, its expiry."""
+        return expiry_event(state, previous)
 
     def _at(self, service_sid: str, sid: str) -> ObjectAddress:
         return ObjectAddress(service_sid, self._type, sid)
@@ -78,115 +72,128 @@ class HeaderSource:
 
 def expiry_event(header: Header, previous: int) -> ExpiryChanged:
     """The event that brings subscribers to the expiry of a stored header."""
-    return ExpiryChanged(
-        sid=header.sid,
-        unique_name=header.unique_name,
-        revision=header.revision,
-        previous=previous,
-        at_ms=header.updated_ms,
-        by=header.updated_by,
-        expires_ms=header.expires_ms,
-    )
+    return ExpiryChanged.of(header, previous, expires_ms=header.expires_ms)
 
 
-class Headers:
+class Headers(Generic[StateT]):
     """Operations on the objects of one type as a whole (`registry.Operations`).
 
-    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, `ACCESS_FORBIDDEN`, and the
-    codes that it lists. An object that does not exist raises as `results.absent`.
+    Every method raises `Refusal`: `UNAVAILABLE` while Redis is away, what `Access.check` raises,
+    and the codes that it lists. `address` is a SID or a unique name; an object that does not exist
+    raises as `results.absent`. `client` is the caller's connection; None for a caller without one.
 
     A type without permissions (`ObjectType.has_permissions`) may be opened by every identity of the
     service; its expiry and its removal are left to its creator and to the account.
     """
 
+    source: HeaderSource[StateT]
+
     def __init__(self, backend: Backend, type_: ObjectType) -> None:
         self.type = type_
-        self.source = HeaderSource(backend, type_)
+        self.source = HeaderSource(backend.objects, type_, backend.hub.now_ms)
         self.handlers: Mapping[type[Command], Handler[Any]] = {
             Create: self.create,
             SetTtl: self.set_ttl,
             Remove: self.remove,
         }
-        self._objects: Objects = backend.objects
+        self._objects: ObjectsOf[StateT] = backend.objects
         self._listing = backend.listing
 
-    async def get(self, access: Access, address: str) -> Header:
-        """The newest header; requires the right to read."""
+    async def get(self, access: Access, address: str) -> StateT:
+        """The newest state; requires the right to read."""
         needs = await self._check(access, address, Right.READ)
-        header = await self._objects.get(self._at(access, address), access.identity, needs)
-        if header is None:
+        state = await self._objects.get(self._at(access, address), access.identity, needs)
+        if state is None:
             raise absent(self.type, address)
-        return header
+        return state
 
-    async def page(self, access: Access, size: int, token: str | None) -> Page[Header]:
-        """At most `size` headers (`Listing.page`); raises `INVALID_PAGE_TOKEN`.
+    async def page(self, access: Access, size: int, token: str | None) -> Page[StateT]:
+        """At most `size` objects (`Listing.page`); raises `INVALID_PAGE_TOKEN`.
 
         A list would show objects that the caller may not read. So a token holder may not list where
-        permissions are checked, nor with grants that do not include reading all objects.
+        permissions are checked, nor with grants that do not include reading all objects, those
+        without a name among them.
         """
         if await access.check(self.type, None, Right.READ) is not None:
             raise forbidden()
         return await self._listing.page(access.service_sid, self.type, size, token)
 
-    async def open(self, access: Access, command: Open) -> tuple[Header, bool]:
+    async def open(self, access: Access, command: Open) -> tuple[StateT, bool]:
         """Find or create the object to open. Returns it, and True if it was created."""
         address, mode = command.address, command.mode
         if mode is Mode.OPEN_EXISTING or (address is not None and is_sid(address)):
             return await self.get(access, address or ""), False
         if address is not None:
             fields.unique_name(address, self.type.name)
-        new = NewObject(name=address, ttl=command.ttl, op=command.op)
         if mode is Mode.CREATE_NEW:
-            return (await self._create(access, new, Right.READ | Right.WRITE)).state, True
-        needs = await self._check(access, address, Right.READ)
-        if access.grants(self.type, address, Right.WRITE):
-            outcome = await self._objects.create(
-                access.service_sid, self.type, access.author(needs), new
+            # Grants must allow writing, to create, and reading, to open.
+            written = await self._create(access, command, Right.READ | Right.WRITE)
+            return written.state, True
+        return await self._find_or_create(access, command)
+
+    async def _find_or_create(self, access: Access, command: Open) -> tuple[StateT, bool]:
+        """Finding requires the right to read. Creating requires no right, and gives the creator
+        all. Grants must allow reading in either case, and writing to create."""
+        name = command.address
+        needs = await self._check(access, name, Right.READ)
+        if access.grants(self.type, name, Right.WRITE):
+            # One commit finds or creates: between two, another client could create the object.
+            written = await self._objects.create(
+                access.service_sid, self.type, access.author(needs), self._new(command)
             )
-            return outcome.state, not outcome.exists
-        if address is None:
+            return written.state, not written.exists
+        state = None
+        if name is not None:
+            state = await self._objects.get(self._at(access, name), access.identity, needs)
+        if state is None:
             raise forbidden()
-        header = await self._objects.get(self._at(access, address), access.identity, needs)
-        if header is None:
-            raise forbidden()
-        return header, False
+        return state, False
 
     async def create(
         self, access: Access, command: Create, client: Client | None = None
-    ) -> HeaderWritten:
+    ) -> Written[StateT]:
         """Create an object; raises `NAME_TAKEN`. Requires no right, and gives the creator all."""
-        new = NewObject(name=command.address, ttl=command.ttl, op=command.op)
-        return _written(await self._create(access, new, Right.WRITE))
+        return await self._create(access, command, Right.WRITE)
 
-    async def _create(self, access: Access, new: NewObject, granted: Right) -> Outcome:
-        needs = await self._check(access, new.name, Right.NONE, granted)
-        outcome = await self._objects.create(
-            access.service_sid, self.type, access.author(needs), new
+    async def _create(
+        self, access: Access, command: Create | Open, granted: Right
+    ) -> Written[StateT]:
+        needs = await self._check(access, command.address, Right.NONE, granted)
+        written = await self._objects.create(
+            access.service_sid, self.type, access.author(needs), self._new(command)
         )
-        if outcome.exists:
-            raise name_taken(self.type, new.name)
-        return outcome
+        if written.exists:
+            raise name_taken(self.type, command.address)
+        return written
+
+    def _new(self, command: Create | Open) -> NewObject:
+        """The object that a command creates; of a header, without the data."""
+        return NewObject(name=command.address, ttl=command.ttl, op=command.op)
 
     async def set_ttl(
         self, access: Access, command: SetTtl, client: Client | None = None
-    ) -> HeaderWritten:
+    ) -> Written[StateT]:
         """Replace the expiry; requires the right to write."""
         author = await self._author(access, command.address, Right.WRITE)
         at = self._at(access, command.address)
-        outcome = await self._objects.update(at, author, ttl=command.ttl, op=command.op)
-        return _written(outcome)
+        return await self._objects.update(at, author, ttl=command.ttl, op=command.op)
 
     async def remove(
         self, access: Access, command: Remove, client: Client | None = None
-    ) -> HeaderWritten:
+    ) -> Written[StateT]:
         """Remove the object with all that it holds; requires the right to manage."""
         author = await self._author(access, command.address, Right.MANAGE)
         at = self._at(access, command.address)
-        return _written(await self._objects.remove(at, author, op=command.op))
+        return await self._objects.remove(at, author, if_match=command.if_match, op=command.op)
 
-    async def advance(self, access: Access, sid: str, known: int) -> Header:
-        """As in `registry.Operations`. Where rights or grants are checked, `known` is ignored:
-        advancing is a write, and a caller with the right to read could ask for it."""
+    async def advance(self, access: Access, sid: str, known: int) -> StateT:
+        """The newest state, at a revision beyond `known`, the one that a client has.
+
+        A failover of Redis can lose the last writes. A client that received one of them would
+        ignore the stored state as older, so the stored state gets a newer revision. Revisions that
+        no server can have given are ignored. Where rights or grants are checked, `known` is ignored
+        altogether: advancing is a write, and a caller with the right to read could ask for it.
+        """
         if await self._check(access, sid, Right.READ) is not None or access.is_scoped:
             return await self.get(access, sid)
         return (await self._objects.advance(self._at(access, sid), known)).state
@@ -205,7 +212,3 @@ class Headers:
 
     def _at(self, access: Access, address: str) -> ObjectAddress:
         return ObjectAddress(access.service_sid, self.type, address)
-
-
-def _written(outcome: Outcome) -> HeaderWritten:
-    return HeaderWritten(outcome.state, outcome.is_repeated)

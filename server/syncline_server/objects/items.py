@@ -81,11 +81,11 @@ class ItemWritten:
         return ItemState(self.header, self.change.item)
 
 
-class ItemSource(HeaderSource):
+class ItemSource(HeaderSource[Header]):
     """The stored collections of a type, as the hub reads them."""
 
     def __init__(self, backend: Backend, type_: ObjectType) -> None:
-        super().__init__(backend, type_)
+        super().__init__(backend.objects, type_, backend.hub.now_ms)
         self._items = backend.items
 
     async def missed(self, topic: Topic) -> AsyncIterator[Event]:
@@ -100,21 +100,21 @@ class ItemSource(HeaderSource):
             # A failover lost writes that subscribers have seen, and nobody knows of which items.
             # Give the collection a newer revision (promise 2), and let them read it again.
             header = (await self._objects.advance(at, newest)).state
-            yield _reset(header, topic.revision)
+            yield ItemsReset.of(header, topic.revision)
             return
         # The same where another write has moved the collection on since: subscribers have received
         # items at revisions that are lost. These get newer ones, in an event whose `previous` is
         # older than what subscribers have: each process takes it as a reset (`Event.after_loss`).
         received = {cast(tuple[str, str], about)[1]: rev for about, rev in topic.recent or ()}
         if received and (restored := await self._items.advance(at, received)) is not None:
-            yield _reset(restored, topic.revision)
+            yield ItemsReset.of(restored, topic.revision)
             return
         since = topic.delivered
         while True:
             replay = await self._items.changes_since(at, since, Author(identity=""))
             header = replay.header
             if replay.is_reset:
-                yield _reset(header, since)
+                yield ItemsReset.of(header, since)
                 return
             if replay.changes:
                 event = _replayed(replay.header, replay.changes, since)
@@ -127,28 +127,10 @@ class ItemSource(HeaderSource):
             yield expiry_event(header, since)
 
 
-def _reset(header: Header, previous: int) -> ItemsReset:
-    return ItemsReset(
-        sid=header.sid,
-        unique_name=header.unique_name,
-        revision=header.revision,
-        previous=previous,
-        at_ms=header.updated_ms,
-        by=header.updated_by,
-    )
-
-
 def _replayed(header: Header, changes: tuple[Item | Tombstone, ...], since: int) -> ItemsChanged:
     """The event that reports a portion of changes."""
-    return ItemsChanged(
-        sid=header.sid,
-        unique_name=header.unique_name,
-        revision=changes[-1].revision,
-        previous=since,
-        at_ms=header.updated_ms,
-        by=header.updated_by,
-        changes=tuple(_change(each, since) for each in changes),
-    )
+    found = tuple(_change(each, since) for each in changes)
+    return ItemsChanged.of(header, since, revision=changes[-1].revision, changes=found)
 
 
 def _change(state: Item | Tombstone, since: int) -> Change:
@@ -159,7 +141,7 @@ def _change(state: Item | Tombstone, since: int) -> Change:
     return Change(kind=kind, item=state)
 
 
-class Items(Headers):
+class Items(Headers[Header]):
     """Operations on the items of one type of collection, and on the collections as a whole.
 
     Raises as `Headers`. `client` is the caller's connection; None for a caller without one. Writes
@@ -287,7 +269,7 @@ class Items(Headers):
                     access, command, author, data=data, revision=revision
                 )
             except ItemRefused as refusal:
-                if refusal.document is None or command.if_match is not None:
+                if refusal.newest is None or command.if_match is not None:
                     raise
                 continue  # no pause: the next read brings the newest state
             return written

@@ -20,7 +20,9 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import write_steps
+from syncline_server.storage.keys import ObjectAddress
+from syncline_server.storage.objects import ObjectsOf
 from syncline_server.storage.operations import StepRepeated, patch_fingerprint
 from syncline_server.storage.results import Written, absent, mismatch
 from syncline_server.storage.webhooks import WebhookPolicy
@@ -57,7 +59,7 @@ class _PatchRequest:
 
     command: Patch
     author: Author
-    answer: asyncio.Future[Written]
+    answer: asyncio.Future[Written[Document]]
     cause: Cause | None
     fingerprint: str
 
@@ -91,14 +93,14 @@ class PatchBatcher:
 
     def __init__(
         self,
-        documents: Documents,
+        objects: ObjectsOf[Document],
         turns: Turns,
         work: WorkQueue,
         settings: Settings,
         *,
         traces: Traces | None = None,
     ) -> None:
-        self.documents = documents
+        self.objects = objects
         self.turns = turns
         self.work = work
         self.settings = settings
@@ -106,7 +108,7 @@ class PatchBatcher:
         self._waiting: dict[TurnKey, deque[_PatchRequest]] = {}
         self._tasks = TaskSet()
 
-    async def patch(self, service_sid: str, command: Patch, author: Author) -> Written:
+    async def patch(self, service_sid: str, command: Patch, author: Author) -> Written[Document]:
         """Apply a patch to the newest data, and once more each time another writer was quicker.
 
         Returns:
@@ -118,7 +120,7 @@ class PatchBatcher:
                 `REVISION_MISMATCH` with `if_match`; `TOO_MANY_REQUESTS` if other writers were
                 quicker every time.
         """
-        answer: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Written[Document]] = asyncio.get_running_loop().create_future()
         cause = None if self._traces is None else self._traces.cause()
         fingerprint = (
             ""
@@ -178,7 +180,7 @@ class _DocumentBatch:
     """
 
     def __init__(self, batcher: PatchBatcher, key: TurnKey, address: str) -> None:
-        self._documents = batcher.documents
+        self._objects = batcher.objects
         self._turns = batcher.turns
         self._work = batcher.work
         self._limit = batcher.settings.data_limit
@@ -223,22 +225,22 @@ class _DocumentBatch:
                 steps, fitting, others = await self._steps(document.data, group)
                 if not steps:
                     break
-                answers = await self._documents.set_in_steps(
-                    self._service_sid, document.sid, steps, document.revision
+                answers = await write_steps(
+                    self._objects, self._at(document.sid), steps, document.revision
                 )
             except StepRepeated:
                 break
             except Refusal as refusal:
-                self._newest = refusal.document
+                self._newest = refusal.newest
                 if refusal.code.retry:
                     raise  # the commit may have been applied: a second one could apply it twice
-                if refusal.document is None:
+                if refusal.newest is None:
                     # Not a lost race. Each request must get its own error, or the first answer if
                     # its operation id was applied before.
                     break
                 # Lost the race: apply the patches to the newest state and commit once more.
             else:
-                self._newest = answers[-1].document
+                self._newest = answers[-1].state
                 for waiting, written in zip(fitting, answers, strict=True):
                     if not waiting.answer.done():
                         waiting.answer.set_result(written)
@@ -277,7 +279,7 @@ class _DocumentBatch:
         await self._work.turn(work_of_patch(command.body) + work_on_data(len(data)))
         return patched(data, command.body, self._limit, self._steps_limit)
 
-    async def _alone(self, waiting: _PatchRequest) -> Written:
+    async def _alone(self, waiting: _PatchRequest) -> Written[Document]:
         try:
             written = await self._retry(waiting)
         except Refusal:
@@ -287,10 +289,10 @@ class _DocumentBatch:
             if first is None:
                 raise
             return first
-        self._newest = None if written.repeated else written.document
+        self._newest = None if written.repeated else written.state
         return written
 
-    async def _retry(self, waiting: _PatchRequest) -> Written:
+    async def _retry(self, waiting: _PatchRequest) -> Written[Document]:
         # Another process can write between the read and the commit. The commit's If-Match is the
         # revision that was read, so a lost race is refused and cannot overwrite that write.
         document = await self._existing(waiting)
@@ -298,23 +300,22 @@ class _DocumentBatch:
             try:
                 return await self._attempt(waiting, document)
             except Refusal as refusal:
-                if refusal.document is None or waiting.command.if_match is not None:
+                if refusal.newest is None or waiting.command.if_match is not None:
                     raise
                 # No pause: the document in the refusal is the newest now, and less so with each
                 # millisecond.
-                document = refusal.document
+                document = refusal.newest
         raise Refusal(
             Code.TOO_MANY_REQUESTS,
             f"Other writers were quicker {self._attempts} times; nothing changed.",
         )
 
-    async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written:
+    async def _attempt(self, waiting: _PatchRequest, document: Document) -> Written[Document]:
         command = waiting.command
         if command.if_match not in (None, document.revision):
             raise mismatch(DOCUMENT, command.if_match, document)
-        written = await self._documents.set(
-            self._service_sid,
-            document.sid,
+        written = await self._objects.update(
+            self._at(document.sid),
             waiting.author,
             data=await self._patched(document.data, command),
             ttl=command.ttl,
@@ -323,20 +324,19 @@ class _DocumentBatch:
             fingerprint=waiting.fingerprint,
         )
         if written.repeated:
-            # `set` filled in the data that this attempt computed; the first attempt's may differ.
-            written = replace(written, document=replace(written.document, data=b""))
+            # `update` gave the data that this attempt computed; the first attempt's may differ.
+            written = replace(written, state=replace(written.state, data=b""))
         return written
 
-    async def _first_answer(self, waiting: _PatchRequest) -> Written | None:
+    async def _first_answer(self, waiting: _PatchRequest) -> Written[Document] | None:
         """The answer to this operation if it was applied before; None if it was not."""
         if waiting.command.op is None:
             return None
         # The script looks up the operation id before it compares the revision. Without a record
         # of it, the If-Match `NEVER` makes sure that nothing is written.
         try:
-            return await self._documents.set(
-                self._service_sid,
-                self._address,
+            return await self._objects.update(
+                self._at(self._address),
                 waiting.author,
                 if_match=NEVER,
                 op=waiting.command.op,
@@ -349,15 +349,16 @@ class _DocumentBatch:
 
     async def _existing(self, waiting: _PatchRequest) -> Document:
         author = waiting.author
-        document = await self._documents.get(
-            self._service_sid, self._address, author.identity, author.needs
-        )
+        document = await self._objects.get(self._at(self._address), author.identity, author.needs)
         if document is None:
             raise absent(DOCUMENT, self._address)
         return document
 
+    def _at(self, address: str) -> ObjectAddress:
+        return ObjectAddress(self._service_sid, DOCUMENT, address)
 
-async def _settle(waiting: _PatchRequest, outcome: Awaitable[Written]) -> None:
+
+async def _settle(waiting: _PatchRequest, outcome: Awaitable[Written[Document]]) -> None:
     try:
         written = await outcome
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncline_protocol.objects import STREAM
+from syncline_protocol.objects import STREAM, Header
 from syncline_protocol.streams import Publish
 from syncline_server.storage.rights import Right
 
@@ -32,7 +32,7 @@ class Published:
     repeated: bool
 
 
-class Streams(Headers):
+class Streams(Headers[Header]):
     """As `Headers`, and `publish`."""
 
     def __init__(self, backend: Backend) -> None:

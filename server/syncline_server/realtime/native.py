@@ -173,7 +173,7 @@ def _document_reply(command: Command, result: Any) -> dict[str, Any]:
             return {"created": created, "document": body}
         case Fetched(document):
             return {"document": native.document_body(document)}
-    document, has_data = result.document, isinstance(command, Patch) and result.document.data
+    document, has_data = result.state, isinstance(command, Patch) and result.state.data
     body = native.document_body(document, data=bool(has_data))
     if isinstance(command, Remove):
         body = {name: body[name] for name in ("sid", "unique_name", "revision")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_protocol.objects import type_of_sid
@@ -9,9 +11,9 @@ from syncline_protocol.objects import type_of_sid
 from .author import Author
 from .away_names import SID_LENGTH, AwayNames, is_away
 from .keys import ObjectAddress
-from .objects import NewObject, Objects, Outcome
+from .objects import NewObject, Objects
 from .redis.client import Redis
-from .results import name_taken
+from .results import Written, name_taken
 
 __all__ = ["ChosenSids"]
 
@@ -26,7 +28,9 @@ class ChosenSids:
         self._objects = objects
         self._names = AwayNames(redis)
 
-    async def create(self, service_sid: str, sid: str, author: Author, new: NewObject) -> Outcome:
+    async def create(
+        self, service_sid: str, sid: str, author: Author, new: NewObject
+    ) -> Written[Any]:
         """Create an object.
 
         Raises:
@@ -44,14 +48,14 @@ class ChosenSids:
         pointer = await self._claim(by_name, sid)
         # 2. Create the object in the bucket of its SID.
         try:
-            outcome = await self._objects.create_as(at, author, new, is_away=True)
+            written = await self._objects.create_as(at, author, new, is_away=True)
         except Refusal as refusal:
             # After a retryable error the object may exist: keep the claim for it. A claim without
             # an object runs out by itself.
             if not refusal.code.retry:
                 await self._give_back(by_name, pointer)
             raise
-        if outcome.state.unique_name != new.name:
+        if written.state.unique_name != new.name:
             await self._give_back(by_name, pointer)
             raise _sid_taken(sid)
         # 3. Confirm the claim. That changes the pointer, so a reader that followed it before step 2
@@ -60,7 +64,7 @@ class ChosenSids:
             # Step 2 took longer than a claim lasts, and another object has taken the name.
             await self._objects.remove(at, Author(identity=author.identity))
             raise name_taken(at.type, new.name)
-        return _created(at, outcome)
+        return _created(at, written)
 
     async def _claim(self, by_name: ObjectAddress, sid: str) -> str:
         for _ in range(CLAIM_ATTEMPTS):
@@ -85,12 +89,12 @@ class ChosenSids:
             await self._names.release(by_name, pointer, is_own=True)
 
 
-def _created(at: ObjectAddress, outcome: Outcome) -> Outcome:
-    if not outcome.exists:
-        return outcome
-    if outcome.state.sid == at.sid:
+def _created(at: ObjectAddress, written: Written[Any]) -> Written[Any]:
+    if not written.exists:
+        return written
+    if written.state.sid == at.sid:
         raise _sid_taken(at.sid)
-    raise name_taken(at.type, outcome.state.unique_name)
+    raise name_taken(at.type, written.state.unique_name)
 
 
 def _sid_taken(sid: str) -> Refusal:

@@ -64,7 +64,7 @@ class ItemRefused(Refusal):
 
     Attributes:
         state: the newest state; None if the author may not read it.
-        document: the same if another writer was quicker; else None.
+        newest: the same if another writer was quicker; else None.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ItemRefused(Refusal):
         blind: str | None = None,
     ) -> None:
         """`blind`: the message for a caller that may not read the item; None for the same one."""
-        super().__init__(code, message, document=state if is_race else None)
+        super().__init__(code, message, newest=state if is_race else None)
         self.state = state
         self._blind = message if blind is None else blind
 

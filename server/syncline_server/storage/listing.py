@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import Header, ObjectType
+from syncline_protocol.objects import ObjectType
 from syncline_protocol.sids import bucket_of_sid, is_sid_of
 from syncline_server.observability.metrics import Limit
 
@@ -58,7 +59,7 @@ class Listing:
 
     async def page(
         self, service_sid: str, type_: ObjectType, size: int, token: str | None
-    ) -> Page[Header]:
+    ) -> Page[Any]:
         """At most `size` objects of a type: the page that `token` names, or the first page if None.
 
         Raises:
@@ -84,9 +85,9 @@ class Listing:
 
     async def _collect(
         self, service_sid: str, type_: ObjectType, cursor: Cursor, count: int
-    ) -> list[Header]:
+    ) -> list[Any]:
         walk = _Walk(type_, cursor, await self._filled.of(service_sid))
-        found: list[Header] = []
+        found: list[Any] = []
         empty: list[int] = []
         while (missing := count - len(found)) and (buckets := walk.buckets(missing)):
             indexes = await asyncio.gather(

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncline_protocol.errors import Refusal, codes_of
 from syncline_protocol.objects import Header, ObjectType, type_of_sid
@@ -27,7 +27,7 @@ from .filled_buckets import FilledBuckets
 from .keys import ObjectAddress
 from .redis.client import Redis
 from .replies import Reply, state_of
-from .results import forbidden
+from .results import Written, forbidden
 from .rights import Right
 from .scripts import OBJECT_SCRIPTS, by_name
 from .webhooks import WebhookPolicy
@@ -35,7 +35,9 @@ from .webhooks import WebhookPolicy
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
 
-__all__ = ["NewObject", "Objects", "Outcome"]
+__all__ = ["NewObject", "Objects", "ObjectsOf"]
+
+StateT = TypeVar("StateT", bound=Header)
 
 READER = Author(identity="")
 """Author of `Objects.advance`: the script keeps the identity of the last writer."""
@@ -61,31 +63,8 @@ class NewObject:
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a write has come to.
-
-    Attributes:
-        state: the object after the write; for a removal, its last state at the removal's revision.
-        status: of the script: `ok`, `repeated` or `exists`.
-    """
-
-    state: Header
-    status: bytes
-
-    @property
-    def is_repeated(self) -> bool:
-        """True if the operation id showed that the write had been applied before."""
-        return self.status == b"repeated"
-
-    @property
-    def exists(self) -> bool:
-        """True if nothing was created: an object had the SID or the name already."""
-        return self.status == b"exists"
-
-
-class Objects:
-    """The objects of all types and services.
+class ObjectsOf(Generic[StateT]):
+    """Stored objects, of all services; those that the caller addresses have a state of this class.
 
     Every method raises `Refusal` with `UNAVAILABLE` while Redis is away. A method that takes an
     `Author` raises `ACCESS_FORBIDDEN` if the author lacks the rights that are needed.
@@ -103,7 +82,7 @@ class Objects:
 
     async def get(
         self, at: ObjectAddress, who: str = "", needs: Right | None = None
-    ) -> Header | None:
+    ) -> StateT | None:
         """The newest state; None if no such object exists or it is past its expiry.
 
         Args:
@@ -119,7 +98,10 @@ class Objects:
             reply = await self._names.fetch(at, reply[1].decode(), who, needs)
         if reply[0] == b"forbidden":
             raise forbidden()
-        return state_of(at.type, reply) if reply[0] == b"ok" else None
+        if reply[0] != b"ok":
+            return None
+        state: StateT = state_of(at.type, reply)
+        return state
 
     async def readers(self, service_sid: str, sid: str, identities: Sequence[str]) -> set[str]:
         """The identities among these that have the right to read an object: all for a type without
@@ -135,7 +117,7 @@ class Objects:
 
     async def create(
         self, service_sid: str, type_: ObjectType, author: Author, new: NewObject
-    ) -> Outcome:
+    ) -> Written[StateT]:
         """Create an object, or find the one that has the name.
 
         Creating needs no rights; finding needs those of the author. Where permissions are checked,
@@ -146,14 +128,13 @@ class Objects:
 
     async def create_as(
         self, at: ObjectAddress, author: Author, new: NewObject, *, is_away: bool = False
-    ) -> Outcome:
+    ) -> Written[StateT]:
         """Create an object under a SID that the caller chose (`ChosenSids`).
 
         Args:
             is_away: True if the name belongs to another bucket, where the caller has claimed it.
 
-        Returns:
-            an outcome that `exists` if an object with the SID or the name was there already.
+        The result `exists` if an object with the SID or the name was there already.
 
         Raises:
             Refusal: `CONFLICT` if an object with another name had that SID lately.
@@ -171,7 +152,7 @@ class Objects:
         op: str | None = None,
         fingerprint: str | None = None,
         earlier: Sequence[Step] = (),
-    ) -> Outcome:
+    ) -> Written[StateT]:
         """Replace the data of the header, the expiry or both; None leaves either as it is.
 
         Args:
@@ -197,7 +178,9 @@ class Objects:
                 earlier=earlier,
                 fingerprint=fingerprint,
                 parameters={"data": data},
-            )
+            ),
+            # The right to write does not include the right to read: return only the caller's data.
+            hides_data=data is None and author.needs is not None,
         )
 
     async def remove(
@@ -207,7 +190,7 @@ class Objects:
         *,
         if_match: int | None = None,
         op: str | None = None,
-    ) -> Outcome:
+    ) -> Written[StateT]:
         """Remove an object; raises as `update`."""
         return await self._commit(
             Commit.to(
@@ -220,7 +203,7 @@ class Objects:
             )
         )
 
-    async def advance(self, at: ObjectAddress, lost: int) -> Outcome:
+    async def advance(self, at: ObjectAddress, lost: int) -> Written[StateT]:
         """Give an object a revision beyond `lost`, which a client received and a failover lost.
 
         Changes nothing if the object's revision is beyond `lost` already. Raises as `update`.
@@ -246,7 +229,7 @@ class Objects:
 
     async def _create(
         self, verb: str, at: ObjectAddress, author: Author, new: NewObject
-    ) -> Outcome:
+    ) -> Written[StateT]:
         # On a Cluster no script can reach the index of buckets. Write it before the commit: a
         # bucket without objects may be on it, a bucket with objects must be.
         if not self._redis.engine.is_whole:
@@ -268,11 +251,19 @@ class Objects:
             )
         )
 
-    async def _commit(self, commit: Commit) -> Outcome:
+    async def _commit(self, commit: Commit, *, hides_data: bool = False) -> Written[StateT]:
         reply = await self.committer.apply(commit)
         # The scripts do not repeat the data that the caller has.
-        reply[4] = reply[4] or commit.parameters.get("data") or b""
-        return Outcome(state_of(commit.type, reply), reply[0])
+        data = commit.parameters.get("data")
+        reply[4] = b"" if hides_data else reply[4] or data or b""
+        status = reply[0]
+        return Written(
+            state_of(commit.type, reply), status == b"repeated", exists=status == b"exists"
+        )
+
+
+Objects = ObjectsOf[Any]
+"""The objects of all types: the type of an address decides the class of the state."""
 
 
 def _fingerprint(

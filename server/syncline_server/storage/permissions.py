@@ -115,7 +115,8 @@ class Permissions:
         found = await self._objects.get(at)
         if found is None:
             raise absent(at.type, at.address)
-        return found.sid
+        sid: str = found.sid
+        return sid
 
 
 def _no_permission(identity: str) -> Refusal:

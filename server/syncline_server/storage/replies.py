@@ -18,8 +18,8 @@ HEADER_LENGTH = 11
 """Elements of a reply that show the object; what is known of its items follows."""
 
 
-def state_of(type_: ObjectType, reply: Reply) -> Header:
-    """The object in a reply, as its type has it."""
+def state_of(type_: ObjectType, reply: Reply) -> Any:
+    """The object in a reply, as its type has it: a `Header`, or a subclass with data."""
     return _STATES.get(type_.name, _header)(reply)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
 from syncline_protocol.objects import Header, ObjectType, type_of_sid
@@ -13,28 +13,28 @@ from syncline_protocol.sids import is_sid_of
 __all__ = ["Written", "absent", "forbidden", "mismatch", "name_taken", "sid_ended", "sid_forbidden"]
 
 
+_State = TypeVar("_State", bound=Header, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A write that was applied.
+class Written(Generic[_State]):
+    """A write of an object as a whole, which was applied.
 
     Attributes:
-        document: the document after the write; for a removal, its last state at the removal's
-            revision. Its `data` is `b""` if the write is a repetition and the data no longer known.
+        state: the object after the write; for a removal, its last state at the removal's revision.
+            Data of it is `b""` if the write is a repetition and the data no longer known.
         repeated: True if the operation id showed that the write had been applied before.
+        exists: True if nothing was created: an object had the SID or the name already.
     """
 
-    document: Document
-    repeated: bool
+    state: _State
+    repeated: bool = False
+    exists: bool = False
 
     @property
     def header(self) -> Header:
-        """The header of the object, as `WriteResult` of every type has it."""
-        return self.document
-
-    @property
-    def state(self) -> Document:
-        """The state that rivals of this write contend for."""
-        return self.document
+        """As in `WriteResult`."""
+        return self.state
 
 
 def absent(type_: ObjectType, address: str) -> Refusal:
@@ -88,5 +88,5 @@ def mismatch(type_: ObjectType, expected: int | None, newest: Header | None) -> 
         codes_of(type_).mismatch,
         f"The revision of the {type_.name.capitalize()} does not match the expected revision: "
         f"{expected} was expected{is_at}.",
-        document=newest,
+        newest=newest,
     )

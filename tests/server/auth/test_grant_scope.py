@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import partial
 
 import pytest
 
 from support.api import unique
 from support.backend import Caller, make_backend
-from support.store import WAIT_LIMIT, refused
+from support.store import WAIT_LIMIT, Service, refused
 from syncline_protocol.commands import Mode, Remove, SetTtl
 from syncline_protocol.documents import Document, MergePatch, Patch, Set
 from syncline_protocol.errors import Code, Refusal
@@ -20,7 +19,6 @@ from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grant, Grants
 from syncline_server.backend import Backend
 from syncline_server.objects.contests import TurnKey
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
@@ -51,31 +49,29 @@ def alices(backend: Backend, service_sid: str, **rights: Right) -> Caller:
 
 async def made(backend: Backend, service_sid: str, name: str | None) -> Document:
     everybody = Caller(backend, service_sid, "system")
-    return (await everybody.create(name, b'{"n":0}', None, None)).document
+    return (await everybody.create(name, b'{"n":0}', None, None)).state
 
 
-class Counting(Documents):
+class Counting(Service):
     """Counts how often documents are read."""
 
     reads = 0
 
-    async def get(
-        self, service_sid: str, address: str, who: str = "", needs: Right | None = None
-    ) -> Document | None:
+    async def get(self, address: str) -> Document | None:
         self.reads += 1
-        return await super().get(service_sid, address, who, needs)
+        return await super().get(address)
 
 
 @pytest.fixture
-def counting(redis: Redis) -> Counting:
-    return Counting(Objects(redis, 120))
+def counting(objects: Objects, service_sid: str) -> Counting:
+    return Counting(objects, service_sid)
 
 
 class TestScope:
     async def test_a_document_that_is_addressed_by_its_name_is_not_read(
         self, counting: Counting, service_sid: str
     ) -> None:
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting.get)
         await room.require(DOCUMENT, "room-1", Right.READ)
         for name, right in (("room-1", Right.WRITE), ("hall", Right.READ), (None, Right.READ)):
             await refused(room.require(DOCUMENT, name, right), Code.ACCESS_FORBIDDEN)
@@ -84,7 +80,7 @@ class TestScope:
     async def test_one_that_is_addressed_by_its_sid_is_read_once(
         self, backend: Backend, counting: Counting, service_sid: str
     ) -> None:
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting.get)
         document = await made(backend, service_sid, unique("room"))
         assert not room.shows(DOCUMENT, document.sid)
         for _ in range(3):
@@ -98,14 +94,12 @@ class TestScope:
     async def test_where_all_is_granted_nothing_is_read(
         self, counting: Counting, service_sid: str
     ) -> None:
-        everything = GrantScope(
-            Grants([Grant("*", Right.READ)]), partial(counting.get, service_sid)
-        )
+        everything = GrantScope(Grants([Grant("*", Right.READ)]), counting.get)
         await everything.require(DOCUMENT, make_sid(DOCUMENT, 0, bytes(15)), Right.READ)
         assert counting.reads == 0
 
     async def test_a_sid_that_does_not_exist(self, counting: Counting, service_sid: str) -> None:
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting.get)
         for _ in range(2):
             await refused(
                 room.require(DOCUMENT, make_sid(DOCUMENT, 0, bytes(15)), Right.READ),
@@ -121,7 +115,7 @@ class TestScope:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(scope, "NAMES_LIMIT", 2)
-        room = GrantScope(Grants([Grant("room-*", Right.READ)]), partial(counting.get, service_sid))
+        room = GrantScope(Grants([Grant("room-*", Right.READ)]), counting.get)
         sids = [(await made(backend, service_sid, unique("room"))).sid for _ in range(3)]
         for sid in sids:
             await room.require(DOCUMENT, sid, Right.READ)
@@ -141,17 +135,17 @@ class TestCaller:
         document = await made(backend, service_sid, unique("room"))
         address = document.sid if by == "SID" else document.unique_name
         assert address is not None
-        assert (await blind.set(SetTtl(address, 60))).document.data == b""
-        assert (await blind.set(Set(address, b'{"n":1}'))).document.data == b'{"n":1}'
+        assert (await blind.set(SetTtl(address, 60))).state.data == b""
+        assert (await blind.set(Set(address, b'{"n":1}'))).state.data == b'{"n":1}'
         for write in (
             blind.set(Set(address, b"{}", if_match=document.revision)),
             blind.remove(Remove(address, if_match=document.revision)),
         ):
             refusal = await refused(write, Code.REVISION_MISMATCH)
-            assert refusal.document is None
+            assert refusal.newest is None
             assert refusal.message.endswith(f"{document.revision} was expected.")
         await refused(blind.patch(Patch(address, MergePatch({"n": 2}))), Code.ACCESS_FORBIDDEN)
-        left = await backend.documents.get(service_sid, address)
+        left = await Service(backend.objects, service_sid).get(address)
         assert left is not None
         assert left.data == b'{"n":1}'
 
@@ -170,7 +164,7 @@ class TestCaller:
     ) -> None:
         first = await made(backend, service_sid, unique("room"))
         bob = Caller(backend, service_sid, "bob")
-        second = (await bob.set(Set(first.sid, b"{}", if_match=first.revision))).document
+        second = (await bob.set(Set(first.sid, b"{}", if_match=first.revision))).state
         stale = Set(first.sid, b"{}", if_match=first.revision)
         # Bob has the turn.
         await refused(bob.set(stale), Code.REVISION_MISMATCH)
@@ -189,7 +183,7 @@ class TestCaller:
         blind.access._scope = alices(backend, service_sid, room=Right.WRITE).access._scope
         await bob.set(Set(first.sid, b"{}", if_match=second.revision))
         refusal = await refused(answer, Code.ACCESS_FORBIDDEN)
-        assert refusal.document is None
+        assert refusal.newest is None
 
     async def test_what_is_opened_must_be_granted_to_be_read_before_it_is_made(
         self, backend: Backend, service_sid: str
@@ -198,7 +192,7 @@ class TestCaller:
         name = unique("room")
         await refused(writer.open(name, Mode.CREATE_NEW), Code.ACCESS_FORBIDDEN)
         await refused(writer.open(name), Code.ACCESS_FORBIDDEN)
-        assert await backend.documents.get(service_sid, name) is None
+        assert await Service(backend.objects, service_sid).get(name) is None
         await writer.create(name, b"{}", None, None)
         await writer.open(unique("hall"), Mode.CREATE_NEW)
         _, is_new = await writer.open(unique("hall"))

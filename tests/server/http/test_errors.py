@@ -97,7 +97,7 @@ def test_another_status_of_the_framework_keeps_its_text() -> None:
 
 
 def test_a_mismatch_carries_the_newest_document() -> None:
-    reply = raising(Refusal(Code.REVISION_MISMATCH, "…", document=DOCUMENT)).get("a")
+    reply = raising(Refusal(Code.REVISION_MISMATCH, "…", newest=DOCUMENT)).get("a")
     document = reply.json()["details"]["document"]
     assert (document["revision"], document["data"]) == ("7", {"a": 1})
     assert document["date_updated"] == "1970-01-01T00:00:00.002Z"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
 from syncline_server.objects.access import Access
 from syncline_server.storage.author import Author
+from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.clock import now_ms
 
@@ -128,7 +130,7 @@ async def test_it_is_ready_while_redis_answers_and_its_events_come(
 
 
 async def test_a_name_that_is_taken(alices: Caller, bobs: Caller) -> None:
-    made = (await alices.create("prefs", b'{"a":1}', None, None)).document
+    made = (await alices.create("prefs", b'{"a":1}', None, None)).state
     assert (made.created_by, made.updated_by) == ("alice", "alice")
     refusal = await refused(bobs.create("prefs", b"{}", None, None), Code.NAME_TAKEN)
     assert "'prefs'" in refusal.message
@@ -147,7 +149,7 @@ async def test_what_is_not_there_is_reported_by_the_form_of_its_address(alices: 
 
 
 async def test_a_page_holds_what_there_is(alices: Caller) -> None:
-    made = [(await alices.create(None, b"{}", None, None)).document for _ in range(3)]
+    made = [(await alices.create(None, b"{}", None, None)).state for _ in range(3)]
     page = await alices.page(2, None)
     rest = await alices.page(2, page.next)
     assert {document.sid for document in page.items + rest.items} == {each.sid for each in made}
@@ -158,12 +160,12 @@ async def test_an_answer_to_a_change_of_expiry_has_the_data(alices: Caller) -> N
     await alices.create("prefs", b'{"a":1}', None, None)
     first = await alices.set(SetTtl("prefs", 60, op="op-1"))
     again = await alices.set(SetTtl("prefs", 60, op="op-1"))
-    assert first.document.data == b'{"a":1}'
-    assert (again.repeated, again.document) == (True, first.document)
+    assert first.state.data == b'{"a":1}'
+    assert (again.repeated, again.state) == (True, first.state)
     await alices.set(Set("prefs", b'{"a":2}'))
     # The data of then is not known any more, and that of now would be wrong.
     late = await alices.set(SetTtl("prefs", 60, op="op-1"))
-    assert (late.document.revision, late.document.data) == (first.document.revision, b"")
+    assert (late.state.revision, late.state.data) == (first.state.revision, b"")
 
 
 # Patches
@@ -172,21 +174,21 @@ async def test_an_answer_to_a_change_of_expiry_has_the_data(alices: Caller) -> N
 async def test_each_kind_of_patch(alices: Caller) -> None:
     await alices.create("prefs", b'{"n":1,"a":{"b":2}}', None, None)
     merged = await alices.patch(Patch("prefs", MergePatch({"a": {"b": None, "c": 3}})))
-    assert orjson.loads(merged.document.data) == {"n": 1, "a": {"c": 3}}
+    assert orjson.loads(merged.state.data) == {"n": 1, "a": {"c": 3}}
     operations = [{"op": "remove", "path": "/a"}]
-    assert (await alices.patch(Patch("prefs", OperationsPatch(operations)))).document.data == (
+    assert (await alices.patch(Patch("prefs", OperationsPatch(operations)))).state.data == (
         b'{"n":1}'
     )
     written = await alices.patch(increment("prefs", 41, ttl=60))
-    assert written.document.data == b'{"n":42}'
-    assert written.document.expires_ms == written.document.updated_ms + 60_000
-    assert await alices.get("prefs") == written.document
+    assert written.state.data == b'{"n":42}'
+    assert written.state.expires_ms == written.state.updated_ms + 60_000
+    assert await alices.get("prefs") == written.state
 
 
 async def test_patches_of_many_writers_are_all_applied(
     alices: Caller, bobs: Caller, published: Publications
 ) -> None:
-    sid = (await alices.create("counter", b"{}", None, None)).document.sid
+    sid = (await alices.create("counter", b"{}", None, None)).state.sid
     patches = [
         caller.patch(increment(address))
         for _ in range(25)
@@ -195,7 +197,7 @@ async def test_patches_of_many_writers_are_all_applied(
     ]
     written = await asyncio.gather(*patches)
     assert await value(alices, "counter") == {"n": 100}
-    assert sorted(orjson.loads(each.document.data)["n"] for each in written) == list(range(1, 101))
+    assert sorted(orjson.loads(each.state.data)["n"] for each in written) == list(range(1, 101))
     events = [event for event in await published.take() if isinstance(event, Updated)]
     assert [event.revision for event in events] == sorted(each.revision for each in events)
     assert orjson.loads(events[-1].data) == {"n": 100}
@@ -207,18 +209,18 @@ async def test_a_patch_gives_up_where_others_are_quicker_every_time(
     backend = make_backend(redis, Settings(patch_attempts=3))
     caller = Caller(backend, service_sid, "alice")
     await caller.create("prefs", b"{}", None, None)
-    documents, tried = backend.documents, 0
-    commit = documents.set
+    objects, tried = backend.objects, 0
+    commit = objects.update
 
-    async def rival(service_sid: str, address: str, author: Author, **change: object) -> object:
+    async def rival(at: ObjectAddress, author: Author, **change: Any) -> object:
         """Somebody writes between each look and each try."""
         nonlocal tried
         tried += 1
         bob = Author(identity="bob")
-        await commit(service_sid, address, bob, data=b'{"rival":%d}' % tried)
-        return await commit(service_sid, address, author, **change)  # type: ignore[arg-type]
+        await commit(at, bob, data=b'{"rival":%d}' % tried)
+        return await commit(at, author, **change)
 
-    monkeypatch.setattr(documents, "set", rival)
+    monkeypatch.setattr(objects, "update", rival)
     refusal = await refused(caller.patch(increment("prefs")), Code.TOO_MANY_REQUESTS)
     assert refusal.code.retry
     assert (tried, await value(caller, "prefs")) == (3, {"rival": 3})
@@ -227,11 +229,11 @@ async def test_a_patch_gives_up_where_others_are_quicker_every_time(
 async def test_a_patch_meant_for_a_revision_is_tried_once(
     alices: Caller, published: Publications
 ) -> None:
-    document = (await alices.create("prefs", b"{}", None, None)).document
+    document = (await alices.create("prefs", b"{}", None, None)).state
     written = await alices.patch(increment("prefs", if_match=document.revision))
     stale = increment("prefs", if_match=document.revision)
     refusal = await refused(alices.patch(stale), Code.REVISION_MISMATCH)
-    assert refusal.document == written.document
+    assert refusal.newest == written.state
     assert len(await published.take()) == 1
 
 
@@ -249,7 +251,7 @@ async def test_a_patch_meant_for_a_revision_is_tried_once(
 async def test_a_patch_that_does_not_fit_changes_nothing(
     alices: Caller, published: Publications, patch: OperationsPatch, code: Code
 ) -> None:
-    document = (await alices.create("prefs", b'{"n":1,"text":"a"}', None, None)).document
+    document = (await alices.create("prefs", b'{"n":1,"text":"a"}', None, None)).state
     for op in (None, "op-1"):
         await refused(alices.patch(Patch("prefs", patch, op=op)), code)
     assert await alices.get("prefs") == document
@@ -260,39 +262,39 @@ async def test_a_patch_that_does_not_fit_changes_nothing(
 async def test_a_repeated_patch_gives_the_first_answer(
     alices: Caller, published: Publications, by_name: bool
 ) -> None:
-    document = (await alices.create("prefs", b"{}", None, None)).document
+    document = (await alices.create("prefs", b"{}", None, None)).state
     address = "prefs" if by_name else document.sid
     first = await alices.patch(increment(address, op="op-1"))
     again = await alices.patch(increment(address, op="op-1"))
-    assert (again.repeated, again.document) == (True, first.document)
+    assert (again.repeated, again.state) == (True, first.state)
     await alices.set(Set(address, b'{"n":"no number any more"}'))
     late = await alices.patch(increment(address, op="op-1"))
-    assert (late.repeated, late.document.revision) == (True, first.document.revision)
-    assert late.document.data == b""
+    assert (late.repeated, late.state.revision) == (True, first.state.revision)
+    assert late.state.data == b""
     assert len(await published.take()) == 2
 
 
 async def test_a_repeated_patch_gives_the_first_answer_when_the_document_is_gone(
     alices: Caller,
 ) -> None:
-    document = (await alices.create("prefs", b"{}", None, None)).document
+    document = (await alices.create("prefs", b"{}", None, None)).state
     first = await alices.patch(increment("prefs", op="op-1"))
     await alices.remove(Remove("prefs"))
     for address in ("prefs", document.sid):
         again = await alices.patch(increment(address, op="op-1"))
-        assert (again.repeated, again.document.revision) == (True, first.document.revision)
+        assert (again.repeated, again.state.revision) == (True, first.state.revision)
     await refused(alices.patch(increment("prefs", op="op-2")), Code.NAME_NOT_FOUND)
 
 
 async def test_a_repeated_patch_gives_the_first_answer_whatever_it_was_meant_for(
     alices: Caller,
 ) -> None:
-    document = (await alices.create("prefs", b"{}", None, None)).document
+    document = (await alices.create("prefs", b"{}", None, None)).state
     patch = increment("prefs", if_match=document.revision, op="op-1")
     first = await alices.patch(patch)
     await alices.set(Set("prefs", b"{}"))
     again = await alices.patch(patch)
-    assert (again.repeated, again.document.revision) == (True, first.document.revision)
+    assert (again.repeated, again.state.revision) == (True, first.state.revision)
 
 
 async def test_an_operation_id_is_each_identitys_own(alices: Caller, bobs: Caller) -> None:
@@ -308,7 +310,7 @@ async def test_an_operation_id_is_each_identitys_own(alices: Caller, bobs: Calle
 async def test_who_holds_a_later_revision_is_given_a_still_later_one(
     alices: Caller, published: Publications
 ) -> None:
-    document = (await alices.create("prefs", b'{"a":1}', None, None)).document
+    document = (await alices.create("prefs", b'{"a":1}', None, None)).state
     known = document.revision + 5
     newest = await alices.advance(document.sid, known)
     assert newest.revision > known
@@ -324,7 +326,7 @@ async def test_a_refused_write_shows_no_state_older_than_subscribers_have(
     backend: Backend, alices: Caller, removes: bool
 ) -> None:
     """As after a failover that lost the last write, before the objects were compared."""
-    stored = (await alices.create("prefs", b'{"a":1}', None, None)).document
+    stored = (await alices.create("prefs", b'{"a":1}', None, None)).state
     lost = stored.revision + 5
     backend.hub.join(alices.access.service_sid, stored.sid, Inbox()).acknowledged = lost
     if removes:
@@ -332,15 +334,15 @@ async def test_a_refused_write_shows_no_state_older_than_subscribers_have(
     else:
         attempt = alices.set(Set("prefs", b"{}", if_match=lost))
     refusal = await refused(attempt, Code.REVISION_MISMATCH)
-    assert refusal.document.revision > lost
-    assert refusal.document == await alices.get("prefs")
-    assert refusal.document.data == stored.data
+    assert refusal.newest.revision > lost
+    assert refusal.newest == await alices.get("prefs")
+    assert refusal.newest.data == stored.data
 
 
 async def test_a_revision_that_nobody_can_hold_changes_nothing(
     alices: Caller, published: Publications
 ) -> None:
-    document = (await alices.create("prefs", b"{}", None, None)).document
+    document = (await alices.create("prefs", b"{}", None, None)).state
     for known in ((now_ms() + 120_000) * 1024, 2**53 - 1):
         assert await alices.advance(document.sid, known) == document
     assert await published.take() == []

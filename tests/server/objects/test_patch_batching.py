@@ -16,7 +16,6 @@ from syncline_server.objects.turns import Turns
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.author import Author
-from syncline_server.storage.documents import Documents, NewDocument
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.results import Written
@@ -28,7 +27,7 @@ ALICE = Author(identity="alice")
 def make_patch_batcher(service: Service, settings: Settings | None = None) -> PatchBatcher:
     settings = settings or Settings()
     turns = Turns(settings.turn_timeout, settings.turn_wait, Meters().limit_hits)
-    return PatchBatcher(service.documents, turns, WorkQueue(), settings)
+    return PatchBatcher(service.objects, turns, WorkQueue(), settings)
 
 
 @pytest.fixture
@@ -45,14 +44,16 @@ def increment(by: int = 1, op: str | None = None) -> Patch:
     return Patch("counter", Increment({"/n": by}), op=op)
 
 
-async def all_of(patches: Iterable[Awaitable[Written]]) -> list[Written | Refusal]:
+async def all_of(
+    patches: Iterable[Awaitable[Written[Document]]],
+) -> list[Written[Document] | Refusal]:
     outcomes = await asyncio.gather(*patches, return_exceptions=True)
     assert all(isinstance(each, Written | Refusal) for each in outcomes)
     return [each for each in outcomes if isinstance(each, Written | Refusal)]
 
 
-def written(outcomes: Iterable[Written | Refusal]) -> list[Document]:
-    return [each.document for each in outcomes if isinstance(each, Written)]
+def written(outcomes: Iterable[Written[Document] | Refusal]) -> list[Document]:
+    return [each.state for each in outcomes if isinstance(each, Written)]
 
 
 def numbers(documents: Iterable[Document]) -> list[int]:
@@ -127,7 +128,7 @@ async def test_a_patch_that_does_not_fit_fails_alone(
 async def test_operations_that_were_applied_before_give_their_first_answers(
     patch_batcher: PatchBatcher, service: Service, counter: Document
 ) -> None:
-    async def run(count: int) -> list[Written | Refusal]:
+    async def run(count: int) -> list[Written[Document] | Refusal]:
         patches = [increment(op=f"op-{number}") for number in range(count)]
         return await all_of(patch_batcher.patch(service.sid, each, ALICE) for each in patches)
 
@@ -192,8 +193,7 @@ async def test_rights_are_those_of_each_identity(
 ) -> None:
     needs = Right.READ | Right.WRITE
     author = Author(identity="alice", needs=Right.NONE)
-    new = NewDocument(name="counter", data=b'{"n":0}')
-    await service.documents.create(service.sid, author, new)
+    await service.create("counter", b'{"n":0}', who=author)
     outcomes = await all_of(
         patch_batcher.patch(service.sid, increment(), Author(identity=who, needs=needs))
         for who in ("alice", "bob") * 10
@@ -212,7 +212,7 @@ async def test_who_does_not_wait_any_more_changes_nothing_for_others(
     for task in tasks[5:15]:
         task.cancel()
     await asyncio.wait(tasks)
-    kept = [task.result().document for task in tasks[:5] + tasks[15:]]
+    kept = [task.result().state for task in tasks[:5] + tasks[15:]]
     assert numbers(kept) == list(range(1, 11))
 
 
@@ -257,7 +257,7 @@ async def test_what_nobody_knows_the_outcome_of_is_not_tried_again(
     async with Line(tmp_path / "line.sock", store) as line:
         redis = Redis(line.engine, WAIT_LIMIT)
         await redis.start()
-        patch_batcher = make_patch_batcher(Service(Documents(Objects(redis, 120)), service.sid))
+        patch_batcher = make_patch_batcher(Service(Objects(redis, 120), service.sid))
         await service.create("counter", b'{"n":0}')
         reconnected = redis.reconnected
 

@@ -254,11 +254,11 @@ async def test_rivals_for_an_object_of_any_type_take_turns(
     assert refusal.code is Code.REVISION_MISMATCH
     # Alice has the turn now, so Bob's try waits until hers is through.
     waiting = asyncio.create_task(bob.ask(Count("clicks", 1, if_match=stale, type=COUNTER)))
-    contest = backend.turns.contests.get(TurnKey(service_sid, refusal.document.sid))
+    contest = backend.turns.contests.get(TurnKey(service_sid, refusal.newest.sid))
     await eventually(lambda: contest is not None and bool(contest.waiting))
-    newest = refusal.document.revision
+    newest = refusal.newest.revision
     written = await alice.ask(Count("clicks", 1, if_match=newest, type=COUNTER))
-    assert (await waiting).document == written.header
+    assert (await waiting).newest == written.header
 
 
 async def test_an_open_object_of_any_type_catches_up_after_a_gap(

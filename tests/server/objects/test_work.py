@@ -100,7 +100,7 @@ async def test_patches_that_wait_for_one_document_leave_the_loop_its_turns(
     await service.create("doc", b'{"a":{"b":{}}}')
     settings = Settings()
     batcher = PatchBatcher(
-        service.documents,
+        service.objects,
         Turns(settings.turn_timeout, settings.turn_wait, Counter()),
         WorkQueue(),
         settings,

@@ -107,7 +107,7 @@ async def test_what_is_published_after_a_subscription_comes(
 
     async def subscribe_and_write(sid: str) -> int:
         await recorder.feed.subscribe(channel(service.sid, sid))
-        return (await service.set(sid, b'{"a":1}')).document.revision
+        return (await service.set(sid, b'{"a":1}')).state.revision
 
     written = await asyncio.gather(*(subscribe_and_write(document.sid) for document in made))
     received = [(await recorder.event()).revision for _ in made]
@@ -118,7 +118,7 @@ async def test_events_of_a_document_come_in_order(recorder: FeedRecorder, servic
     document = await service.create("prefs")
     await recorder.feed.subscribe(channel(service.sid, document.sid))
     writes = [service.set("prefs", b'{"n":%d}' % n) for n in range(300)]
-    written = [(await write).document.revision for write in writes]
+    written = [(await write).state.revision for write in writes]
     received = [await recorder.event() for _ in written]
     assert [event.revision for event in received] == written
     assert [event.previous for event in received] == [document.revision, *written[:-1]]
@@ -168,7 +168,7 @@ async def test_a_subscription_that_was_taken_back_and_made_again_is_the_one_that
             await asyncio.sleep(0)
         await first
         written = await service.set("prefs", b'{"n":%d}' % number)
-        assert (await recorder.event()).revision == written.document.revision
+        assert (await recorder.event()).revision == written.state.revision
         recorder.feed.unsubscribe(name)
 
 
@@ -256,7 +256,7 @@ async def test_after_a_cut_it_reports_the_gap_and_is_live_again(
         assert sorted(await recorder.gap()) == sorted(channels)
         # From the gap on, nothing is missed.
         written = await service.set("0", b'{"a":1}')
-        assert (await recorder.event()).revision == written.document.revision
+        assert (await recorder.event()).revision == written.state.revision
 
 
 async def test_it_is_not_live_while_it_receives_nothing(
@@ -340,11 +340,11 @@ async def test_a_message_that_cannot_be_read_is_a_gap_of_its_channel(
     """As one of a later version might be, while servers are replaced one after the other."""
     for name in ("prefs", "other"):
         await recorder.feed.subscribe(channel(service.sid, (await service.create(name)).sid))
-    document = (await service.set("prefs", b'{"a":1}')).document
+    document = (await service.set("prefs", b'{"a":1}')).state
     name = recorder.redis.wire_channel(channel(service.sid, document.sid))
     await admin.execute("PUBLISH", name, message)
     assert await recorder.gap() == [channel(service.sid, document.sid)]
-    last = (await service.set("prefs", b'{"a":2}')).document
+    last = (await service.set("prefs", b'{"a":2}')).state
     received = [await recorder.event() for _ in range(2)]
     assert [event.revision for event in received] == [document.revision, last.revision]
     assert recorder.gaps.empty()

@@ -17,8 +17,8 @@ from syncline_server.pubsub import hub as server_hub
 from syncline_server.pubsub.hub import Hub
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage import keys
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import Unavailable
+from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
@@ -31,16 +31,16 @@ IN_TIME = 3.0
 """Seconds: what is to happen in about one, on a machine that has other things to do."""
 
 
-def make_hub(redis: Redis, documents: Documents, timeout: float = WAIT_LIMIT) -> Hub:
-    hub = Hub(redis, documents.objects.readers, timeout)
-    hub.register(DOCUMENT, DocumentSource(documents, hub.now_ms))
-    documents.objects.committer.on_trouble = hub.on_trouble
+def make_hub(redis: Redis, objects: Objects, timeout: float = WAIT_LIMIT) -> Hub:
+    hub = Hub(redis, objects.readers, timeout)
+    hub.register(DOCUMENT, DocumentSource(objects, DOCUMENT, hub.now_ms))
+    objects.committer.on_trouble = hub.on_trouble
     return hub
 
 
 @pytest.fixture
-async def hub(redis: Redis, documents: Documents) -> AsyncIterator[Hub]:
-    hub = make_hub(redis, documents)
+async def hub(redis: Redis, objects: Objects) -> AsyncIterator[Hub]:
+    hub = make_hub(redis, objects)
     hub.start()
     await eventually(lambda: hub.live)
     yield hub
@@ -75,7 +75,7 @@ async def test_every_subscriber_gets_the_same_event_through_one_subscription(
     inboxes = [Inbox() for _ in range(50)]
     await asyncio.gather(*(opened(hub, service, document, inbox) for inbox in inboxes))
     assert await subscriptions(admin, service, document) == 1
-    written = (await service.set("prefs", b'{"a":1}')).document
+    written = (await service.set("prefs", b'{"a":1}')).state
     events = [await inbox.next() for inbox in inboxes]
     assert events[0].revision == written.revision
     # The same object: what it is encoded to is shared.
@@ -185,10 +185,10 @@ async def calls_of_subscribe(admin: Connection) -> str:
 
 
 async def test_a_topic_that_cannot_be_live_is_refused(
-    store: Store, hub: Hub, service: Service, redis: Redis, documents: Documents
+    store: Store, hub: Hub, service: Service, redis: Redis, objects: Objects
 ) -> None:
     document = await service.create("prefs")
-    impatient = make_hub(redis, documents, timeout=0.05)
+    impatient = make_hub(redis, objects, timeout=0.05)
     topic = impatient.join(service.sid, document.sid, Inbox())
     await refused(impatient.make_live(topic), Code.UNAVAILABLE)
     await impatient.stop()
@@ -228,7 +228,7 @@ async def test_what_was_missed_is_made_up_for_once_it_is_live_again(
         await opened(hub, service, document, inbox)
     await deafen(True)
     for number in range(3):
-        last = (await service.set("0", b'{"a":%d}' % number, 60)).document
+        last = (await service.set("0", b'{"a":%d}' % number, 60)).state
     await service.remove("2")
     await deafen(False)
     since = time.monotonic()
@@ -246,7 +246,7 @@ async def test_what_was_missed_is_made_up_for_once_it_is_live_again(
     assert (removal.revision > gone.revision, removal.previous) == (True, gone.revision)
     assert time.monotonic() - since < IN_TIME
     # Later ones come by the feed, and the one that did not change is at its revision.
-    written = (await service.set("0", b'{"a":9}')).document
+    written = (await service.set("0", b'{"a":9}')).state
     assert (await inboxes[0].next()).revision == written.revision
     assert {event.revision for event in inboxes[1].rest()} <= {unchanged.revision}
     assert inboxes[0].rest() == inboxes[2].rest() == []
@@ -367,7 +367,7 @@ async def test_who_holds_a_revision_that_redis_lost_is_brought_to_what_it_kept(
     await opened(hub, service, document, inbox)
     key = f"{keys.tag_of(service.sid, 'prefs')}:document:{document.sid}"
     kept = await admin.execute("DUMP", key)
-    lost = (await service.set("prefs", b'{"n":1}', who="bob")).document
+    lost = (await service.set("prefs", b'{"n":1}', who="bob")).state
     assert (await inbox.next()).revision == lost.revision
     await deafen(True)
     await admin.execute("RESTORE", key, 0, kept, "REPLACE")
@@ -387,17 +387,17 @@ async def test_a_comparison_waits_for_a_store_that_is_away(
     inbox = Inbox()
     await opened(hub, service, document, inbox)
     await deafen(True)
-    written = (await service.set("prefs", b'{"a":1}')).document
-    get, failures = service.documents.get, 3
+    written = (await service.set("prefs", b'{"a":1}')).state
+    get, failures = service.objects.get, 3
 
-    async def away(service_sid: str, address: str) -> Document | None:
+    async def away(at: ObjectAddress) -> Document | None:
         nonlocal failures
         if failures:
             failures -= 1
             raise Unavailable("The store is unavailable.")
-        return await get(service_sid, address)
+        return await get(at)
 
-    monkeypatch.setattr(service.documents, "get", away)
+    monkeypatch.setattr(service.objects, "get", away)
     await deafen(False)
     assert (await inbox.next()).revision == written.revision
     assert failures == 0
@@ -410,8 +410,8 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
     await engine.start()
     redis = Redis(engine, WAIT_LIMIT)
     await redis.start()
-    service = Service(Documents(Objects(redis, 60)), service_sid)
-    hub = make_hub(redis, service.documents)
+    service = Service(Objects(redis, 60), service_sid)
+    hub = make_hub(redis, service.objects)
     hub.start()
     try:
         document = await service.create("prefs")
@@ -423,7 +423,7 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
         await eventually(lambda: redis.connected)
         written = await service.set("prefs", b'{"a":1}')
         # The comparison may have delivered the state before first.
-        while (await inbox.next()).revision != written.document.revision:
+        while (await inbox.next()).revision != written.state.revision:
             pass
     finally:
         await hub.stop()

@@ -91,7 +91,7 @@ class Client:
     def written(self) -> list[int]:
         """What was written, in the order of the answers."""
         return [
-            orjson.loads(news.document.data)["n"]
+            orjson.loads(news.state.data)["n"]
             for news in self.received
             if isinstance(news, Written)
         ]
@@ -163,18 +163,18 @@ class TestTurns:
     ) -> None:
         """`again`: the name has gone to another document when the refusal is answered."""
         name = unique()
-        old = (await client.caller.create(name, b"{}", None, None)).document.revision
+        old = (await client.caller.create(name, b"{}", None, None)).state.revision
         written = await client.caller.set(Set(name, b'{"n":0}', if_match=old))
-        newest = written.document.revision
+        newest = written.state.revision
         refusal = await client.ask(Set(name, b"{}", if_match=old))
-        assert isinstance(refusal, Refusal) and refusal.document is not None
+        assert isinstance(refusal, Refusal) and refusal.newest is not None
         other.submit(Set(name, b"{}", if_match=old))
         contests = backend.turns.contests
         await eventually(lambda: any(each.waiting for each in contests._contests.values()))
         if again:
             contests._contests, before = {}, contests._contests
             await client.caller.remove(Remove(name))
-            created = (await client.caller.create(name, b"{}", None, None)).document
+            created = (await client.caller.create(name, b"{}", None, None)).state
             contests._contests = before
             contests.close(TurnKey(client.caller.service_sid, object_key(DOCUMENT, name)))
         else:
@@ -182,7 +182,7 @@ class TestTurns:
         [received] = await other.receive(1)
         assert isinstance(received, Refusal)
         if again:
-            assert (received.code, received.document) == (Code.REVISION_MISMATCH, created)
+            assert (received.code, received.newest) == (Code.REVISION_MISMATCH, created)
         else:
             assert received.code is Code.NAME_NOT_FOUND
 
@@ -253,7 +253,7 @@ class TestEvents:
 
         assert again == Opened(first, created=False, known=False)
         assert isinstance(event, Updated)
-        assert event.revision == written.document.revision
+        assert event.revision == written.state.revision
 
     async def test_a_name_that_went_to_another_document_stays_with_it(
         self, client: Client, other: Client, monkeypatch: pytest.MonkeyPatch
@@ -354,7 +354,7 @@ class TestDeltas:
         await client.receive(2)
 
         assert briefs == [
-            (answer.document.revision, True) for answer in written if isinstance(answer, Written)
+            (answer.state.revision, True) for answer in written if isinstance(answer, Written)
         ]
 
     async def test_of_a_repeated_write_it_is_not_taken_for_granted(
@@ -364,7 +364,7 @@ class TestDeltas:
         first = await other.caller.set(Set(name, b'{"n":1}', op="once"))
         await client.receive(1)
         again = await client.ask(Set(name, b'{"n":1}', op="once"))
-        assert again == Written(first.document, repeated=True)
+        assert again == Written(first.state, repeated=True)
         await other.caller.set(write(name, 2))
         await client.receive(2)
 
@@ -422,7 +422,7 @@ class TestFailures:
         [event] = await client.receive(1)
 
         assert isinstance(event, Updated)
-        assert event.revision == written.document.revision
+        assert event.revision == written.state.revision
 
     async def test_a_removal_while_opening_again_is_reported(
         self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
@@ -493,7 +493,7 @@ class TestInStep:
         first, *rest = await client.receive(5)
 
         assert isinstance(first, Updated)
-        assert [first.revision, *rest] == [each.document.revision for each in written]
+        assert [first.revision, *rest] == [each.state.revision for each in written]
         assert flow.form.tally.events == 4
 
     async def test_an_own_write_is_answered_before_its_event(
@@ -510,7 +510,7 @@ class TestInStep:
         answered: set[int] = set()
         for news in received:
             if isinstance(news, Written):
-                answered.add(news.document.revision)
+                answered.add(news.state.revision)
             else:
                 assert _revision(news) in answered
         assert len(answered) == 49
@@ -533,7 +533,7 @@ class TestInStep:
                 flow.begin()
         last = await other.ask(write(name, -1))
         assert isinstance(last, Written)
-        await eventually(lambda: last.document.revision in _events(client))
+        await eventually(lambda: last.state.revision in _events(client))
 
         assert _events(client) == sorted(set(_events(client)))
 
@@ -614,4 +614,4 @@ async def test_a_removal_that_only_a_comparison_finds_has_the_name(
     await store.cut("pubsub")
     [removal] = [news for news in await client.receive(2) if isinstance(news, Removed)]
     assert (removal.sid, removal.unique_name, removal.expired) == (document.sid, "prefs", False)
-    assert removal.revision > written.document.revision
+    assert removal.revision > written.state.revision

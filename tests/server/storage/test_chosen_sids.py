@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from support.store import Elapse, Publications, Service, refused
+from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT, SYSTEM, Event, Removed
 from syncline_protocol.sids import bucket_of_name, make_sid
@@ -16,8 +17,8 @@ from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.away_names import AwayNames, is_away
 from syncline_server.storage.chosen_sids import ChosenSids
-from syncline_server.storage.documents import Documents, NewDocument, as_written
 from syncline_server.storage.keys import ObjectAddress
+from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.results import Written
@@ -39,22 +40,21 @@ def named(service_sid: str) -> ObjectAddress:
 class Chooser:
     """Creates documents of one service under given SIDs."""
 
-    def __init__(self, redis: Redis, documents: Documents, service_sid: str) -> None:
+    def __init__(self, redis: Redis, objects: Objects, service_sid: str) -> None:
         self.names = AwayNames(redis)
-        self._sids = ChosenSids(redis, documents.objects)
+        self._sids = ChosenSids(redis, objects)
         self._service_sid = service_sid
 
     async def create(
         self, sid: str, name: str | None = NAME, ttl: int | None = None, op: str | None = None
-    ) -> Written:
-        new = NewDocument(name=name, data=b'{"a":1}', ttl=ttl, op=op)
-        outcome = await self._sids.create(self._service_sid, sid, SYSTEM_AUTHOR, new)
-        return as_written(outcome)
+    ) -> Written[Document]:
+        new = NewObject(name=name, data=b'{"a":1}', ttl=ttl, op=op)
+        return await self._sids.create(self._service_sid, sid, SYSTEM_AUTHOR, new)
 
 
 @pytest.fixture
-def chooser(redis: Redis, documents: Documents, service_sid: str) -> Chooser:
-    return Chooser(redis, documents, service_sid)
+def chooser(redis: Redis, objects: Objects, service_sid: str) -> Chooser:
+    return Chooser(redis, objects, service_sid)
 
 
 @pytest.fixture(params=["at home", "away"])
@@ -66,49 +66,49 @@ def sid(request: pytest.FixtureRequest) -> str:
 async def test_it_is_found_by_both_and_lives_under_the_sid(
     chooser: Chooser, service: Service, sid: str
 ) -> None:
-    created = (await chooser.create(sid)).document
+    created = (await chooser.create(sid)).state
     assert (created.sid, created.unique_name, created.data) == (sid, NAME, b'{"a":1}')
     for address in (sid, NAME):
         assert await service.get(address) == created
 
 
 async def test_it_is_written_and_removed_by_both(
-    chooser: Chooser, documents: Documents, service_sid: str, sid: str
+    chooser: Chooser, service: Service, service_sid: str, sid: str
 ) -> None:
-    created = (await chooser.create(sid)).document
-    write = partial(documents.set, service_sid, author=ALICE, data=b"{}")
+    created = (await chooser.create(sid)).state
+    write = partial(service.set, data=b"{}", who=ALICE)
     by_name = await write(NAME, if_match=created.revision, op="op")
     again = await write(NAME, if_match=created.revision, op="op")
-    assert (again.repeated, again.document.revision) == (True, by_name.document.revision)
+    assert (again.repeated, again.state.revision) == (True, by_name.state.revision)
     stale = write(NAME, if_match=created.revision)
-    assert (await refused(stale, Code.REVISION_MISMATCH)).document is not None
-    by_sid = await write(sid, ttl=60, if_match=by_name.document.revision)
-    removed = await documents.remove(service_sid, NAME, ALICE, if_match=by_sid.document.revision)
-    assert removed.document.sid == sid
+    assert (await refused(stale, Code.REVISION_MISMATCH)).newest is not None
+    by_sid = await write(sid, ttl=60, if_match=by_name.state.revision)
+    removed = await service.remove(NAME, who=ALICE, if_match=by_sid.state.revision)
+    assert removed.state.sid == sid
     for address, code in ((sid, Code.DOCUMENT_NOT_FOUND), (NAME, Code.NAME_NOT_FOUND)):
         await refused(write(address), code)
-        await refused(documents.remove(service_sid, address, ALICE), code)
+        await refused(service.remove(address, who=ALICE), code)
 
 
 async def test_the_name_is_taken_while_it_is_there_and_free_afterwards(
-    chooser: Chooser, documents: Documents, service: Service, service_sid: str, sid: str
+    chooser: Chooser, service: Service, service_sid: str, sid: str
 ) -> None:
     await chooser.create(sid)
-    found, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
-    assert (found.document.sid, is_new) == (sid, False)
+    found = await service.find_or_create(NAME, who=ALICE)
+    assert (found.state.sid, found.exists) == (sid, True)
     for other in (sid_in(HOME), sid_in(HOME + 1), sid_in(HOME + 2)):
         await refused(chooser.create(other), Code.NAME_TAKEN)
         assert await service.get(other) is None
-    await documents.remove(service_sid, sid, ALICE)
-    found, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
-    assert is_new and found.document.sid != sid
+    await service.remove(sid, who=ALICE)
+    found = await service.find_or_create(NAME, who=ALICE)
+    assert not found.exists and found.state.sid != sid
 
 
 async def test_nothing_but_a_bounded_memory_stays_of_one_that_was_removed(
-    chooser: Chooser, documents: Documents, service_sid: str, sid: str, admin: Connection
+    chooser: Chooser, service: Service, service_sid: str, sid: str, admin: Connection
 ) -> None:
     await chooser.create(sid)
-    await documents.remove(service_sid, sid, ALICE)
+    await service.remove(sid, who=ALICE)
     kept = await admin.execute("KEYS", f"{{{service_sid}*")
     [left] = [key for key in kept if not key.endswith((b":filled", b":last_ended"))]
     assert left.decode().endswith(f":ended:{sid}")
@@ -117,16 +117,16 @@ async def test_nothing_but_a_bounded_memory_stays_of_one_that_was_removed(
 
 async def test_an_expiry_frees_the_name(
     chooser: Chooser,
-    documents: Documents,
+    service: Service,
     service_sid: str,
     sid: str,
     admin: Connection,
     published: Publications,
 ) -> None:
-    created = (await chooser.create(sid, ttl=1)).document
+    created = (await chooser.create(sid, ttl=1)).state
     events: list[Event] = []
     while not events:
-        await documents.objects.expire(service_sid, sid)
+        await service.objects.expire(service_sid, sid)
         events = await published.take()
         await asyncio.sleep(0.01)
     [event] = events
@@ -136,21 +136,21 @@ async def test_an_expiry_frees_the_name(
 
 
 async def test_it_comes_again_with_greater_revisions_and_the_same_name_only(
-    chooser: Chooser, documents: Documents, service_sid: str, sid: str
+    chooser: Chooser, service: Service, service_sid: str, sid: str
 ) -> None:
     await chooser.create(sid)
-    removed = await documents.remove(service_sid, sid, ALICE)
+    removed = await service.remove(sid, who=ALICE)
     for name in (None, "other"):
         await refused(chooser.create(sid, name), Code.CONFLICT)
-    again = (await chooser.create(sid)).document
-    assert again.revision > removed.document.revision
-    assert (await documents.get(service_sid, NAME)) == again
+    again = (await chooser.create(sid)).state
+    assert again.revision > removed.state.revision
+    assert (await service.get(NAME)) == again
 
 
 async def test_a_sid_that_is_taken_is_refused_and_changes_nothing(
     chooser: Chooser, service: Service, sid: str
 ) -> None:
-    created = (await chooser.create(sid)).document
+    created = (await chooser.create(sid)).state
     for name in (NAME, "other", None):
         await refused(chooser.create(sid, name), Code.CONFLICT)
         assert await service.get("other") is None
@@ -164,56 +164,55 @@ async def test_a_repeated_operation_creates_it_once(
     first = await chooser.create(sid, op="once")
     again = await chooser.create(sid, op="once")
     assert (first.repeated, again.repeated) == (False, True)
-    assert again.document.revision == first.document.revision
+    assert again.state.revision == first.state.revision
     await refused(chooser.create(sid_in(int(sid[2:4], 16)), "other", op="once"), Code.CONFLICT)
     assert await service.get("other") is None
     assert await service.get(NAME) is not None
 
 
 async def test_many_who_want_one_name_get_it_once(
-    chooser: Chooser, documents: Documents, service: Service, service_sid: str
+    chooser: Chooser, service: Service, service_sid: str
 ) -> None:
     sids = [sid_in(HOME + step) for step in range(8)]
     creating = [chooser.create(sid) for sid in sids]
-    plain = [documents.create(service_sid, ALICE, NewDocument(name=NAME)) for _ in range(8)]
+    plain = [service.find_or_create(NAME, who=ALICE) for _ in range(8)]
     outcomes = await asyncio.gather(*creating, *plain, return_exceptions=True)
     document = await service.get(NAME)
     assert document is not None
-    made = [each for each in outcomes if isinstance(each, Written)]
-    made += [each[0] for each in outcomes if isinstance(each, tuple) and each[1]]
-    assert [each.document.sid for each in made] == [document.sid]
+    made = [each for each in outcomes if isinstance(each, Written) and not each.exists]
+    assert [each.state.sid for each in made] == [document.sid]
     for sid in set(sids) - {document.sid}:
         assert await service.get(sid) is None
 
 
 async def test_what_has_expired_and_is_not_swept_yet_keeps_no_name_from_another(
-    chooser: Chooser, documents: Documents, service: Service, service_sid: str, elapse: Elapse
+    chooser: Chooser, service: Service, service_sid: str, elapse: Elapse
 ) -> None:
-    old = (await documents.create(service_sid, ALICE, NewDocument(name=NAME, ttl=1)))[0].document
+    old = (await service.find_or_create(NAME, ttl=1, who=ALICE)).state
     await elapse(2000)
-    away = (await chooser.create(sid_in(HOME + 1), ttl=1)).document
+    away = (await chooser.create(sid_in(HOME + 1), ttl=1)).state
     assert await service.get(NAME) == away
     assert await service.get(old.sid) is None
     await elapse(2000)
     assert await service.get(NAME) is None
-    again = (await chooser.create(sid_in(HOME + 2), ttl=1)).document
+    again = (await chooser.create(sid_in(HOME + 2), ttl=1)).state
     assert await service.get(NAME) == again
     await elapse(2000)
-    found, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
-    assert is_new and await service.get(NAME) == found.document
+    found = await service.find_or_create(NAME, who=ALICE)
+    assert not found.exists and await service.get(NAME) == found.state
 
 
 class TestAClaim:
     """Left behind by a process that died before it created the document."""
 
     async def test_is_not_found_and_not_taken_away(
-        self, chooser: Chooser, documents: Documents, service: Service, service_sid: str
+        self, chooser: Chooser, service: Service, service_sid: str
     ) -> None:
         sid = sid_in(HOME + 1)
         claimed, pointer = await chooser.names.claim(named(service_sid), sid)
         assert claimed and is_away(NAME, sid)
         assert await service.get(NAME) is None
-        plain = documents.create(service_sid, ALICE, NewDocument(name=NAME))
+        plain = service.find_or_create(NAME, who=ALICE)
         await refused(plain, Code.NAME_TAKEN)
         await refused(chooser.create(sid_in(HOME + 2)), Code.NAME_TAKEN)
         assert await chooser.names.confirm(named(service_sid), pointer)
@@ -223,12 +222,11 @@ class TestAClaim:
     ) -> None:
         sid = sid_in(HOME + 1)
         await chooser.names.claim(named(service_sid), sid)
-        assert (await chooser.create(sid)).document == await service.get(NAME)
+        assert (await chooser.create(sid)).state == await service.get(NAME)
 
     async def test_gives_way_when_it_is_old(
         self,
         chooser: Chooser,
-        documents: Documents,
         service: Service,
         service_sid: str,
         admin: Connection,
@@ -238,8 +236,8 @@ class TestAClaim:
         seconds, _ = await admin.execute("TIME")
         old = f"{sid}?{int(seconds) * 1000 - 61_000}:{pointer.rpartition(':')[2]}"
         await admin.execute("HSET", names, NAME, old)
-        _, is_new = await documents.create(service_sid, ALICE, NewDocument(name=NAME))
-        assert is_new
+        found = await service.find_or_create(NAME, who=ALICE)
+        assert not found.exists
         assert not await chooser.names.confirm(named(service_sid), old)
         assert await service.get(sid) is None
 
@@ -257,7 +255,7 @@ async def test_who_saw_a_claim_cannot_free_the_name_once_the_document_is_there(
 
 
 async def test_ordinary_documents_cost_no_step_more(
-    documents: Documents, service_sid: str, admin: Connection
+    service: Service, service_sid: str, admin: Connection
 ) -> None:
     """No script but the one that each call has always been."""
 
@@ -268,9 +266,9 @@ async def test_ordinary_documents_cost_no_step_more(
 
     name = "ordinary"
     before = await scripts()
-    document = (await documents.create(service_sid, ALICE, NewDocument(name=name)))[0].document
-    await documents.get(service_sid, name)
-    await documents.get(service_sid, document.sid)
-    await documents.set(service_sid, name, ALICE, data=b"{}")
-    await documents.remove(service_sid, name, ALICE)
+    document = await service.create(name)
+    await service.get(name)
+    await service.get(document.sid)
+    await service.set(name, b"{}")
+    await service.remove(name, who=ALICE)
     assert await scripts() - before == 5

@@ -86,8 +86,8 @@ async def test_a_mismatch_has_no_state_for_a_writer_that_may_not_read(
     refusal = caught.value
     assert refusal.code is Code.MAP_ITEM_MISMATCH
     if Right.READ in rights:
-        assert refusal.document is refusal.state is not None
+        assert refusal.newest is refusal.state is not None
         assert refusal.item == item
     else:
-        assert refusal.document is refusal.state is None
+        assert refusal.newest is refusal.state is None
         assert str(item.revision) not in refusal.message

@@ -17,7 +17,6 @@ from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import deletions as storage_deletions
 from syncline_server.storage import keys
 from syncline_server.storage.deletions import Deletions
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.items import Items
 from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.redis.client import Redis
@@ -34,8 +33,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.fixture
-async def deletions(redis: Redis, documents: Documents) -> AsyncIterator[Deletions]:
-    deletions = Deletions(redis, documents.objects)
+async def deletions(redis: Redis, objects: Objects) -> AsyncIterator[Deletions]:
+    deletions = Deletions(redis, objects)
     yield deletions
     await deletions.stop()
 
@@ -161,14 +160,14 @@ async def test_what_is_created_after_the_order_is_removed_too(
 
 async def test_two_share_no_work(
     redis: Redis,
-    documents: Documents,
+    objects: Objects,
     admin: Connection,
     service: Service,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await fill(service)
     await order(admin, service)
-    both = [Deletions(redis, documents.objects) for _ in range(2)]
+    both = [Deletions(redis, objects) for _ in range(2)]
     for each in both:
         each.start()
     assert f"{COUNT} objects removed" in await finished(caplog, service)

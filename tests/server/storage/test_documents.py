@@ -15,7 +15,7 @@ from syncline_protocol.sids import BUCKETS, bucket_of_name, bucket_of_sid, is_si
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.commit import Step
-from syncline_server.storage.documents import Documents
+from syncline_server.storage.documents import write_steps
 from syncline_server.storage.errors import ReplyError
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
@@ -43,9 +43,9 @@ HARD_NAMES = [
 
 async def test_a_new_document_is_what_was_asked_for(service: Service) -> None:
     before = now_ms()
-    written, created = await service.find_or_create("prefs", b'{"a":1}', None, "alice")
-    document = written.document
-    assert created and not written.repeated
+    written = await service.find_or_create("prefs", b'{"a":1}', None, "alice")
+    document = written.state
+    assert not written.exists and not written.repeated
     assert is_sid_of(DOCUMENT, document.sid)
     assert (document.unique_name, document.data) == ("prefs", b'{"a":1}')
     assert (document.created_by, document.updated_by) == ("alice", "alice")
@@ -71,7 +71,7 @@ async def test_any_name_leads_to_its_document(
     written = await service.set(name, b'{"a":2}', who='"bob"\n')
     [event] = await published.take()
     assert (event.unique_name, event.by, event.data) == (name, '"bob"\n', b'{"a":2}')
-    assert event.revision == written.document.revision
+    assert event.revision == written.state.revision
     await service.remove(name)
     assert await service.get(name) is None
     assert (await service.create(name)).sid != document.sid
@@ -86,7 +86,7 @@ async def test_documents_without_a_name_are_spread_over_the_buckets(service: Ser
 
 async def test_a_service_does_not_see_the_documents_of_another(service: Service) -> None:
     document = await service.create("prefs")
-    other = Service(service.documents, f"IS{secrets.token_hex(16)}")
+    other = Service(service.objects, f"IS{secrets.token_hex(16)}")
     assert await other.get(document.sid) is None
     assert await other.get("prefs") is None
     await refused(other.set(document.sid, b"{}"), Code.DOCUMENT_NOT_FOUND)
@@ -107,12 +107,12 @@ async def test_what_is_not_there_is_refused_by_the_form_of_its_address(service: 
 
 async def test_data_and_expiry_change_apart_and_together(service: Service) -> None:
     document = await service.create("prefs", b'{"a":1}', 100)
-    only_data = (await service.set("prefs", b'{"a":2}')).document
+    only_data = (await service.set("prefs", b'{"a":2}')).state
     assert (only_data.data, only_data.expires_ms) == (b'{"a":2}', document.expires_ms)
-    only_ttl = (await service.set("prefs", None, 50)).document
+    only_ttl = (await service.set("prefs", None, 50)).state
     assert only_ttl.data == b'{"a":2}'
     assert only_ttl.expires_ms == only_ttl.updated_ms + 50_000
-    both = (await service.set("prefs", b"{}", 0)).document
+    both = (await service.set("prefs", b"{}", 0)).state
     assert (both.data, both.expires_ms) == (b"{}", None)
     assert (both.created_by, both.updated_by) == ("alice", "bob")
     assert both.created_ms == document.created_ms
@@ -124,8 +124,8 @@ async def test_each_write_is_reported_once_and_names_the_revision_before(
 ) -> None:
     document = await service.create("prefs", b'{"a":1}')
     assert await published.take() == []
-    updated = (await service.set("prefs", b'{"a":2}', 100)).document
-    removed = (await service.remove(document.sid, who="carol")).document
+    updated = (await service.set("prefs", b'{"a":2}', 100)).state
+    removed = (await service.remove(document.sid, who="carol")).state
     assert await published.take() == [
         Updated(
             sid=document.sid,
@@ -153,7 +153,7 @@ async def test_the_event_of_a_new_expiry_carries_the_data(
     service: Service, published: Publications
 ) -> None:
     await service.create("prefs", b'{"a":1}')
-    document = (await service.set("prefs", ttl=60)).document
+    document = (await service.set("prefs", ttl=60)).state
     [event] = await published.take()
     assert (event.data, event.expires_ms) == (b'{"a":1}', document.expires_ms)
 
@@ -173,11 +173,11 @@ async def test_a_write_meant_for_another_revision_changes_nothing_and_gives_the_
     service: Service, published: Publications, write: Callable[..., Awaitable[object]]
 ) -> None:
     first = await service.create("prefs", b'{"a":1}', 100)
-    newest = (await service.set("prefs", b'{"a":2}')).document
+    newest = (await service.set("prefs", b'{"a":2}')).state
     await published.take()
     for stale in (first.revision, newest.revision + 1, newest.revision - 1, 0):
         refusal = await refused(write(service, "prefs", if_match=stale), Code.REVISION_MISMATCH)
-        assert refusal.document == newest
+        assert refusal.newest == newest
     assert await service.get("prefs") == newest
     assert await published.take() == []
 
@@ -189,7 +189,7 @@ async def test_of_many_conditional_writes_one_wins(service: Service) -> None:
     )
     outcomes = await asyncio.gather(*attempts, return_exceptions=True)
     [won] = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-    assert await service.get("counter") == won.document
+    assert await service.get("counter") == won.state
 
 
 async def test_of_many_that_create_a_name_at_once_one_wins(
@@ -198,7 +198,7 @@ async def test_of_many_that_create_a_name_at_once_one_wins(
     """Over two connections, as two server processes would."""
     second = Redis(store.engine, WAIT_LIMIT)
     await second.start()
-    other = Service(Documents(Objects(second, 120)), service.sid)
+    other = Service(Objects(second, 120), service.sid)
     outcomes = await asyncio.gather(
         *(
             which.find_or_create("race", b'{"by":%d}' % n)
@@ -207,8 +207,8 @@ async def test_of_many_that_create_a_name_at_once_one_wins(
         )
     )
     await second.stop()
-    [winner] = [written.document for written, created in outcomes if created]
-    assert {written.document for written, _ in outcomes} == {winner}
+    [winner] = [written.state for written in outcomes if not written.exists]
+    assert {written.state for written in outcomes} == {winner}
     assert await service.get("race") == winner
     index = keys.listing(keys.tag_of(service.sid, "race"), DOCUMENT)
     assert await admin.execute("ZRANGE", index, 0, -1) == [winner.sid.encode()]
@@ -216,10 +216,10 @@ async def test_of_many_that_create_a_name_at_once_one_wins(
 
 async def test_a_name_is_free_once_its_document_is_removed(service: Service) -> None:
     first = await service.create("prefs")
-    assert (await service.find_or_create("prefs"))[1] is False
+    assert (await service.find_or_create("prefs")).exists
     await service.remove(first.sid)
-    second, created = await service.find_or_create("prefs")
-    assert created and second.document.sid != first.sid
+    second = await service.find_or_create("prefs")
+    assert not second.exists and second.state.sid != first.sid
     assert await service.get(first.sid) is None
 
 
@@ -233,7 +233,7 @@ async def test_nothing_stays_of_a_removed_document(service: Service, admin: Conn
 
 async def test_a_removal_gives_the_document_as_it_last_was(service: Service) -> None:
     document = await service.create("prefs", b'{"a":1}')
-    removed = (await service.remove("prefs", who="carol")).document
+    removed = (await service.remove("prefs", who="carol")).state
     assert removed.sid == document.sid
     assert removed.revision > document.revision
     assert removed.updated_by == "carol"
@@ -245,8 +245,8 @@ async def test_a_removal_gives_the_document_as_it_last_was(service: Service) -> 
 async def test_revisions_grow_with_every_write(service: Service) -> None:
     revisions = [(await service.create("prefs")).revision]
     for n in range(100):
-        revisions.append((await service.set("prefs", b'{"n":%d}' % n)).document.revision)
-    revisions.append((await service.remove("prefs")).document.revision)
+        revisions.append((await service.set("prefs", b'{"n":%d}' % n)).state.revision)
+    revisions.append((await service.remove("prefs")).state.revision)
     assert revisions == sorted(set(revisions))
     assert revisions[-1] < LIMIT
 
@@ -260,9 +260,9 @@ async def test_revisions_grow_whichever_clock_is_wrong(
     revisions = [document.revision]
     for offset_ms in (step_ms, 0, step_ms, 0):
         clock.offset_ms = offset_ms
-        revisions.append((await service.set("prefs", b"{}")).document.revision)
-        revisions.append((await service.set("prefs", b"{}")).document.revision)
-    revisions.append((await service.remove("prefs")).document.revision)
+        revisions.append((await service.set("prefs", b"{}")).state.revision)
+        revisions.append((await service.set("prefs", b"{}")).state.revision)
+    revisions.append((await service.remove("prefs")).state.revision)
     assert revisions == sorted(set(revisions))
     events = await published.take()
     assert [event.revision for event in events] == revisions[1:]
@@ -275,7 +275,7 @@ async def test_a_revision_fits_a_javascript_number_for_two_centuries(
     clock.offset_ms = 220 * YEAR_MS
     document = await service.create("prefs")
     written = await service.set("prefs", b"{}", if_match=document.revision)
-    assert document.revision < written.document.revision < LIMIT
+    assert document.revision < written.state.revision < LIMIT
 
 
 async def test_a_revision_that_was_lost_is_not_given_to_other_content(
@@ -285,10 +285,10 @@ async def test_a_revision_that_was_lost_is_not_given_to_other_content(
     document = await service.create("prefs", b'{"n":0}')
     key = f"{keys.tag_of(service.sid, 'prefs')}:document:{document.sid}"
     kept = await admin.execute("DUMP", key)
-    lost = {(await service.set("prefs", b'{"n":1}')).document.revision for _ in range(20)}
+    lost = {(await service.set("prefs", b'{"n":1}')).state.revision for _ in range(20)}
     await admin.execute("RESTORE", key, 0, kept, "REPLACE")
     clock.offset_ms = 100
-    again = {(await service.set("prefs", b'{"n":2}')).document.revision for _ in range(20)}
+    again = {(await service.set("prefs", b'{"n":2}')).state.revision for _ in range(20)}
     assert min(again) > document.revision
     assert not lost & again
 
@@ -298,7 +298,7 @@ async def test_no_clock_pushes_a_revision_more_than_a_minute_ahead(
 ) -> None:
     await service.create("prefs")
     clock.offset_ms = YEAR_MS
-    written = (await service.set("prefs", b"{}")).document
+    written = (await service.set("prefs", b"{}")).state
     clock.offset_ms = 0
     assert 50_000 < written.revision / PER_MS - now_ms() < 70_000
 
@@ -314,11 +314,11 @@ async def test_ahead_of_the_clock_the_steps_of_revisions_are_random(
     kept = await admin.execute("DUMP", key)
     followers = set()
     for _ in range(20):
-        newest = (await service.set("prefs", b"{}")).document.revision
+        newest = (await service.set("prefs", b"{}")).state.revision
         followers.add(newest)
         steps = [Step(author=Author(identity=who), data=b"{}") for who in ("alice", "bob")]
-        combined = await service.documents.set_in_steps(service.sid, document.sid, steps, newest)
-        revisions = [each.document.revision for each in combined]
+        combined = await write_steps(service.objects, service.at(document.sid), steps, newest)
+        revisions = [each.state.revision for each in combined]
         assert revisions == [revisions[-1] - 1, revisions[-1]]
         await admin.execute("RESTORE", key, 0, kept, "REPLACE")
     assert len(followers) > 15
@@ -336,7 +336,7 @@ async def test_a_wrong_clock_neither_ends_a_document_early_nor_keeps_it(
         assert abs(document.created_ms + offset_ms - clock()) < WAIT_LIMIT * 1000
     await elapse(59_000)
     assert await service.get("kept") is not None
-    assert (await service.set("set", b"{}")).document.sid == document.sid
+    assert (await service.set("set", b"{}")).state.sid == document.sid
     await elapse(1_001)
     assert await service.get("kept") is None
     await refused(service.set("set", b"{}"), Code.NAME_NOT_FOUND)
@@ -347,9 +347,9 @@ async def test_a_client_that_names_a_revision_that_none_can_have_does_not_use_th
 ) -> None:
     document = await service.create("prefs")
     known = document.revision + 3 * 60_000 * PER_MS
-    assert await service.documents.advance(service.sid, document.sid, known) == document
+    assert (await service.objects.advance(service.at(document.sid), known)).state == document
     known = document.revision + 30_000 * PER_MS
-    advanced = await service.documents.advance(service.sid, document.sid, known)
+    advanced = (await service.objects.advance(service.at(document.sid), known)).state
     assert known < advanced.revision <= known + PER_MS
 
 
@@ -360,18 +360,18 @@ async def test_a_client_that_names_a_revision_that_none_can_have_does_not_use_th
 async def test_a_repeated_creation_gives_the_first_answer(
     service: Service, published: Publications, name: str | None
 ) -> None:
-    first, created = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
-    assert created and not first.repeated
-    again, created = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
-    assert created and again.repeated
-    assert again.document == first.document
-    await service.set(first.document.sid, b'{"a":2}')
-    late, _ = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
-    assert (late.repeated, late.document.revision) == (True, first.document.revision)
-    await service.remove(first.document.sid)
-    last, _ = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
-    assert (last.repeated, last.document.sid) == (True, first.document.sid)
-    assert await service.get(first.document.sid) is None
+    first = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert not first.exists and not first.repeated
+    again = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert not again.exists and again.repeated
+    assert again.state == first.state
+    await service.set(first.state.sid, b'{"a":2}')
+    late = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert (late.repeated, late.state.revision) == (True, first.state.revision)
+    await service.remove(first.state.sid)
+    last = await service.find_or_create(name, b'{"a":1}', 100, op="op-1")
+    assert (last.repeated, last.state.sid) == (True, first.state.sid)
+    assert await service.get(first.state.sid) is None
     assert len(await published.take()) == 2
 
 
@@ -383,10 +383,10 @@ async def test_a_repeated_write_gives_the_first_answer(
     address = "prefs" if by_name else document.sid
     first = await service.set(address, b'{"a":2}', 60, document.revision, op="op-1")
     again = await service.set(address, b'{"a":2}', 60, document.revision, op="op-1")
-    assert (again.repeated, again.document) == (True, first.document)
-    newest = (await service.set(address, b'{"a":3}')).document
+    assert (again.repeated, again.state) == (True, first.state)
+    newest = (await service.set(address, b'{"a":3}')).state
     late = await service.set(address, b'{"a":2}', 60, document.revision, op="op-1")
-    assert (late.repeated, late.document) == (True, first.document)
+    assert (late.repeated, late.state) == (True, first.state)
     assert await service.get(address) == newest
     assert len(await published.take()) == 2
 
@@ -396,7 +396,7 @@ async def test_a_repeated_write_is_reported_when_the_document_is_gone(service: S
     first = await service.set("prefs", b'{"a":2}', op="op-1")
     await service.remove("prefs")
     again = await service.set("prefs", b'{"a":2}', op="op-1")
-    assert (again.repeated, again.document.revision) == (True, first.document.revision)
+    assert (again.repeated, again.state.revision) == (True, first.state.revision)
     assert await service.get("prefs") is None
 
 
@@ -409,7 +409,7 @@ async def test_a_repeated_removal_spares_the_next_document_of_the_name(
     first = await service.remove(address, document.revision, op="op-1")
     next_one = await service.create("prefs")
     again = await service.remove(address, document.revision, op="op-1")
-    assert (again.repeated, again.document) == (True, first.document)
+    assert (again.repeated, again.state) == (True, first.state)
     assert await service.get("prefs") == next_one
     assert len(await published.take()) == 1
 
@@ -418,9 +418,9 @@ async def test_a_repeated_change_of_expiry_leaves_the_first_deadline(service: Se
     await service.create("prefs")
     first = await service.set("prefs", ttl=60, op="op-1")
     again = await service.set("prefs", ttl=60, op="op-1")
-    assert (again.repeated, again.document.expires_ms) == (True, first.document.expires_ms)
+    assert (again.repeated, again.state.expires_ms) == (True, first.state.expires_ms)
     # What the data was then is not kept.
-    assert again.document.data == b""
+    assert again.state.data == b""
 
 
 async def test_a_refused_write_may_be_tried_again_under_its_operation_id(service: Service) -> None:
@@ -462,7 +462,7 @@ async def test_of_the_same_operation_sent_twice_at_once_one_is_applied(
     await service.create("prefs")
     both = await asyncio.gather(*(service.set("prefs", b'{"a":1}', op="op-1") for _ in range(2)))
     assert sorted(written.repeated for written in both) == [False, True]
-    assert both[0].document == both[1].document
+    assert both[0].state == both[1].state
     assert len(await published.take()) == 1
 
 
@@ -473,11 +473,11 @@ async def test_an_expiry_is_a_fixed_deadline(service: Service) -> None:
     document = await service.create("prefs", ttl=31_536_000)
     assert document.expires_ms == document.created_ms + YEAR_MS
     for n in range(3):
-        kept = (await service.set("prefs", b'{"n":%d}' % n)).document
+        kept = (await service.set("prefs", b'{"n":%d}' % n)).state
         assert kept.expires_ms == document.expires_ms
-    moved = (await service.set("prefs", ttl=10)).document
+    moved = (await service.set("prefs", ttl=10)).state
     assert moved.expires_ms == moved.updated_ms + 10_000
-    cleared = (await service.set("prefs", ttl=0)).document
+    cleared = (await service.set("prefs", ttl=0)).state
     assert cleared.expires_ms is None
 
 
@@ -520,8 +520,8 @@ async def test_a_name_is_free_at_the_moment_of_expiry(
 ) -> None:
     first = await service.create("prefs", b'{"a":1}', ttl=60)
     await elapse(61_000)
-    second, created = await service.find_or_create("prefs", b'{"a":2}')
-    assert created and second.document.sid != first.sid
+    second = await service.find_or_create("prefs", b'{"a":2}')
+    assert not second.exists and second.state.sid != first.sid
     [event] = await published.take()
     assert isinstance(event, Removed) and event.expired
     assert (event.sid, event.previous, event.by) == (first.sid, first.revision, "system")
@@ -534,13 +534,11 @@ async def test_only_what_is_past_its_expiry_expires(
     stays = await service.create("stays")
     later = await service.create("later", ttl=60)
     for sid in (stays.sid, later.sid, f"ET{'0' * 32}"):
-        await service.documents.objects.expire(service.sid, sid)
+        await service.objects.expire(service.sid, sid)
     assert await service.get("stays") == stays
     assert await service.get("later") == later
     await elapse(61_000)
-    await asyncio.gather(
-        *(service.documents.objects.expire(service.sid, later.sid) for _ in range(3))
-    )
+    await asyncio.gather(*(service.objects.expire(service.sid, later.sid) for _ in range(3)))
     [event] = await published.take()
     assert isinstance(event, Removed) and event.expired
 

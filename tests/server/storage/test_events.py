@@ -98,9 +98,9 @@ async def test_what_the_script_publishes_is_read_back(
 ) -> None:
     data = orjson.dumps({"a": '\n\\"é\u2028', "b": [1.5, 2**63, None]})
     document = await service.create("na\nme\\é", data, 60)
-    updated = (await service.set(document.sid, data, who="li\nne/é")).document
+    updated = (await service.set(document.sid, data, who="li\nne/é")).state
     await elapse(61_000)
-    await service.documents.objects.expire(service.sid, document.sid)
+    await service.objects.expire(service.sid, document.sid)
     update, expiry = await published.take()
     assert isinstance(update, Updated) and isinstance(expiry, Removed)
     assert (update.unique_name, update.by, update.data) == ("na\nme\\é", "li\nne/é", data)

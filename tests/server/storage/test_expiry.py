@@ -109,7 +109,7 @@ async def test_many_that_expire_at_once_are_reported_in_time(
     """Also where one bucket holds far more than are removed at once."""
     monkeypatch.setattr(expiry, "BATCH", 10)
     monkeypatch.setattr(expiry, "PASSES", 5)
-    sweeper = Sweeper(redis, known.documents.objects, items, interval=0.5)
+    sweeper = Sweeper(redis, known.objects, items, interval=0.5)
     numbers = (n for n in range(1_000_000) if bucket_of_name(f"{n}") == 7)
     names = [f"{next(numbers)}" for _ in range(200)]
     made = await asyncio.gather(*(known.create(name, ttl=60) for name in names))
@@ -168,7 +168,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
     sweeping: Service, published: Publications, elapse: Elapse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bucket had been taken off the index when Redis went away."""
-    expire, breaks = sweeping.documents.objects.expire, 1
+    expire, breaks = sweeping.objects.expire, 1
 
     async def broken(service_sid: str, sid: str, webhooks: WebhookPolicy | None) -> None:
         nonlocal breaks
@@ -177,7 +177,7 @@ async def test_a_break_in_the_middle_of_a_sweep_loses_nothing(
             raise Unavailable("The store is unavailable.")
         await expire(service_sid, sid, webhooks)
 
-    monkeypatch.setattr(sweeping.documents.objects, "expire", broken)
+    monkeypatch.setattr(sweeping.objects, "expire", broken)
     await sweeping.create("first", ttl=60)
     await elapse(61_000)
     [event] = await expired(published, 1)

@@ -14,9 +14,9 @@ from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.storage import keys
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.filled_buckets import FilledBuckets
 from syncline_server.storage.listing import Listing
+from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Services
@@ -54,8 +54,8 @@ class Pages:
 
 
 @pytest.fixture
-def pages(redis: Redis, documents: Documents, service_sid: str) -> Pages:
-    return Pages(Listing(redis, documents.objects, 100), service_sid)
+def pages(redis: Redis, objects: Objects, service_sid: str) -> Pages:
+    return Pages(Listing(redis, objects, 100), service_sid)
 
 
 async def fill(service: Service, count: int) -> list[str]:
@@ -93,10 +93,8 @@ async def test_a_thousand_documents_and_more(pages: Pages, service: Service) -> 
 
 async def test_the_states_are_the_newest(redis: Redis, service: Service) -> None:
     await service.create("prefs", b'{"a":1}')
-    document = (await service.set("prefs", b'{"a":2}', 60)).document
-    page = await Listing(redis, service.documents.objects, 100).page(
-        service.sid, DOCUMENT, 50, None
-    )
+    document = (await service.set("prefs", b'{"a":2}', 60)).state
+    page = await Listing(redis, service.objects, 100).page(service.sid, DOCUMENT, 50, None)
     assert page.items == [document]
 
 
@@ -249,23 +247,23 @@ async def new_service_sid(redis: Redis) -> str:
 @pytest.mark.parametrize(("count", "size"), [(0, 50), (3, 50), (5, 1), (300, 1)])
 async def test_a_small_page_costs_few_commands(
     redis: Redis,
-    documents: Documents,
+    objects: Objects,
     new_service_sid: str,
     admin: Connection,
     count: int,
     size: int,
 ) -> None:
-    await fill(Service(documents, new_service_sid), count)
-    pages = Pages(Listing(redis, documents.objects, 100), new_service_sid)
+    await fill(Service(objects, new_service_sid), count)
+    pages = Pages(Listing(redis, objects, 100), new_service_sid)
     assert await commands_of(admin, pages.page(size)) <= SMALL_SERVICE_COMMANDS
 
 
 @pytest.mark.parametrize("count", [60, 1000])
 async def test_the_cost_follows_the_page(
-    redis: Redis, documents: Documents, new_service_sid: str, admin: Connection, count: int
+    redis: Redis, objects: Objects, new_service_sid: str, admin: Connection, count: int
 ) -> None:
-    await fill(Service(documents, new_service_sid), count)
-    pages = Pages(Listing(redis, documents.objects, 100), new_service_sid)
+    await fill(Service(objects, new_service_sid), count)
+    pages = Pages(Listing(redis, objects, 100), new_service_sid)
     for size in (5, 20, 50):
         # A document: its bucket's index, the script, and two commands in it.
         assert await commands_of(admin, pages.page(size)) <= 4 * (size + 1) + 20
@@ -296,11 +294,11 @@ async def test_an_inspection_puts_back_what_the_index_has_lost(
 
 
 async def test_buckets_that_are_empty_cost_one_list_more_and_no_other(
-    redis: Redis, documents: Documents, new_service_sid: str, admin: Connection
+    redis: Redis, objects: Objects, new_service_sid: str, admin: Connection
 ) -> None:
-    service = Service(documents, new_service_sid)
+    service = Service(objects, new_service_sid)
     sids = await fill(service, 500)
-    pages = Pages(Listing(redis, documents.objects, 100), new_service_sid)
+    pages = Pages(Listing(redis, objects, 100), new_service_sid)
     await asyncio.gather(*(service.remove(sid) for sid in sids[3:]))
     assert [sid for page in await pages.forward(50) for sid in page] == sids[:3]
     assert await commands_of(admin, pages.page(50)) <= SMALL_SERVICE_COMMANDS
@@ -311,7 +309,7 @@ async def test_buckets_that_are_empty_cost_one_list_more_and_no_other(
 async def test_lists_beyond_the_limit_are_refused(
     redis: Redis, service: Service, store: Store
 ) -> None:
-    listing = Listing(redis, service.documents.objects, 2)
+    listing = Listing(redis, service.objects, 2)
     with store.paused():
         two = [asyncio.create_task(listing.page(service.sid, DOCUMENT, 5, None)) for _ in range(2)]
         await asyncio.sleep(0)

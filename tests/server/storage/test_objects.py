@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from support.store import Publications, refused
+from support.store import Publications, Service, refused
 from syncline_protocol import objects as protocol_objects
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import Header, ObjectType
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
-from syncline_server.storage.documents import Documents, NewDocument
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.objects import NewObject, Objects
@@ -34,11 +31,6 @@ async def counters(monkeypatch: pytest.MonkeyPatch, admin: Connection) -> None:
     monkeypatch.setitem(OBJECT_SCRIPTS, COUNTER.name, ObjectScripts.of(COUNTER))
     for script in OBJECT_SCRIPTS[COUNTER.name]:
         await admin.execute("SCRIPT", "LOAD", script.source)
-
-
-@pytest.fixture
-def objects(documents: Documents) -> Iterator[Objects]:
-    yield documents.objects
 
 
 async def test_its_life(objects: Objects, published: Publications, service_sid: str) -> None:
@@ -64,25 +56,25 @@ async def test_its_life(objects: Objects, published: Publications, service_sid: 
 
 
 async def test_a_name_is_unique_among_the_objects_of_its_type(
-    objects: Objects, documents: Documents, admin: Connection, service_sid: str
+    objects: Objects, service: Service, admin: Connection, service_sid: str
 ) -> None:
     counter = (await objects.create(service_sid, COUNTER, ALICE, NewObject(name="both"))).state
-    document, is_new = await documents.create(service_sid, ALICE, NewDocument(name="both"))
-    assert is_new and document.document.sid != counter.sid
+    document = await service.find_or_create("both")
+    assert not document.exists and document.state.sid != counter.sid
     again = await objects.create(service_sid, COUNTER, ALICE, NewObject(name="both"))
     assert again.exists and again.state == counter
     tag = keys.tag_of(service_sid, "both")
-    for key, sid in (("names", document.document.sid), ("names:counters", counter.sid)):
+    for key, sid in (("names", document.state.sid), ("names:counters", counter.sid)):
         assert await admin.execute("HGETALL", f"{tag}:{key}") == [b"both", sid.encode()]
-    await documents.remove(service_sid, "both", ALICE)
+    await service.remove("both")
     assert await objects.get(ObjectAddress(service_sid, COUNTER, "both")) == counter
 
 
 async def test_it_is_listed_apart_and_has_permissions(
-    redis: Redis, objects: Objects, documents: Documents, service_sid: str
+    redis: Redis, objects: Objects, service: Service, service_sid: str
 ) -> None:
     counter = (await objects.create(service_sid, COUNTER, ALICE, NewObject())).state
-    await documents.create(service_sid, ALICE, NewDocument())
+    await service.create()
     page = await Listing(redis, objects, 100).page(service_sid, COUNTER, 50, None)
     assert page.items == [counter]
     at = ObjectAddress.of_sid(service_sid, counter.sid)

@@ -27,8 +27,8 @@ from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.chosen_sids import ChosenSids
 from syncline_server.storage.commit import Step
-from syncline_server.storage.documents import Documents, NewDocument, as_written
-from syncline_server.storage.objects import Objects
+from syncline_server.storage.documents import write_steps
+from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 
@@ -56,7 +56,7 @@ async def by_line(line: Line) -> AsyncIterator[Redis]:
 @pytest.fixture
 def mine(by_line: Redis, service_sid: str) -> Service:
     """The service, by the line."""
-    return Service(Documents(Objects(by_line, 120)), service_sid)
+    return Service(Objects(by_line, 120), service_sid)
 
 
 async def aged(service: Service, document: Document) -> Document:
@@ -64,7 +64,7 @@ async def aged(service: Service, document: Document) -> Document:
 
     By what the service knows of Redis' clock, which on a busy machine is some milliseconds less.
     """
-    redis = service.documents.objects._redis
+    redis = service.objects._redis
     await eventually(lambda: redis.now_ms() * PER_MS > document.revision)
     return document
 
@@ -77,11 +77,11 @@ async def test_a_creation(
     mine: Service, line: Line, lost: str, op: str | None, ttl: int | None, name: str | None
 ) -> None:
     line.lose = lost
-    written, created = await mine.find_or_create(name, b'{"a":1}', ttl, op=op)
+    written = await mine.find_or_create(name, b'{"a":1}', ttl, op=op)
     assert line.lose is None
-    assert created
-    assert await mine.get(written.document.sid) == written.document
-    assert written.document.data == b'{"a":1}'
+    assert not written.exists
+    assert await mine.get(written.state.sid) == written.state
+    assert written.state.data == b'{"a":1}'
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -92,16 +92,16 @@ async def test_a_creation_under_a_chosen_sid_and_a_change_by_its_name(
 ) -> None:
     """`distance`: of the bucket of the SID from that of the name."""
     sid = make_sid(DOCUMENT, (bucket_of_name("prefs") + distance) % BUCKETS, bytes(15))
-    new = NewDocument(name="prefs", data=b'{"a":1}', op=op)
+    new = NewObject(name="prefs", data=b'{"a":1}', op=op)
     line.lose = lost
-    created = await ChosenSids(by_line, mine.documents.objects).create(mine.sid, sid, ALICE, new)
+    created = await ChosenSids(by_line, mine.objects).create(mine.sid, sid, ALICE, new)
     assert line.lose is None
-    document = await aged(mine, as_written(created).document)
+    document = await aged(mine, created.state)
     assert await mine.get("prefs") == await mine.get(sid) == document
     line.lose = lost
     changed = await mine.set("prefs", b'{"a":2}')
     assert line.lose is None
-    assert await mine.get(sid) == changed.document
+    assert await mine.get(sid) == changed.state
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -111,8 +111,8 @@ async def test_a_creation_of_a_name_that_is_taken(
 ) -> None:
     document = await mine.create("prefs", b'{"a":1}')
     line.lose = lost
-    written, created = await mine.find_or_create("prefs", b'{"a":2}', op=op)
-    assert (written.document, created) == (document, False)
+    written = await mine.find_or_create("prefs", b'{"a":2}', op=op)
+    assert (written.state, written.exists) == (document, True)
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -133,10 +133,10 @@ async def test_a_change(
     if_match = document.revision if conditional else None
     written = await mine.set("prefs", b'{"a":2}', ttl, if_match, op=op)
     assert line.lose is None
-    assert await mine.get("prefs") == written.document
-    assert written.document.data == b'{"a":2}'
+    assert await mine.get("prefs") == written.state
+    assert written.state.data == b'{"a":2}'
     [event] = await published.take()
-    assert event.revision == written.document.revision
+    assert event.revision == written.state.revision
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -147,12 +147,12 @@ async def test_a_change_in_steps(
     document = await aged(mine, await mine.create("prefs", b'{"a":1}'))
     line.lose = lost
     steps = [Step(author=ALICE, data=b'{"a":2}', op=op), Step(author=BOB, data=b'{"a":3}', op=op)]
-    answers = await mine.documents.set_in_steps(mine.sid, document.sid, steps, document.revision)
+    answers = await write_steps(mine.objects, mine.at(document.sid), steps, document.revision)
     assert line.lose is None
-    assert await mine.get("prefs") == answers[-1].document
-    assert [each.document.data for each in answers] == [b'{"a":2}', b'{"a":3}']
+    assert await mine.get("prefs") == answers[-1].state
+    assert [each.state.data for each in answers] == [b'{"a":2}', b'{"a":3}']
     [event] = await published.take()
-    assert event.revision == answers[-1].document.revision
+    assert event.revision == answers[-1].state.revision
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -186,12 +186,12 @@ async def test_without_an_operation_id_nobody_knows_who_removed_it(
 @pytest.mark.parametrize("lost", LOST)
 async def test_a_refused_condition(mine: Service, line: Line, lost: str) -> None:
     document = await mine.create("prefs", b'{"a":1}')
-    newest = await aged(mine, (await mine.set("prefs", b'{"a":2}')).document)
+    newest = await aged(mine, (await mine.set("prefs", b'{"a":2}')).state)
     line.lose = lost
     refusal = await refused(
         mine.set("prefs", b'{"a":3}', if_match=document.revision), Code.REVISION_MISMATCH
     )
-    assert refusal.document == newest
+    assert refusal.newest == newest
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -201,12 +201,12 @@ async def test_a_change_that_somebody_else_has_followed_is_unknown_and_not_repea
     await mine.create("prefs", b'{"by":"nobody"}')
     line.lose = lost
     rivals: list[Document] = []
-    redis = mine.documents.objects._redis
+    redis = mine.objects._redis
     reconnected = redis.reconnected
 
     async def overtaken(key: str) -> None:
         """Before it is looked at, somebody else writes."""
-        rivals.append((await service.set("prefs", b'{"by":"rival"}')).document)
+        rivals.append((await service.set("prefs", b'{"by":"rival"}')).state)
         await reconnected(key)
 
     monkeypatch.setattr(redis, "reconnected", overtaken)
@@ -231,7 +231,7 @@ async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     """It was delayed on its way until another writer had written after its repetition."""
     await aged(mine, await mine.create("prefs", b'{"by":"nobody"}'))
     late: list[tuple[str | int, ...]] = []
-    node = next(iter(mine.documents.objects._redis._shards.values()))
+    node = next(iter(mine.objects._redis._shards.values()))
     commit = node.commit
 
     async def noting(*command: str | int) -> object:
@@ -243,7 +243,7 @@ async def test_a_first_attempt_that_arrives_after_all_does_nothing(
     await mine.set("prefs", b'{"by":"me"}')
     rival = await service.set("prefs", b'{"by":"rival"}')
     assert await admin.execute(*late[0]) == [b"void"]
-    assert await service.get("prefs") == rival.document
+    assert await service.get("prefs") == rival.state
 
 
 @pytest.mark.parametrize("offset_ms", [-7_200_000, 7_200_000])
@@ -260,13 +260,13 @@ async def test_a_wrong_clock_lets_no_write_be_applied_twice(
     """Another writer came between, so that the mark of the write is gone."""
     await aged(mine, await mine.create("prefs", b'{"n":0}'))
     clock.offset_ms = offset_ms
-    reconnected = mine.documents.objects._redis.reconnected
+    reconnected = mine.objects._redis.reconnected
 
     async def overtaken(key: str) -> None:
         await service.set("prefs", b'{"n":2}', who="bob")
         await reconnected(key)
 
-    mine.documents.objects._redis.reconnected = overtaken  # type: ignore[method-assign]
+    mine.objects._redis.reconnected = overtaken  # type: ignore[method-assign]
     line.lose = lost
     refusal = await refused(mine.set("prefs", b'{"n":1}', who="alice"), Code.UNAVAILABLE)
     assert "may or may not" in refusal.message
@@ -290,7 +290,7 @@ async def test_a_write_to_what_has_ended_since_is_unknown_and_not_repeated(
 ) -> None:
     if verb == "set":
         await aged(mine, await mine.create("prefs", b'{"n":1}', 60))
-    redis = mine.documents.objects._redis
+    redis = mine.objects._redis
     reconnected = redis.reconnected
 
     async def ended(key: str) -> None:
@@ -302,7 +302,7 @@ async def test_a_write_to_what_has_ended_since_is_unknown_and_not_repeated(
         else:
             await elapse(61_000)
         if end == "swept":
-            await service.documents.objects.expire(service.sid, document.sid)
+            await service.objects.expire(service.sid, document.sid)
         await reconnected(key)
 
     monkeypatch.setattr(redis, "reconnected", ended)

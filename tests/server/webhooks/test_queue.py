@@ -11,7 +11,6 @@ from support.rig import Rig
 from support.store import elapsing, refused
 from syncline_protocol.errors import Code
 from syncline_server.storage import keys
-from syncline_server.storage.documents import NewDocument
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
 from syncline_server.webhooks.events import QueuedEvent
@@ -35,8 +34,8 @@ async def queued(rig: Rig, service: Service) -> list[QueuedEvent]:
 async def test_each_change_is_queued_in_order(rig: Rig, known: Service) -> None:
     created = await rig.create(known, "prefs")
     updated = await rig.set(known, "prefs", '{"a":"é"}'.encode())
-    touched = await rig.documents.set(known.sid, "prefs", rig.author(known, "bob", "EP2"), ttl=60)
-    removed = await rig.documents.remove(known.sid, "prefs", rig.author(known, "bob", ""))
+    touched = await rig.documents(known).set("prefs", ttl=60, who=rig.author(known, "bob", "EP2"))
+    removed = await rig.documents(known).remove("prefs", who=rig.author(known, "bob", ""))
     events = await queued(rig, known)
     assert [(e.kind, e.identity, e.endpoint, e.data) for e in events] == [
         ("document_created", "alice", "EP1", "{}"),
@@ -45,22 +44,22 @@ async def test_each_change_is_queued_in_order(rig: Rig, known: Service) -> None:
         ("document_removed", "bob", None, None),
     ]
     assert [e.revision for e in events] == [
-        str(each.revision) for each in (created, updated, touched.document, removed.document)
+        str(each.revision) for each in (created, updated, touched.state, removed.state)
     ]
     assert {(e.subject, e.name) for e in events} == {(created.sid, "prefs")}
 
 
 async def test_what_changes_nothing_is_not_queued(rig: Rig, known: Service) -> None:
-    documents, author = rig.documents, rig.author(known)
+    documents, author = rig.documents(known), rig.author(known)
     made = await rig.create(known, "prefs")
     await rig.create(known, "prefs")
-    mismatch = documents.set(known.sid, "prefs", author, data=b"{}", if_match=1)
+    mismatch = documents.set("prefs", b"{}", if_match=1, who=author)
     await refused(mismatch, Code.REVISION_MISMATCH)
-    absent = documents.remove(known.sid, "other", author)
+    absent = documents.remove("other", who=author)
     await refused(absent, Code.NAME_NOT_FOUND)
-    await documents.advance(known.sid, made.sid, made.revision + 1)
+    await documents.objects.advance(documents.at(made.sid), made.revision + 1)
     for _ in range(2):
-        await documents.set(known.sid, "prefs", author, data=b"{}", op="op")
+        await documents.set("prefs", b"{}", who=author, op="op")
     assert [e.kind for e in await queued(rig, known)] == ["document_created", "document_updated"]
 
 
@@ -68,7 +67,7 @@ async def test_writes_of_the_account_are_queued_if_the_service_wants_them(rig: R
     for wanted in (False, True):
         service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
         author = rig.author(service, "system", "", from_rest=True)
-        await rig.documents.create(service.sid, author, NewDocument())
+        await rig.documents(service).create(who=author)
         assert [e.identity for e in await queued(rig, service)] == ["system"] * wanted
 
 
@@ -88,12 +87,12 @@ async def test_an_expiry_is_reported_whoever_comes_across_it(
     service = await rig.service(URL, webhooks_from_rest_enabled=wanted)
     await rig.create(service, "swept", ttl=60)
     await rig.create(service, "made again", ttl=60)
-    swept = await rig.documents.get(service.sid, "swept")
+    swept = await rig.documents(service).get("swept")
     await elapsing(admin, service.sid)(61_000)
     author = rig.author(service, "system", "", from_rest=True)
     assert swept is not None
-    await rig.documents.objects.expire(service.sid, swept.sid, author.webhooks)
-    await rig.documents.create(service.sid, author, NewDocument(name="made again"))
+    await rig.objects.expire(service.sid, swept.sid, author.webhooks)
+    await rig.documents(service).create("made again", who=author)
     events = await queued(rig, service)
     removed = {(e.name, e.identity, e.endpoint) for e in events if e.kind == "document_removed"}
     assert removed == {("swept", "system", None), ("made again", "system", None)}

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from syncline_protocol import fields
 from syncline_protocol.commands import Create, Remove
-from syncline_protocol.documents import Patch
+from syncline_protocol.documents import Document, Patch
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.backend import Backend
 from syncline_server.http import urlencoded, urls
@@ -152,13 +152,13 @@ def _exists(address: str) -> Refusal:
     )
 
 
-def _reply(written: Written, where: ReplyContext, status: int) -> Response:
+def _reply(written: Written[Document], where: ReplyContext, status: int) -> Response:
     """The reply with a document. Its `ETag` is the revision without quotes, as the vendor's
     `If-Match` expects it."""
-    headers = {"ETag": str(written.document.revision)}
+    headers = {"ETag": str(written.state.revision)}
     if written.repeated:
         headers["Idempotency-Replayed"] = "true"
-    return json_reply(document_resource(written.document, where), status, headers)
+    return json_reply(document_resource(written.state, where), status, headers)
 
 
 def _ttl_of_query(request: Request) -> int | None:

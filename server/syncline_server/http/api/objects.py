@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +22,8 @@ from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
 from syncline_server.objects.access import Access
-from syncline_server.objects.headers import Headers, HeaderWritten
+from syncline_server.objects.headers import Headers
+from syncline_server.storage.results import Written
 
 __all__ = ["enter", "object_path", "object_routes", "objects_path"]
 
@@ -35,7 +38,7 @@ def object_path(form: ObjectForm) -> str:
     return f"{objects_path(form)}/{{object}}"
 
 
-def object_routes(backend: Backend, form: ObjectForm, objects: Headers) -> list[Route]:
+def object_routes(backend: Backend, form: ObjectForm, objects: Headers[Any]) -> list[Route]:
     """The routes of the objects of one type."""
     endpoints = _Endpoints(backend, form, objects)
     return [
@@ -68,7 +71,7 @@ async def enter(backend: Backend, request: Request, query: tuple[str, ...] = ())
 class _Endpoints:
     """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
-    def __init__(self, backend: Backend, form: ObjectForm, objects: Headers) -> None:
+    def __init__(self, backend: Backend, form: ObjectForm, objects: Headers[Any]) -> None:
         self._backend = backend
         self._form = form
         self._objects = objects
@@ -116,6 +119,6 @@ class _Endpoints:
         await self._objects.remove(access, command)
         return Response(status_code=204)
 
-    def _reply(self, written: HeaderWritten, where: ReplyContext, status: int) -> Response:
+    def _reply(self, written: Written[Any], where: ReplyContext, status: int) -> Response:
         headers = {"Idempotency-Replayed": "true"} if written.repeated else {}
         return json_reply(object_resource(written.header, where, self._form), status, headers)

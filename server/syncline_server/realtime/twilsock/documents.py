@@ -49,7 +49,7 @@ def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], 
 
     def reply(result: Result, where: ReplyContext) -> Reply:
         assert isinstance(result, Fetched | Written)
-        document = result.state if isinstance(result, Fetched) else result.document
+        document = result.state if isinstance(result, Fetched) else result.state
         return Reply(status, _resource(document, where, data=data))
 
     return reply

@@ -76,16 +76,8 @@ def encode_replay(version: int, correlation_id: int, document: Document) -> byte
     Args:
         version, correlation_id: of the request to subscribe.
     """
-    event = Updated(
-        sid=document.sid,
-        unique_name=document.unique_name,
-        revision=document.revision,
-        previous=document.revision,
-        at_ms=document.updated_ms,
-        by=document.updated_by,
-        data=document.data,
-        expires_ms=document.expires_ms,
-    )
+    revision, data = document.revision, document.data
+    event = Updated.of(document, revision, data=data, expires_ms=document.expires_ms)
     packet_id = f"{document.sid}-{document.revision}-{correlation_id}"
     head = (version, packet_id, "document_updated", correlation_id)
     return _frame(*head, event=_updated(event))

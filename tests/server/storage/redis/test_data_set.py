@@ -19,7 +19,6 @@ from syncline_protocol.objects import Event
 from syncline_server.observability.readiness import Readiness
 from syncline_server.pubsub.feed import Feed
 from syncline_server.storage import keys
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ReplyError
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import embedded, inspection
@@ -78,7 +77,7 @@ class Server:
         self.events: asyncio.Queue[Any] = asyncio.Queue()
         self.gaps: asyncio.Queue[list[str]] = asyncio.Queue()
         self.feed = Feed(redis, WAIT_LIMIT, self.events.put_nowait, self.gaps.put_nowait)
-        self.service = Service(Documents(Objects(redis, 60)), SERVICE)
+        self.service = Service(Objects(redis, 60), SERVICE)
 
     async def event(self) -> Event:
         async with asyncio.timeout(WAIT_LIMIT):
@@ -114,8 +113,8 @@ async def test_a_copy_on_another_database_publishes_for_itself(url: str, root: C
                 await server.feed.subscribe(keys.channel(SERVICE, document.sid))
             there = await second.service.set("prefs", b'{"at":1}')
             here = await first.service.set("prefs", b'{"at":0}')
-            assert (await second.event()).revision == there.document.revision
-            assert (await first.event()).revision == here.document.revision
+            assert (await second.event()).revision == there.state.revision
+            assert (await first.event()).revision == here.state.revision
             assert first.events.empty() and second.events.empty()
 
 
@@ -128,7 +127,7 @@ async def test_a_prefix_keeps_installations_apart(url: str, root: Connection) ->
         for server, sid in ((first, mine.sid), (second, theirs.sid)):
             await server.feed.subscribe(keys.channel(SERVICE, sid))
             written = await server.service.set("prefs", b"{}")
-            assert (await server.event()).revision == written.document.revision
+            assert (await server.event()).revision == written.state.revision
         stored = [key.decode() for key in await root.execute("KEYS", "*")]
         assert {key[:3] for key in stored} == {"a:{", "b:{"}
         tag = keys.bucket_tag(SERVICE, 7)
@@ -169,7 +168,7 @@ async def test_another_data_set_in_its_place_is_followed(
             while await root.execute("PUBSUB", "NUMSUB", channel) != [channel.encode(), 1]:
                 await asyncio.sleep(0.01)
         written = await server.service.set("prefs", b'{"a":1}')
-        assert (await server.event()).revision == written.document.revision
+        assert (await server.event()).revision == written.state.revision
         assert channel.split(":")[-2] == "another"
 
 

@@ -17,7 +17,6 @@ from support.store import WAIT_LIMIT, Service, refused
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import connect
@@ -67,7 +66,7 @@ async def asking(
     redis = Redis(engine, WAIT_LIMIT, durability)
     await redis.start()
     try:
-        yield Service(Documents(Objects(redis, 60)), service_sid)
+        yield Service(Objects(redis, 60), service_sid)
     finally:
         await redis.stop()
 

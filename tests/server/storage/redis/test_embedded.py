@@ -16,7 +16,6 @@ import pytest
 from support.store import WAIT_LIMIT, Service, eventually
 from syncline_protocol.documents import Document
 from syncline_server.config.validation import SettingError
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import embedded
 from syncline_server.storage.redis.address import Address
@@ -142,21 +141,21 @@ async def test_a_restart_keeps_every_document_and_every_revision(
 ) -> None:
     engine = await start(tmp_path)
     async with connected(engine) as redis:
-        service = Service(Documents(Objects(redis, 120)), service_sid)
+        service = Service(Objects(redis, 120), service_sid)
         made = await asyncio.gather(*(service.create(f"{n}", b"{}", 100) for n in range(100)))
         written = [await service.set(each.sid, b'{"a":1}', op=each.sid) for each in made[:50]]
         await service.remove("99")
     await engine.stop()
 
     async with connected(await start(tmp_path)) as redis:
-        service = Service(Documents(Objects(redis, 120)), service_sid)
+        service = Service(Objects(redis, 120), service_sid)
         for n, each in enumerate(written):
-            assert await service.get(f"{n}") == each.document
+            assert await service.get(f"{n}") == each.state
         for n, document in enumerate(made[50:99], 50):
             assert await service.get(f"{n}") == document
         assert await service.get("99") is None
         again = await service.set(made[0].sid, b'{"a":1}', op=made[0].sid)
-        assert (again.repeated, again.document) == (True, written[0].document)
+        assert (again.repeated, again.state) == (True, written[0].state)
 
 
 async def test_a_child_that_is_killed_is_started_again_with_what_was_acknowledged(
@@ -165,7 +164,7 @@ async def test_a_child_that_is_killed_is_started_again_with_what_was_acknowledge
     acknowledged: dict[str, Document] = {}
 
     async with connected(await start(tmp_path)) as redis:
-        service = Service(Documents(Objects(redis, 120)), service_sid)
+        service = Service(Objects(redis, 120), service_sid)
         process = await child(address_of(tmp_path))
 
         async def write(number: int) -> None:

@@ -18,7 +18,6 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.readiness import Readiness
 from syncline_server.pubsub.feed import Feed
 from syncline_server.storage.author import Author
-from syncline_server.storage.documents import Documents, NewDocument
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import inspection
 from syncline_server.storage.redis.address import Address
@@ -95,7 +94,7 @@ async def test_the_documented_rights_are_enough(
     readiness = Readiness()
     await admin.execute("ACL", "LOG", "RESET")
     async with connected(store, user, readiness) as redis:
-        document = await Service(Documents(Objects(redis, 60)), service_sid).create("prefs", ttl=60)
+        document = await Service(Objects(redis, 60), service_sid).create("prefs", ttl=60)
         assert document.unique_name == "prefs"
         assert readiness.problems == {}
     assert await admin.execute("ACL", "LOG") == []
@@ -119,7 +118,7 @@ async def test_a_missing_right_is_named_and_nothing_is_written(
         assert "lacks rights" in problem and "\n" not in problem
         if len(missing) == 1:
             assert missing[0][1:].partition("|")[0].upper() in problem.upper()
-        mine = Service(Documents(Objects(redis, 60)), user)
+        mine = Service(Objects(redis, 60), user)
         await refused(mine.find_or_create("prefs"), Code.UNAVAILABLE)
         assert await admin.execute("KEYS", f"{{{user}*") == []
         await limit("reset", "on", ">pw", *documented_rules())
@@ -148,9 +147,9 @@ async def test_a_write_is_answered_as_what_it_was_when_a_right_is_taken_away(
         before = await service.get(name)
         async with connected(store, user) as redis:
             await limit(*taken)
-            mine = Documents(Objects(redis, 60))
+            mine = Objects(redis, 60)
             try:
-                await perform(mine, verb, user, name)
+                await perform(Service(mine, user), verb, name)
                 applied = True
             except Refusal as refusal:
                 assert refusal.code is Code.UNAVAILABLE
@@ -161,16 +160,15 @@ async def test_a_write_is_answered_as_what_it_was_when_a_right_is_taken_away(
         await limit("reset", "on", ">pw", *documented_rules())
 
 
-async def perform(documents: Documents, verb: str, sid: str, name: str) -> None:
+async def perform(mine: Service, verb: str, name: str) -> None:
     op = f"op-{verb}"
     author = Author(identity="alice", webhooks=WebhookPolicy(limit=1, reports_write=True))
     if verb == "create":
-        new = NewDocument(name=name, data=b'{"n":1}', ttl=60, op=op)
-        await documents.create(sid, replace(author, needs=Right.READ), new)
+        await mine.create(name, b'{"n":1}', 60, replace(author, needs=Right.READ), op)
     elif verb == "remove":
-        await documents.remove(sid, name, author, op=op)
+        await mine.remove(name, who=author, op=op)
     else:
-        await documents.set(sid, name, author, data=b'{"n":1}', ttl=60, op=op)
+        await mine.set(name, b'{"n":1}', ttl=60, who=author, op=op)
 
 
 def shows(verb: str, before: Document | None, after: Document | None) -> bool:

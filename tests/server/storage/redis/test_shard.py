@@ -11,7 +11,6 @@ import pytest
 from support.store import WAIT_LIMIT, Service, Store, eventually, refused
 from syncline_protocol.errors import Code
 from syncline_server.config.validation import SettingError
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ConnectionBroken, ReplyError
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis import shard as shard_module
@@ -78,7 +77,7 @@ async def test_a_cut_connection_is_made_again(
 ) -> None:
     socket_path = tmp_path / "redis.sock"
     redis = Redis(ExternalRedis(Address(path=str(socket_path))), WAIT_LIMIT)
-    service = Service(Documents(Objects(redis, 60)), service_sid)
+    service = Service(Objects(redis, 60), service_sid)
     socket_path.symlink_to(store.url.removeprefix("unix://"))
     await redis.start()
     for number in range(3):
@@ -124,8 +123,8 @@ async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
     written = await service.set("prefs", b'{"n":1}', op="op-1")
     again = await service.set("prefs", b'{"n":1}', op="op-1")
     assert again.repeated
-    assert again.document == written.document
-    assert await service.get("prefs") == written.document
+    assert again.state == written.state
+    assert await service.get("prefs") == written.state
 
 
 async def test_to_wait_for_the_connection_is_to_wait_for_a_new_one(

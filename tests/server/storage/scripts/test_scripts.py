@@ -13,7 +13,6 @@ import pytest
 from support.store import WAIT_LIMIT, Service
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import keys
-from syncline_server.storage.documents import Documents
 from syncline_server.storage.errors import ReplyError, StorageError
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.objects import Objects
@@ -109,18 +108,18 @@ async def test_the_same_script_serves_a_cluster(node: Address) -> None:
     listener = await connect(node, WAIT_LIMIT, pushes.put_nowait)
     redis = Redis(Sharded(node), WAIT_LIMIT)
     await redis.start()
-    service = Service(Documents(Objects(redis, 60)), SERVICE)
+    service = Service(Objects(redis, 60), SERVICE)
     # Without a name, the operation id leads to the bucket.
     for name, op in [(NAME, "op-1"), (None, NAME)]:
-        first, _ = await service.find_or_create(name, b"{}", 60, op=op)
-        again, _ = await service.find_or_create(name, b"{}", 60, op=op)
+        first = await service.find_or_create(name, b"{}", 60, op=op)
+        again = await service.find_or_create(name, b"{}", 60, op=op)
         assert (first.repeated, again.repeated) == (False, True)
-        sid = first.document.sid
+        sid = first.state.sid
         listener.send("SSUBSCRIBE", redis.wire_channel(keys.channel(SERVICE, sid)))
         assert (await pushes.get())[0] == b"ssubscribe"
-        updated = (await service.set(sid, b'{"a":1}', 0)).document
+        updated = (await service.set(sid, b'{"a":1}', 0)).state
         assert await service.get(name or sid) == updated
-        removed = (await service.remove(sid)).document
+        removed = (await service.remove(sid)).state
         events: list[Any] = [parse_event((await pushes.get())[2]) for _ in range(2)]
         assert [event.revision for event in events] == [updated.revision, removed.revision]
     await redis.stop()
