@@ -1,1 +1,1 @@
-"""The Syncline server: documents in Redis, served over REST, WebSocket and SSE."""
+"""The Syncline server: objects in Redis, served over REST, WebSocket and SSE."""

@@ -16,6 +16,7 @@ from .encoder import (
     error_body,
     event_body,
     event_name,
+    newest_body,
 )
 from .messages import (
     FINAL_CLOSE_CODES,
@@ -48,5 +49,6 @@ __all__ = [
     "event_body",
     "event_name",
     "leading_id",
+    "newest_body",
     "patch_body",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "event_body",
     "event_name",
     "header_body",
+    "newest_body",
 ]
 
 
@@ -99,10 +100,16 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
         "message": refusal.message,
         "retry": refusal.code.retry,
     }
-    if refusal.newest is not None:
-        name = type_of_sid(refusal.newest.sid).name
-        body[name] = _STATES[name](refusal.newest)
-    return body
+    return body | newest_body(refusal)
+
+
+def newest_body(refusal: Refusal) -> dict[str, Any]:
+    """Make the member with the newest state, named as its type; none if the refusal has none."""
+    if refusal.newest is None:
+        return {}
+    name = type_of_sid(refusal.newest.sid).name
+    make = _STATES.get(name)
+    return {} if make is None else {name: make(refusal.newest)}
 
 
 def event_name(event: Event) -> str:

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from syncline_protocol import native
-from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.objects import TYPES
 
@@ -80,8 +79,8 @@ def refusal_reply(
     body = error_body(int(refusal.code), refusal.code.status, refusal.message)
     if isinstance(refusal, DetailedRefusal):
         details = refusal.details
-    elif isinstance(refusal.newest, Document):
-        details = {"document": native.document_body(refusal.newest)}
+    else:
+        details = native.newest_body(refusal) or details
     if details is not None:
         body["details"] = details
     return json_reply(body, refusal.code.status, _headers(request, refusal.code))

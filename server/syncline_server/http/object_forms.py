@@ -1,13 +1,13 @@
-"""In what the resources of lists, maps and streams differ: one row each."""
+"""In what the resources of the types of objects differ: one row each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncline_protocol.objects import LIST, MAP, STREAM, ObjectType
+from syncline_protocol.objects import DOCUMENT, LIST, MAP, STREAM, ObjectType
 
-__all__ = ["LISTS", "MAPS", "STREAMS", "ObjectForm"]
+__all__ = ["DOCUMENTS", "LISTS", "MAPS", "STREAMS", "ObjectForm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class ObjectForm:
 
 
 _OF_COLLECTIONS = {"items": "Items", "permissions": "Permissions"}
+
+DOCUMENTS = ObjectForm(type=DOCUMENT, links={"permissions": "Permissions"}, has_revision=True)
 
 LISTS = ObjectForm(type=LIST, links=_OF_COLLECTIONS, has_revision=True)
 

@@ -1,4 +1,4 @@
-"""JSON representations of lists, maps, streams and their items in REST v1."""
+"""JSON representations of objects and items in REST v1."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import orjson
 
 from syncline_protocol.dates import format_seconds
+from syncline_protocol.documents import Document
 from syncline_protocol.item_types import ItemType
 from syncline_protocol.items import Change, Item
 from syncline_protocol.objects import Header
 
 from . import urls
-from .object_forms import ObjectForm
+from .object_forms import DOCUMENTS, ObjectForm
 from .reply_context import ReplyContext
 
-__all__ = ["batch_resource", "item_resource", "object_resource"]
+__all__ = ["batch_resource", "document_resource", "item_resource", "object_resource"]
 
 
 def object_resource(header: Header, where: ReplyContext, form: ObjectForm) -> dict[str, Any]:
-    """The properties of the vendor's List, Map or Stream resource, and `updated_by`: the last
-    writer."""
+    """The properties of the vendor's resource of this type, and `updated_by`: the last writer."""
     url = urls.object_url(where.base_url, where.service_sid, form.type, header.sid)
     return {
         "sid": header.sid,
@@ -33,6 +33,17 @@ def object_resource(header: Header, where: ReplyContext, form: ObjectForm) -> di
         **({"revision": str(header.revision)} if form.has_revision else {}),
         **_dates(header),
     }
+
+
+def document_resource(document: Document, where: ReplyContext) -> dict[str, Any]:
+    """As `object_resource`, and `data`.
+
+    `data` is missing in the reply to a repeated operation if the document has changed since.
+    """
+    resource = object_resource(document, where, DOCUMENTS)
+    if document.data:
+        resource["data"] = orjson.Fragment(document.data)
+    return resource
 
 
 def item_resource(

@@ -77,7 +77,7 @@ class PageRequest:
         """The reply with a page.
 
         Args:
-            key: the member that holds the items, like `documents`.
+            key: the member that holds the items, the plural of their type.
             url: URL of the listing.
             resources: the items as JSON values.
             page: has the tokens of the previous and the next page.
@@ -90,7 +90,7 @@ class PageRequest:
         """The `meta` of the reply.
 
         Args:
-            key: the member that holds the items, like `documents`.
+            key: the member that holds the items, the plural of their type.
             url: URL of the listing.
             previous, following: tokens of the adjacent pages; None without such a page.
         """

@@ -1,15 +1,13 @@
-"""JSON representations of documents, services, permissions and API keys in REST v1."""
+"""JSON representations of services, permissions and API keys in REST v1."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Self
 
-import orjson
 from starlette.requests import Request
 
 from syncline_protocol.dates import format_seconds
-from syncline_protocol.documents import Document
 from syncline_server.auth.api_keys import Record
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
@@ -21,7 +19,6 @@ from . import urls
 
 __all__ = [
     "ReplyContext",
-    "document_resource",
     "key_resource",
     "permission_resource",
     "service_resource",
@@ -44,33 +41,6 @@ class ReplyContext:
             backend.authenticator.account_sid,
             access.service_sid,
         )
-
-
-def document_resource(document: Document, where: ReplyContext) -> dict[str, Any]:
-    """The properties of the vendor's Document resource, and `updated_by`: the last writer.
-
-    `data` is missing in the reply to a repeated operation if the document has changed since.
-    """
-    url = urls.document_url(where.base_url, where.service_sid, document.sid)
-    resource: dict[str, Any] = {
-        "sid": document.sid,
-        "unique_name": document.unique_name,
-        "account_sid": where.account_sid,
-        "service_sid": where.service_sid,
-        "url": url,
-        "links": {"permissions": urls.permissions_url(url)},
-        "revision": str(document.revision),
-        "date_created": format_seconds(document.created_ms),
-        "date_updated": format_seconds(document.updated_ms),
-        "date_expires": None
-        if document.expires_ms is None
-        else format_seconds(document.expires_ms),
-        "created_by": document.created_by,
-        "updated_by": document.updated_by,
-    }
-    if document.data:
-        resource["data"] = orjson.Fragment(document.data)
-    return resource
 
 
 def service_resource(service: Service, base_url: str, account_sid: str) -> dict[str, Any]:

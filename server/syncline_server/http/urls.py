@@ -14,8 +14,6 @@ from syncline_protocol.objects import ObjectType
 
 __all__ = [
     "base_url",
-    "document_url",
-    "documents_url",
     "host_url",
     "item_url",
     "items_url",
@@ -105,16 +103,6 @@ def services_url(base: str) -> str:
 def service_url(base: str, sid: str) -> str:
     """URL of one service."""
     return f"{services_url(base)}/{sid}"
-
-
-def documents_url(base: str, service_sid: str) -> str:
-    """URL of the documents of a service."""
-    return f"{service_url(base, service_sid)}/Documents"
-
-
-def document_url(base: str, service_sid: str, sid: str) -> str:
-    """URL of one document."""
-    return f"{documents_url(base, service_sid)}/{sid}"
 
 
 def objects_url(base: str, service_sid: str, type_: ObjectType) -> str:

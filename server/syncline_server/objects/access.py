@@ -25,7 +25,7 @@ __all__ = ["Access"]
 
 
 class Access:
-    """One identity in one service. The operations of each type (`documents`) ask it first.
+    """One identity in one service. The operations of each type (`registry`) ask it first.
 
     Two checks can raise `ACCESS_FORBIDDEN`, and both must pass. Permissions: if the service has
     `acl_enabled` and the caller is `limited`, the scripts in Redis check the identity's rights in

@@ -1,7 +1,7 @@
 """Turns: under contention, refused conditional writes are answered one at a time.
 
 The first try of a conditional write is optimistic. If it loses, its refusal is blocked and released
-in turn, with the newest document. The client that receives it can try again without a rival in this
+in turn, with the newest state. The client that receives it can try again without a rival in this
 process, so all writers get through in the order in which they came. Clients need not know of turns.
 A rival in another process can still win; then the write loses again and keeps its turn.
 

@@ -102,7 +102,7 @@ class Tally:
         requests: received requests, including refused ones.
         refused: refused requests, by `Code`.
         events: events given to a connection.
-        conflated: events that a newer one of the same document replaced before they were sent.
+        conflated: events that a newer one of the same object replaced before they were sent.
         deltas: events sent as deltas.
     """
 
@@ -126,7 +126,7 @@ class Meters:
         webhooks: how often each of `WEBHOOK_OUTCOMES` occurred.
         webhooks_waiting: webhooks that this process has to deliver.
         webhooks_parked: parked webhooks of all services, at the last inspection.
-        compared: documents that were read again because events may have been missed.
+        compared: objects that were read again because events may have been missed.
         refused_for_files: connections refused because file descriptors ran out.
         worker_restarts: how often the worker of this number was replaced, by reason.
     """

@@ -127,13 +127,13 @@ class Traces:
             span.set_status(StatusCode.ERROR)
         span.end()
 
-    def command(self, verb: str, document: str | None) -> AbstractContextManager[Span]:
+    def command(self, verb: str, address: str | None) -> AbstractContextManager[Span]:
         """Span around a command from a socket."""
-        attributes = {} if document is None else {"syncline.object": document}
+        attributes = {} if address is None else {"syncline.object": address}
         return self._span(verb, SpanKind.SERVER, attributes)
 
     @contextmanager
-    def commit(self, verb: str, document: str) -> Iterator[str]:
+    def commit(self, verb: str, address: str) -> Iterator[str]:
         """Span around a commit.
 
         Yields:
@@ -142,7 +142,7 @@ class Traces:
         attributes = {
             "db.system.name": "redis",
             "db.operation.name": verb,
-            "syncline.object": document,
+            "syncline.object": address,
         }
         with self._span("commit", SpanKind.CLIENT, attributes) as span:
             carrier: dict[str, str] = {}
@@ -150,7 +150,7 @@ class Traces:
                 _W3C.inject(carrier)
             yield carrier.get("traceparent", "")
 
-    def fan_out(self, traceparent: str, document: str) -> AbstractContextManager[Span]:
+    def fan_out(self, traceparent: str, address: str) -> AbstractContextManager[Span]:
         """Span around the fan-out of a received event; `traceparent` as `commit` yielded it."""
         remote = trace.get_current_span(_W3C.extract({"traceparent": traceparent}))
         context = remote.get_span_context()
@@ -160,7 +160,7 @@ class Traces:
         return self._span(
             "fan-out",
             SpanKind.CONSUMER,
-            {"syncline.object": document},
+            {"syncline.object": address},
             trace.set_span_in_context(trace.NonRecordingSpan(parent)),
         )
 

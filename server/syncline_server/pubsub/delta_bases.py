@@ -53,7 +53,7 @@ class _Newest:
 class DeltaBases:
     """The newest data by conflation key; above the limit, the data that was kept first is dropped.
 
-    The conflation key of a document's events is its SID.
+    The conflation key of an event with data is the object's SID.
     """
 
     def __init__(self, limit: int, limit_hits: Counter[Limit], rate: int = DELTA_RATE) -> None:

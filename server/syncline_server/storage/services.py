@@ -1,4 +1,4 @@
-"""Services: the namespaces of documents. The service `default` is created when it is first used.
+"""Services: the namespaces of objects. The service `default` is created when it is first used.
 
 Every request needs its service, so each process caches the services that it has read. A
 `ChangeWatcher` notices what other processes change; the cache is only used while it is current.
@@ -153,7 +153,7 @@ class Services:
         return _decode(reply[1])
 
     async def delete(self, address: str) -> None:
-        """Make a service unknown, and order the removal of its documents (see `deletions`).
+        """Make a service unknown, and order the removal of its objects (see `deletions`).
 
         Raises:
             Refusal: `SERVICE_NOT_FOUND`; `FORBIDDEN` for the default service.

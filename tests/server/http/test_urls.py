@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import DOCUMENT
 from syncline_server.http import urls
 
 HOST_LIKE = re.compile(r"[\[a-z0-9._:@/%-]{0,12}(:[0-9]{0,6})?")
@@ -107,8 +108,11 @@ def test_what_is_accepted_is_a_url_of_that_host_and_nothing_else(host: str) -> N
 
 
 def test_the_urls_of_documents() -> None:
-    assert urls.documents_url("http://h", "IS1") == "http://h/v1/Services/IS1/Documents"
-    assert urls.document_url("http://h", "IS1", "ET1") == "http://h/v1/Services/IS1/Documents/ET1"
+    assert urls.objects_url("http://h", "IS1", DOCUMENT) == "http://h/v1/Services/IS1/Documents"
+    assert (
+        urls.object_url("http://h", "IS1", DOCUMENT, "ET1")
+        == "http://h/v1/Services/IS1/Documents/ET1"
+    )
 
 
 def test_the_urls_of_permissions() -> None:

@@ -1,4 +1,4 @@
-"""REST v1 for lists, maps and streams themselves: create, read, set the expiry, delete, list."""
+"""REST v1 for objects of any type as a whole: create, read, set the expiry, delete, list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from syncline_server.objects.access import Access
 from syncline_server.objects.headers import Headers
 from syncline_server.storage.results import Written
 
-__all__ = ["enter", "object_path", "object_routes", "objects_path"]
+__all__ = ["ObjectEndpoints", "enter", "object_path", "object_routes", "objects_path"]
 
 
 def objects_path(form: ObjectForm) -> str:
@@ -40,7 +40,7 @@ def object_path(form: ObjectForm) -> str:
 
 def object_routes(backend: Backend, form: ObjectForm, objects: Headers[Any]) -> list[Route]:
     """The routes of the objects of one type."""
-    endpoints = _Endpoints(backend, form, objects)
+    endpoints = ObjectEndpoints(backend, form, objects)
     return [
         Route(objects_path(form), {"GET": endpoints.list, "POST": endpoints.create}),
         Route(
@@ -68,7 +68,7 @@ async def enter(backend: Backend, request: Request, query: tuple[str, ...] = ())
     return access
 
 
-class _Endpoints:
+class ObjectEndpoints:
     """Endpoints: each authenticates the caller, then checks the request. All raise `Refusal`."""
 
     def __init__(self, backend: Backend, form: ObjectForm, objects: Headers[Any]) -> None:
@@ -81,7 +81,7 @@ class _Endpoints:
         asked = PageRequest.of(request.scope["query_string"])
         where = ReplyContext.of(request, self._backend, access)
         page = await self._objects.page(access, asked.size, asked.token)
-        resources = [object_resource(each, where, self._form) for each in page.items]
+        resources = [self._resource(each, where) for each in page.items]
         type_ = self._form.type
         url = urls.objects_url(where.base_url, where.service_sid, type_)
         return asked.reply(type_.plural, url, resources, page)
@@ -100,7 +100,7 @@ class _Endpoints:
         access = await enter(self._backend, request)
         where = ReplyContext.of(request, self._backend, access)
         header = await self._objects.get(access, request.path_params["object"])
-        return json_reply(object_resource(header, where, self._form))
+        return json_reply(self._resource(header, where))
 
     async def update(self, request: Request) -> Response:
         access = await enter(self._backend, request)
@@ -121,4 +121,7 @@ class _Endpoints:
 
     def _reply(self, written: Written[Any], where: ReplyContext, status: int) -> Response:
         headers = {"Idempotency-Replayed": "true"} if written.repeated else {}
-        return json_reply(object_resource(written.header, where, self._form), status, headers)
+        return json_reply(self._resource(written.header, where), status, headers)
+
+    def _resource(self, header: Any, where: ReplyContext) -> dict[str, Any]:
+        return object_resource(header, where, self._form)

@@ -9,10 +9,11 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from syncline_protocol.commands import Command
+from syncline_protocol.objects import Event
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.realtime.results import Result
 
-__all__ = ["REQUEST_ID", "VERSION", "Action", "Call", "Reply", "Route"]
+__all__ = ["REQUEST_ID", "VERSION", "Action", "Call", "Dialect", "Reply", "Route"]
 
 VERSION = "/v3"
 """The prefix of all paths of the API."""
@@ -29,7 +30,7 @@ class Call:
         names: the path parameters of the route.
         headers: headers of the request.
         members: names and values in the JSON object of the body; empty without a body.
-        data_limit: bytes in a document, at most.
+        data_limit: bytes of data in an object, at most.
     """
 
     names: Mapping[str, str]
@@ -68,3 +69,18 @@ class Route:
 
     pattern: str
     actions: Mapping[str, Action]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What one type of object adds to the protocol.
+
+    Attributes:
+        routes: of the objects of this type.
+        describe: from an event to its type and payload in a notification.
+        replay: from the newest state to the event that brings one subscriber to it.
+    """
+
+    routes: tuple[Route, ...]
+    describe: Callable[[Any], tuple[str, Mapping[str, Any]]]
+    replay: Callable[[Any], Event]

@@ -13,12 +13,13 @@ from typing import Any
 import orjson
 
 from syncline_protocol import twilsock
-from syncline_protocol.dates import format_milliseconds
-from syncline_protocol.documents import Document, Updated
-from syncline_protocol.objects import Event
+from syncline_protocol.objects import Event, Header, type_of_sid
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.topic import Format
 from syncline_server.realtime.websocket.frames import binary_frame, deflating
+
+from .api import Dialect
+from .router import DIALECTS
 
 __all__ = [
     "NEWEST_VERSION",
@@ -57,30 +58,26 @@ def _encoder(version: int) -> Callable[[Event], bytes]:
     """Returns the encoder of events for clients of this version; they share its frames."""
 
     def encode(event: Event) -> bytes:
-        packet_id = f"{event.sid}-{event.revision}"
-        if isinstance(event, Updated):
-            return _frame(version, packet_id, "document_updated", event=_updated(event))
-        removed = {
-            "id": event.revision,
-            "document_sid": event.sid,
-            "document_unique_name": event.unique_name,
-        }
-        return _frame(version, packet_id, "document_removed", event=removed)
+        event_type, payload = _dialect(event.sid).describe(event)
+        return _frame(version, f"{event.sid}-{event.revision}", event_type, event=payload)
 
     return encode
 
 
-def encode_replay(version: int, correlation_id: int, document: Document) -> bytes:
-    """The frame that brings one subscriber to the newest state of a document, as an update.
+def encode_replay(version: int, correlation_id: int, state: Header) -> bytes:
+    """The frame that brings one subscriber to the newest state of an object.
 
     Args:
         version, correlation_id: of the request to subscribe.
     """
-    revision, data = document.revision, document.data
-    event = Updated.of(document, revision, data=data, expires_ms=document.expires_ms)
-    packet_id = f"{document.sid}-{document.revision}-{correlation_id}"
-    head = (version, packet_id, "document_updated", correlation_id)
-    return _frame(*head, event=_updated(event))
+    dialect = _dialect(state.sid)
+    event_type, payload = dialect.describe(dialect.replay(state))
+    packet_id = f"{state.sid}-{state.revision}-{correlation_id}"
+    return _frame(version, packet_id, event_type, correlation_id, event=payload)
+
+
+def _dialect(sid: str) -> Dialect:
+    return DIALECTS[type_of_sid(sid).name]
 
 
 def encode_subscription(version: int, outcome: str, correlation_id: int, **details: Any) -> bytes:
@@ -96,19 +93,6 @@ def encode_subscription(version: int, outcome: str, correlation_id: int, **detai
     if version == OLDEST_VERSION:
         return _frame(*head, event=details)
     return _frame(*head, events=[details])
-
-
-def _updated(event: Updated) -> dict[str, Any]:
-    """The payload of an update, always with name and expiry: the SDKs overwrite theirs."""
-    return {
-        "id": event.revision,
-        "document_sid": event.sid,
-        "document_unique_name": event.unique_name,
-        "document_revision": str(event.revision),
-        "document_data": orjson.Fragment(event.data),
-        "date_created": format_milliseconds(event.at_ms),
-        "date_expires": None if event.expires_ms is None else format_milliseconds(event.expires_ms),
-    }
 
 
 def _frame(

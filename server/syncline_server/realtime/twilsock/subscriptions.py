@@ -10,14 +10,15 @@ from typing import Any
 from syncline_protocol.commands import Command, Mode, Open, Unsubscribe
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.objects import DOCUMENT, type_of_sid
-from syncline_protocol.sids import is_sid_of
+from syncline_protocol.objects import ObjectType, type_of_sid
+from syncline_protocol.sids import is_sid
 from syncline_server.http.body import members
 from syncline_server.http.errors import error_body
 from syncline_server.realtime.results import Answer, Opened, Result
 from syncline_server.storage.results import absent
 
 from .events import VERSIONS, encode_replay, encode_subscription
+from .router import DIALECTS
 
 __all__ = ["PATH", "RECEIPT", "Batch", "Subscriptions"]
 
@@ -47,6 +48,12 @@ class Wanted:
     sid: str
     kind: str
     last_event_id: int | None
+
+    @property
+    def type(self) -> ObjectType | None:
+        """The type of the object; None if it is not `kind`, or cannot be subscribed to."""
+        type_ = type_of_sid(self.sid) if is_sid(self.sid) else None
+        return type_ if type_ and type_.name == self.kind and self.kind in DIALECTS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +112,13 @@ class Subscriptions:
         for wanted in batch.wanted:
             if batch.action == "cancel":
                 self._submit(Unsubscribe(wanted.sid), partial(self._canceled, batch, wanted))
-            elif wanted.kind != "document" or not is_sid_of(DOCUMENT, wanted.sid):
+            elif (type_ := wanted.type) is None:
                 message = f"There is no {show(wanted.kind)} {show(wanted.sid)}."
                 self._failed(batch, wanted, Refusal(Code.NOT_FOUND, message))
             else:
-                answer = partial(self._opened, batch, wanted)
-                self._submit(
-                    Open(wanted.sid, mode=Mode.OPEN_EXISTING, revision=wanted.last_event_id), answer
-                )
+                sid, known = wanted.sid, wanted.last_event_id
+                command = Open(sid, type=type_, mode=Mode.OPEN_EXISTING, revision=known)
+                self._submit(command, partial(self._opened, batch, wanted))
 
     def _opened(self, batch: Batch, wanted: Wanted, outcome: Result | Refusal) -> None:
         if isinstance(outcome, Opened):

@@ -31,7 +31,7 @@ class _Output(Enum):
     """It goes to the cork, and at the end of this turn to the transport."""
 
     QUEUED = auto()
-    """It waits in the send queue, where a later event of its document may replace it."""
+    """It waits in the send queue, where a later event of its object may replace it."""
 
     ENDED = auto()
     """It is discarded. Earlier frames are still sent from the send queue."""
@@ -101,7 +101,7 @@ class SocketWriter:
     def send_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
     ) -> None:
-        """Send an event; while the client is slow, a later event of its document may replace it.
+        """Send an event; while the client is slow, a later event of its object may replace it.
 
         `whole`: as in `SendQueue.add_event`.
         """

@@ -46,7 +46,7 @@ class ShardConnection:
     """Sends commands to one Redis server, each once.
 
     While there is no connection, commands are refused at once and never queued. `Redis` and
-    `Documents` decide what may be sent again.
+    `Committer` decide what may be sent again.
     """
 
     def __init__(

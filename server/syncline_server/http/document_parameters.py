@@ -15,7 +15,7 @@ from syncline_protocol.sids import is_sid_of
 
 from .values import by_name
 
-__all__ = ["Parameters"]
+__all__ = ["DocumentParameters"]
 
 _SPELLINGS = {
     "UniqueName": "UniqueName",
@@ -31,7 +31,7 @@ _SPELLINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class DocumentParameters:
     """Checked parameters; None for each that was not given.
 
     Attributes:
@@ -53,7 +53,7 @@ class Parameters:
         data_limit: int,
         *,
         is_strict: bool = True,
-    ) -> Parameters:
+    ) -> DocumentParameters:
         """Check the fields of a form, or the members of a JSON object.
 
         JSON null counts as missing for `UniqueName` and `Ttl`; for `Data` it is an error. An empty

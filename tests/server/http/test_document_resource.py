@@ -5,7 +5,8 @@ from dataclasses import replace
 import orjson
 
 from syncline_protocol.documents import Document
-from syncline_server.http.reply_context import ReplyContext, document_resource
+from syncline_server.http.object_resources import document_resource
+from syncline_server.http.reply_context import ReplyContext
 
 DOCUMENT = Document(
     sid="ET" + "0" * 32,

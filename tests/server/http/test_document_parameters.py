@@ -6,27 +6,27 @@ import pytest
 
 from syncline_protocol.commands import SetTtl
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.http.parameters import Parameters
+from syncline_server.http.document_parameters import DocumentParameters
 
 LIMIT = 400
 
 
-def check(*given: tuple[str, Any]) -> Parameters:
-    return Parameters.of(given, LIMIT)
+def check(*given: tuple[str, Any]) -> DocumentParameters:
+    return DocumentParameters.of(given, LIMIT)
 
 
 def test_what_is_not_given_is_none() -> None:
-    assert check() == Parameters(None, None, None)
+    assert check() == DocumentParameters(None, None, None)
 
 
 def test_a_form_gives_text() -> None:
     given = check(("UniqueName", "prefs"), ("Data", '{"a": 1, "u": "\\u00e9"}'), ("Ttl", "60"))
-    assert given == Parameters("prefs", '{"a":1,"u":"é"}'.encode(), 60)
+    assert given == DocumentParameters("prefs", '{"a":1,"u":"é"}'.encode(), 60)
 
 
 def test_json_gives_values_and_either_spelling() -> None:
     given = check(("unique_name", "prefs"), ("data", {"a": [1]}), ("ttl", 60))
-    assert given == Parameters("prefs", b'{"a":[1]}', 60)
+    assert given == DocumentParameters("prefs", b'{"a":[1]}', 60)
 
 
 def test_json_may_hold_data_as_text() -> None:
@@ -34,11 +34,11 @@ def test_json_may_hold_data_as_text() -> None:
 
 
 def test_null_leaves_the_name_and_the_expiry_out() -> None:
-    assert check(("UniqueName", None), ("Ttl", None)) == Parameters(None, None, None)
+    assert check(("UniqueName", None), ("Ttl", None)) == DocumentParameters(None, None, None)
 
 
 def test_empty_data_is_as_if_it_were_missing() -> None:
-    assert check(("UniqueName", "prefs"), ("Data", "")) == Parameters("prefs", None, None)
+    assert check(("UniqueName", "prefs"), ("Data", "")) == DocumentParameters("prefs", None, None)
     assert check(("Data", ""), ("Ttl", "60")).update("prefs", None, None) == SetTtl("prefs", 60)
     with pytest.raises(Refusal) as caught:
         check(("Data", "")).update("prefs", None, None)
@@ -84,7 +84,9 @@ def test_a_name_that_is_like_none_is_refused_with_all_there_are(name: str) -> No
 
 def test_other_names_are_ignored_where_that_is_asked_for() -> None:
     given = [("HideExpired", "true"), ("Nonsense", None), ("Ttl", 60)]
-    assert Parameters.of(given, LIMIT, is_strict=False) == Parameters(None, None, 60)
+    assert DocumentParameters.of(given, LIMIT, is_strict=False) == DocumentParameters(
+        None, None, 60
+    )
 
 
 @pytest.mark.parametrize(
