@@ -10,7 +10,9 @@ it.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from syncline_protocol.errors import Refusal
 from syncline_protocol.sids import bucket_of_name, bucket_of_sid
@@ -18,9 +20,11 @@ from syncline_protocol.sids import bucket_of_name, bucket_of_sid
 from . import keys
 from .keys import ObjectAddress
 from .redis.client import Redis
+from .redis.connection import Argument
 from .replies import Reply
-from .rights import Right, bits
-from .scripts import NAME, OBJECT_SCRIPTS, by_name
+from .results import forbidden
+from .rights import Right
+from .scripts import NAME, OBJECT_SCRIPTS, Script, by_name
 
 __all__ = ["SID_LENGTH", "AwayNames", "is_away", "sid_of"]
 
@@ -79,20 +83,47 @@ class AwayNames:
         [status] = await self._run("release", at, pointer=pointer, own=own)
         return status == b"ok"
 
-    async def fetch(self, at: ObjectAddress, pointer: str, who: str, needs: Right | None) -> Reply:
-        """The reply of fetch.lua for the object that a pointer leads to.
+    async def read(
+        self,
+        script: Script,
+        at: ObjectAddress,
+        who: str = "",
+        needs: Right | None = None,
+        *,
+        asked: Mapping[str, Argument | None] = MappingProxyType({}),
+        pointer: str | None = None,
+    ) -> Reply:
+        """The reply of a script that reads an object (lib/readable.lua), in whatever bucket it is.
 
-        Releases the name if the object does not exist. `who` and `needs` as in `Objects.get`.
+        Args:
+            needs: rights that the identity `who` must have; None where permissions are not checked.
+            asked: arguments of this script that others do not have.
+            pointer: that of the name, if the caller has read it already.
+
+        Raises:
+            Refusal: `ACCESS_FORBIDDEN`.
         """
-        sid = sid_of(pointer)
-        arguments = {"sid": sid, "name": at.name, "identity": who, "needs": bits(needs)}
-        tag = keys.tag_of(at.service_sid, sid)
-        reply: Reply = await self._redis.run(
-            OBJECT_SCRIPTS[at.type.name].fetch, tag, *by_name(arguments)
-        )
-        if reply[0] == b"absent":
-            with suppress(Refusal):
-                await self.release(at, pointer)
+        arguments: dict[str, Argument | None] = {
+            "sid": at.sid or None,
+            "name": at.name or None,
+            **asked,
+        }
+        if needs is not None:
+            arguments |= {"identity": who, "needs": int(needs)}
+        if pointer is None:
+            reply: Reply = await self._redis.run(script, at.tag, *by_name(arguments))
+            pointer = reply[1].decode() if reply[0] == b"moved" else None
+        if pointer is not None:
+            sid = arguments["sid"] = sid_of(pointer)
+            tag = keys.tag_of(at.service_sid, sid)
+            reply = await self._redis.run(script, tag, *by_name(arguments))
+            if reply[0] == b"absent":
+                # The pointer leads to no object. If the name cannot be freed now, the next reader
+                # frees it.
+                with suppress(Refusal):
+                    await self.release(at, pointer)
+        if reply[0] == b"forbidden":
+            raise forbidden()
         return reply
 
     async def forget(self, at: ObjectAddress, sid: str) -> None:
@@ -101,7 +132,7 @@ class AwayNames:
             [found] = await self._run("look", at)
             pointer: str = found.decode()
             if len(pointer) > SID_LENGTH and sid_of(pointer) == sid:
-                await self.fetch(at, pointer, "", None)
+                await self.read(OBJECT_SCRIPTS[at.type.name].fetch, at, pointer=pointer)
 
     async def _run(self, verb: str, at: ObjectAddress, **others: str | None) -> list[bytes]:
         names = keys.names_part(at.type)

@@ -19,6 +19,7 @@ from .keys import ObjectAddress
 from .redis.client import Redis
 from .replies import Reply, sid_and_name, state_of
 from .results import absent, forbidden, mismatch, name_taken, sid_ended
+from .scripts import OBJECT_SCRIPTS
 from .settlement import Settlement
 from .webhooks import BucketIndex
 
@@ -129,9 +130,9 @@ class Committer:
                     raise absent(commit.type, commit.name) from None
                 raise
         author = commit.author
-        found = await self._names.fetch(at, pointer, author.identity, author.needs)
-        if found[0] == b"forbidden":
-            raise forbidden()
+        fetch = OBJECT_SCRIPTS[at.type.name].fetch
+        who, needs = author.identity, author.needs
+        found = await self._names.read(fetch, at, who, needs, pointer=pointer)
         if found[0] == b"ok":
             found[0] = b"exists"
             return found

@@ -20,9 +20,9 @@ from syncline_protocol.items import (
 from syncline_protocol.objects import LIST, SYSTEM, Header, ObjectType
 from syncline_server.config.settings import Settings
 
-from . import keys, operations
+from . import operations
 from .author import Author
-from .away_names import sid_of
+from .away_names import AwayNames
 from .commit import Commit
 from .item_refusals import refused_write
 from .keys import ObjectAddress
@@ -31,8 +31,8 @@ from .records import Tombstone, unpack_record
 from .redis.client import Redis
 from .redis.connection import Argument
 from .replies import HEADER_LENGTH, Reply, state_of
-from .results import absent, forbidden
-from .scripts import ITEM_SCRIPTS, Script, by_name
+from .results import absent
+from .scripts import ITEM_SCRIPTS, Script
 
 __all__ = [
     "ItemPage",
@@ -107,7 +107,7 @@ class Items:
     """
 
     def __init__(self, redis: Redis, objects: Objects, settings: Settings) -> None:
-        self._redis = redis
+        self._names = AwayNames(redis)
         self._committer = objects.committer
         self._limits: dict[str, Argument] = {
             "max_items": settings.items_limit,
@@ -256,18 +256,8 @@ class Items:
         asked: dict[str, Argument | None],
     ) -> tuple[Header, list[bytes]]:
         """The header of a collection, and what a script returned behind it."""
-        arguments: dict[str, Argument | None] = {"sid": at.sid or None, "name": at.name or None}
-        arguments |= asked
-        if author.needs is not None:
-            arguments |= {"identity": author.identity, "needs": int(author.needs)}
-        reply: Reply = await self._redis.run(script, at.tag, *by_name(arguments))
-        if reply[0] == b"moved":
-            # The name leads to a collection in another bucket.
-            sid = sid_of(reply[1].decode())
-            tag = keys.tag_of(at.service_sid, sid)
-            reply = await self._redis.run(script, tag, *by_name(arguments | {"sid": sid}))
-        if reply[0] == b"forbidden":
-            raise forbidden()
+        who, needs = author.identity, author.needs
+        reply = await self._names.read(script, at, who, needs, asked=asked)
         if reply[0] != b"ok":
             raise absent(at.type, at.address)
         return state_of(at.type, reply), reply[HEADER_LENGTH:]

@@ -26,10 +26,10 @@ from .committer import Committer
 from .filled_buckets import FilledBuckets
 from .keys import ObjectAddress
 from .redis.client import Redis
-from .replies import Reply, state_of
-from .results import Written, forbidden
+from .replies import state_of
+from .results import Written
 from .rights import Right
-from .scripts import OBJECT_SCRIPTS, by_name
+from .scripts import OBJECT_SCRIPTS
 from .webhooks import WebhookPolicy
 
 if TYPE_CHECKING:
@@ -89,15 +89,7 @@ class ObjectsOf(Generic[StateT]):
             needs: rights that the identity `who` must have, else `ACCESS_FORBIDDEN` is raised; None
                 where permissions are not checked.
         """
-        arguments = by_name({"sid": at.sid or None, "name": at.name or None})
-        if needs is not None:
-            arguments += ("identity", who, "needs", int(needs))
-        fetch = OBJECT_SCRIPTS[at.type.name].fetch
-        reply: Reply = await self._redis.run(fetch, at.tag, *arguments)
-        if reply[0] == b"moved":
-            reply = await self._names.fetch(at, reply[1].decode(), who, needs)
-        if reply[0] == b"forbidden":
-            raise forbidden()
+        reply = await self._names.read(OBJECT_SCRIPTS[at.type.name].fetch, at, who, needs)
         if reply[0] != b"ok":
             return None
         state: StateT = state_of(at.type, reply)

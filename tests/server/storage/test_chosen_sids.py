@@ -11,12 +11,13 @@ import pytest
 from support.store import Elapse, Publications, Service, refused
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
-from syncline_protocol.objects import DOCUMENT, SYSTEM, Event, Removed
+from syncline_protocol.objects import DOCUMENT, MAP, SYSTEM, Event, Removed
 from syncline_protocol.sids import bucket_of_name, make_sid
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.away_names import AwayNames, is_away
 from syncline_server.storage.chosen_sids import ChosenSids
+from syncline_server.storage.items import Items
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.redis.client import Redis
@@ -252,6 +253,23 @@ async def test_who_saw_a_claim_cannot_free_the_name_once_the_document_is_there(
         await chooser.names.release(named(service_sid), stale)
     assert (await admin.execute("HGET", names, NAME)).decode() == seen
     assert await service.get(NAME) is not None
+
+
+async def test_a_reader_of_items_frees_a_name_whose_collection_is_gone(
+    redis: Redis, objects: Objects, items: Items, service_sid: str, admin: Connection
+) -> None:
+    at = ObjectAddress(service_sid, MAP, NAME)
+    sid, names = make_sid(MAP, HOME + 1, bytes(15)), keys.names(at.tag, MAP)
+    chosen = ChosenSids(redis, objects)
+    await chosen.create(service_sid, sid, SYSTEM_AUTHOR, NewObject(name=NAME))
+    _, item = await items.get(at, "k", ALICE)
+    assert item is None
+    # As if the removal had failed before the name was freed.
+    pointer = await admin.execute("HGET", names, NAME)
+    await objects.remove(at, ALICE)
+    await admin.execute("HSET", names, NAME, pointer)
+    await refused(items.get(at, "k", ALICE), Code.NAME_NOT_FOUND)
+    assert await admin.execute("HGET", names, NAME) is None
 
 
 async def test_ordinary_documents_cost_no_step_more(
