@@ -28,7 +28,7 @@ from syncline_server.storage.errors import StorageError
 from syncline_server.storage.paging import Cursor, Page
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Argument
-from syncline_server.storage.scripts import API_KEY
+from syncline_server.storage.scripts import API_KEY, by_name
 
 from .keyring import UNREADABLE, ApiKey, Keyring, digest
 
@@ -145,8 +145,9 @@ class ApiKeys:
             made = replace(record, digest=digest(secret).hex())
         else:
             made = replace(record, sealed=self._secret_cipher.seal(sid, secret))
-        fingerprint = "" if login_only else self._secret_cipher.fingerprint
-        reply = await self._commit("add", sid, orjson.dumps(asdict(made)), limit, fingerprint)
+        fingerprint = None if login_only else self._secret_cipher.fingerprint
+        encoded = orjson.dumps(asdict(made))
+        reply = await self._commit("add", sid, limit, record=encoded, fingerprint=fingerprint)
         if reply == b"full":
             self._limit_hits[Limit.MAX_KEYS] += 1
             raise Refusal(Code.CONFLICT, f"There are {limit} API keys, the maximum.")
@@ -159,18 +160,17 @@ class ApiKeys:
 
     async def revoke(self, sid: str) -> None:
         """Make a key invalid permanently, on all servers. Raises `NOT_FOUND`."""
-        configured = "1" if sid in self._keyring.configured else ""
-        if await self._commit("revoke", sid, configured, REVOKED_LIMIT) == b"absent":
+        known = 1 if sid in self._keyring.configured else None
+        if await self._commit("revoke", sid, REVOKED_LIMIT, known=known) == b"absent":
             raise _unknown(sid)
 
     def _record(self, sid: str) -> Record:
         return self._records.get(sid) or Record(sid=sid)
 
-    async def _commit(self, verb: str, sid: str, *arguments: Argument) -> bytes:
+    async def _commit(self, verb: str, sid: str, limit: int, **others: Argument | None) -> bytes:
         """Commit a change, then read the keys again, so that this process has it at once."""
-        reply: bytes = await self._redis.commit(
-            API_KEY, keys.ALL_SERVICES, verb, make_version(), sid, *arguments
-        )
+        named = {"verb": verb, "version": make_version(), "sid": sid, "limit": limit, **others}
+        reply: bytes = await self._redis.commit(API_KEY, keys.ALL_SERVICES, *by_name(named))
         await self.refresh()
         return reply
 

@@ -23,7 +23,7 @@ from .items import Items
 from .keys import ObjectAddress
 from .objects import Objects
 from .redis.client import Redis
-from .scripts import DUE
+from .scripts import DUE, by_name
 from .webhooks import WebhookPolicy
 
 __all__ = ["Sweeper"]
@@ -103,7 +103,8 @@ class Sweeper(PeriodicTask):
         # An object expires by the clock of its own master, which may be ahead of the index's
         # master: look with the latest clock of all.
         latest = self._redis.now_ms()
-        moment, *due = await self._redis.run(DUE, keys.due(service_sid), latest, BUCKETS)
+        arguments = by_name({"latest": latest, "count": BUCKETS})
+        moment, *due = await self._redis.run(DUE, keys.due(service_sid), *arguments)
         buckets = [int(bucket, 16) for bucket in due]
         await asyncio.gather(*(self._sweep_bucket(service_sid, b, moment) for b in buckets))
         await self._index(service_sid, buckets)

@@ -17,7 +17,7 @@ from syncline_protocol.sids import BUCKETS
 from . import keys
 from .errors import StorageError, Unanswered, Unavailable
 from .redis.client import Redis
-from .scripts import PRUNE
+from .scripts import PRUNE, by_name
 
 __all__ = ["FilledBuckets"]
 
@@ -106,8 +106,10 @@ class FilledBuckets:
         if empty and self._redis.engine.is_whole:
             tag = keys.service_tag(service_sid)
             plurals = " ".join(each.plural for each in TYPES)
+            buckets = b" ".join(map(_field, empty))
             with suppress(StorageError):
-                await self._redis.run(PRUNE, tag, plurals, *(_field(bucket) for bucket in empty))
+                arguments = by_name({"plurals": plurals, "buckets": buckets})
+                await self._redis.run(PRUNE, tag, *arguments)
 
 
 def _field(bucket: int) -> bytes:

@@ -25,7 +25,7 @@ from syncline_protocol.errors import Code, Refusal
 from . import keys
 from .errors import Unanswered, Unavailable
 from .redis.client import Redis
-from .scripts import CLAIM
+from .scripts import CLAIM, by_name
 
 if TYPE_CHECKING:
     from .commit import Commit
@@ -111,10 +111,9 @@ async def claim_all(redis: Redis, commit: Commit, memory: int) -> None:
 
 async def _claim(redis: Redis, commit: Commit, operation: str, memory: int) -> None:
     tag = keys.claim_tag(commit.service_sid, operation)
+    arguments = by_name({"operation": operation, "bucket": commit.bucket, "ms": memory})
     try:
-        claimed = await redis.ask_twice(
-            tag, lambda: redis.run(CLAIM, tag, operation, commit.bucket, memory)
-        )
+        claimed = await redis.ask_twice(tag, lambda: redis.run(CLAIM, tag, *arguments))
     except Unanswered:
         # At most the claim was made. That is harmless: a repetition of the request makes it again.
         raise Unavailable("The store became unavailable; nothing was changed. Try again.") from None

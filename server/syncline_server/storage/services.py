@@ -26,7 +26,7 @@ from .paging import Page, read_page
 from .redis.client import Redis
 from .redis.connection import Argument, connect
 from .redis.engine import Engine
-from .scripts import SERVICE
+from .scripts import SERVICE, by_name
 
 __all__ = ["DEFAULT_NAME", "Service", "Services", "check_default_service", "unknown_service"]
 
@@ -136,7 +136,7 @@ class Services:
         made = _make(sid, None, self._redis.now_ms(), members)
         if sid is not None and sid == self._configured_sid:
             raise _sid_taken(sid)
-        reply = await self._run("create", made.sid, _encode(made), limit)
+        reply = await self._run("create", made.sid, record=_encode(made), limit=limit)
         if reply[0] == b"taken":
             raise _sid_taken(made.sid)
         if reply[0] == b"full":
@@ -147,7 +147,8 @@ class Services:
     async def update(self, address: str, members: Mapping[str, Any]) -> Service:
         """Set members of a service; raises `SERVICE_NOT_FOUND`."""
         changed = {**members, "updated_ms": self._redis.now_ms()}
-        reply = await self._run("update", await self._existing(address), orjson.dumps(changed))
+        sid = await self._existing(address)
+        reply = await self._run("update", sid, members=orjson.dumps(changed))
         if reply[0] == b"absent":
             raise unknown_service(address)
         return _decode(reply[1])
@@ -205,7 +206,7 @@ class Services:
         found: bytes | None = sid and await self._redis.execute("HGET", keys.SERVICES, sid)
         if not found:
             made = _make(self._configured_sid, DEFAULT_NAME, self._redis.now_ms(), {})
-            status, *rest = await self._script("default", made.sid, _encode(made))
+            status, *rest = await self._script("default", made.sid, record=_encode(made))
             if status == b"taken":
                 raise _sid_taken(made.sid)
             [found] = rest
@@ -225,16 +226,15 @@ class Services:
             raise unknown_service(address)
         return service.sid
 
-    async def _run(self, verb: str, sid: str, *arguments: Argument) -> list[Any]:
+    async def _run(self, verb: str, sid: str, **others: Argument) -> list[Any]:
         """Apply a change, and update this process' cache at once."""
-        reply = await self._script(verb, sid, *arguments)
+        reply = await self._script(verb, sid, **others)
         await self.refresh()
         return reply
 
-    async def _script(self, verb: str, sid: str, *arguments: Argument) -> list[Any]:
-        reply: list[Any] = await self._redis.commit(
-            SERVICE, keys.ALL_SERVICES, verb, make_version(), sid, *arguments
-        )
+    async def _script(self, verb: str, sid: str, **others: Argument) -> list[Any]:
+        named = {"verb": verb, "version": make_version(), "sid": sid, **others}
+        reply: list[Any] = await self._redis.commit(SERVICE, keys.ALL_SERVICES, *by_name(named))
         return reply
 
     def _sid(self, address: str) -> str:

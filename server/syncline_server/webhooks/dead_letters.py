@@ -12,7 +12,8 @@ from syncline_protocol.fields import show
 from syncline_server.storage import keys
 from syncline_server.storage.paging import Page, read_page
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.scripts import DEAD_LETTERS
+from syncline_server.storage.redis.connection import Argument
+from syncline_server.storage.scripts import DEAD_LETTERS, by_name
 
 from .events import QueuedEvent
 from .queue import Queue
@@ -91,11 +92,8 @@ class DeadLetters:
             status=outcome.status,
             reason=outcome.reason,
         )
-        key = keys.webhooks_parked(service_sid)
-        dropped = await self._redis.run(
-            DEAD_LETTERS, key, "park", parked.id, parked.record, self._limit
-        )
-        return int(dropped)
+        record, limit = parked.record, self._limit
+        return await self._run("park", service_sid, parked.id, record=record, limit=limit)
 
     async def count(self, service_sid: str) -> int:
         """Number of parked webhooks of a service."""
@@ -133,8 +131,12 @@ class DeadLetters:
             raise _absent(id)
 
     async def _drop(self, service_sid: str, id: str) -> bool:
+        return bool(await self._run("drop", service_sid, id))
+
+    async def _run(self, verb: str, service_sid: str, id: str, **others: Argument) -> int:
+        arguments = by_name({"verb": verb, "id": id, **others})
         key = keys.webhooks_parked(service_sid)
-        return bool(await self._redis.run(DEAD_LETTERS, key, "drop", id))
+        return int(await self._redis.run(DEAD_LETTERS, key, *arguments))
 
 
 def _absent(id: str) -> Refusal:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.scripts import LEASE, SETTLE, WEBHOOKS
+from syncline_server.storage.redis.connection import Argument
+from syncline_server.storage.scripts import LEASE, SETTLE, WEBHOOKS, by_name
 from syncline_server.storage.webhooks import BucketIndex
 
 from .events import QueuedEvent
@@ -67,8 +71,9 @@ class Queue:
 
         The entry stays if its score is no longer `score`: a writer added the bucket again.
         """
-        await self._redis.run(SETTLE, keys.WEBHOOKS, f"{service_sid}:{bucket}", score)
-        await self._redis.run(WEBHOOKS, _tag(service_sid, bucket), "tidy")
+        arguments = by_name({"bucket": f"{service_sid}:{bucket}", "score": score})
+        await self._redis.run(SETTLE, keys.WEBHOOKS, *arguments)
+        await self._run("tidy", service_sid, bucket)
 
     async def exists(self, service_sid: str, bucket: str) -> bool:
         """True if a bucket has a queue."""
@@ -80,8 +85,7 @@ class Queue:
     ) -> EventBatch:
         """Read at most `count` events. Read from `BEGINNING` through the last pending event before
         `NEW`, else new events overtake pending ones."""
-        tag = _tag(service_sid, bucket)
-        reply = await self._redis.run(WEBHOOKS, tag, "take", cursor, count)
+        reply = await self._run("take", service_sid, bucket, cursor=cursor, count=count)
         waiting, dropped, last, entries = reply
         events = [QueuedEvent.parse(bucket, id, fields) for id, fields in entries]
         return EventBatch(waiting, dropped, events, last.decode())
@@ -94,13 +98,13 @@ class Queue:
 
     async def remove_event(self, service_sid: str, event: QueuedEvent) -> None:
         """Remove an event that was delivered, parked or discarded."""
-        await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "done", event.id)
+        await self._run("done", service_sid, event.bucket, id=event.id)
 
     async def append(self, service_sid: str, event: QueuedEvent, limit: int) -> None:
         """Queue an event again, behind all waiting events."""
-        words = [word for pair in event.fields.items() for word in pair]
         await self.add_bucket(service_sid, event.bucket)
-        await self._redis.run(WEBHOOKS, _tag(service_sid, event.bucket), "append", limit, *words)
+        fields = orjson.dumps(event.fields)
+        await self._run("append", service_sid, event.bucket, limit=limit, event=fields)
 
     async def acquire(self, service_sid: str, lease_ms: int) -> bool:
         """Acquire the lease of a service for `lease_ms`; False if another process has it."""
@@ -110,8 +114,12 @@ class Queue:
 
     async def renew(self, service_sid: str, lease_ms: int) -> bool:
         """Renew the lease for `lease_ms` from now; 0 gives it back. False if it was lost."""
-        lease = keys.webhook_lease(service_sid)
-        return bool(await self._redis.run(LEASE, lease, self._name, lease_ms))
+        arguments = by_name({"holder": self._name, "ms": lease_ms})
+        return bool(await self._redis.run(LEASE, keys.webhook_lease(service_sid), *arguments))
+
+    async def _run(self, verb: str, service_sid: str, bucket: str, **others: Argument) -> Any:
+        arguments = by_name({"verb": verb, **others})
+        return await self._redis.run(WEBHOOKS, _tag(service_sid, bucket), *arguments)
 
 
 def _tag(service_sid: str, bucket: str) -> str:

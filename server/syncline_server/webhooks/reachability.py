@@ -25,7 +25,7 @@ from syncline_server.observability.tasks import PeriodicTask, TaskSet
 from syncline_server.storage import keys
 from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.scripts import WEBHOOKS
+from syncline_server.storage.scripts import WEBHOOKS, by_name
 from syncline_server.storage.services import Service, Services
 
 from .queue import Queue
@@ -142,16 +142,19 @@ class Reachability:
         service = await self._services.find(endpoint.service_sid)
         bucket = bucket_of_name(endpoint.identity)
         await self._queue.add_bucket(endpoint.service_sid, f"{bucket:02x}")
-        await self._redis.run(
-            WEBHOOKS,
-            keys.bucket_tag(endpoint.service_sid, bucket),
-            verb,
-            self._limit,
-            int(_reports_endpoints(service)),
-            int(service is not None and service.reachability_debouncing_enabled),
-            endpoint.identity,
-            endpoint.id,
+        alone = service is not None and service.reachability_debouncing_enabled
+        arguments = by_name(
+            {
+                "verb": verb,
+                "limit": self._limit,
+                "queued": 1 if _reports_endpoints(service) else None,
+                "alone": 1 if alone else None,
+                "identity": endpoint.identity,
+                "endpoint": endpoint.id,
+            }
         )
+        tag = keys.bucket_tag(endpoint.service_sid, bucket)
+        await self._redis.run(WEBHOOKS, tag, *arguments)
 
     async def _list(self) -> None:
         """Give a sign of life and register this process; done before it lists endpoints.

@@ -15,7 +15,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.storage import keys
 from syncline_server.storage.errors import StorageError
-from syncline_server.storage.scripts import DATA_SET
+from syncline_server.storage.scripts import DATA_SET, by_name
 
 from .connection import Connection, connect
 from .engine import Engine
@@ -69,7 +69,11 @@ class DataSet:
         proposed = self.id or secrets.token_hex(ID_BYTES)
         tag = f"{self.prefix}{keys.ALL_SERVICES}"
         reply: list[bytes | None] = await connection.execute(
-            "EVALSHA", DATA_SET.digest, 1, tag, proposed, self._account
+            "EVALSHA",
+            DATA_SET.digest,
+            1,
+            tag,
+            *by_name({"id": proposed, "account": self._account or None}),
         )
         return reply
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from syncline_server.storage.errors import ConnectionBroken, ReplyError
-from syncline_server.storage.scripts import PRIVILEGES
+from syncline_server.storage.scripts import PRIVILEGES, by_name
 
 from .clock import ShardClock
 from .connection import Argument, Connection
@@ -148,7 +148,8 @@ class Inspector:
             return
         self._privileges_at = asyncio.get_running_loop().time() + PRIVILEGES_INTERVAL
         publish, tag, channel = probe
-        await self._try_command(connection, "EVALSHA", PRIVILEGES.digest, 1, tag, publish, channel)
+        arguments = by_name({"publish": publish, "channel": channel})
+        await self._try_command(connection, "EVALSHA", PRIVILEGES.digest, 1, tag, *arguments)
         if self._needs.durability.level == "fsync":
             await self._try_command(connection, "WAITAOF", 0, 0, 1)
         elif self.replicas is not None:

@@ -81,7 +81,10 @@ def _lib(*names: str) -> list[str]:
     return [f"lib/{name}.lua" for name in names]
 
 
-OBJECT = _lib("arguments", "clock", "object", "rights")
+_BY_NAME = _lib("arguments", "clock")
+"""What every script begins with that takes arguments."""
+
+OBJECT = [*_BY_NAME, *_lib("object", "rights")]
 """What every script begins with that reads an object."""
 
 WRITE = _lib("revision", "applied", "operation", "publish", "webhook_queue", "webhooks", "removal")
@@ -163,19 +166,19 @@ OBJECT_SCRIPTS = {type_.name: ObjectScripts.of(type_) for type_ in TYPES}
 ITEM_SCRIPTS = {type_.name: ItemScripts.of(type_) for type_ in TYPES if type_.has_items}
 """By the name of the type."""
 
-CLAIM = Script.read("claim.lua")
-DUE = Script.read("expiry.lua")
-PRUNE = Script.read("prune.lua")
+CLAIM = Script.read(*_BY_NAME, "claim.lua")
+DUE = Script.read(*_BY_NAME, "expiry.lua")
+PRUNE = Script.read(*_BY_NAME, "prune.lua")
 MESSAGE = object_script(STREAM, *WRITE, *_lib("target"), "message.lua")
-SERVICE = Script.read("service.lua")
-API_KEY = Script.read("api_key.lua")
-WEBHOOKS = Script.read(*_lib("webhook_queue"), "webhooks.lua")
-NAME = Script.read(*_lib("arguments", "clock"), "name.lua")
-LEASE = Script.read("lease.lua")
-DEAD_LETTERS = Script.read("dead_letters.lua")
-SETTLE = Script.read("settle.lua")
-DATA_SET = Script.read("data_set.lua")
-PRIVILEGES = Script.read("privileges.lua")
+SERVICE = Script.read(*_BY_NAME, "service.lua")
+API_KEY = Script.read(*_BY_NAME, "api_key.lua")
+WEBHOOKS = Script.read(*_BY_NAME, *_lib("webhook_queue"), "webhooks.lua")
+NAME = Script.read(*_BY_NAME, "name.lua")
+LEASE = Script.read(*_BY_NAME, "lease.lua")
+DEAD_LETTERS = Script.read(*_BY_NAME, "dead_letters.lua")
+SETTLE = Script.read(*_BY_NAME, "settle.lua")
+DATA_SET = Script.read(*_BY_NAME, "data_set.lua")
+PRIVILEGES = Script.read(*_BY_NAME, "privileges.lua")
 PROBE = Script.read("probe.lua")
 ALL = (
     *(script for scripts in OBJECT_SCRIPTS.values() for script in scripts),

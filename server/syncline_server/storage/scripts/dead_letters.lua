@@ -1,13 +1,13 @@
 -- One change to the parked webhooks of a service: a hash of records by id, and an index in the order of ids.
 --
 -- KEYS[1]  `{service}:webhooks:parked`
--- ARGV     verb, id, then by verb:
---          "park"  record, how many may be parked; beyond it the first by id are dropped
+-- ARGV     by name: verb, id, then by verb:
+--          "park"  record; limit, how many may be parked: beyond it the first by id are dropped
 --          "drop"
 -- Returns  "park": how many were dropped; "drop": 1 if the id was parked, else 0
 
-local verb, id = ARGV[1], ARGV[2]
-local RECORDS, INDEX = KEYS[1], KEYS[1] .. ':index'
+local id = arguments.id
+local RECORDS, INDEX = tag, tag .. ':index'
 
 local function drop(which)
   local count = redis.call('HDEL', RECORDS, which)
@@ -15,13 +15,13 @@ local function drop(which)
   return count
 end
 
-if verb == 'drop' then
+if arguments.verb == 'drop' then
   return drop(id)
 end
 
 redis.call('ZADD', INDEX, 0, id)
-redis.call('HSET', RECORDS, id, ARGV[3])
-local excess = redis.call('ZCARD', INDEX) - tonumber(ARGV[4])
+redis.call('HSET', RECORDS, id, arguments.record)
+local excess = redis.call('ZCARD', INDEX) - arguments.limit
 if excess <= 0 then
   return 0
 end

@@ -4,14 +4,14 @@
 -- back on the index. Removed after the read, that entry would be lost.
 --
 -- KEYS[1]  `{service}:due`
--- ARGV     latest clock of all masters in ms (a bucket may live on another master than this index), how many at most
+-- ARGV     by name: latest, the latest clock of all masters in ms (a bucket may live on another master than this index);
+--          count, how many at most
 -- Returns  the moment up to which buckets are due, in ms; then the buckets, two hexadecimal digits each
 
-local time = redis.call('TIME')
-local now = string.format('%.0f', math.max(tonumber(ARGV[1]), time[1] * 1000 + math.floor(time[2] / 1000)))
-local buckets = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
+local moment = text(math.max(tonumber(arguments.latest), now()))
+local buckets = redis.call('ZRANGEBYSCORE', tag, '-inf', moment, 'LIMIT', 0, arguments.count)
 if #buckets > 0 then
-  redis.call('ZREM', KEYS[1], unpack(buckets))
+  redis.call('ZREM', tag, unpack(buckets))
 end
-table.insert(buckets, 1, now)
+table.insert(buckets, 1, moment)
 return buckets

@@ -1,15 +1,15 @@
 -- Renews a lease or gives it back. (SET NX PX takes one.)
 --
 -- KEYS[1]  key of the lease
--- ARGV     name of the holder, ms for which the lease lasts from now; 0 gives it back
+-- ARGV     by name: holder; ms, for which the lease lasts from now: 0 gives it back
 -- Returns  1 if that holder had the lease, else 0
 
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+if redis.call('GET', tag) ~= arguments.holder then
   return 0
 end
-if ARGV[2] == '0' then
-  redis.call('DEL', KEYS[1])
+if arguments.ms == '0' then
+  redis.call('DEL', tag)
 else
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  redis.call('PEXPIRE', tag, arguments.ms)
 end
 return 1

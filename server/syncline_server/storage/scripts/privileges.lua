@@ -4,10 +4,9 @@
 -- that does not exist, or with an argument that the command itself refuses.
 --
 -- KEYS[1]  `{service:bucket}` of a service that does not exist
--- ARGV     "PUBLISH" | "SPUBLISH", the channel to try it on
+-- ARGV     by name: publish, "PUBLISH" | "SPUBLISH"; channel to try it on
 -- Returns  Redis' words for each command that the user may not call; {} if it may do everything
 
-local tag = KEYS[1]
 local HASH, NAMES, STRING = tag .. ':document:privileges', tag .. ':names', tag .. ':operation:privileges'
 local SORTED, SET, OTHER_SET = tag .. ':expiries', tag .. ':endpoints:privileges', tag .. ':endpoints:privileges:alive'
 local STREAM = tag .. ':webhooks'
@@ -28,7 +27,7 @@ local ATTEMPTS = {
   {'XADD', STREAM, 'none', 'f', 'v'}, {'XLEN', STREAM}, {'XTRIM', STREAM, 'MAXLEN', 0}, {'XDEL', STREAM, '0-1'},
   {'XRANGE', STREAM, '-', '+'}, {'XACK', STREAM, 'g', '0-1'}, {'XGROUP', 'CREATE', STREAM, 'g', '0'},
   {'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', STREAM, '>'},
-  {ARGV[1], ARGV[2], ''},
+  {arguments.publish, arguments.channel, ''},
 }
 
 local refused = {}

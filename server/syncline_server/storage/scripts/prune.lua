@@ -4,13 +4,14 @@
 -- keys of other slots, so this script does not run on a Cluster.
 --
 -- KEYS[1]  `{service}`
--- ARGV     plurals of all types, as in the keys of their listings, separated by blanks; then buckets, two hexadecimal digits each
+-- ARGV     by name: plurals of all types, as in the keys of their listings; buckets, two hexadecimal digits each. Both are
+--          lists of words separated by blanks.
 -- Returns  how many were removed
 
-local prefix, service = KEYS[1]:match('^(.*){(.-)}$')
+local prefix, service = tag:match('^(.*){(.-)}$')
 
 local function is_empty(bucket)
-  for plural in ARGV[1]:gmatch('%S+') do
+  for plural in arguments.plurals:gmatch('%S+') do
     if redis.call('EXISTS', prefix .. '{' .. service .. ':' .. bucket .. '}:' .. plural) == 1 then
       return false
     end
@@ -19,9 +20,9 @@ local function is_empty(bucket)
 end
 
 local removed = 0
-for index = 2, #ARGV do
-  if is_empty(ARGV[index]) then
-    removed = removed + redis.call('HDEL', KEYS[1] .. ':filled', ARGV[index])
+for bucket in arguments.buckets:gmatch('%S+') do
+  if is_empty(bucket) then
+    removed = removed + redis.call('HDEL', tag .. ':filled', bucket)
   end
 end
 return removed

@@ -1,21 +1,21 @@
 -- One change to the set of services. Each change writes a new version; other processes see it and read the services again.
 --
 -- KEYS[1]  `{syncline}`
--- ARGV     verb, the new version, then by verb:
---          "create"   SID, record (JSON), how many services there may be, those being deleted included
---          "default"  SID, record: creates the service named `default` if there is none
---          "update"   SID, the members that change (JSON)
---          "delete"   SID
+-- ARGV     by name: verb, version (the new one), sid, then by verb:
+--          "create"   record (JSON); limit, how many services there may be, those being deleted included
+--          "default"  record: creates the service named `default` if there is none
+--          "update"   members that change (JSON)
+--          "delete"
 -- Returns  {"ok", record}, or {"absent"} | {"full"} | {"kept"} (the default service cannot be deleted) | {"taken"} (another
 --          service has the SID, or one that is being deleted)
 
-local tag, verb, version, sid = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local verb, sid = arguments.verb, arguments.sid
 local SERVICES, INDEX, DELETIONS = tag .. ':services', tag .. ':index', tag .. ':deletions'
 local NAMES, VERSION = tag .. ':names', tag .. ':version'
 
 -- `pcall` after the first write: the change is applied by then and must be answered as applied.
 local function changed(record)
-  redis.pcall('SET', VERSION, version)
+  redis.pcall('SET', VERSION, arguments.version)
   return {'ok', record}
 end
 
@@ -33,10 +33,10 @@ if verb == 'create' then
   if is_taken() then
     return {'taken'}
   end
-  if redis.call('HLEN', SERVICES) + redis.call('HLEN', DELETIONS) >= tonumber(ARGV[5]) then
+  if redis.call('HLEN', SERVICES) + redis.call('HLEN', DELETIONS) >= tonumber(arguments.limit) then
     return {'full'}
   end
-  return add(ARGV[4])
+  return add(arguments.record)
 end
 
 if verb == 'default' then
@@ -49,7 +49,7 @@ if verb == 'default' then
     return {'taken'}
   end
   redis.call('HSET', NAMES, 'default', sid)
-  return add(ARGV[4])
+  return add(arguments.record)
 end
 
 local record = redis.call('HGET', SERVICES, sid)
@@ -59,7 +59,7 @@ end
 
 if verb == 'update' then
   local service = cjson.decode(record)
-  for name, value in pairs(cjson.decode(ARGV[4])) do
+  for name, value in pairs(cjson.decode(arguments.members)) do
     service[name] = value
   end
   return add(cjson.encode(service))

@@ -40,12 +40,13 @@ async def test_redis_names_each_script_as_we_do(admin: Connection) -> None:
 async def test_due_takes_what_is_due_and_leaves_the_rest(redis: Redis, admin: Connection) -> None:
     key, now = keys.due(SERVICE), now_ms()
     await admin.execute("ZADD", key, now - 2, "01", now - 1, "02", now, "03", now + 60_000, "04")
-    moment, *buckets = await redis.run(DUE, key, now, 2)
+    moment, *buckets = await redis.run(DUE, key, "latest", now, "count", 2)
     assert buckets == [b"01", b"02"]
     assert now <= int(moment) <= now_ms()
     # The clock of another shard that is ahead counts, one that is behind does not.
-    assert await redis.run(DUE, key, now + 30_000, BUCKETS) == [b"%d" % (now + 30_000), b"03"]
-    assert (await redis.run(DUE, key, 0, BUCKETS))[1:] == []
+    later = await redis.run(DUE, key, "latest", now + 30_000, "count", BUCKETS)
+    assert later == [b"%d" % (now + 30_000), b"03"]
+    assert (await redis.run(DUE, key, "latest", 0, "count", BUCKETS))[1:] == []
     assert await admin.execute("ZRANGE", key, 0, -1) == [b"04"]
     await admin.execute("DEL", key)
 
