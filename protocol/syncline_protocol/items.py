@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 
-from .commands import Command, Write
+from .commands import Command, Open, Write
 from .documents import PatchBody
 from .errors import Code, Refusal
 from .fields import DOT_SEGMENTS, show, text
@@ -23,14 +23,19 @@ __all__ = [
     "INDEX_DIGITS",
     "INDEX_LIMIT",
     "KEY_LENGTH",
+    "PART_KEYS_LIMIT",
     "BatchItems",
     "Change",
     "ChangeKind",
+    "GetItem",
+    "GetItems",
     "Item",
     "ItemOperation",
     "ItemQuery",
     "ItemsChanged",
     "ItemsReset",
+    "OpenCollection",
+    "Part",
     "PatchItem",
     "Verb",
     "WriteItem",
@@ -50,6 +55,9 @@ INDEX_LIMIT = 2**53
 
 ABSENT = -1
 """As `if_match`: the item must not exist."""
+
+PART_KEYS_LIMIT = 256
+"""Maximum number of keys that a `Part` names."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
@@ -247,12 +255,67 @@ class ItemQuery:
         is_inclusive: True if the item with the key `start` belongs to the page.
         is_descending: True for descending keys.
         size: how many items, at most.
+        prefix: what their keys begin with; None for any key.
     """
 
     start: str | None = None
     is_inclusive: bool = True
     is_descending: bool = False
     size: int = 50
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The items of a collection that a reader wants: exactly one of the attributes is set.
+
+    Attributes:
+        keys: those with these keys, at most `PART_KEYS_LIMIT`.
+        prefix: those whose keys begin with this.
+    """
+
+    keys: frozenset[str] | None = None
+    prefix: str | None = None
+
+    def has(self, key: str) -> bool:
+        """True if the item with this key belongs to the part, whether it exists or not."""
+        if self.keys is not None:
+            return key in self.keys
+        return key.startswith(self.prefix or "")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCollection(Open):
+    """Fetch or create a collection and subscribe to its items.
+
+    Attributes:
+        items: the page of items to read in the same step; None for none.
+        part: the items to subscribe to, and to read; None for all.
+    """
+
+    _: KW_ONLY
+    items: ItemQuery | None = None
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetItem(Command):
+    """Read one item."""
+
+    verb = "get_item"
+    address: str
+    item_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetItems(Command):
+    """Read a page of items; with `part`, of those that belong to it."""
+
+    verb = "get_items"
+    address: str
+    query: ItemQuery
+    _: KW_ONLY
+    part: Part | None = None
 
 
 @dataclass(slots=True, kw_only=True)

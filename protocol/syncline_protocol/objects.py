@@ -159,6 +159,11 @@ class Event:
         return None
 
     @property
+    def is_stored(self) -> bool:
+        """True if the event moves the object to its revision; False if it only passes by."""
+        return True
+
+    @property
     def revisions(self) -> Iterable[tuple[Hashable, int]]:
         """What was written, an object or items of one, each with its revision after the write."""
         return ((self.conflation_key, self.revision),)
