@@ -12,11 +12,14 @@ from syncline_protocol.items import (
     BatchItems,
     Change,
     ChangeKind,
+    GetItem,
+    GetItems,
     Item,
     ItemOperation,
     ItemQuery,
     ItemsChanged,
     ItemsReset,
+    Part,
     PatchItem,
     Verb,
     WriteItem,
@@ -171,6 +174,8 @@ class Items(Headers):
         self.source = ItemSource(backend, type_)
         self.handlers = {
             **self.handlers,
+            GetItem: self._get_item,
+            GetItems: self._get_items,
             WriteItem: self.write,
             PatchItem: self.patch,
             BatchItems: self.batch,
@@ -190,10 +195,27 @@ class Items(Headers):
             raise absent_item(self.type, key)
         return header, item
 
-    async def items(self, access: Access, address: str, query: ItemQuery) -> ItemPage:
-        """A page of items; requires the right to read."""
+    async def items(
+        self, access: Access, address: str, query: ItemQuery, part: Part | None = None
+    ) -> ItemPage:
+        """A page of items, of those in `part`; requires the right to read."""
         needs = await self._check(access, address, Right.READ)
-        return await self._items.page(self._at(access, address), query, access.author(needs))
+        keys = None
+        if part is not None:
+            keys = part.keys
+            query = replace(query, prefix=query.prefix or part.prefix)
+        at = self._at(access, address)
+        return await self._items.page(at, query, access.author(needs), keys)
+
+    async def _get_item(
+        self, access: Access, command: GetItem, client: Client | None = None
+    ) -> ItemState:
+        return ItemState(*await self.item(access, command.address, command.item_key))
+
+    async def _get_items(
+        self, access: Access, command: GetItems, client: Client | None = None
+    ) -> ItemPage:
+        return await self.items(access, command.address, command.query, command.part)
 
     async def write(
         self, access: Access, command: WriteItem, client: Client | None = None
