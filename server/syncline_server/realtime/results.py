@@ -25,9 +25,11 @@ class Opened(Generic[_State]):
     Attributes:
         state: the object, as `Operations.open` and `Operations.get` of its type return it.
         known: True if the client has this revision already.
-        items: the first page of a collection; None if none was asked for.
-        replay: what changed in a collection since the client's revision, or the first portion of
-            it; None if the client named no revision, or nothing has changed.
+        items: the first page of a collection, read in one step with `state`; None if none was asked
+            for.
+        replay: what changed in a collection since the client's revision, with the items of its part
+            alone; None if the client named no revision, or nothing has changed. With `more_since`
+            these are the first changes, and the session sends the others as events.
     """
 
     state: _State

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,11 @@ class ItemsWritten:
     header: Header
     changes: tuple[Change, ...]
     is_repeated: bool
+
+    @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """As in `objects.contended_writes.Marked`."""
+        return tuple(each.item.revision for each in self.changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from syncline_protocol import native
-from syncline_protocol.commands import Command
+from syncline_protocol.commands import Command, Open
 from syncline_protocol.errors import Refusal
 from syncline_protocol.item_types import ItemType, item_type
 from syncline_protocol.items import (
@@ -18,6 +18,7 @@ from syncline_protocol.items import (
     WriteItem,
 )
 from syncline_server.objects.items import ItemWritten
+from syncline_server.objects.replays import replayed
 from syncline_server.realtime.results import Opened
 from syncline_server.storage.item_refusals import ItemRefused, ItemState
 from syncline_server.storage.items import ItemPage, ItemsWritten
@@ -41,8 +42,9 @@ def item_reply(command: Command, result: Any) -> Body:
             return _item(items, result.state)
         case GetItems():
             return _header(items, result.state) | _page(items, result.state)
-    body = object_reply(command, result)
-    return body | _contents(items, command, result) if isinstance(result, Opened) else body
+        case Open():
+            return object_reply(command, result) | _contents(items, command, result)
+    return object_reply(command, result)
 
 
 def error_details(command: Command, refusal: Refusal) -> Body | None:
@@ -53,11 +55,21 @@ def error_details(command: Command, refusal: Refusal) -> Body | None:
     return {"item": None if item is None else native.item_body(item, item_type(command.type))}
 
 
-def _contents(items: ItemType, command: Command, opened: Opened[Any]) -> Body:
+def _contents(items: ItemType, command: Open, opened: Opened[Any]) -> Body:
     """The first page that `open` asked for, or what has changed since its revision."""
-    if opened.items is not None:
-        return _page(items, opened.items)
-    return {}
+    page = {} if opened.items is None else _page(items, opened.items)
+    replay = opened.replay
+    if replay is not None and replay.is_reset:
+        return page | {"reset": True}
+    if command.revision is None:
+        return page
+    if replay is None:
+        return {"changes": [], "more_since": None}
+    event = replayed(replay, command.revision)
+    return {
+        "changes": [native.change_body(each, items) for each in event.changes] if event else [],
+        "more_since": None if replay.more_since is None else str(replay.more_since),
+    }
 
 
 def _page(items: ItemType, page: ItemPage) -> Body:
