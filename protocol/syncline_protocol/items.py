@@ -8,11 +8,11 @@ indexes. Protocols show an index as an integer.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 
-from .commands import Command, Write
+from .commands import Command, Open, Write
 from .documents import PatchBody
 from .errors import Code, Refusal
 from .fields import DOT_SEGMENTS, show, text
@@ -23,14 +23,19 @@ __all__ = [
     "INDEX_DIGITS",
     "INDEX_LIMIT",
     "KEY_LENGTH",
+    "PART_KEYS_LIMIT",
     "BatchItems",
     "Change",
     "ChangeKind",
+    "GetItem",
+    "GetItems",
     "Item",
     "ItemOperation",
     "ItemQuery",
     "ItemsChanged",
     "ItemsReset",
+    "OpenCollection",
+    "Part",
     "PatchItem",
     "Verb",
     "WriteItem",
@@ -50,6 +55,9 @@ INDEX_LIMIT = 2**53
 
 ABSENT = -1
 """As `if_match`: the item must not exist."""
+
+PART_KEYS_LIMIT = 256
+"""Maximum number of keys that a `Part` names."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
@@ -113,6 +121,15 @@ class Change:
     item: Item
     expired: bool = False
 
+    def since(self, revision: int) -> Change | None:
+        """The change for a reader that has all up to `revision`.
+
+        None for the removal of an item that was created later: the reader never had it.
+        """
+        if self.item.born <= revision or self.kind is ChangeKind.ADDED:
+            return self
+        return None if self.kind is ChangeKind.REMOVED else replace(self, kind=ChangeKind.ADDED)
+
 
 @dataclass(slots=True, kw_only=True)
 class ItemsChanged(Event):
@@ -127,6 +144,44 @@ class ItemsChanged(Event):
     def conflation_key(self) -> Hashable:
         """The item, if it is one; a batch replaces nothing."""
         return (self.sid, self.changes[0].item.key) if len(self.changes) == 1 else None
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """As in `Event`."""
+        return (each.item.key for each in self.changes)
+
+    @property
+    def replayable(self) -> int:
+        """As in `Event`: each change of an item."""
+        return len(self.changes)
+
+    def since(self, revision: int) -> ItemsChanged | None:
+        """As in `Event`."""
+        return self._of(tuple(each.since(revision) for each in self.changes))
+
+    def narrowed(self, has: Callable[[str], bool]) -> ItemsChanged | None:
+        """As in `Event`."""
+        return self._of(tuple(each if has(each.item.key) else None for each in self.changes))
+
+    def _of(self, found: tuple[Change | None, ...]) -> ItemsChanged | None:
+        """This event with the changes that are left; itself, with its frames, if all are."""
+        changes = tuple(each for each in found if each is not None)
+        if changes == self.changes:
+            return self
+        return self.with_changes(changes) if changes else None
+
+    def with_changes(self, changes: tuple[Change, ...]) -> ItemsChanged:
+        """A copy of this event with other changes, and without frames."""
+        return ItemsChanged(
+            sid=self.sid,
+            unique_name=self.unique_name,
+            revision=self.revision,
+            previous=self.previous,
+            at_ms=self.at_ms,
+            by=self.by,
+            trace=self.trace,
+            changes=changes,
+        )
 
     def after_loss(self) -> ItemsReset:
         """As in `Event`: the lost writes may be of items that this event does not name."""
@@ -247,17 +302,77 @@ class ItemQuery:
         is_inclusive: True if the item with the key `start` belongs to the page.
         is_descending: True for descending keys.
         size: how many items, at most.
+        prefix: what their keys begin with; None for any key.
     """
 
     start: str | None = None
     is_inclusive: bool = True
     is_descending: bool = False
     size: int = 50
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The items of a collection that a reader wants: exactly one of the attributes is set.
+
+    Attributes:
+        keys: those with these keys, at most `PART_KEYS_LIMIT`.
+        prefix: those whose keys begin with this.
+    """
+
+    keys: frozenset[str] | None = None
+    prefix: str | None = None
+
+    def has(self, key: str) -> bool:
+        """True if the item with this key belongs to the part, whether it exists or not."""
+        if self.keys is not None:
+            return key in self.keys
+        return key.startswith(self.prefix or "")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCollection(Open):
+    """Fetch or create a collection and subscribe to its items.
+
+    Attributes:
+        items: the page of items to read in the same step; None for none.
+        part: the items to subscribe to, and to read; None for all.
+    """
+
+    _: KW_ONLY
+    items: ItemQuery | None = None
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetItem(Command):
+    """Read one item."""
+
+    verb = "get_item"
+    address: str
+    item_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetItems(Command):
+    """Read a page of items; with `part`, of those that belong to it."""
+
+    verb = "get_items"
+    address: str
+    query: ItemQuery
+    _: KW_ONLY
+    part: Part | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class ItemsReset(Event):
     """Items have changed in ways that are not known one by one: read all pages again."""
+
+    @property
+    def resets(self) -> bool:
+        """As in `Event`."""
+        return True
 
 
 def item_key(key: object) -> str:

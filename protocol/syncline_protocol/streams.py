@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from .commands import Command
 from .objects import STREAM, Event, ObjectType
 
-__all__ = ["MESSAGE_PREFIX", "Message", "Publish"]
+__all__ = ["MESSAGE_PREFIX", "Message", "Missed", "Publish"]
 
 MESSAGE_PREFIX = "TZ"
 """Begins the SID of a message; 32 hexadecimal digits follow."""
@@ -36,3 +36,29 @@ class Message(Event):
 
     message_sid: str
     data: bytes
+
+    @property
+    def mark(self) -> str:
+        """As in `Event`: the SID of the message."""
+        return self.message_sid
+
+    @property
+    def is_stored(self) -> bool:
+        """As in `Event`: the stream stays as it is."""
+        return False
+
+
+@dataclass(slots=True, kw_only=True)
+class Missed(Event):
+    """A reader that was too slow did not get some messages. It moves no revision.
+
+    Attributes:
+        count: how many messages.
+    """
+
+    count: int
+
+    @property
+    def is_stored(self) -> bool:
+        """As in `Event`: the stream stays as it is."""
+        return False

@@ -90,6 +90,12 @@ class NativeSocket:
         document: Message = (await self.ok(do, **members))["document"]
         return document
 
+    async def created(self, type_: str, **members: Any) -> str:
+        """The SID of a new object, which is not open."""
+        sid: str = (await self.ok("open", **{type_: None}, **members))[type_]["sid"]
+        await self.ok("unsubscribe", **{type_: sid})
+        return sid
+
     async def error(self, do: str, **members: Any) -> Message:
         """The `error` of the reply to a request that is refused."""
         reply = await self.ask(do, **members)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from syncline_server.storage.results import Written, mismatch, sid_forbidden
 from syncline_server.storage.rights import Right
 
 from .access import Access
-from .contended_writes import Client, ContendedWrites, turn_key
+from .contended_writes import Client, ContendedWrites, blocking, turn_key
 from .headers import Headers, HeaderSource
 from .patches import check_size
 from .work import work_of_patch, work_on_data
@@ -109,7 +108,7 @@ class Documents(Headers[Document]):
                 quicker every time.
         """
         # A patch never waits for a turn of this client, so events are blocked from here on.
-        with nullcontext() if client is None else client.writing(command):
+        with blocking(client, command):
             needs = await access.check(DOCUMENT, command.address, Right.READ | Right.WRITE)
             check_size(command.body, self._patch_steps)
             access.allowance.take(work_of_patch(command.body))

@@ -18,12 +18,13 @@ from syncline_server.storage.results import Written, absent, forbidden, name_tak
 from syncline_server.storage.rights import Right
 
 from .access import Access
-from .contended_writes import Client
+from .contended_writes import Client, blocking
 
 if TYPE_CHECKING:
     from syncline_server.backend import Backend
 
     from .registry import Handler
+    from .replays import Replays
 
 __all__ = ["HeaderSource", "Headers", "expiry_event"]
 
@@ -90,6 +91,7 @@ class Headers(Generic[StateT]):
 
     def __init__(self, backend: Backend, type_: ObjectType) -> None:
         self.type = type_
+        self.replays: Replays | None = None
         self.source = HeaderSource(backend.objects, type_, backend.hub.now_ms)
         self.handlers: Mapping[type[Command], Handler[Any]] = {
             Create: self.create,
@@ -176,7 +178,8 @@ class Headers(Generic[StateT]):
         """Replace the expiry; requires the right to write."""
         author = await self._author(access, command.address, Right.WRITE)
         at = self._at(access, command.address)
-        return await self._objects.update(at, author, ttl=command.ttl, op=command.op)
+        with blocking(client, command):
+            return await self._objects.update(at, author, ttl=command.ttl, op=command.op)
 
     async def remove(
         self, access: Access, command: Remove, client: Client | None = None
@@ -184,7 +187,8 @@ class Headers(Generic[StateT]):
         """Remove the object with all that it holds; requires the right to manage."""
         author = await self._author(access, command.address, Right.MANAGE)
         at = self._at(access, command.address)
-        return await self._objects.remove(at, author, if_match=command.if_match, op=command.op)
+        with blocking(client, command):
+            return await self._objects.remove(at, author, if_match=command.if_match, op=command.op)
 
     async def advance(self, access: Access, sid: str, known: int) -> StateT:
         """The newest state, at a revision beyond `known`, the one that a client has.

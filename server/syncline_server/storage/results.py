@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -35,6 +36,11 @@ class Written(Generic[_State]):
     def header(self) -> Header:
         """As in `WriteResult`."""
         return self.state
+
+    @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """As in `objects.contended_writes.Marked`."""
+        return (self.state.revision,)
 
 
 def absent(type_: ObjectType, address: str) -> Refusal:

@@ -179,7 +179,8 @@ class TwilsockClient(Client):
 
     def send_event(self, event: Event) -> None:
         """Send an event with all its data."""
-        self.writer.send_event(event, event.encoded(self.format.encode))
+        encode = self.format.encode
+        self.writer.send_event(event, event.encoded(encode), encode)
 
     def send_notice(self, seconds: int) -> None:
         """Send the notice that the token expires in so many seconds."""
