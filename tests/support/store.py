@@ -17,11 +17,13 @@ from support.relay import Relay
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT, Event
+from syncline_protocol.revisions import PER_MS
 from syncline_server.storage.author import Author
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, ObjectsOf
 from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.engine import ExternalRedis
 from syncline_server.storage.results import Written
@@ -35,6 +37,8 @@ COMMITS = {
 }
 
 __all__ = [
+    "LOST",
+    "OPS",
     "WAIT_LIMIT",
     "Clock",
     "Elapse",
@@ -43,10 +47,17 @@ __all__ = [
     "Publications",
     "Service",
     "Store",
+    "aged",
     "elapsing",
     "eventually",
     "refused",
 ]
+
+LOST = ["commit", "answer"]
+"""What a `Line` can lose of a write."""
+
+OPS = [None, "op-1"]
+"""Operation ids of a write that is lost."""
 
 WAIT_LIMIT = 10.0
 """Seconds after which a wait fails."""
@@ -329,3 +340,11 @@ async def eventually(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(WAIT_LIMIT):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def aged(redis: Redis, revision: int) -> None:
+    """Return when a write of now surely gets a later revision.
+
+    By what the client knows of Redis' clock, which on a busy machine is some milliseconds less.
+    """
+    await eventually(lambda: redis.now_ms() * PER_MS > revision)
