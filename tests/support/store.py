@@ -16,7 +16,7 @@ import pytest
 from support.relay import Relay
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import DOCUMENT, Event
+from syncline_protocol.objects import DOCUMENT, TYPES, Event
 from syncline_protocol.revisions import PER_MS
 from syncline_server.storage.author import Author
 from syncline_server.storage.events import parse_event
@@ -291,7 +291,7 @@ Elapse = Callable[[int], Awaitable[Any]]
 """Lets this many milliseconds pass for everything that expires."""
 
 _ELAPSE = """
-for _, type in ipairs({'document', 'list', 'map', 'stream'}) do
+for type in ARGV[3]:gmatch('%S+') do
   for _, key in ipairs(redis.call('KEYS', '{' .. ARGV[1] .. ':*:' .. type .. ':*')) do
     local expires = redis.call('HGET', key, 'x')
     if expires ~= '' then
@@ -324,7 +324,8 @@ end
 
 def elapsing(admin: Connection, service_sid: str) -> Elapse:
     """An `Elapse` for one service: moves the deadlines, because Redis' clock cannot be set."""
-    return lambda ms: admin.execute("EVAL", _ELAPSE, 0, service_sid, ms)
+    types = " ".join(each.name for each in TYPES)
+    return lambda ms: admin.execute("EVAL", _ELAPSE, 0, service_sid, ms, types)
 
 
 async def refused(attempt: Awaitable[Any], code: Code) -> Refusal:
