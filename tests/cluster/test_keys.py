@@ -12,7 +12,7 @@ from support.socket import native_socket
 async def test_keys_are_made_and_revoked(clustered: RunningServer) -> None:
     with KeysApi(clustered) as keys:
         key, other = keys.add(), keys.add(login_only=True)
-        listed = [each["sid"] for each in keys.http.get("/v1/Keys").json()["keys"]]
+        listed = [each["sid"] for each in keys.ok("GET")["keys"]]
         assert {key.sid, other.sid} < set(listed)
         async with native_socket(clustered, key.token(clustered)) as socket:
             await socket.ok("open")

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 import pytest
 import uvloop
 
+from support.account import Account
+from support.provider import OpenIdProvider
+from support.server import RunningServer
 from support.store import Clock, Elapse, Publications, Service, Store, elapsing
 from syncline_server.config.settings import Settings
 from syncline_server.storage import commit
@@ -103,3 +106,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def elapse(admin: Connection, service_sid: str) -> Elapse:
     """A function that lets milliseconds pass: it moves all expiries in the service nearer."""
     return elapsing(admin, service_sid)
+
+
+@pytest.fixture(scope="module")
+def account(server: RunningServer) -> Iterator[Account]:
+    """The account of the server that the tests of a module share."""
+    with Account(server) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OpenIdProvider]:
+    with OpenIdProvider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def granting_server(
+    tmp_path_factory: pytest.TempPathFactory, engine: list[str], provider: OpenIdProvider
+) -> Iterator[RunningServer]:
+    """A server that takes the tokens of the provider, with the grants in them."""
+    claims = ["--oidc-grants-claim=sync_grants", "--oidc-service-claim=service"]
+    data_dir = tmp_path_factory.mktemp("granting") / "data"
+    with RunningServer(data_dir, *provider.options, *claims, *engine) as running:
+        yield running

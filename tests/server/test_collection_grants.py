@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from support.account import Account
@@ -37,26 +35,8 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenIdProvider]:
-    with OpenIdProvider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, engine: list[str], provider: OpenIdProvider
-) -> Iterator[RunningServer]:
-    """One that takes the provider's tokens."""
-    claims = ["--oidc-grants-claim=sync_grants", "--oidc-service-claim=service"]
-    data_dir = tmp_path_factory.mktemp("collection-grants") / "data"
-    with RunningServer(data_dir, *provider.options, *claims, *engine) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
+def server(granting_server: RunningServer) -> RunningServer:
+    return granting_server
 
 
 class World:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -79,26 +78,8 @@ def outcome_of(wire: str, operation: str, column: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenIdProvider]:
-    with OpenIdProvider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, engine: list[str], provider: OpenIdProvider
-) -> Iterator[RunningServer]:
-    """One that takes the provider's tokens."""
-    claims = ["--oidc-grants-claim=sync_grants", "--oidc-service-claim=service"]
-    data_dir = tmp_path_factory.mktemp("grants") / "data"
-    with RunningServer(data_dir, *provider.options, *claims, *engine) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
+def server(granting_server: RunningServer) -> RunningServer:
+    return granting_server
 
 
 @pytest.fixture(scope="module")

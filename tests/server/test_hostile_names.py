@@ -5,7 +5,6 @@ Redis' commands, keys and hash tags, Lua's patterns and numbers, URLs, JSON, log
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -50,12 +49,6 @@ HOSTILE = [
     " ",
     "\ud7ff\ue000\uffff\U0010ffff",
 ]
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
 
 
 @pytest.fixture(scope="module")

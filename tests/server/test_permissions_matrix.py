@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 
 import httpx2
@@ -69,12 +69,6 @@ CELLS = [
     for wire, operation in PAIRS
     for column, outcome in ROWS[operation].items()
 ]
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
 
 
 @pytest.fixture(scope="module")

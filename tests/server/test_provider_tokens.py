@@ -36,12 +36,6 @@ def server(
         yield running
 
 
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
-
-
 @pytest.fixture
 def own_provider() -> Iterator[OpenIdProvider]:
     """A provider of the test's own."""

@@ -22,24 +22,12 @@ IN_JSON = [*AROUND, "{}\n", "\r\n{}\r\n"]
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenIdProvider]:
-    with OpenIdProvider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
 def server(
     tmp_path_factory: pytest.TempPathFactory, engine: list[str], provider: OpenIdProvider
 ) -> Iterator[RunningServer]:
     data_dir = tmp_path_factory.mktemp("tokens") / "data"
     with RunningServer(data_dir, *provider.options, *engine) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
 
 
 @pytest.fixture(params=["of a key", "of the provider"])

@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote
+from typing import Any
 
-import httpx2
-
+from support.rest import RestClient
 from support.server import RunningServer
 
 __all__ = ["Account"]
 
 
-class Account:
-    """Calls with the account's Basic login, or with a token to test that a token is refused.
-
-    Attributes:
-        http: the HTTP client, for requests that have no method here.
-    """
+class Account(RestClient):
+    """Calls with the account's Basic login, or with a token to test that a token is refused."""
 
     def __init__(self, server: RunningServer, token: str | None = None) -> None:
-        self._base_url = f"{server.url}/v1/Services"
-        self.http = httpx2.Client(
-            auth=server.basic if token is None else None,
-            headers={} if token is None else {"Authorization": f"Bearer {token}"},
-            timeout=20,
-            verify=False,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.http.close()
-
-    def call(self, method: str, *segments: str, **request: Any) -> httpx2.Response:
-        """Send a request to the path of these segments below `/v1/Services`."""
-        path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
-        return self.http.request(method, self._base_url + path, **request)
-
-    def ok(self, method: str, *segments: str, **request: Any) -> Any:
-        """Send a request that must succeed; return the body of the reply, None if it is empty."""
-        reply = self.call(method, *segments, **request)
-        assert reply.is_success, reply.text
-        return reply.json() if reply.content else None
+        super().__init__(server, "Services", token)
 
     def service(self, **parameters: str) -> str:
         """Create a service and return its SID."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
+from support.rest import RestClient
 from support.server import RunningServer
 
 __all__ = ["CollectionsApi", "error"]
 
 
-class CollectionsApi:
-    """The objects of one type in one service, with the credentials of one caller.
-
-    Attributes:
-        url: URL of all objects.
-        http: the HTTP client, for requests that have no method here.
-    """
+class CollectionsApi(RestClient):
+    """The objects of one type in one service, with the credentials of one caller."""
 
     def __init__(
         self,
@@ -28,39 +23,8 @@ class CollectionsApi:
         token: str | None = None,
         service: str = "default",
     ) -> None:
-        """
-        Args:
-            plural: `Lists`, `Maps` or `Streams`.
-            token: an access token; None uses the account's Basic login.
-        """
-        self.url = f"{server.url}/v1/Services/{quote(service, safe='')}/{plural}"
-        self.http = httpx2.Client(
-            auth=server.basic if token is None else None,
-            headers={} if token is None else {"Authorization": f"Bearer {token}"},
-            timeout=20,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.http.close()
-
-    def call(self, method: str, *segments: str | int, **request: Any) -> httpx2.Response:
-        """Send a request to the path of these segments below `url`."""
-        path = "".join(f"/{quote(str(segment), safe='')}" for segment in segments)
-        return self.http.request(method, self.url + path, **request)
-
-    def ok(self, method: str, *segments: str | int, **request: Any) -> Any:
-        """As `call`; the body of a reply that must be a success, None if it is empty."""
-        reply = self.call(method, *segments, **request)
-        assert reply.is_success, reply.text
-        return reply.json() if reply.content else None
+        """`plural`: `Lists`, `Maps` or `Streams`."""
+        super().__init__(server, f"Services/{quote(service, safe='')}/{plural}", token)
 
     def create(self, **parameters: str | int) -> Any:
         """Create an object and return its resource."""

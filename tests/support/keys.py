@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
-import httpx2
-
+from support.rest import RestClient
 from support.server import RunningServer
 from support.socket import WAIT
 from syncline_server.auth.authenticator import mint_token
@@ -41,33 +38,20 @@ class Key:
         return mint_token(credentials, identity, ttl, service=service)
 
 
-class KeysApi:
+class KeysApi(RestClient):
     """The API keys of a server, with the account's own login."""
 
     def __init__(self, server: RunningServer) -> None:
-        self.http = httpx2.Client(base_url=server.url, auth=server.basic, timeout=20, verify=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.http.close()
+        super().__init__(server, "Keys")
 
     def add(self, *, login_only: bool = False) -> Key:
         """Add a key."""
-        reply = self.http.post("/v1/Keys", data={"LoginOnly": str(login_only).lower()})
-        assert reply.status_code == 201, reply.text
-        return Key(reply.json()["sid"], reply.json()["secret"])
+        added = self.ok("POST", data={"LoginOnly": str(login_only).lower()})
+        return Key(added["sid"], added["secret"])
 
     def revoke(self, sid: str) -> None:
         """Revoke a key."""
-        reply = self.http.delete(f"/v1/Keys/{sid}")
-        assert reply.status_code == 204, reply.text
+        self.ok("DELETE", sid)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -16,12 +16,14 @@ import pytest
 from support.relay import Relay
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import DOCUMENT, Event
+from syncline_protocol.objects import DOCUMENT, TYPES, Event
+from syncline_protocol.revisions import PER_MS
 from syncline_server.storage.author import Author
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, ObjectsOf
 from syncline_server.storage.redis.address import Address
+from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.engine import ExternalRedis
 from syncline_server.storage.results import Written
@@ -35,6 +37,8 @@ COMMITS = {
 }
 
 __all__ = [
+    "LOST",
+    "OPS",
     "WAIT_LIMIT",
     "Clock",
     "Elapse",
@@ -43,10 +47,17 @@ __all__ = [
     "Publications",
     "Service",
     "Store",
+    "aged",
     "elapsing",
     "eventually",
     "refused",
 ]
+
+LOST = ["commit", "answer"]
+"""What a `Line` can lose of a write."""
+
+OPS = [None, "op-1"]
+"""Operation ids of a write that is lost."""
 
 WAIT_LIMIT = 10.0
 """Seconds after which a wait fails."""
@@ -280,7 +291,7 @@ Elapse = Callable[[int], Awaitable[Any]]
 """Lets this many milliseconds pass for everything that expires."""
 
 _ELAPSE = """
-for _, type in ipairs({'document', 'list', 'map', 'stream'}) do
+for type in ARGV[3]:gmatch('%S+') do
   for _, key in ipairs(redis.call('KEYS', '{' .. ARGV[1] .. ':*:' .. type .. ':*')) do
     local expires = redis.call('HGET', key, 'x')
     if expires ~= '' then
@@ -313,7 +324,8 @@ end
 
 def elapsing(admin: Connection, service_sid: str) -> Elapse:
     """An `Elapse` for one service: moves the deadlines, because Redis' clock cannot be set."""
-    return lambda ms: admin.execute("EVAL", _ELAPSE, 0, service_sid, ms)
+    types = " ".join(each.name for each in TYPES)
+    return lambda ms: admin.execute("EVAL", _ELAPSE, 0, service_sid, ms, types)
 
 
 async def refused(attempt: Awaitable[Any], code: Code) -> Refusal:
@@ -329,3 +341,11 @@ async def eventually(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(WAIT_LIMIT):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def aged(redis: Redis, revision: int) -> None:
+    """Return when a write of now surely gets a later revision.
+
+    By what the client knows of Redis' clock, which on a busy machine is some milliseconds less.
+    """
+    await eventually(lambda: redis.now_ms() * PER_MS > revision)

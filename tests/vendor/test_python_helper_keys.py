@@ -20,7 +20,7 @@ def key(request: pytest.FixtureRequest, server: RunningServer) -> Iterator[Key]:
     with KeysApi(server) as keys:
         made = keys.add(login_only=request.param)
         yield made
-        keys.http.delete(f"/v1/Keys/{made.sid}")
+        keys.call("DELETE", made.sid)
 
 
 def test_a_key_logs_in_until_it_is_revoked(login: Any, server: RunningServer, key: Key) -> None:

@@ -11,7 +11,7 @@ from .access import Access
 from .access_options import with_access
 from .options import EXIT_STATUSES, page_size_option
 from .output import show_document, show_documents, show_removal
-from .parameters import Address, JsonData
+from .parameters import Address, JsonData, check_set
 from .rest import open_documents
 from .watch import watch_document
 
@@ -77,10 +77,7 @@ def set_(
     JSON is an object; "-" reads it from stdin, "@FILE" from a file. Without JSON, --ttl changes
     only the expiry.
     """
-    if data is None and ttl is None:
-        raise click.UsageError("give JSON, or --ttl, or both.")
-    if create and (data is None or if_match is not None):
-        raise click.UsageError("--create needs JSON and cannot be combined with --if-match.")
+    check_set(data, ttl, if_match, create=create)
     text = None if data is None else encode(data)
     with open_documents(access) as documents:
         if text is None or if_match is not None or create is False:

@@ -13,7 +13,7 @@ from .access_options import with_access
 from .object_rest import ItemRequest
 from .objects import if_match_option, item_ttl_option, object_argument, opened_items
 from .output import show_resource
-from .parameters import ItemId, JsonData
+from .parameters import ItemId, JsonData, check_set
 
 __all__ = ["set_command", "update_command"]
 
@@ -41,8 +41,7 @@ def set_command(type_: ObjectType, item_name: str) -> click.Command:
         JSON is an object; "-" reads it from stdin, "@FILE" from a file. Without JSON, --ttl changes
         only the expiry; without --ttl, the expiry stays unchanged.
         """
-        if data is None and ttl is None:
-            raise click.UsageError("give JSON, or --ttl, or both.")
+        check_set(data, ttl, if_match)
         text = None if data is None else encode(data)
         with opened_items(access, type_, address) as items:
             show_resource(items.set(item, ItemRequest(data=text, ttl=ttl, if_match=if_match)))

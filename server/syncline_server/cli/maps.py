@@ -20,7 +20,7 @@ from .objects import (
     opened_items,
 )
 from .output import show_resource
-from .parameters import ItemId, JsonData
+from .parameters import ItemId, JsonData, check_set
 
 __all__ = ["map_"]
 
@@ -72,10 +72,7 @@ def set_(
     JSON is an object; "-" reads it from stdin, "@FILE" from a file. Without JSON, --ttl changes
     only the expiry; without --ttl, the expiry stays unchanged.
     """
-    if data is None and ttl is None:
-        raise click.UsageError("give JSON, or --ttl, or both.")
-    if create and (data is None or if_match is not None):
-        raise click.UsageError("--create needs JSON and cannot be combined with --if-match.")
+    check_set(data, ttl, if_match, create=create)
     request = ItemRequest(data=None if data is None else encode(data), ttl=ttl, if_match=if_match)
     with opened_items(access, MAP, address) as items:
         if data is None or if_match is not None or create is False:

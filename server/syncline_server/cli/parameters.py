@@ -17,7 +17,7 @@ from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.auth.reserved_identities import RESERVED, is_reserved
 from syncline_server.config.credentials import KEY_SID
 
-__all__ = ["Address", "Authority", "Identity", "ItemId", "JsonData", "KeySid", "Url"]
+__all__ = ["Address", "Authority", "Identity", "ItemId", "JsonData", "KeySid", "Url", "check_set"]
 
 
 class Identity(click.ParamType[str]):
@@ -135,3 +135,13 @@ def _utf8(
     except UnicodeEncodeError:
         kind.fail("the value is not valid UTF-8.", param, ctx)
     return value
+
+
+def check_set(
+    data: JsonObject | None, ttl: int | None, if_match: str | None, *, create: bool | None = None
+) -> None:
+    """Check which options of a `set` command go together."""
+    if data is None and ttl is None:
+        raise click.UsageError("give JSON, or --ttl, or both.")
+    if create and (data is None or if_match is not None):
+        raise click.UsageError("--create needs JSON and cannot be combined with --if-match.")

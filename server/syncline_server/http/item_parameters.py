@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from syncline_protocol import fields
@@ -53,6 +53,7 @@ class ItemParameters:
         items: ItemType,
         limit: int,
         *,
+        has_key: bool = True,
         is_strict: bool = True,
     ) -> ItemParameters:
         """Check the fields of a form, or the members of a JSON object, that add an item.
@@ -60,33 +61,18 @@ class ItemParameters:
         Args:
             given: names and values, in their order.
             limit: maximum bytes of the data.
+            has_key: False if the path gives the key.
             is_strict: False ignores unknown names.
 
         Raises:
             Refusal: with the code of the parameter that is wrong or missing; `UNKNOWN_PARAMETER`
                 for an unknown name; `INVALID_PARAMETER` for a parameter given twice.
         """
-        names = {**(_KEY if items.has_chosen_keys else {}), **_DATA, **_TTLS}
+        has_key = has_key and items.has_chosen_keys
+        names = {**(_KEY if has_key else {}), **_DATA, **_TTLS}
         values = by_name(given, names, is_strict=is_strict)
-        key = items.parse_id(values.get("Key")) if items.has_chosen_keys else None
-        return replace(cls._with_data(values, items, limit), key=key)
-
-    @classmethod
-    def of_put(
-        cls,
-        given: Iterable[tuple[str, Any]],
-        items: ItemType,
-        limit: int,
-        *,
-        is_strict: bool = True,
-    ) -> ItemParameters:
-        """As `of_new`, for an item whose key the path gives."""
-        values = by_name(given, {**_DATA, **_TTLS}, is_strict=is_strict)
-        return cls._with_data(values, items, limit)
-
-    @classmethod
-    def _with_data(cls, values: dict[str, Any], items: ItemType, limit: int) -> ItemParameters:
         return cls(
+            key=items.parse_id(values.get("Key")) if has_key else None,
             data=json_object(values.get("Data"), "Data", limit, items.invalid_data),
             ttl=_item_ttl(values),
             collection_ttl=_ttl(values, "CollectionTtl"),
@@ -101,7 +87,7 @@ class ItemParameters:
         *,
         is_strict: bool = True,
     ) -> ItemParameters:
-        """As `of_put`, for an update; an empty `Data` counts as missing.
+        """As `of_new`, for an update; an empty `Data` counts as missing.
 
         Raises:
             Refusal: also `NO_PARAMETERS` without `Data` and a time to live of the item.

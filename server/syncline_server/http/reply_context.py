@@ -8,6 +8,7 @@ from typing import Any, Self
 from starlette.requests import Request
 
 from syncline_protocol.dates import format_seconds
+from syncline_protocol.objects import TYPES
 from syncline_server.auth.api_keys import Record
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
@@ -60,9 +61,7 @@ def service_resource(service: Service, base_url: str, account_sid: str) -> dict[
         "acl_enabled": service.acl_enabled,
         "reachability_debouncing_enabled": service.reachability_debouncing_enabled,
         "reachability_debouncing_window": service.reachability_debouncing_window,
-        "links": {
-            name: f"{url}/{name.capitalize()}" for name in ("documents", "lists", "maps", "streams")
-        },
+        "links": {each.plural: urls.objects_url(base_url, service.sid, each) for each in TYPES},
     }
 
 

@@ -116,10 +116,13 @@ class Contest:
 
     def is_turn_of(self, client: object | None, if_match: int | None) -> bool:
         if client is None:
+            # REST: the next request may come over another connection. Only the revision that the
+            # refusal gave shows that it is the holder's.
             return self.holder.client is None and if_match == self.given
         return client is self.holder.client
 
     def is_waited_for(self) -> bool:
+        # A contender whose wait has ended stays in the queue until `pass_on` comes to it.
         return any(not each.turn.done() for each in self.waiting)
 
     def keep_newest(self, seen: State) -> None:
@@ -154,6 +157,7 @@ class Contests:
 
     def open(self, key: TurnKey, newest: State, holder: Contender) -> Contest:
         """Begin a contest with its first turn."""
+        # By SID and by name: rivals that address the object differently must meet in one contest.
         keys = [key._replace(object=newest.sid)]
         if newest.unique_name is not None:
             name = object_key(type_of_sid(newest.sid), newest.unique_name)
@@ -167,6 +171,7 @@ class Contests:
         contest = self.get(key)
         if contest is None:
             return
+        # First, because the others wake up below and must not try for what is gone.
         contest.is_removed = True
         # Nobody gets a turn, so release all at once: each is then answered that it is removed.
         for each in contest.waiting:
@@ -181,6 +186,7 @@ class Contests:
         contest = self.get(key)
         if contest is None:
             return
+        # A write of another client is no end of the turn: the holder still has its one try.
         is_over = contest.is_turn_of(client, if_match)
         # Before `pass_on`, so that the next holder is given the newest revision.
         if newest is not None:
@@ -190,6 +196,7 @@ class Contests:
 
     def forget(self, client: object) -> None:
         """End all turns of a client."""
+        # A set, because a contest stands under several keys, and a copy, because `pass_on` deletes.
         for contest in set(self._contests.values()):
             if contest.holder.client is client:
                 self.pass_on(contest)
@@ -203,6 +210,8 @@ class Contests:
                 contest.holder, contest.given = contender, contest.newest.revision
                 contest.is_given = contest.is_used = contest.is_trying = contest.is_over = False
                 contest.is_prolonged = False
+                # The time starts again with the holder's answer (`is_given`). It starts here too,
+                # because a holder that was cancelled meanwhile gets no answer.
                 self.start_timer(contest)
                 contender.turn.set_result(True)
                 return
@@ -217,6 +226,7 @@ class Contests:
         """Let the time of the turn begin."""
         if contest.timer is not None:
             contest.timer.cancel()
+        # The shorter of what the server allows and what the client takes; less after unused turns.
         longest = min(contest.holder.length, self._turn_timeout)
         length = min(max(longest / contest.divisor, SHORTEST_TURN), self._turn_timeout)
         contest.timer = asyncio.get_running_loop().call_later(length, self._run_out, contest)

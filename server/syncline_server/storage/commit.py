@@ -115,10 +115,14 @@ class Commit:
     @property
     def is_repeatable(self) -> bool:
         """True if the same commit can be sent twice, for it takes effect once."""
+        # The record of the operation id gives a second run the first answer. Not where steps are
+        # committed together: of those, the script only says that one was committed before.
         return self.is_idempotent or (self.op is not None and not self.earlier)
 
     def with_new_mark(self) -> Commit:
         """The same write under another mark."""
+        # For a second attempt. The first may still be on its way: a void key stops it by its mark,
+        # which must not stop this one too.
         return replace(self, mark=make_mark())
 
     def arguments(self, redis: Redis, operation_ms: int) -> list[Argument]:
@@ -145,10 +149,14 @@ class Commit:
             "operations": redis.prefixed(keys.service_tag(self.service_sid) if whole else self.tag),
             "fingerprint": self.fingerprint or None,
             "earlier": _steps(self.earlier),
+            # A failover can bring a master whose clock is behind. The later of the two clocks
+            # counts, so no revision is used twice (promise 2); the script limits how far ahead.
             "clock": self.at_ms,
             # Low bits of the revision: after a failover that lost this write, hardly any other
             # write gets its revision, so a client does not take the one for the other.
             "random": randrange(revisions.PER_MS),
+            # Stored with the object. If the reply is lost, a read compares it: was this write the
+            # last one (`settlement`)?
             "mark": self.mark,
             "publish": publish,
             "channel": channel,
@@ -174,6 +182,8 @@ class Commit:
                 "sid": self.sid or None,
                 "name": self.name or None,
                 "mark": self.mark,
+                # An item whose revision is below this bound has not seen the write. The bound is by
+                # Redis' clock: this machine's may be ahead of it.
                 "since": revisions.lowest_at(self.not_before_ms),
                 "since_ms": self.not_before_ms,
                 **self.parameters,

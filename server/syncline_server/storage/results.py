@@ -17,7 +17,8 @@ __all__ = ["Written", "absent", "forbidden", "mismatch", "name_taken", "sid_ende
 _State = TypeVar("_State", bound=Header, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: creating a frozen one takes several times as long.
+@dataclass(slots=True)
 class Written(Generic[_State]):
     """A write of an object as a whole, which was applied.
 

@@ -103,7 +103,7 @@ def test_a_key_is_needed_only_where_clients_choose_it() -> None:
 
 
 def test_a_put_takes_the_key_from_the_path() -> None:
-    put = ItemParameters.of_put([("data", {"a": 1}), ("ttl", 5)], MAP_ITEMS, LIMIT)
+    put = ItemParameters.of_new([("data", {"a": 1}), ("ttl", 5)], MAP_ITEMS, LIMIT, has_key=False)
     assert put == ItemParameters(data=b'{"a":1}', ttl=5)
     assert put.operation(Verb.PUT, "k", -1) == ItemOperation(
         verb=Verb.PUT, key="k", data=b'{"a":1}', ttl=5, if_match=-1

@@ -43,17 +43,17 @@ def refused(reply: httpx2.Response, *words: str, status: int = 400, code: int = 
         assert word in body["message"], body["message"]
 
 
-def everything(api: DocumentsApi, name: str) -> list[tuple[str, str | None]]:
+def everything(api: DocumentsApi, name: str) -> list[tuple[str, ...]]:
     """Method and address of each request that takes a body of parameters."""
-    return [("POST", None), ("POST", name)]
+    return [("POST",), ("POST", name)]
 
 
 @pytest.mark.parametrize(
     "text", ['{"UniqueName":"x","Data":{}}', ' [{"a":"b=c&d"}]', '{"a":"100%"}', '\n{"Data":{}}']
 )
 def test_json_that_is_called_a_form_is_refused(api: DocumentsApi, name: str, text: str) -> None:
-    for method, address in everything(api, name):
-        reply = api.call(method, address, content=text, headers=FORM)
+    for method, *address in everything(api, name):
+        reply = api.call(method, *address, content=text, headers=FORM)
         refused(reply, "looks like JSON", "application/json")
     assert api.fetch(name)["data"] == {"a": 1}
 
@@ -83,8 +83,8 @@ def test_so_it_is_by_services_permissions_and_keys(
 
 
 def test_a_form_that_is_called_json_is_refused(api: DocumentsApi, name: str) -> None:
-    for method, address in everything(api, name):
-        reply = api.call(method, address, content="Data=%7B%7D", headers=JSON)
+    for method, *address in everything(api, name):
+        reply = api.call(method, *address, content="Data=%7B%7D", headers=JSON)
         refused(reply, "looks like a form", "application/x-www-form-urlencoded", code=54008)
 
 
@@ -102,7 +102,7 @@ def test_a_misspelt_parameter_creates_nothing(
 ) -> None:
     wrong = next(name for name in parameters if name != "Data")
     request: dict[str, Any] = {kind: parameters}
-    reply = api.call("POST", None, **request)
+    reply = api.call("POST", **request)
     refused(reply, f"'{wrong}' in the body", *([] if meant is None else [f"{meant} was meant"]))
     assert ("was meant" in reply.text) == (meant is not None)
 

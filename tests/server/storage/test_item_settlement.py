@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
 
 from support.items import ALICE, Collection, make
-from support.store import WAIT_LIMIT, Line, Publications, Store, eventually, refused
+from support.store import LOST, OPS, Line, Publications, aged, refused
 from syncline_protocol.errors import Code
 from syncline_protocol.items import ABSENT, ChangeKind, ItemOperation, Verb, index_of
 from syncline_protocol.objects import LIST, MAP, STREAM
-from syncline_protocol.revisions import PER_MS
 from syncline_server.config.settings import Settings
 from syncline_server.storage.items import Items, ItemsWritten
 from syncline_server.storage.keys import ObjectAddress
@@ -21,27 +19,9 @@ from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.streams import Streams
 
-LOST = ["commit", "answer"]
-OPS = [None, "op-1"]
-
 ADDED, UPDATED, REMOVED = ChangeKind.ADDED, ChangeKind.UPDATED, ChangeKind.REMOVED
 
 Interfere = Callable[[Callable[[], Coroutine[Any, Any, object]]], None]
-
-
-@pytest.fixture
-async def line(tmp_path: Path, store: Store) -> AsyncIterator[Line]:
-    async with Line(tmp_path / "line.sock", store) as line:
-        yield line
-
-
-@pytest.fixture
-async def by_line(line: Line) -> AsyncIterator[Redis]:
-    """The store, by the line."""
-    redis = Redis(line.engine, WAIT_LIMIT)
-    await redis.start()
-    yield redis
-    await redis.stop()
 
 
 @pytest.fixture
@@ -85,11 +65,6 @@ def interfere(by_line: Redis, monkeypatch: pytest.MonkeyPatch) -> Interfere:
         monkeypatch.setattr(by_line, "reconnected", first)
 
     return set_
-
-
-async def aged(redis: Redis, revision: int) -> None:
-    """Return when a write of now surely gets a later revision."""
-    await eventually(lambda: redis.now_ms() * PER_MS > revision)
 
 
 async def prepared(redis: Redis, collection: Collection) -> int:

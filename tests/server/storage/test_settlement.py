@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from support.store import (
-    WAIT_LIMIT,
+    LOST,
+    OPS,
     Clock,
     Elapse,
     Line,
     Publications,
     Service,
-    Store,
-    eventually,
     refused,
 )
+from support.store import aged as revision_aged
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT
-from syncline_protocol.revisions import PER_MS
 from syncline_protocol.sids import BUCKETS, bucket_of_name, make_sid
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
@@ -34,24 +30,6 @@ from syncline_server.storage.redis.connection import Connection
 
 ALICE, BOB = Author(identity="alice"), Author(identity="bob")
 
-LOST = ["commit", "answer"]
-OPS = [None, "op-1"]
-
-
-@pytest.fixture
-async def line(tmp_path: Path, store: Store) -> AsyncIterator[Line]:
-    async with Line(tmp_path / "line.sock", store) as line:
-        yield line
-
-
-@pytest.fixture
-async def by_line(line: Line) -> AsyncIterator[Redis]:
-    """The store, by the line."""
-    redis = Redis(line.engine, WAIT_LIMIT)
-    await redis.start()
-    yield redis
-    await redis.stop()
-
 
 @pytest.fixture
 def mine(by_line: Redis, service_sid: str) -> Service:
@@ -60,12 +38,8 @@ def mine(by_line: Redis, service_sid: str) -> Service:
 
 
 async def aged(service: Service, document: Document) -> Document:
-    """The document, once its revision is surely older than a write of now.
-
-    By what the service knows of Redis' clock, which on a busy machine is some milliseconds less.
-    """
-    redis = service.objects._redis
-    await eventually(lambda: redis.now_ms() * PER_MS > document.revision)
+    """The document, once its revision is surely older than a write of now."""
+    await revision_aged(service.objects._redis, document.revision)
     return document
 
 

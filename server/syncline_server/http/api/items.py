@@ -149,7 +149,9 @@ class _Endpoints:
         """Replace an item, or create it: Syncline's own operation."""
         call = await self._enter(request)
         key, (verb, condition) = self._key(request), _condition_of_put(request)
-        given = ItemParameters.of_put(await self._body(call), self._type, self._limit)
+        given = ItemParameters.of_new(
+            await self._body(call), self._type, self._limit, has_key=False
+        )
         written = await self._write(call, given, given.operation(verb, key, condition))
         return self._reply(call, written, 201 if written.kind is ChangeKind.ADDED else 200)
 

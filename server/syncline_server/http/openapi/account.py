@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncline_protocol.objects import TYPES
 from syncline_server.http.api.service_parameters import (
     FRIENDLY_NAME_LENGTH,
     LONGEST_WINDOW,
@@ -133,7 +134,7 @@ def _parameters(*, form: bool) -> JsonObject:
 
 
 def _service_schema(date: JsonObject) -> JsonObject:
-    links = dict.fromkeys(("documents", "lists", "maps", "streams"), URL)
+    links = dict.fromkeys((each.plural for each in TYPES), URL)
     return object_schema(
         {
             "sid": sid("IS"),

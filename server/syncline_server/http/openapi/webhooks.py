@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncline_protocol.objects import LIST, MAP, STREAM, TYPES
+from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType
 from syncline_server.http.api.dead_letters import COLLECTION
 from syncline_server.http.body import FORM
 
@@ -23,14 +23,18 @@ from .parts import (
 
 __all__ = ["webhook_paths", "webhook_requests", "webhook_schemas"]
 
+
+def _events_of(type_: ObjectType) -> tuple[str, ...]:
+    """What is reported of an object as a whole: an update only if that changes its data."""
+    return ("created", "updated", "removed") if type_ is DOCUMENT else ("created", "removed")
+
+
 _EVENTS = (
-    "document_created",
-    "document_updated",
-    "document_removed",
-    *(f"{type_.name}_{event}" for type_ in (LIST, MAP, STREAM) for event in ("created", "removed")),
+    *(f"{type_.name}_{event}" for type_ in TYPES for event in _events_of(type_)),
     *(
         f"{type_.name}_item_{event}"
-        for type_ in (LIST, MAP)
+        for type_ in TYPES
+        if type_.has_items
         for event in ("added", "updated", "removed")
     ),
     "endpoint_connected",

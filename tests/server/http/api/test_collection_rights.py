@@ -21,12 +21,6 @@ from support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
-
-
-@pytest.fixture(scope="module")
 def service(account: Account) -> str:
     return account.service(AclEnabled="true")
 

@@ -40,7 +40,7 @@ def test_a_document_keeps_the_sid_that_it_is_created_with(
     sid = chosen(name, is_away=is_away)
     spelling = "Sid" if form == "data" else "sid"
     given: Any = {form: {spelling: sid, "UniqueName": name, "Data": '{"a":1}'}}
-    reply = api.call("POST", None, **given)
+    reply = api.call("POST", **given)
     assert reply.status_code == 201
     created = reply.json()
     assert (created["sid"], created["unique_name"]) == (sid, name)

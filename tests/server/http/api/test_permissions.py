@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import httpx2
@@ -11,12 +10,6 @@ from support.api import DocumentsApi, unique
 from support.server import RunningServer
 
 RIGHTS = ("read", "write", "manage")
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
 
 
 @pytest.fixture(scope="module")

@@ -133,12 +133,6 @@ class TestTheDefaultService:
             RunningServer(tmp_path / "data", "--default-service-sid", sid)
 
 
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
-
-
 class TestTheAccount:
     @pytest.mark.parametrize("form", ["data", "json"])
     def test_makes_a_service_with_a_sid(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -18,12 +17,6 @@ from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect
 
 UNKNOWN = "IS" + "0" * 32
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -30,12 +29,6 @@ def described(server: RunningServer) -> Any:
     reply = httpx2.get(f"{server.url}/openapi.json")
     assert reply.status_code == 200
     return reply.json()
-
-
-@pytest.fixture(scope="module")
-def account(server: RunningServer) -> Iterator[Account]:
-    with Account(server) as account:
-        yield account
 
 
 def resolve(described: Any, node: Any) -> Any:
