@@ -7,7 +7,7 @@ from typing import Any
 
 from support.api import unique
 from support.server import RunningServer
-from support.socket import Message, NativeSocket, native_socket
+from support.socket import Message, NativeSocket, native_socket, slow_socket
 
 SHORT_MEMORY = "--tombstones=0"
 SMALL_QUEUE = ("--waiting-messages=5", "--output-mark=16384", "--waiting-items=20")
@@ -379,21 +379,17 @@ class TestSlowReaders:
         self, shared_server: Any
     ) -> None:
         server: RunningServer = shared_server(*SMALL_QUEUE)
-        # `max_queue`: the test reads nothing until it asks for a message.
-        async with (
-            native_socket(server) as writer,
-            native_socket(server, max_queue=1) as reader,
-        ):
+        async with native_socket(server) as writer, slow_socket(server) as reader:
             sid = await writer.created("map")
             replica = Replica(await opened(reader, sid))
             data = {"filler": "x" * 15_000}
-            for n in range(1500):
-                await writer.ok("set", map=sid, key=f"k{n % 300}", data={**data, "n": n})
+            for n in range(400):
+                await writer.ok("set", map=sid, key=f"k{n % 100}", data={**data, "n": n})
             last = await writer.ok("remove", map=sid, key="k0")
             events = await replica.follow(reader, last["map"]["revision"])
             assert replica.items == await all_items(writer, sid)
 
-        assert len(events) < 1501
+        assert len(events) < 401
 
 
 class TestStreams:
@@ -444,15 +440,16 @@ class TestStreams:
         self, shared_server: Any
     ) -> None:
         server: RunningServer = shared_server(*SMALL_QUEUE)
-        async with (
-            native_socket(server) as publisher,
-            native_socket(server, max_queue=1) as reader,
-        ):
+        async with native_socket(server) as publisher, slow_socket(server) as reader:
             sid = await publisher.created("stream")
             await reader.ok("open", stream=sid)
             data = {"filler": "x" * 4000}
-            for n in range(3000):
-                await publisher.ok("publish", stream=sid, data={**data, "n": n})
+            for n in range(0, 3000, 100):
+                sent = [
+                    await publisher.send("publish", stream=sid, data={**data, "n": m})
+                    for m in range(n, n + 100)
+                ]
+                assert "ok" in await publisher.reply(sent[-1])
             expected, missed = 0, 0
             while expected < 3000:
                 event = await reader.event()
