@@ -146,11 +146,13 @@ def events_of(subscription: Subscription, portion: Portion) -> Iterator[Event]:
         return
     if changed is not None:
         yield changed
-    if found.more_since is None:
+    if found.more_since is None and (changed is None or changed.revision < header.revision):
         yield expiry_event(header, since if changed is None else changed.revision)
 
 
-def split_own(event: ItemsChanged, is_own: Callable[[int], bool]) -> Iterator[tuple[Event, bool]]:
+def split_own(
+    event: ItemsChanged, is_own: Callable[[int], bool]
+) -> Iterator[tuple[ItemsChanged, bool]]:
     """The event in runs of the client's own changes and of others', in their order."""
     owns = [is_own(each.item.revision) for each in event.changes]
     if len(set(owns)) == 1:

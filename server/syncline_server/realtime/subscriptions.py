@@ -281,8 +281,10 @@ class Subscriptions:
         end = subscription.delivered = found.more_since or found.header.revision
         for event in events_of(subscription, portion):
             self._send(subscription, event)
-        if subscription.state is not State.BEHIND or subscription.delivered != end:
-            return
+            if subscription.delivered != end:
+                return  # dropped by the send queue: it comes again, and what is newer after it
+        if found.is_reset:
+            subscription.lost = 0
         # 4. Read on; or, if no event was dropped that is newer, go on with those that were kept.
         if found.more_since is not None or subscription.lost > end:
             return self._fall_behind(subscription, end)
@@ -450,8 +452,13 @@ class Subscriptions:
         if self.send_own is None or own is None:
             self._send_event(event)
         elif isinstance(event, ItemsChanged):
-            for run, is_own in split_own(event, own.take):
+            before = subscription.delivered
+            for run, is_own in split_own(event, own.has):
                 (self.send_own if is_own else self._send_event)(run)
+                if subscription.delivered != before:
+                    return  # dropped by the send queue: it comes again, and what is newer after it
+                if is_own:
+                    own.take(run.mark)
         else:
             (self.send_own if own.take(event.mark) else self._send_event)(event)
 
