@@ -47,7 +47,6 @@ class Replica:
             if events:
                 assert int(event["map"]["revision"]) > int(events[-1]["map"]["revision"])
             if event["event"] == "expiry":
-                # Ends the portions of what was missed.
                 self.revision = event["map"]["revision"]
                 continue
             assert event["event"] == "items", event
