@@ -276,8 +276,11 @@ class Hub:
 
     def _deliver_passing(self, topic: Topic, event: Event) -> None:
         """Deliver an event that moves no revision; none is held back as old."""
+        # A write can fill a socket, which then leaves the fast path: it has the event already, and
+        # no revision would show that.
+        slow = list(topic.slow)
         self._write_to_fast(topic, event, topic.revision)
-        self._call_all(topic.slow, event)
+        self._call_all(slow, event)
 
     def _call_all(self, subscribers: Iterable[Subscriber], event: Event) -> None:
         # A copy: `on_event` may move the subscriber to the fast path, or end its subscription.

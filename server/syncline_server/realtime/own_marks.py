@@ -28,6 +28,10 @@ class OwnMarks:
         while len(self._marks) > MARKS_LIMIT:
             del self._marks[next(iter(self._marks))]
 
+    def has(self, mark: Hashable) -> bool:
+        """True if this is a mark of the client's own."""
+        return mark in self._marks
+
     def take(self, mark: Hashable) -> bool:
         """True if this is a mark of the client's own; it and all earlier ones are dropped."""
         if mark not in self._marks:

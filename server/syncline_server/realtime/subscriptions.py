@@ -25,7 +25,7 @@ from .blocked_events import BlockedEvents, keep
 from .own_marks import OwnMarks
 from .replay import events_of, split_own
 from .results import Fetched, Opened, Result, Unsubscribed, tells_data
-from .subscription import Portion, State, Subscription, topic_keys
+from .subscription import UNKNOWN, Portion, State, Subscription, topic_keys
 
 if TYPE_CHECKING:
     from .replay import Replayer
@@ -271,21 +271,24 @@ class Subscriptions:
         # 1. The subscription may have ended, or have begun from another revision, during the read.
         if subscription.state is not State.BEHIND or subscription.delivered != portion.since:
             if subscription.state is State.BEHIND:
-                self._fall_behind(subscription, subscription.delivered)
+                since, expires_ms = subscription.delivered, subscription.expires_ms
+                self._fall_behind(subscription, since, expires_ms)
             return
         # 2. Block it while a write is under way: it may contain that write (promise 4).
         if self._blocked.add_portion(subscription, portion):
             return
         # 3. Set `delivered` before anything is sent, because the send queue may drop it again.
-        found = portion.replay
-        end = subscription.delivered = found.more_since or found.header.revision
+        found, end = portion.replay, portion.end
+        subscription.delivered = end
         for event in events_of(subscription, portion):
             self._send(subscription, event)
-        if subscription.state is not State.BEHIND or subscription.delivered != end:
-            return
+            if subscription.delivered != end:
+                return  # dropped by the send queue: it comes again, and what is newer after it
+        if found.is_reset:
+            subscription.lost = 0
         # 4. Read on; or, if no event was dropped that is newer, go on with those that were kept.
         if found.more_since is not None or subscription.lost > end:
-            return self._fall_behind(subscription, end)
+            return self._fall_behind(subscription, end, subscription.expires_ms)
         subscription.state = State.SLOW
         self._deliver_kept(subscription)
         self.join_fast_path((subscription,))
@@ -361,7 +364,7 @@ class Subscriptions:
         if replay is not None and replay.more_since is not None:
             # The reply has the first portion of what changed: the client is behind, perhaps further
             # than it was before.
-            return self._fall_behind(subscription, replay.more_since)
+            return self._fall_behind(subscription, replay.more_since, header.expires_ms)
         if subscription.state in (State.OPENING, State.BEHIND):
             # The reply has all that the client lacked, or tells it to read all items again.
             subscription.state, subscription.portion = State.SLOW, None
@@ -397,9 +400,12 @@ class Subscriptions:
         if not subscription.opening_parts:
             self._hub.narrow(subscription.topic, self, part)
 
-    def _fall_behind(self, subscription: Subscription, since: int) -> None:
+    def _fall_behind(
+        self, subscription: Subscription, since: int, expires_ms: int | None = UNKNOWN
+    ) -> None:
         """The client has everything up to `since`: read from the store what it lacks."""
         subscription.state, subscription.delivered = State.BEHIND, since
+        subscription.expires_ms = expires_ms
         if self._replayer is None:
             self._replayer = self._make_replayer()
             if self._is_paused:
@@ -450,8 +456,13 @@ class Subscriptions:
         if self.send_own is None or own is None:
             self._send_event(event)
         elif isinstance(event, ItemsChanged):
-            for run, is_own in split_own(event, own.take):
+            before = subscription.delivered
+            for run, is_own in split_own(event, own.has):
                 (self.send_own if is_own else self._send_event)(run)
+                if subscription.delivered != before:
+                    return  # dropped by the send queue: it comes again, and what is newer after it
+                if is_own:
+                    own.take(run.mark)
         else:
             (self.send_own if own.take(event.mark) else self._send_event)(event)
 

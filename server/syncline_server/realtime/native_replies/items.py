@@ -52,7 +52,10 @@ def error_details(command: Command, refusal: Refusal) -> Body | None:
     if not isinstance(refusal, ItemRefused) or refusal.state is None:
         return None
     item = refusal.state.item
-    return {"item": None if item is None else native.item_body(item, item_type(command.type))}
+    if item is not None:
+        return {"item": native.item_body(item, item_type(command.type))}
+    # A race was lost to a removal; or the item exists, and the caller may not read it.
+    return None if refusal.document is None else {"item": None}
 
 
 def _contents(items: ItemType, command: Open, opened: Opened[Any]) -> Body:
