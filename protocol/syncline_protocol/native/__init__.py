@@ -16,6 +16,7 @@ from .encoder import (
     error_body,
     event_body,
     event_name,
+    header_body,
 )
 from .messages import (
     FINAL_CLOSE_CODES,
@@ -47,6 +48,7 @@ __all__ = [
     "error_body",
     "event_body",
     "event_name",
+    "header_body",
     "leading_id",
     "patch_body",
 ]

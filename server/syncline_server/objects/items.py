@@ -12,6 +12,8 @@ from syncline_protocol.items import (
     BatchItems,
     Change,
     ChangeKind,
+    GetItem,
+    GetItems,
     Item,
     ItemOperation,
     ItemQuery,
@@ -174,6 +176,8 @@ class Items(Headers):
             WriteItem: self.write,
             PatchItem: self.patch,
             BatchItems: self.batch,
+            GetItem: self.get_item,
+            GetItems: self.get_items,
         }
         self._items: StoredItems = backend.items
         self._turns = backend.turns
@@ -194,6 +198,18 @@ class Items(Headers):
         """A page of items; requires the right to read."""
         needs = await self._check(access, address, Right.READ)
         return await self._items.page(self._at(access, address), query, access.author(needs))
+
+    async def get_item(
+        self, access: Access, command: GetItem, client: Client | None = None
+    ) -> ItemState:
+        """As `item`, for a session."""
+        return ItemState(*await self.item(access, command.address, command.item_key))
+
+    async def get_items(
+        self, access: Access, command: GetItems, client: Client | None = None
+    ) -> ItemPage:
+        """As `items`, for a session."""
+        return await self.items(access, command.address, command.query)
 
     async def write(
         self, access: Access, command: WriteItem, client: Client | None = None

@@ -10,21 +10,22 @@ from syncline_protocol.commands import Create, Get, Remove, SetTtl
 from syncline_protocol.documents import Document, Set
 from syncline_protocol.objects import DOCUMENT
 from syncline_server.http.parameters import Parameters
-from syncline_server.http.preconditions import if_match, operation
+from syncline_server.http.preconditions import if_match
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.realtime.results import Fetched, Result
 from syncline_server.storage.results import Written, sid_forbidden
 
-from .api import REQUEST_ID, VERSION, Action, Call, Reply, Route
+from .api import Call, Reply, Route, single
+from .objects import no_body, object_url
 
 __all__ = ["ROUTES"]
 
 
 def _create(call: Call) -> Create:
-    given = Parameters.of(call.members, call.data_limit, is_strict=False)
+    given = Parameters.of(call.members, call.limits.data_limit, is_strict=False)
     if given.sid is not None:
         raise sid_forbidden(DOCUMENT)
-    return Create(given.unique_name, given.data or b"{}", ttl=given.ttl, op=_operation(call))
+    return Create(given.unique_name, given.data or b"{}", ttl=given.ttl, op=call.operation)
 
 
 def _fetch(call: Call) -> Get:
@@ -32,16 +33,12 @@ def _fetch(call: Call) -> Get:
 
 
 def _update(call: Call) -> Set | SetTtl:
-    given = Parameters.of(call.members, call.data_limit, is_strict=False)
-    return given.update(call.names["document"], if_match(call.headers), _operation(call))
+    given = Parameters.of(call.members, call.limits.data_limit, is_strict=False)
+    return given.update(call.names["document"], if_match(call.headers), call.operation)
 
 
 def _remove(call: Call) -> Remove:
-    return Remove(call.names["document"], if_match=if_match(call.headers), op=_operation(call))
-
-
-def _operation(call: Call) -> str | None:
-    return operation(call.headers, REQUEST_ID)
+    return Remove(call.names["document"], if_match=if_match(call.headers), op=call.operation)
 
 
 def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], Reply]:
@@ -56,7 +53,7 @@ def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], 
 
 
 def _resource(document: Document, where: ReplyContext, *, data: bool) -> dict[str, Any]:
-    url = f"{where.base_url}{VERSION}/Services/{where.service_sid}/Documents/{document.sid}"
+    url = object_url(where, DOCUMENT, document.sid)
     return native.document_body(document, data=data) | {
         "account_sid": where.account_sid,
         "service_sid": where.service_sid,
@@ -66,18 +63,14 @@ def _resource(document: Document, where: ReplyContext, *, data: bool) -> dict[st
     }
 
 
-def _nothing(_: Result, __: ReplyContext) -> Reply:
-    return Reply(204)
-
-
 ROUTES = (
-    Route("/Documents", {"POST": Action(_create, _describing(201, data=False))}),
+    Route("/Documents", {"POST": single(_create, _describing(201, data=False))}),
     Route(
         "/Documents/{document}",
         {
-            "GET": Action(_fetch, _describing(200, data=True), has_body=False),
-            "POST": Action(_update, _describing(200, data=False)),
-            "DELETE": Action(_remove, _nothing, has_body=False),
+            "GET": single(_fetch, _describing(200, data=True), has_body=False),
+            "POST": single(_update, _describing(200, data=False)),
+            "DELETE": single(_remove, no_body, has_body=False),
         },
     ),
 )

@@ -12,6 +12,7 @@ import orjson
 from starlette.datastructures import Headers
 
 from syncline_protocol import twilsock
+from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import HttpRequest, Packet
 from syncline_server.http import urls
@@ -22,7 +23,7 @@ from syncline_server.realtime.results import Result
 from syncline_server.realtime.session import Session
 
 from . import configuration, router, subscriptions
-from .api import Action, Call, Reply
+from .api import Action, Call, Reply, Steps
 from .subscriptions import Batch, Subscriptions
 
 if TYPE_CHECKING:
@@ -79,16 +80,32 @@ class Requests:
             )
         has_body = action.has_body and packet.payload
         given = members(packet.payload, self._settings.values_limit) if has_body else []
-        call = Call(names, _headers(request.headers), given, self._settings.data_limit)
-        self._client.submit(action.command(call), partial(self._answer, packet.id, action, where))
+        call = Call(
+            names=names,
+            query=_query(request.params),
+            headers=_headers(request.headers),
+            members=given,
+            limits=self._settings,
+        )
+        steps = action.steps(call, where)
+        self._submit(packet.id, steps, next(steps))
 
-    def _answer(
-        self, packet_id: str, action: Action, where: ReplyContext, outcome: Result | Refusal
-    ) -> None:
-        if isinstance(outcome, Refusal):
-            self._refuse(packet_id, outcome)
+    def _submit(self, packet_id: str, steps: Steps, command: Command) -> None:
+        self._client.submit(command, partial(self._go_on, packet_id, steps))
+
+    def _go_on(self, packet_id: str, steps: Steps, outcome: Result | Refusal) -> None:
+        """Take the next step of a request, or answer it."""
+        try:
+            if isinstance(outcome, Refusal):
+                command = steps.throw(outcome)
+            else:
+                command = steps.send(outcome)
+        except StopIteration as end:
+            self._reply(packet_id, end.value)
+        except Refusal as refusal:
+            self._refuse(packet_id, refusal)
         else:
-            self._reply(packet_id, action.reply(outcome, where))
+            self._submit(packet_id, steps, command)
 
     def _refuse(self, packet_id: str, refusal: Refusal) -> None:
         self._client.tally.refused[refusal.code] += 1
@@ -119,6 +136,11 @@ def _below_prefix(path: str) -> str:
     """The path without the prefix of the application's `cdsUri`; no name has a slash."""
     start = max(path.find("/v3/"), path.find("/v4/"))
     return path[start:] if start > 0 else path
+
+
+def _query(params: Iterable[tuple[str, str]]) -> bytes:
+    """The query of a request; its names and values are still percent-encoded."""
+    return "&".join(f"{name}={value}" for name, value in params).encode()
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> Headers:

@@ -6,12 +6,12 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
 from syncline_server.http.routing import Pattern, decoded
 
-from . import documents
+from . import documents, lists, maps, streams
 from .api import VERSION, Action
 
 __all__ = ["ROUTES", "SCOPES", "find"]
 
-ROUTES = (*documents.ROUTES,)
+ROUTES = (*documents.ROUTES, *lists.ROUTES, *maps.ROUTES, *streams.ROUTES)
 """The routes of all types of objects."""
 
 SCOPES = (VERSION, f"{VERSION}/Services/{{service}}")
