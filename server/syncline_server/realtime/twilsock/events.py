@@ -1,4 +1,4 @@
-"""Encoding of events, and of the outcomes of subscriptions, as notifications.
+"""Encoding of events, and of the outcomes of subscriptions, as frames.
 
 A client names its `event_protocol_version` when it subscribes. SDKs before 3.1.0 name 3, and read
 the outcome of a subscription from `event`, an object. Later SDKs name 4, and read it from `events`,
@@ -7,26 +7,28 @@ an array. Events of objects are in `event` in both versions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 
 from syncline_protocol import twilsock
-from syncline_protocol.dates import format_milliseconds
-from syncline_protocol.documents import Document, Updated
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.topic import Format
 from syncline_server.realtime.websocket.frames import binary_frame, deflating
 
+from .notifications import Notification, notifications
+
 __all__ = [
     "NEWEST_VERSION",
     "VERSIONS",
+    "EventFormats",
     "Formats",
-    "encode_replay",
+    "encode_notifications",
     "encode_subscription",
-    "formats_of",
 ]
 
 MESSAGE_TYPE = "twilio.sync.event"
@@ -40,55 +42,75 @@ VERSIONS = (OLDEST_VERSION, NEWEST_VERSION)
 """Values of `event_protocol_version` that are served."""
 
 
-Formats = Mapping[int, tuple[Format, Format]]
-"""By version: the formats for clients that take no compressed frames, and for those that do."""
+@dataclass(frozen=True, eq=False)
+class Formats:
+    """How the events of one service are encoded for clients of one version.
+
+    Attributes:
+        version: `event_protocol_version`.
+        service_url: begins the URLs in events. It has the host that the clients use.
+        plain: for clients that take no compressed frames.
+        deflated: for those that do.
+    """
+
+    version: int
+    service_url: str
+    plain: Format
+    deflated: Format
 
 
-def formats_of(tally: Tally) -> Formats:
-    """The formats whose traffic `tally` counts."""
-    return {version: _formats(_encoder(version), tally) for version in VERSIONS}
+class EventFormats:
+    """The formats in use: clients of one version that use one host share their frames."""
+
+    def __init__(self, tally: Tally) -> None:
+        """`tally`: counts the traffic."""
+        self._tally = tally
+        # A client chooses the host, so a format lasts only as long as a client uses it.
+        self._formats: WeakValueDictionary[tuple[int, str], Formats] = WeakValueDictionary()
+
+    def of(self, version: int, service_url: str) -> Formats:
+        """The formats for a client, which keeps them as long as it uses them."""
+        found = self._formats.get((version, service_url))
+        if found is None:
+            encode = _encoder(version, service_url)
+            found = Formats(
+                version,
+                service_url,
+                Format(encode, None, self._tally),
+                Format(deflating(encode), None, self._tally),
+            )
+            self._formats[version, service_url] = found
+        return found
 
 
-def _formats(encode: Callable[[Event], bytes], tally: Tally) -> tuple[Format, Format]:
-    return Format(encode, None, tally), Format(deflating(encode), None, tally)
-
-
-def _encoder(version: int) -> Callable[[Event], bytes]:
+def _encoder(version: int, service_url: str) -> Callable[[Event], bytes]:
     """Returns the encoder of events for clients of this version; they share its frames."""
 
     def encode(event: Event) -> bytes:
-        packet_id = f"{event.sid}-{event.revision}"
-        if isinstance(event, Updated):
-            return _frame(version, packet_id, "document_updated", event=_updated(event))
-        removed = {
-            "id": event.revision,
-            "document_sid": event.sid,
-            "document_unique_name": event.unique_name,
-        }
-        return _frame(version, packet_id, "document_removed", event=removed)
+        return encode_notifications(version, notifications(event, service_url))
 
     return encode
 
 
-def encode_replay(version: int, correlation_id: int, document: Document) -> bytes:
-    """The frame that brings one subscriber to the newest state of a document, as an update.
+def encode_notifications(
+    version: int, several: Iterable[Notification], correlation_id: int | None = None
+) -> bytes:
+    """The frames of notifications.
 
     Args:
-        version, correlation_id: of the request to subscribe.
+        correlation_id: of the request to subscribe, for events that the subscriber missed before.
     """
-    event = Updated(
-        sid=document.sid,
-        unique_name=document.unique_name,
-        revision=document.revision,
-        previous=document.revision,
-        at_ms=document.updated_ms,
-        by=document.updated_by,
-        data=document.data,
-        expires_ms=document.expires_ms,
+    suffix = "" if correlation_id is None else f"-{correlation_id}"
+    return b"".join(
+        _frame(
+            version,
+            each.packet_id + suffix,
+            each.event_type,
+            correlation_id,
+            event=each.body,
+        )
+        for each in several
     )
-    packet_id = f"{document.sid}-{document.revision}-{correlation_id}"
-    head = (version, packet_id, "document_updated", correlation_id)
-    return _frame(*head, event=_updated(event))
 
 
 def encode_subscription(version: int, outcome: str, correlation_id: int, **details: Any) -> bytes:
@@ -104,19 +126,6 @@ def encode_subscription(version: int, outcome: str, correlation_id: int, **detai
     if version == OLDEST_VERSION:
         return _frame(*head, event=details)
     return _frame(*head, events=[details])
-
-
-def _updated(event: Updated) -> dict[str, Any]:
-    """The payload of an update, always with name and expiry: the SDKs overwrite theirs."""
-    return {
-        "id": event.revision,
-        "document_sid": event.sid,
-        "document_unique_name": event.unique_name,
-        "document_revision": str(event.revision),
-        "document_data": orjson.Fragment(event.data),
-        "date_created": format_milliseconds(event.at_ms),
-        "date_expires": None if event.expires_ms is None else format_milliseconds(event.expires_ms),
-    }
 
 
 def _frame(

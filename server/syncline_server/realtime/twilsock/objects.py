@@ -25,6 +25,7 @@ __all__ = [
     "object_routes",
     "object_url",
     "service_url",
+    "url_of_type",
 ]
 
 
@@ -122,7 +123,12 @@ class ObjectActions:
 
 def object_url(where: ReplyContext, type_: ObjectType, sid: str) -> str:
     """The URL of an object."""
-    return f"{service_url(where)}/{type_.plural.capitalize()}/{sid}"
+    return f"{url_of_type(service_url(where), type_)}/{sid}"
+
+
+def url_of_type(service_url: str, type_: ObjectType) -> str:
+    """The URL of all objects of a type."""
+    return f"{service_url}/{type_.plural.capitalize()}"
 
 
 def service_url(where: ReplyContext) -> str:
