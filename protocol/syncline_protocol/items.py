@@ -8,8 +8,8 @@ indexes. Protocols show an index as an integer.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 
 from .commands import Command, Open, Write
@@ -121,6 +121,15 @@ class Change:
     item: Item
     expired: bool = False
 
+    def since(self, revision: int) -> Change | None:
+        """The change for a reader that has all up to `revision`.
+
+        None for the removal of an item that was created later: the reader never had it.
+        """
+        if self.item.born <= revision or self.kind is ChangeKind.ADDED:
+            return self
+        return None if self.kind is ChangeKind.REMOVED else replace(self, kind=ChangeKind.ADDED)
+
 
 @dataclass(slots=True, kw_only=True)
 class ItemsChanged(Event):
@@ -135,6 +144,44 @@ class ItemsChanged(Event):
     def conflation_key(self) -> Hashable:
         """The item, if it is one; a batch replaces nothing."""
         return (self.sid, self.changes[0].item.key) if len(self.changes) == 1 else None
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """As in `Event`."""
+        return (each.item.key for each in self.changes)
+
+    @property
+    def replayable(self) -> int:
+        """As in `Event`: each change of an item."""
+        return len(self.changes)
+
+    def since(self, revision: int) -> ItemsChanged | None:
+        """As in `Event`."""
+        return self._of(tuple(each.since(revision) for each in self.changes))
+
+    def narrowed(self, has: Callable[[str], bool]) -> ItemsChanged | None:
+        """As in `Event`."""
+        return self._of(tuple(each if has(each.item.key) else None for each in self.changes))
+
+    def _of(self, found: tuple[Change | None, ...]) -> ItemsChanged | None:
+        """This event with the changes that are left; itself, with its frames, if all are."""
+        changes = tuple(each for each in found if each is not None)
+        if changes == self.changes:
+            return self
+        return self.with_changes(changes) if changes else None
+
+    def with_changes(self, changes: tuple[Change, ...]) -> ItemsChanged:
+        """A copy of this event with other changes, and without frames."""
+        return ItemsChanged(
+            sid=self.sid,
+            unique_name=self.unique_name,
+            revision=self.revision,
+            previous=self.previous,
+            at_ms=self.at_ms,
+            by=self.by,
+            trace=self.trace,
+            changes=changes,
+        )
 
     def after_loss(self) -> ItemsReset:
         """As in `Event`: the lost writes may be of items that this event does not name."""
@@ -321,6 +368,11 @@ class GetItems(Command):
 @dataclass(slots=True, kw_only=True)
 class ItemsReset(Event):
     """Items have changed in ways that are not known one by one: read all pages again."""
+
+    @property
+    def resets(self) -> bool:
+        """As in `Event`."""
+        return True
 
 
 def item_key(key: object) -> str:

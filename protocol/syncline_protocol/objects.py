@@ -41,6 +41,7 @@ class ObjectType:
         prefix: the two letters that begin a SID.
         has_items: True for a collection, whose items change one by one.
         has_permissions: True if an identity's rights can be stored for one object.
+        has_messages: True if messages are published on it, which are not stored.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ObjectType:
     prefix: str
     has_items: bool
     has_permissions: bool
+    has_messages: bool = False
 
 
 DOCUMENT = ObjectType(
@@ -59,7 +61,12 @@ LIST = ObjectType(name="list", plural="lists", prefix="ES", has_items=True, has_
 MAP = ObjectType(name="map", plural="maps", prefix="MP", has_items=True, has_permissions=True)
 
 STREAM = ObjectType(
-    name="stream", plural="streams", prefix="TO", has_items=False, has_permissions=False
+    name="stream",
+    plural="streams",
+    prefix="TO",
+    has_items=False,
+    has_permissions=False,
+    has_messages=True,
 )
 
 TYPES = (DOCUMENT, LIST, MAP, STREAM)
@@ -164,6 +171,34 @@ class Event:
         return True
 
     @property
+    def mark(self) -> Hashable:
+        """Identifies the write among those of its object; the reply to the write names it too."""
+        return self.revision
+
+    @property
+    def keys(self) -> Iterable[str] | None:
+        """Keys of the items that the event is about; None if it is about the object as a whole."""
+        return None
+
+    @property
+    def replayable(self) -> int:
+        """Changes that the store can report again after the event was dropped; 0 for none."""
+        return 0
+
+    @property
+    def resets(self) -> bool:
+        """True if the receiver must read the object again: earlier events are of no use."""
+        return False
+
+    def since(self, revision: int) -> Event | None:
+        """The event for a receiver that has all up to `revision`; None if nothing is left of it."""
+        return self
+
+    def narrowed(self, has: Callable[[str], bool]) -> Event | None:
+        """The event with those items whose keys `has` allows; None if nothing is left of it."""
+        return self
+
+    @property
     def revisions(self) -> Iterable[tuple[Hashable, int]]:
         """What was written, an object or items of one, each with its revision after the write."""
         return ((self.conflation_key, self.revision),)
@@ -214,3 +249,8 @@ class ExpiryChanged(Event):
     def conflation_key(self) -> Hashable:
         """The object: only its newest expiry counts."""
         return (self.sid, None)
+
+    @property
+    def replayable(self) -> int:
+        """As in `Event`: a replay of the items ends with the expiry."""
+        return int(type_of_sid(self.sid).has_items)

@@ -38,6 +38,11 @@ class Message(Event):
     data: bytes
 
     @property
+    def mark(self) -> str:
+        """As in `Event`: the SID of the message."""
+        return self.message_sid
+
+    @property
     def is_stored(self) -> bool:
         """As in `Event`: the stream stays as it is."""
         return False

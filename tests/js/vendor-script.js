@@ -10,7 +10,7 @@ export const REMOVED = [404, 54100];
 export const FORBIDDEN = [403, 54007];
 
 /** Version 0.12 calls the data of a document, an item or a message its value. */
-export const read = ({ data, value }) => data ?? value;
+export const read = ({ data, value }) => value ?? data;
 
 /** Everything that an object reports from now on, as `[name, isLocal, data]`. */
 export function record(object) {

@@ -61,3 +61,24 @@ class CollectionLimits:
         least=1,
         most=31_536_000,
     )
+    waiting_items: int = setting(
+        256,
+        "Maximum changes of items of one list or map that wait for one slow reader; a reader "
+        "beyond gets what changed when it has read the rest.",
+        least=1,
+        most=100_000,
+    )
+    waiting_messages: int = setting(
+        1000,
+        "Maximum messages of streams that wait for one slow reader; beyond, the oldest are "
+        "dropped, and the reader gets their number.",
+        least=1,
+        most=1_000_000,
+    )
+    waiting_bytes: int = setting(
+        1_048_576,
+        "Maximum bytes of changes of items that wait for one slow reader, and of messages of "
+        "streams.",
+        least=16_384,
+        most=67_108_864,
+    )

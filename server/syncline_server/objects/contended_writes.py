@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from syncline_protocol.commands import Write
+from syncline_protocol.commands import Command, Write
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Header
 
@@ -15,7 +15,7 @@ from . import turns
 from .access import Access
 from .contests import State, TurnKey
 
-__all__ = ["Client", "ContendedWrites", "WriteResult", "turn_key"]
+__all__ = ["Client", "ContendedWrites", "Marked", "WriteResult", "blocking", "turn_key"]
 
 
 class WriteResult(Protocol):
@@ -34,6 +34,15 @@ class WriteResult(Protocol):
         """True if the operation id showed that the write had been applied before."""
 
 
+@runtime_checkable
+class Marked(Protocol):
+    """The result of a command that has events."""
+
+    @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """What the events of the command name (`Event.mark`), and its changes of items."""
+
+
 _Write = TypeVar("_Write", bound=Write)
 _Result = TypeVar("_Result", bound=WriteResult)
 
@@ -41,12 +50,17 @@ _Result = TypeVar("_Result", bound=WriteResult)
 class Client(turns.Client, Protocol):
     """The connection of a caller, as far as writes know it."""
 
-    def writing(self, command: Write) -> AbstractContextManager[None]:
+    def writing(self, command: Command) -> AbstractContextManager[None]:
         """A context for the commit only, not for the wait for a turn; its exit sees the refusal.
 
         The client receives no event of the object from here until the reply, because any of them
         may be the event of this write.
         """
+
+
+def blocking(client: Client | None, command: Command) -> AbstractContextManager[None]:
+    """`client.writing`, for a command that does not wait for a turn; also without a client."""
+    return nullcontext() if client is None else client.writing(command)
 
 
 def turn_key(access: Access, command: Write) -> TurnKey:
@@ -93,7 +107,7 @@ class ContendedWrites:
         ) as attempt:
             try:
                 # 1. Write. The wait for the turn is over: events are blocked for the commit only.
-                with nullcontext() if client is None else client.writing(command):
+                with blocking(client, command):
                     written = await write(access, command)
             except Refusal as refusal:
                 if refusal.document is None:

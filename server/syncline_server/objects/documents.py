@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,7 +27,7 @@ from syncline_server.storage.results import (
 from syncline_server.storage.rights import Right
 
 from .access import Access
-from .contended_writes import Client, ContendedWrites, turn_key
+from .contended_writes import Client, ContendedWrites, blocking, turn_key
 from .patches import check_size
 from .work import work_of_patch, work_on_data
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from syncline_server.backend import Backend
 
     from .registry import Handler
+    from .replays import Replays
 
 __all__ = ["DocumentSource", "Documents"]
 
@@ -89,6 +89,7 @@ class Documents:
 
     def __init__(self, backend: Backend) -> None:
         self.source = DocumentSource(backend.documents, backend.hub.now_ms)
+        self.replays: Replays | None = None
         self.handlers: Mapping[type[Command], Handler[Any]] = {
             Create: self.create,
             Set: self.set,
@@ -223,7 +224,7 @@ class Documents:
                 quicker every time.
         """
         # A patch never waits for a turn of this client, so events are blocked from here on.
-        with nullcontext() if client is None else client.writing(command):
+        with blocking(client, command):
             needs = await access.check(DOCUMENT, command.address, Right.READ | Right.WRITE)
             check_size(command.body, self._patch_steps)
             access.allowance.take(work_of_patch(command.body))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,13 @@ from syncline_server.storage.results import absent, forbidden, name_taken
 from syncline_server.storage.rights import Right
 
 from .access import Access
-from .contended_writes import Client
+from .contended_writes import Client, blocking
 
 if TYPE_CHECKING:
     from syncline_server.backend import Backend
 
     from .registry import Handler
+    from .replays import Replays
 
 __all__ = ["HeaderSource", "HeaderWritten", "Headers", "expiry_event"]
 
@@ -40,6 +41,11 @@ class HeaderWritten:
 
     header: Header
     repeated: bool
+
+    @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """As in `Marked`."""
+        return (self.header.revision,)
 
     @property
     def state(self) -> Any:
@@ -101,6 +107,7 @@ class Headers:
 
     def __init__(self, backend: Backend, type_: ObjectType) -> None:
         self.type = type_
+        self.replays: Replays | None = None
         self.source = HeaderSource(backend, type_)
         self.handlers: Mapping[type[Command], Handler[Any]] = {
             Create: self.create,
@@ -173,7 +180,8 @@ class Headers:
         """Replace the expiry; requires the right to write."""
         author = await self._author(access, command.address, Right.WRITE)
         at = self._at(access, command.address)
-        outcome = await self._objects.update(at, author, ttl=command.ttl, op=command.op)
+        with blocking(client, command):
+            outcome = await self._objects.update(at, author, ttl=command.ttl, op=command.op)
         return _written(outcome)
 
     async def remove(
@@ -182,7 +190,8 @@ class Headers:
         """Remove the object with all that it holds; requires the right to manage."""
         author = await self._author(access, command.address, Right.MANAGE)
         at = self._at(access, command.address)
-        return _written(await self._objects.remove(at, author, op=command.op))
+        with blocking(client, command):
+            return _written(await self._objects.remove(at, author, op=command.op))
 
     async def advance(self, access: Access, sid: str, known: int) -> Header:
         """As in `registry.Operations`. Where rights or grants are checked, `known` is ignored:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.items import (
@@ -17,14 +16,12 @@ from syncline_protocol.items import (
     Item,
     ItemOperation,
     ItemQuery,
-    ItemsChanged,
-    ItemsReset,
+    Part,
     PatchItem,
     Verb,
     WriteItem,
 )
-from syncline_protocol.objects import Event, Header, ObjectType
-from syncline_server.pubsub.topic import Topic
+from syncline_protocol.objects import Header, ObjectType
 from syncline_server.storage.author import Author
 from syncline_server.storage.item_refusals import (
     ItemRefused,
@@ -32,22 +29,23 @@ from syncline_server.storage.item_refusals import (
     absent_item,
     item_mismatch,
 )
-from syncline_server.storage.items import ItemPage, ItemsWritten
+from syncline_server.storage.items import ItemPage, ItemsWritten, Replay
 from syncline_server.storage.items import Items as StoredItems
 from syncline_server.storage.operations import patch_fingerprint
-from syncline_server.storage.records import Tombstone
 from syncline_server.storage.rights import Right
 
 from .access import Access
-from .contended_writes import Client, ContendedWrites, turn_key
-from .headers import Headers, HeaderSource, expiry_event
+from .contended_writes import Client, ContendedWrites, blocking, turn_key
+from .headers import Headers
+from .item_source import ItemSource
 from .patches import check_size, patched
+from .replays import Replays
 from .work import work_of_patch, work_on_data
 
 if TYPE_CHECKING:
     from syncline_server.backend import Backend
 
-__all__ = ["ItemSource", "ItemWritten", "Items"]
+__all__ = ["ItemWritten", "Items"]
 
 NEVER = 0
 """A revision that no item has."""
@@ -78,87 +76,14 @@ class ItemWritten:
         return self.change.item
 
     @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """As in `Marked`."""
+        return (self.header.revision,)
+
+    @property
     def state(self) -> ItemState:
         """As in `WriteResult`."""
         return ItemState(self.header, self.change.item)
-
-
-class ItemSource(HeaderSource):
-    """The stored collections of a type, as the hub reads them."""
-
-    def __init__(self, backend: Backend, type_: ObjectType) -> None:
-        super().__init__(backend, type_)
-        self._items = backend.items
-
-    async def missed(self, topic: Topic) -> AsyncIterator[Event]:
-        """As in `catch_up.Source`: what changed since the revision that subscribers have."""
-        at = self._at(topic.service_sid, topic.sid)
-        header = await self.header(topic.service_sid, topic.sid)
-        if header is None:
-            yield topic.make_removal(self._now_ms())
-            return
-        newest = topic.newest_known
-        if header.revision < newest:
-            # A failover lost writes that subscribers have seen, and nobody knows of which items.
-            # Give the collection a newer revision (promise 2), and let them read it again.
-            header = (await self._objects.advance(at, newest)).state
-            yield _reset(header, topic.revision)
-            return
-        # The same where another write has moved the collection on since: subscribers have received
-        # items at revisions that are lost. These get newer ones, in an event whose `previous` is
-        # older than what subscribers have: each process takes it as a reset (`Event.after_loss`).
-        received = {cast(tuple[str, str], about)[1]: rev for about, rev in topic.recent or ()}
-        if received and (restored := await self._items.advance(at, received)) is not None:
-            yield _reset(restored, topic.revision)
-            return
-        since = topic.delivered
-        while True:
-            replay = await self._items.changes_since(at, since, Author(identity=""))
-            header = replay.header
-            if replay.is_reset:
-                yield _reset(header, since)
-                return
-            if replay.changes:
-                event = _replayed(replay.header, replay.changes, since)
-                since = event.revision
-                yield event
-            if replay.more_since is None:
-                break
-            since = max(since, replay.more_since)
-        if header.revision > since:
-            yield expiry_event(header, since)
-
-
-def _reset(header: Header, previous: int) -> ItemsReset:
-    return ItemsReset(
-        sid=header.sid,
-        unique_name=header.unique_name,
-        revision=header.revision,
-        previous=previous,
-        at_ms=header.updated_ms,
-        by=header.updated_by,
-    )
-
-
-def _replayed(header: Header, changes: tuple[Item | Tombstone, ...], since: int) -> ItemsChanged:
-    """The event that reports a portion of changes."""
-    return ItemsChanged(
-        sid=header.sid,
-        unique_name=header.unique_name,
-        revision=changes[-1].revision,
-        previous=since,
-        at_ms=header.updated_ms,
-        by=header.updated_by,
-        changes=tuple(_change(each, since) for each in changes),
-    )
-
-
-def _change(state: Item | Tombstone, since: int) -> Change:
-    """The change that brings a reader from revision `since` to this state of an item."""
-    if isinstance(state, Tombstone):
-        return Change(kind=ChangeKind.REMOVED, item=state.as_item())
-    kind = ChangeKind.ADDED if state.born > since else ChangeKind.UPDATED
-    return Change(kind=kind, item=state)
 
 
 class Items(Headers):
@@ -171,6 +96,7 @@ class Items(Headers):
     def __init__(self, backend: Backend, type_: ObjectType) -> None:
         super().__init__(backend, type_)
         self.source = ItemSource(backend, type_)
+        self.replays = Replays(self)
         self.handlers = {
             **self.handlers,
             WriteItem: self.write,
@@ -194,10 +120,21 @@ class Items(Headers):
             raise absent_item(self.type, key)
         return header, item
 
-    async def items(self, access: Access, address: str, query: ItemQuery) -> ItemPage:
+    async def items(
+        self, access: Access, address: str, query: ItemQuery, part: Part | None = None
+    ) -> ItemPage:
         """A page of items; requires the right to read."""
         needs = await self._check(access, address, Right.READ)
-        return await self._items.page(self._at(access, address), query, access.author(needs))
+        page = await self._items.page(self._at(access, address), query, access.author(needs))
+        if part is None:
+            return page
+        return replace(page, items=tuple(each for each in page.items if part.has(each.key)))
+
+    async def changes_since(self, access: Access, address: str, revision: int) -> Replay:
+        """A portion of what changed since a revision; requires the right to read."""
+        needs = await self._check(access, address, Right.READ)
+        at = self._at(access, address)
+        return await self._items.changes_since(at, revision, access.author(needs))
 
     async def get_item(
         self, access: Access, command: GetItem, client: Client | None = None
@@ -230,7 +167,8 @@ class Items(Headers):
         self, access: Access, command: BatchItems, client: Client | None = None
     ) -> ItemsWritten:
         """Write several items in one commit: all of them, or none; requires the right to write."""
-        return await self._commit(access, command, command.operations)
+        with blocking(client, command):
+            return await self._commit(access, command, command.operations)
 
     async def _commit(
         self,
@@ -264,7 +202,7 @@ class Items(Headers):
                 `TOO_MANY_REQUESTS` if other writers were quicker every time.
         """
         # A patch never waits for a turn of this client, so events are blocked from here on.
-        with nullcontext() if client is None else client.writing(command):
+        with blocking(client, command):
             needs = await self._check(access, command.address, Right.READ | Right.WRITE)
             check_size(command.body, self._settings.patch_steps)
             access.allowance.take(work_of_patch(command.body))

@@ -18,6 +18,7 @@ from .contended_writes import Client
 from .documents import Documents
 from .lists import Lists
 from .maps import Maps
+from .replays import Replays
 from .streams import Streams
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Operations(Protocol):
     @property
     def source(self) -> Source:
         """Reads the stored objects for the hub, without a caller."""
+
+    @property
+    def replays(self) -> Replays | None:
+        """Reads collections for readers that join or have fallen behind; None for other types."""
 
     @property
     def handlers(self) -> Mapping[type[Command], Handler[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from syncline_protocol.streams import Publish
 from syncline_server.storage.rights import Right
 
 from .access import Access
-from .contended_writes import Client
+from .contended_writes import Client, blocking
 from .headers import Headers
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class Published:
     message_sid: str
     repeated: bool
 
+    @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """As in `Marked`. The event of a repetition came with the first attempt, if at all."""
+        return () if self.repeated else (self.message_sid,)
+
 
 class Streams(Headers):
     """As `Headers`, and `publish`."""
@@ -46,5 +52,6 @@ class Streams(Headers):
         """Publish a message. Grants must allow writing; a stream has no permissions."""
         needs = await self._check(access, command.address, Right.WRITE)
         at = self._at(access, command.address)
-        published = await self._streams.publish(at, access.author(needs), command.data, command.op)
-        return Published(*published)
+        author = access.author(needs)
+        with blocking(client, command):
+            return Published(*await self._streams.publish(at, author, command.data, command.op))

@@ -47,6 +47,8 @@ class Limit(StrEnum):
     PING_TIMEOUT = auto()
     OUTPUT_MARK = auto()
     SLOW_READER_TIMEOUT = auto()
+    WAITING_ITEMS = auto()
+    WAITING_MESSAGES = auto()
     TURN_TIMEOUT = auto()
     TURN_WAIT = auto()
     TRACE_LIMIT = auto()

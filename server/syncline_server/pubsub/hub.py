@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from syncline_protocol.items import Part
 from syncline_protocol.objects import Event, Header, ObjectType, Removed
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.keys import channel, sid_of_channel
@@ -21,6 +22,7 @@ from .catch_up import CatchUp, ReadReaders, Source
 from .cork import Cork, Outlet
 from .delta_bases import DeltaBases
 from .feed import Feed
+from .parts import Parts
 from .topic import Format, Subscriber, Topic
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Hub:
         self._traces = traces
         self.delta_bases = delta_bases or DeltaBases(0, self._meters.limit_hits)
         self.feed = Feed(redis, timeout, self._on_published, self._on_gap)
-        self._catch_up = CatchUp(self._deliver, readers)
+        self._catch_up = CatchUp(self.deliver, readers)
         self._topics: dict[str, Topic] = {}
         self._on_update: Callable[[Event], None] | None = None
 
@@ -115,6 +117,20 @@ class Hub:
             topic.delta_readers += subscriber.takes_deltas
         return topic
 
+    def narrow(self, topic: Topic, subscriber: Subscriber, part: Part | None) -> None:
+        """Call a subscriber only for changes of a part of the object; None for the whole object.
+
+        The subscriber must not be on the fast path.
+        """
+        if topic.parts is not None:
+            topic.parts.discard(subscriber)
+        if part is None:
+            topic.slow.add(subscriber)
+        else:
+            topic.slow.discard(subscriber)
+            topic.parts = topic.parts or Parts()
+            topic.parts.add(subscriber, part)
+
     def remember_base(self, topic: Topic, state: Header) -> None:
         """Keep the state that a reply gave to a subscriber that takes deltas, as a delta base."""
         # A newer event has come already: no later event begins from this older state.
@@ -157,6 +173,8 @@ class Hub:
         if subscriber in topic.subscribers:
             topic.subscribers.discard(subscriber)
             topic.slow.discard(subscriber)
+            if topic.parts is not None:
+                topic.parts.discard(subscriber)
             topic.delta_readers -= subscriber.takes_deltas
         if not topic.delta_readers:
             self.delta_bases.drop(topic.sid)
@@ -223,13 +241,17 @@ class Hub:
                 return
             else:
                 topic.record(event)
-        self._deliver(event)
+        self.deliver(event)
 
-    def _deliver(self, event: Event) -> None:
+    def deliver(self, event: Event) -> None:
         """Deliver an event. The order of the steps is a promise to the subscribers."""
         topic = self._topics.get(event.sid)
+        if topic is None:
+            return
         # 1. The feed and `CatchUp` may deliver the same state, in either order: promise 4.
-        if topic is None or event.revision <= topic.revision:
+        if event.revision <= topic.revision:
+            if not event.is_stored:
+                self._deliver_passing(topic, event)
             return
         # 2. Set `revision` before any write, because a write can fill a socket, which then leaves
         #    the fast path within this call. Its session takes `topic.revision` as received, and so
@@ -247,8 +269,19 @@ class Hub:
                 self._on_update(event)
             self._write_to_fast(topic, event, before)
             listening = topic.slow
-        # 5. A copy: `on_event` may move the subscriber to the fast path, or end its subscription.
-        for subscriber in list(listening):
+            if topic.parts:
+                self._call_all(topic.parts.find(event.keys), event)
+        # 5. Last, because it may move subscribers to the fast path, which has the event by now.
+        self._call_all(listening, event)
+
+    def _deliver_passing(self, topic: Topic, event: Event) -> None:
+        """Deliver an event that moves no revision; none is held back as old."""
+        self._write_to_fast(topic, event, topic.revision)
+        self._call_all(topic.slow, event)
+
+    def _call_all(self, subscribers: Iterable[Subscriber], event: Event) -> None:
+        # A copy: `on_event` may move the subscriber to the fast path, or end its subscription.
+        for subscriber in list(subscribers):
             try:
                 subscriber.on_event(event)
             except Exception:

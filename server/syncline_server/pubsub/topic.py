@@ -13,6 +13,7 @@ from syncline_protocol.objects import SYSTEM, Event, NameAndExpiry, Removed
 from syncline_server.observability.metrics import Tally
 
 from .cork import Outlet
+from .parts import Parts
 
 __all__ = ["Format", "Subscriber", "Topic"]
 
@@ -34,7 +35,8 @@ class Subscriber(Protocol):
     def on_event(self, event: Event) -> None:
         """Receive an event. Must not block. Events of one object come in revision order.
 
-        Not called for changes while the subscriber is on the fast path (`Hub.join_fast_path`).
+        Not called for changes while the subscriber is on the fast path (`Hub.join_fast_path`), nor
+        for changes of items outside its part (`Hub.narrow`).
         """
 
     def on_revoked(self, sid: str) -> None:
@@ -63,6 +65,8 @@ class Topic:
 
     Attributes:
         slow: the subscribers that are not on the fast path; each gets `on_event`.
+        parts: the subscribers to parts of the object, which are in neither `slow` nor `fast`; None
+            before the first of them.
         fast: the subscribers on the fast path, by format, each with its outlet.
         first: the oldest revision at which a subscriber has read the object; 0 before.
         revision: the newest revision that was delivered as an event; 0 before the first.
@@ -83,6 +87,7 @@ class Topic:
     subscribers: set[Subscriber] = field(default_factory=set)
     slow: set[Subscriber] = field(default_factory=set)
     fast: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
+    parts: Parts | None = None
     first: int = 0
     revision: int = 0
     recent: deque[tuple[Hashable, int]] | None = None

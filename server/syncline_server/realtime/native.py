@@ -136,7 +136,8 @@ class NativeClient(Client):
 
     def send_event(self, event: Event) -> None:
         """Send an event with all its data."""
-        self.writer.send_event(event, event.encoded(self.format.encode))
+        encode = self.format.encode
+        self.writer.send_event(event, event.encoded(encode), encode)
 
     def _send_delta(self, event: Event, is_known: bool) -> None:
         encode = encode_bare if is_known else self.format.encode_delta

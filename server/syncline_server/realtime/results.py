@@ -10,6 +10,7 @@ from syncline_protocol.commands import Command, Write
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Header
 from syncline_server.objects.contended_writes import WriteResult
+from syncline_server.storage.items import ItemPage, Replay
 
 __all__ = ["Answer", "Fetched", "Opened", "Result", "Unsubscribed", "oversized", "tells_data"]
 
@@ -24,11 +25,18 @@ class Opened(Generic[_State]):
     Attributes:
         state: the object, as `Operations.open` and `Operations.get` of its type return it.
         known: True if the client has this revision already.
+        items: the first page of a collection, read in one step with `state`; None if none was asked
+            for.
+        replay: what changed in a collection since the client's revision, with the items of its part
+            alone; None if the client named no revision, or nothing has changed. With `more_since`
+            these are the first changes, and the session sends the others as events.
     """
 
     state: _State
     created: bool
     known: bool
+    items: ItemPage | None = None
+    replay: Replay | None = None
 
 
 @dataclass(frozen=True, slots=True)

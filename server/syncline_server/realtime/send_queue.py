@@ -1,4 +1,4 @@
-"""The send queue of one connection, which conflates events."""
+"""The send queue of one connection, which conflates events and bounds what waits."""
 
 from __future__ import annotations
 
@@ -6,29 +6,82 @@ import asyncio
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 from syncline_protocol.objects import Event
+from syncline_server.config.settings import Settings
 
-__all__ = ["SendQueue"]
+from .waiting_items import WaitingItems
+from .waiting_messages import WaitingMessages
+
+__all__ = ["QueueLimits", "SendQueue"]
+
+UNBOUNDED = 2**63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """How much waits for one reader.
+
+    Attributes:
+        mark: bytes in the queue above which events are conflated.
+        items: changes of items of one collection, at most.
+        messages: messages of streams, at most.
+        size: bytes of changes of items, and of messages, at most.
+    """
+
+    mark: int
+    items: int = UNBOUNDED
+    messages: int = UNBOUNDED
+    size: int = UNBOUNDED
+
+    @classmethod
+    def of(cls, settings: Settings) -> QueueLimits:
+        """The limits that the settings name."""
+        return cls(
+            mark=settings.output_mark,
+            items=settings.waiting_items,
+            messages=settings.waiting_messages,
+            size=settings.waiting_bytes,
+        )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A frame that waits, and what must be known of its event when it leaves the queue."""
+
+    frame: bytes
+    key: Hashable | None = None
+    sid: str | None = None
+    revision: int = 0
 
 
 class SendQueue:
     """Frames for one client, in the order in which they were put.
 
     Above the mark, an event replaces the waiting events with its conflation key: a slow client gets
-    the newest state, not a queue of old states (promise 5). Replies, and events without a key, are
-    never replaced. A socket whose client is slow reads no requests, and this bounds the replies.
+    the newest state, not a queue of old states (promise 5). Of a collection whose changes are more
+    than the limits allow, none waits: the reader is *behind*, and the store has what it misses. Of
+    messages that are too many, the oldest are dropped, and `Missed` tells how many. Replies, and
+    other events without a key, are never replaced or dropped. A socket whose client is slow reads
+    no requests, and this bounds the replies.
     """
 
-    def __init__(self, mark: int) -> None:
-        """`mark`: bytes in the queue above which events are conflated."""
-        self._mark = mark
+    def __init__(
+        self, limits: QueueLimits, on_behind: Callable[[str, int], None] | None = None
+    ) -> None:
+        """`on_behind`: called with the SID of a collection whose waiting events were dropped, and
+        the revision up to which the client receives all of it. None to drop no events of items."""
+        self._limits = limits
+        self._on_behind = on_behind
         self._size = 0
         self._places = itertools.count()
-        # By place in the queue: the frame, and its conflation key; None if it is never replaced.
-        self._frames: OrderedDict[int, tuple[bytes, Hashable | None]] = OrderedDict()
+        # By place in the queue.
+        self._frames: OrderedDict[int, _Waiting] = OrderedDict()
         # By conflation key: the places of its events, oldest first.
         self._events: dict[Hashable, list[int]] = {}
+        self._items: WaitingItems | None = None
+        self._messages: WaitingMessages | None = None
         self._filled = asyncio.Event()
 
     @property
@@ -43,27 +96,27 @@ class SendQueue:
 
     def add_frame(self, frame: bytes) -> None:
         """Add a frame that must not be replaced."""
-        self._add(frame, None)
+        self._add(_Waiting(frame))
 
     def add_event(
         self, event: Event, frame: bytes, encode: Callable[[Event], bytes] | None = None
     ) -> int:
-        """Add an event; returns the number of events that it replaced.
+        """Add an event; returns the number of events that it replaced, or that were dropped.
 
         Args:
             frame: the event, encoded.
-            encode: encodes the event with all its data, for use if it replaces others: a delta in
-                `frame` would not fit then. None if `frame` has all data.
+            encode: encodes an event with all its data. Used for an event that replaces others: a
+                delta in `frame` would not fit then.
         """
+        if not event.is_stored and encode is not None:
+            return self._add_message(event, frame, encode)
+        if self._on_behind is not None and (event.replayable or event.resets):
+            return self._add_items(event, frame, encode)
         key = event.conflation_key
-        replaced = []
-        if key is not None and self._size + len(frame) > self._mark:
-            replaced = self._events.pop(key, [])
-            for place in replaced:
-                self._size -= len(self._frames.pop(place)[0])
-            if replaced and encode is not None:
-                frame = event.encoded(encode)
-        self._add(frame, key)
+        replaced = self._take_replaced(key, frame)
+        if replaced and encode is not None:
+            frame = event.encoded(encode)
+        self._add(_Waiting(frame, key))
         return len(replaced)
 
     async def wait_for_frame(self) -> bytes:
@@ -75,19 +128,94 @@ class SendQueue:
 
     def take_frame(self) -> bytes:
         """Remove and return the next frame; the queue must not be empty."""
-        _, (frame, key) = self._frames.popitem(last=False)
-        if key is not None:
-            places = self._events[key]
-            del places[0]
-            if not places:
-                del self._events[key]
-        self._size -= len(frame)
-        return frame
+        place, waiting = self._frames.popitem(last=False)
+        self._forget(place, waiting)
+        if waiting.sid is not None and self._items is not None:
+            self._items.sent(waiting.sid, place, waiting.revision)
+        elif self._messages is not None:
+            self._messages.sent(place)
+        return waiting.frame
 
-    def _add(self, frame: bytes, key: Hashable | None) -> None:
+    def _add_items(
+        self, event: Event, frame: bytes, encode: Callable[[Event], bytes] | None
+    ) -> int:
+        """Add changes of items; drop all of their collection that wait if they are too many."""
+        assert self._on_behind is not None
+        items = self._items = self._items or WaitingItems()
+        sid = event.sid
+        if event.resets:
+            # The client reads all items again: what waits is of no use, and nothing is missed.
+            dropped = self._drop_all(items.drop(sid))
+            self._add(_Waiting(frame))
+            return dropped
+        key = event.conflation_key
+        replaced, since = self._take_replaced(key, frame), event.previous
+        if replaced:
+            # The client has not received what is replaced: an item may be new to it, or its removal
+            # no news.
+            since = items.replace(sid, replaced)
+            newer = event.since(since)
+            if newer is None:
+                items.forget_if_empty(sid)
+                return len(replaced) + 1
+            event, frame = newer, frame if encode is None else newer.encoded(encode)
+        limits = self._limits
+        if items.fits(sid, event.replayable, len(frame), limits.items, limits.size):
+            place = self._add(_Waiting(frame, key, sid, event.revision))
+            items.add(sid, place, event.replayable, len(frame), since)
+            return len(replaced)
+        reached = items.reached(sid, event.previous)
+        dropped = self._drop_all(items.drop(sid))
+        self._on_behind(sid, reached)
+        return len(replaced) + dropped + 1
+
+    def _add_message(self, event: Event, frame: bytes, encode: Callable[[Event], bytes]) -> int:
+        """Add a message; drop the oldest ones if there are too many."""
+        messages = self._messages = self._messages or WaitingMessages()
+        messages.add(self._add(_Waiting(frame)), event, len(frame))
+        dropped = 0
+        while messages.exceed(self._limits.messages, self._limits.size):
+            place, missed, left_at = messages.drop_oldest()
+            self._size -= len(self._frames[place].frame)
+            if place != left_at:
+                del self._frames[place]
+                self._size -= len(self._frames[left_at].frame)
+            # `Missed` stands in the place of the first message that was dropped.
+            notice = missed.encoded(encode)
+            self._frames[left_at] = _Waiting(notice)
+            self._size += len(notice)
+            dropped += 1
+        return dropped
+
+    def _take_replaced(self, key: Hashable | None, frame: bytes) -> list[int]:
+        """Remove the frames that an event with this key replaces. Returns their places."""
+        if key is None or self._size + len(frame) <= self._limits.mark:
+            return []
+        replaced = self._events.pop(key, [])
+        for place in replaced:
+            self._size -= len(self._frames.pop(place).frame)
+        return replaced
+
+    def _drop_all(self, places: list[int]) -> int:
+        for place in places:
+            self._forget(place, self._frames.pop(place))
+        return len(places)
+
+    def _forget(self, place: int, waiting: _Waiting) -> None:
+        """Update the counts for a frame that was taken out of `_frames`."""
+        if waiting.key is not None:
+            places = self._events[waiting.key]
+            places.remove(place)
+            if not places:
+                del self._events[waiting.key]
+        self._size -= len(waiting.frame)
+
+    def _add(self, waiting: _Waiting) -> int:
+        """Add a frame. Returns its place."""
         place = next(self._places)
-        self._frames[place] = (frame, key)
-        if key is not None:
-            self._events.setdefault(key, []).append(place)
-        self._size += len(frame)
+        self._frames[place] = waiting
+        if waiting.key is not None:
+            self._events.setdefault(waiting.key, []).append(place)
+        self._size += len(waiting.frame)
         self._filled.set()
+        return place

@@ -19,19 +19,21 @@ from contextvars import copy_context
 
 from syncline_protocol.commands import Command, Create, Get, Open, Unsubscribe, Write
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import Event, Header
+from syncline_protocol.objects import Event, type_of_sid
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import WriteResult, turn_key
 from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.topic import Format
-from syncline_server.storage.results import forbidden
-from syncline_server.storage.rights import Right
+from syncline_server.storage.items import Replay
 
 from .command_queue import CommandQueue, CommandQueues
+from .opening import open_object
+from .replay import Replayer
 from .results import Answer, Fetched, Opened, Result, Unsubscribed
-from .subscriptions import State, Subscription, Subscriptions
+from .subscription import Subscription
+from .subscriptions import Subscriptions
 
 __all__ = ["Session"]
 
@@ -56,7 +58,6 @@ class Session:
         "_client",
         "_context",
         "_logs_commands",
-        "_openings",
         "_queues",
         "_replied_at",
         "_subscriptions",
@@ -79,10 +80,8 @@ class Session:
                 caller without a connection.
         """
         self._backend = backend
-        self._subscriptions = Subscriptions(backend.hub, access, send_event)
+        self._subscriptions = Subscriptions(backend.hub, access, send_event, self._make_replayer)
         self._client = self if is_lasting else None
-        # Opens under way that may add an object: they count against the limit before they do.
-        self._openings = 0
         self._queues = CommandQueues()
         # Not a set: there are very many sessions, and an empty dict takes a third of the memory.
         self._tasks: dict[asyncio.Task[None], None] = {}
@@ -127,6 +126,29 @@ class Session:
         """
         self._subscriptions.send_delta = send_delta
 
+    def take_own(self, send_own: Callable[[Event], None]) -> None:
+        """Send the events of the client's own writes, and its own messages, to `send_own`.
+
+        They come in place of `send_event`, each after the reply to the write.
+        """
+        self._subscriptions.send_own = send_own
+
+    def fall_behind(self, sid: str, since: int) -> None:
+        """As in `SendQueue`: events of a collection were dropped that wait for the client."""
+        self._backend.meters.limit_hits[Limit.WAITING_ITEMS] += 1
+        self._subscriptions.fall_behind(sid, since)
+
+    def pause_replay(self) -> None:
+        """Read no more from the store for a client that has not read what it was sent.
+
+        A client on the fast path needs no such call: it is paused with the fast path.
+        """
+        self._subscriptions.pause_replay()
+
+    def resume_replay(self) -> None:
+        """Read on: nothing waits for the client."""
+        self._subscriptions.resume_replay()
+
     def enable_fast_path(self, form: Format, outlet: Outlet) -> None:
         """Let the hub write changes to `outlet` as frames of `form`, until `disable_fast_path`."""
         self._subscriptions.enable_fast_path(form, outlet)
@@ -163,10 +185,10 @@ class Session:
         return queue is not None and len(queue.commands) > 1
 
     @contextmanager
-    def writing(self, command: Write) -> Iterator[None]:
+    def writing(self, command: Command) -> Iterator[None]:
         """As in `contended_writes.Client`: block events from the commit on, until the reply."""
         try:
-            with self._subscriptions.block_events(command):
+            with self._subscriptions.block_events(command.key or ""):
                 yield
         except Refusal:
             # A refused write has no event, so none of the blocked events is its own. Deliver them
@@ -240,7 +262,7 @@ class Session:
         operations = self._backend.registry.of(command.type)
         match command:
             case Open():
-                return await self._open(command)
+                return await open_object(self._backend, self._subscriptions, command)
             case Get():
                 return Fetched(await operations.get(self.access, command.address))
             case Unsubscribe():
@@ -253,63 +275,21 @@ class Session:
         written: WriteResult = result
         return written
 
-    async def _open(self, command: Open) -> Opened[Header]:
-        started = asyncio.get_running_loop().time()
-        operations = self._backend.registry.of(command.type)
-        with self._room_for(command.key):
-            # 1. Find the object. During this await it may change, and so may the token.
-            state, created = await operations.open(self.access, command)
-            if not self.access.grants(command.type, state.unique_name, Right.READ):
-                raise forbidden()  # by a newer token (`adopt`)
-            # 2. Subscribe. Events are blocked until the reply (`State.OPENING`).
-            subscription = self._subscriptions.subscribe(state)
-            topic = subscription.topic
-            with self._opening(subscription):
-                await self._backend.hub.make_live(topic)
-                # 3. Read again, unless the topic was live before 1 and has seen no change since.
-                was_live = topic.live_since is not None and topic.live_since < started
-                is_changed = topic.revision > state.revision
-                if not was_live or is_changed or topic.rights_changed_at >= started:
-                    # The state of 1, or the right to read it, is or may be out of date.
-                    state = await operations.get(self.access, state.sid)
-                # 4. The client's revision is newer than the stored one, because a failover lost
-                #    writes: give the stored state a newer revision (promise 2).
-                if command.revision is not None and command.revision > state.revision:
-                    state = await operations.advance(self.access, state.sid, command.revision)
-                if subscription.state is State.REVOKED:
-                    raise forbidden()  # the right was revoked after the last read: promise 6
-        return Opened(state, created, known=command.revision == state.revision)
+    def _make_replayer(self) -> Replayer:
+        subscriptions = self._subscriptions
+        return Replayer(
+            self._read_portion,
+            subscriptions.receive_portion,
+            subscriptions.on_revoked,
+            self._context,
+        )
 
-    @contextmanager
-    def _opening(self, subscription: Subscription) -> Iterator[None]:
-        """End the subscription if its first `Open` fails; one that was open before stays open."""
-        subscription.openings += 1
-        try:
-            yield
-        except BaseException:
-            # Another `Open` of the object may be under way, or answered.
-            if subscription.openings == 1 and subscription.state is State.OPENING:
-                self._subscriptions.end(subscription)
-            raise
-        finally:
-            subscription.openings -= 1
-
-    @contextmanager
-    def _room_for(self, key: str | None) -> Iterator[None]:
-        """Refuse at `max_subscriptions`, before an object is created to be opened."""
-        is_open = self._subscriptions.find(key) is not None
-        limit = self._backend.settings.max_subscriptions
-        if not is_open and len(self._subscriptions) + self._openings >= limit:
-            self._backend.meters.limit_hits[Limit.MAX_SUBSCRIPTIONS] += 1
-            raise Refusal(
-                Code.TOO_MANY_SUBSCRIPTIONS,
-                f"One connection can open {limit} objects; unsubscribe from some.",
-            )
-        self._openings += 1
-        try:
-            yield
-        finally:
-            self._openings -= 1
+    async def _read_portion(self, subscription: Subscription) -> Replay:
+        """As `Replayer` needs it: with the rights of the token in force."""
+        sid = subscription.topic.sid
+        replays = self._backend.registry.of(type_of_sid(sid)).replays
+        assert replays is not None
+        return await replays.read(self.access, sid, subscription.delivered)
 
 
 def _logged(command: Command, code: Code | None = None) -> dict[str, object]:

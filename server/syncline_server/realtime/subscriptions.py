@@ -1,86 +1,36 @@
 """Subscriptions of one client: which events it receives, and when.
 
-Each subscription is in one of these states (`State`):
-
-    OPENING   The first `Open` is under way. Events are blocked, because the reply may have a newer
-              state (promise 4).
-    SLOW      The reply was sent. The hub calls `on_event` for each event. While a write of this
-              client to the object is under way, events are blocked, because any of them may be the
-              event of that write, which must come after the reply (promise 4).
-    FAST      The hub writes changes to the client's socket without calling this module. Nothing can
-              be blocked or skipped here.
-    REVOKED   The right to read was taken away (promise 6).
-    ENDED     The client unsubscribed, the object was removed, or the first `Open` failed.
-
-And these are the transitions:
-
-    OPENING -> SLOW      `record_reply`: the client has a state now.
-    SLOW -> FAST         `join_fast_path`: nothing is blocked, the client has all up to the topic's
-                         revision, and the socket is free.
-    FAST -> SLOW         `block_events` before a commit, whose event must be blocked; `subscribe`
-                         for another `Open`, as for the first; `disable_fast_path` when the socket
-                         is full, because the send queue then conflates.
-    any -> REVOKED       `on_revoked`. An `Open` under way sees the state, and is refused.
-    any -> ENDED         `end`.
+The states of a subscription, and its transitions, stand in `subscription`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum, auto
+from typing import TYPE_CHECKING
 
-from syncline_protocol.commands import Command, Write
+from syncline_protocol.commands import Command, Open
+from syncline_protocol.items import ItemsChanged, Part
 from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
-from syncline_protocol.sids import object_key
 from syncline_server.objects.access import Access
+from syncline_server.objects.contended_writes import Marked
+from syncline_server.objects.headers import expiry_event
+from syncline_server.objects.replays import part_of
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Hub
-from syncline_server.pubsub.topic import Format, Topic
+from syncline_server.pubsub.topic import Format
 from syncline_server.storage.rights import Right
 
+from .blocked_events import BlockedEvents, keep
+from .own_marks import OwnMarks
+from .replay import events_of, split_own
 from .results import Fetched, Opened, Result, Unsubscribed, tells_data
+from .subscription import Portion, State, Subscription, topic_keys
 
-__all__ = ["State", "Subscription", "Subscriptions"]
+if TYPE_CHECKING:
+    from .replay import Replayer
 
-PENDING_LIMIT = 64
-"""Blocked events of one object, at most; a further event drops the oldest (promise 5)."""
-
-
-class State(Enum):
-    """States of a subscription, as described above."""
-
-    OPENING = auto()
-    SLOW = auto()
-    FAST = auto()
-    REVOKED = auto()
-    ENDED = auto()
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Subscription:
-    """An object that the client has open.
-
-    Attributes:
-        delivered: the newest revision that was sent to the client, by the reply to `Open` or by an
-            event; 0 until the first `Open` is answered. Out of date on the fast path, where the
-            client has received all up to `topic.revision`.
-        acknowledged: the newest revision in a reply to one of the client's writes.
-        wrote: the newest of these revisions whose data the client has, from its request or from the
-            reply.
-        openings: how many `Open`s are under way.
-        pending: the events that are blocked; None if there are none.
-    """
-
-    topic: Topic
-    state: State = State.OPENING
-    delivered: int = 0
-    acknowledged: int = 0
-    wrote: int = 0
-    openings: int = 0
-    pending: deque[Event] | None = None
+__all__ = ["Subscriptions"]
 
 
 class Subscriptions:
@@ -90,23 +40,37 @@ class Subscriptions:
 
     Attributes:
         access: the rights of the token in force.
+        opens: how many `Open`s are under way.
         send_delta: receives changes in place of `send_event`, as in `Session.take_deltas`; None for
             a client that takes no deltas.
+        send_own: receives the events of the client's own writes in place of `send_event`, as in
+            `Session.take_own`; None for a client that does not tell them apart.
     """
 
     __slots__ = (
+        "_blocked",
         "_by_name",
         "_by_sid",
         "_hub",
+        "_is_paused",
+        "_make_replayer",
         "_outlet",
+        "_replayer",
         "_send_event",
-        "_with_pending",
-        "_writing",
         "access",
+        "opens",
         "send_delta",
+        "send_own",
     )
 
-    def __init__(self, hub: Hub, access: Access, send_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        access: Access,
+        send_event: Callable[[Event], None],
+        make_replayer: Callable[[], Replayer],
+    ) -> None:
+        """`make_replayer`: makes what reads changes for subscriptions that are behind."""
         self.access = access
         self.send_delta: Callable[[Event, bool], None] | None = None
         self._hub = hub
@@ -114,9 +78,13 @@ class Subscriptions:
         self._outlet: tuple[Format, Outlet] | None = None
         self._by_sid: dict[str, Subscription] = {}
         self._by_name: dict[str, Subscription] = {}
-        # Number of writes under way, by the key of the command.
-        self._writing: dict[str, int] = {}
-        self._with_pending: list[Subscription] = []
+        self._blocked = BlockedEvents()
+        self._make_replayer = make_replayer
+        # None until a subscription is behind: nearly all clients never need one.
+        self._replayer: Replayer | None = None
+        self._is_paused = False
+        self.opens = 0
+        self.send_own: Callable[[Event], None] | None = None
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -140,21 +108,48 @@ class Subscriptions:
         if key is None:
             return []
         subscription = self.find(key)
-        return [key, *(_keys(subscription.topic) if subscription is not None else ())]
+        return [key, *(topic_keys(subscription.topic) if subscription is not None else ())]
 
-    def subscribe(self, state: Header) -> Subscription:
+    def subscribe(self, state: Header, part: Part | None = None) -> Subscription:
         """Subscribe to an object, or return its subscription if it is open already."""
         subscription = self._by_sid.get(state.sid)
         if subscription is None:
             topic = self._hub.join(self.access.service_sid, state.sid, self)
             topic.learn(state)
-            subscription = self._by_sid[state.sid] = Subscription(topic=topic)
-            for key in _keys(topic)[1:]:
+            subscription = self._by_sid[state.sid] = Subscription(topic=topic, part=part)
+            if part is not None:
+                self._hub.narrow(topic, self, part)
+            for key in topic_keys(topic)[1:]:
                 self._by_name[key] = subscription
         subscription.topic.learn(state)
         # An object that is open is opened again: the reply must come before the events after it.
         self._leave_fast_path(subscription)
         return subscription
+
+    @contextmanager
+    def opening(self, subscription: Subscription, part: Part | None) -> Iterator[None]:
+        """A context in which an `Open` is under way.
+
+        If it fails, its subscription ends; one that was open before stays open.
+        """
+        subscription.openings += 1
+        # Another part counts from the reply on, but the reply may be older than events that come
+        # meanwhile: until then, the client receives what belongs to either part.
+        is_other = part != subscription.part or bool(subscription.opening_parts)
+        if is_other:
+            subscription.opening_parts.append(part)
+            self._hub.narrow(subscription.topic, self, None)
+        try:
+            yield
+        except BaseException:
+            # Another `Open` of the object may be under way, or answered.
+            if subscription.openings == 1 and subscription.state is State.OPENING:
+                self.end(subscription)
+            elif is_other:
+                self._settle_part(subscription, part, subscription.part)
+            raise
+        finally:
+            subscription.openings -= 1
 
     def end(self, subscription: Subscription, state: State = State.ENDED) -> None:
         """Unsubscribe from an object; safe to repeat."""
@@ -164,11 +159,11 @@ class Subscriptions:
             self._leave_fast_path(subscription)
             subscription.state = state
             # An ended subscription delivers nothing, not even what was blocked (promise 6).
-            subscription.pending = None
+            subscription.pending = subscription.portion = None
             del self._by_sid[topic.sid]
             self._hub.leave(topic, self)
             # The name may belong to a newer object already, which is open under it.
-            for key in _keys(topic)[1:]:
+            for key in topic_keys(topic)[1:]:
                 if self._by_name.get(key) is subscription:
                     del self._by_name[key]
 
@@ -176,6 +171,8 @@ class Subscriptions:
         """Unsubscribe from all objects."""
         for subscription in list(self._by_sid.values()):
             self.end(subscription)
+        if self._replayer is not None:
+            self._replayer.stop()
 
     def adopt(self, access: Access) -> None:
         """Use the rights of a newer token. Subscriptions that it does not allow are ended."""
@@ -191,6 +188,7 @@ class Subscriptions:
         """Let the hub write changes to `outlet` as frames of `form`, until `disable_fast_path`."""
         self._outlet = (form, outlet)
         self.join_fast_path(self._by_sid.values())
+        self.resume_replay()
 
     def disable_fast_path(self) -> None:
         """Take all subscriptions off the fast path."""
@@ -198,6 +196,19 @@ class Subscriptions:
             self._leave_fast_path(subscription)
         # Last, because `_leave_fast_path` needs its format.
         self._outlet = None
+        self.pause_replay()
+
+    def pause_replay(self) -> None:
+        """Read no more from the store for the client: it has not read what it was sent."""
+        self._is_paused = True
+        if self._replayer is not None:
+            self._replayer.pause()
+
+    def resume_replay(self) -> None:
+        """Read on for subscriptions that are behind: nothing waits for the client."""
+        self._is_paused = False
+        if self._replayer is not None:
+            self._replayer.resume()
 
     def join_fast_path(self, subscriptions: Iterable[Subscription]) -> None:
         """Put those subscriptions on the fast path that have no event to block or to skip."""
@@ -211,8 +222,10 @@ class Subscriptions:
                 subscription.state is State.SLOW
                 and subscription.delivered == topic.revision >= subscription.acknowledged
                 and subscription.pending is None
+                and subscription.part is None
                 and not subscription.openings
-                and not (self._writing and self._is_written(topic))
+                and not self._blocked.is_written(topic)
+                and (subscription.own is None or subscription.own.is_clear(topic.revision))
             ):
                 subscription.state = State.FAST
                 self._hub.join_fast_path(topic, self, *self._outlet)
@@ -222,27 +235,62 @@ class Subscriptions:
         subscription = self._by_sid.get(event.sid)
         if subscription is None:
             return
-        # 1. Block it before the first `Open` is answered: the reply may have a newer state. Block
-        #    it while a write is under way: it may be that write's. Up to `acknowledged` it is not:
-        #    writes to one object are carried out in order, so the next gets a greater revision.
-        if not subscription.delivered or (
-            self._writing
-            and event.revision > subscription.acknowledged
-            and self._is_written(subscription.topic)
-        ):
-            if subscription.pending is None:
-                subscription.pending = deque(maxlen=PENDING_LIMIT)
-                self._with_pending.append(subscription)
-            subscription.pending.append(event)
+        # 1. Block it if a reply must come first.
+        if self._blocked.blocks(subscription, event):
+            self._blocked.add(subscription, event)
         # 2. Send it, unless the client has it already.
         elif event.revision > subscription.delivered:
-            before, subscription.delivered = subscription.delivered, event.revision
-            if isinstance(event, Removed):
-                self.end(subscription)
-                self._send_event(event)
+            if subscription.state is State.BEHIND and event.replayable:
+                # The store has it. It is needed only if it is newer than all that is read.
+                keep(subscription, event)
+            elif event.previous < subscription.delivered and event.replayable:
+                # It reports what the hub missed, as seen from before the client's revision. Seen
+                # from there it may differ: an item that was created and removed in between is left
+                # out, and the client may have it.
+                self._fall_behind(subscription, subscription.delivered)
             else:
-                self._send_change(subscription, event, before)
+                self._deliver(subscription, event)
                 self.join_fast_path((subscription,))
+        # 3. What moves no revision is never old.
+        elif not event.is_stored:
+            self._send(subscription, event)
+            self.join_fast_path((subscription,))
+
+    def fall_behind(self, sid: str, since: int) -> None:
+        """Changes of a collection were dropped that the client should have received.
+
+        `since`: the revision up to which the client receives everything.
+        """
+        subscription = self._by_sid.get(sid)
+        if subscription is not None:
+            self._leave_fast_path(subscription)
+            self._fall_behind(subscription, since)
+
+    def receive_portion(self, subscription: Subscription, portion: Portion) -> None:
+        """Send changes that were read from the store, or block them. The order is a promise."""
+        # 1. The subscription may have ended, or have begun from another revision, during the read.
+        if subscription.state is not State.BEHIND or subscription.delivered != portion.since:
+            if subscription.state is State.BEHIND:
+                self._fall_behind(subscription, subscription.delivered)
+            return
+        # 2. Block it while a write is under way: it may contain that write (promise 4).
+        if self._blocked.add_portion(subscription, portion):
+            return
+        # 3. Set `delivered` before anything is sent, because the send queue may drop it again.
+        found = portion.replay
+        end = subscription.delivered = found.more_since or found.header.revision
+        for event in events_of(subscription, portion):
+            self._send(subscription, event)
+            if subscription.delivered != end:
+                return  # dropped by the send queue: it comes again, and what is newer after it
+        if found.is_reset:
+            subscription.lost = 0
+        # 4. Read on; or, if no event was dropped that is newer, go on with those that were kept.
+        if found.more_since is not None or subscription.lost > end:
+            return self._fall_behind(subscription, end)
+        subscription.state = State.SLOW
+        self._deliver_kept(subscription)
+        self.join_fast_path((subscription,))
 
     def on_revoked(self, sid: str) -> None:
         """Send `Removed`, as if the object were gone, and end the subscription."""
@@ -267,79 +315,155 @@ class Subscriptions:
             )
 
     @contextmanager
-    def block_events(self, command: Write) -> Iterator[None]:
-        """Block the events that may be those of this command, until `deliver_pending`."""
-        key = command.key
+    def block_events(self, key: str) -> Iterator[None]:
+        """Block the events that may be those of a command under way, until `deliver_pending`."""
         # On the fast path nothing can be blocked, so leave it before the commit.
         if subscription := self.find(key):
             self._leave_fast_path(subscription)
-        # Count under the key of the command, because the object may be opened meanwhile.
-        self._writing[key] = self._writing.get(key, 0) + 1
-        try:
+        with self._blocked.writing(key):
             yield
-        finally:
-            self._writing[key] -= 1
-            if not self._writing[key]:
-                del self._writing[key]
 
     def deliver_pending(self) -> None:
         """Deliver the blocked events; those that another write still blocks are blocked again."""
-        if not self._with_pending:
-            return
-        # Clear first: `on_event` may block an event again, and so append to `_with_pending`.
-        subscriptions, self._with_pending = self._with_pending, []
-        for subscription in subscriptions:
-            pending, subscription.pending = subscription.pending, None
-            for event in pending or ():
-                self.on_event(event)
+        for subscription in self._blocked.take():
+            portion, subscription.portion = subscription.portion, None
+            if portion is not None:
+                self.receive_portion(subscription, portion)
+            else:
+                self._deliver_kept(subscription)
 
     def record_reply(self, command: Command, result: Result) -> None:
         """Record what the client knows from the reply to a command."""
+        if isinstance(result, Opened):
+            return self._record_opened(command, result)
+        if self.send_own is not None:
+            self._record_own(command, result)
         if isinstance(result, Fetched | Unsubscribed):
             return
-        header = result.state if isinstance(result, Opened) else result.header
+        header = result.header
         subscription = self._by_sid.get(header.sid)
-        if subscription is None:
-            return
-        topic, revision = subscription.topic, header.revision
-        # `max` below: an event may have brought a newer revision before this reply.
-        topic.learn(header)
-        topic.acknowledged = max(topic.acknowledged, revision)
-        if isinstance(result, Opened):
-            if subscription.state is State.OPENING:
-                subscription.state = State.SLOW
-            subscription.delivered = max(subscription.delivered, revision)
-            if self.takes_deltas:
-                self._hub.remember_base(topic, header)
-        else:
+        if subscription is not None:
+            # `max`: an event may have brought a newer revision before this reply.
+            subscription.topic.learn(header)
+            revision = self._acknowledge(subscription, header)
             subscription.acknowledged = max(subscription.acknowledged, revision)
             if tells_data(command, result):
                 subscription.wrote = max(subscription.wrote, revision)
 
+    def _record_opened(self, command: Command, opened: Opened[Header]) -> None:
+        header, replay = opened.state, opened.replay
+        subscription = self._by_sid.get(header.sid)
+        if subscription is None:
+            return
+        topic = subscription.topic
+        topic.learn(header)
+        revision = self._acknowledge(subscription, header)
+        if isinstance(command, Open):
+            self._settle_part(subscription, part_of(command), part_of(command))
+        if replay is not None and replay.more_since is not None:
+            # The reply has the first portion of what changed: the client is behind, perhaps further
+            # than it was before.
+            return self._fall_behind(subscription, replay.more_since)
+        if subscription.state in (State.OPENING, State.BEHIND):
+            # The reply has all that the client lacked, or tells it to read all items again.
+            subscription.state, subscription.portion = State.SLOW, None
+        subscription.delivered = max(subscription.delivered, revision)
+        if self.takes_deltas:
+            self._hub.remember_base(topic, header)
+        if type_of_sid(topic.sid).has_messages and revision > topic.revision:
+            # Messages move no revision. So that this client joins the fast path, tell the others
+            # what it received: then nobody is at an older revision.
+            self._hub.deliver(expiry_event(header, topic.revision))
+
+    def _acknowledge(self, subscription: Subscription, header: Header) -> int:
+        topic = subscription.topic
+        topic.acknowledged = max(topic.acknowledged, header.revision)
+        return header.revision
+
+    def _record_own(self, command: Command, result: Result) -> None:
+        """Remember what the events of a write will name."""
+        written = result.state if isinstance(result, Fetched) else result
+        subscription = self.find(command.key)
+        if isinstance(written, Marked) and subscription is not None:
+            subscription.own = subscription.own or OwnMarks()
+            subscription.own.add(written.marks)
+
+    def _settle_part(
+        self, subscription: Subscription, opened: Part | None, part: Part | None
+    ) -> None:
+        """An `Open` of a part has ended: `part` counts from now on."""
+        if opened not in subscription.opening_parts:
+            return
+        subscription.opening_parts.remove(opened)
+        subscription.part = part
+        if not subscription.opening_parts:
+            self._hub.narrow(subscription.topic, self, part)
+
+    def _fall_behind(self, subscription: Subscription, since: int) -> None:
+        """The client has everything up to `since`: read from the store what it lacks."""
+        subscription.state, subscription.delivered = State.BEHIND, since
+        if self._replayer is None:
+            self._replayer = self._make_replayer()
+            if self._is_paused:
+                self._replayer.pause()
+        self._replayer.add(subscription)
+
+    def _deliver_kept(self, subscription: Subscription) -> None:
+        """Deliver the events that were blocked, or kept while the client was behind."""
+        pending, subscription.pending = subscription.pending, None
+        for event in pending or ():
+            self.on_event(event)
+        if subscription.lost > subscription.delivered and subscription.state is State.SLOW:
+            # Later events were dropped: the store has them. Blocked ones come first, so wait.
+            if subscription.pending is None:
+                self._fall_behind(subscription, subscription.delivered)
+
+    def _deliver(self, subscription: Subscription, event: Event) -> None:
+        """Send an event that is the next one for the client."""
+        before, subscription.delivered = subscription.delivered, event.revision
+        if isinstance(event, Removed):
+            self.end(subscription)
+            return self._send(subscription, event)
+        if subscription.state is State.BEHIND:
+            # A reset: the client reads all items again, and needs nothing from the store.
+            subscription.state, subscription.portion, subscription.lost = State.SLOW, None, 0
+        self._send_change(subscription, event, before)
+
     def _send_change(self, subscription: Subscription, event: Event, before: int) -> None:
         """Send a change: without data, as a delta or whole. `before`: the client's revision."""
-        if self.send_delta is not None:
+        if self.send_delta is not None and subscription.part is None:
             # The client has this data already, from its own write: send the rest of the event.
             if event.revision == subscription.wrote:
                 return self.send_delta(event, True)
             # A delta fits only the data at `previous`, which the client may have missed.
             if event.base is not None and event.previous == before:
                 return self.send_delta(event, False)
-        self._send_event(event)
+        self._send(subscription, event)
+
+    def _send(self, subscription: Subscription, event: Event) -> None:
+        """Send what of the event belongs to the client's part, its own changes apart."""
+        if subscription.part is not None:
+            # Other keys than the client's: it may be a batch, or another part is being opened.
+            narrowed = event.narrowed(subscription.has)
+            if narrowed is None:
+                return
+            event = narrowed
+        own = subscription.own
+        if self.send_own is None or own is None:
+            self._send_event(event)
+        elif isinstance(event, ItemsChanged):
+            before = subscription.delivered
+            for run, is_own in split_own(event, own.has):
+                (self.send_own if is_own else self._send_event)(run)
+                if subscription.delivered != before:
+                    return  # dropped by the send queue: it comes again, and what is newer after it
+                if is_own:
+                    own.take(run.mark)
+        else:
+            (self.send_own if own.take(event.mark) else self._send_event)(event)
 
     def _leave_fast_path(self, subscription: Subscription) -> None:
         if subscription.state is State.FAST and self._outlet is not None:
             subscription.state = State.SLOW
             subscription.delivered = subscription.topic.revision
             self._hub.leave_fast_path(subscription.topic, self, self._outlet[0])
-
-    def _is_written(self, topic: Topic) -> bool:
-        """True while a write of this client to the object is under way."""
-        return any(key in self._writing for key in _keys(topic))
-
-
-def _keys(topic: Topic) -> list[str]:
-    """All keys of an object: its SID first, then its name if it has one."""
-    if topic.unique_name is None:
-        return [topic.sid]
-    return [topic.sid, object_key(type_of_sid(topic.sid), topic.unique_name)]

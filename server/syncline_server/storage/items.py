@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,11 @@ class ItemsWritten:
     header: Header
     changes: tuple[Change, ...]
     is_repeated: bool
+
+    @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """As in `objects.contended_writes.Marked`."""
+        return tuple(each.item.revision for each in self.changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from syncline_protocol.documents import Document
@@ -30,6 +31,11 @@ class Written:
     def header(self) -> Header:
         """The header of the object, as `WriteResult` of every type has it."""
         return self.document
+
+    @property
+    def marks(self) -> tuple[Hashable, ...]:
+        """As in `objects.contended_writes.Marked`."""
+        return (self.document.revision,)
 
     @property
     def state(self) -> Document:

@@ -9,7 +9,7 @@ import pytest
 
 from support.backend import make_backend
 from support.store import WAIT_LIMIT
-from syncline_protocol.commands import Write
+from syncline_protocol.commands import Command
 from syncline_protocol.items import (
     ABSENT,
     BatchItems,
@@ -51,7 +51,7 @@ class Client:
     def has_more(self, object_key: str) -> bool:
         return False
 
-    def writing(self, command: Write) -> AbstractContextManager[None]:
+    def writing(self, command: Command) -> AbstractContextManager[None]:
         return nullcontext()
 
     async def put(self, key: str, data: bytes = b"{}", if_match: int | None = None) -> ItemWritten:

@@ -18,7 +18,7 @@ from syncline_protocol.objects import MAP, Event
 from syncline_protocol.revisions import PER_MS
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
-from syncline_server.objects.items import ItemSource
+from syncline_server.objects.item_source import ItemSource
 from syncline_server.pubsub.topic import RECENT_LIMIT, Topic
 from syncline_server.storage.items import Items
 from syncline_server.storage.redis.client import Redis

@@ -22,6 +22,7 @@ from syncline_server.objects import registry, turns
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import Client, ContendedWrites
 from syncline_server.objects.contests import TurnKey
+from syncline_server.objects.replays import Replays
 from syncline_server.pubsub.topic import Topic
 from syncline_server.realtime.results import Fetched, Opened, Result
 from syncline_server.realtime.session import Session
@@ -74,6 +75,7 @@ class Counters:
 
     def __init__(self, backend: Backend) -> None:
         self.source = self
+        self.replays: Replays | None = None
         self.handlers: Mapping[type[Command], registry.Handler[Any]] = {
             Create: self.create,
             Count: self.count,

@@ -14,7 +14,7 @@ from support.socket import NativeSocket, native_socket
 from support.strategies import bounded
 from syncline_protocol.documents import Updated
 from syncline_protocol.objects import Event, Removed
-from syncline_server.realtime.send_queue import SendQueue
+from syncline_server.realtime.send_queue import QueueLimits, SendQueue
 
 MARK = 100
 
@@ -57,7 +57,7 @@ def everything(send_queue: SendQueue) -> list[bytes]:
 
 class TestBelowTheMark:
     def test_everything_is_kept_in_order(self) -> None:
-        send_queue = SendQueue(MARK)
+        send_queue = SendQueue(QueueLimits(mark=MARK))
         send_queue.add_event(updated("a", 1), b"a1")
         send_queue.add_frame(b"reply")
         send_queue.add_event(updated("a", 2), b"a2")
@@ -65,7 +65,7 @@ class TestBelowTheMark:
         assert everything(send_queue) == [b"a1", b"reply", b"a2"]
 
     async def test_get_waits_for_the_next(self) -> None:
-        send_queue = SendQueue(MARK)
+        send_queue = SendQueue(QueueLimits(mark=MARK))
         getting = asyncio.create_task(send_queue.wait_for_frame())
         await asyncio.sleep(0)
         send_queue.add_frame(b"one")
@@ -76,7 +76,7 @@ class TestBelowTheMark:
         assert send_queue.empty
 
     async def test_get_can_be_cancelled_without_a_loss(self) -> None:
-        send_queue = SendQueue(MARK)
+        send_queue = SendQueue(QueueLimits(mark=MARK))
         getting = asyncio.create_task(send_queue.wait_for_frame())
         await asyncio.sleep(0)
         send_queue.add_frame(b"one")
@@ -89,7 +89,7 @@ class TestBelowTheMark:
 
 class TestAboveTheMark:
     def test_a_newer_state_takes_the_place_of_those_that_wait(self) -> None:
-        send_queue = SendQueue(MARK)
+        send_queue = SendQueue(QueueLimits(mark=MARK))
         send_queue.add_frame(b"reply".ljust(80))
         for revision in range(1, 9):
             send_queue.add_event(updated("a", revision), b"a%d" % revision + b" " * 10)
@@ -98,7 +98,7 @@ class TestAboveTheMark:
         assert [frame[:2] for frame in everything(send_queue)] == [b"re", b"a8", b"b8"]
 
     def test_removals_and_replies_stay(self) -> None:
-        send_queue = SendQueue(MARK)
+        send_queue = SendQueue(QueueLimits(mark=MARK))
         for n in range(10):
             send_queue.add_frame(b"reply%d" % n + b" " * MARK)
             send_queue.add_event(updated("a", n), b"a%d" % n)
@@ -111,7 +111,7 @@ class TestAboveTheMark:
         assert frames[-2:] == [b"a9", b"removed"]
 
     def test_what_takes_the_place_of_others_is_encoded_as_a_whole(self) -> None:
-        send_queue = SendQueue(MARK)
+        send_queue = SendQueue(QueueLimits(mark=MARK))
         send_queue.add_event(updated("a", 1), b"whole 1", whole)
         assert send_queue.add_event(updated("a", 2), b"delta 2".ljust(MARK - 10), whole) == 0
         assert send_queue.add_event(updated("a", 3), b"delta 3", whole) == 2
@@ -122,7 +122,7 @@ class TestAboveTheMark:
         assert send_queue.size == 0
 
     def test_what_was_taken_makes_room(self) -> None:
-        send_queue = SendQueue(MARK)
+        send_queue = SendQueue(QueueLimits(mark=MARK))
         send_queue.add_frame(b" " * MARK)
         send_queue.take_frame()
         send_queue.add_event(updated("a", 1), b"a1")
@@ -139,7 +139,7 @@ class TestAboveTheMark:
     def test_order_holds_and_only_replaced_updates_are_omitted(
         self, steps: list[tuple[str, int]]
     ) -> None:
-        send_queue, put, taken = SendQueue(MARK), list[bytes](), list[bytes]()
+        send_queue, put, taken = SendQueue(QueueLimits(mark=MARK)), list[bytes](), list[bytes]()
         for revision, (step, document) in enumerate(steps):
             sid, frame = f"d{document}", b"%s %d %d" % (step.encode(), document, revision)
             if step == "take":

@@ -21,9 +21,10 @@ from syncline_server.config.settings import Settings
 from syncline_server.objects.contests import TurnKey
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.topic import Format, Topic
+from syncline_server.realtime.pending_events import PENDING_LIMIT
 from syncline_server.realtime.results import Opened, Result
 from syncline_server.realtime.session import Session
-from syncline_server.realtime.subscriptions import PENDING_LIMIT, Subscriptions
+from syncline_server.realtime.subscriptions import Subscriptions
 from syncline_server.storage import keys
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection

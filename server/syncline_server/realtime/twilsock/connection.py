@@ -25,7 +25,7 @@ from syncline_server.realtime.websocket.socket import Socket
 
 from . import statuses
 from .events import NEWEST_VERSION, EventFormats, encode_notifications
-from .handshake import introduction
+from .handshake import introduction, waits_for_own_messages
 from .own_events import OwnEvents
 from .requests import Requests
 
@@ -171,9 +171,7 @@ class TwilsockClient(Client):
             self.send(twilsock.encode_reply(packet.id))
         else:
             assert self.session is not None
-            # The SDKs that report their own messages are those that name what they are notified of.
-            registers = packet.header.get("registrations") is not None
-            self.own_events = OwnEvents(receives_messages=not registers)
+            self.own_events = OwnEvents(receives_messages=waits_for_own_messages(packet))
             self.session.take_own(self._send_own_event)
             self.on_relief()
             self._requests = Requests(self, self.session)

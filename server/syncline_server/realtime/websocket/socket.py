@@ -17,6 +17,7 @@ from websockets.protocol import State
 
 from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Cork
+from syncline_server.realtime.send_queue import QueueLimits
 
 from .handshake import Handshake
 from .message_reader import MessageReader
@@ -49,6 +50,7 @@ class Socket(MessageReader):
 
     cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
+    queue_limits: ClassVar[QueueLimits]
 
     writer: SocketWriter
     route: WebSocketRoute
@@ -81,7 +83,7 @@ class Socket(MessageReader):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.writer = SocketWriter(self._transport, self.cork, self.settings.output_mark)
+        self.writer = SocketWriter(self._transport, self.cork, self.queue_limits)
         self._connections.add(self)
         peer = transport.get_extra_info("peername")
         if peer:

@@ -8,6 +8,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.send_queue import QueueLimits
 from syncline_server.realtime.timer_wheel import TimerWheel
 
 from .handshake import Handshake
@@ -33,6 +34,7 @@ def socket_protocol(
         __slots__ = ()
 
     ConfiguredSocket.settings = settings
+    ConfiguredSocket.queue_limits = QueueLimits.of(settings)
     ConfiguredSocket.timers = timers
     ConfiguredSocket.meters = meters
     ConfiguredSocket.cork = cork

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.cork import Cork
-from syncline_server.realtime.send_queue import SendQueue
+from syncline_server.realtime.send_queue import QueueLimits, SendQueue
 
 __all__ = ["SocketWriter"]
 
@@ -31,7 +31,7 @@ class _Output(Enum):
     """It goes to the cork, and at the end of this turn to the transport."""
 
     QUEUED = auto()
-    """It waits in the send queue, where a later event of its document may replace it."""
+    """It waits in the send queue, where a later event of its document or item may replace it."""
 
     ENDED = auto()
     """It is discarded. Earlier frames are still sent from the send queue."""
@@ -46,6 +46,7 @@ class SocketWriter:
     Attributes:
         write, corked: as in `cork.Outlet`.
         tally: counts the events; `Socket` sets it when the connection is open.
+        on_behind: as in `SendQueue`; None until the client has a session.
     """
 
     tally: Tally
@@ -54,29 +55,31 @@ class SocketWriter:
         "_cork",
         "_is_full",
         "_last",
-        "_mark",
+        "_limits",
         "_output",
         "_queue",
         "_transport",
         "corked",
+        "on_behind",
         "tally",
         "write",
     )
 
-    def __init__(self, transport: asyncio.Transport, cork: Cork, mark: int) -> None:
-        """`mark`: bytes in the transport's buffer above which frames are queued."""
+    def __init__(self, transport: asyncio.Transport, cork: Cork, limits: QueueLimits) -> None:
+        """`limits`: of the queue; its mark is that of the transport's buffer too."""
         self.write: Callable[[bytes], None] = transport.write
         self.corked: list[bytes] | None = None
         self._transport = transport
         self._cork = cork
-        self._mark = mark
+        self._limits = limits
+        self.on_behind: Callable[[str, int], None] | None = None
         self._output = _DIRECT
         # What the transport said last, by `pause` or `resume`.
         self._is_full = False
         self._queue: SendQueue | None = None
         # Writes the last bytes, if they still have to wait for the queue.
         self._last: Callable[[], None] | None = None
-        transport.set_write_buffer_limits(high=mark, low=mark // 4)
+        transport.set_write_buffer_limits(high=limits.mark, low=limits.mark // 4)
 
     @property
     def waiting(self) -> int:
@@ -101,7 +104,8 @@ class SocketWriter:
     def send_event(
         self, event: Event, frame: bytes, whole: Callable[[Event], bytes] | None = None
     ) -> None:
-        """Send an event; while the client is slow, a later event of its document may replace it.
+        """Send an event; while the client is slow, a later event of its document or item may
+        replace it.
 
         `whole`: as in `SendQueue.add_event`.
         """
@@ -116,7 +120,7 @@ class SocketWriter:
         """Queue new frames: the transport's buffer is full."""
         self._is_full = True
         if self._output is _DIRECT:
-            self._output, self._queue = _QUEUED, SendQueue(self._mark)
+            self._output, self._queue = _QUEUED, SendQueue(self._limits, self.on_behind)
 
     def resume(self) -> bool:
         """Write the queue: the transport's buffer has room. True if nothing waits any more."""

@@ -1,0 +1,102 @@
+"""The changes of items that wait in one send queue, by collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["WaitingItems"]
+
+
+@dataclass(slots=True)
+class _Collection:
+    """The events of one collection that wait.
+
+    Attributes:
+        reached: the client receives everything up to this revision, whatever becomes of these.
+        events: by place in the queue.
+        changes: of all events.
+    """
+
+    reached: int
+    events: dict[int, _Event] = field(default_factory=dict)
+    changes: int = 0
+
+
+class _Event(NamedTuple):
+    """An event that waits.
+
+    Attributes:
+        since: the reader has its items as they were at this revision.
+    """
+
+    changes: int
+    size: int
+    since: int
+
+
+class WaitingItems:
+    """Counts what waits, and knows from which revision a reader is behind if it is dropped."""
+
+    def __init__(self) -> None:
+        self._collections: dict[str, _Collection] = {}
+        self._size = 0
+
+    def fits(self, sid: str, changes: int, size: int, most: int, most_bytes: int) -> bool:
+        """True if an event with so many changes and bytes may wait.
+
+        One may always wait if nothing of its collection does: else a reader could not catch up.
+        """
+        collection = self._collections.get(sid)
+        if collection is None or not collection.events:
+            return True
+        return collection.changes + changes <= most and self._size + size <= most_bytes
+
+    def add(self, sid: str, place: int, changes: int, size: int, since: int) -> None:
+        """Count an event. `since`: the revision at which the reader has its items."""
+        collection = self._collections.setdefault(sid, _Collection(since))
+        collection.events[place] = _Event(changes, size, since)
+        collection.changes += changes
+        self._size += size
+
+    def replace(self, sid: str, replaced: Iterable[int]) -> int:
+        """Count the events at these places no more: a newer one replaces them.
+
+        Returns the revision at which the reader has their item.
+        """
+        # The collection stays, with the revision that its reader had before them.
+        return min(self._remove(self._collections[sid], place).since for place in replaced)
+
+    def sent(self, sid: str, place: int, revision: int) -> None:
+        """Count an event no more: it was sent, and brings the reader to `revision`."""
+        collection = self._collections[sid]
+        self._remove(collection, place)
+        # An event that it overtook was replaced by one that still waits. Read again from here, the
+        # store reports that newer change, and all later ones.
+        collection.reached = revision
+        self.forget_if_empty(sid)
+
+    def forget_if_empty(self, sid: str) -> None:
+        """Forget a collection of which nothing waits."""
+        if not self._collections[sid].events:
+            del self._collections[sid]
+
+    def reached(self, sid: str, previous: int) -> int:
+        """The revision up to which the reader receives everything; `previous` if nothing waits."""
+        collection = self._collections.get(sid)
+        return previous if collection is None else collection.reached
+
+    def drop(self, sid: str) -> list[int]:
+        """Count no event of a collection any more. Returns the places of its events."""
+        collection = self._collections.pop(sid, None)
+        if collection is None:
+            return []
+        self._size -= sum(each.size for each in collection.events.values())
+        return list(collection.events)
+
+    def _remove(self, collection: _Collection, place: int) -> _Event:
+        event = collection.events.pop(place)
+        collection.changes -= event.changes
+        self._size -= event.size
+        return event
