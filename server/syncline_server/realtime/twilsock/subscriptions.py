@@ -12,7 +12,7 @@ from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
 from syncline_protocol.items import OpenCollection
-from syncline_protocol.objects import TYPES, ObjectType, type_of_sid
+from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType, type_of_sid
 from syncline_protocol.sids import is_sid_of
 from syncline_server.http.errors import error_body
 from syncline_server.objects.replays import replayed
@@ -104,7 +104,7 @@ class Subscriptions:
         for wanted in batch.wanted:
             request = _Request(batch, wanted, service_url)
             if batch.action == "cancel":
-                self._submit(Unsubscribe(wanted.sid), partial(self._canceled, request))
+                self._submit(_unsubscribe(wanted.sid), partial(self._canceled, request))
             elif request.type is None:
                 message = f"There is no {show(wanted.kind)} {show(wanted.sid)}."
                 self._failed(request, Refusal(Code.NOT_FOUND, message))
@@ -172,7 +172,7 @@ class Subscriptions:
         self._end(sid)
 
     def _end(self, sid: str) -> None:
-        self._submit(Unsubscribe(sid), _ignore)
+        self._submit(_unsubscribe(sid), _ignore)
 
     def _established(self, request: _Request, replay_status: str, revision: int) -> None:
         details = {"replay_status": replay_status, "last_event_id": revision}
@@ -186,6 +186,11 @@ class Subscriptions:
     def _canceled(self, request: _Request, _: Result | Refusal) -> None:
         self._reads.forget(request.wanted.sid)
         self._send(request.outcome("canceled"))
+
+
+def _unsubscribe(sid: str) -> Unsubscribe:
+    """The command that ends the subscription of the object with this SID, whatever its type."""
+    return Unsubscribe(sid, type=next((each for each in TYPES if is_sid_of(each, sid)), DOCUMENT))
 
 
 def _update(document: Document) -> Updated:

@@ -14,13 +14,13 @@ from syncline_server.realtime.twilsock.notifications import Notification, echo, 
 
 URL = "https://sync.example.com/v3/Services/IS0"
 
-HEADS = {
+HEADS: dict[str, dict[str, Any]] = {
     "list": {"sid": "ES" + "0" * 32, "unique_name": "l"},
     "map": {"sid": "MP" + "0" * 32, "unique_name": "m"},
     "stream": {"sid": "TO" + "0" * 32, "unique_name": "s"},
 }
 
-AT = {"revision": 7, "previous": 4, "at_ms": 1_500, "by": "bob"}
+AT: dict[str, Any] = {"revision": 7, "previous": 4, "at_ms": 1_500, "by": "bob"}
 
 DATE = "1970-01-01T00:00:01.500Z"
 
