@@ -25,7 +25,7 @@ describe("versions of the SDK", { concurrency: true }, () => {
     test(version, async (t) => {
       const script = new Script(t, server, version);
       for (const [step, run] of Object.entries(STEPS)) {
-        await t.test(step, { timeout: 30_000 }, async () => {
+        await t.test(step, { timeout: 60_000 }, async () => {
           results[step][version] = "fails";
           await run(script);
           results[step][version] = "works";
