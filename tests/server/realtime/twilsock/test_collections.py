@@ -468,3 +468,33 @@ async def test_commit_of_several_items_comes_as_several_events(
             assert {each["event_type"] for each in events} == {f"{TYPES[kind]}_item_added"}
             ids = [each["event"]["id"] for each in events]
             assert ids == sorted(set(ids))
+
+
+@kinds
+async def test_right_that_is_taken_away_ends_the_collection(
+    server: RunningServer, kind: str
+) -> None:
+    with Account(server) as account:
+        service = account.service(AclEnabled="true")
+        made = account.ok("POST", service, kind, data={"UniqueName": unique()})
+        right = (service, kind, made["sid"], "Permissions", "alice")
+        allowed = {"Read": "true", "Write": "true", "Manage": "false"}
+        account.ok("POST", *right, data=allowed)
+        async with twilsock_client(server, server.token("alice", service=service)) as client:
+            found = await done(client, "GET", f"http://x/v3/{kind}/{made['sid']}")
+            await subscribed(client, found)
+            account.ok("DELETE", *right)
+            removed = await client.event()
+            assert removed["event_type"] == f"{TYPES[kind]}_removed"
+            account.ok("POST", service, kind, made["sid"], data={"Ttl": "60"})
+            # As for a document: on 403 an SDK would keep what it has.
+            await client.subscribe("establish", 2, wanted(found))
+            failed = await client.event()
+            assert failed["event_type"] == "subscription_failed"
+            assert failed["events"][0]["error"]["status"] == 404
+            items = below(found["links"]["items"])
+            for method, path in (("GET", items), ("PUT", f"{items}/0"), ("POST", f"{items}/0")):
+                if (kind, method) == ("Lists", "PUT"):
+                    continue
+                status, refusal = await client.call(method, path, {"data": {}})
+                assert (status, refusal["code"]) == (403, 54007)

@@ -10,8 +10,9 @@ import pytest
 from support.api import unique
 from support.server import RunningServer, StartServer
 from support.twilsock import DIALECTS, Dialect, TwilsockClient, twilsock_client
-from syncline_protocol.commands import Command
+from syncline_protocol.commands import Command, Unsubscribe
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import LIST, MAP, ObjectType
 from syncline_server.observability.metrics import Tally
 from syncline_server.realtime.results import Answer
 from syncline_server.realtime.twilsock.batches import Batch
@@ -271,3 +272,20 @@ def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
     subscriptions = Subscriptions(submit, frames.append, reads=ItemReads(), tally=Tally())
     subscriptions.carry_out(Batch.parse(orjson.dumps(batch), 100), "")
     assert frames == []
+
+
+@pytest.mark.parametrize("type_", [LIST, MAP])
+def test_collection_that_must_be_read_again_has_no_subscription(type_: ObjectType) -> None:
+    sent = list[Command]()
+
+    def submit(command: Command, _: Answer) -> None:
+        sent.append(command)
+
+    tally = Tally()
+    subscriptions = Subscriptions(submit, [].append, reads=ItemReads(), tally=tally)
+    sid = type_.prefix + "0" * 32
+    subscriptions.reset(sid)
+    [command] = sent
+    assert isinstance(command, Unsubscribe)
+    assert command.key == sid
+    assert tally.resets == 1
