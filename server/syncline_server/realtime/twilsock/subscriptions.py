@@ -24,7 +24,8 @@ from syncline_server.storage.results import absent
 from .batches import Batch, Wanted
 from .events import encode_notifications, encode_subscription
 from .item_reads import ItemReads
-from .notifications import Notification, echo, notifications
+from .notifications import Notification, echo, item_changed, notifications
+from .replay_progress import ReplaysUnderWay
 
 __all__ = ["PATH", "RECEIPT", "Subscriptions"]
 
@@ -95,6 +96,7 @@ class Subscriptions:
         self._send = send
         self._reads = reads
         self._tally = tally
+        self._replays = ReplaysUnderWay()
 
     def carry_out(self, batch: Batch, service_url: str) -> None:
         """Begin all requests of a batch; each outcome is sent when it is known.
@@ -153,16 +155,21 @@ class Subscriptions:
             )
             return self._failed(request, Refusal(codes_of(type_).absent, message))
         reached = header.revision if replay.more_since is None else replay.more_since
-        event = replayed(replay, since)
-        if event is not None:
-            self._send(request.missed(*notifications(event, request.service_url)))
+        progress = self._replays.next(sid, since, header.revision)
+        sent = since
+        if (event := replayed(replay, progress.origin)) is not None:
+            changes = progress.of_use(event.changes)
+            sent = changes[-1].item.revision if changes else since
+            several = [item_changed(event, each, request.service_url) for each in changes]
+            self._send(request.missed(*several))
         if replay.more_since is None:
             return self._established(request, "completed", reached)
         # An SDK goes on from the newest id that it has received. The portion may end with items
         # that are of no use to it, and so without an event.
-        if event is None or event.revision < reached:
+        if sent < reached:
             self._send(request.missed(echo(sid, reached)))
         # The SDK subscribes again at once; until then the session must send nothing.
+        self._replays.interrupt(sid, progress, reached)
         self._end(sid)
         self._established(request, "interrupted", reached)
 

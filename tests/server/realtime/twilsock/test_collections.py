@@ -281,7 +281,7 @@ async def test_long_absence_is_replayed_in_portions(server: RunningServer) -> No
         made = await create(writer, "Lists")
         for _ in range(2 * PORTION + 1):
             await add(writer, made, "")
-        indexes, known, statuses = [], made["last_event_id"], []
+        indexes, known, statuses = list[int](), made["last_event_id"], list[str]()
         while True:
             await client.subscribe("establish", len(statuses) + 1, wanted(made, known))
             while "events" not in (event := await client.event()):
@@ -312,6 +312,56 @@ async def test_interrupted_replay_has_no_subscription(server: RunningServer) -> 
         events = [await client.event() for _ in range(3)]
         assert [each.get("correlation_id") for each in events] == [2, 2, 2]
         assert events[1]["event"]["id"] == item["last_event_id"]
+
+
+async def replayed(client: TwilsockClient, made: Any, known: int) -> list[tuple[str, str]]:
+    """Type and key of each event of a replay, in all its portions."""
+    found: list[tuple[str, str]] = []
+    while True:
+        await client.subscribe("establish", 1, wanted(made, known))
+        while "events" not in (event := await client.event()):
+            known = event["event"]["id"]
+            if event["event_type"] != "map_echo":
+                found.append((event["event_type"], id_of(event)))
+        if event["events"][0]["replay_status"] == "completed":
+            return found
+
+
+async def test_portions_together_are_as_one_replay(server: RunningServer) -> None:
+    """A later portion knows what the client had before the first."""
+    async with two(server) as (client, writer):
+        made = await create(writer, "Maps")
+        old = [await add(writer, made, f"old{n}") for n in range(2)]
+        known = old[-1]["last_event_id"]
+        # In the first portion: items that stay. In the second: what happened to others meanwhile.
+        brief, changed = await add(writer, made, "brief"), await add(writer, made, "changed")
+        for n in range(PORTION):
+            await add(writer, made, f"stays{n}")
+        await done(writer, "DELETE", brief["url"])
+        await done(writer, "DELETE", old[0]["url"])
+        await done(writer, "POST", changed["url"], {"data": {"n": 1}})
+        await done(writer, "POST", old[1]["url"], {"data": {"n": 1}})
+        found = await replayed(client, made, known)
+        assert found[PORTION:] == [
+            ("map_item_removed", "old0"),
+            ("map_item_added", "changed"),
+            ("map_item_updated", "old1"),
+        ]
+
+
+async def test_item_that_is_removed_between_portions_is_removed(server: RunningServer) -> None:
+    async with two(server) as (client, writer):
+        made = await create(writer, "Maps")
+        first = await add(writer, made, "first")
+        for n in range(PORTION):
+            await add(writer, made, f"stays{n}")
+        await client.subscribe("establish", 1, wanted(made))
+        events = [await client.event() for _ in range(PORTION + 1)]
+        assert events[-1]["events"][0]["replay_status"] == "interrupted"
+        assert id_of(events[0]) == "first"
+        await done(writer, "DELETE", first["url"])
+        found = await replayed(client, made, events[-2]["event"]["id"])
+        assert found[-1] == ("map_item_removed", "first")
 
 
 async def test_portion_without_events_moves_the_client_on(server: RunningServer) -> None:

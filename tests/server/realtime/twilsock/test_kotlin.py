@@ -104,7 +104,7 @@ class Kotlin:
         assert status == 200
         self.links = configuration["links"]
 
-    async def request(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
+    async def request(self, method: str, url: str, body: Any = None, **headers: Any) -> Any:
         """Send a request; returns status and body. What it decides by is the body's status."""
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")

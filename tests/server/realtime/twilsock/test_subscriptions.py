@@ -282,7 +282,7 @@ def test_collection_that_must_be_read_again_has_no_subscription(type_: ObjectTyp
         sent.append(command)
 
     tally = Tally()
-    subscriptions = Subscriptions(submit, [].append, reads=ItemReads(), tally=tally)
+    subscriptions = Subscriptions(submit, list[bytes]().append, reads=ItemReads(), tally=tally)
     sid = type_.prefix + "0" * 32
     subscriptions.reset(sid)
     [command] = sent
