@@ -70,13 +70,16 @@ export class Server {
     return this.account(method, `/v1/Services/${this.service}/Documents${path}`, form);
   }
 
-  /** As `rest`, of any path. */
-  async account(method, path, form) {
+  /** As `rest`, of any path; `json` is sent in place of a form. */
+  async account(method, path, form, json) {
     const { account_sid, auth_token } = this.#credentials;
     const response = await fetch(`${this.url}${path}`, {
       method,
-      headers: { Authorization: `Basic ${btoa(`${account_sid}:${auth_token}`)}` },
-      body: form && new URLSearchParams(form),
+      headers: {
+        Authorization: `Basic ${btoa(`${account_sid}:${auth_token}`)}`,
+        ...(json && { "Content-Type": "application/json" }),
+      },
+      body: json ? JSON.stringify(json) : form && new URLSearchParams(form),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);

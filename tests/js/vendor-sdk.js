@@ -56,13 +56,16 @@ export function record(document) {
   return events;
 }
 
-/** Resolved once the server has confirmed that events of the document will come. */
-export async function whenSubscribed(document) {
-  const { syncDocumentImpl: entity } = document;
+/** The SDK's own name of the part of an object that its handles share. */
+const SHARED_PARTS = ["syncDocumentImpl", "syncMapImpl", "syncListImpl", "syncStreamImpl"];
+
+/** Resolved once the server has confirmed that events of the object will come. */
+export async function whenSubscribed(object) {
+  const entity = object[SHARED_PARTS.find((name) => object[name] !== undefined)];
   while (entity.subscriptionState !== "established") {
-    await next(document, "_subscriptionStateChanged");
+    await next(object, "_subscriptionStateChanged");
   }
-  return document;
+  return object;
 }
 
 /** The next error after which the client does not try to connect again. */

@@ -296,10 +296,3 @@ test("what was closed can be opened again, and is up to date", async (t) => {
   await server.rest("POST", `/${first.sid}`, { Data: '{"n":2}' });
   assert.deepEqual((await arrived).data, { n: 2 });
 });
-
-test("lists, maps and streams are refused in a way that the SDK understands", async (t) => {
-  const client = open(t, server);
-  for (const kind of ["list", "map", "stream"]) {
-    await refused(client[kind](freshName(t)), 404, 20404);
-  }
-});

@@ -40,9 +40,13 @@ def kotlin(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
     if payload:
         described |= {"payload_size": len(payload), "payload_type": "application/json"}
     request = described.get("http_request")
-    if isinstance(request, dict) and isinstance(headers := request.get("headers"), dict):
-        arrays = {name: [value] for name, value in headers.items()}
-        described["http_request"] = {**request, "params": {}, "headers": arrays}
+    if isinstance(request, dict):
+        arrays = {
+            member: {name: [value] for name, value in request[member].items()}
+            for member in ("params", "headers")
+            if isinstance(request.get(member), dict)
+        }
+        described["http_request"] = {**request, **arrays}
     text = orjson.dumps(described)
     end = b"\r\n" if payload else b""
     return b"TWILSOCK V3.0 %d\r\n%b\r\n%b%b" % (len(text), text, payload, end)
@@ -135,6 +139,7 @@ class TwilsockClient:
         """Send an HTTP request through the socket.
 
         Args:
+            path: percent-encoded, with the query.
             body: sent as JSON; None sends no body.
             payload: raw body, sent instead of `body`.
             headers: `_` in names becomes `-`, as in `If_Match`.
@@ -142,6 +147,9 @@ class TwilsockClient:
         Returns:
             the status, and the parsed body; None for none.
         """
+        path, _, query = path.partition("?")
+        # The SDKs take the query apart as it is, percent-encoded.
+        params = dict(pair.split("=", 1) for pair in query.split("&") if pair)
         packet_id = await self.send(
             "message",
             (b"" if body is None else orjson.dumps(body)) if payload is None else payload,
@@ -150,7 +158,7 @@ class TwilsockClient:
                 "host": host,
                 "path": path,
                 "method": method,
-                "params": {},
+                "params": params,
                 "headers": {name.replace("_", "-"): value for name, value in headers.items()},
             },
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -186,19 +186,30 @@ class ItemPageRequest:
             raise invalid_token(self.token)
 
     async def read(self, read: Callable[[ItemQuery], Awaitable[_Page]]) -> ItemPageReply:
-        """Read the page, and find out whether there are items before and after it.
+        """Read the page, as `steps`, by `read`, whose refusals it passes on."""
+        steps = self.steps()
+        try:
+            query = next(steps)
+            while True:
+                query = steps.send(await read(query))
+        except StopIteration as end:
+            reply: ItemPageReply = end.value
+            return reply
+
+    def steps(self) -> Generator[ItemQuery, _Page, ItemPageReply]:
+        """Yield queries, receive their pages: the page itself, and whether items are before it.
 
         Raises:
-            Refusal: `INVALID_PAGE_TOKEN` for a token of another collection; as `read`.
+            Refusal: `INVALID_PAGE_TOKEN` for a token of another collection.
         """
-        page = await read(self.cursor.query)
+        page = yield self.cursor.query
         # The path may have a unique name, so the SID is known only now.
         self._check_collection(page.header.sid)
         here = replace(self.cursor, sid=page.header.sid)
         onward = None
         if page.next_key is not None:
             onward = replace(here, key=page.next_key, is_inclusive=False)
-        back = await _back(here, page, read)
+        back = yield from _back(here, page)
         if here.is_backwards:
             return ItemPageReply(
                 header=page.header, items=page.items[::-1], previous=onward, following=back
@@ -234,9 +245,7 @@ class ItemPageRequest:
         return f"{url}?{urlencode(query)}"
 
 
-async def _back(
-    here: ItemCursor, page: _Page, read: Callable[[ItemQuery], Awaitable[_Page]]
-) -> ItemCursor | None:
+def _back(here: ItemCursor, page: _Page) -> Generator[ItemQuery, _Page, ItemCursor | None]:
     """The page on the other side of where `here` begins; None without an item there.
 
     It is looked for, not assumed: the vendor's browser SDK takes a token for "there is more".
@@ -248,7 +257,7 @@ async def _back(
     if page.items:
         key, is_inclusive = page.items[0].key, False
     back = replace(here, key=key, is_inclusive=is_inclusive, is_backwards=not here.is_backwards)
-    found = await read(replace(back.query, size=1))
+    found = yield replace(back.query, size=1)
     return back if found.items or found.next_key is not None else None
 
 

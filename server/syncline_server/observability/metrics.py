@@ -106,6 +106,7 @@ class Tally:
         events: events given to a connection.
         conflated: events that a newer one of the same object replaced before they were sent.
         deltas: events sent as deltas.
+        resets: open collections that a client must read again as a whole.
     """
 
     connections: int = 0
@@ -113,6 +114,7 @@ class Tally:
     events: int = 0
     conflated: int = 0
     deltas: int = 0
+    resets: int = 0
     refused: Counter[int] = field(default_factory=Counter)
 
 

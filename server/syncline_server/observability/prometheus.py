@@ -192,6 +192,7 @@ def _traffic(meters: Meters) -> Iterator[Metric]:
         "conflated_events", "Events that a newer event replaced before they were sent."
     )
     deltas = _counters("delta_events", "Events handed to connections as deltas.")
+    resets = _counters("resets", "Open collections that a client must read again as a whole.")
     refused = _counters("refused_requests", "Refused requests, by error code.", "code")
     for wire, tally in meters.wires.items():
         accepted.add_metric([wire], tally.connections)
@@ -199,9 +200,10 @@ def _traffic(meters: Meters) -> Iterator[Metric]:
         events.add_metric([wire], tally.events)
         conflated.add_metric([wire], tally.conflated)
         deltas.add_metric([wire], tally.deltas)
+        resets.add_metric([wire], tally.resets)
         for code, count in sorted(tally.refused.items()):
             refused.add_metric([wire, str(code)], count)
-    yield from (accepted, requests, events, conflated, deltas, refused)
+    yield from (accepted, requests, events, conflated, deltas, resets, refused)
     hits = CounterMetricFamily(
         "syncline_bound_hits", "How often a limit was hit, by its setting.", labels=["bound"]
     )

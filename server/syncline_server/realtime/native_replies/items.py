@@ -55,7 +55,7 @@ def error_details(command: Command, refusal: Refusal) -> Body | None:
     if item is not None:
         return {"item": native.item_body(item, item_type(command.type))}
     # A race was lost to a removal; or the item exists, and the caller may not read it.
-    return None if refusal.document is None else {"item": None}
+    return None if refusal.newest is None else {"item": None}
 
 
 def _contents(items: ItemType, command: Open, opened: Opened[Any]) -> Body:

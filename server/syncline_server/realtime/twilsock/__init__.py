@@ -2,7 +2,8 @@
 
 The codec is `syncline_protocol.twilsock`. A `message` packet contains an HTTP request of the
 vendor's v3 API; `http` serves this API over plain HTTP too. Each type of object has a module with
-its routes and its part of the dialect (`documents`); `router` lists them.
+its routes (`documents`, `lists`, `maps`, `streams`); `objects` and `items` have what types share.
+`router` lists the routes. `events` encodes what subscribers receive.
 """
 
 from .connection import PATH, websocket_route

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from functools import partial
 
 from websockets.frames import CloseCode
@@ -23,8 +24,9 @@ from syncline_server.realtime.websocket.route import WebSocketRoute
 from syncline_server.realtime.websocket.socket import Socket
 
 from . import statuses
-from .events import NEWEST_VERSION, Formats, formats_of
-from .handshake import introduction
+from .events import NEWEST_VERSION, EventFormats, encode_notifications
+from .handshake import introduction, waits_for_own_messages
+from .own_events import OwnEvents
 from .requests import Requests
 
 __all__ = ["PATH", "TwilsockClient", "websocket_route"]
@@ -46,7 +48,7 @@ def websocket_route(
     neither a reason nor a time to wait.
     """
     tally = backend.meters.wires["twilsock"]
-    formats = formats_of(tally)
+    formats = EventFormats(tally)
 
     def make(socket: Socket) -> TwilsockClient:
         return TwilsockClient(backend, connections, socket, formats=formats, admission=admission)
@@ -70,7 +72,16 @@ class TwilsockClient(Client):
         token_refused=CloseCode.NORMAL_CLOSURE,
     )
 
-    __slots__ = ("_admission", "_formats", "_ids", "_ping_interval", "_ping_timer", "_requests")
+    __slots__ = (
+        "_admission",
+        "_formats",
+        "_ids",
+        "_ping_interval",
+        "_ping_timer",
+        "_requests",
+        "_used",
+        "own_events",
+    )
 
     def __init__(
         self,
@@ -78,13 +89,16 @@ class TwilsockClient(Client):
         connections: ConnectionRegistry,
         socket: Socket,
         *,
-        formats: Formats,
+        formats: EventFormats,
         admission: Admission,
     ) -> None:
-        """`formats`: the formats of events, by the version that a client asks for."""
-        super().__init__(backend, connections, socket, formats[NEWEST_VERSION][socket.deflates])
+        # Events come only after a request to subscribe, which names the version and the host.
+        used = formats.of(NEWEST_VERSION, "")
+        super().__init__(backend, connections, socket, used.plain)
         self._admission = admission
         self._formats = formats
+        self._used = used
+        self.own_events = OwnEvents(receives_messages=True)
         # None until `init` was answered.
         self._requests: Requests | None = None
         self._ids = map(str, itertools.count(1))
@@ -157,6 +171,8 @@ class TwilsockClient(Client):
             self.send(twilsock.encode_reply(packet.id))
         else:
             assert self.session is not None
+            self.own_events = OwnEvents(receives_messages=waits_for_own_messages(packet))
+            self.session.take_own(self._send_own_event)
             self.on_relief()
             self._requests = Requests(self, self.session)
             account_sid = self.backend.authenticator.account_sid
@@ -164,13 +180,14 @@ class TwilsockClient(Client):
             header = introduction(packet, account_sid, service_sid, outcome.identity)
             self.send(twilsock.encode_reply(packet.id, **header))
 
-    def use_version(self, version: int) -> None:
-        """Send events in the version that the newest request to subscribe asked for."""
-        form = self._formats[version][self.socket.deflates]
-        if form is not self.format:
+    def use_format(self, version: int, service_url: str) -> None:
+        """Send events as the newest request to subscribe asked for them."""
+        used = self._formats.of(version, service_url)
+        if used is not self._used:
             # The hub keeps the fast path's subscribers by format: leave under the old format first.
             self.on_congestion()
-            self.format = form
+            self._used = used
+            self.format = used.deflated if self.socket.deflates else used.plain
             self.on_relief()
 
     def send(self, packet: bytes) -> None:
@@ -180,7 +197,24 @@ class TwilsockClient(Client):
     def send_event(self, event: Event) -> None:
         """Send an event with all its data."""
         encode = self.format.encode
-        self.writer.send_event(event, event.encoded(encode), encode)
+        self._send_event(event, event.encoded(encode), encode)
+        if event.resets and self._requests is not None:
+            # To the client this was the end of the collection.
+            self._requests.reset(event.sid)
+
+    def _send_own_event(self, event: Event) -> None:
+        """Send what the SDK does not report from its own reply."""
+        used = self._used
+        several = self.own_events.notifications(event, used.service_url)
+        # Messages that a slow reader misses are counted, and so encoded again; no echo is.
+        encode = None if event.is_stored else self.format.encode
+        self._send_event(event, encode_notifications(used.version, several), encode)
+
+    def _send_event(
+        self, event: Event, frames: bytes, encode: Callable[[Event], bytes] | None
+    ) -> None:
+        if frames:
+            self.writer.send_event(event, frames, encode)
 
     def send_notice(self, seconds: int) -> None:
         """Send the notice that the token expires in so many seconds."""

@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from syncline_protocol import native
 from syncline_protocol.commands import Create, Get, Remove, SetTtl
-from syncline_protocol.dates import format_milliseconds
-from syncline_protocol.documents import Document, Set, Updated
-from syncline_protocol.objects import DOCUMENT, Event
+from syncline_protocol.documents import Document, Set
+from syncline_protocol.objects import DOCUMENT
 from syncline_server.http.document_parameters import DocumentParameters
-from syncline_server.http.preconditions import if_match, operation
+from syncline_server.http.preconditions import if_match
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.realtime.results import Fetched, Result
 from syncline_server.storage.results import Written, sid_forbidden
 
-from .api import REQUEST_ID, VERSION, Action, Call, Dialect, Reply, Route
+from .api import Call, Reply, Route, single
+from .objects import no_body, object_url
 
-__all__ = ["DIALECT"]
+__all__ = ["ROUTES"]
 
 
 def _create(call: Call) -> Create:
-    given = DocumentParameters.of(call.members, call.data_limit, is_strict=False)
+    given = DocumentParameters.of(call.members, call.limits.data_limit, is_strict=False)
     if given.sid is not None:
         raise sid_forbidden(DOCUMENT)
-    return Create(given.unique_name, given.data or b"{}", ttl=given.ttl, op=_operation(call))
+    return Create(given.unique_name, given.data or b"{}", ttl=given.ttl, op=call.operation)
 
 
 def _fetch(call: Call) -> Get:
@@ -35,16 +33,12 @@ def _fetch(call: Call) -> Get:
 
 
 def _update(call: Call) -> Set | SetTtl:
-    given = DocumentParameters.of(call.members, call.data_limit, is_strict=False)
-    return given.update(call.names["document"], if_match(call.headers), _operation(call))
+    given = DocumentParameters.of(call.members, call.limits.data_limit, is_strict=False)
+    return given.update(call.names["document"], if_match(call.headers), call.operation)
 
 
 def _remove(call: Call) -> Remove:
-    return Remove(call.names["document"], if_match=if_match(call.headers), op=_operation(call))
-
-
-def _operation(call: Call) -> str | None:
-    return operation(call.headers, REQUEST_ID)
+    return Remove(call.names["document"], if_match=if_match(call.headers), op=call.operation)
 
 
 def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], Reply]:
@@ -59,7 +53,7 @@ def _describing(status: int, *, data: bool) -> Callable[[Result, ReplyContext], 
 
 
 def _resource(document: Document, where: ReplyContext, *, data: bool) -> dict[str, Any]:
-    url = f"{where.base_url}{VERSION}/Services/{where.service_sid}/Documents/{document.sid}"
+    url = object_url(where, DOCUMENT, document.sid)
     return native.document_body(document, data=data) | {
         "account_sid": where.account_sid,
         "service_sid": where.service_sid,
@@ -69,43 +63,14 @@ def _resource(document: Document, where: ReplyContext, *, data: bool) -> dict[st
     }
 
 
-def _nothing(_: Result, __: ReplyContext) -> Reply:
-    return Reply(204)
-
-
-_ROUTES = (
-    Route("/Documents", {"POST": Action(_create, _describing(201, data=False))}),
+ROUTES = (
+    Route("/Documents", {"POST": single(_create, _describing(201, data=False))}),
     Route(
         "/Documents/{document}",
         {
-            "GET": Action(_fetch, _describing(200, data=True), has_body=False),
-            "POST": Action(_update, _describing(200, data=False)),
-            "DELETE": Action(_remove, _nothing, has_body=False),
+            "GET": single(_fetch, _describing(200, data=True), has_body=False),
+            "POST": single(_update, _describing(200, data=False)),
+            "DELETE": single(_remove, no_body, has_body=False),
         },
     ),
 )
-
-
-def _describe(event: Event) -> tuple[str, dict[str, Any]]:
-    payload = {
-        "id": event.revision,
-        "document_sid": event.sid,
-        "document_unique_name": event.unique_name,
-    }
-    if not isinstance(event, Updated):
-        return "document_removed", payload
-    # Always with name and expiry: the SDKs overwrite theirs.
-    return "document_updated", payload | {
-        "document_revision": str(event.revision),
-        "document_data": orjson.Fragment(event.data),
-        "date_created": format_milliseconds(event.at_ms),
-        "date_expires": None if event.expires_ms is None else format_milliseconds(event.expires_ms),
-    }
-
-
-def _replay(document: Document) -> Updated:
-    data, expires_ms = document.data, document.expires_ms
-    return Updated.of(document, document.revision, data=data, expires_ms=expires_ms)
-
-
-DIALECT = Dialect(routes=_ROUTES, describe=_describe, replay=_replay)

@@ -1,4 +1,4 @@
-"""Encoding of events, and of the outcomes of subscriptions, as notifications.
+"""Encoding of events, and of the outcomes of subscriptions, as frames.
 
 A client names its `event_protocol_version` when it subscribes. SDKs before 3.1.0 name 3, and read
 the outcome of a subscription from `event`, an object. Later SDKs name 4, and read it from `events`,
@@ -7,27 +7,28 @@ an array. Events of objects are in `event` in both versions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 
 from syncline_protocol import twilsock
-from syncline_protocol.objects import Event, Header, type_of_sid
+from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.topic import Format
 from syncline_server.realtime.websocket.frames import binary_frame, deflating
 
-from .api import Dialect
-from .router import DIALECTS
+from .notifications import Notification, notifications
 
 __all__ = [
     "NEWEST_VERSION",
     "VERSIONS",
+    "EventFormats",
     "Formats",
-    "encode_replay",
+    "encode_notifications",
     "encode_subscription",
-    "formats_of",
 ]
 
 MESSAGE_TYPE = "twilio.sync.event"
@@ -41,43 +42,75 @@ VERSIONS = (OLDEST_VERSION, NEWEST_VERSION)
 """Values of `event_protocol_version` that are served."""
 
 
-Formats = Mapping[int, tuple[Format, Format]]
-"""By version: the formats for clients that take no compressed frames, and for those that do."""
+@dataclass(frozen=True, eq=False)
+class Formats:
+    """How the events of one service are encoded for clients of one version.
+
+    Attributes:
+        version: `event_protocol_version`.
+        service_url: begins the URLs in events. It has the host that the clients use.
+        plain: for clients that take no compressed frames.
+        deflated: for those that do.
+    """
+
+    version: int
+    service_url: str
+    plain: Format
+    deflated: Format
 
 
-def formats_of(tally: Tally) -> Formats:
-    """The formats whose traffic `tally` counts."""
-    return {version: _formats(_encoder(version), tally) for version in VERSIONS}
+class EventFormats:
+    """The formats in use: clients of one version that use one host share their frames."""
+
+    def __init__(self, tally: Tally) -> None:
+        """`tally`: counts the traffic."""
+        self._tally = tally
+        # A client chooses the host, so a format lasts only as long as a client uses it.
+        self._formats: WeakValueDictionary[tuple[int, str], Formats] = WeakValueDictionary()
+
+    def of(self, version: int, service_url: str) -> Formats:
+        """The formats for a client, which keeps them as long as it uses them."""
+        found = self._formats.get((version, service_url))
+        if found is None:
+            encode = _encoder(version, service_url)
+            found = Formats(
+                version,
+                service_url,
+                Format(encode, None, self._tally),
+                Format(deflating(encode), None, self._tally),
+            )
+            self._formats[version, service_url] = found
+        return found
 
 
-def _formats(encode: Callable[[Event], bytes], tally: Tally) -> tuple[Format, Format]:
-    return Format(encode, None, tally), Format(deflating(encode), None, tally)
-
-
-def _encoder(version: int) -> Callable[[Event], bytes]:
+def _encoder(version: int, service_url: str) -> Callable[[Event], bytes]:
     """Returns the encoder of events for clients of this version; they share its frames."""
 
     def encode(event: Event) -> bytes:
-        event_type, payload = _dialect(event.sid).describe(event)
-        return _frame(version, f"{event.sid}-{event.revision}", event_type, event=payload)
+        return encode_notifications(version, notifications(event, service_url))
 
     return encode
 
 
-def encode_replay(version: int, correlation_id: int, state: Header) -> bytes:
-    """The frame that brings one subscriber to the newest state of an object.
+def encode_notifications(
+    version: int, several: Iterable[Notification], correlation_id: int | None = None
+) -> bytes:
+    """The frames of notifications.
 
     Args:
-        version, correlation_id: of the request to subscribe.
+        correlation_id: of the request to subscribe, for events that the subscriber missed before.
     """
-    dialect = _dialect(state.sid)
-    event_type, payload = dialect.describe(dialect.replay(state))
-    packet_id = f"{state.sid}-{state.revision}-{correlation_id}"
-    return _frame(version, packet_id, event_type, correlation_id, event=payload)
-
-
-def _dialect(sid: str) -> Dialect:
-    return DIALECTS[type_of_sid(sid).name]
+    suffix = "" if correlation_id is None else f"-{correlation_id}"
+    return b"".join(
+        _frame(
+            version,
+            each.packet_id + suffix,
+            each.event_type,
+            correlation_id,
+            event=each.body,
+        )
+        for each in several
+    )
 
 
 def encode_subscription(version: int, outcome: str, correlation_id: int, **details: Any) -> bytes:

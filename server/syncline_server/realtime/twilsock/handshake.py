@@ -7,11 +7,13 @@ from typing import Any
 
 from syncline_protocol.twilsock import Packet
 
-__all__ = ["introduction"]
+__all__ = ["introduction", "waits_for_own_messages"]
 
 PRODUCT = "data_sync"
 
-CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1", "account_descriptor")
+ACCOUNT_DESCRIPTOR = "account_descriptor"
+
+CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1", ACCOUNT_DESCRIPTOR)
 
 
 def introduction(
@@ -40,6 +42,17 @@ def introduction(
             "identity": identity,
         },
     }
+
+
+def waits_for_own_messages(packet: Packet) -> bool:
+    """True if the SDK that sent this `init` reports its own messages only when their events come.
+
+    That is the Kotlin and iOS SDK, which alone needs the account descriptor. The JavaScript SDKs
+    report such a message from the reply; since 3.0 they name registrations.
+    """
+    asked = packet.header.get("capabilities")
+    needs_account = isinstance(asked, list) and ACCOUNT_DESCRIPTOR in asked
+    return needs_account and packet.header.get("registrations") is None
 
 
 def _stable_id(purpose: str, service_sid: str, identity: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from syncline_protocol.commands import Command
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Event
 from syncline_server.backend import Backend
@@ -23,7 +22,7 @@ from syncline_server.realtime.session import Session
 from syncline_server.storage.services import DEFAULT_NAME
 
 from . import configuration
-from .api import Action, Call
+from .api import Action, Call, Reply, Steps
 from .router import ROUTES, SCOPES
 
 __all__ = ["routes"]
@@ -60,8 +59,8 @@ class _Plain:
         async def answer(request: Request) -> Response:
             access = await self._access(request)
             where = ReplyContext.of(request, self._backend, access)
-            command = action.command(await self._call(request, action, access))
-            reply = action.reply(await self._result(access, command), where)
+            steps = action.steps(await self._call(request, action, access), where)
+            reply = await self._reply(access, steps)
             if reply.body is None:
                 return Response(status_code=reply.status)
             return json_reply(reply.body, reply.status)
@@ -73,20 +72,32 @@ class _Plain:
         given: list[tuple[str, Any]] = []
         if action.has_body:
             given = await read_parameters(request, settings, access.allowance.wait)
-        return Call(request.path_params, request.headers, given, settings.data_limit)
+        return Call(
+            names=request.path_params,
+            query=request.scope["query_string"],
+            headers=request.headers,
+            members=given,
+            limits=settings,
+        )
 
-    async def _result(self, access: Access, command: Command) -> Result:
-        """Carry out a command in a session of its own, which has nothing open."""
-        answered: asyncio.Future[Result | Refusal] = asyncio.get_running_loop().create_future()
+    async def _reply(self, access: Access, steps: Steps) -> Reply:
+        """Carry out the commands of one call in a session of its own, which has nothing open."""
         session = Session(self._backend, access, _ignore, is_lasting=False)
         try:
-            session.submit(command, answered.set_result)
-            outcome = await answered
+            command = next(steps)
+            while True:
+                answered = asyncio.get_running_loop().create_future()
+                session.submit(command, answered.set_result)
+                outcome: Result | Refusal = await answered
+                if isinstance(outcome, Refusal):
+                    command = steps.throw(outcome)
+                else:
+                    command = steps.send(outcome)
+        except StopIteration as end:
+            reply: Reply = end.value
+            return reply
         finally:
             session.close()
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
 
     async def _access(self, request: Request) -> Access:
         caller = await authenticate(self._backend, request)

@@ -12,18 +12,23 @@ import orjson
 from starlette.datastructures import Headers
 
 from syncline_protocol import twilsock
+from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.twilsock import HttpRequest, Packet
 from syncline_server.http import urls
 from syncline_server.http.body import members
 from syncline_server.http.errors import error_body
 from syncline_server.http.reply_context import ReplyContext
-from syncline_server.realtime.results import Result
+from syncline_server.realtime.results import Fetched, Result
 from syncline_server.realtime.session import Session
+from syncline_server.storage.item_refusals import ItemState
+from syncline_server.storage.items import ItemPage
 
-from . import configuration, router, subscriptions
-from .api import Action, Call, Reply
-from .subscriptions import Batch, Subscriptions
+from . import configuration, objects, router, subscriptions
+from .api import Action, Call, Reply, Steps
+from .batches import Batch
+from .item_reads import ItemReads
+from .subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from .connection import TwilsockClient
@@ -39,7 +44,10 @@ class Requests:
         self._session = session
         self._settings = client.backend.settings
         self._account_sid = client.backend.authenticator.account_sid
-        self._subscriptions = Subscriptions(client.submit, client.writer.send)
+        self._reads = ItemReads()
+        self._subscriptions = Subscriptions(
+            client.submit, client.writer.send, reads=self._reads, tally=client.tally
+        )
 
     def carry_out(self, packet: Packet) -> None:
         """Carry out a `message`."""
@@ -54,14 +62,19 @@ class Requests:
         self._client.record_refusal(refusal)
         self._refuse(packet.id, refusal)
 
+    def reset(self, sid: str) -> None:
+        """As in `Subscriptions`."""
+        self._subscriptions.reset(sid)
+
     def _route(self, packet: Packet, request: HttpRequest) -> None:
         path = _below_prefix(request.path)
         match request.method, path:
             case "POST", subscriptions.PATH:
                 batch = Batch.parse(packet.payload, self._settings.values_limit)
                 self._reply(packet.id, Reply(200, subscriptions.RECEIPT))
-                self._client.use_version(batch.version)
-                self._subscriptions.carry_out(batch)
+                service_url = objects.service_url(self._context(request))
+                self._client.use_format(batch.version, service_url)
+                self._subscriptions.carry_out(batch, service_url)
             case "GET", configuration.PATH:
                 where = self._context(request)
                 self._reply(packet.id, Reply(200, configuration.configuration(where)))
@@ -79,16 +92,41 @@ class Requests:
             )
         has_body = action.has_body and packet.payload
         given = members(packet.payload, self._settings.values_limit) if has_body else []
-        call = Call(names, _headers(request.headers), given, self._settings.data_limit)
-        self._client.submit(action.command(call), partial(self._answer, packet.id, action, where))
+        call = Call(
+            names=names,
+            query=_query(request.params),
+            headers=_headers(request.headers),
+            members=given,
+            limits=self._settings,
+        )
+        steps = action.steps(call, where)
+        self._submit(packet.id, steps, next(steps))
 
-    def _answer(
-        self, packet_id: str, action: Action, where: ReplyContext, outcome: Result | Refusal
+    def _submit(self, packet_id: str, steps: Steps, command: Command) -> None:
+        self._client.submit(command, partial(self._go_on, packet_id, steps, command))
+
+    def _go_on(
+        self, packet_id: str, steps: Steps, command: Command, outcome: Result | Refusal
     ) -> None:
-        if isinstance(outcome, Refusal):
-            self._refuse(packet_id, outcome)
+        """Take the next step of a request, or answer it. `command`: whose outcome this is."""
+        try:
+            if isinstance(outcome, Refusal):
+                command = steps.throw(outcome)
+            else:
+                self._record(command, outcome)
+                command = steps.send(outcome)
+        except StopIteration as end:
+            self._reply(packet_id, end.value)
+        except Refusal as refusal:
+            self._refuse(packet_id, refusal)
         else:
-            self._reply(packet_id, action.reply(outcome, where))
+            self._submit(packet_id, steps, command)
+
+    def _record(self, command: Command, result: Result) -> None:
+        """Remember what the client knows from a reply, for the events that follow it."""
+        self._client.own_events.record_reply(command, result)
+        if isinstance(result, Fetched) and isinstance(result.state, ItemPage | ItemState):
+            self._reads.record(result.state.header)
 
     def _refuse(self, packet_id: str, refusal: Refusal) -> None:
         self._client.tally.refused[refusal.code] += 1
@@ -119,6 +157,11 @@ def _below_prefix(path: str) -> str:
     """The path without the prefix of the application's `cdsUri`; no name has a slash."""
     start = max(path.find("/v3/"), path.find("/v4/"))
     return path[start:] if start > 0 else path
+
+
+def _query(params: Iterable[tuple[str, str]]) -> bytes:
+    """The query of a request; its names and values are still percent-encoded."""
+    return "&".join(f"{name}={value}" for name, value in params).encode()
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> Headers:

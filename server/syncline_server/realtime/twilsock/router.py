@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.objects import DOCUMENT
 from syncline_server.http.routing import Pattern, decoded
 
-from . import documents
-from .api import VERSION, Action, Dialect
+from . import documents, lists, maps, streams
+from .api import VERSION, Action
 
-__all__ = ["DIALECTS", "ROUTES", "SCOPES", "find"]
+__all__ = ["ROUTES", "SCOPES", "find"]
 
-DIALECTS: Mapping[str, Dialect] = {DOCUMENT.name: documents.DIALECT}
-"""By the name of the type. A client subscribes to objects of these types alone."""
-
-ROUTES = tuple(route for dialect in DIALECTS.values() for route in dialect.routes)
+ROUTES = (*documents.ROUTES, *lists.ROUTES, *maps.ROUTES, *streams.ROUTES)
 """The routes of all types of objects."""
 
 SCOPES = (VERSION, f"{VERSION}/Services/{{service}}")

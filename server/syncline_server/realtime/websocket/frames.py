@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from struct import Struct
 
 from syncline_protocol.objects import Event
@@ -44,8 +44,17 @@ def deflated(frame: bytes) -> bytes:
 
 
 def deflating(encode: Callable[[Event], bytes]) -> Callable[[Event], bytes]:
-    """The encoder of compressed frames; the plain frame of `encode` is made once too."""
-    return lambda event: deflated(event.encoded(encode))
+    """The encoder of compressed frames; `encode`, whose frames are made once too, may return none,
+    one or several."""
+    return lambda event: b"".join(map(deflated, _apart(event.encoded(encode))))
+
+
+def _apart(frames: bytes) -> Iterator[bytes]:
+    """Frames one by one."""
+    while frames:
+        end = _head_size(frames) + _payload_size(frames)
+        yield frames[:end]
+        frames = frames[end:]
 
 
 def _frame(first: int, payload: bytes) -> bytes:
@@ -55,6 +64,17 @@ def _frame(first: int, payload: bytes) -> bytes:
     if size < 65_536:
         return _MEDIUM.pack(first, 126, size) + payload
     return _LONG.pack(first, 127, size) + payload
+
+
+def _payload_size(frame: bytes) -> int:
+    match frame[1]:
+        case 126:
+            size: int = _MEDIUM.unpack_from(frame)[2]
+        case 127:
+            size = _LONG.unpack_from(frame)[2]
+        case size:
+            pass
+    return size
 
 
 def _head_size(frame: bytes) -> int:

@@ -3,79 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
-import httpx2
 import pytest
 
 from support.api import unique
 from support.server import RunningServer
-from support.twilsock import javascript, kotlin, twilsock_client
-
-Call = Callable[..., Awaitable[tuple[int, Any]]]
-"""As `TwilsockClient.call`."""
-
-Transport = Callable[[RunningServer], AbstractAsyncContextManager[Call]]
-
-
-@asynccontextmanager
-async def javascript_socket(server: RunningServer) -> AsyncIterator[Call]:
-    async with twilsock_client(server, dialect=javascript) as client:
-        yield client.call
-
-
-@asynccontextmanager
-async def kotlin_socket(server: RunningServer) -> AsyncIterator[Call]:
-    async with twilsock_client(server, dialect=kotlin) as client:
-        yield client.call
-
-
-@asynccontextmanager
-async def plain_http(server: RunningServer) -> AsyncIterator[Call]:
-    async with httpx2.AsyncClient(
-        base_url=server.url, headers={"Authorization": f"Bearer {server.token()}"}
-    ) as http:
-
-        async def call(
-            method: str,
-            path: str,
-            body: Any = None,
-            *,
-            payload: bytes | None = None,
-            **headers: str,
-        ) -> tuple[int, Any]:
-            content = {"content": payload} if payload is not None else {}
-            given = {"json": body} if body is not None else content
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            named |= {"Content-Type": "application/json"} if content else {}
-            reply = await http.request(method, path, headers=named, **given)
-            return reply.status_code, reply.json() if reply.content else None
-
-        yield call
-
-
-@pytest.fixture(params=[javascript_socket, kotlin_socket, plain_http])
-async def call(server: RunningServer, request: pytest.FixtureRequest) -> AsyncIterator[Call]:
-    """Requests of `alice`, by each transport and dialect."""
-    transport: Transport = request.param
-    async with transport(server) as calling:
-        yield calling
+from support.v3 import Call, below
 
 
 async def create(call: Call, **members: Any) -> Any:
     status, made = await call("POST", "/v3/Documents", members)
     assert status == 201, made
     return made
-
-
-def below(url: str) -> str:
-    """The path of a URL."""
-    match = re.fullmatch(r"https?://[^/?#]+(/[^?#]*)", url)
-    assert match is not None, url
-    return match[1]
 
 
 async def test_document_from_its_creation_to_its_end(server: RunningServer, call: Call) -> None:
@@ -217,8 +158,8 @@ async def test_names_are_percent_encoded_in_paths(call: Call, name: str) -> None
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/v3/Lists/x", 404, 20404),
-        ("POST", "/v3/Maps", 404, 20404),
+        ("GET", "/v3/Lists/x/Nothing", 404, 20404),
+        ("POST", "/v3/Permissions", 404, 20404),
         ("POST", "/v3/Insights/x/Items", 404, 20404),
         ("GET", "/v3/Documents/x/Permissions", 404, 20404),
         ("GET", "/v3/Documents/", 404, 20404),

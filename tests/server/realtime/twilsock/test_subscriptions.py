@@ -10,10 +10,14 @@ import pytest
 from support.api import unique
 from support.server import RunningServer, StartServer
 from support.twilsock import DIALECTS, Dialect, TwilsockClient, twilsock_client
-from syncline_protocol.commands import Command
+from syncline_protocol.commands import Command, Unsubscribe
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import LIST, MAP, ObjectType
+from syncline_server.observability.metrics import Tally
 from syncline_server.realtime.results import Answer
-from syncline_server.realtime.twilsock.subscriptions import Batch, Subscriptions
+from syncline_server.realtime.twilsock.batches import Batch
+from syncline_server.realtime.twilsock.item_reads import ItemReads
+from syncline_server.realtime.twilsock.subscriptions import Subscriptions
 
 both = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -174,9 +178,9 @@ async def test_what_is_gone_and_what_never_was(server: RunningServer, dialect: D
         for request, code in [
             (wanted(gone), 54100),
             ({**wanted(gone), "object_sid": "a name"}, 20404),
-            ({"object_sid": f"ES{'0' * 32}", "object_type": "list"}, 20404),
-            ({"object_sid": f"MP{'0' * 32}", "object_type": "map"}, 20404),
-            ({"object_sid": f"TO{'0' * 32}", "object_type": "stream"}, 20404),
+            ({"object_sid": f"ES{'0' * 32}", "object_type": "list"}, 54150),
+            ({"object_sid": f"MP{'0' * 32}", "object_type": "map"}, 54200),
+            ({"object_sid": f"TO{'0' * 32}", "object_type": "stream"}, 54250),
         ]:
             await client.subscribe("establish", 2, request)
             outcome = await client.event()
@@ -265,5 +269,23 @@ def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
 
     request = {"object_sid": f"ET{'0' * 32}", "object_type": "document"}
     batch = {"action": "establish", "correlation_id": 1, "requests": [request]}
-    Subscriptions(submit, frames.append).carry_out(Batch.parse(orjson.dumps(batch), 100))
+    subscriptions = Subscriptions(submit, frames.append, reads=ItemReads(), tally=Tally())
+    subscriptions.carry_out(Batch.parse(orjson.dumps(batch), 100), "")
     assert frames == []
+
+
+@pytest.mark.parametrize("type_", [LIST, MAP])
+def test_collection_that_must_be_read_again_has_no_subscription(type_: ObjectType) -> None:
+    sent = list[Command]()
+
+    def submit(command: Command, _: Answer) -> None:
+        sent.append(command)
+
+    tally = Tally()
+    subscriptions = Subscriptions(submit, list[bytes]().append, reads=ItemReads(), tally=tally)
+    sid = type_.prefix + "0" * 32
+    subscriptions.reset(sid)
+    [command] = sent
+    assert isinstance(command, Unsubscribe)
+    assert command.key == sid
+    assert tally.resets == 1

@@ -77,3 +77,18 @@ def test_an_event_is_compressed_once() -> None:
     assert first is second
     assert made == [event]
     assert parsed(first, inflates=True).data == event.data
+
+
+def test_each_of_several_frames_is_compressed_by_itself() -> None:
+    payloads = [b"x" * size for size in (1, 1_000, 70_000, 0)]
+
+    def encode(_: Event) -> bytes:
+        return b"".join(map(binary_frame, payloads))
+
+    event = Event(sid="ET1", unique_name=None, revision=1, previous=0, at_ms=0, by="alice")
+    frames = deflating(encode)(event)
+    client = Protocol(Side.CLIENT, max_size=None)
+    client.extensions = [PerMessageDeflate(True, True, 15, 15)]
+    client.receive_data(frames)
+    assert [each.data for each in client.events_received() if isinstance(each, Frame)] == payloads
+    assert deflating(lambda _: b"")(event) == b""
