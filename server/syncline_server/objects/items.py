@@ -11,6 +11,8 @@ from syncline_protocol.items import (
     BatchItems,
     Change,
     ChangeKind,
+    GetItem,
+    GetItems,
     Item,
     ItemOperation,
     ItemQuery,
@@ -97,6 +99,8 @@ class Items(Headers):
         self.replays = Replays(self)
         self.handlers = {
             **self.handlers,
+            GetItem: self._get_item,
+            GetItems: self._get_items,
             WriteItem: self.write,
             PatchItem: self.patch,
             BatchItems: self.batch,
@@ -119,12 +123,24 @@ class Items(Headers):
     async def items(
         self, access: Access, address: str, query: ItemQuery, part: Part | None = None
     ) -> ItemPage:
-        """A page of items; requires the right to read."""
+        """A page of items, of those in `part`; requires the right to read."""
         needs = await self._check(access, address, Right.READ)
-        page = await self._items.page(self._at(access, address), query, access.author(needs))
-        if part is None:
-            return page
-        return replace(page, items=tuple(each for each in page.items if part.has(each.key)))
+        keys = None
+        if part is not None:
+            keys = part.keys
+            query = replace(query, prefix=query.prefix or part.prefix)
+        at = self._at(access, address)
+        return await self._items.page(at, query, access.author(needs), keys)
+
+    async def _get_item(
+        self, access: Access, command: GetItem, client: Client | None = None
+    ) -> ItemState:
+        return ItemState(*await self.item(access, command.address, command.item_key))
+
+    async def _get_items(
+        self, access: Access, command: GetItems, client: Client | None = None
+    ) -> ItemPage:
+        return await self.items(access, command.address, command.query, command.part)
 
     async def changes_since(self, access: Access, address: str, revision: int) -> Replay:
         """A portion of what changed since a revision; requires the right to read."""
