@@ -11,7 +11,14 @@ from typing import Any
 from support.store import WAIT_LIMIT
 from syncline_protocol.commands import Command
 from syncline_protocol.errors import Refusal
-from syncline_protocol.items import ChangeKind, ItemQuery, ItemsChanged, ItemsReset, OpenCollection
+from syncline_protocol.items import (
+    ChangeKind,
+    ItemQuery,
+    ItemsChanged,
+    ItemsReset,
+    OpenCollection,
+    Part,
+)
 from syncline_protocol.objects import MAP, Event, ObjectType, Removed
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
@@ -25,7 +32,7 @@ from syncline_server.realtime.send_queue import QueueLimits
 from syncline_server.realtime.session import Session
 from syncline_server.realtime.websocket.writer import SocketWriter
 
-__all__ = ["PAGE", "Reader", "Replica", "Transport", "marks_of"]
+__all__ = ["PAGE", "Reader", "Replica", "Transport", "marks_of", "stored"]
 
 PAGE = ItemQuery(size=1000)
 
@@ -194,6 +201,23 @@ def marks_of(outcome: Any) -> tuple[Hashable, ...]:
     return written.marks if isinstance(written, Marked) else ()
 
 
+async def stored(
+    backend: Backend, access: Access, sid: str, type_: ObjectType = MAP, part: Part | None = None
+) -> dict[str, tuple[int, bytes]]:
+    """All items of a collection, or of a part: by key, revision and data."""
+    operations = backend.registry.of(type_)
+    assert isinstance(operations, Items)
+    found: dict[str, tuple[int, bytes]] = {}
+    after: str | None = None
+    while True:
+        query = ItemQuery(start=after, is_inclusive=False, size=1000)
+        page = await operations.items(access, sid, query, part)
+        found |= {each.key: (each.revision, each.data) for each in page.items}
+        after = page.next_key
+        if after is None:
+            return found
+
+
 class Replica:
     """What a client makes of the events of one collection, by the rules of docs/protocol.md.
 
@@ -205,7 +229,7 @@ class Replica:
         resets: how often all items had to be read again.
     """
 
-    def __init__(self, type_: ObjectType = MAP, part: Any = None) -> None:
+    def __init__(self, type_: ObjectType = MAP, part: Part | None = None) -> None:
         self.type, self.part = type_, part
         self.items: dict[str, tuple[int, bytes]] = {}
         self.revision = 0
@@ -283,8 +307,5 @@ class Replica:
 
     async def _read_again(self, reader: Reader, sid: str) -> None:
         self.resets += 1
-        operations = reader.backend.registry.of(self.type)
-        assert isinstance(operations, Items)
-        page = await operations.items(reader.access, sid, PAGE, self.part)
-        self.items = {each.key: (each.revision, each.data) for each in page.items}
+        self.items = await stored(reader.backend, reader.access, sid, self.type, self.part)
         self._removed = {}

@@ -80,9 +80,9 @@ def _reset(contents: Contents) -> Contents:
 @contextmanager
 def _room_for(backend: Backend, subscriptions: Subscriptions, key: str | None) -> Iterator[None]:
     """Refuse at `max_subscriptions`, before an object is created to be opened."""
-    is_open = subscriptions.find(key) is not None
+    is_open = subscriptions.index.find(key) is not None
     limit = backend.settings.max_subscriptions
-    if not is_open and len(subscriptions) + subscriptions.opens >= limit:
+    if not is_open and len(subscriptions.index) + subscriptions.opens >= limit:
         backend.meters.limit_hits[Limit.MAX_SUBSCRIPTIONS] += 1
         raise Refusal(
             Code.TOO_MANY_SUBSCRIPTIONS,

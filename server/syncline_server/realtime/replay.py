@@ -14,12 +14,13 @@ from contextvars import Context
 from dataclasses import replace
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.items import ItemsChanged
+from syncline_protocol.items import Item, ItemsChanged
 from syncline_protocol.objects import Event
 from syncline_server.objects.headers import expiry_event
 from syncline_server.objects.replays import replayed, reset
 from syncline_server.storage.errors import StorageError
 from syncline_server.storage.items import Replay
+from syncline_server.storage.records import Tombstone
 from syncline_server.storage.redis.shard import PAUSE_LIMIT
 
 from .subscription import Portion, State, Subscription
@@ -127,27 +128,47 @@ class Replayer:
 
 
 def events_of(subscription: Subscription, portion: Portion) -> Iterator[Event]:
-    """The events that bring a client from `since` to the end of a portion, in their order."""
+    """The events that bring a client from `since` to the end of a portion, in their order.
+
+    From the revision of each of them a client can resume: it then has all changes up to there, and
+    none from later on.
+    """
     since, found = portion.since, portion.replay
     header = found.header
     if found.is_reset:
         yield reset(header, since)
         return
-    kept = tuple(each for each in found.changes if subscription.has(each.key))
-    found = replace(found, changes=kept)
-    if found.more_since is not None:
-        changed = replayed(found, since, found.more_since)
-    elif header.revision > since:
-        # The expiry follows, because its event may be among those that were dropped. It has the
-        # revision of the collection, and the changes have one before it if there is one: revisions
-        # of events grow.
-        changed = replayed(found, since, max(header.revision - 1, since + 1))
-    else:
-        return
+    changes = tuple(each for each in found.changes if subscription.has(each.key))
+    if header.expires_ms != subscription.expires_ms:
+        # Its event may be among those that were dropped. It needs a revision of its own, at which
+        # no item of the client changed: before a change, or behind the last one.
+        place = _gap(since, [each.revision for each in changes])
+        at = changes[place].revision - 1 if place < len(changes) else portion.end
+        first, changes = changes[:place], changes[place:]
+        before = first[-1].revision if first else since
+        if first:
+            yield from _changed(found, first, since, before)
+        if at > before:
+            subscription.expires_ms = header.expires_ms
+            yield replace(expiry_event(header, before), revision=at)
+            before = at
+        since = before
+    yield from _changed(found, changes, since, portion.end)
+
+
+def _changed(
+    found: Replay, changes: tuple[Item | Tombstone, ...], since: int, revision: int
+) -> Iterator[ItemsChanged]:
+    changed = replayed(replace(found, changes=changes), since, revision)
     if changed is not None:
         yield changed
-    if found.more_since is None and (changed is None or changed.revision < header.revision):
-        yield expiry_event(header, since if changed is None else changed.revision)
+
+
+def _gap(since: int, revisions: list[int]) -> int:
+    """How many of these revisions follow `since`, and each other, at once."""
+    return next(
+        (n for n, revision in enumerate(revisions) if revision > since + n + 1), len(revisions)
+    )
 
 
 def split_own(

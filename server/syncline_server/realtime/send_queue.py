@@ -153,7 +153,7 @@ class SendQueue:
         if replaced:
             # The client has not received what is replaced: an item may be new to it, or its removal
             # no news.
-            since = items.replace(sid, replaced)
+            since = items.replace(sid, replaced, event.previous)
             newer = event.since(since)
             if newer is None:
                 items.forget_if_empty(sid)

@@ -29,6 +29,7 @@ from syncline_server.pubsub.topic import Format
 from syncline_server.storage.items import Replay
 
 from .command_queue import CommandQueue, CommandQueues
+from .event_sender import EventSender
 from .opening import open_object
 from .replay import Replayer
 from .results import Answer, Fetched, Opened, Result, Unsubscribed
@@ -60,6 +61,7 @@ class Session:
         "_logs_commands",
         "_queues",
         "_replied_at",
+        "_sender",
         "_subscriptions",
         "_tasks",
         "round_trip",
@@ -80,7 +82,8 @@ class Session:
                 caller without a connection.
         """
         self._backend = backend
-        self._subscriptions = Subscriptions(backend.hub, access, send_event, self._make_replayer)
+        self._sender = EventSender(send_event)
+        self._subscriptions = Subscriptions(backend.hub, access, self._sender, self._make_replayer)
         self._client = self if is_lasting else None
         self._queues = CommandQueues()
         # Not a set: there are very many sessions, and an empty dict takes a third of the memory.
@@ -103,7 +106,7 @@ class Session:
             return answer(refusal)
         # Before the command is queued: the sample is of a client that had nothing under way.
         self._measure_round_trip()
-        keys = self._subscriptions.keys(command.key)
+        keys = self._subscriptions.index.keys(command.key)
         queue = self._queues.of(keys)
         queue.commands.append((command, answer))
         self._queues.claim(queue, keys)
@@ -124,14 +127,14 @@ class Session:
         `send_delta` receives changes in place of `send_event` where the client needs no full data.
         Its flag is True if the client has the data of the event already, False if it has `base`.
         """
-        self._subscriptions.send_delta = send_delta
+        self._sender.send_delta = send_delta
 
     def take_own(self, send_own: Callable[[Event], None]) -> None:
         """Send the events of the client's own writes, and its own messages, to `send_own`.
 
         They come in place of `send_event`, each after the reply to the write.
         """
-        self._subscriptions.send_own = send_own
+        self._sender.send_own = send_own
 
     def fall_behind(self, sid: str, since: int) -> None:
         """As in `SendQueue`: events of a collection were dropped that wait for the client."""
@@ -165,7 +168,7 @@ class Session:
     @property
     def subscriptions(self) -> int:
         """Number of open objects."""
-        return len(self._subscriptions)
+        return len(self._subscriptions.index)
 
     def close(self) -> None:
         """End all subscriptions. Commands under way may be carried out, but are not answered."""
@@ -204,7 +207,7 @@ class Session:
                 await self._carry_out(queue)
                 # The command may have shown that another key means this object: later commands
                 # with that key join this queue.
-                self._queues.claim(queue, self._subscriptions.keys(command.key))
+                self._queues.claim(queue, self._subscriptions.index.keys(command.key))
                 queue.commands.popleft()
         finally:
             self._queues.end(queue)
@@ -231,7 +234,7 @@ class Session:
         subscriptions.deliver_pending()
         # 5. Only now may the hub write past this session again.
         key = outcome.state.sid if isinstance(outcome, Opened) else command.key
-        if subscription := subscriptions.find(key):
+        if subscription := subscriptions.index.find(key):
             subscriptions.join_fast_path((subscription,))
 
     def _measure_round_trip(self) -> None:
@@ -266,7 +269,7 @@ class Session:
             case Get():
                 return Fetched(await operations.get(self.access, command.address))
             case Unsubscribe():
-                if subscription := self._subscriptions.find(command.key):
+                if subscription := self._subscriptions.index.find(command.key):
                     self._subscriptions.end(subscription)
                 return Unsubscribed()
         result = await operations.handlers[type(command)](self.access, command, self._client)

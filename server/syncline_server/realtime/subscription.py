@@ -47,7 +47,11 @@ from syncline_server.storage.items import Replay
 from .own_marks import OwnMarks
 from .pending_events import PendingEvents
 
-__all__ = ["Portion", "State", "Subscription", "topic_keys"]
+__all__ = ["UNKNOWN", "Portion", "State", "Subscription", "topic_keys"]
+
+
+UNKNOWN = -1
+"""As `expires_ms`: no time at all."""
 
 
 class State(Enum):
@@ -68,6 +72,11 @@ class Portion:
     since: int
     replay: Replay
 
+    @property
+    def end(self) -> int:
+        """The revision that the client has after it."""
+        return self.replay.more_since or self.replay.header.revision
+
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Subscription:
@@ -87,6 +96,8 @@ class Subscription:
             there are none.
         lost: the newest revision of a change of items that was dropped from `pending`.
         portion: the changes that are blocked; None if there are none.
+        expires_ms: the expiry of a collection as a client that is behind knows it; `UNKNOWN` if
+            the event of a newer one may have been dropped.
         own: the client's writes whose events are still to come; None if it does not take them.
     """
 
@@ -101,6 +112,7 @@ class Subscription:
     pending: PendingEvents | None = None
     lost: int = 0
     portion: Portion | None = None
+    expires_ms: int | None = UNKNOWN
     own: OwnMarks | None = None
 
     @property

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from syncline_protocol.commands import Command, Open
-from syncline_protocol.items import ItemsChanged, Part
+from syncline_protocol.items import Part
 from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import Marked
@@ -22,10 +22,12 @@ from syncline_server.pubsub.topic import Format
 from syncline_server.storage.rights import Right
 
 from .blocked_events import BlockedEvents, keep
+from .event_sender import EventSender
 from .own_marks import OwnMarks
-from .replay import events_of, split_own
+from .replay import events_of
 from .results import Fetched, Opened, Result, Unsubscribed, tells_data
-from .subscription import Portion, State, Subscription, topic_keys
+from .subscription import UNKNOWN, Portion, State, Subscription
+from .subscription_index import SubscriptionIndex
 
 if TYPE_CHECKING:
     from .replay import Replayer
@@ -36,58 +38,44 @@ __all__ = ["Subscriptions"]
 class Subscriptions:
     """All subscriptions of one client. To the hub this is the subscriber.
 
-    `key` is that of a command (`Command.key`).
-
     Attributes:
         access: the rights of the token in force.
+        index: the subscriptions that have not ended.
         opens: how many `Open`s are under way.
-        send_delta: receives changes in place of `send_event`, as in `Session.take_deltas`; None for
-            a client that takes no deltas.
-        send_own: receives the events of the client's own writes in place of `send_event`, as in
-            `Session.take_own`; None for a client that does not tell them apart.
     """
 
     __slots__ = (
         "_blocked",
-        "_by_name",
-        "_by_sid",
         "_hub",
         "_is_paused",
         "_make_replayer",
         "_outlet",
         "_replayer",
-        "_send_event",
+        "_sender",
         "access",
+        "index",
         "opens",
-        "send_delta",
-        "send_own",
     )
 
     def __init__(
         self,
         hub: Hub,
         access: Access,
-        send_event: Callable[[Event], None],
+        sender: EventSender,
         make_replayer: Callable[[], Replayer],
     ) -> None:
         """`make_replayer`: makes what reads changes for subscriptions that are behind."""
         self.access = access
-        self.send_delta: Callable[[Event, bool], None] | None = None
         self._hub = hub
-        self._send_event = send_event
+        self._sender = sender
         self._outlet: tuple[Format, Outlet] | None = None
-        self._by_sid: dict[str, Subscription] = {}
-        self._by_name: dict[str, Subscription] = {}
+        self.index = SubscriptionIndex()
         self._blocked = BlockedEvents()
         self._make_replayer = make_replayer
         # None until a subscription is behind: nearly all clients never need one.
         self._replayer: Replayer | None = None
         self._is_paused = False
         self.opens = 0
-        self.send_own: Callable[[Event], None] | None = None
-
-    def __len__(self) -> int:
-        return len(self._by_sid)
 
     @property
     def reader(self) -> str | None:
@@ -97,30 +85,18 @@ class Subscriptions:
     @property
     def takes_deltas(self) -> bool:
         """As in `topic.Subscriber`."""
-        return self.send_delta is not None
-
-    def find(self, key: str | None) -> Subscription | None:
-        """The subscription to the object; None if none is known by this key."""
-        return None if key is None else self._by_sid.get(key) or self._by_name.get(key)
-
-    def keys(self, key: str | None) -> list[str]:
-        """`key` first, then the other known keys of its object."""
-        if key is None:
-            return []
-        subscription = self.find(key)
-        return [key, *(topic_keys(subscription.topic) if subscription is not None else ())]
+        return self._sender.send_delta is not None
 
     def subscribe(self, state: Header, part: Part | None = None) -> Subscription:
         """Subscribe to an object, or return its subscription if it is open already."""
-        subscription = self._by_sid.get(state.sid)
+        subscription = self.index.get(state.sid)
         if subscription is None:
             topic = self._hub.join(self.access.service_sid, state.sid, self)
             topic.learn(state)
-            subscription = self._by_sid[state.sid] = Subscription(topic=topic, part=part)
+            subscription = Subscription(topic=topic, part=part)
+            self.index.add(subscription)
             if part is not None:
                 self._hub.narrow(topic, self, part)
-            for key in topic_keys(topic)[1:]:
-                self._by_name[key] = subscription
         subscription.topic.learn(state)
         # An object that is open is opened again: the reply must come before the events after it.
         self._leave_fast_path(subscription)
@@ -153,23 +129,18 @@ class Subscriptions:
 
     def end(self, subscription: Subscription, state: State = State.ENDED) -> None:
         """Unsubscribe from an object; safe to repeat."""
-        topic = subscription.topic
-        if self._by_sid.get(topic.sid) is subscription:
+        if subscription in self.index:
             # First, because the hub finds a subscriber on the fast path by its format.
             self._leave_fast_path(subscription)
             subscription.state = state
             # An ended subscription delivers nothing, not even what was blocked (promise 6).
             subscription.pending = subscription.portion = None
-            del self._by_sid[topic.sid]
-            self._hub.leave(topic, self)
-            # The name may belong to a newer object already, which is open under it.
-            for key in topic_keys(topic)[1:]:
-                if self._by_name.get(key) is subscription:
-                    del self._by_name[key]
+            self.index.remove(subscription)
+            self._hub.leave(subscription.topic, self)
 
     def end_all(self) -> None:
         """Unsubscribe from all objects."""
-        for subscription in list(self._by_sid.values()):
+        for subscription in self.index:
             self.end(subscription)
         if self._replayer is not None:
             self._replayer.stop()
@@ -178,21 +149,20 @@ class Subscriptions:
         """Use the rights of a newer token. Subscriptions that it does not allow are ended."""
         self.access = access
         if access.is_scoped:
-            # A copy: `on_revoked` removes entries.
-            for sid, subscription in list(self._by_sid.items()):
-                name = subscription.topic.unique_name
+            for subscription in self.index:
+                sid, name = subscription.topic.sid, subscription.topic.unique_name
                 if not access.grants(type_of_sid(sid), name, Right.READ):
                     self.on_revoked(sid)
 
     def enable_fast_path(self, form: Format, outlet: Outlet) -> None:
         """Let the hub write changes to `outlet` as frames of `form`, until `disable_fast_path`."""
         self._outlet = (form, outlet)
-        self.join_fast_path(self._by_sid.values())
+        self.join_fast_path(self.index)
         self.resume_replay()
 
     def disable_fast_path(self) -> None:
         """Take all subscriptions off the fast path."""
-        for subscription in self._by_sid.values():
+        for subscription in self.index:
             self._leave_fast_path(subscription)
         # Last, because `_leave_fast_path` needs its format.
         self._outlet = None
@@ -232,7 +202,7 @@ class Subscriptions:
 
     def on_event(self, event: Event) -> None:
         """As in `topic.Subscriber`: send the event, block it, or drop it if it is not newer."""
-        subscription = self._by_sid.get(event.sid)
+        subscription = self.index.get(event.sid)
         if subscription is None:
             return
         # 1. Block it if a reply must come first.
@@ -253,7 +223,7 @@ class Subscriptions:
                 self.join_fast_path((subscription,))
         # 3. What moves no revision is never old.
         elif not event.is_stored:
-            self._send(subscription, event)
+            self._sender.send(subscription, event)
             self.join_fast_path((subscription,))
 
     def fall_behind(self, sid: str, since: int) -> None:
@@ -261,7 +231,7 @@ class Subscriptions:
 
         `since`: the revision up to which the client receives everything.
         """
-        subscription = self._by_sid.get(sid)
+        subscription = self.index.get(sid)
         if subscription is not None:
             self._leave_fast_path(subscription)
             self._fall_behind(subscription, since)
@@ -271,30 +241,31 @@ class Subscriptions:
         # 1. The subscription may have ended, or have begun from another revision, during the read.
         if subscription.state is not State.BEHIND or subscription.delivered != portion.since:
             if subscription.state is State.BEHIND:
-                self._fall_behind(subscription, subscription.delivered)
+                since, expires_ms = subscription.delivered, subscription.expires_ms
+                self._fall_behind(subscription, since, expires_ms)
             return
         # 2. Block it while a write is under way: it may contain that write (promise 4).
         if self._blocked.add_portion(subscription, portion):
             return
         # 3. Set `delivered` before anything is sent, because the send queue may drop it again.
-        found = portion.replay
-        end = subscription.delivered = found.more_since or found.header.revision
+        found, end = portion.replay, portion.end
+        subscription.delivered = end
         for event in events_of(subscription, portion):
-            self._send(subscription, event)
+            self._sender.send(subscription, event)
             if subscription.delivered != end:
                 return  # dropped by the send queue: it comes again, and what is newer after it
         if found.is_reset:
             subscription.lost = 0
         # 4. Read on; or, if no event was dropped that is newer, go on with those that were kept.
         if found.more_since is not None or subscription.lost > end:
-            return self._fall_behind(subscription, end)
+            return self._fall_behind(subscription, end, subscription.expires_ms)
         subscription.state = State.SLOW
         self._deliver_kept(subscription)
         self.join_fast_path((subscription,))
 
     def on_revoked(self, sid: str) -> None:
         """Send `Removed`, as if the object were gone, and end the subscription."""
-        subscription = self._by_sid.get(sid)
+        subscription = self.index.get(sid)
         if subscription is None:
             return
         self._leave_fast_path(subscription)  # so that `delivered` is up to date
@@ -302,7 +273,7 @@ class Subscriptions:
         # A client without the reply to its first `Open` gets a refusal instead.
         if subscription.delivered:
             last = max(subscription.delivered, subscription.acknowledged)
-            self._send_event(
+            self._sender.send_event(
                 Removed(
                     sid=sid,
                     unique_name=subscription.topic.unique_name,
@@ -318,7 +289,7 @@ class Subscriptions:
     def block_events(self, key: str) -> Iterator[None]:
         """Block the events that may be those of a command under way, until `deliver_pending`."""
         # On the fast path nothing can be blocked, so leave it before the commit.
-        if subscription := self.find(key):
+        if subscription := self.index.find(key):
             self._leave_fast_path(subscription)
         with self._blocked.writing(key):
             yield
@@ -336,12 +307,12 @@ class Subscriptions:
         """Record what the client knows from the reply to a command."""
         if isinstance(result, Opened):
             return self._record_opened(command, result)
-        if self.send_own is not None:
+        if self._sender.send_own is not None:
             self._record_own(command, result)
         if isinstance(result, Fetched | Unsubscribed):
             return
         header = result.header
-        subscription = self._by_sid.get(header.sid)
+        subscription = self.index.get(header.sid)
         if subscription is not None:
             # `max`: an event may have brought a newer revision before this reply.
             subscription.topic.learn(header)
@@ -352,7 +323,7 @@ class Subscriptions:
 
     def _record_opened(self, command: Command, opened: Opened[Header]) -> None:
         header, replay = opened.state, opened.replay
-        subscription = self._by_sid.get(header.sid)
+        subscription = self.index.get(header.sid)
         if subscription is None:
             return
         topic = subscription.topic
@@ -363,7 +334,7 @@ class Subscriptions:
         if replay is not None and replay.more_since is not None:
             # The reply has the first portion of what changed: the client is behind, perhaps further
             # than it was before.
-            return self._fall_behind(subscription, replay.more_since)
+            return self._fall_behind(subscription, replay.more_since, header.expires_ms)
         if subscription.state in (State.OPENING, State.BEHIND):
             # The reply has all that the client lacked, or tells it to read all items again.
             subscription.state, subscription.portion = State.SLOW, None
@@ -383,7 +354,7 @@ class Subscriptions:
     def _record_own(self, command: Command, result: Result) -> None:
         """Remember what the events of a write will name."""
         written = result.state if isinstance(result, Fetched) else result
-        subscription = self.find(command.key)
+        subscription = self.index.find(command.key)
         if isinstance(written, Marked) and subscription is not None:
             subscription.own = subscription.own or OwnMarks()
             subscription.own.add(written.marks)
@@ -396,12 +367,16 @@ class Subscriptions:
             return
         subscription.opening_parts.remove(opened)
         subscription.part = part
-        if not subscription.opening_parts:
+        # An ended subscription has left the topic.
+        if not subscription.opening_parts and subscription in self.index:
             self._hub.narrow(subscription.topic, self, part)
 
-    def _fall_behind(self, subscription: Subscription, since: int) -> None:
+    def _fall_behind(
+        self, subscription: Subscription, since: int, expires_ms: int | None = UNKNOWN
+    ) -> None:
         """The client has everything up to `since`: read from the store what it lacks."""
         subscription.state, subscription.delivered = State.BEHIND, since
+        subscription.expires_ms = expires_ms
         if self._replayer is None:
             self._replayer = self._make_replayer()
             if self._is_paused:
@@ -423,44 +398,11 @@ class Subscriptions:
         before, subscription.delivered = subscription.delivered, event.revision
         if isinstance(event, Removed):
             self.end(subscription)
-            return self._send(subscription, event)
+            return self._sender.send(subscription, event)
         if subscription.state is State.BEHIND:
             # A reset: the client reads all items again, and needs nothing from the store.
             subscription.state, subscription.portion, subscription.lost = State.SLOW, None, 0
-        self._send_change(subscription, event, before)
-
-    def _send_change(self, subscription: Subscription, event: Event, before: int) -> None:
-        """Send a change: without data, as a delta or whole. `before`: the client's revision."""
-        if self.send_delta is not None and subscription.part is None:
-            # The client has this data already, from its own write: send the rest of the event.
-            if event.revision == subscription.wrote:
-                return self.send_delta(event, True)
-            # A delta fits only the data at `previous`, which the client may have missed.
-            if event.base is not None and event.previous == before:
-                return self.send_delta(event, False)
-        self._send(subscription, event)
-
-    def _send(self, subscription: Subscription, event: Event) -> None:
-        """Send what of the event belongs to the client's part, its own changes apart."""
-        if subscription.part is not None:
-            # Other keys than the client's: it may be a batch, or another part is being opened.
-            narrowed = event.narrowed(subscription.has)
-            if narrowed is None:
-                return
-            event = narrowed
-        own = subscription.own
-        if self.send_own is None or own is None:
-            self._send_event(event)
-        elif isinstance(event, ItemsChanged):
-            before = subscription.delivered
-            for run, is_own in split_own(event, own.has):
-                (self.send_own if is_own else self._send_event)(run)
-                if subscription.delivered != before:
-                    return  # dropped by the send queue: it comes again, and what is newer after it
-                if is_own:
-                    own.take(run.mark)
-        else:
-            (self.send_own if own.take(event.mark) else self._send_event)(event)
+        self._sender.send_change(subscription, event, before)
 
     def _leave_fast_path(self, subscription: Subscription) -> None:
         if subscription.state is State.FAST and self._outlet is not None:

@@ -17,11 +17,13 @@ class _Collection:
         reached: the client receives everything up to this revision, whatever becomes of these.
         events: by place in the queue.
         changes: of all events.
+        batches: how many events have more than one change.
     """
 
     reached: int
     events: dict[int, _Event] = field(default_factory=dict)
     changes: int = 0
+    batches: int = 0
 
 
 class _Event(NamedTuple):
@@ -58,15 +60,20 @@ class WaitingItems:
         collection = self._collections.setdefault(sid, _Collection(since))
         collection.events[place] = _Event(changes, size, since)
         collection.changes += changes
+        collection.batches += changes > 1
         self._size += size
 
-    def replace(self, sid: str, replaced: Iterable[int]) -> int:
+    def replace(self, sid: str, replaced: Iterable[int], previous: int) -> int:
         """Count the events at these places no more: a newer one replaces them.
 
-        Returns the revision at which the reader has their item.
+        Returns the revision at which the reader has their item when it receives the newer event.
+        `previous`: the one before that event.
         """
         # The collection stays, with the revision that its reader had before them.
-        return min(self._remove(self._collections[sid], place).since for place in replaced)
+        collection = self._collections[sid]
+        since = min(self._remove(collection, place).since for place in replaced)
+        # A batch that waits replaces nothing, and is not replaced: it may have the item too.
+        return previous if collection.batches else since
 
     def sent(self, sid: str, place: int, revision: int) -> None:
         """Count an event no more: it was sent, and brings the reader to `revision`."""
@@ -98,5 +105,6 @@ class WaitingItems:
     def _remove(self, collection: _Collection, place: int) -> _Event:
         event = collection.events.pop(place)
         collection.changes -= event.changes
+        collection.batches -= event.changes > 1
         self._size -= event.size
         return event

@@ -11,6 +11,7 @@ from copy import copy
 import pytest
 
 from support.backend import make_backend
+from support.data_snapshot import DataSnapshot
 from support.items import Collection, make
 from support.store import Inbox, Store, eventually
 from syncline_protocol.items import ItemsChanged, ItemsReset, Verb
@@ -25,27 +26,9 @@ from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 
 
-class Snapshot:
-    """The keys of a service at one moment."""
-
-    def __init__(self, admin: Connection, service_sid: str) -> None:
-        self._admin, self._pattern = admin, f"{{{service_sid}*"
-        self._dumps: dict[bytes, bytes] = {}
-
-    async def take(self) -> None:
-        for key in await self._admin.execute("KEYS", self._pattern):
-            self._dumps[key] = await self._admin.execute("DUMP", key)
-
-    async def put_back(self) -> None:
-        for key in await self._admin.execute("KEYS", self._pattern):
-            await self._admin.execute("DEL", key)
-        for key, dump in self._dumps.items():
-            await self._admin.execute("RESTORE", key, 0, dump)
-
-
 @pytest.fixture
-def snapshot(admin: Connection, service_sid: str) -> Snapshot:
-    return Snapshot(admin, service_sid)
+def snapshot(admin: Connection, service_sid: str) -> DataSnapshot:
+    return DataSnapshot(admin, service_sid)
 
 
 @pytest.fixture
@@ -78,7 +61,7 @@ async def missed(backend: Backend, topic: Topic) -> list[Event]:
 
 
 async def test_lost_writes_are_found_when_the_feed_comes_back(
-    backend: Backend, map_: Collection, snapshot: Snapshot, store: Store
+    backend: Backend, map_: Collection, snapshot: DataSnapshot, store: Store
 ) -> None:
     inbox = Inbox()
     await map_.put("k", b'{"n":1}')
@@ -100,7 +83,7 @@ async def test_lost_writes_are_found_when_the_feed_comes_back(
 
 
 async def test_a_write_after_the_loss_makes_its_subscribers_read_again(
-    backend: Backend, map_: Collection, snapshot: Snapshot
+    backend: Backend, map_: Collection, snapshot: DataSnapshot
 ) -> None:
     """The write is of another item, and newer than what was lost: nothing else would show it."""
     inbox = Inbox()
@@ -123,7 +106,7 @@ async def test_a_write_after_the_loss_makes_its_subscribers_read_again(
 
 @pytest.mark.parametrize("count", [1, RECENT_LIMIT + 1])
 async def test_a_loss_before_another_write_is_found_in_a_gap(
-    backend: Backend, map_: Collection, snapshot: Snapshot, count: int
+    backend: Backend, map_: Collection, snapshot: DataSnapshot, count: int
 ) -> None:
     """The feed came back after that write, whose revision is beyond what was lost."""
     inbox = Inbox()

@@ -10,13 +10,12 @@ import pytest
 
 from support.backend import make_backend
 from support.items import Collection, make
-from support.readers import Reader, Replica, marks_of
+from support.readers import Reader, Replica, marks_of, stored
 from support.store import eventually
 from syncline_protocol.commands import Command, Get
 from syncline_protocol.items import (
     BatchItems,
     ItemOperation,
-    ItemQuery,
     ItemsChanged,
     Part,
     Verb,
@@ -155,10 +154,10 @@ async def test_every_reader_comes_to_what_is_stored(
         await asyncio.gather(*(actor.step() for actor in actors))
     for actor in actors:
         await actor.reader.ask(Get(actor.sid, type=MAP))  # after its writes
-    page = await backend.items.page(map_.at, ItemQuery(size=1000), Author(identity="bob"))
-    stored = {each.key: (each.revision, each.data) for each in page.items}
+    access = Access(backend, service_sid, "bob")
+    wanted = await stored(backend, access, map_.at.sid)
     for actor in actors:
-        await actor.finish(stored)
+        await actor.finish(wanted)
     # The limits were reached, and nobody had to read everything again.
     assert backend.meters.limit_hits[Limit.WAITING_ITEMS] > 0
     assert [actor.replica.resets for actor in actors] == [0] * len(actors)
