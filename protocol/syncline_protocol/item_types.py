@@ -21,7 +21,7 @@ class ItemType:
 
     Attributes:
         type: the type of the collection.
-        id_name: the member of messages that names an item.
+        id_name, ids_name: the members of messages that name an item, and several items.
         verbs: what one operation can do. `PUT` would give an index, which only the server does.
         parse_id: checks the value of `id_name`, and makes the key under which it is stored.
         show_id: the value of `id_name` for a stored key.
@@ -31,6 +31,7 @@ class ItemType:
 
     type: ObjectType
     id_name: str
+    ids_name: str
     verbs: tuple[Verb, ...]
     parse_id: Callable[[object], str]
     show_id: Callable[[str], str | int]
@@ -50,6 +51,7 @@ def _parse_index(value: object) -> str:
 LIST_ITEMS = ItemType(
     type=LIST,
     id_name="index",
+    ids_name="indexes",
     verbs=(Verb.ADD, Verb.UPDATE, Verb.REMOVE),
     parse_id=_parse_index,
     show_id=index_of,
@@ -60,6 +62,7 @@ LIST_ITEMS = ItemType(
 MAP_ITEMS = ItemType(
     type=MAP,
     id_name="key",
+    ids_name="keys",
     verbs=(Verb.ADD, Verb.PUT, Verb.UPDATE, Verb.REMOVE),
     parse_id=item_key,
     show_id=str,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import bounded, json_objects, json_values
-from syncline_protocol import commands, documents, native
+from syncline_protocol import commands, documents, jsondata, native
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import DEPTH_LIMIT
@@ -17,7 +17,7 @@ from syncline_protocol.native import decoder
 from syncline_protocol.objects import Removed
 
 SID = "ET" + "0a" * 16
-LIMIT = 16_384
+LIMITS = native.Limits(data=16_384, item=16_384, message=4096, values=jsondata.values_limit(16_384))
 MOMENT_MS = 1_769_847_330_123
 
 DOCUMENT = Document(
@@ -48,7 +48,7 @@ REMOVED = Removed(
 
 def decode(**message: Any) -> Any:
     """The command of a request with these members."""
-    request = native.decode(json.dumps({"id": 7, **message}), LIMIT)
+    request = native.decode(json.dumps({"id": 7, **message}), LIMITS)
     assert request.id == 7
     return request.command
 
@@ -137,19 +137,19 @@ class TestRequests:
 
     @pytest.mark.parametrize("request_id", [0, 2**53 - 1])
     def test_an_id_is_any_integer_that_javascript_holds(self, request_id: int) -> None:
-        request = native.decode(json.dumps({"id": request_id, "do": "ping"}), LIMIT)
+        request = native.decode(json.dumps({"id": request_id, "do": "ping"}), LIMITS)
 
         assert request == native.Request(request_id, native.Ping())
 
     @pytest.mark.parametrize("bad", [-1, 2**53, 1.0, "7", None, True, [7]])
     def test_another_id_is_a_violation(self, bad: Any) -> None:
         with pytest.raises(native.ProtocolViolation, match="must have an id"):
-            native.decode(json.dumps({"id": bad, "do": "ping"}), LIMIT)
+            native.decode(json.dumps({"id": bad, "do": "ping"}), LIMITS)
 
     @pytest.mark.parametrize("text", ["[]", "1", "null", '"x"', "{}", '{"do":"ping"}'])
     def test_what_is_no_object_with_an_id_is_a_violation(self, text: str) -> None:
         with pytest.raises(native.ProtocolViolation):
-            native.decode(text, LIMIT)
+            native.decode(text, LIMITS)
 
 
 class TestUnacceptableJson:
@@ -168,14 +168,14 @@ class TestUnacceptableJson:
         ],
     )
     def test_a_request_whose_id_comes_first_is_answered(self, text: str) -> None:
-        request = native.decode(text, LIMIT)
+        request = native.decode(text, LIMITS)
 
         assert request.id == 7
         assert isinstance(request.command, Refusal)
         assert request.command.code is Code.INVALID_JSON
 
     def test_a_request_that_is_json_after_all_is_answered_wherever_its_id_stands(self) -> None:
-        request = native.decode('{"do":"set","data":{"a":1,"a":2},"id":7}', LIMIT)
+        request = native.decode('{"do":"set","data":{"a":1,"a":2},"id":7}', LIMITS)
 
         assert request.id == 7
         assert isinstance(request.command, Refusal)
@@ -198,14 +198,14 @@ class TestUnacceptableJson:
     )
     def test_one_without_a_recognisable_id_is_a_violation(self, text: str) -> None:
         with pytest.raises(native.ProtocolViolation):
-            native.decode(text, LIMIT)
+            native.decode(text, LIMITS)
 
     @bounded
     @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))
     def test_garbage_is_a_violation_or_refused(self, text: str) -> None:
         for frame in (text, '{"id":7,' + text, '{"id":7,"do":"open","document":"' + text + '"}'):
             try:
-                request = native.decode(frame, LIMIT)
+                request = native.decode(frame, LIMITS)
             except native.ProtocolViolation as violation:
                 # A close frame holds 123 bytes of reason.
                 assert len(str(violation).encode()) <= 123
@@ -259,11 +259,11 @@ class TestBadMembers:
     @pytest.mark.parametrize(
         ("message", "code", "sentence"),
         [
-            ({}, 20001, "do must be one of auth, open, get, set, patch, ttl, remove, "
-                        "unsubscribe, ping; null was given."),
+            ({}, 20001, "do must be one of auth, ping, open, get, ttl, remove, unsubscribe, set, "
+                        "patch, items, item, add, batch, publish; null was given."),
             ({"do": "fly"}, 20001, "; 'fly' was given."),
             ({"do": ["get"]}, 20001, "; an array was given."),
-            ({"do": "get"}, 20001, "get needs the member document."),
+            ({"do": "get"}, 20001, "get needs one of the members document, list, map, stream."),
             ({"do": "set", "document": "a"}, 20001, "set needs the member data."),
             ({"do": "ttl", "document": "a"}, 20001, "ttl needs the member ttl."),
             ({"do": "auth"}, 20001, "auth needs the member token."),

@@ -12,23 +12,37 @@ import pytest
 from support.vectors import vectors
 from syncline_protocol import deltas, native
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_batch import OPERATIONS_LIMIT
+from syncline_protocol.items import PART_KEYS_LIMIT
 from syncline_protocol.native import decoder
+from syncline_protocol.native.item_requests import PAGE_LIMIT, PAGE_SIZE
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text("utf-8")
 
+LIMITS = native.Limits(data=100, item=100, message=100, values=1000)
+
 MEMBERS = {
-    "document": "user_prefs",
     "mode": "open_or_create",
     "data": {},
     "ttl": 60,
+    "collection_ttl": 60,
     "revision": "5",
     "if_match": "5",
     "op": "o",
     "token": "eyJ",
     "deltas": True,
     "merge": {},
+    "key": "k",
+    "index": 7,
+    "keys": ["k"],
+    "indexes": [7],
+    "items": {"limit": 10},
+    "from": "7",
+    "order": "desc",
+    "limit": 10,
+    "operations": [{"op": "remove", "key": "k"}],
 }
-"""A good value for each member; of the three that exclude each other, one."""
+"""A good value for each member; of those that exclude each other, one."""
 
 REST_ONLY = {
     Code.AUTHENTICATION_FAILED,
@@ -40,62 +54,69 @@ REST_ONLY = {
     Code.URI_TOO_LONG,
     Code.UNSUPPORTED_MEDIA_TYPE,
     Code.HEADERS_TOO_LARGE,
-    Code.NO_PARAMETERS,
     Code.INVALID_WEBHOOK_URL,
     Code.INVALID_FRIENDLY_NAME,
     Code.INVALID_IDENTITY,
     Code.PERMISSION_NOT_FOUND,
     Code.INVALID_PAGE_TOKEN,
-    Code.INVALID_PAGE_SIZE,
-    Code.LIST_NOT_FOUND,
-    Code.LIST_ITEM_NOT_FOUND,
-    Code.LIST_ITEM_MISMATCH,
-    Code.INVALID_LIST_DATA,
-    Code.MAP_NOT_FOUND,
-    Code.MAP_ITEM_NOT_FOUND,
-    Code.MAP_ITEM_MISMATCH,
-    Code.INVALID_MAP_DATA,
-    Code.MAP_ITEM_EXISTS,
-    Code.INVALID_ITEM_KEY,
-    Code.STREAM_NOT_FOUND,
-    Code.INVALID_MESSAGE,
-    Code.INVALID_ORDER,
     Code.INVALID_BOUNDS,
-    Code.INVALID_INDEX,
 }
-"""Codes for what a message of the native protocol cannot do wrong: it knows documents only."""
+"""Codes for what a message of the native protocol cannot do wrong."""
 
 
 def table(section: int) -> list[list[str]]:
-    """The cells of the first table in a section, without its head."""
+    """The cells of the tables in a section that are like its first, without the heads."""
     [body] = re.findall(rf"^## {section}\. .*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
     rows = [line.strip("|").split("|") for line in body.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    return [row for row in cells if row != cells[0] and not set(row[0]) <= set("-")]
+
+
+def requests() -> list[Any]:
+    """Each verb, the type of object that it is of, or "", and its specified members."""
+    return [
+        pytest.param(row[0].strip("`"), name.strip("–"), row[2], id=f"{row[0]} {name}")
+        for row in table(3)
+        for name in row[1].split(", ")
+    ]
 
 
 def test_every_verb_is_specified_and_every_specified_verb_is_there() -> None:
-    assert sorted(row[0].strip("`") for row in table(3)) == sorted(decoder.VERBS)
+    specified: dict[str, set[str]] = {}
+    for request in requests():
+        verb, name, _ = request.values
+        specified.setdefault(str(name), set()).add(str(verb))
+
+    assert specified.pop("") == {"auth", "ping"}
+    assert specified == {name: set(verbs) for name, verbs in decoder.VERBS_BY_TYPE.items()}
 
 
-@pytest.mark.parametrize("row", table(3), ids=lambda row: row[0])
+@pytest.mark.parametrize(("verb", "name", "members"), requests())
 def test_a_verb_takes_the_members_that_are_specified_and_needs_the_required(
-    row: list[str],
+    verb: str, name: str, members: str
 ) -> None:
-    verb = row[0].strip("`")
-    found = {name: bool(optional) for name, optional in re.findall(r"`(\w+)`(\??)", row[1])}
-    allowed = {name: value for name, value in MEMBERS.items() if name in found}
+    found = {name: bool(optional) for name, optional in re.findall(r"`(\w+)`(\??)", members)}
+    good = MEMBERS
+    if verb == "batch" and name == "list":
+        good = MEMBERS | {"operations": [{"op": "remove", "index": 7}]}
+    allowed = {name: value for name, value in good.items() if name in found}
+    if verb == "patch":
+        allowed.pop("operations")
+    if name:
+        allowed, found = {name: "a", **allowed}, {name: verb == "open", **found}
 
     def command(without: str | None = None) -> object:
-        members = {name: value for name, value in allowed.items() if name != without}
-        return native.decode(json.dumps({"id": 1, "do": verb, **members}), 100).command
+        given = {name: value for name, value in allowed.items() if name != without}
+        return native.decode(json.dumps({"id": 1, "do": verb, **given}), LIMITS).command
 
     whole = command()
     assert not isinstance(whole, Refusal)
-    for name in allowed:
-        lacking = command(without=name)
-        if found[name]:
+    for member in allowed:
+        lacking = command(without=member)
+        if found[member]:
             assert not isinstance(lacking, Refusal)
-        else:
+        elif verb not in ("ttl", "remove") or member not in ("key", "index"):
+            # Without its key, the removal of an item is that of the collection.
             assert isinstance(lacking, Refusal)
             assert lacking.code is Code.UNKNOWN_PARAMETER
 
@@ -104,6 +125,12 @@ def test_the_bounds_of_a_delta_are_the_specified_ones() -> None:
     assert f"at most {deltas.OPERATIONS_LIMIT} of them" in TEXT
     assert f"below {deltas.SMALLEST_DATA} bytes" in TEXT
     assert f"longer than {deltas.LARGEST_SHARE} of it" in TEXT
+
+
+def test_the_bounds_of_pages_and_parts_are_the_specified_ones() -> None:
+    assert f"`limit` is 1 to {PAGE_LIMIT} ({PAGE_SIZE})" in TEXT
+    assert f"an array of 1 to {PART_KEYS_LIMIT} keys" in TEXT
+    assert f"writes up to {OPERATIONS_LIMIT} items" in TEXT
 
 
 def test_every_specified_error_has_the_status_that_the_code_gives_it() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket as sockets
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from websockets.typing import Subprotocol
 from support.server import RunningServer
 from syncline_protocol.native import SUBPROTOCOL
 
-__all__ = ["WAIT", "NativeSocket", "native_socket", "websocket_url"]
+__all__ = ["WAIT", "NativeSocket", "native_socket", "slow_socket", "websocket_url"]
 
 WAIT = 20
 """Seconds after which a wait of a test fails."""
@@ -90,6 +91,12 @@ class NativeSocket:
         document: Message = (await self.ok(do, **members))["document"]
         return document
 
+    async def created(self, type_: str, **members: Any) -> str:
+        """The SID of a new object, which is not open."""
+        sid: str = (await self.ok("open", **{type_: None}, **members))[type_]["sid"]
+        await self.ok("unsubscribe", **{type_: sid})
+        return sid
+
     async def error(self, do: str, **members: Any) -> Message:
         """The `error` of the reply to a request that is refused."""
         reply = await self.ask(do, **members)
@@ -137,6 +144,17 @@ async def native_socket(
         if auth:
             socket.welcome = await socket.ok("auth", token=token or server.token())
         yield socket
+
+
+def slow_socket(
+    server: RunningServer, token: str | None = None
+) -> AbstractAsyncContextManager[NativeSocket]:
+    """As `native_socket`, for a reader whose system and client buffer next to nothing."""
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", server.port))
+    raw.setblocking(False)
+    return native_socket(server, token, sock=raw, max_queue=1, ping_interval=None)
 
 
 def websocket_url(server: RunningServer) -> str:

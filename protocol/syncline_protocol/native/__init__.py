@@ -5,9 +5,9 @@ docs/protocol.md specifies it; the section numbers in the modules here refer to 
 
 from __future__ import annotations
 
-from .decoder import decode, leading_id, patch_body
+from .bodies import change_body, document_body, header_body, item_body
+from .decoder import decode, leading_id
 from .encoder import (
-    document_body,
     encode_delta,
     encode_error,
     encode_event,
@@ -15,15 +15,17 @@ from .encoder import (
     encode_ok,
     error_body,
     event_body,
+    event_members,
     event_name,
-    header_body,
 )
+from .members import patch_body
 from .messages import (
     FINAL_CLOSE_CODES,
     ID_LIMIT,
     SUBPROTOCOL,
     Authenticate,
     Close,
+    Limits,
     Ping,
     ProtocolViolation,
     Request,
@@ -35,9 +37,11 @@ __all__ = [
     "SUBPROTOCOL",
     "Authenticate",
     "Close",
+    "Limits",
     "Ping",
     "ProtocolViolation",
     "Request",
+    "change_body",
     "decode",
     "document_body",
     "encode_delta",
@@ -47,8 +51,10 @@ __all__ = [
     "encode_ok",
     "error_body",
     "event_body",
+    "event_members",
     "event_name",
     "header_body",
+    "item_body",
     "leading_id",
     "patch_body",
 ]

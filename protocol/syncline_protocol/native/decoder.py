@@ -3,69 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from syncline_protocol import fields, jsondata
-from syncline_protocol.commands import Command, Get, Mode, Open, Remove, SetTtl, Unsubscribe
-from syncline_protocol.documents import (
-    Increment,
-    MergePatch,
-    OperationsPatch,
-    Patch,
-    PatchBody,
-    Set,
-)
+from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import DOCUMENT, LIST, MAP, STREAM, TYPES, ObjectType
 
-from .messages import ID_LIMIT, Authenticate, Ping, ProtocolViolation, Request
+from . import document_requests, item_requests, stream_requests
+from .members import Members
+from .messages import ID_LIMIT, Authenticate, Limits, Ping, ProtocolViolation, Request
+from .object_requests import Build
 
-__all__ = ["VERBS", "decode", "leading_id", "patch_body"]
+__all__ = ["VERBS", "VERBS_BY_TYPE", "decode", "leading_id"]
 
 
-def decode(text: str, data_limit: int) -> Request:
-    """Decode the request in a text frame; `data_limit` is the maximum document size in bytes.
+def decode(text: str, limits: Limits) -> Request:
+    """Decode the request in a text frame.
 
     Raises:
         ProtocolViolation: the message has no id to reply to.
     """
     try:
-        message = jsondata.parse(text, "The request", jsondata.values_limit(data_limit))
+        message = jsondata.parse(text, "The request", limits.values)
     except Refusal as refusal:
         return Request(_salvage_id(text), refusal)
     if not isinstance(message, dict):
         raise ProtocolViolation("a message must be a JSON object")
     request_id = _check_id(message.get("id"))
     try:
-        return Request(request_id, _command(message, data_limit))
+        return Request(request_id, _command(message, limits))
     except Refusal as refusal:
         return Request(request_id, refusal)
-
-
-def patch_body(kind: str, value: Any) -> PatchBody:
-    """Check the JSON value of a patch; `kind` is the name of its member (section 3).
-
-    Raises:
-        Refusal: `INVALID_PARAMETER`.
-    """
-    match kind, value:
-        case "merge", dict():
-            return MergePatch(value)
-        case "operations", list():
-            return OperationsPatch(value)
-        case "increment", dict() if value:
-            return Increment({pointer: _number(by, pointer) for pointer, by in value.items()})
-        case "increment", _:
-            allowed = "a JSON object from one or more JSON pointers to numbers"
-        case "operations", _:
-            allowed = "an array of JSON patch operations"
-        case _:
-            allowed = "a JSON object"
-    raise Refusal(
-        Code.INVALID_PARAMETER, f"{kind} must be {allowed}; {fields.show(value)} was given."
-    )
 
 
 _ID_FIRST = re.compile(r'\s*\{\s*"id"\s*:\s*([0-9]{1,16})\s*[,}]', re.ASCII)
@@ -99,141 +71,63 @@ def _check_id(value: Any) -> int:
     return value
 
 
-def _command(message: dict[str, Any], data_limit: int) -> Command | Authenticate | Ping:
-    verb = message.get("do")
-    build = VERBS.get(verb) if isinstance(verb, str) else None
-    if build is None:
+def _command(given: dict[str, Any], limits: Limits) -> Command | Authenticate | Ping:
+    verb = given.get("do")
+    plain = _PLAIN_VERBS.get(verb) if isinstance(verb, str) else None
+    if plain is not None:
+        return plain(Members(given, limits))
+    if verb not in VERBS:
         raise Refusal(
             Code.UNKNOWN_PARAMETER,
             f"do must be one of {', '.join(VERBS)}; {fields.show(verb)} was given.",
         )
-    return build(message, data_limit)
-
-
-def _authenticate(message: dict[str, Any], _: int) -> Authenticate:
-    token = fields.text(_required(message, "token"), "token")
-    wants_deltas = message.get("deltas", False)
-    if not isinstance(wants_deltas, bool):
+    members = Members(given, limits, _object_type(given))
+    build = VERBS_BY_TYPE[members.type.name].get(given["do"])
+    if build is None:
         raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"deltas must be true or false; {fields.show(wants_deltas)} was given.",
+            Code.UNKNOWN_PARAMETER,
+            f"A {members.type.name} has no {fields.show(verb)}; what it has is "
+            f"{', '.join(VERBS_BY_TYPE[members.type.name])}.",
         )
-    return Authenticate(token, wants_deltas)
+    return build(members)
 
 
-def _ping(_: dict[str, Any], __: int) -> Ping:
+def _object_type(given: dict[str, Any]) -> ObjectType:
+    """The type of the object that a request names."""
+    named = [each for each in TYPES if each.name in given]
+    if len(named) == 1:
+        return named[0]
+    if not named and given["do"] == "open":
+        return DOCUMENT  # a new one, without a name
+    names = [each.name for each in named or TYPES]
+    if not named:
+        message = f"{given['do']} needs one of the members {', '.join(names)}."
+    else:
+        message = f"{given['do']} names one object; {' and '.join(names)} were given."
+    raise Refusal(Code.UNKNOWN_PARAMETER, message)
+
+
+def _authenticate(members: Members) -> Authenticate:
+    return Authenticate(members.text("token"), members.flag("deltas"))
+
+
+def _ping(_: Members) -> Ping:
     return Ping()
 
 
-def _open(message: dict[str, Any], data_limit: int) -> Open:
-    document = message.get("document")
-    mode = message.get("mode", Mode.OPEN_OR_CREATE.value)
-    try:
-        checked_mode = Mode(mode)
-    except ValueError:
-        raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"mode must be one of {', '.join(known.value for known in Mode)}; "
-            f"{fields.show(mode)} was given.",
-        ) from None
-    return Open(
-        None if document is None else fields.text(document, "document"),
-        mode=checked_mode,
-        data=jsondata.parse_object(message.get("data", {}), "data", data_limit),
-        ttl=_ttl(message),
-        revision=_revision(message, "revision"),
-        op=_op(message),
-    )
-
-
-def _get(message: dict[str, Any], _: int) -> Get:
-    return Get(_document(message))
-
-
-def _set(message: dict[str, Any], data_limit: int) -> Set:
-    data = jsondata.parse_object(_required(message, "data"), "data", data_limit)
-    return Set(
-        _document(message),
-        data,
-        ttl=_ttl(message),
-        if_match=_revision(message, "if_match"),
-        op=_op(message),
-    )
-
-
-def _set_ttl(message: dict[str, Any], _: int) -> SetTtl:
-    ttl = fields.ttl(_required(message, "ttl"), "ttl")
-    return SetTtl(_document(message), ttl, if_match=_revision(message, "if_match"), op=_op(message))
-
-
-def _patch(message: dict[str, Any], _: int) -> Patch:
-    kinds = [kind for kind in ("merge", "operations", "increment") if kind in message]
-    if len(kinds) != 1:
-        raise Refusal(
-            Code.UNKNOWN_PARAMETER,
-            f"patch takes exactly one of merge, operations and increment; {len(kinds)} were given.",
-        )
-    return Patch(
-        _document(message),
-        patch_body(kinds[0], message[kinds[0]]),
-        ttl=_ttl(message),
-        if_match=_revision(message, "if_match"),
-        op=_op(message),
-    )
-
-
-def _remove(message: dict[str, Any], _: int) -> Remove:
-    return Remove(_document(message), if_match=_revision(message, "if_match"), op=_op(message))
-
-
-def _unsubscribe(message: dict[str, Any], _: int) -> Unsubscribe:
-    return Unsubscribe(_document(message))
-
-
-VERBS: dict[str, Callable[[dict[str, Any], int], Command | Authenticate | Ping]] = {
+_PLAIN_VERBS: Mapping[str, Callable[[Members], Authenticate | Ping]] = {
     "auth": _authenticate,
-    "open": _open,
-    "get": _get,
-    "set": _set,
-    "patch": _patch,
-    "ttl": _set_ttl,
-    "remove": _remove,
-    "unsubscribe": _unsubscribe,
     "ping": _ping,
 }
-"""The requests by their verb, the member `do`."""
+"""Requests that name no object, by the member `do`."""
 
+VERBS_BY_TYPE: Mapping[str, Mapping[str, Build]] = {
+    DOCUMENT.name: document_requests.VERBS,
+    LIST.name: item_requests.VERBS,
+    MAP.name: item_requests.VERBS,
+    STREAM.name: stream_requests.VERBS,
+}
+"""By the name of the type: its requests, by the member `do`."""
 
-def _required(message: dict[str, Any], member: str) -> Any:
-    if member not in message:
-        raise Refusal(Code.UNKNOWN_PARAMETER, f"{message['do']} needs the member {member}.")
-    return message[member]
-
-
-def _document(message: dict[str, Any]) -> str:
-    return fields.text(_required(message, "document"), "document")
-
-
-def _ttl(message: dict[str, Any]) -> int | None:
-    value = message.get("ttl")
-    return None if value is None else fields.ttl(value, "ttl")
-
-
-def _revision(message: dict[str, Any], member: str) -> int | None:
-    value = message.get(member)
-    return None if value is None else fields.revision(value, member)
-
-
-def _op(message: dict[str, Any]) -> str | None:
-    value = message.get("op")
-    return None if value is None else fields.operation(value, "op")
-
-
-def _number(value: Any, pointer: str) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"increment must give a number for {fields.show(pointer)}; "
-            f"{fields.show(value)} was given.",
-        )
-    return value
+VERBS = tuple(dict.fromkeys([*_PLAIN_VERBS, *(v for each in VERBS_BY_TYPE.values() for v in each)]))
+"""All values of the member `do`."""

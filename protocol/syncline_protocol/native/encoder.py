@@ -11,10 +11,14 @@ from syncline_protocol import deltas
 from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Refusal
-from syncline_protocol.objects import DOCUMENT, Event, Header, Removed, type_of_sid
+from syncline_protocol.item_types import item_type
+from syncline_protocol.items import ItemsChanged, ItemsReset
+from syncline_protocol.objects import DOCUMENT, Event, ExpiryChanged, Removed, type_of_sid
+from syncline_protocol.streams import Message, Missed
+
+from .bodies import change_body, date_or_none, document_body
 
 __all__ = [
-    "document_body",
     "encode_delta",
     "encode_error",
     "encode_event",
@@ -22,73 +26,106 @@ __all__ = [
     "encode_ok",
     "error_body",
     "event_body",
+    "event_members",
     "event_name",
-    "header_body",
 ]
 
 
-def header_body(header: Header) -> dict[str, Any]:
-    """Make what the members of a reply say of an object of any type (section 2)."""
-    return {
-        "sid": header.sid,
-        "unique_name": header.unique_name,
-        "revision": str(header.revision),
-        "date_created": format_milliseconds(header.created_ms),
-        "date_updated": format_milliseconds(header.updated_ms),
-        "date_expires": _date_or_none(header.expires_ms),
-        "created_by": header.created_by,
-        "updated_by": header.updated_by,
-    }
+def event_members(event: Event, instead: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Make the members of an event besides its name (section 5).
+
+    Args:
+        instead: replaces the data, for a client that has it or makes it from a delta.
+    """
+    _, make = _EVENTS[type(event)]
+    return make(event, instead)
 
 
-def document_body(document: Document, *, data: bool = True) -> dict[str, Any]:
-    """Make the `document` member of a reply (section 2); without `data` if the client has it."""
-    body = header_body(document)
-    if data:
-        body["data"] = orjson.Fragment(document.data)
+def event_body(event: Event) -> dict[str, Any]:
+    """The member of an event that is named as the type of its object."""
+    body: dict[str, Any] = event_members(event)[type_of_sid(event.sid).name]
     return body
 
 
-def event_body(event: Event, instead: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Make the member of an event that is named as its type (section 5).
+def _updated(event: Updated, instead: dict[str, Any] | None) -> dict[str, Any]:
+    data = {"data": orjson.Fragment(event.data)} if instead is None else instead
+    return _of_object(
+        event,
+        **data,
+        date_updated=format_milliseconds(event.at_ms),
+        date_expires=date_or_none(event.expires_ms),
+        updated_by=event.by,
+    )
 
-    `instead` replaces `data`.
-    """
-    head: dict[str, Any] = {
+
+def _expiry_changed(event: ExpiryChanged, _: object) -> dict[str, Any]:
+    return _of_object(event, **_author(event), date_expires=date_or_none(event.expires_ms))
+
+
+def _removed(event: Removed, _: object) -> dict[str, Any]:
+    return _of_object(
+        event,
+        date_removed=format_milliseconds(event.at_ms),
+        removed_by=event.by,
+        expired=event.expired,
+    )
+
+
+def _items_changed(event: ItemsChanged, instead: dict[str, Any] | None) -> dict[str, Any]:
+    # A batch, or a portion of what was missed, has data that its receiver did not write.
+    is_bare = instead is not None and len(event.changes) == 1
+    items = item_type(type_of_sid(event.sid))
+    changes = [change_body(each, items, data=not is_bare) for each in event.changes]
+    return {**_of_object(event, **_author(event)), "changes": changes}
+
+
+def _items_reset(event: ItemsReset, _: object) -> dict[str, Any]:
+    return _of_object(event, **_author(event))
+
+
+def _message(event: Message, _: object) -> dict[str, Any]:
+    message = {
+        "sid": event.message_sid,
+        "data": orjson.Fragment(event.data),
+        "date_created": format_milliseconds(event.at_ms),
+        "created_by": event.by,
+    }
+    return {**_of_stream(event), "message": message}
+
+
+def _missed(event: Missed, _: object) -> dict[str, Any]:
+    return {**_of_stream(event), "count": event.count}
+
+
+def _of_object(event: Event, **rest: Any) -> dict[str, Any]:
+    head = {
         "sid": event.sid,
         "unique_name": event.unique_name,
         "revision": str(event.revision),
         "previous_revision": str(event.previous),
     }
-    _, make_rest = _EVENTS[type(event)]
-    return head | make_rest(event, instead)
+    return {type_of_sid(event.sid).name: head | rest}
 
 
-def _updated(event: Updated, instead: dict[str, Any] | None) -> dict[str, Any]:
-    data = {"data": orjson.Fragment(event.data)} if instead is None else instead
-    return data | {
-        "date_updated": format_milliseconds(event.at_ms),
-        "date_expires": _date_or_none(event.expires_ms),
-        "updated_by": event.by,
-    }
+def _of_stream(event: Event) -> dict[str, Any]:
+    # A message is not stored: it has no revision, and does not repeat the name of its stream.
+    return {type_of_sid(event.sid).name: {"sid": event.sid}}
 
 
-def _removed(event: Removed, _: dict[str, Any] | None) -> dict[str, Any]:
-    return {
-        "date_removed": format_milliseconds(event.at_ms),
-        "removed_by": event.by,
-        "expired": event.expired,
-    }
+def _author(event: Event) -> dict[str, Any]:
+    return {"date_updated": format_milliseconds(event.at_ms), "updated_by": event.by}
 
 
 _EVENTS: Mapping[type[Event], tuple[str, Callable[..., dict[str, Any]]]] = {
     Updated: ("updated", _updated),
+    ExpiryChanged: ("expiry", _expiry_changed),
     Removed: ("removed", _removed),
+    ItemsChanged: ("items", _items_changed),
+    ItemsReset: ("reset", _items_reset),
+    Message: ("message", _message),
+    Missed: ("missed", _missed),
 }
-"""The name of each event, and what its body says beside what every event has."""
-
-_STATES: Mapping[str, Callable[[Any], dict[str, Any]]] = {DOCUMENT.name: document_body}
-"""By the name of the type: the body of a newest state."""
+"""The name of each event, and what makes its members."""
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
@@ -99,9 +136,8 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
         "message": refusal.message,
         "retry": refusal.code.retry,
     }
-    if refusal.document is not None:
-        name = type_of_sid(refusal.document.sid).name
-        body[name] = _STATES[name](refusal.document)
+    if isinstance(refusal.document, Document):
+        body[DOCUMENT.name] = document_body(refusal.document)
     return body
 
 
@@ -112,8 +148,7 @@ def event_name(event: Event) -> str:
 
 def encode_event(event: Event, instead: dict[str, Any] | None = None) -> bytes:
     """Encode the text frame of an event. Use `Event.encoded`, which encodes only once."""
-    name = type_of_sid(event.sid).name
-    return orjson.dumps({"event": event_name(event), name: event_body(event, instead)})
+    return orjson.dumps({"event": event_name(event), **event_members(event, instead)})
 
 
 def encode_delta(event: Updated) -> bytes | None:
@@ -134,15 +169,13 @@ def encode_ok(request_id: int, body: dict[str, Any]) -> bytes:
     return orjson.dumps({"id": request_id, "ok": body})
 
 
-def encode_error(request_id: int, refusal: Refusal) -> bytes:
-    """Encode the reply to a request that was refused."""
-    return orjson.dumps({"id": request_id, "error": error_body(refusal)})
+def encode_error(
+    request_id: int, refusal: Refusal, details: Mapping[str, Any] | None = None
+) -> bytes:
+    """Encode the reply to a request that was refused; `details` go beside the message."""
+    return orjson.dumps({"id": request_id, "error": {**error_body(refusal), **(details or {})}})
 
 
 def encode_notice(name: str, **members: Any) -> bytes:
     """Encode a message of the server that is not about a document."""
     return orjson.dumps({"event": name, **members})
-
-
-def _date_or_none(ms: int | None) -> str | None:
-    return None if ms is None else format_milliseconds(ms)

@@ -14,6 +14,7 @@ __all__ = [
     "SUBPROTOCOL",
     "Authenticate",
     "Close",
+    "Limits",
     "Ping",
     "ProtocolViolation",
     "Request",
@@ -45,6 +46,21 @@ class ProtocolViolation(Exception):
 
     The text is the reason in the close frame.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a request may hold at most.
+
+    Attributes:
+        data, item, message: bytes in the data of a document, of an item, of a stream's message.
+        values: commas and opening brackets in the whole request.
+    """
+
+    data: int
+    item: int
+    message: int
+    values: int
 
 
 @dataclass(frozen=True, slots=True)

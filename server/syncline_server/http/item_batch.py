@@ -6,17 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from syncline_protocol import fields, jsondata
-from syncline_protocol.errors import Code, Refusal
+from syncline_protocol import fields
+from syncline_protocol.item_batch import batch_operations
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import ItemOperation, Verb
+from syncline_protocol.items import ItemOperation
 
 from .values import by_name
 
-__all__ = ["OPERATIONS_LIMIT", "ItemBatch", "values_of"]
-
-OPERATIONS_LIMIT = 100
-"""Maximum operations in a batch. They share one commit, during which Redis does nothing else."""
+__all__ = ["ItemBatch"]
 
 _MEMBERS = ("operations", "collection_ttl")
 
@@ -44,130 +41,9 @@ class ItemBatch:
             Refusal: with the code of the value that is wrong; the message names the operation.
         """
         values = by_name(given, {name: name for name in _MEMBERS})
-        operations = values.get("operations")
-        if not isinstance(operations, list) or not 1 <= len(operations) <= OPERATIONS_LIMIT:
-            raise Refusal(
-                Code.INVALID_PARAMETER,
-                f"operations must be an array of 1 to {OPERATIONS_LIMIT} operations; "
-                f"{_count(operations)} was given.",
-            )
+        operations = batch_operations(values.get("operations"), items, limit)
         ttl = values.get("collection_ttl")
-        checked = tuple(
-            _Reader(operation, f"operations[{index}]", items).read(limit)
-            for index, operation in enumerate(operations)
-        )
-        _check_keys(checked, items)
         return cls(
-            operations=checked,
+            operations=operations,
             collection_ttl=None if ttl is None else fields.ttl(ttl, "collection_ttl"),
         )
-
-
-class _Reader:
-    """Reads one operation; `where` names it in messages."""
-
-    def __init__(self, given: Any, where: str, items: ItemType) -> None:
-        if not isinstance(given, dict):
-            raise Refusal(
-                Code.INVALID_PARAMETER,
-                f"{where} must be an object; {fields.show(given)} was given.",
-            )
-        self._given = given
-        self._where = where
-        self._items = items
-
-    def read(self, limit: int) -> ItemOperation:
-        verb = self._verb()
-        names = ["op", *self._id_names(verb), *values_of(verb)]
-        for name in self._given:
-            if name not in names:
-                raise Refusal(
-                    Code.UNKNOWN_PARAMETER,
-                    f"{self._where} has the member {fields.show(name)}; the members of "
-                    f"{verb.value} are {', '.join(names)}.",
-                )
-        operation = ItemOperation(
-            verb=verb,
-            key=self._key(verb),
-            data=self._data(verb, limit),
-            ttl=self._ttl(),
-            if_match=self._if_match(),
-        )
-        if verb is Verb.UPDATE and operation.data is None and operation.ttl is None:
-            raise Refusal(Code.NO_PARAMETERS, f"{self._where} needs data or ttl.")
-        return operation
-
-    def _verb(self) -> Verb:
-        known = {verb.value: verb for verb in self._items.verbs}
-        given = self._given.get("op")
-        verb = known.get(given) if isinstance(given, str) else None
-        if verb is None:
-            raise Refusal(
-                Code.INVALID_PARAMETER,
-                f"{self._where}.op must be {', '.join(known)}; {fields.show(given)} was given.",
-            )
-        return verb
-
-    def _id_names(self, verb: Verb) -> list[str]:
-        is_given_by_server = verb is Verb.ADD and not self._items.has_chosen_keys
-        return [] if is_given_by_server else [self._items.id_name]
-
-    def _key(self, verb: Verb) -> str | None:
-        if not self._id_names(verb):
-            return None
-        try:
-            return self._items.parse_id(self._given.get(self._items.id_name))
-        except Refusal as refusal:
-            raise self._refusal(refusal) from None
-
-    def _data(self, verb: Verb, limit: int) -> bytes | None:
-        is_optional = verb not in (Verb.ADD, Verb.PUT)
-        if is_optional and "data" not in self._given:
-            return None
-        try:
-            return jsondata.parse_object(self._given.get("data"), f"{self._where}.data", limit)
-        except Refusal as refusal:
-            is_null = refusal.code is Code.INVALID_DATA
-            code = self._items.invalid_data if is_null else refusal.code
-            raise Refusal(code, refusal.message) from None
-
-    def _ttl(self) -> int | None:
-        ttl = self._given.get("ttl")
-        return None if ttl is None else fields.ttl(ttl, f"{self._where}.ttl")
-
-    def _if_match(self) -> int | None:
-        revision = self._given.get("if_match")
-        return None if revision is None else fields.revision(revision, f"{self._where}.if_match")
-
-    def _refusal(self, refusal: Refusal) -> Refusal:
-        return Refusal(refusal.code, f"{self._where}: {refusal.message}")
-
-
-def values_of(verb: Verb) -> tuple[str, ...]:
-    """The members that an operation can have besides `op` and the id."""
-    match verb:
-        case Verb.ADD:
-            return ("data", "ttl")
-        case Verb.REMOVE:
-            return ("if_match",)
-        case _:
-            return ("data", "ttl", "if_match")
-
-
-def _check_keys(operations: tuple[ItemOperation, ...], items: ItemType) -> None:
-    """Refuse two operations on one item: a reader would not know which condition holds first."""
-    seen = set[str]()
-    for index, operation in enumerate(operations):
-        if operation.key is None:
-            continue
-        if operation.key in seen:
-            raise Refusal(
-                Code.INVALID_PARAMETER,
-                f"operations[{index}] has the same {items.id_name} as another operation, "
-                f"{fields.show(items.show_id(operation.key))}; a batch writes each item once.",
-            )
-        seen.add(operation.key)
-
-
-def _count(value: Any) -> str:
-    return f"an array of {len(value)}" if isinstance(value, list) else fields.show(value)

@@ -99,11 +99,11 @@ class Items(Headers):
         self.replays = Replays(self)
         self.handlers = {
             **self.handlers,
+            GetItem: self._get_item,
+            GetItems: self._get_items,
             WriteItem: self.write,
             PatchItem: self.patch,
             BatchItems: self.batch,
-            GetItem: self.get_item,
-            GetItems: self.get_items,
         }
         self._items: StoredItems = backend.items
         self._turns = backend.turns
@@ -123,30 +123,30 @@ class Items(Headers):
     async def items(
         self, access: Access, address: str, query: ItemQuery, part: Part | None = None
     ) -> ItemPage:
-        """A page of items; requires the right to read."""
+        """A page of items, of those in `part`; requires the right to read."""
         needs = await self._check(access, address, Right.READ)
-        page = await self._items.page(self._at(access, address), query, access.author(needs))
-        if part is None:
-            return page
-        return replace(page, items=tuple(each for each in page.items if part.has(each.key)))
+        keys = None
+        if part is not None:
+            keys = part.keys
+            query = replace(query, prefix=query.prefix or part.prefix)
+        at = self._at(access, address)
+        return await self._items.page(at, query, access.author(needs), keys)
+
+    async def _get_item(
+        self, access: Access, command: GetItem, client: Client | None = None
+    ) -> ItemState:
+        return ItemState(*await self.item(access, command.address, command.item_key))
+
+    async def _get_items(
+        self, access: Access, command: GetItems, client: Client | None = None
+    ) -> ItemPage:
+        return await self.items(access, command.address, command.query, command.part)
 
     async def changes_since(self, access: Access, address: str, revision: int) -> Replay:
         """A portion of what changed since a revision; requires the right to read."""
         needs = await self._check(access, address, Right.READ)
         at = self._at(access, address)
         return await self._items.changes_since(at, revision, access.author(needs))
-
-    async def get_item(
-        self, access: Access, command: GetItem, client: Client | None = None
-    ) -> ItemState:
-        """As `item`, for a session."""
-        return ItemState(*await self.item(access, command.address, command.item_key))
-
-    async def get_items(
-        self, access: Access, command: GetItems, client: Client | None = None
-    ) -> ItemPage:
-        """As `items`, for a session."""
-        return await self.items(access, command.address, command.query)
 
     async def write(
         self, access: Access, command: WriteItem, client: Client | None = None

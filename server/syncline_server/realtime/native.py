@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from websockets.frames import CloseCode
 
 from syncline_protocol import native
-from syncline_protocol.commands import Command, Remove
-from syncline_protocol.documents import Patch
+from syncline_protocol.commands import Command
 from syncline_protocol.errors import Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
-from syncline_protocol.objects import DOCUMENT, Event
+from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
 
 from .client import Client, CloseCodes
 from .connections import ConnectionRegistry
 from .native_events import Formats, encode_bare
-from .results import Fetched, Opened, Result, Unsubscribed, oversized
+from .native_replies import error_details, reply_body
+from .results import Result, oversized
 from .websocket.frames import text_frame
 from .websocket.oversized_message import OversizedMessage
 from .websocket.route import WebSocketRoute
@@ -35,12 +34,16 @@ PATH = "/v1/ws"
 def websocket_route(backend: Backend, connections: ConnectionRegistry) -> WebSocketRoute:
     """The route of the native protocol, for `socket_protocol`."""
     tally = backend.meters.wires["native"]
-    formats = Formats.of(tally)
-    return WebSocketRoute(
-        lambda socket: NativeClient(backend, connections, formats, socket),
-        native.SUBPROTOCOL,
-        tally=tally,
+    settings = backend.settings
+    limits = native.Limits(
+        data=settings.data_limit,
+        item=settings.item_limit,
+        message=settings.message_limit,
+        # A batch of items has more values than any data.
+        values=max(settings.values_limit, settings.batch_values_limit),
     )
+    make = partial(NativeClient, backend, connections, formats=Formats.of(tally), limits=limits)
+    return WebSocketRoute(make, native.SUBPROTOCOL, tally=tally)
 
 
 class NativeClient(Client):
@@ -53,13 +56,20 @@ class NativeClient(Client):
         token_refused=Close.TOKEN_REFUSED,
     )
 
-    __slots__ = ("_formats",)
+    __slots__ = ("_formats", "_limits")
 
     def __init__(
-        self, backend: Backend, connections: ConnectionRegistry, formats: Formats, socket: Socket
+        self,
+        backend: Backend,
+        connections: ConnectionRegistry,
+        socket: Socket,
+        *,
+        formats: Formats,
+        limits: native.Limits,
     ) -> None:
         super().__init__(backend, connections, socket, formats.whole[socket.deflates])
         self._formats = formats
+        self._limits = limits
         connections.add(self)
 
     def take_message(self, message: str | bytes) -> None:
@@ -67,7 +77,7 @@ class NativeClient(Client):
         try:
             if isinstance(message, bytes):
                 raise ProtocolViolation("a message must be a text frame")
-            request = native.decode(message, self.backend.settings.data_limit)
+            request = native.decode(message, self._limits)
             self.tally.requests += 1
             if isinstance(request.command, Authenticate):
                 answer = partial(
@@ -102,9 +112,9 @@ class NativeClient(Client):
 
     def _answer(self, request_id: int, command: Command, outcome: Result | Refusal) -> None:
         if isinstance(outcome, Refusal):
-            self._refuse(request_id, outcome)
+            self._refuse(request_id, outcome, error_details(command, outcome))
         else:
-            self._send(native.encode_ok(request_id, _body(command, outcome)))
+            self._send(native.encode_ok(request_id, reply_body(command, outcome)))
 
     def _answer_token(
         self, request_id: int, request: Authenticate, is_first: bool, outcome: Principal | Refusal
@@ -123,13 +133,17 @@ class NativeClient(Client):
             "service_sid": self.session.access.service_sid,
             "expires_in": max(0, round((outcome.expires_at or 0) - time.time())),
             "data_limit": settings.data_limit,
+            "item_limit": settings.item_limit,
+            "stream_message_limit": settings.message_limit,
             "message_limit": settings.socket_message_limit,
         }
         self._send(native.encode_ok(request_id, body))
 
-    def _refuse(self, request_id: int, refusal: Refusal) -> None:
+    def _refuse(
+        self, request_id: int, refusal: Refusal, details: dict[str, Any] | None = None
+    ) -> None:
         self.tally.refused[refusal.code] += 1
-        self._send(native.encode_error(request_id, refusal))
+        self._send(native.encode_error(request_id, refusal, details))
 
     def _send(self, payload: bytes) -> None:
         self.writer.send(text_frame(payload))
@@ -158,30 +172,3 @@ class NativeClient(Client):
         """Close with `GOING_AWAY` after the replies under way; the client then reconnects."""
         close = partial(self.socket.close, Close.GOING_AWAY, "the server is shutting down")
         self.in_flight.leave(close)
-
-
-def _body(command: Command, result: Result) -> dict[str, Any]:
-    """The `ok` member of a reply (docs/protocol.md, section 3)."""
-    if isinstance(result, Unsubscribed):
-        return {}
-    return _REPLIES[command.type.name](command, result)
-
-
-def _document_reply(command: Command, result: Any) -> dict[str, Any]:
-    match result:
-        case Opened(document, created, known):
-            body = native.document_body(document, data=not known)
-            return {"created": created, "document": body}
-        case Fetched(document):
-            return {"document": native.document_body(document)}
-    document, has_data = result.document, isinstance(command, Patch) and result.document.data
-    body = native.document_body(document, data=bool(has_data))
-    if isinstance(command, Remove):
-        body = {name: body[name] for name in ("sid", "unique_name", "revision")}
-    return {"document": body} | ({"repeated": True} if result.repeated else {})
-
-
-_REPLIES: Mapping[str, Callable[[Command, Any], dict[str, Any]]] = {
-    DOCUMENT.name: _document_reply,
-}
-"""By the name of the command's type."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import operator
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,12 +128,20 @@ class Items:
         items = _items(reply[1:])
         return header, items[0] if items else None
 
-    async def page(self, at: ObjectAddress, query: ItemQuery, author: Author) -> ItemPage:
-        """The items that a query asks for."""
+    async def page(
+        self,
+        at: ObjectAddress,
+        query: ItemQuery,
+        author: Author,
+        keys: Collection[str] | None = None,
+    ) -> ItemPage:
+        """The items that a query asks for; of these, only those with `keys` if they are given."""
         asked: dict[str, Argument | None] = {
-            "from": query.start,
+            "from": _start(query),
             "after": None if query.is_inclusive else 1,
             "reverse": 1 if query.is_descending else None,
+            "prefix": query.prefix,
+            "keys": None if keys is None else orjson.dumps(_in_order(query, keys)),
             "count": query.size,
             "bytes": PAGE_BYTES,
         }
@@ -284,6 +293,30 @@ class Items:
             Code.TOO_LARGE,
             f"A {type_.name} holds at most {self._limits[name]!s} {unit}; nothing was changed.",
         )
+
+
+def _start(query: ItemQuery) -> str | None:
+    """The key with which the script begins; None for the edge of the prefix, or of all keys."""
+    start, prefix = query.start, query.prefix or ""
+    if start is None or start.startswith(prefix):
+        return start
+    # Before the prefix in the order of the query: the page begins with the first of the prefix.
+    return None if (start < prefix) is not query.is_descending else start
+
+
+def _in_order(query: ItemQuery, keys: Collection[str]) -> list[str]:
+    """Those of the keys that a page can have, in its order.
+
+    The order of code points, in Python, is that of UTF-8 bytes, in Redis.
+    """
+    start, has_passed = query.start, operator.gt if query.is_descending else operator.lt
+    return [
+        key
+        for key in sorted(keys, reverse=query.is_descending)
+        if key.startswith(query.prefix or "")
+        and (start is None or not has_passed(key, start))
+        and (query.is_inclusive or key != start)
+    ]
 
 
 def _head(write: ItemOperation) -> JsonObject:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -347,3 +348,99 @@ async def test_a_collection_is_found_by_its_name_in_another_bucket(
     await objects.remove(map_.at, ALICE)
     for gone in (map_.get("k"), map_.put("k")):
         await refused(gone, Code.NAME_NOT_FOUND)
+
+
+@pytest.fixture
+async def lettered(map_: Collection) -> Collection:
+    for key in ("a", "b/1", "b/2", "b/3", "b0", "é", "b/\U0001f389", "b/\xff"):
+        await map_.put(key)
+    return map_
+
+
+B_KEYS = ["b/1", "b/2", "b/3", "b/\xff", "b/\U0001f389"]
+
+
+async def walk(map_: Collection, keys: frozenset[str] | None = None, **query: Any) -> list[str]:
+    found: list[str] = []
+    asked: ItemQuery | None = ItemQuery(**query)
+    while asked is not None:
+        page = await map_.items.page(map_.at, asked, ALICE, keys)
+        found += [item.key for item in page.items]
+        assert len(page.items) <= asked.size
+        asked = None
+        if page.next_key is not None:
+            asked = ItemQuery(**query | {"start": page.next_key, "is_inclusive": False})
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 50])
+@pytest.mark.parametrize("is_descending", [False, True])
+async def test_a_prefix_is_walked_in_both_directions(
+    lettered: Collection, size: int, is_descending: bool
+) -> None:
+    found = await walk(lettered, prefix="b/", size=size, is_descending=is_descending)
+    assert found == (B_KEYS[::-1] if is_descending else B_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("start", "ascending", "descending"),
+    [
+        ("b/2", B_KEYS[1:], B_KEYS[1::-1]),
+        ("a", B_KEYS, []),
+        ("b", B_KEYS, []),
+        ("b0", [], B_KEYS[::-1]),
+        ("zz", [], B_KEYS[::-1]),
+    ],
+)
+async def test_a_page_of_a_prefix_begins_anywhere(
+    lettered: Collection, start: str, ascending: list[str], descending: list[str]
+) -> None:
+    for is_inclusive in (True, False):
+        expected = [key for key in ascending if is_inclusive or key != start]
+        query = {"prefix": "b/", "start": start, "is_inclusive": is_inclusive}
+        assert await lettered.keys(**query) == expected
+        expected = [key for key in descending if is_inclusive or key != start]
+        assert await lettered.keys(**query, is_descending=True) == expected
+
+
+@pytest.mark.parametrize("size", [1, 50])
+@pytest.mark.parametrize("is_descending", [False, True])
+async def test_a_page_of_keys_has_those_that_exist(
+    lettered: Collection, size: int, is_descending: bool
+) -> None:
+    await lettered.write(Verb.REMOVE, "b/2")
+    keys = frozenset({"é", "b/3", "b/2", "a", "b/\U0001f389", "never", "\x00"})
+    expected = ["a", "b/3", "b/\U0001f389", "é"]
+    found = await walk(lettered, keys, size=size, is_descending=is_descending)
+    assert found == (expected[::-1] if is_descending else expected)
+
+
+async def test_a_page_of_keys_begins_at_a_key(lettered: Collection) -> None:
+    keys = frozenset({"a", "b/3", "é"})
+    assert await walk(lettered, keys, start="b/3") == ["b/3", "é"]
+    assert await walk(lettered, keys, start="b/3", is_inclusive=False) == ["é"]
+    assert await walk(lettered, keys, start="b", is_descending=True) == ["a"]
+    assert await walk(lettered, keys, start="é", is_inclusive=False) == []
+
+
+async def test_many_keys_that_do_not_exist_are_one_page(lettered: Collection) -> None:
+    keys = frozenset({"é", *(f"c{n}" for n in range(255))})
+    page = await lettered.items.page(lettered.at, ItemQuery(size=1), ALICE, keys)
+    assert [item.key for item in page.items] == ["é"]
+    assert page.next_key is None
+    keys = frozenset({"a", *(f"c{n}" for n in range(255))})
+    page = await lettered.items.page(lettered.at, ItemQuery(size=1), ALICE, keys)
+    assert [item.key for item in page.items] == ["a"]
+    assert page.next_key is None
+
+
+async def test_a_large_page_is_read_in_rounds(map_: Collection) -> None:
+    keys = [f"k{n:04d}" for n in range(450)]
+    for begin in range(0, 450, 90):
+        writes = [
+            ItemOperation(verb=Verb.PUT, key=key, data=b"{}") for key in keys[begin : begin + 90]
+        ]
+        await map_.items.write(map_.at, writes, ALICE)
+    page = await map_.items.page(map_.at, ItemQuery(size=440), ALICE)
+    assert [item.key for item in page.items] == keys[:440]
+    assert page.next_key == "k0439"

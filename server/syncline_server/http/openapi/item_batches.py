@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from syncline_protocol.item_batch import OPERATIONS_LIMIT, values_of
 from syncline_protocol.item_types import ItemType
 from syncline_protocol.items import ChangeKind, Verb
-from syncline_server.http.item_batch import OPERATIONS_LIMIT, values_of
 
 from .objects import schema_name
 from .parts import (

@@ -6,6 +6,8 @@
 --          or
 --            from     the key to begin with ("" or absent = the first, or the last in descending order)
 --            after    1: leave out the item with the key `from`
+--            prefix   only items whose key begins with this; `from`, if given, is not before them in the order asked for
+--            keys     only items with these keys, JSON: a list in the order asked for, which takes the place of `from` and `prefix`
 --            reverse  1: in descending order
 --            count    how many items, at most
 --            bytes    stop when their records exceed this; at least one item comes
@@ -20,8 +22,13 @@ local answer = {unpack(header)}
 local more_at = #answer + 1
 answer[more_at] = ''
 
+local function is_live(record)
+  -- L: not a tombstone
+  return record and record:byte() == 76 and not is_due(unpack_item(record))
+end
+
 local function add(key, record)
-  if record and not is_due(unpack_item(record)) then
+  if is_live(record) then
     answer[#answer + 1] = key
     answer[#answer + 1] = record
     return #record
@@ -31,27 +38,43 @@ end
 
 local ITEMS, ORDER = items_key('items', header[SID]), items_key('order', header[SID])
 if arguments.key then
-  local record = redis.call('HGET', ITEMS, arguments.key)
-  if record and record:byte() == 76 then -- L
-    add(arguments.key, record)
-  end
+  add(arguments.key, redis.call('HGET', ITEMS, arguments.key))
   return answer
 end
 
--- Rounds, because items past their expiry that were not swept yet are omitted. Bounded: after ROUNDS the caller goes on from
--- the last key that was looked at.
-local ROUNDS = 10
+-- Rounds, because items past their expiry that were not swept yet are omitted, and because the records of a whole page may be
+-- much more than `bytes`. Bounded: after ROUNDS the caller goes on from the last key that was looked at.
+local ROUNDS, ROUND = 10, 100
 local command = arguments.reverse and 'ZREVRANGEBYLEX' or 'ZRANGEBYLEX'
-local edge, final = arguments.reverse and '+' or '-', arguments.reverse and '-' or '+'
+local first, last = '-', '+'
+if arguments.prefix then
+  -- No UTF-8 text has the byte 255.
+  first, last = '[' .. arguments.prefix, '(' .. arguments.prefix .. '\255'
+end
+local edge, final = arguments.reverse and last or first, arguments.reverse and first or last
 local from = (arguments.from or '') == '' and edge or (arguments.after and '(' or '[') .. arguments.from
+local listed, position = arguments.keys and cjson.decode(arguments.keys), 0
+
+-- The next `asked` keys.
+local function following(asked)
+  if not listed then
+    return redis.call(command, ORDER, from, final, 'LIMIT', 0, asked)
+  end
+  local keys = {unpack(listed, position + 1, math.min(position + asked, #listed))}
+  position = position + #keys
+  return keys
+end
+
 local wanted, bytes, found, taken = tonumber(arguments.count), tonumber(arguments.bytes), 0, 0
 local looked_at
 for _ = 1, ROUNDS do
-  local asked = wanted - found + 1
-  local keys = redis.call(command, ORDER, from, final, 'LIMIT', 0, asked)
+  local asked = listed and ROUND or math.min(wanted - found + 1, ROUND)
+  local keys = following(asked)
   local records = #keys > 0 and redis.call('HMGET', ITEMS, unpack(keys)) or {}
   for index, key in ipairs(keys) do
-    if found == wanted or (found > 0 and taken > bytes) then
+    local is_full = found == wanted or (found > 0 and taken > bytes)
+    -- Of the keys that were asked for, many may not exist: they are no reason for another page.
+    if is_full and (not listed or is_live(records[index])) then
       answer[more_at] = looked_at
       return answer
     end

@@ -1,0 +1,284 @@
+"""Requests that collections take, and their items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from syncline_protocol import fields
+from syncline_protocol.commands import Command
+from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_batch import batch_operations
+from syncline_protocol.item_types import ITEM_TYPES, ItemType, item_type
+from syncline_protocol.items import (
+    ABSENT,
+    KEY_LENGTH,
+    PART_KEYS_LIMIT,
+    BatchItems,
+    GetItem,
+    GetItems,
+    ItemQuery,
+    OpenCollection,
+    Part,
+    PatchItem,
+    Verb,
+    WriteItem,
+)
+
+from . import object_requests
+from .members import Members
+from .object_requests import Build, opening
+
+__all__ = ["PAGE_LIMIT", "VERBS"]
+
+PAGE_LIMIT = 500
+"""Maximum items in a page."""
+
+PAGE_SIZE = 50
+"""Items in a page whose request has no `limit`."""
+
+_ORDERS = {"asc": False, "desc": True}
+
+
+def _open(members: Members) -> OpenCollection:
+    common, part = opening(members), _part(members)
+    return OpenCollection(
+        members.address_or_none(),
+        items=_first_page(members, part, is_resumed=common["revision"] is not None),
+        part=part,
+        **common,
+    )
+
+
+def _first_page(members: Members, part: Part | None, *, is_resumed: bool) -> ItemQuery | None:
+    """The page that `open` reads; None if it is not wanted."""
+    asked = members.given.get("items", True)
+    if not isinstance(asked, bool | dict):
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"items must be true, false or an object; {fields.show(asked)} was given.",
+        )
+    page = asked if isinstance(asked, dict) else {}
+    query = _query(Members(page, members.limits, members.type), part)
+    return None if is_resumed or asked is False else query
+
+
+def _get_items(members: Members) -> GetItems:
+    part = _part(members)
+    query = _query(members, part)
+    edges = [name for name in ("from", "after") if members.given.get(name) is not None]
+    if len(edges) > 1:
+        raise Refusal(Code.INVALID_PARAMETER, "A page begins from or after a key, not both.")
+    if edges:
+        start = _parse_id(members, members.given[edges[0]], edges[0])
+        query = replace(query, start=start, is_inclusive=edges == ["from"])
+    return GetItems(members.address(), query, type=members.type, part=part)
+
+
+def _query(members: Members, part: Part | None) -> ItemQuery:
+    return ItemQuery(
+        is_descending=members.choice("order", _ORDERS, default=False, code=Code.INVALID_ORDER),
+        size=_page_size(members),
+        prefix=None if part is None else part.prefix,
+    )
+
+
+def _page_size(members: Members) -> int:
+    size = members.given.get("limit")
+    if size is None:
+        return PAGE_SIZE
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= PAGE_LIMIT:
+        raise Refusal(
+            Code.INVALID_PAGE_SIZE,
+            f"limit must be a whole number from 1 to {PAGE_LIMIT}; {fields.show(size)} was given.",
+        )
+    return size
+
+
+def _part(members: Members) -> Part | None:
+    """The part of the collection that a request names; None for the whole."""
+    items = item_type(members.type)
+    names = [name for name in (items.ids_name, "prefix") if members.given.get(name) is not None]
+    if len(names) > 1:
+        raise Refusal(
+            Code.INVALID_PARAMETER, f"A part is given by {' or '.join(names)}, not by both."
+        )
+    if not names:
+        return None
+    value = members.given[names[0]]
+    return _part_of_keys(members, value) if names[0] == items.ids_name else _prefix(items, value)
+
+
+def _part_of_keys(members: Members, ids: Any) -> Part:
+    name = item_type(members.type).ids_name
+    if not isinstance(ids, list) or not 1 <= len(ids) <= PART_KEYS_LIMIT:
+        shown = f"an array of {len(ids)}" if isinstance(ids, list) else fields.show(ids)
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"{name} must be an array of 1 to {PART_KEYS_LIMIT}; {shown} was given.",
+        )
+    return Part(
+        keys=frozenset(
+            _parse_id(members, each, f"{name}[{index}]") for index, each in enumerate(ids)
+        )
+    )
+
+
+def _prefix(items: ItemType, value: Any) -> Part:
+    if not items.has_chosen_keys:
+        raise Refusal(
+            Code.INVALID_PARAMETER, f"A {items.type.name} has no prefix; use {items.ids_name}."
+        )
+    try:
+        prefix = fields.text(value, "prefix")
+    except Refusal as refusal:
+        raise Refusal(Code.INVALID_ITEM_KEY, refusal.message) from None
+    if not 1 <= len(prefix) <= KEY_LENGTH:
+        raise Refusal(
+            Code.INVALID_ITEM_KEY,
+            f"prefix must have 1 to {KEY_LENGTH} characters; {fields.show(prefix)} of "
+            f"{len(prefix)} characters was given.",
+        )
+    return Part(prefix=prefix)
+
+
+def _get_item(members: Members) -> GetItem:
+    return GetItem(members.address(), _key(members), type=members.type)
+
+
+def _add(members: Members) -> WriteItem:
+    key = _key(members) if item_type(members.type).has_chosen_keys else None
+    return _write(members, Verb.ADD, key, data=_data(members))
+
+
+def _set(members: Members) -> WriteItem:
+    puts = Verb.PUT in item_type(members.type).verbs
+    return _write(
+        members,
+        Verb.PUT if puts else Verb.UPDATE,
+        _key(members),
+        data=_data(members),
+        if_match=_condition(members, may_be_absent=puts),
+    )
+
+
+def _set_ttl(members: Members) -> Command:
+    if not _names_item(members):
+        return object_requests.VERBS["ttl"](members)
+    members.required("ttl")
+    return _write(members, Verb.UPDATE, _key(members), if_match=_condition(members))
+
+
+def _remove(members: Members) -> Command:
+    if not _names_item(members):
+        return object_requests.VERBS["remove"](members)
+    return WriteItem(
+        members.address(),
+        type=members.type,
+        action=Verb.REMOVE,
+        item_key=_key(members),
+        if_match=_condition(members),
+        op=members.op(),
+    )
+
+
+def _write(
+    members: Members,
+    action: Verb,
+    key: str | None,
+    *,
+    data: bytes | None = None,
+    if_match: int | None = None,
+) -> WriteItem:
+    return WriteItem(
+        members.address(),
+        type=members.type,
+        action=action,
+        item_key=key,
+        data=data,
+        ttl=members.ttl(),
+        if_match=if_match,
+        collection_ttl=members.ttl("collection_ttl"),
+        op=members.op(),
+    )
+
+
+def _patch(members: Members) -> PatchItem:
+    body = members.patch()
+    return PatchItem(
+        members.address(),
+        type=members.type,
+        item_key=_key(members),
+        body=body,
+        ttl=members.ttl(),
+        if_match=_condition(members),
+        collection_ttl=members.ttl("collection_ttl"),
+        op=members.op(),
+    )
+
+
+def _batch(members: Members) -> BatchItems:
+    items, given = item_type(members.type), members.required("operations")
+    return BatchItems(
+        members.address(),
+        type=members.type,
+        operations=batch_operations(given, items, members.limits.item),
+        collection_ttl=members.ttl("collection_ttl"),
+        op=members.op(),
+    )
+
+
+def _names_item(members: Members) -> bool:
+    """True if the request names an item, not the collection as a whole.
+
+    Raises:
+        Refusal: `UNKNOWN_PARAMETER` if it names the item as another type does. Ignoring that would
+            remove the whole collection in place of the item.
+    """
+    own = item_type(members.type).id_name
+    for other in ITEM_TYPES.values():
+        if other.id_name != own and members.has(other.id_name):
+            raise Refusal(
+                Code.UNKNOWN_PARAMETER,
+                f"An item of a {members.type.name} is named by {own}, not by {other.id_name}.",
+            )
+    return members.has(own)
+
+
+def _key(members: Members) -> str:
+    items = item_type(members.type)
+    return items.parse_id(members.required(items.id_name))
+
+
+def _parse_id(members: Members, value: Any, field: str) -> str:
+    try:
+        return item_type(members.type).parse_id(value)
+    except Refusal as refusal:
+        raise Refusal(refusal.code, f"{field} is wrong. {refusal.message}") from None
+
+
+def _data(members: Members) -> bytes:
+    return members.data(members.limits.item, null=item_type(members.type).invalid_data)
+
+
+def _condition(members: Members, *, may_be_absent: bool = False) -> int | None:
+    """The revision that the item must be at, or `ABSENT`; None for any."""
+    if may_be_absent and members.given.get("if_match") == str(ABSENT):
+        return ABSENT
+    return members.revision("if_match")
+
+
+VERBS: Mapping[str, Build] = {
+    **object_requests.VERBS,
+    "open": _open,
+    "items": _get_items,
+    "item": _get_item,
+    "add": _add,
+    "set": _set,
+    "patch": _patch,
+    "ttl": _set_ttl,
+    "remove": _remove,
+    "batch": _batch,
+}
+"""By the member `do`."""
