@@ -299,7 +299,10 @@ class Hub:
             is_next = event.base is not None and event.previous == before
             encode = form.encode_delta if is_next and form.encode_delta is not None else form.encode
             frame = event.encoded(encode)
+            if not frame:
+                continue  # the protocol does not have this event
             form.tally.events += len(outlets)
+            form.tally.resets += len(outlets) if event.resets else 0
             if event.has_delta and encode is form.encode_delta:
                 form.tally.deltas += len(outlets)
             self._cork.write_to_all(list(outlets.values()), frame)

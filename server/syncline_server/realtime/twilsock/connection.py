@@ -199,8 +199,9 @@ class TwilsockClient(Client):
         encode = self.format.encode
         self._send_event(event, event.encoded(encode), encode)
         if event.resets and self._requests is not None:
-            # To the client this was the end of the collection.
-            self._requests.reset(event.sid)
+            # To the client this was the end of the collection. (On the fast path it comes without
+            # this call, and the client itself ends the subscription.)
+            self._requests.end_subscription(event.sid)
 
     def _send_own_event(self, event: Event) -> None:
         """Send what the SDK does not report from its own reply."""

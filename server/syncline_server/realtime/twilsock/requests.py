@@ -62,9 +62,9 @@ class Requests:
         self._client.record_refusal(refusal)
         self._refuse(packet.id, refusal)
 
-    def reset(self, sid: str) -> None:
-        """As in `Subscriptions`."""
-        self._subscriptions.reset(sid)
+    def end_subscription(self, sid: str) -> None:
+        """As `Subscriptions.end`."""
+        self._subscriptions.end(sid)
 
     def _route(self, packet: Packet, request: HttpRequest) -> None:
         path = _below_prefix(request.path)

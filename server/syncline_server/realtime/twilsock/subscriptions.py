@@ -148,7 +148,8 @@ class Subscriptions:
         sid, header = request.wanted.sid, replay.header
         if replay.is_reset:
             # No other answer makes an SDK drop the items that it has.
-            self.reset(sid)
+            self._tally.resets += 1
+            self.end(sid)
             type_ = type_of_sid(sid)
             message = (
                 f"What changed in the {type_.name} {sid} is not known any more: open it again."
@@ -170,15 +171,11 @@ class Subscriptions:
             self._send(request.missed(echo(sid, reached)))
         # The SDK subscribes again at once; until then the session must send nothing.
         self._replays.interrupt(sid, progress, reached)
-        self._end(sid)
+        self.end(sid)
         self._established(request, "interrupted", reached)
 
-    def reset(self, sid: str) -> None:
-        """End the subscription of a collection that the client must read again as a whole."""
-        self._tally.resets += 1
-        self._end(sid)
-
-    def _end(self, sid: str) -> None:
+    def end(self, sid: str) -> None:
+        """End the subscription of an object without the client's request."""
         self._submit(_unsubscribe(sid), _ignore)
 
     def _established(self, request: _Request, replay_status: str, revision: int) -> None:

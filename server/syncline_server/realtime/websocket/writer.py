@@ -110,6 +110,7 @@ class SocketWriter:
         `whole`: as in `SendQueue.add_event`.
         """
         self.tally.events += 1
+        self.tally.resets += event.resets
         if self._output is _DIRECT:
             self._cork.add_frame(self, frame)
         elif self._output is _QUEUED:

@@ -365,7 +365,7 @@ async def test_item_that_is_removed_between_portions_is_removed(server: RunningS
 
 
 async def test_portion_without_events_moves_the_client_on(server: RunningServer) -> None:
-    """An SDK asks again from the newest id that it received: it would ask for ever."""
+    """An SDK asks again from the newest id that it received: it would ask without end."""
     async with two(server) as (client, writer):
         made = await create(writer, "Maps")
         for n in range(PORTION + 1):

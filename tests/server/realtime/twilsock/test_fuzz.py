@@ -55,6 +55,13 @@ ODDITIES: list[Any] = [
     *("x" * 5000, "[" * 500, ["x"] * 100, {"x": ["y"]}, 1e308, "ET" + "0" * 32, "TM1"),
 ]
 
+TYPES = [
+    ("Documents", "document", "ET"),
+    ("Lists", "list", "ES"),
+    ("Maps", "map", "MP"),
+    ("Streams", "stream", "TO"),
+]
+
 
 class Mutations:
     """Frames made from good ones by a seeded dice."""
@@ -83,9 +90,11 @@ class Mutations:
         return self._spoiled(frame) if self._dice.random() < 0.03 else frame
 
     def _good(self) -> list[tuple[dict[str, Any], bytes]]:
-        sid = f"ET{self._dice.choice('0a') * 32}"
-        data = orjson.dumps({"unique_name": sid[2:], "data": {"n": 1}, "ttl": 60})
-        wanted = [{"object_sid": sid, "object_type": "document", "last_event_id": 1}]
+        kind, name, prefix = self._dice.choice(TYPES)
+        sid = f"{prefix}{self._dice.choice('0a') * 32}"
+        address = f"/v3/{kind}/{sid[2:]}"
+        data = orjson.dumps({"unique_name": sid[2:], "key": "k", "data": {"n": 1}, "ttl": 60})
+        wanted = [{"object_sid": sid, "object_type": name, "last_event_id": 1}]
         batch = {"action": "establish", "correlation_id": 1, "requests": wanted}
         return [
             ({"method": "init", "token": self._token}, b""),
@@ -94,11 +103,19 @@ class Mutations:
             ({"method": "telemetry.v1", "events": [{}]}, b""),
             ({"method": "put_notification_ctx", "notification_ctx_id": "x"}, b"{}"),
             ({"method": "reply", "status": {"code": 200, "status": "OK"}}, b""),
-            (self._message("POST", "/v3/Documents"), data),
+            (self._message("POST", f"/v3/{kind}"), data),
             (self._message("GET", "/v3/Configuration"), b""),
-            (self._message("GET", f"/v3/Documents/{sid[2:]}"), b""),
-            (self._message("POST", f"/v3/Documents/{sid[2:]}"), data),
-            (self._message("DELETE", f"/v3/Documents/{sid[2:]}"), b"{}"),
+            (self._message("GET", address, Include="items"), b""),
+            (self._message("POST", address), data),
+            (self._message("DELETE", address), b"{}"),
+            (self._message("GET", f"{address}/Items", From="k", PageSize="2", Order="desc"), b""),
+            (self._message("GET", f"{address}/Items", Key="k", Index="0", PageToken="PTx"), b""),
+            (self._message("POST", f"{address}/Items"), data),
+            (self._message("POST", f"{address}/Messages"), data),
+            *(
+                (self._message(method, f"{address}/Items/0"), data)
+                for method in ("GET", "PUT", "POST", "DELETE")
+            ),
             (self._message("POST", "/v4/Subscriptions"), orjson.dumps(batch)),
             (
                 self._message("POST", "/v4/Subscriptions"),
@@ -106,10 +123,10 @@ class Mutations:
             ),
         ]
 
-    def _message(self, method: str, path: str) -> dict[str, Any]:
+    def _message(self, method: str, path: str, **params: str) -> dict[str, Any]:
         headers = {"Content-Type": "application/json", "If-Match": "1", "Twilio-Request-Id": "RQ"}
         given = dict(self._dice.sample(sorted(headers.items()), self._dice.randrange(3)))
-        request = {"method": method, "host": "h", "path": path, "params": {}, "headers": given}
+        request = {"method": method, "host": "h", "path": path, "params": params, "headers": given}
         return {"method": "message", "active_grant": "data_sync", "http_request": request}
 
     def _odd(self, value: Any) -> Any:

@@ -12,7 +12,7 @@ from support.server import RunningServer, StartServer
 from support.twilsock import DIALECTS, Dialect, TwilsockClient, twilsock_client
 from syncline_protocol.commands import Command, Unsubscribe
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import LIST, MAP, ObjectType
+from syncline_protocol.objects import TYPES, ObjectType
 from syncline_server.observability.metrics import Tally
 from syncline_server.realtime.results import Answer
 from syncline_server.realtime.twilsock.batches import Batch
@@ -274,18 +274,18 @@ def test_what_may_succeed_later_has_no_outcome_yet(code: Code) -> None:
     assert frames == []
 
 
-@pytest.mark.parametrize("type_", [LIST, MAP])
-def test_collection_that_must_be_read_again_has_no_subscription(type_: ObjectType) -> None:
+@pytest.mark.parametrize("type_", TYPES)
+def test_server_ends_the_subscription_of_any_object(type_: ObjectType) -> None:
     sent = list[Command]()
 
     def submit(command: Command, _: Answer) -> None:
         sent.append(command)
 
-    tally = Tally()
-    subscriptions = Subscriptions(submit, list[bytes]().append, reads=ItemReads(), tally=tally)
+    frames = list[bytes]()
+    subscriptions = Subscriptions(submit, frames.append, reads=ItemReads(), tally=Tally())
     sid = type_.prefix + "0" * 32
-    subscriptions.reset(sid)
+    subscriptions.end(sid)
     [command] = sent
     assert isinstance(command, Unsubscribe)
     assert command.key == sid
-    assert tally.resets == 1
+    assert frames == []
