@@ -61,7 +61,8 @@ class NewObject:
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: creating a frozen one takes several times as long.
+@dataclass(slots=True)
 class Outcome:
     """What a write has come to.
 
@@ -187,10 +188,11 @@ class Objects:
         if fingerprint is None:
             fingerprint = _fingerprint("update", op, data=data, ttl=ttl, if_match=if_match)
         return await self._commit(
-            Commit.to(
-                at,
-                "update",
-                author,
+            Commit(
+                at=at,
+                script=OBJECT_SCRIPTS[at.type.name].update,
+                verb="update",
+                author=author,
                 if_match=if_match,
                 ttl=ttl,
                 op=op,
@@ -210,10 +212,11 @@ class Objects:
     ) -> Outcome:
         """Remove an object; raises as `update`."""
         return await self._commit(
-            Commit.to(
-                at,
-                "remove",
-                author,
+            Commit(
+                at=at,
+                script=OBJECT_SCRIPTS[at.type.name].remove,
+                verb="remove",
+                author=author,
                 if_match=if_match,
                 op=op,
                 fingerprint=_fingerprint("remove", op, data=None, ttl=None, if_match=if_match),
@@ -225,7 +228,10 @@ class Objects:
 
         Changes nothing if the object's revision is beyond `lost` already. Raises as `update`.
         """
-        return await self._commit(Commit.to(at, "advance", READER, if_match=lost))
+        script = OBJECT_SCRIPTS[at.type.name].advance
+        return await self._commit(
+            Commit(at=at, script=script, verb="advance", author=READER, if_match=lost)
+        )
 
     async def expire(
         self, service_sid: str, sid: str, webhooks: WebhookPolicy | None = None
@@ -234,10 +240,11 @@ class Objects:
         at = ObjectAddress.of_sid(service_sid, sid)
         try:
             await self.committer.apply(
-                Commit.to(
-                    at,
-                    "expire",
-                    Author(identity="", webhooks=webhooks),
+                Commit(
+                    at=at,
+                    script=OBJECT_SCRIPTS[at.type.name].expire,
+                    verb="expire",
+                    author=Author(identity="", webhooks=webhooks),
                 )
             )
         except Refusal as refusal:
@@ -252,10 +259,11 @@ class Objects:
         if not self._redis.engine.is_whole:
             await self._filled.add_bucket(at.service_sid, f"{bucket_of_sid(at.sid):02x}")
         return await self._commit(
-            Commit.to(
-                at,
-                verb,
-                author,
+            Commit(
+                at=at,
+                script=OBJECT_SCRIPTS[at.type.name].create,
+                verb=verb,
+                author=author,
                 name=new.name or "",
                 ttl=new.ttl,
                 op=new.op,
@@ -272,7 +280,7 @@ class Objects:
         reply = await self.committer.apply(commit)
         # The scripts do not repeat the data that the caller has.
         reply[4] = reply[4] or commit.parameters.get("data") or b""
-        return Outcome(state_of(commit.type, reply), reply[0])
+        return Outcome(state_of(commit.at.type, reply), reply[0])
 
 
 def _fingerprint(
