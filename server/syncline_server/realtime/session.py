@@ -43,6 +43,9 @@ SMOOTHING = 1 / 8
 LONGEST_ROUND_TRIP = 0.2
 """Seconds that one sample counts, at most: a longer pause is due to a person, not the network."""
 
+_WRITES = (Write, Create)
+"""The commands that are answered with a `WriteResult`."""
+
 
 class Session:
     """The commands of one client, and its open objects.
@@ -165,13 +168,17 @@ class Session:
     @contextmanager
     def writing(self, command: Write) -> Iterator[None]:
         """As in `contended_writes.Client`: block events from the commit on, until the reply."""
+        key, subscriptions = command.key, self._subscriptions
+        subscriptions.begin_write(key)
         try:
-            with self._subscriptions.block_events(command):
+            try:
                 yield
+            finally:
+                subscriptions.end_write(key)
         except Refusal:
             # A refused write has no event, so none of the blocked events is its own. Deliver them
             # now, because the refusal may be blocked until its turn comes.
-            self._subscriptions.deliver_pending()
+            subscriptions.deliver_pending()
             raise
 
     async def _work(self, queue: CommandQueue) -> None:
@@ -248,10 +255,10 @@ class Session:
                     self._subscriptions.end(subscription)
                 return Unsubscribed()
         result = await operations.handlers[type(command)](self.access, command, self._client)
-        if not isinstance(command, Write | Create):
-            return Fetched(result)
-        written: WriteResult = result
-        return written
+        if isinstance(command, _WRITES):
+            written: WriteResult = result
+            return written
+        return Fetched(result)
 
     async def _open(self, command: Open) -> Opened[Header]:
         started = asyncio.get_running_loop().time()

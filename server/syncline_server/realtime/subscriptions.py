@@ -17,7 +17,7 @@ And these are the transitions:
     OPENING -> SLOW      `record_reply`: the client has a state now.
     SLOW -> FAST         `join_fast_path`: nothing is blocked, the client has all up to the topic's
                          revision, and the socket is free.
-    FAST -> SLOW         `block_events` before a commit, whose event must be blocked; `subscribe`
+    FAST -> SLOW         `begin_write` before a commit, whose event must be blocked; `subscribe`
                          for another `Open`, as for the first; `disable_fast_path` when the socket
                          is full, because the send queue then conflates.
     any -> REVOKED       `on_revoked`. An `Open` under way sees the state, and is refused.
@@ -27,12 +27,11 @@ And these are the transitions:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from syncline_protocol.commands import Command, Write
+from syncline_protocol.commands import Command
 from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
 from syncline_protocol.sids import object_key
 from syncline_server.objects.access import Access
@@ -266,21 +265,19 @@ class Subscriptions:
                 )
             )
 
-    @contextmanager
-    def block_events(self, command: Write) -> Iterator[None]:
-        """Block the events that may be those of this command, until `deliver_pending`."""
-        key = command.key
+    def begin_write(self, key: str) -> None:
+        """Block the events of an object from the commit on: any may be that of the write."""
         # On the fast path nothing can be blocked, so leave it before the commit.
         if subscription := self.find(key):
             self._leave_fast_path(subscription)
         # Count under the key of the command, because the object may be opened meanwhile.
         self._writing[key] = self._writing.get(key, 0) + 1
-        try:
-            yield
-        finally:
-            self._writing[key] -= 1
-            if not self._writing[key]:
-                del self._writing[key]
+
+    def end_write(self, key: str) -> None:
+        """Block no further events; those that are blocked wait for `deliver_pending`."""
+        self._writing[key] -= 1
+        if not self._writing[key]:
+            del self._writing[key]
 
     def deliver_pending(self) -> None:
         """Deliver the blocked events; those that another write still blocks are blocked again."""
@@ -295,9 +292,13 @@ class Subscriptions:
 
     def record_reply(self, command: Command, result: Result) -> None:
         """Record what the client knows from the reply to a command."""
-        if isinstance(result, Fetched | Unsubscribed):
-            return
-        header = result.state if isinstance(result, Opened) else result.header
+        match result:
+            case Fetched() | Unsubscribed():
+                return
+            case Opened():
+                header = result.state
+            case _:
+                header = result.header
         subscription = self._by_sid.get(header.sid)
         if subscription is None:
             return
