@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
+from types import TracebackType
 
 from syncline_protocol.commands import Command, Create, Get, Open, Unsubscribe, Write
 from syncline_protocol.errors import Code, Refusal
@@ -165,21 +166,9 @@ class Session:
         queue = self._queues.get(object_key)
         return queue is not None and len(queue.commands) > 1
 
-    @contextmanager
-    def writing(self, command: Write) -> Iterator[None]:
+    def writing(self, command: Write) -> _Writing:
         """As in `contended_writes.Client`: block events from the commit on, until the reply."""
-        key, subscriptions = command.key, self._subscriptions
-        subscriptions.begin_write(key)
-        try:
-            try:
-                yield
-            finally:
-                subscriptions.end_write(key)
-        except Refusal:
-            # A refused write has no event, so none of the blocked events is its own. Deliver them
-            # now, because the refusal may be blocked until its turn comes.
-            subscriptions.deliver_pending()
-            raise
+        return _Writing(self._subscriptions, command.key)
 
     async def _work(self, queue: CommandQueue) -> None:
         """Carry out the commands of a queue, one after the other, until it is empty."""
@@ -317,6 +306,31 @@ class Session:
             yield
         finally:
             self._openings -= 1
+
+
+class _Writing:
+    """A commit under way: it blocks the events of its object."""
+
+    __slots__ = ("_key", "_subscriptions")
+
+    def __init__(self, subscriptions: Subscriptions, key: str) -> None:
+        self._subscriptions = subscriptions
+        self._key = key
+
+    def __enter__(self) -> None:
+        self._subscriptions.begin_write(self._key)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._subscriptions.end_write(self._key)
+        if isinstance(exc_value, Refusal):
+            # A refused write has no event, so none of the blocked events is its own. Deliver them
+            # now, because the refusal may be blocked until its turn comes.
+            self._subscriptions.deliver_pending()
 
 
 def _logged(command: Command, code: Code | None = None) -> dict[str, object]:
