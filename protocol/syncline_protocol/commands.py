@@ -10,7 +10,7 @@ sent none.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import ClassVar
 
@@ -46,17 +46,18 @@ class Command:
         verb: names the command in logs and traces.
         address: SID or unique name of the object; None for a new object without a name.
         type: type of the object; a unique name is unique among the objects of its type.
+        key: identifies the object within its service, as `sids.object_key`; None for a new one.
     """
 
     verb: ClassVar[str]
     address: str | None
     _: KW_ONLY
     type: ObjectType = DOCUMENT
+    key: str | None = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> str | None:
-        """Identifies the object within its service, as `sids.object_key`; None for a new one."""
-        return None if self.address is None else object_key(self.type, self.address)
+    def __post_init__(self) -> None:
+        key = None if self.address is None else object_key(self.type, self.address)
+        object.__setattr__(self, "key", key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,7 @@ class Write(Command):
     _: KW_ONLY
     if_match: int | None = None
     op: str | None = None
-
-    @property
-    def key(self) -> str:
-        """As `Command.key`; a write always names an object."""
-        return object_key(self.type, self.address)
+    key: str = field(init=False, repr=False, compare=False)
 
     @property
     def removes(self) -> bool:

@@ -156,8 +156,10 @@ class Turns:
 
     async def _approach(self, attempt: Attempt) -> None:
         """Return when a write may be tried: at once, unless it would spoil a rival's turn."""
+        if attempt.if_match is None:
+            return
         contest = self.contests.get(attempt.key)
-        if attempt.if_match is None or contest is None:
+        if contest is None:
             return
         # Before the turn is looked at: this may be the try of a turn that has just run out.
         self._lapses.come_late(attempt.identity, contest.subject, attempt.if_match)
@@ -239,8 +241,10 @@ class Turns:
             else:
                 self._recent.record(about, attempt.if_match, newest.revision)
         contest = self.contests.get(attempt.key)
+        if contest is None:
+            return
         # An unconditional write shows nothing about whether its client uses turns.
-        if contest is not None and attempt.if_match is not None:
+        if attempt.if_match is not None:
             contest.divisor = 1
             self._lapses.forgive(attempt.identity, contest.subject)
         if newest is None:

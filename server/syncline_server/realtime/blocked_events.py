@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from syncline_protocol.objects import Event
 from syncline_server.pubsub.topic import Topic
 
@@ -25,17 +22,16 @@ class BlockedEvents:
         # A dictionary for its order; a subscription with events of its own need not be in it.
         self._blocked: dict[Subscription, None] = {}
 
-    @contextmanager
-    def writing(self, key: str) -> Iterator[None]:
-        """A context in which a write is under way, of the object that has this key."""
+    def begin_write(self, key: str) -> None:
+        """A write of the object that has this key is under way, until `end_write`."""
         # Count under the key of the command, because the object may be opened meanwhile.
         self._writing[key] = self._writing.get(key, 0) + 1
-        try:
-            yield
-        finally:
-            self._writing[key] -= 1
-            if not self._writing[key]:
-                del self._writing[key]
+
+    def end_write(self, key: str) -> None:
+        """The write has ended."""
+        self._writing[key] -= 1
+        if not self._writing[key]:
+            del self._writing[key]
 
     def is_written(self, topic: Topic) -> bool:
         """True while a write of this client to the object is under way."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import copy_context
+from types import TracebackType
 
 from syncline_protocol.commands import Command, Create, Get, Open, Unsubscribe, Write
 from syncline_protocol.errors import Code, Refusal
@@ -45,6 +45,9 @@ SMOOTHING = 1 / 8
 
 LONGEST_ROUND_TRIP = 0.2
 """Seconds that one sample counts, at most: a longer pause is due to a person, not the network."""
+
+_WRITES = (Write, Create)
+"""The commands that are answered with a `WriteResult`."""
 
 
 class Session:
@@ -187,17 +190,9 @@ class Session:
         queue = self._queues.get(object_key)
         return queue is not None and len(queue.commands) > 1
 
-    @contextmanager
-    def writing(self, command: Command) -> Iterator[None]:
+    def writing(self, command: Command) -> _Writing:
         """As in `contended_writes.Client`: block events from the commit on, until the reply."""
-        try:
-            with self._subscriptions.block_events(command.key or ""):
-                yield
-        except Refusal:
-            # A refused write has no event, so none of the blocked events is its own. Deliver them
-            # now, because the refusal may be blocked until its turn comes.
-            self._subscriptions.deliver_pending()
-            raise
+        return _Writing(self._subscriptions, command.key or "")
 
     async def _work(self, queue: CommandQueue) -> None:
         """Carry out the commands of a queue, one after the other, until it is empty."""
@@ -273,10 +268,10 @@ class Session:
                     self._subscriptions.end(subscription)
                 return Unsubscribed()
         result = await operations.handlers[type(command)](self.access, command, self._client)
-        if not isinstance(command, Write | Create):
-            return Fetched(result)
-        written: WriteResult = result
-        return written
+        if isinstance(command, _WRITES):
+            written: WriteResult = result
+            return written
+        return Fetched(result)
 
     def _make_replayer(self) -> Replayer:
         subscriptions = self._subscriptions
@@ -293,6 +288,31 @@ class Session:
         replays = self._backend.registry.of(type_of_sid(sid)).replays
         assert replays is not None
         return await replays.read(self.access, sid, subscription.delivered)
+
+
+class _Writing:
+    """A commit under way: it blocks the events of its object."""
+
+    __slots__ = ("_key", "_subscriptions")
+
+    def __init__(self, subscriptions: Subscriptions, key: str) -> None:
+        self._subscriptions = subscriptions
+        self._key = key
+
+    def __enter__(self) -> None:
+        self._subscriptions.begin_write(self._key)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._subscriptions.end_write(self._key)
+        if isinstance(exc_value, Refusal):
+            # A refused write has no event, so none of the blocked events is its own. Deliver them
+            # now, because the refusal may be blocked until its turn comes.
+            self._subscriptions.deliver_pending()
 
 
 def _logged(command: Command, code: Code | None = None) -> dict[str, object]:

@@ -19,7 +19,7 @@ And these are the transitions:
     OPENING -> BEHIND    `record_reply`: the reply has the first portion of what changed.
     SLOW -> FAST         `join_fast_path`: nothing is blocked, the client has all up to the topic's
                          revision, and the socket is free.
-    FAST -> SLOW         `block_events` before a commit, whose event must be blocked; `subscribe`
+    FAST -> SLOW         `begin_write` before a commit, whose event must be blocked; `subscribe`
                          for another `Open`, as for the first; `disable_fast_path` when the socket
                          is full, because the send queue then conflates.
     SLOW -> BEHIND       `fall_behind`: the send queue has dropped events, because more changes

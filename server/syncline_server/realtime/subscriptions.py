@@ -285,14 +285,16 @@ class Subscriptions:
                 )
             )
 
-    @contextmanager
-    def block_events(self, key: str) -> Iterator[None]:
-        """Block the events that may be those of a command under way, until `deliver_pending`."""
+    def begin_write(self, key: str) -> None:
+        """Block the events of an object from the commit on: any may be that of the write."""
         # On the fast path nothing can be blocked, so leave it before the commit.
         if subscription := self.index.find(key):
             self._leave_fast_path(subscription)
-        with self._blocked.writing(key):
-            yield
+        self._blocked.begin_write(key)
+
+    def end_write(self, key: str) -> None:
+        """Block no further events; those that are blocked wait for `deliver_pending`."""
+        self._blocked.end_write(key)
 
     def deliver_pending(self) -> None:
         """Deliver the blocked events; those that another write still blocks are blocked again."""

@@ -10,7 +10,8 @@ from .webhooks import WebhookPolicy
 __all__ = ["Author"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: creating a frozen one takes several times as long.
+@dataclass(slots=True, kw_only=True)
 class Author:
     """Who writes, with what the script must check and report for this author.
 

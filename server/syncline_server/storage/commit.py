@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from random import randrange
-from typing import Any
+from random import random
 
 import orjson
 
 from syncline_protocol import revisions
-from syncline_protocol.objects import ObjectType
-from syncline_protocol.sids import bucket_of_name, bucket_of_sid
 
 from . import keys, operations
 from .author import Author
@@ -48,9 +45,11 @@ class Commit:
     """One run of a script that writes.
 
     Attributes:
+        at: leads to the object.
         script: one that begins as `scripts.object_script` and `scripts.WRITE` say.
         verb: names the write in traces.
-        sid: of the object; "" if it is addressed by its name.
+        name: of the object at a SID: a new one gets this name, another one must have it. "" for
+            none.
         ttl: of the object, or of what the script writes in it, in seconds.
         earlier: the steps that are committed with this one.
         fingerprint: distinguishes the request from another one with the same operation id.
@@ -67,12 +66,10 @@ class Commit:
         tag: hash tag of the bucket.
     """
 
-    service_sid: str
-    type: ObjectType
+    at: ObjectAddress
     script: Script
     verb: str
     author: Author
-    sid: str = ""
     name: str = ""
     if_match: int | None = None
     ttl: int | None = None
@@ -89,23 +86,7 @@ class Commit:
     tag: str = field(init=False)
 
     def __post_init__(self) -> None:
-        bucket = bucket_of_sid(self.sid) if self.sid else bucket_of_name(self.name)
-        self.tag = keys.bucket_tag(self.service_sid, bucket)
-
-    @classmethod
-    def to(cls, at: ObjectAddress, verb: str, author: Author, **others: Any) -> Commit:
-        """A run of the script that every type has for this verb; `others` as the attributes."""
-        script: Script = getattr(OBJECT_SCRIPTS[at.type.name], verb.partition("_")[0])
-        others.setdefault("name", at.name)
-        return cls(
-            service_sid=at.service_sid,
-            type=at.type,
-            script=script,
-            verb=verb,
-            author=author,
-            sid=at.sid,
-            **others,
-        )
+        self.tag = self.at.tag
 
     @property
     def bucket(self) -> str:
@@ -131,22 +112,22 @@ class Commit:
         Args:
             operation_ms: milliseconds for which the operation id is remembered.
         """
-        author, webhooks = self.author, self.author.webhooks
+        at, author, webhooks = self.at, self.author, self.author.webhooks
         publish, channel = redis.publishing
         # An operation id counts for the whole service: used again for an object of another bucket,
         # it is found. On a Cluster a script reaches one slot, so the record is in the bucket, and
         # `operations.claim_all` has bound the id to that bucket before.
         whole = redis.engine.is_whole
         arguments = {
-            "sid": self.sid or None,
-            "name": self.name or None,
+            "sid": at.sid or None,
+            "name": self.name or at.name or None,
             "if_match": self.if_match,
             "ttl": self.ttl,
             "identity": author.identity,
             "needs": bits(author.needs),
             "operation": operations.operation_id(author.identity, self.op) or None,
             "operation_ms": operation_ms,
-            "operations": redis.prefixed(keys.service_tag(self.service_sid) if whole else self.tag),
+            "operations": redis.prefixed(keys.service_tag(at.service_sid) if whole else self.tag),
             "fingerprint": self.fingerprint or None,
             "earlier": _steps(self.earlier),
             # A failover can bring a master whose clock is behind. The later of the two clocks
@@ -154,7 +135,7 @@ class Commit:
             "clock": self.at_ms,
             # Low bits of the revision: after a failover that lost this write, hardly any other
             # write gets its revision, so a client does not take the one for the other.
-            "random": randrange(revisions.PER_MS),
+            "random": int(random() * revisions.PER_MS),
             # Stored with the object. If the reply is lost, a read compares it: was this write the
             # last one (`settlement`)?
             "mark": self.mark,
@@ -173,14 +154,14 @@ class Commit:
     @property
     def reading_script(self) -> Script:
         """The script that shows what the commit writes."""
-        return self.reads or OBJECT_SCRIPTS[self.type.name].fetch
+        return self.reads or OBJECT_SCRIPTS[self.at.type.name].fetch
 
     def read_arguments(self) -> list[Argument]:
         """ARGV of `reading_script`."""
         return by_name(
             {
-                "sid": self.sid or None,
-                "name": self.name or None,
+                "sid": self.at.sid or None,
+                "name": self.name or self.at.name or None,
                 "mark": self.mark,
                 # An item whose revision is below this bound has not seen the write. The bound is by
                 # Redis' clock: this machine's may be ahead of it.

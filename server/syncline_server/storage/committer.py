@@ -44,6 +44,7 @@ class Committer:
         self._operation_ms = operation_ms
         self._traces = traces
         self._settlement = Settlement(redis, operation_ms)
+        self._run = self._settlement.run if traces is None else self._run_traced
         self._webhook_buckets = BucketIndex(redis)
         self._names = AwayNames(redis)
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
@@ -67,6 +68,7 @@ class Committer:
         return await self._apply(commit)
 
     async def _apply(self, commit: Commit) -> Reply:
+        at = commit.at
         # Read before the commit is sent: its revision is not below this time.
         commit.not_before_ms = self._redis.now_ms(commit.tag)
         if commit.author.webhooks is not None:
@@ -75,30 +77,38 @@ class Committer:
             # Sent before the commit. If this process dies in between, the sweeper finds nothing due
             # in the bucket; sent after it, the sweeper would miss the object's expiry.
             moment_ms = commit.not_before_ms + commit.ttl * 1000
-            noted = self._note_due(keys.due(commit.service_sid), moment_ms, commit.bucket)
+            noted = self._note_due(keys.due(at.service_sid), moment_ms, commit.bucket)
             _, reply = await asyncio.gather(noted, self._run(commit))
         else:
             reply = await self._run(commit)
         if reply[0] == b"trouble":
             _, words, reply = reply
-            sid = reply[1].decode() if is_sid(reply[1].decode()) else commit.sid
+            sid = reply[1].decode() if is_sid(reply[1].decode()) else at.sid
             if sid:
-                self.note_trouble(commit.service_sid, sid, words)
-        return await self._checked(commit, reply)
+                self.note_trouble(at.service_sid, sid, words)
+        if reply[0] == b"moved":
+            return await self._elsewhere(commit, reply[1].decode())
+        if reply[0] != b"ok":
+            await self._check(commit, reply)
+        if commit.verb == "remove":
+            sid, name = sid_and_name(reply)
+            if is_away(name, sid):
+                named = ObjectAddress(at.service_sid, at.type, name or "")
+                await self._names.forget(named, sid)
+        return reply
 
-    async def _checked(self, commit: Commit, reply: Reply) -> Reply:
-        """The reply, unless it is a refusal or another bucket has the object."""
+    async def _check(self, commit: Commit, reply: Reply) -> None:
+        """Raise the refusal that a reply means, if it is one."""
+        at = commit.at
         match reply[0]:
-            case b"moved":
-                return await self._elsewhere(commit, reply[1].decode())
             case b"absent":
                 # The script removed an expired object whose name is a pointer in another bucket.
                 if orphan := reply[1].decode():
-                    at = ObjectAddress(commit.service_sid, commit.type, orphan)
-                    await self._names.forget(at, commit.sid)
-                raise absent(commit.type, commit.sid or commit.name)
+                    named = ObjectAddress(at.service_sid, at.type, orphan)
+                    await self._names.forget(named, at.sid)
+                raise absent(at.type, at.address)
             case b"ended":
-                raise sid_ended(commit.sid, reply[1].decode())
+                raise sid_ended(at.sid, reply[1].decode())
             case b"apart":
                 raise operations.StepRepeated
             case b"reused":
@@ -106,31 +116,28 @@ class Committer:
             case b"forbidden":
                 raise forbidden()
             case b"mismatch":
-                newest = state_of(commit.type, reply) if len(reply) > 1 else None
-                raise mismatch(commit.type, commit.if_match, newest)
-        sid, name = sid_and_name(reply)
-        # The fingerprint does not cover the address: the id was used for another object.
-        if reply[0] == b"repeated" and not _is_addressed(commit, sid, name):
-            raise operations.reused()
-        if commit.verb == "remove" and is_away(name, sid):
-            at = ObjectAddress(commit.service_sid, commit.type, name or "")
-            await self._names.forget(at, sid)
-        return reply
+                newest = state_of(at.type, reply) if len(reply) > 1 else None
+                raise mismatch(at.type, commit.if_match, newest)
+            case b"repeated" if not _is_addressed(commit, *sid_and_name(reply)):
+                # The fingerprint does not cover the address: the id was used for another object.
+                raise operations.reused()
 
     async def _elsewhere(self, commit: Commit, pointer: str) -> Reply:
         """Carry out a commit whose name is a pointer: the object lives in another bucket."""
-        at = ObjectAddress(commit.service_sid, commit.type, commit.name)
+        service_sid, type_ = commit.at.service_sid, commit.at.type
+        name = commit.name or commit.at.name
         if commit.verb not in ("create", "create_as"):
             # On a Cluster the operation id stays claimed for the bucket of the name. A repetition
             # has the same name, so it passes that claim and is led here too.
             try:
-                return await self._apply(replace(commit, sid=sid_of(pointer)))
+                moved = ObjectAddress(service_sid, type_, sid_of(pointer))
+                return await self._apply(replace(commit, at=moved, name=name))
             except Refusal as refusal:
-                if refusal.code is codes_of(commit.type).absent:
-                    raise absent(commit.type, commit.name) from None
+                if refusal.code is codes_of(type_).absent:
+                    raise absent(type_, name) from None
                 raise
-        author = commit.author
-        fetch = OBJECT_SCRIPTS[at.type.name].fetch
+        at, author = ObjectAddress(service_sid, type_, name), commit.author
+        fetch = OBJECT_SCRIPTS[type_.name].fetch
         who, needs = author.identity, author.needs
         found = await self._names.read(fetch, at, who, needs, pointer=pointer)
         if found[0] == b"ok":
@@ -138,7 +145,7 @@ class Committer:
             return found
         # The pointer leads to no object. A claim that is still young may become one.
         if not await self._names.release(at, pointer):
-            raise name_taken(commit.type, commit.name)
+            raise name_taken(type_, name)
         # The name is free now, unless another creation was quicker: the script decides.
         return await self._apply(commit)
 
@@ -152,10 +159,9 @@ class Committer:
         with suppress(Refusal):
             await self._redis.ask_twice(due, lambda: self._redis.execute(*command))
 
-    async def _run(self, commit: Commit) -> Reply:
-        if self._traces is None:
-            return await self._settlement.run(commit)
-        with self._traces.commit(commit.verb, commit.sid or commit.name) as trace:
+    async def _run_traced(self, commit: Commit) -> Reply:
+        assert self._traces is not None
+        with self._traces.commit(commit.verb, commit.at.address) as trace:
             return await self._settlement.run(replace(commit, trace=trace))
 
 
@@ -163,4 +169,4 @@ def _is_addressed(commit: Commit, sid: str, name: str | None) -> bool:
     """True if the object of a repeated answer is the one that this commit addresses."""
     if commit.verb == "create":
         return name == (commit.name or None)
-    return sid == commit.sid if commit.sid else name == commit.name
+    return sid == commit.at.sid if commit.at.sid else name == commit.at.name

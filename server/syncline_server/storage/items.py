@@ -189,14 +189,11 @@ class Items:
         ttls = (collection_ttl, *(write.ttl for write in writes))
         reply = await self._committer.apply(
             Commit(
-                service_sid=at.service_sid,
-                type=at.type,
+                at=at,
                 script=ITEM_SCRIPTS[at.type.name].write,
                 verb="write_items",
                 reads=ITEM_SCRIPTS[at.type.name].outcome,
                 author=author,
-                sid=at.sid,
-                name=at.name,
                 # The earliest of the new expiries: the sweeper looks at the bucket then.
                 ttl=min((ttl for ttl in ttls if ttl), default=None),
                 op=op,
@@ -240,13 +237,11 @@ class Items:
         try:
             reply = await self._committer.apply(
                 Commit(
-                    service_sid=at.service_sid,
-                    type=at.type,
+                    at=at,
                     script=ITEM_SCRIPTS[at.type.name].write,
                     verb="maintain_items",
                     is_idempotent=True,
                     author=author,
-                    sid=at.sid,
                     parameters=self._parameters(at.type, heads),
                 )
             )

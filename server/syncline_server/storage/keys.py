@@ -133,7 +133,8 @@ class ObjectAddress:
     @property
     def tag(self) -> str:
         """The hash tag of the bucket of the SID or name."""
-        return tag_of(self.service_sid, self.address)
+        bucket = bucket_of_sid(self.sid) if self.sid else bucket_of_name(self.name)
+        return bucket_tag(self.service_sid, bucket)
 
     @classmethod
     def of_sid(cls, service_sid: str, sid: str) -> ObjectAddress:

@@ -160,10 +160,11 @@ class ObjectsOf(Generic[StateT]):
         if fingerprint is None:
             fingerprint = _fingerprint("update", op, data=data, ttl=ttl, if_match=if_match)
         return await self._commit(
-            Commit.to(
-                at,
-                "update",
-                author,
+            Commit(
+                at=at,
+                script=OBJECT_SCRIPTS[at.type.name].update,
+                verb="update",
+                author=author,
                 if_match=if_match,
                 ttl=ttl,
                 op=op,
@@ -185,10 +186,11 @@ class ObjectsOf(Generic[StateT]):
     ) -> Written[StateT]:
         """Remove an object; raises as `update`."""
         return await self._commit(
-            Commit.to(
-                at,
-                "remove",
-                author,
+            Commit(
+                at=at,
+                script=OBJECT_SCRIPTS[at.type.name].remove,
+                verb="remove",
+                author=author,
                 if_match=if_match,
                 op=op,
                 fingerprint=_fingerprint("remove", op, data=None, ttl=None, if_match=if_match),
@@ -200,7 +202,10 @@ class ObjectsOf(Generic[StateT]):
 
         Changes nothing if the object's revision is beyond `lost` already. Raises as `update`.
         """
-        return await self._commit(Commit.to(at, "advance", READER, if_match=lost))
+        script = OBJECT_SCRIPTS[at.type.name].advance
+        return await self._commit(
+            Commit(at=at, script=script, verb="advance", author=READER, if_match=lost)
+        )
 
     async def expire(
         self, service_sid: str, sid: str, webhooks: WebhookPolicy | None = None
@@ -209,10 +214,11 @@ class ObjectsOf(Generic[StateT]):
         at = ObjectAddress.of_sid(service_sid, sid)
         try:
             await self.committer.apply(
-                Commit.to(
-                    at,
-                    "expire",
-                    Author(identity="", webhooks=webhooks),
+                Commit(
+                    at=at,
+                    script=OBJECT_SCRIPTS[at.type.name].expire,
+                    verb="expire",
+                    author=Author(identity="", webhooks=webhooks),
                 )
             )
         except Refusal as refusal:
@@ -227,10 +233,11 @@ class ObjectsOf(Generic[StateT]):
         if not self._redis.engine.is_whole:
             await self._filled.add_bucket(at.service_sid, f"{bucket_of_sid(at.sid):02x}")
         return await self._commit(
-            Commit.to(
-                at,
-                verb,
-                author,
+            Commit(
+                at=at,
+                script=OBJECT_SCRIPTS[at.type.name].create,
+                verb=verb,
+                author=author,
                 name=new.name or "",
                 ttl=new.ttl,
                 op=new.op,
@@ -250,7 +257,7 @@ class ObjectsOf(Generic[StateT]):
         reply[4] = b"" if hides_data else reply[4] or data or b""
         status = reply[0]
         return Written(
-            state_of(commit.type, reply), status == b"repeated", exists=status == b"exists"
+            state_of(commit.at.type, reply), status == b"repeated", exists=status == b"exists"
         )
 
 

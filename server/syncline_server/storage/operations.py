@@ -110,7 +110,7 @@ async def claim_all(redis: Redis, commit: Commit, memory: int) -> None:
 
 
 async def _claim(redis: Redis, commit: Commit, operation: str, memory: int) -> None:
-    tag = keys.claim_tag(commit.service_sid, operation)
+    tag = keys.claim_tag(commit.at.service_sid, operation)
     arguments = by_name({"operation": operation, "bucket": commit.bucket, "ms": memory})
     try:
         claimed = await redis.ask_twice(tag, lambda: redis.run(CLAIM, tag, *arguments))

@@ -9,6 +9,7 @@ says that nobody knows.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from random import getrandbits
 from typing import TYPE_CHECKING
 
@@ -59,10 +60,9 @@ class Settlement:
                 # have been applied.
                 raise unanswered if refusal.code is Code.UNAVAILABLE else refusal from None
 
-    async def _send(self, commit: Commit) -> Reply:
+    def _send(self, commit: Commit) -> Awaitable[Reply]:
         arguments = commit.arguments(self._redis, self._operation_ms)
-        reply: Reply = await self._redis.commit(commit.script, commit.tag, *arguments)
-        return reply
+        return self._redis.commit(commit.script, commit.tag, *arguments)
 
     async def _settle(self, commit: Commit, unanswered: Unanswered) -> Reply:
         # 1. Wait for a connection.
@@ -94,7 +94,7 @@ def _was_applied(commit: Commit, newest: Reply) -> bool:
     # The mark is only there while no later write has replaced it. A SID is made for one "create",
     # so the object's existence proves that one even after later writes.
     return newest[10] == commit.mark.encode() or (
-        commit.verb == "create" and newest[1] == commit.sid.encode()
+        commit.verb == "create" and newest[1] == commit.at.sid.encode()
     )
 
 

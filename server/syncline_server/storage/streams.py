@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 
-from syncline_protocol.objects import STREAM
 from syncline_protocol.streams import MESSAGE_PREFIX
 
 from . import operations
@@ -41,13 +40,10 @@ class Streams:
         fingerprint = "" if op is None else operations.fingerprint("publish", data, None, None)
         reply = await self._committer.apply(
             Commit(
-                service_sid=at.service_sid,
-                type=STREAM,
+                at=at,
                 script=MESSAGE,
                 verb="publish",
                 author=author,
-                sid=at.sid,
-                name=at.name,
                 op=op,
                 fingerprint=fingerprint,
                 parameters={

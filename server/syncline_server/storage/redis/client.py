@@ -133,8 +133,10 @@ class Redis:
     def now_ms(self, key: str | None = None) -> int:
         """Lower bound of Redis' time on the shard of `key`; None gives the latest of all shards."""
         if key is not None:
-            with suppress(Unavailable):
+            try:
                 return self._shard_connection(key).inspector.clock.now_ms()
+            except Unavailable:
+                pass  # not connected to that shard now: take the latest of all
         times = (connection.inspector.clock.now_ms() for connection in self._shards.values())
         return max(times, default=now_ms())
 
