@@ -15,8 +15,8 @@ from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.scripts import DEAD_LETTERS
 
 from .events import QueuedEvent
+from .outcome import Outcome
 from .queue import Queue
-from .sender import Outcome
 
 __all__ = ["Parked", "DeadLetters"]
 
