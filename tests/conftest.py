@@ -19,7 +19,14 @@ from support.certificates import CertificateAuthority
 from support.cluster import Cluster
 from support.server import RunningServer, StartServer, StartSharedServer
 
-LONG = ("tests/tools", "tests/cluster", "tests/browser", "tests/server/runtime", "tests/client/")
+LONG = (
+    "tests/tools",
+    "tests/cluster",
+    "tests/browser",
+    "tests/server/runtime",
+    "tests/server/http/test_conformance",
+    "tests/client/",
+)
 """Where tests take longest: their files begin early, but not all at once."""
 
 # A shell starts a background job with SIGINT ignored, and child processes inherit this. Without

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
+from syncline_server.runtime.loading import loading
+
 __all__ = ["main"]
 
 _SERVER_EXTRA = ("starlette", "uvicorn", "redis", "jwt", "click", "rich")
@@ -20,6 +22,6 @@ def main() -> None:
         if find_spec(module) is None:
             print(f"{module} is missing: pip install 'syncline[server]'", file=sys.stderr)
             sys.exit(2)
-    from .program import run
-
+    with loading():
+        from .program import run
     sys.exit(run())

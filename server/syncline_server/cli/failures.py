@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import click
-import httpx2
 
-from syncline import RequestError, SynclineError
 from syncline_server.config.validation import SettingError
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["Exit", "run_command", "printable"]
 
@@ -38,14 +40,13 @@ def run_command(command: Callable[[], int | None]) -> int:
         return _fail(Exit.USAGE, f"{error.format_message().rstrip('.')} (see {path} --help)")
     except SettingError as error:
         return _fail(Exit.USAGE, str(error))
-    except RequestError as error:
-        return _fail(Exit.REFUSED, str(error))
-    except SynclineError as error:
-        return _fail(Exit.NO_CONNECTION, str(error))
-    except httpx2.TransportError as error:
-        return _fail(Exit.NO_CONNECTION, _unreachable(error))
     except click.Abort:
         return Exit.INTERRUPTED
+    except Exception as error:
+        failure = _client_failure(error)
+        if failure is None:
+            raise
+        return _fail(*failure)
 
 
 def printable(text: str) -> str:
@@ -53,6 +54,24 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else json.dumps(character)[1:-1] for character in text
     )
+
+
+def _client_failure(error: Exception) -> tuple[Exit, str] | None:
+    """The status and message of an exception of the client or of HTTP; None for any other."""
+    # Imported here, so that `syncline serve` starts without loading the client.
+    import httpx2
+
+    from syncline import RequestError, SynclineError
+
+    match error:
+        case RequestError():
+            return Exit.REFUSED, str(error)
+        case SynclineError():
+            return Exit.NO_CONNECTION, str(error)
+        case httpx2.TransportError():
+            return Exit.NO_CONNECTION, _unreachable(error)
+        case _:
+            return None
 
 
 def _fail(status: Exit, message: str) -> Exit:

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from syncline_server.runtime.loading import loading
+
 __all__ = ["LazyGroup"]
 
 
@@ -29,6 +31,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """As in `click.Group`."""
         if cmd_name not in self.commands and cmd_name in self._places:
-            module, _, attribute = self._places[cmd_name].partition(":")
-            self.add_command(getattr(import_module(module), attribute), cmd_name)
+            name, _, attribute = self._places[cmd_name].partition(":")
+            with loading():
+                module = import_module(name)
+            self.add_command(getattr(module, attribute), cmd_name)
         return self.commands.get(cmd_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -57,7 +58,7 @@ def setting_option(name: str) -> click.Parameter:
 
 def _option(field: Field[Any]) -> click.Option:
     flag = field.name.replace("_", "-")
-    kind = get_type_hints(Settings)[field.name]
+    kind = _kinds()[field.name]
     return click.Option(
         [f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}"],
         type=_type(kind, field.metadata),
@@ -67,6 +68,12 @@ def _option(field: Field[Any]) -> click.Option:
         show_envvar=True,
         show_default=True,
     )
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """The type of each setting; to resolve them takes as long as to make all options."""
+    return get_type_hints(Settings)
 
 
 def _type(kind: Any, bounds: Mapping[str, Any]) -> click.ParamType[Any]:

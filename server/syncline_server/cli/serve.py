@@ -14,6 +14,7 @@ from syncline_server.config.credentials import load_credentials
 from syncline_server.config.encryption import load_master_key
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
+from syncline_server.runtime.loading import loading
 
 from .options import setting_options
 from .variables import unknown_variables
@@ -49,8 +50,9 @@ def serve(**values: Any) -> None:
             f"the credentials cannot be written to {settings.data_dir}: {error.strerror}"
         ) from None
     # Imported here, so that the other commands start without loading the server.
-    from syncline_server.observability import logs
-    from syncline_server.runtime.serve import serve as run_server
+    with loading():
+        from syncline_server.observability import logs
+        from syncline_server.runtime.serve import serve as run_server
 
     logs.configure(settings)
     for sentence in unknown_variables(os.environ, click.get_current_context().find_root().command):

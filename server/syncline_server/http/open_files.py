@@ -1,15 +1,15 @@
-"""The limit of open files: raised to the hard limit, with connections refused just below it."""
+"""Connections are refused just below the limit of open files."""
 
 from __future__ import annotations
 
 import logging
 import resource
-from contextlib import suppress
 
+from syncline_server.config.file_limit import HIGHEST
 from syncline_server.observability.metrics import Meters
 from syncline_server.observability.rate_limit import FixedWindow
 
-__all__ = ["OpenFiles", "raise_limit"]
+__all__ = ["OpenFiles"]
 
 logger = logging.getLogger("syncline.files")
 
@@ -18,18 +18,6 @@ RESERVE = 32
 
 REPORT_INTERVAL = 10.0
 """Seconds between log lines that say that the limit is reached."""
-
-HIGHEST = 1_048_576
-"""Soft limit to set if the hard limit is infinite."""
-
-
-def raise_limit() -> None:
-    """Raise the soft limit of this process, and of its children, to the hard limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = HIGHEST if hard == resource.RLIM_INFINITY else hard
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class OpenFiles:

@@ -16,7 +16,6 @@ from syncline_server import http as rest
 from syncline_server.auth.api_keys import ApiKeys
 from syncline_server.auth.authenticator import Authenticator
 from syncline_server.auth.keyring import Keyring
-from syncline_server.auth.oidc.tokens import ProviderTokens
 from syncline_server.backend import Backend
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
@@ -53,6 +52,7 @@ from syncline_server.webhooks.context import DeliveryContext
 from syncline_server.webhooks.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
+    from syncline_server.auth.oidc.tokens import ProviderTokens
     from syncline_server.observability.tracing import Traces
 
 __all__ = ["Application", "create_app"]
@@ -116,7 +116,7 @@ def create_app(
     )
     traces = _traces(settings, meters, worker)
     objects = Objects(redis, settings.operation_memory, traces)
-    foreign = ProviderTokens.of(settings, meters.limit_hits)
+    foreign = _provider_tokens(settings, meters)
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
@@ -249,6 +249,15 @@ def _durability(settings: Settings) -> Durability:
         replicas=settings.replicas,
         replica_timeout=settings.replica_timeout,
     )
+
+
+def _provider_tokens(settings: Settings, meters: Meters) -> ProviderTokens | None:
+    if settings.oidc_issuer is None:
+        return None
+    # Imported late, because loading its HTTP client takes time.
+    from syncline_server.auth.oidc.tokens import ProviderTokens
+
+    return ProviderTokens.of(settings, meters.limit_hits)
 
 
 def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:

@@ -8,7 +8,10 @@ from syncline_protocol import __version__
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 
-__all__ = ["announce", "listen"]
+__all__ = ["READY_CHECK_INTERVAL", "announce", "listen"]
+
+READY_CHECK_INTERVAL = 0.02
+"""Seconds between checks whether a started server is ready to be announced."""
 
 BACKLOG = 2048
 """Maximum connections in the accept queue."""

@@ -12,9 +12,9 @@ import uvloop
 
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
+from syncline_server.config.file_limit import raise_limit
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
-from syncline_server.http.open_files import raise_limit
 from syncline_server.observability import logs
 from syncline_server.storage.redis.data_set import check_data_set
 from syncline_server.storage.redis.embedded import EmbeddedRedis
@@ -22,9 +22,8 @@ from syncline_server.storage.redis.engine import Engine
 from syncline_server.storage.redis.urls import make_engine, start_engine
 from syncline_server.storage.services import check_default_service
 
-from .app import create_app
 from .listener import announce, listen
-from .server import Server
+from .loading import loading
 from .supervisor import Workers
 from .tls import Certificate, KeyPair, read_key_pair
 
@@ -69,6 +68,11 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
     try:
         await start_engine(engine, settings)
         await _check_stored(engine, settings, credentials)
+        # Imported here, because it takes long: a start that is refused, and the parent of workers,
+        # do without.
+        with loading():
+            from .app import create_app
+            from .server import Server
         app = create_app(settings, credentials, engine)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)

@@ -19,14 +19,12 @@ from syncline_server import http as rest
 from syncline_server.config.settings import Settings
 
 from .app import Application
+from .listener import READY_CHECK_INTERVAL
 from .tls import Certificate
 
-__all__ = ["READY_CHECK_INTERVAL", "Server"]
+__all__ = ["Server"]
 
 logger = logging.getLogger("syncline")
-
-READY_CHECK_INTERVAL = 0.02
-"""Seconds between checks whether a started server is ready."""
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds to wait for the client's part of a TLS shutdown; then the connection is cut."""

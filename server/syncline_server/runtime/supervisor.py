@@ -27,9 +27,8 @@ from syncline_server.storage.redis.engine import SHARD
 from syncline_server.storage.redis.shard import PAUSE, PAUSE_LIMIT
 
 from . import heartbeat
-from .listener import announce, listen
+from .listener import READY_CHECK_INTERVAL, announce, listen
 from .orders import ACCEPTING, Orders
-from .server import READY_CHECK_INTERVAL
 from .tls import KeyPair, reread_key_pair
 
 __all__ = ["Workers"]

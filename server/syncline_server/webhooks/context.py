@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
@@ -12,9 +14,12 @@ from syncline_server.storage.services import Services
 from .dead_letters import DeadLetters
 from .events import QueuedEvent
 from .form import parameters
+from .outcome import Outcome
 from .queue import Queue
-from .sender import Outcome, Sender
 from .signature import HEADER, requested_url, signature
+
+if TYPE_CHECKING:
+    from .sender import Sender
 
 __all__ = ["TOKEN_HEADER", "DeliveryContext"]
 
@@ -23,7 +28,7 @@ TOKEN_HEADER = "I-Twilio-Idempotency-Token"
 name)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DeliveryContext:
     """The parts that consumers and deliveries use."""
 
@@ -33,12 +38,18 @@ class DeliveryContext:
     services: Services
     queue: Queue
     dead_letters: DeadLetters
-    sender: Sender = field(init=False)
 
-    def __post_init__(self) -> None:
-        settings = self.settings
-        sender = Sender(settings.webhook_timeout, settings.webhook_private_networks)
-        object.__setattr__(self, "sender", sender)
+    @cached_property
+    def _sender(self) -> Sender:
+        # Imported at the first use, because loading its HTTP client takes time.
+        from .sender import Sender
+
+        return Sender(self.settings.webhook_timeout, self.settings.webhook_private_networks)
+
+    async def close(self) -> None:
+        """Close all connections to receivers."""
+        if "_sender" in vars(self):
+            await self._sender.close()
 
     async def send(self, service_sid: str, url: str, event: QueuedEvent) -> Outcome:
         """Make one attempt to deliver an event."""
@@ -47,4 +58,4 @@ class DeliveryContext:
             HEADER: signature(self.credentials.auth_token, requested_url(url), form),
             TOKEN_HEADER: f"{service_sid}-{event.key}",
         }
-        return await self.sender.send(url, form, headers)
+        return await self._sender.send(url, form, headers)

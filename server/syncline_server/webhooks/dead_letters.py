@@ -16,8 +16,8 @@ from syncline_server.storage.redis.connection import Argument
 from syncline_server.storage.scripts import DEAD_LETTERS, by_name
 
 from .events import QueuedEvent
+from .outcome import Outcome
 from .queue import Queue
-from .sender import Outcome
 
 __all__ = ["Parked", "DeadLetters"]
 

@@ -11,8 +11,8 @@ from syncline_server.observability.rate_limit import FixedWindow
 
 from .context import DeliveryContext
 from .events import QueuedEvent
+from .outcome import Outcome
 from .retry import until_done
-from .sender import Outcome
 
 __all__ = ["Delivery", "Stopping"]
 

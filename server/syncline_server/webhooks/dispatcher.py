@@ -67,7 +67,7 @@ class Dispatcher:
         await self._task.stop()
         leaving = [self._release_lease(sid, STOP_TIMEOUT) for sid in list(self._consumers)]
         await asyncio.gather(*leaving)
-        await self._context.sender.close()
+        await self._context.close()
 
     async def _deliver_due(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -1,10 +1,12 @@
-"""HTTP client of webhooks: one POST for each attempt, with its outcome."""
+"""HTTP client of webhooks: one POST for each attempt, with its outcome.
+
+A server that sends no webhooks does not load this module, which takes time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -15,9 +17,10 @@ import httpcore2
 from syncline_protocol import __version__
 from syncline_server.config.networks import Network
 
+from .outcome import Outcome
 from .ssrf_guard import GuardedBackend, Resolver
 
-__all__ = ["Outcome", "Sender"]
+__all__ = ["Sender"]
 
 REPLY_LIMIT = 16_384
 """Maximum bytes of a reply that are read, so that the connection can be reused; the content is
@@ -32,38 +35,11 @@ KEPT_FOR = 5.0
 RETRY_AFTER_LIMIT = 300.0
 """Maximum seconds of a receiver's `Retry-After`."""
 
-GONE = 410
-
 _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
     "User-Agent": f"Syncline/{__version__}",
     "Accept": "*/*",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Outcome of an attempt.
-
-    Attributes:
-        status: HTTP status of the reply; None without a reply.
-        reason: why the attempt failed, in a sentence; "" if it succeeded.
-        retry_after: seconds from the receiver's `Retry-After`; 0 without one.
-    """
-
-    status: int | None
-    reason: str = ""
-    retry_after: float = 0.0
-
-    @property
-    def is_delivered(self) -> bool:
-        """True if the receiver accepted the event."""
-        return self.status is not None and 200 <= self.status < 300
-
-    @property
-    def is_final(self) -> bool:
-        """True if the receiver asks for no more attempts (410)."""
-        return self.status == GONE
 
 
 class Sender:

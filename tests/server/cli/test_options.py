@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from support.command import CommandLine
 from syncline_server.cli.options import setting_option, setting_options
+from syncline_server.cli.program import program
 from syncline_server.config.settings import Settings
 
 FIELDS = {field.name: field for field in fields(Settings)}
@@ -30,13 +31,19 @@ def test_without_options_each_setting_has_its_default(monkeypatch: pytest.Monkey
     assert parsed() == Settings()
 
 
+@pytest.fixture(scope="module")
+def described() -> str:
+    """The help of `serve`, on one line, as long as it takes."""
+    done = CliRunner().invoke(program, ["serve", "--help"])
+    assert done.exit_code == 0
+    return " ".join(done.output.split())
+
+
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_help_of_serve_reports_meaning_default_range_and_variable(
-    command: CommandLine, name: str
+    described: str, name: str
 ) -> None:
     field = FIELDS[name]
-    # On one line, as long as it takes.
-    described = " ".join(command("serve", "--help").out.split())
     flag, variable = f"--{name.replace('_', '-')} ", f"SYNCLINE_{name.upper()}"
     assert flag in described
     start = described.index(field.metadata["help"], described.index(flag))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import orjson
 import pytest
 
+from support.account import Account
 from support.api import DocumentsApi, unique
 from support.server import RunningServer
 
@@ -101,6 +104,13 @@ NAMES: list[tuple[dict[str, Any], int, int, str]] = [
     ({"json": {"UniqueName": {}}}, 400, 54302, "UniqueName must be a string; an object"),
     ({"content": b'{"UniqueName":"\\ud800"}', "headers": JSON}, 400, 54302, "UTF-8"),
 ]
+
+
+@pytest.fixture(scope="module")
+def api(server: RunningServer) -> Iterator[DocumentsApi]:
+    """The documents of a service that no other file uses, so that `sids` reads few."""
+    with Account(server) as account, DocumentsApi(server, service=account.service()) as api:
+        yield api
 
 
 def check(reply: httpx2.Response, status: int, code: int, sentence: str) -> None:
@@ -241,7 +251,8 @@ def test_a_document_that_is_not_there(api: DocumentsApi, method: str, address: s
     }
     reply = api.call(method, address, **requests[method])
     assert (reply.status_code, reply.json()["code"]) == (404, 20404)
-    assert reply.json()["message"].startswith("The requested resource /Services/default/Documents/")
+    collection = urlsplit(api.url).path.removeprefix("/v1")
+    assert reply.json()["message"].startswith(f"The requested resource {collection}/")
 
 
 def test_a_service_that_is_not_there(server: RunningServer) -> None:

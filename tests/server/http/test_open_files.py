@@ -22,7 +22,7 @@ LIMIT = 120
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     code = """
 import resource
-from syncline_server.http.open_files import raise_limit
+from syncline_server.config.file_limit import raise_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 128))
 raise_limit()
 print(resource.getrlimit(resource.RLIMIT_NOFILE))

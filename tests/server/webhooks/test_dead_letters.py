@@ -7,8 +7,8 @@ from support.store import refused
 from syncline_protocol.errors import Code
 from syncline_server.storage.services import Service
 from syncline_server.webhooks.events import QueuedEvent
+from syncline_server.webhooks.outcome import Outcome
 from syncline_server.webhooks.queue import NEW
-from syncline_server.webhooks.sender import Outcome
 
 FAILED = Outcome(500, "The receiver answered with 500.")
 

@@ -11,7 +11,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.webhooks.context import DeliveryContext
 from syncline_server.webhooks.delivery import Delivery
-from syncline_server.webhooks.sender import Outcome
+from syncline_server.webhooks.outcome import Outcome
 
 
 async def test_a_lease_that_ends_while_the_url_is_read_begins_no_attempt() -> None:

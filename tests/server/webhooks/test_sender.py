@@ -13,7 +13,8 @@ import pytest
 from support.certificates import CertificateAuthority
 from support.receiver import Answer, Delivery, Receiver
 from syncline_server.webhooks import ssrf_guard as guard
-from syncline_server.webhooks.sender import REPLY_LIMIT, RETRY_AFTER_LIMIT, Outcome, Sender
+from syncline_server.webhooks.outcome import Outcome
+from syncline_server.webhooks.sender import REPLY_LIMIT, RETRY_AFTER_LIMIT, Sender
 
 FORM = {"EventType": "document_updated", "Identity": "älice & b=c"}
 LONG = 20.0
