@@ -359,7 +359,8 @@ class TestWhoEarnsNone:
             loser.holds = 1
             await loser.lose(at(2))
             await asyncio.sleep(SHORT / 10)
-        assert limit_hits[Limit.TURN_TIMEOUT] == 1
+        # The turn of `waiting` may have timed out too, where this task was slow to run again.
+        assert limit_hits[Limit.TURN_TIMEOUT] >= 1
 
     async def test_callers_without_a_connection_beyond_their_limit(
         self, turns: Turns, contenders: list[Contender]
