@@ -166,7 +166,7 @@ def _set(members: Members) -> WriteItem:
 def _set_ttl(members: Members) -> Command:
     if not _names_item(members):
         return object_requests.VERBS["ttl"](members)
-    members.required("ttl")
+    members.required_ttl()
     return _write(members, Verb.UPDATE, _key(members), if_match=_condition(members))
 
 
