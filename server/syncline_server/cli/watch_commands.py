@@ -30,8 +30,8 @@ def _watch(type_: ObjectType) -> click.Command:
     @click.command(
         "watch",
         help=f"Print a {type_.name}, then each message, until it is removed or you press Ctrl-C."
-        "\n\nIf the connection is lost, the command reconnects and reports it on stderr; messages of "
-        "that time are missing.",
+        "\n\nIf the connection is lost, the command reconnects and reports it on stderr. Messages "
+        "of that time are missing.",
     )
     @with_access
     def watch(access: Access, address: str) -> None:
