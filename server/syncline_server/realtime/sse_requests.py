@@ -7,23 +7,15 @@ from starlette.requests import Request
 from syncline_protocol import fields
 from syncline_protocol.commands import Mode, Open
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_parts import page_size, part_of_ids, part_of_prefix
 from syncline_protocol.item_types import ItemType, item_type
-from syncline_protocol.items import (
-    KEY_LENGTH,
-    PART_KEYS_LIMIT,
-    ItemQuery,
-    OpenCollection,
-    Part,
-)
+from syncline_protocol.items import PART_KEYS_LIMIT, ItemQuery, OpenCollection, Part
 from syncline_protocol.objects import ObjectType
 from syncline_server.http import urlencoded
 from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import query_value
 
 __all__ = ["read_request"]
-
-PAGE_LIMIT = 500
-"""Items in the first page, at most."""
 
 FIELD_LIMIT = PART_KEYS_LIMIT + urlencoded.FIELD_LIMIT
 """Parameters of a query, at most: one for each key of a part, and as many as in any query."""
@@ -60,12 +52,8 @@ def _first_page(query: Query, part: Part | None) -> ItemQuery | None:
     size = query_value(query, "Items", Code.INVALID_PAGE_SIZE)
     if size is None:
         return None
-    if not (size.isascii() and size.isdigit() and 1 <= int(size[:9]) <= PAGE_LIMIT):
-        raise Refusal(
-            Code.INVALID_PAGE_SIZE,
-            f"Items must be a whole number from 1 to {PAGE_LIMIT}; {fields.show(size)} was given.",
-        )
-    return ItemQuery(size=int(size), prefix=None if part is None else part.prefix)
+    number = int(size[:9]) if size.isascii() and size.isdigit() else size
+    return ItemQuery(size=page_size(number, "Items"), prefix=None if part is None else part.prefix)
 
 
 def _part(query: Query, items: ItemType) -> Part | None:
@@ -77,25 +65,5 @@ def _part(query: Query, items: ItemType) -> Part | None:
     if prefix is not None and keys:
         raise Refusal(Code.INVALID_PARAMETER, f"A part is given by {name} or Prefix, not by both.")
     if prefix is not None:
-        return _prefix(prefix, items)
-    if len(keys) > PART_KEYS_LIMIT:
-        raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"{name} may be given {PART_KEYS_LIMIT} times; it was given {len(keys)} times.",
-        )
-    return Part(keys=frozenset(map(items.parse_id, keys)))
-
-
-def _prefix(prefix: str, items: ItemType) -> Part:
-    if not items.has_chosen_keys:
-        raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"A {items.type.name} has no prefix; use {items.id_name.capitalize()}.",
-        )
-    if not 1 <= len(prefix) <= KEY_LENGTH:
-        raise Refusal(
-            Code.INVALID_ITEM_KEY,
-            f"Prefix must have 1 to {KEY_LENGTH} characters; {fields.show(prefix)} of "
-            f"{len(prefix)} characters was given.",
-        )
-    return Part(prefix=prefix)
+        return part_of_prefix(prefix, items, "Prefix", name)
+    return part_of_ids(keys, items, name)
