@@ -1,5 +1,6 @@
 /** One script of all objects, connections and tokens for each tested version of the vendor's SDK. */
 
+import { Console } from "node:console";
 import { after, before, describe, test } from "node:test";
 
 import { startServer } from "./server.js";
@@ -18,7 +19,8 @@ before(async () => {
 after(() => server.stop());
 
 const results = Object.fromEntries(Object.keys(STEPS).map((step) => [step, {}]));
-after(() => console.table(results));
+// Not to stdout, where the test runner reads its own messages.
+after(() => new Console(process.stderr).table(results));
 
 describe("versions of the SDK", { concurrency: true }, () => {
   for (const version of Object.keys(VERSIONS)) {
