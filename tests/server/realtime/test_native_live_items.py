@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from support.api import unique
+from support.metrics import scrape
 from support.server import RunningServer
 from support.socket import Message, NativeSocket, native_socket, slow_socket
 
@@ -389,6 +390,23 @@ class TestSlowReaders:
             assert replica.items == await all_items(writer, sid)
 
         assert len(events) < 401
+
+    async def test_pages_that_nobody_reads_do_not_pile_up(self, server: RunningServer) -> None:
+        count = 60
+        async with native_socket(server) as writer, slow_socket(server) as reader:
+            sid = await writer.created("map")
+            data = {"filler": "x" * 15_000}
+            for n in range(0, 60, 12):
+                await put(writer, sid, *(f"k{m:02d}" for m in range(n, n + 12)), data=data)
+            ids = [await reader.send("items", map=sid, limit=60) for _ in range(count)]
+            # Replies have begun, and the others wait unread in the system, not in the server.
+            page = await reader.reply(ids[0])
+            waiting = scrape(server).total("syncline_outbox_bytes", wire="native")
+            for request_id in ids[1:]:
+                assert (await reader.reply(request_id))["ok"] == page["ok"]
+
+        assert len(page["ok"]["items"]) == 60
+        assert waiting < 8 * 2**20
 
 
 class TestStreams:
