@@ -35,7 +35,7 @@ And these are the transitions:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from syncline_protocol.items import Part
@@ -103,7 +103,7 @@ class Subscription:
 
     topic: Topic
     part: Part | None = None
-    opening_parts: list[Part | None] = field(default_factory=list)
+    opening_parts: tuple[Part | None, ...] = ()
     state: State = State.OPENING
     delivered: int = 0
     acknowledged: int = 0
