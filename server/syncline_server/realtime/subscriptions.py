@@ -352,9 +352,12 @@ class Subscriptions:
             # and the client may have it.
             if event.replayable:
                 self.read_since(subscription, subscription.delivered)
-        elif event.replayable:
-            # Needed only if it is newer than all that is read.
+        elif event.replayable and subscription.is_reading:
+            # It may be newer than what is read: it saves another read then.
             keep(subscription, event)
+        elif event.replayable:
+            # The next read brings it. A client that has stopped reading keeps no event in memory.
+            subscription.lost = max(subscription.lost, event.revision)
         else:
             # After a reset the client reads all items again, and needs nothing from the store.
             subscription.state, subscription.portion, subscription.lost = State.SLOW, None, 0
