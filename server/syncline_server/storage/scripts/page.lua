@@ -18,12 +18,13 @@ if not header then
 end
 local answer = {unpack(header)}
 local more_at = #answer + 1
+local last = more_at -- of the answer
 answer[more_at] = ''
 
 local function add(key, record)
-  if record and not is_due(unpack_item(record)) then
-    answer[#answer + 1] = key
-    answer[#answer + 1] = record
+  if record and is_live_record(record) and not is_due_record(record) then
+    answer[last + 1], answer[last + 2] = key, record
+    last = last + 2
     return #record
   end
   return 0
@@ -31,10 +32,7 @@ end
 
 local ITEMS, ORDER = items_key('items', header[SID]), items_key('order', header[SID])
 if arguments.key then
-  local record = redis.call('HGET', ITEMS, arguments.key)
-  if record and record:byte() == 76 then -- L
-    add(arguments.key, record)
-  end
+  add(arguments.key, redis.call('HGET', ITEMS, arguments.key))
   return answer
 end
 

@@ -54,3 +54,17 @@ end
 local function is_due(item)
   return item.data and item.expires ~= 0 and item.expires <= now()
 end
+
+-- Without making a table of the record: pages and replays ask this of each of their items.
+local BORN_AT <const> = 10
+local EXPIRES_AT <const> = 34
+
+local function is_live_record(record)
+  return record:byte() == 76 -- L
+end
+
+-- `is_due` of a live item's record.
+local function is_due_record(record)
+  local expires = struct.unpack('>d', record, EXPIRES_AT)
+  return expires ~= 0 and expires <= now()
+end
