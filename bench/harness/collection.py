@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from syncline_protocol.items import ItemOperation, ItemQuery, Verb
@@ -13,13 +13,25 @@ from syncline_protocol.objects import MAP
 from syncline_server.config.settings import Settings
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
-from syncline_server.storage.items import ItemPage, Items, Replay
+from syncline_server.storage.items import Items, Replay
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.urls import engine_of
 
-__all__ = ["ITEM_BYTES", "Collection", "item_data", "item_key", "opened_collection"]
+from .test_bed import TestBed
+
+__all__ = [
+    "MAP_NAME",
+    "MAP_PATH",
+    "Collection",
+    "item_key",
+    "opened_collection",
+    "running_collection",
+]
+
+MAP_NAME = "bench"
+MAP_PATH = f"/v1/Services/default/Maps/{MAP_NAME}"
 
 ITEM_BYTES = 200
 """Bytes of the data of an item."""
@@ -60,40 +72,34 @@ class Collection:
     at: ObjectAddress
 
     async def fill(self, numbers: Iterable[int], *, expiry: float | None = None) -> None:
-        """Put items, in batches, as a client would over REST.
+        """Put items, in batches, as a client would by REST.
 
         Args:
             expiry: time of `time.time()` near which all of them expire; None for never.
         """
-        pending = list(numbers)
-        batches = (pending[start : start + BATCH] for start in range(0, len(pending), BATCH))
 
-        async def work() -> None:
-            for batch in batches:
-                ttl = None if expiry is None else max(1, round(expiry - time.time()))
-                await self.put(batch, ttl=ttl)
+        async def put(batch: Sequence[int]) -> None:
+            ttl = None if expiry is None else max(1, round(expiry - time.time()))
+            await self.put(batch, ttl=ttl)
 
-        await asyncio.gather(*(work() for _ in range(COMMITS_UNDER_WAY)))
+        await _in_batches(numbers, put)
+
+    async def clear(self, numbers: Iterable[int]) -> None:
+        """Remove items, in batches."""
+        await _in_batches(numbers, self.remove)
 
     async def put(self, numbers: Iterable[int], *, ttl: int | None = None) -> None:
         """Put items in one commit."""
-        await self.items.write(
-            self.at,
-            [
-                ItemOperation(verb=Verb.PUT, key=item_key(each), data=item_data(each), ttl=ttl)
-                for each in numbers
-            ],
-            AUTHOR,
-        )
+        writes = [
+            ItemOperation(verb=Verb.PUT, key=item_key(each), data=item_data(each), ttl=ttl)
+            for each in numbers
+        ]
+        await self.items.write(self.at, writes, AUTHOR)
 
     async def remove(self, numbers: Iterable[int]) -> None:
         """Remove items in one commit."""
         writes = [ItemOperation(verb=Verb.REMOVE, key=item_key(each)) for each in numbers]
         await self.items.write(self.at, writes, AUTHOR)
-
-    async def page(self, first: int, size: int) -> ItemPage:
-        """A page that begins with an item."""
-        return await self.items.page(self.at, ItemQuery(start=item_key(first), size=size), AUTHOR)
 
     async def changes_since(self, revision: int) -> Replay:
         """What changed since a revision."""
@@ -101,12 +107,40 @@ class Collection:
 
     async def revision(self) -> int:
         """The revision of the map."""
-        return (await self.page(0, 1)).header.revision
+        page = await self.items.page(self.at, ItemQuery(size=1), AUTHOR)
+        return page.header.revision
+
+    async def redis_memory(self) -> int:
+        """Bytes that Redis uses for its keys and their values."""
+        return await self._info("memory", "used_memory_dataset")
+
+    @property
+    def channel(self) -> str:
+        """The channel of the map's events, by its name in Redis."""
+        return self.redis.wire_channel(keys.channel(self.at.service_sid, self.at.sid))
+
+    async def _info(self, section: str, field: str) -> int:
+        text: bytes = await self.redis.execute("INFO", section)
+        pairs = (line.partition(b":") for line in text.splitlines())
+        return next(int(value) for name, _, value in pairs if name == field.encode())
+
+
+async def _in_batches(
+    numbers: Iterable[int], write: Callable[[Sequence[int]], Awaitable[None]]
+) -> None:
+    pending = list(numbers)
+    batches = (pending[start : start + BATCH] for start in range(0, len(pending), BATCH))
+
+    async def work() -> None:
+        for batch in batches:
+            await write(batch)
+
+    await asyncio.gather(*(work() for _ in range(COMMITS_UNDER_WAY)))
 
 
 @asynccontextmanager
-async def opened_collection(url: str, name: str | None = None) -> AsyncIterator[Collection]:
-    """A map of a server whose Redis has this URL; it is created if it does not exist."""
+async def opened_collection(url: str, name: str) -> AsyncIterator[Collection]:
+    """The map with this name, of a server that has a document already; created if it is absent."""
     redis = Redis(engine_of(url, TIMEOUT), TIMEOUT)
     await redis.start()
     try:
@@ -117,3 +151,13 @@ async def opened_collection(url: str, name: str | None = None) -> AsyncIterator[
         yield Collection(redis, objects, Items(redis, objects, Settings()), at)
     finally:
         await redis.stop()
+
+
+@contextmanager
+def running_collection(test_bed: TestBed) -> Iterator[tuple[Collection, asyncio.Runner]]:
+    """A map on a target's Redis, and the event loop in which its methods run."""
+    with asyncio.Runner() as runner, ExitStack() as stack:
+        opening = opened_collection(test_bed.site.redis, MAP_NAME)
+        collection = runner.run(opening.__aenter__())
+        stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
+        yield collection, runner
