@@ -12,6 +12,7 @@
 --                               m  revision that the item must be at; -1 = it must not exist; absent = any
 --            collection_ttl   seconds until the collection expires; 0 = never; absent = keep
 --            index_format     for a list: the format of an index as a key; absent for a map
+--            brief            1: the reply is the header alone
 --            max_items, max_bytes, max_tombstones, tombstone_ms   limits of the collection
 -- Returns  {"ok", header …, kind, "1" if expired else "", key, record, data, kind, …}: the changes in order of revision; data is
 --          that of a removed item, else "". Or refused, nothing changed: as lib/target.lua, or
@@ -128,6 +129,8 @@ if #changes == 0 then
 end
 local previous = collection[REVISION]
 write_changes(collection, counts, changes, least)
-remember(changes_reply(collection, changes, ''))
+if arguments.operation then
+  remember(changes_reply(collection, changes, ''))
+end
 announce_changes(collection, previous, changes)
-return answered(changes_reply(collection, changes))
+return answered(arguments.brief and collection or changes_reply(collection, changes))

@@ -15,15 +15,17 @@ local function load_counts(sid)
           horizon = tonumber(f[4] or 0)}
 end
 
--- Tombstones that one write drops, at most: a collection far over its limits gets below them write by write.
+-- Tombstones that one write drops beyond the number that it adds, at most: a collection over its limits gets below them write
+-- by write, and never further above.
 local TOMBSTONES_AT_ONCE = 16
 
 -- Drops tombstones that are too old or too many. A reader from before them starts again (`horizon`): never a silent gap.
-local function prune_tombstones(sid, counts)
+-- `added`: how many this write has added.
+local function prune_tombstones(sid, counts, added)
   local REMOVED = items_key('removed', sid)
   local excess = redis.call('ZCARD', REMOVED) - arguments.max_tombstones
   local before = (now() - arguments.tombstone_ms) * REVISIONS_PER_MS
-  local oldest = redis.call('ZRANGE', REMOVED, 0, TOMBSTONES_AT_ONCE - 1, 'WITHSCORES')
+  local oldest = redis.call('ZRANGE', REMOVED, 0, TOMBSTONES_AT_ONCE + added - 1, 'WITHSCORES')
   local keys = {}
   for index = 1, #oldest, 2 do
     local revision = tonumber(oldest[index + 1])
@@ -130,7 +132,7 @@ local function write_changes(collection, counts, changes, least)
   also_all('ZREM', REMOVED, revived)
   also_all('ZREM', EXPIRIES, endless)
   also_all('ZADD', EXPIRIES, due)
-  also(prune_tombstones, sid, counts)
+  also(prune_tombstones, sid, counts, #buried / 2)
 
   collection[REVISION], collection[UPDATED], collection[MARK] = text(last), text(now()), arguments.mark
   collection[WRITER] = changes[#changes].item.writer
