@@ -1,4 +1,4 @@
-"""Measures what the end of many items costs other documents: they expire, or their map is removed."""
+"""Measures what the end of many items costs others: they expire, or their map is removed."""
 
 from __future__ import annotations
 

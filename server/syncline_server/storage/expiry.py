@@ -37,13 +37,13 @@ ITEMS_PER_COMMIT = 50
 """Items that one commit removes, at most: its event names them all, and Redis does nothing else
 meanwhile."""
 
-ITEM_COMMITS = 2
-"""Commits of items that are under way at once, at most, of all buckets. Two, so that Redis has work
-while this process handles the answer to the other. Every other commit waits for them: for 100 items
-about 2 ms."""
+ITEM_COMMITS = 4
+"""Commits of items that are under way at once, at most, of all buckets: every other commit waits
+for them, at about 20 µs an item. Several share one wait for the disk, where each commit must be on
+it."""
 
 OBJECT_COMMITS = 50
-"""Commits of whole objects that are under way at once, at most, of all buckets: also about 2 ms."""
+"""Commits of whole objects that are under way at once, at most, of all buckets: about 2 ms."""
 
 PASSES = 25
 """Batches of one bucket in a row. Then the other buckets and services have their turn, and the next
