@@ -15,7 +15,7 @@ from syncline_server.storage.author import Author
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, Objects, Outcome
 from syncline_server.storage.paging import Page
-from syncline_server.storage.results import absent, forbidden, name_taken
+from syncline_server.storage.results import absent, forbidden, name_taken, sid_forbidden
 from syncline_server.storage.rights import Right
 
 from .access import Access
@@ -108,6 +108,7 @@ class Headers:
             Remove: self.remove,
         }
         self._objects: Objects = backend.objects
+        self._chosen_sids = backend.chosen_sids
         self._listing = backend.listing
 
     async def get(self, access: Access, address: str) -> Header:
@@ -157,6 +158,18 @@ class Headers:
         """Create an object; raises `NAME_TAKEN`. Requires no right, and gives the creator all."""
         new = NewObject(name=command.address, ttl=command.ttl, op=command.op)
         return _written(await self._create(access, new, Right.WRITE))
+
+    async def create_as(self, access: Access, sid: str, command: Create) -> HeaderWritten:
+        """Create an object under a SID that the caller chose; only for the account.
+
+        Raises:
+            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token holder.
+        """
+        if access.limited:
+            raise sid_forbidden(self.type)
+        new = NewObject(name=command.address, ttl=command.ttl, op=command.op)
+        author = access.author(None)
+        return _written(await self._chosen_sids.create(access.service_sid, sid, author, new))
 
     async def _create(self, access: Access, new: NewObject, granted: Right) -> Outcome:
         needs = await self._check(access, new.name, Right.NONE, granted)
