@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from statistics import median
+from typing import Any
 
 from bench.harness.bench import Bench
 from bench.harness.collection import (
@@ -120,7 +121,8 @@ async def _expire(collection: Collection, site: Site, load: Load, count: int) ->
 def _last_removal(site: Site, channel: str, count: int) -> float:
     """The time at which the events of a collection have named `count` removals of items."""
     deadline, seen = time.time() + PATIENCE, 0
-    with Redis.from_url(site.redis).pubsub(ignore_subscribe_messages=True) as subscriber:
+    redis: Any = Redis.from_url(site.redis)
+    with redis, redis.pubsub(ignore_subscribe_messages=True) as subscriber:
         subscriber.subscribe(channel)
         while seen < count:
             if time.time() > deadline:
