@@ -37,7 +37,7 @@ ITEMS_PER_COMMIT = 50
 """Items that one commit removes, at most: its event names them all, and Redis does nothing else
 meanwhile."""
 
-ITEM_COMMITS = 4
+ITEM_COMMITS = 2
 """Commits of items that are under way at once, at most, of all buckets: every other commit waits
 for them, at about 20 µs an item. Several share one wait for the disk, where each commit must be on
 it."""

@@ -37,16 +37,24 @@ end
 local sid = collection[SID]
 local counts = load_counts(sid)
 local shows = bit.band(rights_for(sid) or 0, READ_RIGHT) ~= 0
+local requests, keys = cjson.decode(arguments.writes), {}
+for _, request in ipairs(requests) do
+  keys[#keys + 1] = request.k
+end
+local stored_items = load_items(sid, keys)
 
 -- Checks one write. Returns what `plan_changes` takes, or nil if there is nothing to do; or nil, the reason of the refusal and
 -- the item.
 local function check(write)
   local verb, key, condition = write.v, write.k, write.m
-  if not key then
+  local stored
+  if key then
+    stored = stored_items[key]
+  else
     key = string.format(arguments.index_format, counts.next_index)
     counts.next_index = counts.next_index + 1
+    stored = load_item(sid, key)
   end
-  local stored = load_item(sid, key)
   local due = stored and is_due(stored)
   local live = stored and stored.data and not due and stored or nil
   if verb == 'expire' then
@@ -97,7 +105,7 @@ local function refused(status, ...)
 end
 
 local writes, live_after, bytes_after, least = {}, counts.live, counts.bytes, 0
-for index, asked in ipairs(cjson.decode(arguments.writes)) do
+for index, asked in ipairs(requests) do
   asked.d = arguments['data' .. index]
   local write, reason, newest = check(asked)
   if reason then

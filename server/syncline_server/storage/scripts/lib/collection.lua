@@ -101,7 +101,7 @@ local function write_changes(collection, counts, changes, least)
   local leaving, joining, unmarked, marked, buried, revived, endless, due = {}, {}, {}, {}, {}, {}, {}, {}
   for _, change in ipairs(changes) do
     local item, before = change.item, change.before
-    local key, revision = item.key, text(item.revision)
+    local key, revision = item.key, item.revision -- as a number: `redis.call` writes it exactly
     if before then
       counts.live, counts.bytes = counts.live - 1, counts.bytes - #key - #before.data
     end
@@ -118,7 +118,7 @@ local function write_changes(collection, counts, changes, least)
       append(buried, revision, key)
     end
     if item.data and item.expires ~= 0 then
-      append(due, text(item.expires), sid .. '/' .. key)
+      append(due, item.expires, sid .. '/' .. key)
     elseif before and before.expires ~= 0 then
       append(endless, sid .. '/' .. key)
     end
@@ -165,8 +165,8 @@ end
 -- Its `r` is the revision that the collection would have without the changes after this one. So the revisions of one
 -- collection's webhooks grow from one to the next, those of a batch too.
 local function queue_item_webhook(collection, change, data)
-  local revision = text(change.item.revision)
   if arguments.webhooks_limit and (change.expired or arguments.webhooks_reports) then
+    local revision = text(change.item.revision)
     also(append_webhook, tag, tonumber(arguments.webhooks_limit),
          {k = TYPE .. '_item_' .. change.kind, o = collection[SID], n = collection[NAME], r = revision,
           d = data, i = change.item.writer, e = not change.expired and arguments.endpoint or '', y = change.item.key,
