@@ -16,6 +16,9 @@ from .bench import Bench
 from .measures.connections import arrivals, idle
 from .measures.contention import contention
 from .measures.fan_out import fan_out, fan_out_under_load
+from .measures.item_ends import item_expiry, item_removal
+from .measures.item_sizes import item_memory, item_sizes
+from .measures.item_writes import item_writes
 from .measures.latency import latency
 from .measures.rest import rest
 from .measures.sizes import sizes
@@ -38,6 +41,11 @@ MEASURES: dict[str, Callable[[Bench], list[Outcome]]] = {
     "idle": idle,
     "arrivals": arrivals,
     "sizes": sizes,
+    "item-writes": item_writes,
+    "item-sizes": item_sizes,
+    "item-memory": item_memory,
+    "item-expiry": item_expiry,
+    "item-removal": item_removal,
     "start": start,
     "workers": workers,
 }
@@ -94,7 +102,13 @@ def _bench(given: argparse.Namespace) -> Bench:
         given.contender or [""],
     )
     if given.quick:
-        return replace(bench, many_documents=100_000, idle_connections=2000)
+        return replace(
+            bench,
+            many_documents=100_000,
+            many_items=30_000,
+            expiring_items=10_000,
+            idle_connections=2000,
+        )
     return bench
 
 

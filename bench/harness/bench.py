@@ -25,6 +25,8 @@ class Bench:
         own: configurations of Syncline that have goals.
         variants: configurations of Syncline without goals, for comparison.
         many_documents: number of documents in the large data set of the measure `sizes`.
+        many_items: number of items in a large map.
+        expiring_items: number of items that expire in one second.
         idle_connections: number of connections in the measure `idle`.
     """
 
@@ -34,6 +36,8 @@ class Bench:
     peers: Sequence[Target] = ()
     wanted: Sequence[str] = ("",)
     many_documents: int = 1_000_000
+    many_items: int = 1_000_000
+    expiring_items: int = 100_000
     idle_connections: int = 10_000
     floor: Target = field(default_factory=Floor)
     own: Sequence[Target] = field(default_factory=lambda: (Native(), Twilsock()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from syncline_server.config.child_environ import ALLOCATOR
 from syncline_server.storage.redis import embedded
 
 from .processes import Process
@@ -35,4 +36,4 @@ def start_redis(port: int, directory: Path, appendfsync: str) -> Process:
     words = [word for name, value in settings.items() for word in (f"--{name}", value)]
     limits = ["--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
     argv = [str(embedded._find_binary()), *words, *limits]
-    return Process(Command(argv), port, directory / "redis.log")
+    return Process(Command(argv, ALLOCATOR), port, directory / "redis.log")

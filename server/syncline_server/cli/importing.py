@@ -95,8 +95,7 @@ Exit status:
 @click.option(
     "--keep-sids",
     is_flag=True,
-    help="Create documents, but no other objects, with the SIDs that they have in the source; "
-    "needs Basic credentials.",
+    help="Create objects with the SIDs that they have in the source; needs Basic credentials.",
 )
 @click.option(
     "--create-service",
@@ -143,7 +142,7 @@ def import_(
     FILE is a file that `syncline export` wrote, or "-" for stdin. Documents, lists, maps and
     streams are copied with their names, data, items and remaining times to live, lists and maps
     also with their permissions. Revisions, dates and authors are new, and so are the indexes of
-    list items; SIDs are new except those of documents with --keep-sids.
+    list items, and SIDs without --keep-sids.
 
     If an import was interrupted, run the same command again to continue. After a complete import,
     the same command copies what was added since. Keep the file of --state for this: it records

@@ -68,9 +68,15 @@ class Objects(Collection):
         """Fetch the header of an object."""
         return self._resource("GET", self._path_of(address))
 
-    def create(self, name: str | None, ttl: int | None, op: str | None = None) -> JsonObject:
-        """Create an object; two calls with the same operation id `op` create only one."""
+    def create(
+        self, name: str | None, ttl: int | None, op: str | None = None, *, sid: str | None = None
+    ) -> JsonObject:
+        """Create an object; two calls with the same operation id `op` create only one.
+
+        `sid`: SID that it gets; None for a random one.
+        """
         form = {} if name is None else {"UniqueName": name}
+        form |= {} if sid is None else {"Sid": sid}
         form |= {} if ttl is None else {"Ttl": str(ttl)}
         return self._resource("POST", self._path, data=form, headers=_operation(op))
 

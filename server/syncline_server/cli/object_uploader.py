@@ -30,10 +30,19 @@ class ObjectUploader:
     its unique name.
     """
 
-    def __init__(self, target: ServiceApi, checkpoint: Checkpoint, on_conflict: OnConflict) -> None:
+    def __init__(
+        self,
+        target: ServiceApi,
+        checkpoint: Checkpoint,
+        on_conflict: OnConflict,
+        *,
+        keep_sids: bool = False,
+    ) -> None:
+        """`keep_sids`: True creates objects with the SIDs that they have in the source."""
         self._target = target
         self._checkpoint = checkpoint
         self._on_conflict = on_conflict
+        self._keep_sids = keep_sids
         self._run: UUID = checkpoint.run
         self._items = ItemUploader(target, on_conflict)
 
@@ -63,6 +72,8 @@ class ObjectUploader:
     def _copy(
         self, record: HeaderRecord, ttl: int | None, known: CollectionState | None
     ) -> UploadedUnit:
+        if self._keep_sids:
+            return self._copy_kept(record, ttl, known)
         if known is None or known.target is None:
             return self._create(record, ttl)
         try:
@@ -73,6 +84,31 @@ class ObjectUploader:
             # Not the operation id of the first copy, which the server may still remember.
             return self._create(record, ttl, op=str(uuid4()))
         return self._resolve(record, ttl, found, known)
+
+    def _copy_kept(
+        self, record: HeaderRecord, ttl: int | None, known: CollectionState | None
+    ) -> UploadedUnit:
+        """As `_copy`, under the SID of the source: it needs no state to find a copy again."""
+        objects, sid = self._objects(record), record.sid
+        if known is not None and known.target not in (None, sid):
+            reason = f"The target has it under another SID, {known.target}: remove it there first."
+            return _closed(record, Outcome.FAILED, known, reason)
+        try:
+            created = objects.create(record.unique_name, ttl, str(uuid4()), sid=sid)
+        except Conflict as conflict:
+            try:
+                found = objects.get(sid)
+            except NotFound:  # the name is taken, or the SID belonged to one removed recently
+                return _closed(record, Outcome.FAILED, known, conflict.message)
+            if found["unique_name"] != record.unique_name:
+                return _closed(record, Outcome.FAILED, known, conflict.message)
+            copied = known if known is not None and known.target is not None else None
+            return self._resolve(record, ttl, found, copied)
+        if created["sid"] != sid:  # a server that ignores Sid, such as the vendor's
+            reason = f"The target gave it another SID, {created['sid']}."
+            return _closed(record, Outcome.FAILED, None, reason)
+        self._items.record_empty(sid)
+        return _created(record, sid)
 
     def _create(self, record: HeaderRecord, ttl: int | None, op: str | None = None) -> UploadedUnit:
         objects = self._objects(record)
@@ -90,8 +126,7 @@ class ObjectUploader:
             assert record.unique_name is not None
             found = objects.get(record.unique_name)
             return self._resolve(record, ttl, found, None)
-        state = CollectionState(source=record.sid, target=created["sid"], items=OPEN)
-        return UploadedUnit([Upload(record, Outcome.CREATED, created["sid"])], state)
+        return _created(record, created["sid"])
 
     def _resolve(
         self,
@@ -155,6 +190,11 @@ class ObjectUploader:
     def _has_ordered_items(self, record: HeaderRecord) -> bool:
         """True for items that the server numbers, so that they can only be appended."""
         return record.type.has_items and not item_type(record.type).has_chosen_keys
+
+
+def _created(record: HeaderRecord, target: str) -> UploadedUnit:
+    state = CollectionState(source=record.sid, target=target, items=OPEN)
+    return UploadedUnit([Upload(record, Outcome.CREATED, target)], state)
 
 
 def _closed(

@@ -39,12 +39,12 @@ class Uploader:
     ) -> None:
         """
         Args:
-            keep_sids: True creates documents with the SIDs that they have in the source.
+            keep_sids: True creates objects with the SIDs that they have in the source.
             executor: runs the uploads; its threads share the HTTP client of `target`.
             stop: set here on an error, to end the pauses of requests that wait to be repeated.
         """
         self._target = target.documents
-        self._objects = ObjectUploader(target, checkpoint, on_conflict)
+        self._objects = ObjectUploader(target, checkpoint, on_conflict, keep_sids=keep_sids)
         self._checkpoint = checkpoint
         self._on_conflict = on_conflict
         self._executor = executor

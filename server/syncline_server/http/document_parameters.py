@@ -11,9 +11,8 @@ from syncline_protocol.commands import SetTtl
 from syncline_protocol.documents import Set
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT
-from syncline_protocol.sids import is_sid_of
 
-from .values import by_name
+from .values import by_name, chosen_sid
 
 __all__ = ["DocumentParameters"]
 
@@ -75,7 +74,7 @@ class DocumentParameters:
             None if name is None else fields.unique_name(name, "UniqueName"),
             None if data == "" else _data(data, data_limit),
             None if ttl is None else fields.ttl(ttl, "Ttl"),
-            _sid(values["Sid"]) if "Sid" in values else None,
+            chosen_sid(values["Sid"], DOCUMENT) if "Sid" in values else None,
         )
 
     def update(self, document: str, if_match: int | None, op: str | None) -> Set | SetTtl:
@@ -94,15 +93,6 @@ class DocumentParameters:
         if self.ttl is not None:
             return SetTtl(document, self.ttl, if_match=if_match, op=op)
         raise Refusal(Code.NO_PARAMETERS, "An update needs Data or Ttl; neither was given.")
-
-
-def _sid(value: Any) -> str:
-    if isinstance(value, str) and is_sid_of(DOCUMENT, value):
-        return value
-    raise Refusal(
-        Code.INVALID_PARAMETER,
-        f"Sid must be ET and 32 hexadecimal digits in lower case; {fields.show(value)} was given.",
-    )
 
 
 def _data(value: Any, limit: int) -> bytes:

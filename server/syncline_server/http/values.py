@@ -7,10 +7,12 @@ from typing import Any
 
 from syncline_protocol import fields, jsondata
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.objects import ObjectType
+from syncline_protocol.sids import is_sid_of
 
 from .unknown_names import refuse_unknown
 
-__all__ = ["by_name", "flag", "json_object", "only", "query_value"]
+__all__ = ["by_name", "chosen_sid", "flag", "json_object", "only", "query_value"]
 
 
 def only(values: Sequence[str], name: str, code: Code) -> str | None:
@@ -60,6 +62,17 @@ def flag(value: Any, name: str) -> bool:
             Code.INVALID_PARAMETER, f"{name} must be true or false; {fields.show(value)} was given."
         )
     return value
+
+
+def chosen_sid(value: Any, type_: ObjectType) -> str:
+    """The SID that an object is to be created under. Raises `INVALID_PARAMETER`."""
+    if isinstance(value, str) and is_sid_of(type_, value):
+        return value
+    raise Refusal(
+        Code.INVALID_PARAMETER,
+        f"Sid must be {type_.prefix} and 32 hexadecimal digits in lower case; "
+        f"{fields.show(value)} was given.",
+    )
 
 
 def json_object(value: Any, name: str, limit: int, invalid: Code) -> bytes:

@@ -10,7 +10,7 @@ from syncline_protocol.documents import Document, Patch, Set, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import DOCUMENT
 from syncline_server.storage.objects import NewObject
-from syncline_server.storage.results import Written, mismatch, sid_forbidden
+from syncline_server.storage.results import Written, mismatch
 from syncline_server.storage.rights import Right
 
 from .access import Access
@@ -39,23 +39,11 @@ class Documents(Headers[Document]):
         super().__init__(backend, DOCUMENT)
         self.source = DocumentSource(backend.objects, DOCUMENT, backend.hub.now_ms)
         self.handlers = {**self.handlers, Set: self.set, SetTtl: self.set, Patch: self.patch}
-        self._chosen_sids = backend.chosen_sids
         self._patch_steps = backend.settings.patch_steps
         self._patch_batcher = backend.patch_batcher
         self._turns = backend.turns
         self._newest_known = backend.hub.newest_known
         self._writes = ContendedWrites(backend.turns, self._read_again, _lost)
-
-    async def create_as(self, access: Access, sid: str, command: Create) -> Written[Document]:
-        """Create a document under a SID that the caller chose; only for the account.
-
-        Raises:
-            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token holder.
-        """
-        if access.limited:
-            raise sid_forbidden(DOCUMENT)
-        author, new = access.author(None), self._new(command)
-        return await self._chosen_sids.create(access.service_sid, sid, author, new)
 
     def _new(self, command: Create | Open) -> NewObject:
         return replace(super()._new(command), data=command.data)

@@ -14,7 +14,7 @@ from syncline_server.storage.author import Author
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, ObjectsOf
 from syncline_server.storage.paging import Page
-from syncline_server.storage.results import Written, absent, forbidden, name_taken
+from syncline_server.storage.results import Written, absent, forbidden, name_taken, sid_forbidden
 from syncline_server.storage.rights import Right
 
 from .access import Access
@@ -99,6 +99,7 @@ class Headers(Generic[StateT]):
             Remove: self.remove,
         }
         self._objects: ObjectsOf[StateT] = backend.objects
+        self._chosen_sids = backend.chosen_sids
         self._listing = backend.listing
 
     async def get(self, access: Access, address: str) -> StateT:
@@ -156,6 +157,17 @@ class Headers(Generic[StateT]):
     ) -> Written[StateT]:
         """Create an object; raises `NAME_TAKEN`. Requires no right, and gives the creator all."""
         return await self._create(access, command, Right.WRITE)
+
+    async def create_as(self, access: Access, sid: str, command: Create) -> Written[StateT]:
+        """Create an object under a SID that the caller chose; only for the account.
+
+        Raises:
+            Refusal: as `ChosenSids.create`; `FORBIDDEN` for a token holder.
+        """
+        if access.limited:
+            raise sid_forbidden(self.type)
+        author, new = access.author(None), self._new(command)
+        return await self._chosen_sids.create(access.service_sid, sid, author, new)
 
     async def _create(
         self, access: Access, command: Create | Open, granted: Right

@@ -37,8 +37,8 @@ CHECK_INTERVAL = 1.0
 DELETER = Author(identity=SYSTEM)
 """Author of the removals: they queue no webhooks, for the service is gone."""
 
-BATCH = 256
-"""Objects that are read from an index and removed at once."""
+BATCH = 50
+"""Objects that are read from an index and removed at once: every other commit waits for them."""
 
 RECORD_INTERVAL = 1.0
 """Seconds between records, and log lines, of a deletion's progress."""
@@ -137,7 +137,8 @@ class Deletions(PeriodicTask):
             # object of this bucket.
             names = (keys.names(tag, each) for each in TYPES)
             for key in (queue, f"{queue}:dropped", keys.expiries(tag), *names):
-                await self._redis.execute("DEL", key)
+                # Not DEL: one of these may have a million entries.
+                await self._redis.execute("UNLINK", key)
         return deletion
 
     async def _remove_some(self, service_sid: str, bucket: int) -> int:
@@ -173,7 +174,7 @@ class Deletions(PeriodicTask):
     async def _finish(self, deletion: Deletion) -> None:
         parked = keys.webhooks_parked(deletion.sid)
         for key in (keys.due(deletion.sid), keys.filled(deletion.sid), parked, f"{parked}:index"):
-            await self._redis.execute("DEL", key)
+            await self._redis.execute("UNLINK", key)
         await self._redis.execute("HDEL", keys.DELETIONS, deletion.sid)
         await self._redis.execute("DEL", keys.deletion_lease(deletion.sid))
         logger.info("service %s is deleted: %d objects removed", deletion.sid, deletion.removed)

@@ -215,7 +215,7 @@ class Items:
 
         Takes what has no such expiry, or whose collection is gone, off the index of expiries.
         """
-        await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author)
+        await self._maintain(at, [{"v": "expire", "k": key} for key in keys], author, brief=1)
 
     async def advance(self, at: ObjectAddress, lost: Mapping[str, int]) -> Header | None:
         """Give items a revision beyond the one that a client received and a failover lost.
@@ -231,7 +231,7 @@ class Items:
         return None if written is None or not written.changes else written.header
 
     async def _maintain(
-        self, at: ObjectAddress, heads: list[JsonObject], author: Author
+        self, at: ObjectAddress, heads: list[JsonObject], author: Author, **parameters: Argument
     ) -> ItemsWritten | None:
         """Commit what no client asked for; a collection that is gone needs none of it."""
         try:
@@ -242,7 +242,7 @@ class Items:
                     verb="maintain_items",
                     is_idempotent=True,
                     author=author,
-                    parameters=self._parameters(at.type, heads),
+                    parameters=self._parameters(at.type, heads) | parameters,
                 )
             )
         except Refusal as refusal:

@@ -276,18 +276,6 @@ def test_documents_and_others_share_an_import(
     assert here.fetch("same name")["data"] == {}
 
 
-def test_chosen_sids_are_those_of_documents_alone(
-    copying: CommandLine, old: ServiceApi, new: ServiceApi
-) -> None:
-    records = filled(old, 3)
-    sid = old.call("POST", "Documents", data={"Data": "{}"})["sid"]
-
-    assert copying("import", "--keep-sids").value == counts(created=records + 1)
-
-    assert new.call("GET", f"Documents/{sid}")["sid"] == sid
-    assert new.contents() == old.contents()
-
-
 def test_a_token_imports_all_but_the_permissions(
     copying: CommandLine, old: ServiceApi, new: ServiceApi, target: RunningServer
 ) -> None:

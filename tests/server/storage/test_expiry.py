@@ -245,3 +245,31 @@ async def test_it_looks_only_at_buckets_in_which_something_is_due(
     [bucket, moment] = await admin.execute("ZRANGE", keys.due(sweeping.sid), 0, -1, "WITHSCORES")
     assert int(bucket, 16) == bucket_of_name("late")
     assert int(moment) > now_ms()
+
+
+async def test_few_removals_are_under_way_at_once_whatever_buckets_are_due(
+    known: Service,
+    sweeper: Sweeper,
+    published: Publications,
+    elapse: Elapse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every other commit waits in Redis for those that were sent before."""
+    made = await asyncio.gather(*(known.create(f"name {n}", ttl=60) for n in range(300)))
+    objects, under_way, most = known.objects, 0, 0
+    remove = objects.expire
+
+    async def counted(service_sid: str, sid: str, webhooks: WebhookPolicy | None = None) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await remove(service_sid, sid, webhooks)
+        under_way -= 1
+
+    monkeypatch.setattr(objects, "expire", counted)
+    await elapse(61_000)
+    sweeper.start()
+    events = await expired(published, len(made))
+    await sweeper.stop()
+    assert {event.sid for event in events} == {document.sid for document in made}
+    assert most <= expiry.OBJECT_COMMITS

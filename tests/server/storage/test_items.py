@@ -11,6 +11,7 @@ from syncline_protocol.errors import Code
 from syncline_protocol.items import (
     ABSENT,
     ChangeKind,
+    Item,
     ItemOperation,
     ItemQuery,
     ItemsChanged,
@@ -24,11 +25,12 @@ from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author
 from syncline_server.storage.chosen_sids import ChosenSids
 from syncline_server.storage.item_refusals import ItemRefused
-from syncline_server.storage.items import Items
+from syncline_server.storage.items import REPLAY_BYTES, Items
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.records import Tombstone
 from syncline_server.storage.redis.client import Redis
+from syncline_server.storage.redis.connection import Connection
 
 HOSTILE_KEYS = ["a/b", "%2F", " ", "é", "🂡" * 320, "\x00", "a\nb", '"', "{x}:y", "0"]
 
@@ -260,6 +262,38 @@ async def test_a_long_replay_comes_in_portions(map_: Collection) -> None:
         next_since, portions = replay.more_since, portions + 1
     assert found == [f"{n:03}" for n in range(250)]
     assert portions == 3
+
+
+async def test_a_replay_of_large_items_comes_in_portions(map_: Collection) -> None:
+    since = (await map_.put("first")).revision
+    names = [f"{n:02}" for n in range(60)]
+    for name in names:
+        await map_.put(name, b'"%s"' % (b"x" * 16_000))
+    # Portions end within what one command of the script reads, and where a tombstone is next.
+    await map_.write(Verb.REMOVE, "first")
+    found: list[str] = []
+    next_since: int | None = since
+    while next_since is not None:
+        replay = await map_.items.changes_since(map_.at, next_since, ALICE)
+        sizes = [len(each.data) for each in replay.changes if isinstance(each, Item)]
+        assert sum(sizes) <= REPLAY_BYTES + 16_384
+        found += [each.key for each in replay.changes]
+        next_since = replay.more_since
+    assert found == [*names, "first"]
+
+
+async def test_batches_of_removals_keep_no_more_tombstones_than_the_limit(
+    redis: Redis, objects: Objects, service_sid: str, admin: Connection
+) -> None:
+    few = Items(redis, objects, Settings(tombstones=10))
+    map_ = await make(objects, few, service_sid, MAP)
+    for batch in range(3):
+        names = [f"{batch}-{n}" for n in range(100)]
+        for verb, data in ((Verb.PUT, b"{}"), (Verb.REMOVE, None)):
+            writes = [ItemOperation(verb=verb, key=name, data=data) for name in names]
+            await few.write(map_.at, writes, ALICE)
+    assert await admin.execute("ZCARD", f"{map_.at.tag}:removed:{map_.at.sid}") == 10
+    assert await admin.execute("HLEN", f"{map_.at.tag}:items:{map_.at.sid}") == 10
 
 
 async def test_beyond_the_kept_tombstones_a_replay_starts_again(

@@ -91,9 +91,12 @@ class ObjectEndpoints:
         where = ReplyContext.of(request, self._backend, access)
         op = operation(request.headers)
         body = await read_parameters(request, self._backend.settings, access.allowance.wait)
-        given = ObjectParameters.of_new(body, has_items=self._form.type.has_items)
+        given = ObjectParameters.of_new(body, self._form.type)
         command = Create(given.unique_name, type=self._form.type, ttl=given.ttl, op=op)
-        written = await self._objects.create(access, command)
+        if given.sid is None:
+            written = await self._objects.create(access, command)
+        else:
+            written = await self._objects.create_as(access, given.sid, command)
         return self._reply(written, where, 201)
 
     async def fetch(self, request: Request) -> Response:
@@ -107,7 +110,7 @@ class ObjectEndpoints:
         where = ReplyContext.of(request, self._backend, access)
         op = operation(request.headers)
         body = await read_parameters(request, self._backend.settings, access.allowance.wait)
-        ttl = ObjectParameters.ttl_of(body, has_items=self._form.type.has_items)
+        ttl = ObjectParameters.ttl_of(body, self._form.type)
         command = SetTtl(request.path_params["object"], ttl, type=self._form.type, op=op)
         written = await self._objects.set_ttl(access, command)
         return self._reply(written, where, 200)

@@ -73,7 +73,10 @@ def object_schemas(form: ObjectForm) -> JsonObject:
     ttls = {"Ttl": TTL}
     if form.type.has_items:
         ttls["CollectionTtl"] = TTL | {"description": "Counts more than Ttl."}
-    new = {"UniqueName": UNIQUE_NAME, **ttls}
+    chosen = sid(form.type.prefix) | {
+        "description": "Chosen by the account; without it, a random one."
+    }
+    new = {"UniqueName": UNIQUE_NAME, "Sid": chosen, **ttls}
     new_json = {parameter: nullable(schema) for parameter, schema in new.items()}
     ttls_json = {parameter: nullable(schema) for parameter, schema in ttls.items()}
     return {

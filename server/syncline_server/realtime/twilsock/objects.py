@@ -13,6 +13,7 @@ from syncline_server.http.object_forms import ObjectForm
 from syncline_server.http.object_parameters import ObjectParameters
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.realtime.results import Fetched, Result
+from syncline_server.storage.results import sid_forbidden
 
 from .api import VERSION, Action, Call, Reply, Route, Steps
 
@@ -82,8 +83,9 @@ class ObjectActions:
 
     def create(self, call: Call, where: ReplyContext) -> Steps:
         """Create an object."""
-        has_items = self.type.has_items
-        given = ObjectParameters.of_new(call.members, has_items=has_items, is_strict=False)
+        given = ObjectParameters.of_new(call.members, self.type, is_strict=False)
+        if given.sid is not None:
+            raise sid_forbidden(self.type)
         command = Create(given.unique_name, type=self.type, ttl=given.ttl, op=call.operation)
         written = yield from ask(command)
         return Reply(201, self.resource(written.header, where))
@@ -95,8 +97,7 @@ class ObjectActions:
 
     def set_ttl(self, call: Call, where: ReplyContext) -> Steps:
         """Set the time to live, which is all that an update can change."""
-        has_items = self.type.has_items
-        ttl = ObjectParameters.ttl_of(call.members, has_items=has_items, is_strict=False)
+        ttl = ObjectParameters.ttl_of(call.members, self.type, is_strict=False)
         command = SetTtl(address_of(call), ttl, type=self.type, op=call.operation)
         written = yield from ask(command)
         return Reply(200, self.resource(written.header, where))

@@ -12,6 +12,7 @@
 --                               m  revision that the item must be at; -1 = it must not exist; absent = any
 --            collection_ttl   seconds until the collection expires; 0 = never; absent = keep
 --            index_format     for a list: the format of an index as a key; absent for a map
+--            brief            1: the reply is the header alone
 --            max_items, max_bytes, max_tombstones, tombstone_ms   limits of the collection
 -- Returns  {"ok", header …, kind, "1" if expired else "", key, record, data, kind, …}: the changes in order of revision; data is
 --          that of a removed item, else "". Or refused, nothing changed: as lib/target.lua, or
@@ -36,16 +37,24 @@ end
 local sid = collection[SID]
 local counts = load_counts(sid)
 local shows = bit.band(rights_for(sid) or 0, READ_RIGHT) ~= 0
+local requests, keys = cjson.decode(arguments.writes), {}
+for _, request in ipairs(requests) do
+  keys[#keys + 1] = request.k
+end
+local stored_items = load_items(sid, keys)
 
 -- Checks one write. Returns what `plan_changes` takes, or nil if there is nothing to do; or nil, the reason of the refusal and
 -- the item.
 local function check(write)
   local verb, key, condition = write.v, write.k, write.m
-  if not key then
+  local stored
+  if key then
+    stored = stored_items[key]
+  else
     key = string.format(arguments.index_format, counts.next_index)
     counts.next_index = counts.next_index + 1
+    stored = load_item(sid, key)
   end
-  local stored = load_item(sid, key)
   local due = stored and is_due(stored)
   local live = stored and stored.data and not due and stored or nil
   if verb == 'expire' then
@@ -96,7 +105,7 @@ local function refused(status, ...)
 end
 
 local writes, live_after, bytes_after, least = {}, counts.live, counts.bytes, 0
-for index, asked in ipairs(cjson.decode(arguments.writes)) do
+for index, asked in ipairs(requests) do
   asked.d = arguments['data' .. index]
   local write, reason, newest = check(asked)
   if reason then
@@ -128,6 +137,8 @@ if #changes == 0 then
 end
 local previous = collection[REVISION]
 write_changes(collection, counts, changes, least)
-remember(changes_reply(collection, changes, ''))
+if arguments.operation then
+  remember(changes_reply(collection, changes, ''))
+end
 announce_changes(collection, previous, changes)
-return answered(changes_reply(collection, changes))
+return answered(arguments.brief and collection or changes_reply(collection, changes))

@@ -20,17 +20,17 @@ if not header then
 end
 local answer = {unpack(header)}
 local more_at = #answer + 1
+local filled = more_at -- elements of the answer
 answer[more_at] = ''
 
 local function is_live(record)
-  -- L: not a tombstone
-  return record and record:byte() == 76 and not is_due(unpack_item(record))
+  return record and is_live_record(record) and not is_due_record(record)
 end
 
 local function add(key, record)
   if is_live(record) then
-    answer[#answer + 1] = key
-    answer[#answer + 1] = record
+    answer[filled + 1], answer[filled + 2] = key, record
+    filled = filled + 2
     return #record
   end
   return 0

@@ -28,35 +28,51 @@ if since < tonumber(redis.call('HGET', HEADER .. header[SID], 'h') or 0) then
   return answer
 end
 
-local count, bytes, taken, found = tonumber(arguments.count), tonumber(arguments.bytes), 0, 0
+local count, bytes = tonumber(arguments.count), tonumber(arguments.bytes)
 local ITEMS, CHANGES, REMOVED = items_key('items', header[SID]), items_key('changes', header[SID]), items_key('removed', header[SID])
 local after = '(' .. arguments.since
 local changed = redis.call('ZRANGEBYSCORE', CHANGES, after, '+inf', 'WITHSCORES', 'LIMIT', 0, count + 1)
 local removed = redis.call('ZRANGEBYSCORE', REMOVED, after, '+inf', 'WITHSCORES', 'LIMIT', 0, count + 1)
-local c, r, reached = 1, 1, nil
-while changed[c] or removed[r] do
+
+-- Both in one order of revision, and whether more follow. What is omitted counts too: the work of one run is bounded.
+local keys, revisions, total, c, r = {}, {}, 0, 1, 1
+while total < count and (changed[c] or removed[r]) do
+  total = total + 1
   -- The older of the two heads.
-  if found == count or (found > 0 and taken > bytes) then
-    answer[state_at] = reached
-    return answer
-  end
-  local key
   if not removed[r] or (changed[c] and tonumber(changed[c + 1]) < tonumber(removed[r + 1])) then
-    key, reached, c = changed[c], changed[c + 1], c + 2
+    keys[total], revisions[total], c = changed[c], changed[c + 1], c + 2
   else
-    key, reached, r = removed[r], removed[r + 1], r + 2
+    keys[total], revisions[total], r = removed[r], removed[r + 1], r + 2
   end
-  local record = redis.call('HGET', ITEMS, key)
-  if record then
-    local item = unpack_item(record)
-    -- A live item past its expiry is omitted: its removal follows as an event of its own.
-    if (item.data and not is_due(item)) or (not item.data and item.born <= since) then
-      answer[#answer + 1] = key
-      answer[#answer + 1] = record
-      taken = taken + #record
+end
+local more = changed[c] or removed[r]
+
+-- Records that one command reads: few, because those beyond `bytes` are read in vain.
+local AT_ONCE <const> = 20
+
+local taken, last = 0, state_at
+for first = 1, total, AT_ONCE do
+  local records = redis.call('HMGET', ITEMS, unpack(keys, first, math.min(first + AT_ONCE - 1, total)))
+  for index, record in ipairs(records) do
+    local at = first + index - 1
+    if at > 1 and taken > bytes then
+      answer[state_at] = revisions[at - 1]
+      return answer
+    end
+    local is_sent
+    if record and is_live_record(record) then
+      -- A live item past its expiry is omitted: its removal follows as an event of its own.
+      is_sent = not is_due_record(record)
+    elseif record then
+      is_sent = struct.unpack('>d', record, BORN_AT) <= since
+    end
+    if is_sent then
+      answer[last + 1], answer[last + 2] = keys[at], record
+      last, taken = last + 2, taken + #record
     end
   end
-  -- Also counts what is omitted: the work of one run is bounded.
-  found = found + 1
+end
+if more then
+  answer[state_at] = revisions[total]
 end
 return answer

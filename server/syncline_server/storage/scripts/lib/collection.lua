@@ -15,15 +15,17 @@ local function load_counts(sid)
           horizon = tonumber(f[4] or 0)}
 end
 
--- Tombstones that one write drops, at most: a collection far over its limits gets below them write by write.
+-- Tombstones that one write drops beyond the number that it adds, at most: a collection over its limits gets below them write
+-- by write, and never further above.
 local TOMBSTONES_AT_ONCE = 16
 
 -- Drops tombstones that are too old or too many. A reader from before them starts again (`horizon`): never a silent gap.
-local function prune_tombstones(sid, counts)
+-- `added`: how many this write has added.
+local function prune_tombstones(sid, counts, added)
   local REMOVED = items_key('removed', sid)
   local excess = redis.call('ZCARD', REMOVED) - arguments.max_tombstones
   local before = (now() - arguments.tombstone_ms) * REVISIONS_PER_MS
-  local oldest = redis.call('ZRANGE', REMOVED, 0, TOMBSTONES_AT_ONCE - 1, 'WITHSCORES')
+  local oldest = redis.call('ZRANGE', REMOVED, 0, TOMBSTONES_AT_ONCE + added - 1, 'WITHSCORES')
   local keys = {}
   for index = 1, #oldest, 2 do
     local revision = tonumber(oldest[index + 1])
@@ -99,7 +101,7 @@ local function write_changes(collection, counts, changes, least)
   local leaving, joining, unmarked, marked, buried, revived, endless, due = {}, {}, {}, {}, {}, {}, {}, {}
   for _, change in ipairs(changes) do
     local item, before = change.item, change.before
-    local key, revision = item.key, text(item.revision)
+    local key, revision = item.key, item.revision -- as a number: `redis.call` writes it exactly
     if before then
       counts.live, counts.bytes = counts.live - 1, counts.bytes - #key - #before.data
     end
@@ -116,7 +118,7 @@ local function write_changes(collection, counts, changes, least)
       append(buried, revision, key)
     end
     if item.data and item.expires ~= 0 then
-      append(due, text(item.expires), sid .. '/' .. key)
+      append(due, item.expires, sid .. '/' .. key)
     elseif before and before.expires ~= 0 then
       append(endless, sid .. '/' .. key)
     end
@@ -130,7 +132,7 @@ local function write_changes(collection, counts, changes, least)
   also_all('ZREM', REMOVED, revived)
   also_all('ZREM', EXPIRIES, endless)
   also_all('ZADD', EXPIRIES, due)
-  also(prune_tombstones, sid, counts)
+  also(prune_tombstones, sid, counts, #buried / 2)
 
   collection[REVISION], collection[UPDATED], collection[MARK] = text(last), text(now()), arguments.mark
   collection[WRITER] = changes[#changes].item.writer
@@ -163,8 +165,8 @@ end
 -- Its `r` is the revision that the collection would have without the changes after this one. So the revisions of one
 -- collection's webhooks grow from one to the next, those of a batch too.
 local function queue_item_webhook(collection, change, data)
-  local revision = text(change.item.revision)
   if arguments.webhooks_limit and (change.expired or arguments.webhooks_reports) then
+    local revision = text(change.item.revision)
     also(append_webhook, tag, tonumber(arguments.webhooks_limit),
          {k = TYPE .. '_item_' .. change.kind, o = collection[SID], n = collection[NAME], r = revision,
           d = data, i = change.item.writer, e = not change.expired and arguments.endpoint or '', y = change.item.key,

@@ -43,14 +43,26 @@ local function unpack_item(record)
   return item
 end
 
+local function item_of(key, record)
+  local item = unpack_item(record)
+  item.key, item.size = key, #key + #record
+  return item
+end
+
 -- The item with this key, live or as a tombstone; nil if there is neither.
 local function load_item(sid, key)
   local record = redis.call('HGET', items_key('items', sid), key)
-  if record then
-    local item = unpack_item(record)
-    item.key, item.size = key, #key + #record
-    return item
+  return record and item_of(key, record) or nil
+end
+
+-- Those with these keys, by key. One command for all: the call costs more than its work.
+local function load_items(sid, keys)
+  local found = {}
+  local records = #keys > 0 and redis.call('HMGET', items_key('items', sid), unpack(keys)) or {}
+  for index, record in ipairs(records) do
+    found[keys[index]] = record and item_of(keys[index], record) or nil
   end
+  return found
 end
 
 -- The revision that created an item, as its removal reports it.
@@ -61,4 +73,18 @@ end
 -- True for an item past its expiry: it is absent to every reader and writer, swept or not.
 local function is_due(item)
   return item.data and item.expires ~= 0 and item.expires <= now()
+end
+
+-- Without making a table of the record: pages and replays ask this of each of their items.
+local BORN_AT <const> = 10
+local EXPIRES_AT <const> = 34
+
+local function is_live_record(record)
+  return record:byte() == 76 -- L
+end
+
+-- `is_due` of a live item's record.
+local function is_due_record(record)
+  local expires = struct.unpack('>d', record, EXPIRES_AT)
+  return expires ~= 0 and expires <= now()
 end
