@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,21 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from syncline_server.config.settings import Settings
+from syncline_server.config.validation import SettingError
+from syncline_server.storage.redis.urls import engine_of
 from syncline_tools.verify.history import History
+from syncline_tools.verify.items.observer import MakeObserver
 from syncline_tools.verify.plan import FaultKind
 from syncline_tools.verify.report import render
 from syncline_tools.verify.run import Verification
-from syncline_tools.verify.shape import Shape
+from syncline_tools.verify.shape import DOCUMENTS, Shape
 from syncline_tools.verify.timeline import draw
 from syncline_tools.verify.verdict import Conclusion, Verdict, judge
 
 from .access import Access
 from .access_options import with_access
+from .channel_observer import ChannelObserver
 
 __all__ = ["verify"]
 
@@ -62,6 +68,25 @@ class FaultKinds(click.ParamType[tuple[FaultKind, ...]]):
         except ValueError:
             known = ", ".join(FaultKind)
             self.fail(f"give {NO_FAULTS}, or some of {known}, separated by commas.", param, ctx)
+
+
+class Types(click.ParamType[frozenset[str]]):
+    """Types of objects with commas between them."""
+
+    name = "types"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[str]:
+        if isinstance(value, frozenset):
+            return value
+        given = [_NAMES.get(name, "") for name in value.split(",")]
+        if "" in given:
+            self.fail(f"give some of {', '.join(_NAMES)}, separated by commas.", param, ctx)
+        return frozenset(given)
+
+
+_NAMES = {DOCUMENTS: DOCUMENTS, "lists": "list", "maps": "map", "streams": "stream"}
 
 
 @click.command(
@@ -103,7 +128,27 @@ Exit status:
     "--rate",
     type=click.FloatRange(1, 1000),
     default=50,
-    help="Writes per second of all clients together.",
+    help="Writes of documents per second of all clients together; items have half as many.",
+)
+@click.option(
+    "--types",
+    type=Types(),
+    default=",".join(_NAMES),
+    help="Types of objects to test, separated by commas.",
+)
+@click.option(
+    "--redis-url",
+    envvar="SYNCLINE_REDIS_URL",
+    show_envvar=True,
+    show_default="the embedded one of a data directory on this machine, if it runs",
+    help="The server's Redis, to subscribe there to the events of lists, maps and streams.",
+)
+@click.option(
+    "--redis-prefix",
+    envvar="SYNCLINE_REDIS_PREFIX",
+    show_envvar=True,
+    default="",
+    help="What the keys of the server begin with in that Redis.",
 )
 @click.option(
     "--during",
@@ -135,6 +180,9 @@ def verify(
     documents: int,
     follow: int | None,
     rate: float,
+    types: frozenset[str],
+    redis_url: str | None,
+    redis_prefix: str,
     commands: tuple[str, ...],
     patience: float,
     output: Path,
@@ -166,8 +214,18 @@ def verify(
         rate=rate,
         patience=patience,
         commands=commands,
+        types=types,
     )
-    verdict = _verify(access, access.token, shape, _make_directory(output))
+    verification = partial(
+        Verification,
+        access.url,
+        access.service,
+        access.token,
+        shape,
+        tls=access.tls,
+        observers=_observers(redis_url or _embedded_redis(), redis_prefix),
+    )
+    verdict = _verify(verification, shape, _make_directory(output))
     _save(verdict, output)
     _show(verdict, output)
     if status := _status(verdict):
@@ -182,7 +240,26 @@ def _status(verdict: Verdict) -> int:
     return 0 if verdict.green else INCONCLUSIVE
 
 
-def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path) -> Verdict:
+def _observers(redis_url: str | None, redis_prefix: str) -> list[MakeObserver]:
+    """Those that receive events of items: none without the server's Redis."""
+    if redis_url is None:
+        return []
+    settings = Settings(redis_prefix=redis_prefix)
+    try:
+        engine_of(redis_url, settings.redis_timeout)
+    except SettingError as error:
+        raise click.UsageError(f"{error}.") from None
+    return [lambda sight: ChannelObserver(redis_url, settings, sight=sight)]
+
+
+def _embedded_redis() -> str | None:
+    """The Redis of a server in the data directory whose credentials are used."""
+    data_dir = click.get_current_context().params.get("data_dir") or Settings().data_dir
+    socket = Path(data_dir).absolute() / "redis" / "redis.sock"
+    return f"unix://{socket}" if socket.exists() else None
+
+
+def _verify(verification: Callable[..., Verification], shape: Shape, output: Path) -> Verdict:
     # A client's warnings of lost connections are no news here.
     logging.getLogger("syncline").addHandler(logging.NullHandler())
     with (
@@ -193,9 +270,7 @@ def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path
         async def run() -> Verdict:
             history = History(file)
             async with _progress(history, shape):
-                await Verification(
-                    access.url, access.service, token, shape, history=history, tls=access.tls
-                ).run()
+                await verification(history=history).run()
             return judge(history.records)
 
         return runner.run(run())

@@ -138,6 +138,7 @@ class Items:
         """What changed since a revision, in portions."""
         asked: dict[str, Argument | None] = {
             "since": revision,
+            "reuses": None if at.type is LIST else 1,
             "count": REPLAY_ITEMS,
             "bytes": REPLAY_BYTES,
         }

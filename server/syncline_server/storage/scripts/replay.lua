@@ -7,12 +7,14 @@
 --            since   the revision that the reader has
 --            count   how many changes, at most
 --            bytes   stop when their records exceed this; at least one change comes
+--            reuses  1: a key can be used again after its removal; absent: never, as the indexes of a list
 -- Returns  as fetch.lua, then
 --            ""       that is all
 --            revision more follows: read again since this revision
 --            "reset"  tombstones from after `since` were dropped: the reader must read the pages again
---          then key, record, key, record … in order of revision. The removal of an item that was created after `since` is left
---          out: the reader never had it.
+--          then key, record, key, record … in order of revision. Where keys are not used again, the removal of an item that was
+--          created after `since` is left out: the reader never had it. Where they are, the reader may have an earlier item with
+--          that key, of which the tombstone does not know.
 
 local header, refusal = readable()
 if not header then
@@ -50,7 +52,7 @@ while changed[c] or removed[r] do
   if record then
     local item = unpack_item(record)
     -- A live item past its expiry is omitted: its removal follows as an event of its own.
-    if (item.data and not is_due(item)) or (not item.data and item.born <= since) then
+    if (item.data and not is_due(item)) or (not item.data and (arguments.reuses or item.born <= since)) then
       answer[#answer + 1] = key
       answer[#answer + 1] = record
       taken = taken + #record

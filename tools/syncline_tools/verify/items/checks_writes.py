@@ -1,0 +1,329 @@
+"""Whether acknowledged writes of items are there, and nothing else is."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
+
+from syncline_tools.verify.evidence import Evidence
+from syncline_tools.verify.findings import Check, Finding
+from syncline_tools.verify.losses import Losses
+from syncline_tools.verify.records import Outcome
+
+from .actions import expires
+from .evidence import Applied, ItemEvidence, ItemWrite, Sighting, Snapshot
+from .records import REMOVED, ItemState
+
+__all__ = [
+    "check_item_kept",
+    "check_item_origin",
+    "check_item_removals",
+    "check_item_revisions",
+]
+
+
+def check_item_kept(evidence: Evidence) -> Check:
+    """No acknowledged write of an item is missing in what is read, or received, after it."""
+    items = evidence.items
+    applied = {sid: items.applied(sid) for sid in items.collections}
+    return Check.of(
+        "item-kept",
+        "No acknowledged write of an item was lost",
+        examined=sum(map(len, applied.values())),
+        unit="item writes",
+        findings=chain.from_iterable(
+            chain(
+                _older_than_acknowledged(items, sid, applied[sid]),
+                _missing_in_tally(items, sid, applied[sid]),
+                _forgotten(items, sid, applied[sid]),
+            )
+            for sid in items.collections
+        ),
+    )
+
+
+def check_item_origin(evidence: Evidence) -> Check:
+    """Each state that somebody sees was written, and was not refused."""
+    items = evidence.items
+    distinct = {sid: _distinct(items, sid) for sid in items.collections}
+    return Check.of(
+        "item-origin",
+        "No item had a state that was never written",
+        examined=sum(map(len, distinct.values())),
+        unit="states of items",
+        findings=chain.from_iterable(
+            _never_written(items, sid, states) for sid, states in distinct.items()
+        ),
+    )
+
+
+def check_item_removals(evidence: Evidence) -> Check:
+    """A removed item stays removed, unless it is created again at a greater revision."""
+    items, losses = evidence.items, Losses.of(evidence)
+    removed = {sid: _removals(items, sid) for sid in items.collections}
+    return Check.of(
+        "item-removals",
+        "Removed items stayed removed",
+        examined=sum(len(each) for keys in removed.values() for each in keys.values()),
+        unit="removals",
+        findings=chain.from_iterable(
+            chain(
+                _come_back(items, losses, sid, keys),
+                _shown_after_removal(items, sid),
+            )
+            for sid, keys in removed.items()
+        ),
+    )
+
+
+def check_item_revisions(evidence: Evidence) -> Check:
+    """Items of one collection share one clock: its revisions grow, and name one content each."""
+    items = evidence.items
+    contents: dict[tuple[str, int], tuple[str, str]] = {}
+    findings = [
+        *chain.from_iterable(_reused(items, sid, contents) for sid in items.collections),
+        *chain.from_iterable(_not_growing(items, sid) for sid in items.collections),
+    ]
+    return Check.of(
+        "item-revisions",
+        "Revisions of items only grew, and none was used twice",
+        examined=len(contents),
+        unit="revisions of items",
+        findings=findings,
+    )
+
+
+def _older_than_acknowledged(
+    items: ItemEvidence, sid: str, applied: Sequence[Applied]
+) -> Iterator[Finding]:
+    """What is read shows each item at least as new as was acknowledged before."""
+    by_key: dict[str, list[Applied]] = defaultdict(list)
+    for each in sorted(applied, key=lambda each: each.at):
+        if each.key is not None and each.revision is not None and each.part.do != "remove":
+            by_key[each.key].append(each)
+    newest = {key: list(accumulate(writes, _newer)) for key, writes in by_key.items()}
+    times = {key: [each.at for each in writes] for key, writes in by_key.items()}
+    removals = _removing(items, sid)
+    for snapshot in items.snapshots[sid]:
+        shown = {state.key: state for state in snapshot.items}
+        for key, moments in times.items():
+            count = bisect_right(moments, snapshot.began)
+            if not count:
+                continue
+            last, state = newest[key][count - 1], shown.get(key)
+            if state is not None and state.revision < (last.revision or 0):
+                yield _of(
+                    snapshot,
+                    sid,
+                    f"item {key} was at revision {state.revision}, and {last.revision} had been "
+                    "acknowledged",
+                )
+            if state is None and not expires(key) and not _explained(last, snapshot, removals[key]):
+                yield _of(
+                    snapshot,
+                    sid,
+                    f"item {key} was missing, and revision {last.revision} had been acknowledged",
+                )
+
+
+def _newer(first: Applied, second: Applied) -> Applied:
+    return first if (first.revision or 0) > (second.revision or 0) else second
+
+
+def _explained(last: Applied, snapshot: Snapshot, removals: list[ItemWrite]) -> bool:
+    return any(
+        each.invoked.at < snapshot.at and each.acknowledged_at >= last.began for each in removals
+    )
+
+
+def _missing_in_tally(
+    items: ItemEvidence, sid: str, applied: Sequence[Applied]
+) -> Iterator[Finding]:
+    """Data that name every write that made them lack none that was acknowledged before."""
+    tallies: dict[str, list[Applied]] = defaultdict(list)
+    for each in applied:
+        if each.part.do == "merge" and each.key is not None:
+            tallies[each.key].append(each)
+    removals = _removing(items, sid)
+    for snapshot in items.snapshots[sid]:
+        for state in snapshot.items:
+            if any(each.invoked.at < snapshot.at for each in removals[state.key]):
+                continue
+            named = set(state.writes)
+            for each in tallies.get(state.key, ()):
+                if each.at <= snapshot.began and each.write.number not in named:
+                    yield _of(
+                        snapshot,
+                        sid,
+                        f"item {state.key} lacked write {each.write.number}, which had been "
+                        "acknowledged",
+                    )
+
+
+def _forgotten(items: ItemEvidence, sid: str, applied: Sequence[Applied]) -> Iterator[Finding]:
+    """An event names the revision before it: none that was acknowledged lies between."""
+    revisions = sorted({each.revision for each in applied if each.revision is not None})
+    found = set[int]()
+    for event in items.changes_of(sid):
+        first = min((each.revision for each in event.changes), default=event.revision)
+        place = bisect_right(revisions, event.previous)
+        if place < len(revisions) and revisions[place] < first and revisions[place] not in found:
+            found.add(revisions[place])
+            yield Finding(
+                document=sid,
+                client=event.client,
+                at=event.at,
+                text=f"revision {revisions[place]} was acknowledged, and {first} followed "
+                f"{event.previous}",
+            )
+
+
+def _distinct(items: ItemEvidence, sid: str) -> list[Sighting]:
+    """One sighting of each different state; removals are none."""
+    first: dict[tuple[str, int, str], Sighting] = {}
+    for each in items.sightings(sid):
+        state = each.state
+        if state.content is not None:
+            first.setdefault((state.key, state.revision, state.content), each)
+    return list(first.values())
+
+
+def _never_written(items: ItemEvidence, sid: str, states: Sequence[Sighting]) -> Iterator[Finding]:
+    keys: dict[tuple[int, int], str] = {}
+    for each in states:
+        state = each.state
+        problem = None if state.writes else "names no write"
+        for number in state.writes:
+            problem = problem or _unlike(items.writes.get(number), sid, state)
+        if len(state.writes) == 1:
+            key = keys.setdefault((state.writes[0], state.part), state.key)
+            if key != state.key:
+                problem = problem or f"has write {state.writes[0]}, which made item {key} too"
+        if problem:
+            yield Finding(
+                document=sid,
+                client=each.client,
+                at=each.at,
+                text=f"item {state.key} at revision {state.revision} {problem}",
+            )
+
+
+def _unlike(write: ItemWrite | None, sid: str, state: ItemState) -> str | None:
+    """How a state differs from what the write that it names wrote; None if it does not."""
+    if write is None or write.invoked.collection != sid:
+        return "names a write that never was"
+    if write.outcome is Outcome.REFUSED:
+        return f"has write {write.number}, which was refused"
+    parts = write.invoked.parts
+    if state.part >= len(parts):
+        return f"names a part that write {write.number} does not have"
+    part = parts[state.part]
+    if part.key not in (None, state.key):
+        return f"has write {write.number}, which was of item {part.key}"
+    if len(state.writes) == 1 and part.content not in (None, state.content):
+        return f"has other data than write {write.number}"
+    return None
+
+
+def _removing(items: ItemEvidence, sid: str) -> dict[str, list[ItemWrite]]:
+    """The writes that remove each item, except those that were refused."""
+    found: dict[str, list[ItemWrite]] = defaultdict(list)
+    for write in items.writes_to(sid):
+        for part in write.invoked.parts:
+            if part.do == "remove" and part.key and write.outcome is not Outcome.REFUSED:
+                found[part.key].append(write)
+    return found
+
+
+def _removals(items: ItemEvidence, sid: str) -> dict[str, list[tuple[float, int]]]:
+    """When each removal of an item became known, and its revision."""
+    found: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for event in items.changes_of(sid):
+        for change in event.changes:
+            if change.change == REMOVED:
+                found[change.key].append((event.at, change.revision))
+    return found
+
+
+def _come_back(
+    items: ItemEvidence, losses: Losses, sid: str, removed: dict[str, list[tuple[float, int]]]
+) -> Iterator[Finding]:
+    removing = _removing(items, sid)
+    for snapshot in items.snapshots[sid]:
+        for state in snapshot.items:
+            for known, revision in removed.get(state.key, ()):
+                if known > snapshot.began or state.revision > revision:
+                    continue
+                is_unknown = any(not each.is_acknowledged for each in removing[state.key])
+                if not (is_unknown and losses.possible(known, snapshot.at)):
+                    yield _of(
+                        snapshot,
+                        sid,
+                        f"item {state.key} was at revision {state.revision}, and had been removed "
+                        f"at {revision}",
+                    )
+
+
+def _shown_after_removal(items: ItemEvidence, sid: str) -> Iterator[Finding]:
+    """An item whose write was acknowledged before an acknowledged removal began is gone."""
+    removing = _removing(items, sid)
+    for snapshot in items.snapshots[sid]:
+        for state in snapshot.items:
+            write = items.writes.get(state.writes[-1]) if state.writes else None
+            for removal in removing.get(state.key, ()):
+                if (
+                    write is not None
+                    and removal.acknowledged_at <= snapshot.began
+                    and write.acknowledged_at <= removal.invoked.at
+                ):
+                    yield _of(
+                        snapshot,
+                        sid,
+                        f"item {state.key} had write {write.number}, and its removal by write "
+                        f"{removal.number} had been acknowledged",
+                    )
+
+
+def _reused(
+    items: ItemEvidence, sid: str, contents: dict[tuple[str, int], tuple[str, str]]
+) -> Iterator[Finding]:
+    for each in items.sightings(sid):
+        state = each.state
+        content = state.key, state.content or REMOVED
+        known = contents.setdefault((sid, state.revision), content)
+        if known != content:
+            yield Finding(
+                document=sid,
+                client=each.client,
+                at=each.at,
+                text=f"revision {state.revision} was of item {known[0]} with content {known[1]}, "
+                f"and of item {content[0]} with {content[1]}",
+            )
+    for applied in items.applied(sid):
+        if applied.revision is None or applied.key is None or applied.part.content is None:
+            continue
+        content = applied.key, applied.part.content
+        known = contents.setdefault((sid, applied.revision), content)
+        if known != content:
+            yield _by(applied, sid, f"its revision {applied.revision} is that of another content")
+
+
+def _not_growing(items: ItemEvidence, sid: str) -> Iterator[Finding]:
+    """A write that began after another was acknowledged has a greater revision."""
+    applied = [each for each in items.applied(sid) if each.revision is not None]
+    answers = sorted((each.at, each.revision or 0) for each in applied)
+    newest = list(accumulate((revision for _, revision in answers), max, initial=0))
+    for each in applied:
+        before = newest[bisect_left(answers, (each.began, 0))]
+        if (each.revision or 0) <= before:
+            yield _by(each, sid, f"it got revision {each.revision}, after {before} was given")
+
+
+def _of(snapshot: Snapshot, sid: str, text: str) -> Finding:
+    return Finding(document=sid, client=snapshot.client, at=snapshot.at, text=text)
+
+
+def _by(applied: Applied, sid: str, text: str) -> Finding:
+    return Finding(document=sid, client=applied.write.invoked.client, at=applied.began, text=text)
