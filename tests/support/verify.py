@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,16 +47,27 @@ class Outcome:
         return {each["name"] for each in checks if each["findings"]}
 
 
-def run_verify(server: RunningServer, directory: Path, *options: str, url: str = "") -> Outcome:
+def run_verify(
+    server: RunningServer,
+    directory: Path,
+    *options: str,
+    url: str = "",
+    extra_environ: Mapping[str, str] | None = None,
+) -> Outcome:
     """Run `syncline verify` against a server until it ends.
 
     Args:
         url: base URL to use instead of the server's own, such as that of a proxy.
+        extra_environ: variables beside those that name the server.
     """
     command = [str(SYNCLINE), "verify", f"--output={directory}", *options]
     environ = {"SYNCLINE_URL": url or server.url, "SYNCLINE_DATA_DIR": str(server.data_dir)}
     done = subprocess.run(
-        command, env=clean_environ(environ), capture_output=True, check=False, timeout=100
+        command,
+        env=clean_environ({**environ, **(extra_environ or {})}),
+        capture_output=True,
+        check=False,
+        timeout=100,
     )
     assert done.stderr == b"", done.stderr.decode()
     records = list(read_history(directory / "history.jsonl"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.verify import Outcome
+from syncline_tools.verify.encoding import decode, encode
 from syncline_tools.verify.history import History, read_history
 from syncline_tools.verify.records import (
     Ended,
@@ -12,8 +13,6 @@ from syncline_tools.verify.records import (
     Missing,
     Stalled,
     content_of,
-    decode,
-    encode,
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from .items.evidence import ItemEvidence
 from .items.records import ItemRecord
+from .plan import FaultKind
 from .records import (
     Answered,
     Clocked,
@@ -140,6 +141,8 @@ class Evidence:
                 self.connections[record.client].append(record)
             case Injected():
                 self.faults.append(record)
+                if record.client is not None and record.fault == FaultKind.DUPLICATE:
+                    self.items.duplicated[record.client].append(record.at)
             case Repeated():
                 self.repeats.append(record)
             case Stalled():

@@ -33,7 +33,7 @@ LIST_LIMIT = 40
 STALE = 1
 """A revision that no item has had since long."""
 
-Write = Callable[[ItemWriter, Collection, list[Operation]], Awaitable[ItemsAnswered]]
+Act = Callable[[ItemWriter, Collection], Awaitable[None]]
 
 
 def expires(key: str) -> bool:
@@ -53,22 +53,26 @@ class Actions:
     chance: random.Random
     number: Callable[[], int]
     write: Callable[[ItemWriter, int, Collection, list[Operation]], Awaitable[ItemsAnswered]]
+    _turns: list[Act] = field(default_factory=list)
     _tallied: int = 0
     _tally: int = 1
     _indexes: list[str] = field(default_factory=list)
 
     async def act_on_map(self, writer: ItemWriter, map_: Collection) -> None:
         """Write something to a map."""
-        acts = (
-            (6, self.contend),
-            (5, self._write_freely),
-            (6, self._tally_up),
-            (3, self._write_group),
-            (1, self._write_refused_group),
-            (1, self._expire),
-        )
-        weights, choices = zip(*acts, strict=True)
-        (act,) = self.chance.choices(choices, weights)
+        if not self._turns:
+            acts = (
+                (3, self.contend),
+                (2, self._write_freely),
+                (3, self._tally_up),
+                (2, self._write_group),
+                (1, self._write_refused_group),
+                (1, self._expire),
+            )
+            # In turns, so that short runs have all of them.
+            self._turns = [act for count, act in acts for _ in range(count)]
+            self.chance.shuffle(self._turns)
+        act = self._turns.pop()
         await act(writer, map_)
 
     async def act_on_list(self, writer: ItemWriter, list_: Collection) -> None:
@@ -88,9 +92,9 @@ class Actions:
         """Send a message."""
         await self._one(writer, stream, do="publish")
 
-    async def contend(self, writer: ItemWriter, map_: Collection, key: str = "") -> None:
+    async def contend(self, writer: ItemWriter, map_: Collection) -> None:
         """Write, remove or create an item on the condition of what this writer knows of it."""
-        key = key or self.chance.choice(CONTENDED)
+        key = self.chance.choice(CONTENDED)
         known = writer.known.get((map_.sid, key))
         if known is None:
             await self._one(writer, map_, do="put", key=key, if_match=ABSENT)

@@ -8,7 +8,6 @@ from itertools import chain
 
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
-from syncline_tools.verify.records import Outcome
 
 from .evidence import ItemEvidence, ItemWrite, Snapshot
 from .records import ItemsChanged, ItemsRead, ItemState
@@ -46,7 +45,7 @@ def check_item_batches(evidence: Evidence) -> Check:
 
 
 def _refused(items: ItemEvidence, batches: list[ItemWrite]) -> Iterator[Finding]:
-    refused = {each.number for each in batches if each.outcome is Outcome.REFUSED}
+    refused = {each.number for each in batches if items.is_refused(each)}
     for sid in items.collections:
         for sighting in items.sightings(sid):
             for number in refused.intersection(sighting.state.writes):
@@ -133,7 +132,7 @@ def _is_overwritten(
     return any(
         part.do == "remove"
         and part.key == key
-        and write.outcome is not Outcome.REFUSED
+        and not items.is_refused(write)
         and write.invoked.at < snapshot.at
         for write in items.writes_to(snapshot.collection)
         for part in write.invoked.parts

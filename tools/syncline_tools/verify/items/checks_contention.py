@@ -10,7 +10,6 @@ from itertools import chain
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
 from syncline_tools.verify.losses import Losses
-from syncline_tools.verify.records import Outcome
 
 from .client import ABSENT
 from .evidence import Applied, ItemEvidence
@@ -149,7 +148,7 @@ def _may_be_removed(items: ItemEvidence, sid: str, write: Applied, newest: _Comm
     return any(
         part.do == "remove"
         and part.key == write.key
-        and other.outcome is not Outcome.REFUSED
+        and not items.is_refused(other)
         and other.invoked.at < write.at
         and other.acknowledged_at > newest.began
         for other in items.writes_to(sid)

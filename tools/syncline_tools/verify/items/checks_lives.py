@@ -8,7 +8,7 @@ from itertools import chain
 from syncline_tools.verify.calm import Calm
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
-from syncline_tools.verify.records import Connected, Outcome
+from syncline_tools.verify.records import Connected
 
 from .evidence import Applied, ItemEvidence, ItemWrite
 from .records import ItemsChanged
@@ -111,7 +111,7 @@ def _wrong_messages(items: ItemEvidence, sid: str, client: str) -> Iterator[Find
     newest = 0.0
     for each in items.messages.get((sid, client), ()):
         write = None if each.write is None else items.writes.get(each.write)
-        if write is None or write.outcome is Outcome.REFUSED:
+        if write is None or items.is_refused(write):
             text = f"it received message {each.write}, which was never published"
         elif write.number in received:
             text = f"it received message {each.write} twice"

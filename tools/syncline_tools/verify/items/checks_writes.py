@@ -10,7 +10,6 @@ from itertools import accumulate, chain
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
 from syncline_tools.verify.losses import Losses
-from syncline_tools.verify.records import Outcome
 
 from .actions import expires
 from .evidence import Applied, ItemEvidence, ItemWrite, Sighting, Snapshot
@@ -196,7 +195,7 @@ def _never_written(items: ItemEvidence, sid: str, states: Sequence[Sighting]) ->
         state = each.state
         problem = None if state.writes else "names no write"
         for number in state.writes:
-            problem = problem or _unlike(items.writes.get(number), sid, state)
+            problem = problem or _unlike(items, number, sid, state)
         if len(state.writes) == 1:
             key = keys.setdefault((state.writes[0], state.part), state.key)
             if key != state.key:
@@ -210,11 +209,12 @@ def _never_written(items: ItemEvidence, sid: str, states: Sequence[Sighting]) ->
             )
 
 
-def _unlike(write: ItemWrite | None, sid: str, state: ItemState) -> str | None:
+def _unlike(items: ItemEvidence, number: int, sid: str, state: ItemState) -> str | None:
     """How a state differs from what the write that it names wrote; None if it does not."""
+    write = items.writes.get(number)
     if write is None or write.invoked.collection != sid:
         return "names a write that never was"
-    if write.outcome is Outcome.REFUSED:
+    if items.is_refused(write):
         return f"has write {write.number}, which was refused"
     parts = write.invoked.parts
     if state.part >= len(parts):
@@ -232,7 +232,7 @@ def _removing(items: ItemEvidence, sid: str) -> dict[str, list[ItemWrite]]:
     found: dict[str, list[ItemWrite]] = defaultdict(list)
     for write in items.writes_to(sid):
         for part in write.invoked.parts:
-            if part.do == "remove" and part.key and write.outcome is not Outcome.REFUSED:
+            if part.do == "remove" and part.key and not items.is_refused(write):
                 found[part.key].append(write)
     return found
 

@@ -164,13 +164,14 @@ def _answer(
 ) -> dict[str, Any]:
     body = orjson.loads(reply.content) if reply.content else {}
     items = body["items"] if len(operations) > 1 else [body]
-    keys = [item.get(collection.id_name) for item in items]
-    revisions = [item.get("revision") for item in items]
+    # A defective server may answer less than it was asked; the checks say so.
+    items += [{}] * (len(operations) - len(items))
+    revisions = [item.get("revision") for item in items[: len(operations)]]
     return {
         "outcome": Outcome.ACKNOWLEDGED,
         "keys": tuple(
-            operation.key if key is None else str(key)
-            for operation, key in zip(operations, keys, strict=True)
+            str(item[collection.id_name]) if collection.id_name in item else operation.key
+            for operation, item in zip(operations, items, strict=False)
         ),
         "revisions": tuple(None if each is None else int(each) for each in revisions),
         "is_repeated": "Idempotency-Replayed" in reply.headers,

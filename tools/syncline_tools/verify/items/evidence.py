@@ -107,6 +107,7 @@ class ItemEvidence:
         snapshots: by collection.
         seen: by collection and client, of the observers of events.
         messages: by stream and client.
+        duplicated: when all that a client had sent was sent again, by client.
     """
 
     wires: dict[str, str] = field(default_factory=dict)
@@ -117,6 +118,8 @@ class ItemEvidence:
     messages: dict[tuple[str, str], list[MessageReceived]] = field(
         default_factory=lambda: defaultdict(list)
     )
+
+    duplicated: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, record: ItemRecord) -> None:
         """Take the next record of a history."""
@@ -153,6 +156,13 @@ class ItemEvidence:
     def writes_to(self, collection: str) -> list[ItemWrite]:
         """All writes of a collection."""
         return [each for each in self.writes.values() if each.invoked.collection == collection]
+
+    def is_refused(self, write: ItemWrite) -> bool:
+        """True of a write that was refused, and was not sent again by a fault: a server remembers
+        only what it has applied, so what it refused may be applied when it comes again."""
+        return write.outcome is Outcome.REFUSED and not any(
+            at >= write.invoked.at for at in self.duplicated.get(write.invoked.client, ())
+        )
 
     def applied(self, collection: str) -> list[Applied]:
         """The parts of all acknowledged writes of a collection."""
