@@ -23,4 +23,4 @@ def _read_defective(path: Path) -> bytes:
     return source
 
 
-Path.read_bytes = _read_defective  # type: ignore[method-assign]
+Path.read_bytes = _read_defective  # type: ignore[method-assign,assignment]

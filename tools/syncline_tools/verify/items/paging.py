@@ -13,7 +13,7 @@ from .sight import ItemSight
 
 __all__ = ["PagingObserver"]
 
-READ_INTERVAL = 0.3
+READ_INTERVAL = 0.5
 """Seconds between two readings of one collection."""
 
 SMALL_PAGE = 7
