@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import cache
 from typing import Any
 
 import orjson
@@ -81,19 +80,18 @@ _KINDS: dict[str, type[Record]] = {
     )
 }
 
+_MEMBERS = {
+    kind: tuple(each.name for each in fields(kind) if each.name != "at") for kind in _KINDS.values()
+}
+
 
 def encode(record: Record) -> bytes:
     """A record as one line of JSON."""
     kind = type(record)
     body = {"at": round(record.at, 6), "record": kind.__name__.lower()}
     # The items in a record stay dataclasses, which orjson writes faster than a copy is made.
-    body |= {name: getattr(record, name) for name in _members(kind)}
+    body |= {name: getattr(record, name) for name in _MEMBERS[kind]}
     return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
-
-
-@cache
-def _members(kind: type[Record]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind) if each.name != "at")
 
 
 def decode(line: bytes) -> Record:

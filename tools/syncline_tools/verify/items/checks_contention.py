@@ -196,9 +196,8 @@ def _births(items: ItemEvidence, sid: str) -> dict[str, list[_Birth]]:
         state = each.state
         if _is_addition(items, state) and (state.key, state.writes[0], state.part) not in known:
             known.add((state.key, state.writes[0], state.part))
-            write = items.writes.get(state.writes[0])
-            is_acknowledged = write is not None and write.is_acknowledged
-            found[state.key].append(_Birth(state.writes[0], state.part, each.at, is_acknowledged))
+            # Its write may have been acknowledged: under another index, after this one was lost.
+            found[state.key].append(_Birth(state.writes[0], state.part, each.at, False))
     return found
 
 

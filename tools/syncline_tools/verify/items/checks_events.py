@@ -9,7 +9,7 @@ from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
 from syncline_tools.verify.losses import Losses
 
-from .copies import Copy, States, differing, rebuild, stored_at
+from .copies import Copy, LostChanges, States, differing, rebuild, stored_at
 from .evidence import ItemEvidence, ItemSeen
 from .records import CollectionRemoved, ItemsChanged, ItemsRead, ItemsReplayed
 
@@ -54,7 +54,7 @@ def check_item_complete(evidence: Evidence) -> Check:
         findings=chain(
             chain.from_iterable(map(_gaps, items.seen.values())),
             chain.from_iterable(
-                _unlike_stored(items, sid, client)
+                _unlike_stored(evidence, sid, client)
                 for sid, client in product(items.collections, items.observers)
             ),
         ),
@@ -73,7 +73,7 @@ def check_item_replay(evidence: Evidence) -> Check:
         examined=len(replays),
         unit="replays",
         findings=chain.from_iterable(
-            _wrong_replays(items, sid, client)
+            _wrong_replays(evidence, sid, client)
             for sid, client in product(items.collections, items.observers)
         ),
     )
@@ -145,27 +145,30 @@ def _gaps(seen: list[ItemSeen]) -> Iterator[Finding]:
             )
 
 
-def _unlike_stored(items: ItemEvidence, sid: str, client: str) -> Iterator[Finding]:
-    stored = stored_at(items, sid)
-    for copy in rebuild(items, sid, client):
+def _unlike_stored(evidence: Evidence, sid: str, client: str) -> Iterator[Finding]:
+    stored, lost = stored_at(evidence.items, sid), LostChanges.of(evidence, sid)
+    for copy in rebuild(evidence.items, sid, client):
         if isinstance(copy.seen, ItemsChanged):
-            yield from _difference(copy, stored.get(copy.revision), "with its events")
+            yield from _difference(copy, stored, lost, "with its events")
 
 
-def _wrong_replays(items: ItemEvidence, sid: str, client: str) -> Iterator[Finding]:
-    copies = list(rebuild(items, sid, client))
-    known = stored_at(items, sid)
+def _wrong_replays(evidence: Evidence, sid: str, client: str) -> Iterator[Finding]:
+    copies = list(rebuild(evidence.items, sid, client))
+    known, lost = stored_at(evidence.items, sid), LostChanges.of(evidence, sid)
     for copy in copies:
         if isinstance(copy.seen, ItemsChanged):
             known.setdefault(copy.revision, copy.items)
     for copy in copies:
         if isinstance(copy.seen, ItemsReplayed):
             since = f"with what changed since {copy.seen.since}"
-            yield from _difference(copy, known.get(copy.revision), since)
+            yield from _difference(copy, known, lost, since)
 
 
-def _difference(copy: Copy, stored: States | None, how: str) -> Iterator[Finding]:
-    text = None if stored is None else differing(copy.items, stored)
+def _difference(
+    copy: Copy, known: dict[int, States], lost: LostChanges, how: str
+) -> Iterator[Finding]:
+    stored = known.get(copy.revision)
+    text = None if stored is None else differing(copy.items, stored, lost, copy.seen.at)
     if text is not None:
         yield _of(copy.seen, f"at revision {copy.revision}, {how}: {text}")
 

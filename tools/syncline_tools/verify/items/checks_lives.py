@@ -8,6 +8,7 @@ from itertools import chain
 from syncline_tools.verify.calm import Calm
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
+from syncline_tools.verify.losses import Losses
 from syncline_tools.verify.records import Connected
 
 from .evidence import Applied, ItemEvidence, ItemWrite
@@ -46,7 +47,7 @@ def check_item_expiry(evidence: Evidence) -> Check:
 
 def check_messages(evidence: Evidence) -> Check:
     """Each message reaches every undisturbed subscriber once, in the order of its publisher."""
-    items, calm = evidence.items, Calm(evidence)
+    items, calm, losses = evidence.items, Calm(evidence), Losses.of(evidence)
     streams = [sid for sid, created in items.created.items() if created.type == "stream"]
     return Check.of(
         "messages",
@@ -55,7 +56,7 @@ def check_messages(evidence: Evidence) -> Check:
         unit="messages",
         findings=chain.from_iterable(
             chain(
-                _wrong_messages(items, sid, client),
+                _wrong_messages(items, losses, sid, client),
                 _missing_messages(evidence, calm, sid, client),
             )
             for sid in streams
@@ -106,21 +107,25 @@ def _notified_late(evidence: Evidence, calm: Calm, sid: str, applied: Applied) -
             )
 
 
-def _wrong_messages(items: ItemEvidence, sid: str, client: str) -> Iterator[Finding]:
-    received = set[int]()
+def _wrong_messages(
+    items: ItemEvidence, losses: Losses, sid: str, client: str
+) -> Iterator[Finding]:
+    received: dict[int, float] = {}
     newest = 0.0
     for each in items.messages.get((sid, client), ()):
         write = None if each.write is None else items.writes.get(each.write)
         if write is None or items.is_refused(write):
             text = f"it received message {each.write}, which was never published"
         elif write.number in received:
-            text = f"it received message {each.write} twice"
+            # The store may have lost that it was published before anybody knew: it came again.
+            is_lost = losses.possible(received[write.number], each.at)
+            text = "" if is_lost else f"it received message {each.write} twice"
         elif write.acknowledged_at < newest:
             text = f"it received message {each.write} after one that was published later"
         else:
             text = ""
-        if write is not None:
-            received.add(write.number)
+        if write is not None and write.number not in received:
+            received[write.number] = each.at
             newest = max(newest, write.invoked.at)
         if text:
             yield Finding(document=sid, client=client, at=each.at, text=text)

@@ -45,7 +45,7 @@ def check_item_kept(evidence: Evidence) -> Check:
 
 def check_item_origin(evidence: Evidence) -> Check:
     """Each state that somebody sees was written, and was not refused."""
-    items = evidence.items
+    items, losses = evidence.items, Losses.of(evidence)
     distinct = {sid: _distinct(items, sid) for sid in items.collections}
     return Check.of(
         "item-origin",
@@ -53,7 +53,7 @@ def check_item_origin(evidence: Evidence) -> Check:
         examined=sum(map(len, distinct.values())),
         unit="states of items",
         findings=chain.from_iterable(
-            _never_written(items, sid, states) for sid, states in distinct.items()
+            _never_written(items, losses, sid, states) for sid, states in distinct.items()
         ),
     )
 
@@ -189,17 +189,21 @@ def _distinct(items: ItemEvidence, sid: str) -> list[Sighting]:
     return list(first.values())
 
 
-def _never_written(items: ItemEvidence, sid: str, states: Sequence[Sighting]) -> Iterator[Finding]:
-    keys: dict[tuple[int, int], str] = {}
-    for each in states:
+def _never_written(
+    items: ItemEvidence, losses: Losses, sid: str, states: Sequence[Sighting]
+) -> Iterator[Finding]:
+    first: dict[tuple[int, int], Sighting] = {}
+    for each in sorted(states, key=lambda sighting: sighting.at):
         state = each.state
         problem = None if state.writes else "names no write"
         for number in state.writes:
             problem = problem or _unlike(items, number, sid, state)
         if len(state.writes) == 1:
-            key = keys.setdefault((state.writes[0], state.part), state.key)
-            if key != state.key:
-                problem = problem or f"has write {state.writes[0]}, which made item {key} too"
+            other = first.setdefault((state.writes[0], state.part), each)
+            # A write that was lost before it was acknowledged was sent again.
+            if other.state.key != state.key and not losses.possible(other.at, each.at):
+                text = f"has write {state.writes[0]}, which made item {other.state.key} too"
+                problem = problem or text
         if problem:
             yield Finding(
                 document=sid,
