@@ -111,7 +111,10 @@ class ChannelObserver:
             except Refusal:
                 await asyncio.sleep(RETRY_PAUSE)
         if collection.type != STREAM:
-            await self._open(topic)
+            self._work_on(topic)
+            # A gap meanwhile begins it again.
+            while topic.revision is None and topic.work is not None:
+                await asyncio.wait({topic.work})
 
     async def try_replay(self, collection: Collection) -> None:
         """As of `ItemObserver`."""
@@ -130,7 +133,6 @@ class ChannelObserver:
 
     async def _open(self, topic: _Topic) -> None:
         """Make a copy. Events that come meanwhile wait."""
-        topic.revision = None
         topic.revisions.clear()
         began, sid = self.sight.now(), topic.at.sid
         while True:
@@ -149,10 +151,9 @@ class ChannelObserver:
         self.sight.open(sid, began, revision, states.values())
         self._go_on(topic, revision)
 
-    async def _catch_up(self, topic: _Topic) -> None:
-        """Bring the copy up to date after events may have been missed."""
-        since, topic.revision = topic.revision, None
-        while since is not None:
+    async def _catch_up(self, topic: _Topic, since: int) -> None:
+        """Bring the copy of a revision up to date after events may have been missed."""
+        while True:
             try:
                 found = await self._changes_since(topic, since)
             except (Refusal, StorageError):
@@ -181,14 +182,18 @@ class ChannelObserver:
             self.sight.connect()
         for topic in known:
             if topic.at.type.has_items:
-                self._work_on(topic, is_lost=False)
+                self._work_on(topic)
 
-    def _work_on(self, topic: _Topic, *, is_lost: bool) -> None:
+    def _work_on(self, topic: _Topic, *, is_lost: bool = False) -> None:
+        """Bring the copy up to date, or make another one if what it has was lost."""
+        # At once: events that come before the task begins must wait for it.
+        since, topic.revision = topic.revision, None
         if topic.work is not None and not topic.work.done():
             # It may have read before the gap, so it begins again.
             topic.work.cancel()
-            is_lost = True
-        topic.work = asyncio.create_task(self._open(topic) if is_lost else self._catch_up(topic))
+        topic.work = asyncio.create_task(
+            self._open(topic) if is_lost or since is None else self._catch_up(topic, since)
+        )
 
     def _on_event(self, event: Event | RightsChanged) -> None:
         topic = self._topics.get(event.sid)
