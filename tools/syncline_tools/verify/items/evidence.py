@@ -182,6 +182,13 @@ class ItemEvidence:
                 if isinstance(each, ItemsChanged):
                     yield each
 
+    def count_events(self) -> int:
+        """Events of items, and messages, at all observers together."""
+        changes = sum(
+            isinstance(each, ItemsChanged) for seen in self.seen.values() for each in seen
+        )
+        return changes + sum(map(len, self.messages.values()))
+
     def sightings(self, collection: str) -> Iterator[Sighting]:
         """Every state of every item that anybody saw."""
         for snapshot in self.snapshots[collection]:
