@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from syncline_protocol.errors import Refusal
+from syncline import ConnectionLost
+from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.items import (
     Change,
     ChangeKind,
@@ -83,9 +84,11 @@ class ChannelObserver:
         self._topics: dict[str, _Topic] = {}
 
     async def open(self) -> None:
-        """As of `ItemObserver`."""
+        """As of `ItemObserver`. Raises `ConnectionLost`: Redis is not there."""
         await self._redis.engine.start()
         await self._redis.start()
+        if not self._redis.connected:
+            raise ConnectionLost(f"{self._redis.engine} cannot be reached: check --redis-url")
         self._feed.start()
         self.sight.connect()
 
@@ -115,6 +118,8 @@ class ChannelObserver:
             # A gap meanwhile begins it again.
             while topic.revision is None and topic.work is not None:
                 await asyncio.wait({topic.work})
+                if not topic.work.cancelled():
+                    topic.work.result()
 
     async def try_replay(self, collection: Collection) -> None:
         """As of `ItemObserver`."""
@@ -140,8 +145,8 @@ class ChannelObserver:
                 first, states = await self._pages(topic)
                 found = await self._changes_since(topic, first)
                 break
-            except (Refusal, StorageError):
-                await asyncio.sleep(RETRY_PAUSE)
+            except (Refusal, StorageError) as error:
+                await self._pause(error)
         # The pages are of different moments: what changed since the first makes them one.
         revision, changes = found or (first, [])
         for change in changes:
@@ -156,14 +161,23 @@ class ChannelObserver:
         while True:
             try:
                 found = await self._changes_since(topic, since)
-            except (Refusal, StorageError):
-                await asyncio.sleep(RETRY_PAUSE)
+            except (Refusal, StorageError) as error:
+                await self._pause(error)
                 continue
             if found is None or found[0] < since:
                 break
             self.sight.replay(topic.at.sid, since, *found, is_adopted=True)
             return self._go_on(topic, found[0])
         await self._open(topic)
+
+    async def _pause(self, error: Refusal | StorageError) -> None:
+        """Wait before a read is tried again; raises `ConnectionLost` where that is of no use."""
+        if isinstance(error, Refusal) and error.code is not Code.UNAVAILABLE:
+            raise ConnectionLost(
+                f"{self._redis.engine} is not the Redis of this server, or has lost its data: "
+                "check --redis-url"
+            )
+        await asyncio.sleep(RETRY_PAUSE)
 
     def _go_on(self, topic: _Topic, revision: int) -> None:
         """There is a copy at this revision: pass what waited."""

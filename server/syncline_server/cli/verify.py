@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import orjson
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from syncline_server.config.settings import Settings
+from syncline_server.config.urls import is_loopback
 from syncline_server.config.validation import SettingError
 from syncline_server.storage.redis.urls import engine_of
 from syncline_tools.verify.history import History
@@ -201,8 +203,8 @@ def verify(
     an item is lost, conditions hold, batches are applied whole or not at all, no index is used
     twice, and what changed since a revision leads to what is stored.
 
-    All that the command made is removed at the end. Except for COMMAND, nothing else on the server changes.
-    Credentials are found as for `syncline doc`.
+    All that the command made is removed at the end. Except for COMMAND, nothing else on the server
+    changes. Credentials are found as for `syncline doc`.
     """
     if access.token is None:
         raise click.UsageError(
@@ -228,7 +230,7 @@ def verify(
         access.token,
         shape,
         tls=access.tls,
-        observers=_observers(redis_url or _embedded_redis(), redis_prefix),
+        observers=_observers(redis_url or _embedded_redis(access.url), redis_prefix),
     )
     verdict = _verify(verification, shape, _make_directory(output))
     _save(verdict, output)
@@ -257,10 +259,12 @@ def _observers(redis_url: str | None, redis_prefix: str) -> list[MakeObserver]:
     return [lambda sight: ChannelObserver(redis_url, settings, sight=sight)]
 
 
-def _embedded_redis() -> str | None:
-    """The Redis of a server in the data directory whose credentials are used."""
-    data_dir = click.get_current_context().params.get("data_dir") or Settings().data_dir
-    socket = Path(data_dir).absolute() / "redis" / "redis.sock"
+def _embedded_redis(url: str) -> str | None:
+    """The Redis of a server on this machine, in the data directory whose credentials are used."""
+    data_dir = click.get_current_context().params.get("data_dir")
+    if data_dir is None and not is_loopback(urlsplit(url).hostname or ""):
+        return None
+    socket = Path(data_dir or Settings().data_dir).absolute() / "redis" / "redis.sock"
     return f"unix://{socket}" if socket.exists() else None
 
 

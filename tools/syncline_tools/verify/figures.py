@@ -75,7 +75,7 @@ class Figures:
         healed = evidence.ended.healed if evidence.ended else 0.0
         return cls(
             seconds=round(evidence.ended.at if evidence.ended else 0.0, 3),
-            clients=len(evidence.wires) + len(evidence.items.wires),
+            clients=len(evidence.wires),
             documents=len(evidence.created),
             writes={outcome.value: outcomes[outcome.value] for outcome in Outcome},
             settled=sum(write.settled for write in writes),
