@@ -51,7 +51,10 @@ def evidence_of(*records: Record, type_: str = "map", end: float = 100.0) -> Evi
     """What a run shows, in the order of time."""
     created = CollectionCreated(at=0, collection=COLLECTION, type=type_, began=0, revision=FIRST)
     clients = {"items-1": "items", "pages-1": "pages", OBSERVER: "events"}
-    joined: list[Record] = [ItemsJoined(at=0, client=c, wire=w) for c, w in clients.items()]
+    joined: list[Record] = [
+        ItemsJoined(at=0, client=client, wire=wire, receives_events=client == OBSERVER)
+        for client, wire in clients.items()
+    ]
     joined += [Connected(at=0, client=OBSERVER, connection=1), created]
     ordered = sorted(records, key=lambda record: record.at)
     return Evidence.of([*joined, *ordered, Ended(at=end, healed=end)])

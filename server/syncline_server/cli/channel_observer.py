@@ -11,13 +11,9 @@ import orjson
 from syncline import ConnectionLost
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.items import (
-    Change,
-    ChangeKind,
-    Item,
     ItemQuery,
     ItemsChanged,
     ItemsReset,
-    index_of,
 )
 from syncline_protocol.objects import SYSTEM, Event, ExpiryChanged, Removed, type_of_sid
 from syncline_protocol.streams import Message
@@ -28,14 +24,15 @@ from syncline_server.storage.errors import StorageError
 from syncline_server.storage.items import Items
 from syncline_server.storage.keys import ObjectAddress, channel, sid_of_channel
 from syncline_server.storage.objects import Objects
-from syncline_server.storage.records import Tombstone
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
 from syncline_server.storage.redis.urls import engine_of
 from syncline_server.storage.rights import RightsChanged
 from syncline_tools.verify.items.collection import STREAM, Collection
-from syncline_tools.verify.items.records import REMOVED, ItemChange, ItemState, state_of
+from syncline_tools.verify.items.records import ItemChange, ItemState
 from syncline_tools.verify.items.sight import ItemSight
+
+from .observed_items import observed_change, observed_item, observed_replay, without_change
 
 __all__ = ["ChannelObserver"]
 
@@ -71,6 +68,8 @@ class ChannelObserver:
 
     Its connections to Redis are its own: it is one subscriber.
     """
+
+    receives_events = True
 
     def __init__(self, redis_url: str, settings: Settings, *, sight: ItemSight) -> None:
         """Raises `SettingError`: the URL cannot be used."""
@@ -152,7 +151,7 @@ class ChannelObserver:
         for change in changes:
             states.pop(change.key, None)
             if change.content is not None:
-                states[change.key] = _without_change(change)
+                states[change.key] = without_change(change)
         self.sight.open(sid, began, revision, states.values())
         self._go_on(topic, revision)
 
@@ -235,7 +234,7 @@ class ChannelObserver:
             event.sid,
             event.revision,
             event.previous,
-            [_changed(topic.at, each) for each in changes],
+            [observed_change(topic.at, each) for each in changes],
         )
         topic.revision = max(topic.revision, event.revision)
         topic.revisions.append(topic.revision)
@@ -246,7 +245,9 @@ class ChannelObserver:
         page = await self._items.page(topic.at, ItemQuery(size=100), READER)
         first = page.header.revision
         while True:
-            states |= {state.key: state for state in (_state(topic.at, i) for i in page.items)}
+            states |= {
+                state.key: state for state in (observed_item(topic.at, i) for i in page.items)
+            }
             if page.next_key is None:
                 return first, states
             query = ItemQuery(start=page.next_key, is_inclusive=False, size=100)
@@ -263,55 +264,7 @@ class ChannelObserver:
             replay = await self._items.changes_since(topic.at, since, READER)
             if replay.is_reset:
                 return None
-            changes += [_replayed(topic.at, each) for each in replay.changes]
+            changes += [observed_replay(topic.at, each) for each in replay.changes]
             since = replay.more_since
             if since is None:
                 return replay.header.revision, changes
-
-
-def _state(at: ObjectAddress, item: Item) -> ItemState:
-    return state_of(_id(at, item.key), item.revision, orjson.loads(item.data))
-
-
-def _changed(at: ObjectAddress, change: Change) -> ItemChange:
-    if change.kind is ChangeKind.REMOVED:
-        return _removed(at, change.item.key, change.item.revision, expired=change.expired)
-    return _live(_state(at, change.item), change.kind.value)
-
-
-def _replayed(at: ObjectAddress, change: Item | Tombstone) -> ItemChange:
-    if isinstance(change, Tombstone):
-        return _removed(at, change.key, change.revision)
-    return _live(_state(at, change), "live")
-
-
-def _live(state: ItemState, change: str) -> ItemChange:
-    return ItemChange(
-        key=state.key,
-        revision=state.revision,
-        content=state.content,
-        writes=state.writes,
-        part=state.part,
-        change=change,
-    )
-
-
-def _removed(at: ObjectAddress, key: str, revision: int, *, expired: bool = False) -> ItemChange:
-    return ItemChange(
-        key=_id(at, key), revision=revision, content=None, change=REMOVED, expired=expired
-    )
-
-
-def _without_change(change: ItemChange) -> ItemState:
-    return ItemState(
-        key=change.key,
-        revision=change.revision,
-        content=change.content,
-        writes=change.writes,
-        part=change.part,
-    )
-
-
-def _id(at: ObjectAddress, key: str) -> str:
-    """As REST shows it: the index of a list's item without leading zeros."""
-    return str(index_of(key)) if at.type.name == "list" else key

@@ -15,12 +15,11 @@ from support.item_histories import (
     wrote,
 )
 from syncline_tools.verify.findings import Check
-from syncline_tools.verify.items.checks_writes import (
-    check_item_kept,
-    check_item_origin,
+from syncline_tools.verify.items.checks_revisions import (
     check_item_removals,
     check_item_revisions,
 )
+from syncline_tools.verify.items.checks_writes import check_item_kept, check_item_origin
 from syncline_tools.verify.records import Injected, Outcome
 
 A, B, C = (FIRST + 100 * number for number in (1, 2, 3))

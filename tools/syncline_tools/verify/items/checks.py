@@ -16,12 +16,8 @@ from .checks_events import (
     check_item_replay,
 )
 from .checks_lives import check_item_expiry, check_messages
-from .checks_writes import (
-    check_item_kept,
-    check_item_origin,
-    check_item_removals,
-    check_item_revisions,
-)
+from .checks_revisions import check_item_removals, check_item_revisions
+from .checks_writes import check_item_kept, check_item_origin
 
 __all__ = ["item_checks"]
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from syncline_tools.verify.records import Outcome
 
-from .observer import EVENTS
 from .records import (
     CollectionCreated,
     CollectionRemoved,
@@ -102,6 +101,7 @@ class ItemEvidence:
 
     Attributes:
         wires: of each client.
+        observers: the clients that receive events.
         created: by SID.
         writes: by number, in the order of their numbers.
         snapshots: by collection.
@@ -111,6 +111,7 @@ class ItemEvidence:
     """
 
     wires: dict[str, str] = field(default_factory=dict)
+    observers: list[str] = field(default_factory=list)
     created: dict[str, CollectionCreated] = field(default_factory=dict)
     writes: dict[int, ItemWrite] = field(default_factory=dict)
     snapshots: dict[str, list[Snapshot]] = field(default_factory=lambda: defaultdict(list))
@@ -126,6 +127,8 @@ class ItemEvidence:
         match record:
             case ItemsJoined():
                 self.wires[record.client] = record.wire
+                if record.receives_events:
+                    self.observers.append(record.client)
             case CollectionCreated():
                 self.created[record.collection] = record
             case ItemsInvoked():
@@ -142,11 +145,6 @@ class ItemEvidence:
                 self.seen[record.collection, record.client].append(record)
             case MessageReceived():
                 self.messages[record.collection, record.client].append(record)
-
-    @property
-    def observers(self) -> list[str]:
-        """The clients that receive events."""
-        return [client for client, wire in self.wires.items() if wire == EVENTS]
 
     @property
     def collections(self) -> list[str]:
@@ -181,6 +179,15 @@ class ItemEvidence:
             for each in self.seen.get((collection, client), ()):
                 if isinstance(each, ItemsChanged):
                     yield each
+
+    def removing(self, collection: str) -> dict[str, list[ItemWrite]]:
+        """The writes that remove each item, except those that were refused."""
+        found: dict[str, list[ItemWrite]] = defaultdict(list)
+        for write in self.writes_to(collection):
+            for part in write.invoked.parts:
+                if part.do == "remove" and part.key and not self.is_refused(write):
+                    found[part.key].append(write)
+        return found
 
     def count_events(self) -> int:
         """Events of items, and messages, at all observers together."""

@@ -1,4 +1,7 @@
-"""Clients that look at lists, maps and streams: what every wire has in common."""
+"""Clients that look at lists, maps and streams: what every wire has in common.
+
+A further wire is one more class like `PagingObserver`, and a line of `run.WIRES`.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from typing import Protocol
 from .collection import Collection
 from .sight import ItemSight
 
-__all__ = ["EVENTS", "ItemObserver", "MakeObserver"]
+__all__ = ["STORE", "ItemObserver", "MakeObserver"]
 
-EVENTS = "events"
-"""The wire of observers that receive events."""
+STORE = "events"
+"""The wire of observers that receive events from the store itself."""
 
 
 class ItemObserver(Protocol):
-    """One client. A further wire is one more class like this, given to `Verification`.
+    """One client.
 
     An observer of events calls `sight.connect` when its events begin, `sight.open` with a copy,
     then `sight.change` for each event, as it came. After a break it calls `sight.lose` and
@@ -23,9 +26,11 @@ class ItemObserver(Protocol):
 
     Attributes:
         sight: gets all that it sees.
+        receives_events: False of one that only reads.
     """
 
     sight: ItemSight
+    receives_events: bool
 
     async def open(self) -> None:
         """Connect."""

@@ -23,6 +23,8 @@ SMALL_PAGE = 7
 class PagingObserver:
     """Sees states, and no events."""
 
+    receives_events = False
+
     def __init__(
         self, url: str, service: str, token: Callable[[], str], *, sight: ItemSight
     ) -> None:

@@ -89,10 +89,16 @@ class ItemRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsJoined(ItemRecord):
-    """There is a client of lists, maps and streams; `wire` is how it is connected."""
+    """There is a client of lists, maps and streams.
+
+    Attributes:
+        wire: how it is connected.
+        receives_events: False of one that writes, or only reads.
+    """
 
     client: str
     wire: str
+    receives_events: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

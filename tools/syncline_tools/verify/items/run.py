@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 
 from syncline_tools.verify.direct import Direct
 from syncline_tools.verify.history import History
@@ -15,7 +14,7 @@ from syncline_tools.verify.shape import Shape
 from .client import ItemWriter
 from .collection import STREAM
 from .direct import ItemDirect
-from .observer import EVENTS, ItemObserver, MakeObserver
+from .observer import STORE, ItemObserver, MakeObserver
 from .paging import PagingObserver
 from .records import ItemsJoined, ItemsRead
 from .sight import ItemSight
@@ -23,11 +22,14 @@ from .workload import ItemWorkload
 
 __all__ = ["ItemVerification"]
 
-WRITERS, PAGES = "items", "pages"
-"""How the clients of these two wires are called."""
+WRITERS = "items"
+"""The wire of the clients that write."""
 
-EVENT_OBSERVERS = 2
-"""Observers of events, so that a change that one of them misses can be compared."""
+WIRES: dict[str, Callable[..., ItemObserver]] = {"pages": PagingObserver}
+"""The kinds of observers over a link: called with its URL, the service, a token, and `sight`."""
+
+STORE_OBSERVERS = 2
+"""Observers at the store itself: a change that one of them misses can be compared."""
 
 READINGS = 3
 """Times that the final state is read: what was under way may still change it."""
@@ -45,7 +47,7 @@ class ItemVerification:
         history: History,
         observers: Sequence[MakeObserver] = (),
     ) -> None:
-        """`observers`: make the observers of events, one of each of their wires."""
+        """`observers`: make observers that need no link."""
         self._service = service
         self._token = token
         self._shape = shape
@@ -58,7 +60,8 @@ class ItemVerification:
     def names(self) -> list[str]:
         """Of the clients that need a link."""
         numbers = range(1, self._shape.clients + 1)
-        return [f"{WRITERS}-{number}" for number in numbers] + [f"{PAGES}-1"]
+        writers = [f"{WRITERS}-{number}" for number in numbers]
+        return writers + [f"{wire}-1" for wire in WIRES]
 
     async def join(self, direct: Direct, links: Mapping[str, Link], stack: AsyncExitStack) -> None:
         """Connect all clients, and make the collections."""
@@ -68,15 +71,17 @@ class ItemVerification:
             if name.startswith(WRITERS)
         ]
         for writer in writers:
-            self._record(writer.name, WRITERS)
+            self._history.add(ItemsJoined(at=self._history.now(), client=writer.name, wire=WRITERS))
             stack.push_async_callback(writer.close)
-        pages = f"{PAGES}-1"
-        make = partial(PagingObserver, links[pages].url, self._service, self._token)
-        await self._join_observer(pages, PAGES, lambda sight: make(sight=sight), stack)
-        for wire, maker in enumerate(self._makers):
-            for number in range(1, EVENT_OBSERVERS + 1):
-                name = f"{EVENTS}-{wire * EVENT_OBSERVERS + number}"
-                await self._join_observer(name, EVENTS, maker, stack)
+        for wire, make in WIRES.items():
+            sight = self._sight(f"{wire}-1")
+            url = links[sight.client].url
+            observer = make(url, self._service, self._token, sight=sight)
+            await self._join_observer(observer, wire, stack)
+        for number in range(len(self._makers) * STORE_OBSERVERS):
+            make_at_store = self._makers[number // STORE_OBSERVERS]
+            observer = make_at_store(self._sight(f"{STORE}-{number + 1}"))
+            await self._join_observer(observer, STORE, stack)
         self.workload = ItemWorkload(
             self._shape,
             self._history,
@@ -135,14 +140,20 @@ class ItemVerification:
             for collection, revision in revisions.items()
         )
 
+    def _sight(self, name: str) -> ItemSight:
+        return ItemSight(name, self._history, self._changed.set)
+
     async def _join_observer(
-        self, name: str, wire: str, make: MakeObserver, stack: AsyncExitStack
+        self, observer: ItemObserver, wire: str, stack: AsyncExitStack
     ) -> None:
-        self._record(name, wire)
-        observer = make(ItemSight(name, self._history, self._changed.set))
+        self._history.add(
+            ItemsJoined(
+                at=self._history.now(),
+                client=observer.sight.client,
+                wire=wire,
+                receives_events=observer.receives_events,
+            )
+        )
         stack.push_async_callback(observer.close)
         await observer.open()
         self._observers.append(observer)
-
-    def _record(self, name: str, wire: str) -> None:
-        self._history.add(ItemsJoined(at=self._history.now(), client=name, wire=wire))

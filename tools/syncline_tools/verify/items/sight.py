@@ -153,8 +153,8 @@ class ItemSight:
         self._on_change()
 
     def agrees(self, collection: str, revision: int) -> bool:
-        """True if the newest revision that it has seen is this one."""
-        return self.newest.get(collection) == revision
+        """True if it has seen this revision, or a newer one, as of an item that expired since."""
+        return self.newest.get(collection, 0) >= revision
 
     def _saw(self, collection: str, revision: int) -> None:
         self.newest[collection] = revision
