@@ -68,4 +68,6 @@ REVISION_REUSED = Defect(
     [("item.revision = last - #changes + index", "item.revision = last - #changes + 1")],
 )
 
-REPLAY_MISSES_A_CHANGE = Defect("replay.lua", [("if record then", "if record and found ~= 0 then")])
+REPLAY_MISSES_A_CHANGE = Defect(
+    "replay.lua", [("if record then", "if record and found % 2 == 1 then")]
+)

@@ -10,11 +10,7 @@ import orjson
 
 from syncline import ConnectionLost
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.items import (
-    ItemQuery,
-    ItemsChanged,
-    ItemsReset,
-)
+from syncline_protocol.items import ItemQuery, ItemsChanged, ItemsReset
 from syncline_protocol.objects import SYSTEM, Event, ExpiryChanged, Removed, type_of_sid
 from syncline_protocol.streams import Message
 from syncline_server.config.settings import Settings
