@@ -15,7 +15,18 @@ from syncline_tools.verify.history import read_history
 from syncline_tools.verify.records import Record
 from syncline_tools.verify.verdict import judge
 
-__all__ = ["Outcome", "altered", "broken", "doubts", "run_verify", "without"]
+__all__ = [
+    "Outcome",
+    "altered",
+    "broken",
+    "doubts",
+    "run_until_conclusive",
+    "run_verify",
+    "without",
+]
+
+LONGER = (1, 2, 4, 8)
+"""Factors of the durations that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,24 @@ def run_verify(
     assert done.stderr == b"", done.stderr.decode()
     records = list(read_history(directory / "history.jsonl"))
     return Outcome(done.returncode, orjson.loads(done.stdout), records, directory)
+
+
+def run_until_conclusive(
+    server: RunningServer, directory: Path, *options: str, seconds: int, **rest: Any
+) -> Outcome:
+    """Run it until a run shows enough: a busy machine needs a longer one.
+
+    Args:
+        seconds: of the first run; each further one takes twice as long.
+        rest: as of `run_verify`.
+    """
+    for factor in LONGER:
+        duration = seconds * factor
+        where = directory / f"{duration}s"
+        outcome = run_verify(server, where, f"--duration={duration}", *options, **rest)
+        if outcome.verdict["verdict"] != "inconclusive":
+            break
+    return outcome
 
 
 def broken(records: Sequence[Record]) -> set[str]:

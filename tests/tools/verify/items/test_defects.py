@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,12 +17,9 @@ from support.defects import (
 )
 from support.event_dropper import EventDropper
 from support.server import RunningServer, StartServer
-from support.verify import Outcome, run_verify
+from support.verify import Outcome, run_until_conclusive
 
 SHORT = ("--patience=1", "--faults=none", "--rate=200")
-
-DURATIONS = (1, 2, 4, 8)
-"""Seconds of the runs that are tried until one shows enough: a busy machine needs a longer one."""
 
 
 @pytest.mark.parametrize(
@@ -40,13 +36,17 @@ def test_a_script_that_breaks_a_promise(
 ) -> None:
     server = fresh_server(environ=defect.environ)
 
-    assert check in broken(verdict(server, tmp_path, f"--types={types}"))
+    assert check in broken(
+        run_until_conclusive(server, tmp_path, *SHORT, f"--types={types}", seconds=1)
+    )
 
 
 def test_a_replay_that_misses_a_change(server: RunningServer, tmp_path: Path) -> None:
     # The observer of events replays by itself, so its own script has the defect.
     extra = REPLAY_MISSES_A_CHANGE.environ
-    outcome = verdict(server, tmp_path, "--types=maps", extra_environ=extra)
+    outcome = run_until_conclusive(
+        server, tmp_path, *SHORT, "--types=maps", seconds=1, extra_environ=extra
+    )
 
     assert "item-replay" in broken(outcome)
 
@@ -57,7 +57,13 @@ async def test_an_event_that_is_dropped_for_one_subscriber(
     redis, path = server.data_dir / "redis/redis.sock", tmp_path / "redis.sock"
     async with EventDropper(redis, path, b'"kind":"items"') as dropper:
         outcome = await asyncio.to_thread(
-            verdict, server, tmp_path, "--types=lists", f"--redis-url=unix://{path}"
+            run_until_conclusive,
+            server,
+            tmp_path,
+            *SHORT,
+            "--types=lists",
+            f"--redis-url=unix://{path}",
+            seconds=1,
         )
 
     assert dropper.dropped == 1
@@ -65,17 +71,6 @@ async def test_an_event_that_is_dropped_for_one_subscriber(
     promises = [check for check in outcome.verdict["checks"] if check["is_promise"]]
     clients = {each["client"] for check in promises for each in check["findings"]}
     assert len(clients) == 1
-
-
-def verdict(server: RunningServer, directory: Path, *options: str, **rest: Any) -> Outcome:
-    """The first run that shows enough."""
-    for seconds in DURATIONS:
-        outcome = run_verify(
-            server, directory / str(seconds), *SHORT, f"--duration={seconds}", *options, **rest
-        )
-        if outcome.verdict["verdict"] != "inconclusive":
-            break
-    return outcome
 
 
 def broken(outcome: Outcome) -> set[str]:
