@@ -27,7 +27,8 @@ IN_FLIGHT = 4
 """Writes of one client under way at a time; beyond, it waits for one of them."""
 
 RACE_INTERVAL = 0.5
-"""Seconds between races, in which all writers write one item on the same state."""
+RIVALS = 2
+"""Seconds between races, in which all writers write one item on the same state, each so often."""
 
 REPLAY_INTERVAL = 1.0
 """Seconds between attempts of each observer to read what has changed since long."""
@@ -147,7 +148,7 @@ class ItemWorkload:
             key = actions.chance.choice(CONTENDED)
             revisions = [writer.known.get((map_.sid, key)) for writer in self._writers]
             newest = max((each for each in revisions if each is not None), default=ABSENT)
-            for writer in self._writers:
+            for writer in [*self._writers] * RIVALS:
                 number = self._history.number_write()
                 operation = Operation(
                     do="put" if newest == ABSENT else "update",
