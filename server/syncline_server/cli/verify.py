@@ -8,8 +8,10 @@ import random
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import orjson
@@ -17,16 +19,22 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from syncline_server.config.settings import Settings
+from syncline_server.config.urls import is_loopback
+from syncline_server.config.validation import SettingError
+from syncline_server.storage.redis.urls import engine_of
 from syncline_tools.verify.history import History
+from syncline_tools.verify.items.observer import MakeObserver
 from syncline_tools.verify.plan import FaultKind
 from syncline_tools.verify.report import render
 from syncline_tools.verify.run import Verification
-from syncline_tools.verify.shape import Shape
+from syncline_tools.verify.shape import DOCUMENTS, Shape
 from syncline_tools.verify.timeline import draw
 from syncline_tools.verify.verdict import Conclusion, Verdict, judge
 
 from .access import Access
 from .access_options import with_access
+from .channel_observer import ChannelObserver
 
 __all__ = ["verify"]
 
@@ -62,6 +70,25 @@ class FaultKinds(click.ParamType[tuple[FaultKind, ...]]):
         except ValueError:
             known = ", ".join(FaultKind)
             self.fail(f"give {NO_FAULTS}, or some of {known}, separated by commas.", param, ctx)
+
+
+class Types(click.ParamType[frozenset[str]]):
+    """Types of objects with commas between them."""
+
+    name = "types"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[str]:
+        if isinstance(value, frozenset):
+            return value
+        given = [_NAMES.get(name, "") for name in value.split(",")]
+        if "" in given:
+            self.fail(f"give some of {', '.join(_NAMES)}, separated by commas.", param, ctx)
+        return frozenset(given)
+
+
+_NAMES = {DOCUMENTS: DOCUMENTS, "lists": "list", "maps": "map", "streams": "stream"}
 
 
 @click.command(
@@ -103,7 +130,27 @@ Exit status:
     "--rate",
     type=click.FloatRange(1, 1000),
     default=50,
-    help="Writes per second of all clients together.",
+    help="Writes of documents per second of all clients together; items have half as many.",
+)
+@click.option(
+    "--types",
+    type=Types(),
+    default=",".join(_NAMES),
+    help="Types of objects to test, separated by commas.",
+)
+@click.option(
+    "--redis-url",
+    envvar="SYNCLINE_REDIS_URL",
+    show_envvar=True,
+    show_default="the embedded one of a data directory on this machine, if it runs",
+    help="The server's Redis, to subscribe there to the events of lists, maps and streams.",
+)
+@click.option(
+    "--redis-prefix",
+    envvar="SYNCLINE_REDIS_PREFIX",
+    show_envvar=True,
+    default="",
+    help="What the keys of the server begin with in that Redis.",
 )
 @click.option(
     "--during",
@@ -135,6 +182,9 @@ def verify(
     documents: int,
     follow: int | None,
     rate: float,
+    types: frozenset[str],
+    redis_url: str | None,
+    redis_prefix: str,
     commands: tuple[str, ...],
     patience: float,
     output: Path,
@@ -148,8 +198,13 @@ def verify(
     exact, revisions only grow, every undisturbed subscriber receives each change once, in order
     and in time, and all clients end with the stored state.
 
-    The documents are removed at the end. Except for COMMAND, nothing else on the server changes.
-    Credentials are found as for `syncline doc`.
+    More clients write to a list, a map and a stream over REST, read their items, and subscribe
+    to their events in the server's Redis where the command can reach it. No acknowledged write of
+    an item is lost, conditions hold, batches are applied whole or not at all, no index is used
+    twice, and what changed since a revision leads to what is stored.
+
+    All that the command made is removed at the end. Except for COMMAND, nothing else on the server
+    changes. Credentials are found as for `syncline doc`.
     """
     if access.token is None:
         raise click.UsageError(
@@ -166,8 +221,18 @@ def verify(
         rate=rate,
         patience=patience,
         commands=commands,
+        types=types,
     )
-    verdict = _verify(access, access.token, shape, _make_directory(output))
+    verification = partial(
+        Verification,
+        access.url,
+        access.service,
+        access.token,
+        shape,
+        tls=access.tls,
+        observers=_observers(redis_url or _embedded_redis(access.url), redis_prefix),
+    )
+    verdict = _verify(verification, shape, _make_directory(output))
     _save(verdict, output)
     _show(verdict, output)
     if status := _status(verdict):
@@ -182,7 +247,28 @@ def _status(verdict: Verdict) -> int:
     return 0 if verdict.green else INCONCLUSIVE
 
 
-def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path) -> Verdict:
+def _observers(redis_url: str | None, redis_prefix: str) -> list[MakeObserver]:
+    """Those that receive events of items: none without the server's Redis."""
+    if redis_url is None:
+        return []
+    settings = Settings(redis_prefix=redis_prefix)
+    try:
+        engine_of(redis_url, settings.redis_timeout)
+    except SettingError as error:
+        raise click.UsageError(f"{error}.") from None
+    return [lambda sight: ChannelObserver(redis_url, settings, sight=sight)]
+
+
+def _embedded_redis(url: str) -> str | None:
+    """The Redis of a server on this machine, in the data directory whose credentials are used."""
+    data_dir = click.get_current_context().params.get("data_dir")
+    if data_dir is None and not is_loopback(urlsplit(url).hostname or ""):
+        return None
+    socket = Path(data_dir or Settings().data_dir).absolute() / "redis" / "redis.sock"
+    return f"unix://{socket}" if socket.exists() else None
+
+
+def _verify(verification: Callable[..., Verification], shape: Shape, output: Path) -> Verdict:
     # A client's warnings of lost connections are no news here.
     logging.getLogger("syncline").addHandler(logging.NullHandler())
     with (
@@ -193,9 +279,7 @@ def _verify(access: Access, token: Callable[[], str], shape: Shape, output: Path
         async def run() -> Verdict:
             history = History(file)
             async with _progress(history, shape):
-                await Verification(
-                    access.url, access.service, token, shape, history=history, tls=access.tls
-                ).run()
+                await verification(history=history).run()
             return judge(history.records)
 
         return runner.run(run())

@@ -8,6 +8,7 @@ import pytest
 
 from support.command import CommandLine
 from support.server import SYNCLINE, RunningServer, clean_environ
+from support.store import Store
 from support.terminal import on_terminal
 
 
@@ -52,6 +53,33 @@ def test_a_token_that_the_server_refuses(command: CommandLine, server: RunningSe
     assert "status 401" in outcome.err
 
 
+def test_a_redis_that_is_not_there(command: CommandLine, server: RunningServer) -> None:
+    outcome = command(
+        "verify",
+        f"--url={server.url}",
+        "--types=maps",
+        "--redis-url=redis://127.0.0.1:1",
+        environ={"SYNCLINE_TOKEN": server.token()},
+    )
+
+    assert (outcome.status, outcome.out) == (3, "")
+    assert "cannot be reached: check --redis-url" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_another_servers_redis(command: CommandLine, server: RunningServer, store: Store) -> None:
+    outcome = command(
+        "verify",
+        f"--url={server.url}",
+        "--types=maps",
+        f"--redis-url={store.url}",
+        environ={"SYNCLINE_TOKEN": server.token()},
+    )
+
+    assert (outcome.status, outcome.out) == (3, "")
+    assert "is not the Redis of this server" in outcome.err
+
+
 def test_a_basic_login_is_not_enough(command: CommandLine, server: RunningServer) -> None:
     user, password = server.basic
     command.environ = {"SYNCLINE_ACCOUNT_SID": user, "SYNCLINE_AUTH_TOKEN": password}
@@ -69,6 +97,8 @@ def test_a_basic_login_is_not_enough(command: CommandLine, server: RunningServer
         ("--duration=0", "duration"),
         ("--documents=1", "documents"),
         ("--output=/dev/null/x", "cannot be created"),
+        ("--types=maps,sets", "streams"),
+        ("--redis-url=mysql://x", "--redis-url cannot be used"),
     ],
 )
 def test_an_option_that_cannot_be(

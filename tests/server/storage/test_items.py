@@ -245,6 +245,22 @@ async def test_a_replay_reports_the_removal_of_a_key_that_had_an_expired_item(
     assert [each.key for each in replay.changes] == ["k"]
 
 
+async def test_a_replay_removes_an_item_that_was_created_again_meanwhile(map_: Collection) -> None:
+    since = (await map_.put("k", b'{"n":1}')).revision
+    await map_.write(Verb.REMOVE, "k")
+    await map_.put("k", b'{"n":2}')
+    await map_.write(Verb.REMOVE, "k")
+    replay = await map_.items.changes_since(map_.at, since, ALICE)
+    assert [each.key for each in replay.changes if isinstance(each, Tombstone)] == ["k"]
+
+
+async def test_a_replay_leaves_out_what_a_reader_of_a_list_never_had(list_: Collection) -> None:
+    since = (await list_.push()).revision
+    brief = await list_.push()
+    await list_.write(Verb.REMOVE, brief.key)
+    assert (await list_.items.changes_since(list_.at, since, ALICE)).changes == ()
+
+
 async def test_a_long_replay_comes_in_portions(map_: Collection) -> None:
     since = (await map_.put("first")).revision
     for n in range(0, 250, 50):

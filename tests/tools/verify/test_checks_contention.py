@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from support.histories import (
+    COMMAND,
     DOCUMENT,
     FIRST,
     answered_again,
     created,
     evidence_of,
+    fault,
     opened,
     updated,
     written,
@@ -47,6 +49,27 @@ class TestConditions:
         write = written(1, 2, B, if_match=FIRST)
 
         assert check_conditions(evidence_of(created(), *event, *write)).findings
+
+    def test_a_write_that_a_failover_lost_was_not_there(self) -> None:
+        lost = [opened(0.5), updated(1, A, FIRST)]
+        command = fault(1.2, 1.0, kind=COMMAND, client=None)
+        write = written(1, 3, B, if_match=FIRST)
+
+        assert not check_conditions(evidence_of(created(), *lost, command, *write)).findings
+        assert check_conditions(evidence_of(created(), *lost, *write)).findings
+
+    def test_a_write_that_was_acknowledged_is_never_taken_for_lost(self) -> None:
+        writes = [*written(1, 1, A, if_match=FIRST), *written(2, 3, B, if_match=FIRST)]
+        command = fault(1.2, 1.0, kind=COMMAND, client=None)
+
+        assert check_conditions(evidence_of(created(), command, *writes)).findings
+
+    def test_an_event_says_that_nothing_was_lost(self) -> None:
+        seen = [opened(0.5), updated(1, A, FIRST), updated(3, B, A)]
+        command = fault(1.2, 1.0, kind=COMMAND, client=None)
+        write = written(1, 3, B, if_match=FIRST)
+
+        assert check_conditions(evidence_of(created(), *seen, command, *write)).findings
 
 
 class TestRepeats:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.verify import Outcome
+from syncline_tools.verify.encoding import decode, encode
 from syncline_tools.verify.history import History, read_history
 from syncline_tools.verify.records import (
     Ended,
@@ -12,8 +13,6 @@ from syncline_tools.verify.records import (
     Missing,
     Stalled,
     content_of,
-    decode,
-    encode,
 )
 
 
@@ -35,13 +34,15 @@ def test_time_grows_and_writes_are_numbered_from_one(tmp_path: Path) -> None:
         assert [history.number_write(), history.number_write()] == [1, 2]
 
 
-def test_every_record_of_a_run_is_the_same_after_another_writing(recorded: Outcome) -> None:
+def test_every_record_of_a_run_is_the_same_after_another_writing(
+    recorded: Outcome, recorded_items: Outcome
+) -> None:
     # Whether a client asks for what is gone already is a matter of chance.
     missing = Missing(at=1, client="c", document="d", connection=1)
     # So is whether the machine is busy.
-    records = [*recorded.records, missing, Stalled(at=1, seconds=1)]
+    records = [*recorded.records, *recorded_items.records, missing, Stalled(at=1, seconds=1)]
 
-    assert len({type(record) for record in records}) == 17
+    assert len({type(record) for record in records}) == 27
     for record in records:
         assert decode(encode(record)) == record
 

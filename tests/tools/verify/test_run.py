@@ -18,7 +18,14 @@ from syncline_tools.verify.plan import FaultKind
 from syncline_tools.verify.records import Created
 from syncline_tools.verify.run import WIRES
 
-SHORT = ("--duration=1", "--patience=1", "--faults=none", "--rate=60", "--clients=1")
+SHORT = (
+    "--duration=1",
+    "--patience=1",
+    "--faults=none",
+    "--rate=60",
+    "--clients=1",
+    "--types=documents",
+)
 
 TAMPER = """
 import socket, sys

@@ -49,7 +49,7 @@ class Calm:
         self._stalls = stalls
         self._disturbed: dict[str, _Spans] = {}
         self._excused: dict[str, _Spans] = {}
-        for client in evidence.wires:
+        for client in (*evidence.wires, *evidence.items.wires):
             faults = _faults(evidence, client)
             breaks = _breaks(evidence, client)
             self._disturbed[client] = _Spans([*faults, *breaks, *lasting, *slow])
@@ -125,6 +125,12 @@ def _silences(evidence: Evidence) -> list[Span]:
         for write in writes
         if write.answered is not None and write.outcome is Outcome.ACKNOWLEDGED
     )
+    if not times:
+        times = sorted(
+            write.acknowledged_at
+            for write in evidence.items.writes.values()
+            if write.is_acknowledged
+        )
     return [(before, after) for before, after in pairwise(times) if after - before > SILENCE]
 
 

@@ -12,7 +12,8 @@ from .calm import Calm
 from .commits import Commits
 from .evidence import Evidence, Write
 from .findings import Check, Finding
-from .records import Kind, Outcome, Repeated
+from .losses import Losses
+from .records import Kind, Opened, Outcome, Repeated, Updated
 
 __all__ = ["LEAST_WRITES", "TURN_TOLERANCE", "check_conditions", "check_repeats", "check_turns"]
 
@@ -28,6 +29,7 @@ LEAST_WRITES = 10
 
 def check_conditions(evidence: Evidence) -> Check:
     """A write on a condition follows the revision that it named, and no other."""
+    losses = Losses.of(evidence)
     conditional = [
         write
         for document in evidence.created
@@ -40,7 +42,7 @@ def check_conditions(evidence: Evidence) -> Check:
         examined=len(conditional),
         unit="conditional writes",
         findings=chain.from_iterable(
-            _against_condition(evidence, document) for document in evidence.created
+            _against_condition(evidence, losses, document) for document in evidence.created
         ),
     )
 
@@ -74,13 +76,17 @@ def check_turns(evidence: Evidence) -> Check:
     )
 
 
-def _against_condition(evidence: Evidence, document: str) -> Iterator[Finding]:
+def _against_condition(evidence: Evidence, losses: Losses, document: str) -> Iterator[Finding]:
     commits = Commits.of(evidence, document)
     for write in evidence.acknowledged(document):
         named = write.invoked.if_match
         if named is None or write.revision is None:
             continue
-        between = commits.between(named, write.revision)
+        between = [
+            revision
+            for revision in commits.between(named, write.revision)
+            if not _may_be_lost(evidence, losses, write, revision)
+        ]
         if between:
             yield Finding(
                 document=document,
@@ -89,6 +95,25 @@ def _against_condition(evidence: Evidence, document: str) -> Iterator[Finding]:
                 text=f"its condition was revision {named}, and {between[-1]} had been written "
                 f"when it was applied as {write.revision}",
             )
+
+
+def _may_be_lost(evidence: Evidence, losses: Losses, write: Write, revision: int) -> bool:
+    """True of a revision that was never acknowledged, and that a failover may have lost before
+    the write came: the condition then found the state before it. The event of the write says
+    otherwise where it names this revision, or a later one, as the one before."""
+    assert write.answered is not None
+    document = write.invoked.document
+    if any(each.revision == revision for each in evidence.acknowledged(document)):
+        return False
+    seen_at = write.invoked.at
+    for client in evidence.wires:
+        for each in evidence.seen.get((document, client), ()):
+            if isinstance(each, Opened | Updated) and each.revision == revision:
+                seen_at = min(seen_at, each.at)
+            if isinstance(each, Updated) and each.revision == write.revision:
+                if (each.previous or 0) >= revision:
+                    return False
+    return losses.possible(seen_at, write.answered.at)
 
 
 def _applied_again(first: Write, again: Repeated) -> Iterator[Finding]:

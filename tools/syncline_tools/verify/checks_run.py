@@ -10,6 +10,7 @@ from .calm import Calm
 from .evidence import Evidence, Seen
 from .faults import COMMAND
 from .findings import Check, Finding
+from .items.effect import untested_items
 from .records import Connected, Created, Kind, Missing, Opened, Outcome, Removed, Updated
 
 __all__ = ["CLOCKS_APART", "check_clocks", "check_commands", "check_effect", "check_expiry"]
@@ -80,7 +81,7 @@ def check_effect(evidence: Evidence, checks: Iterable[Check]) -> Check:
     check = Check.of(
         "effect",
         "The run put all of this to the test",
-        examined=len(evidence.wires) + len(evidence.faults),
+        examined=len(evidence.wires) + len(evidence.items.wires) + len(evidence.faults),
         unit="clients and faults",
         findings=chain(_untested(evidence), _unexamined(checks)),
     )
@@ -144,7 +145,9 @@ def _span_of_expiry(evidence: Evidence, created: Created) -> tuple[float, float 
 def _untested(evidence: Evidence) -> Iterator[Finding]:
     if evidence.ended is None:
         yield Finding(text="the history is incomplete")
-    for kind in Kind:
+    yield from untested_items(evidence.items)
+    # A run about other types has no documents, and no clients that write them.
+    for kind in Kind if evidence.wires or not evidence.items.wires else ():
         documents = [each.document for each in evidence.created.values() if each.kind is kind]
         if not any(evidence.acknowledged(document) for document in documents):
             yield Finding(text=f"no write to a document of the kind {kind} was acknowledged")

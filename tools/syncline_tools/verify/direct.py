@@ -33,7 +33,7 @@ CONNECTIONS = 16
 
 
 class Direct:
-    """The documents of one service; used as `async with`.
+    """One service, its documents above all; used as `async with`.
 
     All methods but `check` wait for a server that is away. They raise `RequestError` for what it
     refuses, and `ConnectionLost` when it does not come back.
@@ -52,7 +52,8 @@ class Direct:
         """`tls`: how the server's certificate is checked; None is as usual."""
         self.server_time: float | None = None
         self._token = token
-        self._path = f"v1/Services/{quote(service, safe='')}/Documents"
+        self._service = f"v1/Services/{quote(service, safe='')}"
+        self._path = f"{self._service}/Documents"
         self._http = httpx2.AsyncClient(
             base_url=url,
             timeout=TIMEOUT,
@@ -102,6 +103,10 @@ class Direct:
             await self._persist("DELETE", f"{self._path}/{document}")
         except NotFound:
             pass
+
+    async def request(self, method: str, path: str, **request: Any) -> Any:
+        """The body of the reply to a request below the service's path; None if it is empty."""
+        return await self._persist(method, f"{self._service}/{path}", **request)
 
     async def _persist(self, method: str, path: str, **request: Any) -> Any:
         try:

@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from .items.evidence import ItemEvidence
+from .items.records import ItemRecord
+from .plan import FaultKind
 from .records import (
     Answered,
     Clocked,
@@ -79,6 +82,7 @@ class Evidence:
         repeats: writes that were sent again after their answer.
         stalls: of the verifying process.
         clocks: readings of them.
+        items: of lists, maps and streams.
     """
 
     started: Started | None = None
@@ -97,6 +101,7 @@ class Evidence:
     repeats: list[Repeated] = field(default_factory=list)
     stalls: list[Stalled] = field(default_factory=list)
     clocks: list[Clocked] = field(default_factory=list)
+    items: ItemEvidence = field(default_factory=ItemEvidence)
 
     @classmethod
     def of(cls, history: Iterable[Record]) -> Evidence:
@@ -121,6 +126,8 @@ class Evidence:
 
     def _add_record(self, record: Record, place: int) -> None:
         match record:
+            case ItemRecord():
+                self.items.add(record)
             case Opened() | Updated() | Removed() | Missing():
                 self.seen[record.document, record.client].append(record)
                 self.places[id(record)] = place
@@ -134,6 +141,8 @@ class Evidence:
                 self.connections[record.client].append(record)
             case Injected():
                 self.faults.append(record)
+                if record.client is not None and record.fault == FaultKind.DUPLICATE:
+                    self.items.duplicated[record.client].append(record.at)
             case Repeated():
                 self.repeats.append(record)
             case Stalled():

@@ -39,7 +39,7 @@ class Figures:
 
     Attributes:
         seconds: from the beginning to the last read.
-        writes: by outcome.
+        writes: of documents, by outcome.
         settled: acknowledged writes whose answer came on a later connection than the question.
         events: at all subscribers together.
         faults: by kind.
@@ -47,6 +47,8 @@ class Figures:
         recovery: by kind of fault, from its end until a subscriber that it hit had seen all that
             had been acknowledged by then.
         convergence: seconds from the end of the last fault until everybody had seen everything.
+        item_writes: of items and messages, by outcome.
+        item_events: events of items, and messages, at all observers together.
         clocks: of the server and of its store, the seconds by which they are ahead of this
             machine's; they have whole seconds only.
     """
@@ -62,6 +64,8 @@ class Figures:
     recovery: dict[str, Spread]
     convergence: float
     clocks: dict[str, float]
+    item_writes: dict[str, int]
+    item_events: int
 
     @classmethod
     def of(cls, evidence: Evidence, sightings: Mapping[str, Sightings]) -> Figures:
@@ -83,7 +87,14 @@ class Figures:
                 max((each.recoveries([healed])[0] for each in sightings.values()), default=0.0), 4
             ),
             clocks=_clocks(evidence),
+            item_writes=_item_writes(evidence),
+            item_events=evidence.items.count_events(),
         )
+
+
+def _item_writes(evidence: Evidence) -> dict[str, int]:
+    outcomes = Counter(write.outcome for write in evidence.items.writes.values())
+    return {outcome.value: outcomes[outcome] for outcome in Outcome}
 
 
 def _clocks(evidence: Evidence) -> dict[str, float]:

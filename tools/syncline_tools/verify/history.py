@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .records import Record, decode, encode
+from .encoding import decode, encode
+from .records import Record
 
 __all__ = ["History", "read_history"]
 

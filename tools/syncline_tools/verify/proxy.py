@@ -100,10 +100,11 @@ class Link:
         self._swallowing = False
         self._latency = 0.0
         self._replays: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._clock = asyncio.get_running_loop().time
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port = self._listener.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}{self._target.path}"
         return self
@@ -116,6 +117,7 @@ class Link:
     ) -> None:
         self._listener.close()
         self._cut(self._pipes)
+        await asyncio.gather(*self._serving, return_exceptions=True)
         await self.replayed()
         await self._listener.wait_closed()
 
@@ -175,6 +177,11 @@ class Link:
             pass
         finally:
             writer.transport.abort()
+
+    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         pipe = _Pipe(self._clock(), [writer], bytearray())

@@ -8,9 +8,8 @@ counts a client's connections from 1.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import orjson
 
@@ -38,8 +37,6 @@ __all__ = [
     "Started",
     "Updated",
     "content_of",
-    "decode",
-    "encode",
 ]
 
 DIGEST_BYTES = 6
@@ -319,63 +316,7 @@ class Ended(Record):
     healed: float
 
 
-_KINDS: dict[str, type[Record]] = {
-    kind.__name__.lower(): kind
-    for kind in (
-        Answered,
-        Clocked,
-        Connected,
-        Created,
-        Ended,
-        Injected,
-        Invoked,
-        Joined,
-        Lost,
-        Missing,
-        Opened,
-        Read,
-        Removed,
-        Repeated,
-        Stalled,
-        Started,
-        Updated,
-    )
-}
-
-
-def encode(record: Record) -> bytes:
-    """A record as one line of JSON."""
-    body = {"at": round(record.at, 6), "record": type(record).__name__.lower()} | {
-        name: value for name, value in asdict(record).items() if name != "at"
-    }
-    return orjson.dumps(body) + b"\n"
-
-
-def decode(line: bytes) -> Record:
-    """What `encode` made.
-
-    Raises:
-        ValueError: it is none of that.
-    """
-    body = orjson.loads(line)
-    try:
-        kind = _KINDS[body.pop("record")]
-        return kind(**{name: _typed(name, value) for name, value in body.items()})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a record of a history: {line[:80]!r}") from error
-
-
 def content_of(data: JsonObject) -> str:
     """The same for the same data, whatever the order of its members."""
     text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(text, digest_size=DIGEST_BYTES).hexdigest()
-
-
-def _typed(name: str, value: Any) -> Any:
-    match name:
-        case "kind":
-            return Kind(value)
-        case "outcome":
-            return Outcome(value)
-        case _:
-            return value

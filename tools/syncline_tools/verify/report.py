@@ -23,8 +23,10 @@ def render(verdict: Verdict) -> RenderableType:
     """All of it."""
     figures = verdict.figures
     parts: list[RenderableType] = [_checks(verdict.checks), _counts(figures)]
-    parts.append(_spreads("from acknowledgement to sight", figures.delay))
-    if figures.recovery:
+    # A run about lists, maps and streams alone has neither.
+    if figures.delay:
+        parts.append(_spreads("from acknowledgement to sight", figures.delay))
+    if figures.delay and figures.recovery:
         parts.append(_spreads("from its end to all seen", figures.recovery))
     parts.append(_sentence(verdict))
     return Group(*(Padding(part, (1, 0, 0, 0)) for part in parts))
@@ -72,6 +74,9 @@ def _counts(figures: Figures) -> Table:
     )
     table.add_row("events", f"{figures.events} at {figures.clients} subscribers")
     table.add_row("documents", str(figures.documents))
+    if any(figures.item_writes.values()):
+        items = ", ".join(f"{count} {outcome}" for outcome, count in figures.item_writes.items())
+        table.add_row("item writes", f"{items}; {figures.item_events} events and messages")
     table.add_row("faults", faults)
     clocks = [f"{name} {ahead:+.1f} s" for name, ahead in figures.clocks.items()]
     if clocks:

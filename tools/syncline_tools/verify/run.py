@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from ssl import SSLContext
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from syncline import SynclineError
 from syncline.options import Server
@@ -19,10 +19,12 @@ from .client import WireClient
 from .direct import Direct
 from .faults import Faults
 from .history import History
+from .items.observer import MakeObserver
+from .items.run import ItemVerification
 from .plan import make_plan
 from .proxy import Link, Target
 from .records import Ended, Joined, Read, Stalled, Started
-from .shape import Shape
+from .shape import DOCUMENTS, Shape
 from .slots import Subscriber
 from .twilsock import TwilsockSubscriber
 from .workload import Workload
@@ -56,6 +58,16 @@ READINGS = 3
 """Times that the final state is read: what was under way may still change it."""
 
 
+class _Workload(Protocol):
+    """What is written to documents, or to lists, maps and streams."""
+
+    async def prepare(self) -> None: ...
+
+    def start(self) -> None: ...
+
+    async def stop(self, patience: float) -> None: ...
+
+
 class Verification:
     """Everything of one run."""
 
@@ -68,6 +80,7 @@ class Verification:
         *,
         history: History,
         tls: SSLContext | None = None,
+        observers: Sequence[MakeObserver] = (),
     ) -> None:
         """
         Args:
@@ -76,6 +89,7 @@ class Verification:
             token: returns an access token; asked at each connect.
             history: gets all that happens.
             tls: how the server's certificate is checked; None is as usual.
+            observers: make clients that receive events of items.
         """
         self._url = Server.parse(url).http_url
         self._service = service
@@ -87,6 +101,12 @@ class Verification:
         self._links: dict[str, Link] = {}
         self._subscribers: list[Subscriber] = []
         self._losers: list[WireClient] = []
+        self._documents: Workload | None = None
+        self._items: ItemVerification | None = None
+        if shape.types - {DOCUMENTS}:
+            self._items = ItemVerification(
+                service, token, shape, history=history, observers=observers
+            )
 
     async def run(self) -> None:
         """Carry it out; the documents that it made are removed.
@@ -103,29 +123,51 @@ class Verification:
             await direct.check()
             self._record_start()
             target = Target.parse(self._url, self._tls)
-            for name in [*self._names(), *LOSERS]:
+            names = self._names()
+            for name in [*names, *LOSERS] if DOCUMENTS in self._shape.types else names:
                 self._links[name] = await stack.enter_async_context(Link(target))
-            for name in self._names():
-                wire = name.rpartition("-")[0]
-                self._subscribers.append(await self._join(name, wire, WIRES[wire], stack))
-            native = partial(WireClient, "websocket")
-            for name in LOSERS:
-                self._losers.append(await self._join(name, "native", native, stack))
-            workload = Workload(
-                self._shape,
-                self._history,
-                direct,
-                subscribers=self._subscribers,
-                losers=self._losers,
-            )
-            stack.push_async_callback(self._clean_up, workload, direct)
+            workloads = await self._join_all(direct, stack)
             watching = asyncio.create_task(self._watch_loop())
             stack.callback(watching.cancel)
-            await workload.prepare()
-            await self._carry_out(workload)
+            for workload in workloads:
+                await workload.prepare()
+            await self._carry_out(workloads, direct)
+
+    async def _join_all(self, direct: Direct, stack: AsyncExitStack) -> list[_Workload]:
+        """Connect all clients; the workloads of the types that the run is about."""
+        workloads: list[_Workload] = []
+        if DOCUMENTS in self._shape.types:
+            self._documents = await self._join_documents(direct, stack)
+            workloads.append(self._documents)
+            stack.push_async_callback(self._clean_up, self._documents, direct)
+        if self._items is not None:
+            await self._items.join(direct, self._links, stack)
+            workloads.append(self._items.workload)
+            stack.push_async_callback(self._clean_up_items, self._items, direct)
+        return workloads
+
+    async def _join_documents(self, direct: Direct, stack: AsyncExitStack) -> Workload:
+        for name in self._document_names():
+            wire = name.rpartition("-")[0]
+            self._subscribers.append(await self._join(name, wire, WIRES[wire], stack))
+        native = partial(WireClient, "websocket")
+        for name in LOSERS:
+            self._losers.append(await self._join(name, "native", native, stack))
+        return Workload(
+            self._shape,
+            self._history,
+            direct,
+            subscribers=self._subscribers,
+            losers=self._losers,
+        )
 
     def _names(self) -> list[str]:
-        """Of all clients that have faults; each begins with its wire."""
+        """Of all clients that have faults."""
+        names = self._document_names() if DOCUMENTS in self._shape.types else []
+        return names if self._items is None else names + self._items.names()
+
+    def _document_names(self) -> list[str]:
+        """Of those that write documents; each begins with its wire."""
         numbers = range(1, self._shape.clients + 1)
         return [f"{wire}-{number}" for wire in WIRES for number in numbers]
 
@@ -155,10 +197,10 @@ class Verification:
 
     async def _clean_up(self, workload: Workload, direct: Direct) -> None:
         await workload.end()
-        # Do not wait for a server that went away permanently: what is left expires.
-        with suppress(TimeoutError, SynclineError):
-            async with asyncio.timeout(CLEANING_TIMEOUT):
-                await _each(workload.documents, direct.remove)
+        await _within(CLEANING_TIMEOUT, _each(workload.documents, direct.remove))
+
+    async def _clean_up_items(self, items: ItemVerification, direct: Direct) -> None:
+        await _within(CLEANING_TIMEOUT, items.clean_up(direct))
 
     def _record_start(self) -> None:
         shape = self._shape
@@ -174,19 +216,27 @@ class Verification:
             )
         )
 
-    async def _carry_out(self, workload: Workload) -> None:
+    async def _carry_out(self, workloads: list[_Workload], direct: Direct) -> None:
         shape = self._shape
         plan = make_plan(shape.seed, shape.duration, shape.faults, self._names())
         async with Faults(
-            self._history, self._links, plan, shape, on_command=workload.record_command
+            self._history, self._links, plan, shape, on_command=self._on_command
         ) as faults:
-            workload.start()
+            for workload in workloads:
+                workload.start()
             faults.start()
             await asyncio.sleep(shape.duration)
             healed = await faults.stop()
-            await workload.stop(shape.patience)
-        await self._converge(workload)
+            await asyncio.gather(*(workload.stop(shape.patience) for workload in workloads))
+        if self._documents is not None:
+            await self._converge(self._documents)
+        if self._items is not None:
+            await self._items.converge(direct)
         self._history.add(Ended(at=self._history.now(), healed=healed))
+
+    def _on_command(self, begins: bool) -> None:
+        if self._documents is not None:
+            self._documents.record_command(begins)
 
     async def _converge(self, workload: Workload) -> None:
         """Wait until all have seen the final state, or for so long as they may take."""
@@ -201,6 +251,13 @@ class Verification:
                         await self._changed.wait()
             except TimeoutError:
                 pass
+
+
+async def _within(seconds: float, cleaning: Awaitable[object]) -> None:
+    """Clean up, without waiting for a server that went away permanently: what is left expires."""
+    with suppress(TimeoutError, SynclineError):
+        async with asyncio.timeout(seconds):
+            await cleaning
 
 
 def _agree(workload: Workload, reads: Iterable[Read]) -> bool:

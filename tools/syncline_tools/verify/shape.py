@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from .plan import FaultKind
 
-__all__ = ["Shape"]
+__all__ = ["DOCUMENTS", "TYPES", "Shape"]
+
+DOCUMENTS = "documents"
+
+TYPES = (DOCUMENTS, "list", "map", "stream")
+"""What a run can be about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +25,10 @@ class Shape:
         clients: of each wire.
         documents: at a time, of all kinds together.
         follow: documents that each client follows at a time, at most.
-        rate: writes a second, of all clients together.
+        rate: writes of documents a second, of all clients together; items have half as many.
         patience: seconds that subscribers may take to converge after the last fault.
         commands: shell commands to run meanwhile, evenly spread.
+        types: what the run is about, of `TYPES`.
     """
 
     seed: int
@@ -34,3 +40,4 @@ class Shape:
     rate: float
     patience: float
     commands: tuple[str, ...] = ()
+    types: frozenset[str] = frozenset(TYPES)

@@ -16,12 +16,13 @@ from .checks_writes import check_counters, check_kept, check_revisions
 from .evidence import Evidence
 from .figures import Figures
 from .findings import Check
+from .items.checks import item_checks
 from .records import Record
 from .sightings import Sightings
 
 __all__ = ["Conclusion", "Verdict", "judge"]
 
-_CHECKS = (
+_ON_DOCUMENTS = (
     check_kept,
     check_counters,
     check_revisions,
@@ -36,7 +37,6 @@ _CHECKS = (
     check_expiry,
     check_turns,
     check_clocks,
-    check_commands,
 )
 
 
@@ -101,10 +101,16 @@ def judge(history: Iterable[Record]) -> Verdict:
     """Hold a history against every promise."""
     evidence = Evidence.of(history)
     sightings = {client: Sightings.of(evidence, client) for client in evidence.wires}
-    checks = [check(evidence) for check in _CHECKS]
+    checks = [check(evidence) for check in _ON_DOCUMENTS] if _has_documents(evidence) else []
+    checks += [*item_checks(evidence), check_commands(evidence)]
     return Verdict(
         evidence,
         (*checks, check_effect(evidence, checks)),
         Figures.of(evidence, sightings),
         sightings,
     )
+
+
+def _has_documents(evidence: Evidence) -> bool:
+    """False of a run about lists, maps and streams alone."""
+    return bool(evidence.wires) or not evidence.items.wires

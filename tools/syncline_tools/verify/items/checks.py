@@ -1,0 +1,52 @@
+"""The checks of a run about lists, maps and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from syncline_tools.verify.evidence import Evidence
+from syncline_tools.verify.findings import Check
+
+from .checks_batches import check_item_batches
+from .checks_contention import check_item_conditions, check_item_indexes
+from .checks_events import (
+    check_item_complete,
+    check_item_converged,
+    check_item_order,
+    check_item_replay,
+)
+from .checks_lives import check_item_expiry, check_messages
+from .checks_revisions import check_item_removals, check_item_revisions
+from .checks_writes import check_item_kept, check_item_origin
+
+__all__ = ["item_checks"]
+
+OfItems = Callable[[Evidence], Check]
+
+_ON_ITEMS: tuple[OfItems, ...] = (
+    check_item_kept,
+    check_item_origin,
+    check_item_revisions,
+    check_item_conditions,
+    check_item_batches,
+    check_item_order,
+    check_item_converged,
+)
+
+_ON_EVENTS: tuple[OfItems, ...] = (check_item_complete, check_item_replay, check_item_removals)
+
+
+def item_checks(evidence: Evidence) -> Iterator[Check]:
+    """Those that the run is about: without observers of events, nothing says what they received."""
+    items = evidence.items
+    types = {created.type for created in items.created.values()}
+    if types & {"list", "map"}:
+        yield from (check(evidence) for check in _ON_ITEMS)
+        if items.observers:
+            yield from (check(evidence) for check in _ON_EVENTS)
+    if "list" in types:
+        yield check_item_indexes(evidence)
+    if "map" in types:
+        yield check_item_expiry(evidence)
+    if "stream" in types and items.observers:
+        yield check_messages(evidence)

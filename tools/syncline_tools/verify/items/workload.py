@@ -1,0 +1,200 @@
+"""What is written to lists, maps and streams during a run, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from syncline_tools.verify.history import History
+from syncline_tools.verify.shape import Shape
+
+from .actions import CONTENDED, Actions
+from .client import ABSENT, ItemWriter, Operation
+from .collection import LIST, MAP, STREAM, Collection
+from .direct import ItemDirect
+from .observer import ItemObserver
+from .records import CollectionCreated, ItemsAnswered
+
+__all__ = ["ItemWorkload"]
+
+LEFTOVER_LIFE = 3600
+"""Seconds that collections outlive a run that cannot clean up."""
+
+IN_FLIGHT = 4
+"""Writes of one client under way at a time; beyond, it waits for one of them."""
+
+RACE_INTERVAL = 0.5
+RIVALS = 2
+"""Seconds between races, in which all writers write one item on the same state, each so often."""
+
+REPLAY_INTERVAL = 1.0
+"""Seconds between attempts of each observer to read what has changed since long."""
+
+
+class ItemWorkload:
+    """Writers that write, and observers that look.
+
+    Attributes:
+        collections: all that were made.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        history: History,
+        direct: ItemDirect,
+        *,
+        writers: Sequence[ItemWriter],
+        observers: Sequence[ItemObserver],
+    ) -> None:
+        self.collections: list[Collection] = []
+        self._shape = shape
+        self._history = history
+        self._direct = direct
+        self._writers = writers
+        self._observers = observers
+        self._interval = 2 * len(writers) / shape.rate
+        self._run_id = secrets.token_hex(4)
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+
+    async def prepare(self) -> None:
+        """Make the collections, and have everybody look at them."""
+        for type_ in (LIST, MAP, STREAM):
+            if type_ in self._shape.types:
+                await self._create(type_)
+        await asyncio.gather(
+            *(
+                observer.follow(collection)
+                for observer in self._observers
+                for collection in self.collections
+            )
+        )
+
+    def start(self) -> None:
+        """Begin to write."""
+        for collection in self.collections:
+            self._start_on(collection)
+        for observer in self._observers:
+            self._spawn(self._replay_on(observer))
+
+    def _start_on(self, collection: Collection) -> None:
+        actions = Actions(
+            chance=random.Random(f"{self._shape.seed}:{collection.type}"),
+            number=self._history.number_write,
+            write=self._write,
+        )
+        act = {
+            LIST: actions.act_on_list,
+            MAP: actions.act_on_map,
+            STREAM: actions.publish,
+        }[collection.type]
+        for writer in self._writers:
+            self._spawn(self._write_on(writer, collection, act))
+        if collection.type == MAP:
+            self._spawn(self._race(collection, actions))
+
+    async def stop(self, patience: float) -> None:
+        """Begin nothing more, and wait for what is under way; raises what went wrong."""
+        self._stopping.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience)
+        await self.end()
+        if self._failure is not None:
+            raise self._failure
+        for observer in self._observers:
+            for collection in self.collections:
+                await observer.try_replay(collection)
+
+    async def end(self) -> None:
+        """Break off what is under way; safe to repeat."""
+        self._stopping.set()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _create(self, type_: str) -> None:
+        began = self._history.now()
+        name = f"verify/{self._run_id}/{type_}"
+        collection, revision = await self._direct.create(type_, name, LEFTOVER_LIFE)
+        self._history.add(
+            CollectionCreated(
+                at=self._history.now(),
+                collection=collection.sid,
+                type=type_,
+                began=began,
+                revision=revision,
+            )
+        )
+        self.collections.append(collection)
+
+    async def _write_on(self, writer: ItemWriter, collection: Collection, act: Any) -> None:
+        chance = random.Random(f"{self._shape.seed}:{collection.type}:{writer.name}")
+        # Half of the item writes go to the map, the others to the list and the stream.
+        interval = self._interval * (2 if collection.type == MAP else 4)
+        room = asyncio.Semaphore(IN_FLIGHT)
+        while not await self._stops_within(chance.uniform(0, 2 * interval)):
+            await room.acquire()
+            self._spawn(self._in_room(room, act(writer, collection)))
+
+    async def _race(self, map_: Collection, actions: Actions) -> None:
+        """Have all writers write one item at once, each on the same state."""
+        while not await self._stops_within(RACE_INTERVAL):
+            key = actions.chance.choice(CONTENDED)
+            revisions = [writer.known.get((map_.sid, key)) for writer in self._writers]
+            newest = max((each for each in revisions if each is not None), default=ABSENT)
+            for writer in [*self._writers] * RIVALS:
+                number = self._history.number_write()
+                operation = Operation(
+                    do="put" if newest == ABSENT else "update",
+                    key=key,
+                    data={"w": number, "part": 0},
+                    if_match=newest,
+                )
+                self._spawn(self._race_one(writer, number, map_, operation))
+
+    async def _race_one(
+        self, writer: ItemWriter, number: int, map_: Collection, operation: Operation
+    ) -> None:
+        await self._write(writer, number, map_, [operation])
+
+    async def _write(
+        self, writer: ItemWriter, number: int, collection: Collection, operations: list[Operation]
+    ) -> ItemsAnswered:
+        op = f"{self._run_id}-{number}"
+        return await writer.write(number, op, collection, operations)
+
+    async def _replay_on(self, observer: ItemObserver) -> None:
+        while not await self._stops_within(REPLAY_INTERVAL):
+            for collection in self.collections:
+                await observer.try_replay(collection)
+
+    async def _in_room(self, room: asyncio.Semaphore, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            room.release()
+
+    async def _stops_within(self, seconds: float) -> bool:
+        """Wait so long, or until nothing shall be begun any more; True if that is so."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and self._failure is None:
+            self._failure = task.exception()
