@@ -213,6 +213,7 @@ class TestOpening:
             await map_.write(Verb.REMOVE, f"{n}")
         opened = await replica.open(reader := connect(), map_.at.sid, resume=True)
         assert opened.replay is not None and opened.replay.is_reset
+        assert reader.backend.meters.limit_hits[Limit.TOMBSTONES] == 1
         await map_.put("live")
         await until_current(replica, reader, map_)
         assert (replica.resets, set(replica.items)) == (1, {"9", "live"})
