@@ -358,6 +358,25 @@ class TestSlowReaders:
         await map_.put("live")
         await until_current(replica, reader, map_)
 
+    async def test_opening_again_before_falling_behind_begins_at_its_reply(
+        self, map_: Collection, connect: Connect
+    ) -> None:
+        """Events from before the reply wait with later ones, and all are dropped."""
+        reader, replica = connect(), Replica()
+        await replica.open(reader, map_.at.sid)
+        reader.slow_down()
+        while reader.writer.is_direct:
+            await map_.put("early", b'{"n":1}')
+        await map_.put("waits")
+        again = await replica.open(reader, map_.at.sid)
+        assert again.replay is None
+        await fall_behind(reader, map_)
+        reader.transport.drain()
+        replica._taken = reader.received.index(
+            next(r for r in reader.received if isinstance(r, tuple) and r[1] == again)
+        )
+        await until_current(replica, reader, map_)
+
     async def test_events_blocked_beyond_the_limit_come_from_the_store(
         self, backend: Backend, map_: Collection, connect: Connect
     ) -> None:
