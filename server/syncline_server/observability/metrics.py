@@ -50,6 +50,7 @@ class Limit(StrEnum):
     SLOW_READER_TIMEOUT = auto()
     WAITING_ITEMS = auto()
     WAITING_MESSAGES = auto()
+    TOMBSTONES = auto()
     TURN_TIMEOUT = auto()
     TURN_WAIT = auto()
     TRACE_LIMIT = auto()

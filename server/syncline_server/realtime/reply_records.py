@@ -45,6 +45,7 @@ def _record_opened(subscriptions: Subscriptions, command: Command, opened: Opene
     revision = _acknowledge(subscription, header)
     if isinstance(command, Open):
         subscriptions.settle_part(subscription, part_of(command), part_of(command))
+    subscription.opened = revision if replay is None else replay.more_since or revision
     if replay is not None and replay.more_since is not None:
         # The reply has the first portion of what changed: the client is behind, perhaps further
         # than it was before.

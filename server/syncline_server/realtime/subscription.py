@@ -89,6 +89,7 @@ class Subscription:
         delivered: the newest revision that was sent to the client, by the reply to `Open` or by an
             event; 0 until the first `Open` is answered. Out of date on the fast path, where the
             client has received all up to `topic.revision`.
+        opened: the revision from which the newest reply to `Open` begins.
         acknowledged: the newest revision in a reply to one of the client's writes.
         wrote: the newest of these revisions whose data the client has, from its request or from the
             reply.
@@ -108,6 +109,7 @@ class Subscription:
     opening_parts: tuple[Part | None, ...] = ()
     state: State = State.OPENING
     delivered: int = 0
+    opened: int = 0
     acknowledged: int = 0
     wrote: int = 0
     openings: int = 0

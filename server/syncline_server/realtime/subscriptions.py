@@ -239,7 +239,8 @@ class Subscriptions:
         subscription = self._by_sid.get(sid)
         if subscription is not None:
             self._leave_fast_path(subscription)
-            self.read_since(subscription, since)
+            # Events from before a later `Open` may have waited too: its reply has what they report.
+            self.read_since(subscription, max(since, subscription.opened))
 
     def receive_portion(self, subscription: Subscription, portion: Portion) -> None:
         """Send changes that were read from the store, or block them. The order is a promise."""
