@@ -130,7 +130,7 @@ class Limits(CollectionLimits):
     output_mark: int = setting(
         262_144,
         "Maximum bytes that wait for one reader; above, it gets only the newest state of each "
-        "document.",
+        "document and item.",
         least=16_384,
         most=67_108_864,
     )
@@ -155,7 +155,7 @@ class Limits(CollectionLimits):
     )
     max_subscriptions: int = setting(
         2000,
-        "Maximum open documents of one connection; more are refused with 54419.",
+        "Maximum open objects of one connection; more are refused with 54419.",
         least=1,
         most=100_000,
     )

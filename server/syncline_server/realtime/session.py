@@ -137,9 +137,13 @@ class Session:
         self._sender.send_own = send_own
 
     def fall_behind(self, sid: str, since: int) -> None:
-        """As in `SendQueue`: events of a collection were dropped that wait for the client."""
+        """As in `send_queue.Overflow`."""
         self._backend.meters.limit_hits[Limit.WAITING_ITEMS] += 1
         self._subscriptions.fall_behind(sid, since)
+
+    def count_missed(self) -> None:
+        """As in `send_queue.Overflow`."""
+        self._backend.meters.limit_hits[Limit.WAITING_MESSAGES] += 1
 
     def pause_replay(self) -> None:
         """Read no more from the store for a client that has not read what it was sent.
