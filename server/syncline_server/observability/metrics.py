@@ -33,6 +33,7 @@ class Limit(StrEnum):
     MAX_REQUESTS = auto()
     MAX_LISTS = auto()
     MAX_IN_FLIGHT = auto()
+    MAX_PAGES = auto()
     MAX_SUBSCRIPTIONS = auto()
     AUTH_TIMEOUT = auto()
     OIDC_KEY_GRACE = auto()

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Subscriptions"]
 
+# A member of an enum costs a search at each use, which shows in `on_event`.
+_BEHIND = State.BEHIND
+
 
 class Subscriptions:
     """All subscriptions of one client. To the hub this is the subscriber.
@@ -46,12 +49,14 @@ class Subscriptions:
 
     __slots__ = (
         "_blocked",
+        "_by_sid",
         "_hub",
         "_is_paused",
         "_make_replayer",
         "_outlet",
         "_replayer",
         "_sender",
+        "_writing",
         "access",
         "index",
         "opens",
@@ -70,7 +75,9 @@ class Subscriptions:
         self._sender = sender
         self._outlet: tuple[Format, Outlet] | None = None
         self.index = SubscriptionIndex()
+        self._by_sid = self.index.by_sid
         self._blocked = BlockedEvents()
+        self._writing = self._blocked.writing_keys
         self._make_replayer = make_replayer
         # None until a subscription is behind: nearly all clients never need one.
         self._replayer: Replayer | None = None
@@ -89,7 +96,7 @@ class Subscriptions:
 
     def subscribe(self, state: Header, part: Part | None = None) -> Subscription:
         """Subscribe to an object, or return its subscription if it is open already."""
-        subscription = self.index.get(state.sid)
+        subscription = self._by_sid.get(state.sid)
         if subscription is None:
             topic = self._hub.join(self.access.service_sid, state.sid, self)
             topic.learn(state)
@@ -202,24 +209,26 @@ class Subscriptions:
 
     def on_event(self, event: Event) -> None:
         """As in `topic.Subscriber`: send the event, block it, or drop it if it is not newer."""
-        subscription = self.index.get(event.sid)
+        subscription = self._by_sid.get(event.sid)
         if subscription is None:
             return
-        # 1. Block it if a reply must come first.
-        if self._blocked.blocks(subscription, event):
+        # 1. Block it if a reply must come first: that to the first `Open`, or to a write.
+        if not subscription.delivered or (
+            self._writing and self._blocked.blocks(subscription, event)
+        ):
             self._blocked.add(subscription, event)
         # 2. Send it, unless the client has it already.
         elif event.revision > subscription.delivered:
-            if subscription.state is State.BEHIND and event.replayable:
-                # The store has it. It is needed only if it is newer than all that is read.
-                keep(subscription, event)
-            elif event.previous < subscription.delivered and event.replayable:
-                # It reports what the hub missed, as seen from before the client's revision. Seen
-                # from there it may differ: an item that was created and removed in between is left
-                # out, and the client may have it.
-                self._fall_behind(subscription, subscription.delivered)
-            else:
-                self._deliver(subscription, event)
+            before = subscription.delivered
+            if (subscription.state is _BEHIND or event.previous < before) and (
+                self._leave_to_replay(subscription, event)
+            ):
+                return
+            subscription.delivered = event.revision
+            if isinstance(event, Removed):
+                self.end(subscription)
+            self._sender.send_change(subscription, event, before)
+            if self._outlet is not None:
                 self.join_fast_path((subscription,))
         # 3. What moves no revision is never old.
         elif not event.is_stored:
@@ -231,7 +240,7 @@ class Subscriptions:
 
         `since`: the revision up to which the client receives everything.
         """
-        subscription = self.index.get(sid)
+        subscription = self._by_sid.get(sid)
         if subscription is not None:
             self._leave_fast_path(subscription)
             self._fall_behind(subscription, since)
@@ -265,7 +274,7 @@ class Subscriptions:
 
     def on_revoked(self, sid: str) -> None:
         """Send `Removed`, as if the object were gone, and end the subscription."""
-        subscription = self.index.get(sid)
+        subscription = self._by_sid.get(sid)
         if subscription is None:
             return
         self._leave_fast_path(subscription)  # so that `delivered` is up to date
@@ -312,7 +321,7 @@ class Subscriptions:
         if isinstance(result, Fetched | Unsubscribed):
             return
         header = result.header
-        subscription = self.index.get(header.sid)
+        subscription = self._by_sid.get(header.sid)
         if subscription is not None:
             # `max`: an event may have brought a newer revision before this reply.
             subscription.topic.learn(header)
@@ -323,7 +332,7 @@ class Subscriptions:
 
     def _record_opened(self, command: Command, opened: Opened[Header]) -> None:
         header, replay = opened.state, opened.replay
-        subscription = self.index.get(header.sid)
+        subscription = self._by_sid.get(header.sid)
         if subscription is None:
             return
         topic = subscription.topic
@@ -393,16 +402,21 @@ class Subscriptions:
             if subscription.pending is None:
                 self._fall_behind(subscription, subscription.delivered)
 
-    def _deliver(self, subscription: Subscription, event: Event) -> None:
-        """Send an event that is the next one for the client."""
-        before, subscription.delivered = subscription.delivered, event.revision
-        if isinstance(event, Removed):
-            self.end(subscription)
-            return self._sender.send(subscription, event)
-        if subscription.state is State.BEHIND:
-            # A reset: the client reads all items again, and needs nothing from the store.
+    def _leave_to_replay(self, subscription: Subscription, event: Event) -> bool:
+        """True if the client gets from the store what this event reports."""
+        if subscription.state is not State.BEHIND:
+            # The event reports what the hub missed, as seen from before the client's revision. Seen
+            # from there it may differ: an item that was created and removed in between is left out,
+            # and the client may have it.
+            if event.replayable:
+                self._fall_behind(subscription, subscription.delivered)
+        elif event.replayable:
+            # Needed only if it is newer than all that is read.
+            keep(subscription, event)
+        else:
+            # After a reset the client reads all items again, and needs nothing from the store.
             subscription.state, subscription.portion, subscription.lost = State.SLOW, None, 0
-        self._sender.send_change(subscription, event, before)
+        return event.replayable > 0
 
     def _leave_fast_path(self, subscription: Subscription) -> None:
         if subscription.state is State.FAST and self._outlet is not None:
