@@ -17,8 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SDK = Path(__file__).parents[2] / "node_modules/twilio-sync/builds/twilio-sync.min.js"
 
-BATCH = 100
-
 OPEN = """
     async ([token, url, kind, name]) => {
       window.client ??= new Twilio.Sync.Client(token, {
@@ -85,12 +83,6 @@ async def subscribed(page: Page, kind: str) -> None:
         "(impl) => object[impl].subscriptionState === 'established'",
         arg=f"sync{kind.capitalize()}Impl",
     )
-
-
-def apply(maps: CollectionsApi, sid: str, operations: list[dict[str, Any]]) -> None:
-    """Write items in commits of `BATCH`."""
-    for start in range(0, len(operations), BATCH):
-        maps.ok("POST", sid, "Batch", json={"operations": operations[start : start + BATCH]})
 
 
 def stored(api: CollectionsApi, sid: str, id_name: str) -> dict[Any, Any]:
@@ -162,7 +154,7 @@ async def test_window_that_misses_a_thousand_changes_comes_back(
     with CollectionsApi(server, plural) as api:
         name = unique()
         sid = api.ok("POST", data={"UniqueName": name})["sid"]
-        apply(api, sid, [add(n) for n in range(150)])
+        api.fill(sid, [add(n) for n in range(150)])
         ada = await open_object(browsing, server, kind, name, "ada")
         bob = await open_object(browsing, server, kind, name, "bob")
         for page in (ada, bob):
@@ -172,9 +164,9 @@ async def test_window_that_misses_a_thousand_changes_comes_back(
         await browsing.context.set_offline(True)
         for page in (ada, bob):
             await page.wait_for_function("client.connectionState === 'connecting'")
-        apply(api, sid, [add(n) for n in range(150, 550)])
-        apply(api, sid, [{"op": "update", "data": {"u": n}, **of(n)} for n in range(50, 350)])
-        apply(api, sid, [{"op": "remove", **of(n)} for n in range(100, 400)])
+        api.fill(sid, [add(n) for n in range(150, 550)])
+        api.fill(sid, [{"op": "update", "data": {"u": n}, **of(n)} for n in range(50, 350)])
+        api.fill(sid, [{"op": "remove", **of(n)} for n in range(100, 400)])
         await browsing.context.set_offline(False)
         expected = stored(api, sid, id_name)
         for page in (ada, bob):

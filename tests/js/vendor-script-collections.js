@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { next, until } from "./support.js";
 import { whenSubscribed } from "./vendor-sdk.js";
-import { cut, read, recordItems, refused, whenMany } from "./vendor-script.js";
+import { cut, FORBIDDEN, read, recordItems, refused, whenMany } from "./vendor-script.js";
 
 const ITEM_LIMIT = 16_384;
 const PAGED = 120;
@@ -355,6 +355,25 @@ function stepsOf(kind) {
     "an expiry": async (script) => {
       const collection = await whenSubscribed(await script.mine[kind.name]({ ttl: 1 }));
       await next(collection, "removed");
+    },
+    "lose the right to read, at once and during a break": async (script) => {
+      const { name, token, allow, forbid } = await script.restrictedObject(kind.plural);
+      const { proxy, client } = await script.openThroughProxy({ token });
+      const open = async () => whenSubscribed(await client[kind.name](name));
+      const first = await open();
+      await kind.add(first, id(0), { n: 0 });
+      const removed = next(first, "removed");
+      await forbid();
+      assert.equal((await removed).isLocal, false);
+      await refused(client[kind.name](name), FORBIDDEN);
+      await allow();
+      const again = await open();
+      await cut(proxy, client);
+      await forbid();
+      const gone = next(again, "removed");
+      proxy.isDown = false;
+      await gone;
+      await refused(client[kind.name](name), FORBIDDEN);
     },
     "close, and open again": async (script) => {
       const first = await whenSubscribed(await script.mine[kind.name](script.newName()));

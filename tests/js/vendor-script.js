@@ -90,12 +90,17 @@ export class Script {
   }
 
   /** A service with permissions, and a document in it that only `alice` may read. */
-  async restricted() {
+  restricted() {
+    return this.restrictedObject("Documents", { Data: '{"n":0}' });
+  }
+
+  /** The same with an object of another type. */
+  async restrictedObject(plural, parameters = {}) {
     const { server } = this;
     const made = await server.account("POST", "/v1/Services", { AclEnabled: "true" });
-    const base = `/v1/Services/${made.sid}/Documents`;
+    const base = `/v1/Services/${made.sid}/${plural}`;
     const name = this.newName();
-    const { sid } = await server.account("POST", base, { UniqueName: name, Data: '{"n":0}' });
+    const { sid } = await server.account("POST", base, { UniqueName: name, ...parameters });
     const path = `${base}/${sid}/Permissions/alice`;
     const may = { Read: "true", Write: "true", Manage: "false" };
     const allow = () => server.account("POST", path, may);

@@ -4,18 +4,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.store import WAIT_LIMIT, Clock, Elapse, Inbox, Service, Store, eventually, refused
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code
-from syncline_protocol.objects import DOCUMENT, Removed
+from syncline_protocol.items import ItemsReset
+from syncline_protocol.objects import DOCUMENT, Event, ExpiryChanged, Removed
 from syncline_server.objects.documents import DocumentSource
+from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub import catch_up
 from syncline_server.pubsub import hub as server_hub
 from syncline_server.pubsub.hub import Hub
-from syncline_server.pubsub.topic import Topic
+from syncline_server.pubsub.topic import Format, Topic
 from syncline_server.storage import keys
 from syncline_server.storage.errors import Unavailable
 from syncline_server.storage.keys import ObjectAddress
@@ -429,3 +432,31 @@ async def test_a_redis_that_is_killed_and_started_again_leaves_nobody_stale(
         await hub.stop()
         await redis.stop()
         await engine.stop()
+
+
+class Written:
+    """An outlet that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.write = self.frames.append
+        self.corked: list[bytes] | None = None
+
+
+async def test_events_that_a_protocol_does_not_have_and_resets_on_the_fast_path(
+    hub: Hub, service: Service
+) -> None:
+    document = await service.create("prefs")
+    inbox, outlet, tally = Inbox(), Written(), Tally()
+    topic = await opened(hub, service, document, inbox)
+
+    def encode(event: Event) -> bytes:
+        return b"" if isinstance(event, ExpiryChanged) else b"frame"
+
+    hub.join_fast_path(topic, inbox, Format(encode, None, tally), outlet)
+    head: dict[str, Any] = {"sid": document.sid, "unique_name": None, "at_ms": 0, "by": "alice"}
+    first = document.revision + 1
+    hub.deliver(ExpiryChanged(**head, revision=first, previous=first - 1, expires_ms=None))
+    hub.deliver(ItemsReset(**head, revision=first + 1, previous=first))
+    await eventually(lambda: outlet.frames == [b"frame"])
+    assert (tally.events, tally.resets) == (1, 1)

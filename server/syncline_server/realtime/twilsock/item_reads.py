@@ -17,6 +17,8 @@ class ItemReads:
     before the subscription is established. Their changes in between are those since the read.
     """
 
+    __slots__ = ("_revisions",)
+
     def __init__(self) -> None:
         self._revisions: dict[str, int] = {}
 

@@ -9,16 +9,16 @@ from typing import Any
 import orjson
 
 from syncline_protocol.dates import format_milliseconds
-from syncline_protocol.documents import Updated
+from syncline_protocol.documents import Document, Updated
 from syncline_protocol.item_types import item_type
 from syncline_protocol.items import Change, ChangeKind, ItemsChanged, ItemsReset
-from syncline_protocol.objects import Event, Removed, type_of_sid
+from syncline_protocol.objects import Event, Header, Removed, type_of_sid
 from syncline_protocol.streams import Message
 from syncline_server.http import urls
 
 from .objects import url_of_type
 
-__all__ = ["Notification", "echo", "item_changed", "notifications"]
+__all__ = ["Notification", "echo", "item_changed", "newest_state", "notifications"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,26 @@ def notifications(event: Event, service_url: str) -> Iterable[Notification]:
     """
     make = _NOTIFICATIONS.get(type(event))
     return () if make is None else make(event, service_url)
+
+
+def newest_state(state: Header) -> Iterable[Notification]:
+    """What brings a client to the newest state of an object, as an update.
+
+    None of an object without data of its own: its items are replayed.
+    """
+    if not isinstance(state, Document):
+        return ()
+    event = Updated(
+        sid=state.sid,
+        unique_name=state.unique_name,
+        revision=state.revision,
+        previous=state.revision,
+        at_ms=state.updated_ms,
+        by=state.updated_by,
+        data=state.data,
+        expires_ms=state.expires_ms,
+    )
+    return _updated(event, "")
 
 
 def _updated(event: Updated, _: str) -> tuple[Notification]:

@@ -26,6 +26,8 @@ class OwnEvents:
     Kotlin SDK waits for its event.
     """
 
+    __slots__ = ("_receives_messages", "_without_data")
+
     def __init__(self, *, receives_messages: bool) -> None:
         """`receives_messages`: False for an SDK that reports its own messages without an event."""
         self._receives_messages = receives_messages

@@ -45,6 +45,8 @@ class ReplayProgress:
 class ReplaysUnderWay:
     """The replays of one client that have further portions, by the SID of the collection."""
 
+    __slots__ = ("_progress",)
+
     def __init__(self) -> None:
         self._progress: dict[str, ReplayProgress] = {}
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from syncline_protocol.commands import Command, Mode, Open, Unsubscribe
-from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
 from syncline_protocol.items import OpenCollection
@@ -24,7 +23,7 @@ from syncline_server.storage.results import absent
 from .batches import Batch, Wanted
 from .events import encode_notifications, encode_subscription
 from .item_reads import ItemReads
-from .notifications import Notification, echo, item_changed, notifications
+from .notifications import Notification, echo, item_changed, newest_state
 from .replay_progress import ReplaysUnderWay
 
 __all__ = ["PATH", "RECEIPT", "Subscriptions"]
@@ -132,8 +131,8 @@ class Subscriptions:
             self._reads.forget(request.wanted.sid)
             if outcome.replay is not None:
                 return self._replay(request, outcome.replay, command.revision or 0)
-            if isinstance(outcome.state, Document) and not outcome.known:
-                self._send(request.missed(*notifications(_update(outcome.state), "")))
+            if not outcome.known:
+                self._send(request.missed(*newest_state(outcome.state)))
             self._established(request, "completed", outcome.state.revision)
         elif isinstance(outcome, Refusal) and outcome.code is Code.ACCESS_FORBIDDEN:
             # The client could read the object when it fetched it. On 403 an SDK keeps the object
@@ -195,20 +194,6 @@ class Subscriptions:
 def _unsubscribe(sid: str) -> Unsubscribe:
     """The command that ends the subscription of the object with this SID, whatever its type."""
     return Unsubscribe(sid, type=next((each for each in TYPES if is_sid_of(each, sid)), DOCUMENT))
-
-
-def _update(document: Document) -> Updated:
-    """The event that brings a subscriber to the newest state of a document."""
-    return Updated(
-        sid=document.sid,
-        unique_name=document.unique_name,
-        revision=document.revision,
-        previous=document.revision,
-        at_ms=document.updated_ms,
-        by=document.updated_by,
-        data=document.data,
-        expires_ms=document.expires_ms,
-    )
 
 
 def _may_succeed_later(code: Code) -> bool:
