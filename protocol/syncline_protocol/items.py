@@ -13,22 +13,10 @@ from enum import Enum
 
 from .commands import Command, Open, Write
 from .documents import PatchBody
-from .item_keys import (
-    INDEX_DIGITS,
-    INDEX_LIMIT,
-    KEY_LENGTH,
-    index_key,
-    index_of,
-    item_key,
-    list_index,
-)
 from .objects import Event
 
 __all__ = [
     "ABSENT",
-    "INDEX_DIGITS",
-    "INDEX_LIMIT",
-    "KEY_LENGTH",
     "PART_KEYS_LIMIT",
     "BatchItems",
     "Change",
@@ -45,10 +33,6 @@ __all__ = [
     "PatchItem",
     "Verb",
     "WriteItem",
-    "index_key",
-    "index_of",
-    "item_key",
-    "list_index",
 ]
 
 ABSENT = -1

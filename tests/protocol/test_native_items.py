@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.strategies import bounded, json_values
 from syncline_protocol import commands, documents, native
 from syncline_protocol.errors import Refusal
+from syncline_protocol.item_keys import index_key
 from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS
 from syncline_protocol.items import (
     ABSENT,
@@ -31,7 +32,6 @@ from syncline_protocol.items import (
     PatchItem,
     Verb,
     WriteItem,
-    index_key,
 )
 from syncline_protocol.native import decoder
 from syncline_protocol.objects import LIST, MAP, STREAM, ExpiryChanged, Removed

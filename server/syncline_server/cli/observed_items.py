@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from syncline_protocol.items import Change, ChangeKind, Item, index_of
+from syncline_protocol.item_keys import index_of
+from syncline_protocol.items import Change, ChangeKind, Item
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.records import Tombstone
 from syncline_tools.verify.items.records import REMOVED, ItemChange, ItemState, state_of

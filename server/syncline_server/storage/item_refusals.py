@@ -7,15 +7,8 @@ from dataclasses import dataclass
 
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
-from syncline_protocol.items import (
-    ABSENT,
-    Item,
-    ItemOperation,
-    PatchItem,
-    Verb,
-    WriteItem,
-    index_of,
-)
+from syncline_protocol.item_keys import index_of
+from syncline_protocol.items import ABSENT, Item, ItemOperation, PatchItem, Verb, WriteItem
 from syncline_protocol.objects import LIST, Header, ObjectType
 
 from .records import unpack_record

@@ -5,8 +5,9 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from syncline_protocol.item_keys import index_key
 from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS
-from syncline_protocol.items import Change, ChangeKind, Item, index_key
+from syncline_protocol.items import Change, ChangeKind, Item
 from syncline_protocol.objects import LIST, Header
 from syncline_server.http.object_forms import ObjectForm
 from syncline_server.http.object_resources import (

@@ -8,6 +8,7 @@ import pytest
 from support.items import ALICE, Collection, make
 from support.store import Elapse, Publications, Store, refused
 from syncline_protocol.errors import Code
+from syncline_protocol.item_keys import index_key, index_of
 from syncline_protocol.items import (
     ABSENT,
     ChangeKind,
@@ -16,8 +17,6 @@ from syncline_protocol.items import (
     ItemQuery,
     ItemsChanged,
     Verb,
-    index_key,
-    index_of,
 )
 from syncline_protocol.objects import LIST, MAP, Removed
 from syncline_protocol.sids import BUCKETS, bucket_of_name, make_sid

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, ItemsReset, index_key
+from syncline_protocol.item_keys import index_key
+from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, ItemsReset
 from syncline_protocol.objects import ExpiryChanged, Removed
 from syncline_protocol.streams import Message, Missed
 from syncline_server.realtime.twilsock.notifications import Notification, echo, notifications
