@@ -152,6 +152,12 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSha
 
 
 @pytest.fixture
+def installed_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that start in this test run the installed command, as users do."""
+    monkeypatch.setattr(RunningServer, "is_installed", True)
+
+
+@pytest.fixture
 def fresh_server(tmp_path: Path) -> Iterator[StartServer]:
     """A function that starts servers for one test; they are stopped when the test ends."""
     with ExitStack() as running:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from support.api import DocumentsApi, unique
 from support.keys import Key, KeysApi, until
-from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
+from support.server import RunningServer, StartServer, run_serve
 from support.socket import NativeSocket, native_socket
 from support.stream import event_stream
 from support.twilsock import twilsock_client
@@ -280,10 +279,16 @@ class TestMasterKey:
     ) -> None:
         key = keys.add()
         environ = secrets_of(first) | {"SYNCLINE_MASTER_KEY": make_master_key()}
-        ended = serve(tmp_path / "data", environ, redis_of(first), f"--workers={workers}")
+        ended = run_serve(
+            f"--data-dir={tmp_path / 'data'}",
+            "--port=0",
+            redis_of(first),
+            f"--workers={workers}",
+            environ=environ,
+        )
         keys.revoke(key.sid)
         assert ended.returncode == 2
-        [line] = ended.stderr.decode().splitlines()
+        [line] = ended.stderr.splitlines()
         assert line.startswith("syncline: the API keys in Redis cannot be decrypted: ")
         assert "SYNCLINE_MASTER_KEY" in line and environ["SYNCLINE_MASTER_KEY"] not in line
 
@@ -325,18 +330,10 @@ class TestMasterKey:
         server = fresh_server()
         server.stop()
         (server.data_dir / name).chmod(0o640)
-        ended = serve(server.data_dir, {})
+        ended = run_serve(f"--data-dir={server.data_dir}", "--port=0", environ={})
         assert ended.returncode == 2
-        [line] = ended.stderr.decode().splitlines()
+        [line] = ended.stderr.splitlines()
         assert "mode 600, not 640" in line and f"chmod 600 {server.data_dir / name}" in line
-
-
-def serve(
-    data_dir: Path, environ: dict[str, str], *options: str
-) -> subprocess.CompletedProcess[bytes]:
-    """`syncline serve` that ends by itself."""
-    command: list[str | Path] = [SYNCLINE, "serve", f"--data-dir={data_dir}", "--port=0", *options]
-    return subprocess.run(command, env=clean_environ(environ), capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

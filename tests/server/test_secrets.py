@@ -18,6 +18,8 @@ from support.socket import native_socket
 from support.twilsock import twilsock_client
 from syncline.options import TransportChoice
 
+pytestmark = pytest.mark.usefixtures("installed_command")
+
 ROOT = Path(__file__).parents[2]
 
 WRONG = "a-secret-that-is-wrong"

@@ -1,9 +1,12 @@
-"""A real server for tests: `syncline serve` as a child process on a free port.
+"""A real server for tests: `syncline serve` in a process of its own on a free port.
 
     with RunningServer(tmp_path / "data", "--demo") as server:
         async with syncline.connect(server.url, token=server.token("alice")) as client: ...
 
 Most tests should use the fixtures `server` and `fresh_server` of `tests/conftest.py` instead.
+
+The process is forked, see `support.forking`. A test whose subject is the process itself uses the
+fixture `installed_command`.
 """
 
 from __future__ import annotations
@@ -18,11 +21,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import Credentials, load_credentials
+
+from .forking import ForkedProcess, Start, fork_command
 
 __all__ = [
     "START_TIMEOUT",
@@ -32,6 +38,7 @@ __all__ = [
     "StartSharedServer",
     "clean_environ",
     "refused_start",
+    "run_serve",
 ]
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
@@ -52,11 +59,15 @@ class RunningServer:
     Attributes:
         data_dir: data directory, made at the first start; `log` is beside it.
         environ: `SYNCLINE_…` variables of the server; it does not inherit those of the test run.
-        process: the newest child process.
+        is_installed: True starts the installed command instead of a forked process.
+        process: the newest process.
         ready_line: the line on stdout with which the server reported that it is ready.
         url: base URL in the ready line, without a slash at its end.
         port: port in `url`; `restart` keeps it.
     """
+
+    is_installed: ClassVar[bool] = False
+    process: ForkedProcess | subprocess.Popen[bytes]
 
     def __init__(
         self,
@@ -174,17 +185,14 @@ class RunningServer:
     def _start(self, *options: str) -> None:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self._wrapper(), SYNCLINE, "serve", f"--data-dir={self.data_dir}", *options],
-                env=clean_environ(self.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
+            self.process = _launch(
+                Start(
+                    arguments=["serve", f"--data-dir={self.data_dir}", *options],
+                    environ=clean_environ(self.environ),
+                    stderr=log.fileno(),
+                    open_files=self._open_files,
+                )
             )
-
-    def _wrapper(self) -> list[str]:
-        limit = self._open_files
-        return [] if limit is None else ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"']
 
     def await_accepting(self) -> None:
         """Return when the server accepts connections, even if it is not ready."""
@@ -219,6 +227,22 @@ class RunningServer:
             self.process.stdout.close()
 
 
+def _launch(start: Start) -> ForkedProcess | subprocess.Popen[bytes]:
+    return (_start_installed if RunningServer.is_installed else fork_command)(start)
+
+
+def _start_installed(start: Start) -> subprocess.Popen[bytes]:
+    limit = start.open_files
+    wrapper = [] if limit is None else ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"']
+    return subprocess.Popen(
+        [*wrapper, SYNCLINE, *start.arguments],
+        env=start.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=start.stderr,
+    )
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -247,17 +271,29 @@ def refused_start(*options: str | Path, **environ: str) -> str:
 
     `environ`: `SYNCLINE_…` variables.
     """
-    ended = subprocess.run(
-        [SYNCLINE, "serve", *options],
-        env=clean_environ(environ),
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT,
-        check=False,
-    )
+    ended = run_serve(*options, environ=environ)
     assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
     (line,) = ended.stderr.splitlines()
     return line
+
+
+def run_serve(*options: str | Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `syncline serve`, which ends by itself; kill it if it does not."""
+    arguments = ["serve", *map(str, options)]
+    with TemporaryFile() as errors:
+        process = _launch(
+            Start(arguments=arguments, environ=clean_environ(environ), stderr=errors.fileno())
+        )
+        assert process.stdout is not None
+        with process.stdout:
+            try:
+                process.wait(START_TIMEOUT)
+            finally:
+                process.kill()
+                status = process.wait()
+            output = process.stdout.read().decode()
+        errors.seek(0)
+        return subprocess.CompletedProcess(arguments, status, output, errors.read().decode())
 
 
 def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,8 @@ import pytest
 from support.server import START_TIMEOUT, StartServer, refused_start
 from syncline_protocol import __version__
 
+pytestmark = pytest.mark.usefixtures("installed_command")
+
 
 def test_it_says_where_it_is_ready(fresh_server: StartServer) -> None:
     server = fresh_server("--demo")

@@ -29,6 +29,7 @@ def redis_of(server: RunningServer) -> psutil.Process:
     return child
 
 
+@pytest.mark.usefixtures("installed_command")
 class TestEnd:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
     def test_redis_ends_with_the_server_and_documents_stay(
@@ -186,6 +187,7 @@ class TestExternalRedis:
         assert events["removed"]["sid"] == short["sid"]
 
 
+@pytest.mark.usefixtures("installed_command")
 class TestRefusal:
     @pytest.mark.parametrize("workers", ["1", "2"])
     @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ import syncline
 from support.server import RunningServer, StartServer
 from support.workers import WAIT_LIMIT, until_workers, workers
 
+pytestmark = pytest.mark.usefixtures("installed_command")
+
 CLOSE = {"Connection": "close"}
 
 RESTARTED = re.compile(r'syncline_worker_restarts_total\{reason="hung",worker="\d"\} 1.0')
