@@ -11,7 +11,7 @@ from syncline_server.pubsub.topic import Topic
 from .pending_events import PendingEvents
 from .subscription import Portion, Subscription, topic_keys
 
-__all__ = ["BlockedEvents"]
+__all__ = ["BlockedEvents", "keep"]
 
 
 class BlockedEvents:
