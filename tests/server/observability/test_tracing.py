@@ -29,7 +29,7 @@ CALLER = "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE_ID}-{CALLER}-01"
 NOT_SAMPLED = f"00-{TRACE_ID}-{CALLER}-00"
 
-EVENTS = "/v1/Services/{service}/Documents/{document}/Events"
+EVENTS = "/v1/Services/{service}/Documents/{object}/Events"
 
 SERVER, CLIENT, CONSUMER = 2, 3, 5
 """Kinds of spans, as OTLP numbers them."""
