@@ -155,6 +155,11 @@ class ItemsChanged(Event):
         """As in `Event`: each change of an item."""
         return len(self.changes)
 
+    @property
+    def removes_item(self) -> bool:
+        """As in `Event`."""
+        return len(self.changes) == 1 and self.changes[0].kind is ChangeKind.REMOVED
+
     def since(self, revision: int) -> ItemsChanged | None:
         """As in `Event`."""
         return self._of(tuple(each.since(revision) for each in self.changes))

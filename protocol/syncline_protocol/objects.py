@@ -203,6 +203,11 @@ class Event:
         return 0
 
     @property
+    def removes_item(self) -> bool:
+        """True if it reports the removal of an item, and nothing else."""
+        return False
+
+    @property
     def resets(self) -> bool:
         """True if the receiver must read the object again: earlier events are of no use."""
         return False

@@ -217,6 +217,7 @@ OPEN = {"do": "open", "map": "a"}
         ({**SET, "data": {"a": "x" * 400}}, 54006, "at most 400 are allowed."),
         ({"do": "publish", "stream": "a", "data": {"a": "x" * 40}}, 54006, "at most 40 are"),
         ({**SET, "ttl": -1}, 54011, "; -1 was given."),
+        ({"do": "ttl", "map": "a", "key": "k", "ttl": None}, 54011, "null was given."),
         ({**SET, "collection_ttl": "x"}, 54011, "collection_ttl must be a whole number"),
         ({**SET, "if_match": 5}, 54003, "; 5 was given."),
         ({**SET, "if_match": "-2"}, 54003, "; '-2' was given."),

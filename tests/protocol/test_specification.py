@@ -13,9 +13,10 @@ from support.vectors import vectors
 from syncline_protocol import deltas, native
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.item_batch import OPERATIONS_LIMIT
+from syncline_protocol.item_parts import PAGE_LIMIT
 from syncline_protocol.items import PART_KEYS_LIMIT
 from syncline_protocol.native import decoder
-from syncline_protocol.native.item_requests import PAGE_LIMIT, PAGE_SIZE
+from syncline_protocol.native.item_requests import PAGE_SIZE
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text("utf-8")
 

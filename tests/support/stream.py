@@ -80,9 +80,12 @@ async def event_stream(
     last_event_id: str | None = None,
     service: str = "default",
     login: tuple[str, str] | None = None,
+    plural: str = "Documents",
+    query: str = "",
 ) -> AsyncIterator[EventStream]:
-    """Open the event stream of a document.
+    """Open the event stream of an object, by default a document.
 
+    `query`: as in a URL, with its question mark.
     `token` None uses Basic credentials: `login`, or else the account. "" sends no credentials.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -93,14 +96,18 @@ async def event_stream(
         httpx2.AsyncClient(
             auth=login or server.basic if token is None else None, timeout=WAIT, verify=False
         ) as http,
-        http.stream("GET", events_url(server, address, service), headers=headers) as response,
+        http.stream(
+            "GET", events_url(server, address, service, plural) + query, headers=headers
+        ) as response,
     ):
         yield EventStream(response, _lines(response))
 
 
-def events_url(server: RunningServer, address: str, service: str = "default") -> str:
-    """The URL of the event stream of a document."""
-    return f"{server.url}/v1/Services/{service}/Documents/{quote(address, safe='')}/Events"
+def events_url(
+    server: RunningServer, address: str, service: str = "default", plural: str = "Documents"
+) -> str:
+    """The URL of the event stream of an object."""
+    return f"{server.url}/v1/Services/{service}/{plural}/{quote(address, safe='')}/Events"
 
 
 async def _lines(response: httpx2.Response) -> AsyncIterator[str]:

@@ -10,10 +10,10 @@ from syncline_protocol import fields
 from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.item_batch import batch_operations
-from syncline_protocol.item_types import ITEM_TYPES, ItemType, item_type
+from syncline_protocol.item_parts import page_size, part_of_ids, part_of_prefix
+from syncline_protocol.item_types import ITEM_TYPES, item_type
 from syncline_protocol.items import (
     ABSENT,
-    KEY_LENGTH,
     PART_KEYS_LIMIT,
     BatchItems,
     GetItem,
@@ -30,10 +30,7 @@ from . import object_requests
 from .members import Members
 from .object_requests import Build, opening
 
-__all__ = ["PAGE_LIMIT", "VERBS"]
-
-PAGE_LIMIT = 500
-"""Maximum items in a page."""
+__all__ = ["PAGE_SIZE", "VERBS"]
 
 PAGE_SIZE = 50
 """Items in a page whose request has no `limit`."""
@@ -77,23 +74,12 @@ def _get_items(members: Members) -> GetItems:
 
 
 def _query(members: Members, part: Part | None) -> ItemQuery:
+    size = members.given.get("limit")
     return ItemQuery(
         is_descending=members.choice("order", _ORDERS, default=False, code=Code.INVALID_ORDER),
-        size=_page_size(members),
+        size=PAGE_SIZE if size is None else page_size(size, "limit"),
         prefix=None if part is None else part.prefix,
     )
-
-
-def _page_size(members: Members) -> int:
-    size = members.given.get("limit")
-    if size is None:
-        return PAGE_SIZE
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= PAGE_LIMIT:
-        raise Refusal(
-            Code.INVALID_PAGE_SIZE,
-            f"limit must be a whole number from 1 to {PAGE_LIMIT}; {fields.show(size)} was given.",
-        )
-    return size
 
 
 def _part(members: Members) -> Part | None:
@@ -106,41 +92,16 @@ def _part(members: Members) -> Part | None:
         )
     if not names:
         return None
-    value = members.given[names[0]]
-    return _part_of_keys(members, value) if names[0] == items.ids_name else _prefix(items, value)
-
-
-def _part_of_keys(members: Members, ids: Any) -> Part:
-    name = item_type(members.type).ids_name
-    if not isinstance(ids, list) or not 1 <= len(ids) <= PART_KEYS_LIMIT:
-        shown = f"an array of {len(ids)}" if isinstance(ids, list) else fields.show(ids)
+    [name] = names
+    value = members.given[name]
+    if name != items.ids_name:
+        return part_of_prefix(value, items, name, items.ids_name)
+    if not isinstance(value, list):
         raise Refusal(
             Code.INVALID_PARAMETER,
-            f"{name} must be an array of 1 to {PART_KEYS_LIMIT}; {shown} was given.",
+            f"{name} must be an array of 1 to {PART_KEYS_LIMIT}; {fields.show(value)} was given.",
         )
-    return Part(
-        keys=frozenset(
-            _parse_id(members, each, f"{name}[{index}]") for index, each in enumerate(ids)
-        )
-    )
-
-
-def _prefix(items: ItemType, value: Any) -> Part:
-    if not items.has_chosen_keys:
-        raise Refusal(
-            Code.INVALID_PARAMETER, f"A {items.type.name} has no prefix; use {items.ids_name}."
-        )
-    try:
-        prefix = fields.text(value, "prefix")
-    except Refusal as refusal:
-        raise Refusal(Code.INVALID_ITEM_KEY, refusal.message) from None
-    if not 1 <= len(prefix) <= KEY_LENGTH:
-        raise Refusal(
-            Code.INVALID_ITEM_KEY,
-            f"prefix must have 1 to {KEY_LENGTH} characters; {fields.show(prefix)} of "
-            f"{len(prefix)} characters was given.",
-        )
-    return Part(prefix=prefix)
+    return part_of_ids(value, items, name)
 
 
 def _get_item(members: Members) -> GetItem:
@@ -166,7 +127,7 @@ def _set(members: Members) -> WriteItem:
 def _set_ttl(members: Members) -> Command:
     if not _names_item(members):
         return object_requests.VERBS["ttl"](members)
-    members.required("ttl")
+    members.required_ttl()
     return _write(members, Verb.UPDATE, _key(members), if_match=_condition(members))
 
 

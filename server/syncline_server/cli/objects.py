@@ -15,6 +15,7 @@ from .object_rest import Items, Objects, open_service
 from .options import EXIT_STATUSES, page_size_option
 from .output import show_items, show_objects, show_removal, show_resource
 from .parameters import Address, ItemId
+from .watch_commands import watch_command
 
 __all__ = [
     "if_match_option",
@@ -65,9 +66,10 @@ def opened_items(access: Access, type_: ObjectType, address: str) -> Iterator[It
 
 
 def object_group(type_: ObjectType, summary: str) -> click.Group:
-    """The group of commands for one type, with those that every type has: create and ttl."""
+    """The group of commands for one type, with those that every type has: create, ttl and
+    watch."""
     group = click.Group(type_.name, help=f"{summary}\n{_CREDENTIALS}", epilog=EXIT_STATUSES)
-    for command in (_create(type_), _ttl(type_)):
+    for command in (_create(type_), _ttl(type_), watch_command(type_)):
         group.add_command(command)
     if type_.has_items:
         # Read, remove and list: these commands are for the object or for one of its items.

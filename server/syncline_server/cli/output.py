@@ -25,6 +25,7 @@ __all__ = [
     "show_event",
     "show_items",
     "show_line",
+    "show_members",
     "show_objects",
     "show_removal",
     "show_resource",
@@ -43,7 +44,16 @@ FIELDS = (
 )
 """Properties of a document that are printed, in this order (docs/protocol.md, section 2)."""
 
-_COLOURS = {"state": "bold green", "updated": "bold cyan", "removed": "bold red"}
+_COLOURS = {
+    "state": "bold green",
+    "updated": "bold cyan",
+    "items": "bold cyan",
+    "message": "bold cyan",
+    "expiry": "bold cyan",
+    "reset": "bold yellow",
+    "missed": "bold yellow",
+    "removed": "bold red",
+}
 
 Body = Mapping[str, Any]
 """A document as in a reply or an event; dates are strings or aware datetimes."""
@@ -96,6 +106,20 @@ def show_event(name: str, document: Body) -> None:
     console = Console()
     console.rule(Text(name, _COLOURS[name]), align="left")
     console.print(_details(document))
+
+
+def show_members(name: str, members: Body) -> None:
+    """Print an event of a watched list, map or stream, with all its members."""
+    if not sys.stdout.isatty():
+        show_line({"event": name, **members})
+        return
+    console = Console()
+    console.rule(Text(name, _COLOURS.get(name, "")), align="left")
+    for value in members.values():
+        for each in value if isinstance(value, list) else [value]:
+            console.print(
+                _details(each) if isinstance(each, dict) else Text(printable(_text(each)))
+            )
 
 
 def show_removal(address: str) -> None:

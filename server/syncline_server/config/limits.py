@@ -155,7 +155,7 @@ class Limits(CollectionLimits):
     )
     max_subscriptions: int = setting(
         2000,
-        "Maximum open documents of one connection; more are refused with 54419.",
+        "Maximum open objects of one connection; more are refused with 54419.",
         least=1,
         most=100_000,
     )

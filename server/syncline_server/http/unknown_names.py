@@ -26,21 +26,24 @@ _LIKENESS = 0.75
 _SHOWN = 60
 
 
-def check_query(request: Request, known: Sequence[str] = ()) -> None:
+def check_query(
+    request: Request, known: Sequence[str] = (), limit: int = urlencoded.FIELD_LIMIT
+) -> None:
     """Refuse a query with misspelt or misplaced parameters.
 
     A read ignores names that resemble no parameter: a cache or a proxy may add them. A write
     refuses every unknown name: it may have been meant for the body.
 
     Args:
-        known: query parameters that a write accepts.
+        known: query parameters of this request, besides those of a listing.
+        limit: how many parameters the query may have.
 
     Raises:
         Refusal: `UNKNOWN_PARAMETER`; as `urlencoded.pairs`.
     """
     is_read = request.method in ("GET", "HEAD", "OPTIONS")
     allowed = (*PAGING, *known) if is_read else tuple(known)
-    for name, _ in urlencoded.pairs(request.scope["query_string"], "the query"):
+    for name, _ in urlencoded.pairs(request.scope["query_string"], "the query", limit):
         if name in allowed or name in _IGNORED or name.startswith("_"):
             continue
         if not is_read or _nearest(name, allowed) is not None:

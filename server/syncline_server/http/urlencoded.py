@@ -33,14 +33,14 @@ def decode(encoded: bytes, what: str) -> str:
         raise Refusal(Code.BAD_REQUEST, f"{what} is not valid UTF-8.") from None
 
 
-def pairs(encoded: bytes, what: str) -> list[tuple[str, str]]:
+def pairs(encoded: bytes, what: str, limit: int = FIELD_LIMIT) -> list[tuple[str, str]]:
     """The names and values of a query or a form, in their order; `+` is a space.
 
     Raises:
-        Refusal: `BAD_REQUEST` as `decode`, or for more than `FIELD_LIMIT` fields.
+        Refusal: `BAD_REQUEST` as `decode`, or for more than `limit` fields.
     """
-    if encoded.count(b"&") >= FIELD_LIMIT:
-        raise Refusal(Code.BAD_REQUEST, f"{what} has more than {FIELD_LIMIT} fields.")
+    if encoded.count(b"&") >= limit:
+        raise Refusal(Code.BAD_REQUEST, f"{what} has more than {limit} fields.")
     return [_pair(field, what) for field in encoded.split(b"&") if field]
 
 

@@ -275,9 +275,9 @@ class Hub:
         self._call_all(listening, event)
 
     def _deliver_passing(self, topic: Topic, event: Event) -> None:
-        """Deliver an event that moves no revision; none is held back as old."""
-        # A write can fill a socket, which then leaves the fast path: it has the event already, and
-        # no revision would show that.
+        """Deliver an event that moves no revision, and so is never old."""
+        # Before the write, which may fill a socket: its subscriber then leaves the fast path, and
+        # no revision shows that it has this event.
         slow = list(topic.slow)
         self._write_to_fast(topic, event, topic.revision)
         self._call_all(slow, event)

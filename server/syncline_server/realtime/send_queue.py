@@ -18,6 +18,9 @@ __all__ = ["QueueLimits", "SendQueue"]
 
 UNBOUNDED = 2**63
 
+HAS_ITEM = 2**63
+"""As a revision: beyond the creation of every item."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLimits:
@@ -143,11 +146,13 @@ class SendQueue:
         assert self._on_behind is not None
         items = self._items = self._items or WaitingItems()
         sid = event.sid
+        items.begin(sid, event.previous)
         if event.resets:
             # The client reads all items again: what waits is of no use, and nothing is missed.
-            dropped = self._drop_all(items.drop(sid))
+            places, _ = items.drop(sid)
+            self._drop_all(places)
             self._add(_Waiting(frame))
-            return dropped
+            return len(places)
         key = event.conflation_key
         replaced, since = self._take_replaced(key, frame), event.previous
         if replaced:
@@ -159,15 +164,18 @@ class SendQueue:
                 items.forget_if_empty(sid)
                 return len(replaced) + 1
             event, frame = newer, frame if encode is None else newer.encoded(encode)
+        if event.removes_item:
+            # The reader has the item, whatever comes in its place: the removal of that is news.
+            since = HAS_ITEM
         limits = self._limits
         if items.fits(sid, event.replayable, len(frame), limits.items, limits.size):
             place = self._add(_Waiting(frame, key, sid, event.revision))
             items.add(sid, place, event.replayable, len(frame), since)
             return len(replaced)
-        reached = items.reached(sid, event.previous)
-        dropped = self._drop_all(items.drop(sid))
+        places, reached = items.drop(sid)
+        self._drop_all(places)
         self._on_behind(sid, reached)
-        return len(replaced) + dropped + 1
+        return len(replaced) + len(places) + 1
 
     def _add_message(self, event: Event, frame: bytes, encode: Callable[[Event], bytes]) -> int:
         """Add a message; drop the oldest ones if there are too many."""
@@ -196,10 +204,9 @@ class SendQueue:
             self._size -= len(self._frames.pop(place).frame)
         return replaced
 
-    def _drop_all(self, places: list[int]) -> int:
+    def _drop_all(self, places: list[int]) -> None:
         for place in places:
             self._forget(place, self._frames.pop(place))
-        return len(places)
 
     def _forget(self, place: int, waiting: _Waiting) -> None:
         """Update the counts for a frame that was taken out of `_frames`."""

@@ -1,4 +1,4 @@
-"""One document as a stream of server-sent events (docs/protocol.md, section 9)."""
+"""One object as a stream of server-sent events (docs/protocol.md, section 9)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from syncline_protocol import fields, native
-from syncline_protocol.commands import Mode, Open
-from syncline_protocol.documents import Document
+from syncline_protocol import native
+from syncline_protocol.commands import Open
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import Event, Removed
+from syncline_protocol.objects import (
+    DOCUMENT,
+    TYPES,
+    Event,
+    ObjectType,
+    Removed,
+    type_of_sid,
+)
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
 from syncline_server.http import Route
@@ -26,15 +32,15 @@ from syncline_server.observability.metrics import Load
 
 from .admission import Admission
 from .connections import ConnectionRegistry
+from .native_replies import reply_body
 from .results import Opened, Result
 from .send_queue import QueueLimits, SendQueue
 from .session import Session
+from .sse_requests import read_request
 from .timer_wheel import TimerWheel
 from .token_expiry import TokenTimer
 
 __all__ = ["routes"]
-
-PATH = "/v1/Services/{service}/Documents/{document}/Events"
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -46,32 +52,33 @@ _HEADERS = {
 def routes(
     backend: Backend, connections: ConnectionRegistry, admission: Admission, timers: TimerWheel
 ) -> list[Route]:
-    """The path of event streams."""
+    """The paths of event streams, one for each type."""
 
-    async def events(request: Request) -> Response:
-        about(wire="sse")
-        refusal = admission.check()
-        if refusal is not None:
-            raise refusal
-        principal = await backend.authenticator.authenticate(request.headers.get("authorization"))
-        access = await Access.enter(backend, principal, request.path_params["service"])
-        known = request.headers.get("last-event-id") or None
-        command = Open(
-            request.path_params["document"],
-            mode=Mode.OPEN_EXISTING,
-            revision=None if known is None else fields.revision(known, "Last-Event-ID"),
-        )
-        stream = _Stream(access, principal, backend=backend, connections=connections, timers=timers)
-        await stream.open(command)
-        return stream
+    def route(type_: ObjectType) -> Route:
+        async def events(request: Request) -> Response:
+            about(wire="sse")
+            refusal = admission.check()
+            if refusal is not None:
+                raise refusal
+            authorization = request.headers.get("authorization")
+            principal = await backend.authenticator.authenticate(authorization)
+            access = await Access.enter(backend, principal, request.path_params["service"])
+            stream = _Stream(
+                access, principal, backend=backend, connections=connections, timers=timers
+            )
+            await stream.open(read_request(request, type_))
+            return stream
 
-    return [Route(PATH, {"GET": events})]
+        path = f"/v1/Services/{{service}}/{type_.plural.capitalize()}/{{object}}/Events"
+        return Route(path, {"GET": events})
+
+    return [route(type_) for type_ in TYPES]
 
 
 class _Stream(StreamingResponse):
-    """The response with the events of one document.
+    """The response with the events of one object.
 
-    It ends when the document is removed, the token expires or the server stops.
+    It ends when the object is removed, the token expires or the server stops.
     """
 
     def __init__(
@@ -100,7 +107,7 @@ class _Stream(StreamingResponse):
         """Subscribe.
 
         Raises:
-            Refusal: there is no such document, Redis is away, or the key was revoked meanwhile.
+            Refusal: there is no such object, Redis is away, or the key was revoked meanwhile.
         """
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -110,9 +117,10 @@ class _Stream(StreamingResponse):
                 opened.set_exception(outcome)
             elif isinstance(outcome, Opened):
                 if not outcome.known:
-                    self._send_queue.add_frame(_state(outcome.state))
+                    self._send_queue.add_frame(_state(command, outcome))
                 opened.set_result(None)
 
+        self._session.pause_replay()
         self._session.submit(command, answer)
         try:
             await opened
@@ -154,11 +162,15 @@ class _Stream(StreamingResponse):
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         while not (self._ended and self._send_queue.empty):
+            if self._send_queue.empty:
+                # The client has read all, so it may get more of what it lacks.
+                self._session.resume_replay()
             try:
                 async with asyncio.timeout(self._heartbeat):
                     chunk = await self._send_queue.wait_for_frame()
             except TimeoutError:
                 chunk = b":\n\n"
+            self._session.pause_replay()
             yield chunk
 
     def _send_event(self, event: Event) -> None:
@@ -183,12 +195,22 @@ class _Stream(StreamingResponse):
             )
 
 
-def _state(document: Document) -> bytes:
-    return _chunk("state", native.document_body(document), document.revision)
+def _state(command: Open, opened: Opened[Any]) -> bytes:
+    """The first event: the object, as the native protocol replies to `open`."""
+    if command.type is DOCUMENT:
+        return _chunk("state", native.document_body(opened.state), opened.state.revision)
+    body = reply_body(command, opened)
+    del body["created"]
+    replay = opened.replay
+    more_since = None if replay is None else replay.more_since
+    return _chunk("state", body, more_since or opened.state.revision)
 
 
 def _encode(event: Event) -> bytes:
-    return _chunk(native.event_name(event), native.event_body(event), event.revision)
+    is_of_document = type_of_sid(event.sid) is DOCUMENT
+    body = native.event_body(event) if is_of_document else native.event_members(event)
+    # What moves no revision has no id: the client would resume from there.
+    return _chunk(native.event_name(event), body, event.revision if event.is_stored else None)
 
 
 def _chunk(name: str, body: dict[str, Any], revision: int | None = None) -> bytes:

@@ -45,19 +45,24 @@ class WaitingItems:
         self._collections: dict[str, _Collection] = {}
         self._size = 0
 
+    def begin(self, sid: str, previous: int) -> None:
+        """An event comes. `previous`: the revision before it, which the reader has."""
+        if sid not in self._collections:
+            self._collections[sid] = _Collection(previous)
+
     def fits(self, sid: str, changes: int, size: int, most: int, most_bytes: int) -> bool:
         """True if an event with so many changes and bytes may wait.
 
         One may always wait if nothing of its collection does: else a reader could not catch up.
         """
-        collection = self._collections.get(sid)
-        if collection is None or not collection.events:
+        collection = self._collections[sid]
+        if not collection.events:
             return True
         return collection.changes + changes <= most and self._size + size <= most_bytes
 
     def add(self, sid: str, place: int, changes: int, size: int, since: int) -> None:
-        """Count an event. `since`: the revision at which the reader has its items."""
-        collection = self._collections.setdefault(sid, _Collection(since))
+        """Count an event, after `begin`. `since`: as in `_Event`."""
+        collection = self._collections[sid]
         collection.events[place] = _Event(changes, size, since)
         collection.changes += changes
         collection.batches += changes > 1
@@ -89,18 +94,14 @@ class WaitingItems:
         if not self._collections[sid].events:
             del self._collections[sid]
 
-    def reached(self, sid: str, previous: int) -> int:
-        """The revision up to which the reader receives everything; `previous` if nothing waits."""
-        collection = self._collections.get(sid)
-        return previous if collection is None else collection.reached
+    def drop(self, sid: str) -> tuple[list[int], int]:
+        """Count no event of a collection any more.
 
-    def drop(self, sid: str) -> list[int]:
-        """Count no event of a collection any more. Returns the places of its events."""
-        collection = self._collections.pop(sid, None)
-        if collection is None:
-            return []
+        Returns their places, and the revision up to which the reader receives everything.
+        """
+        collection = self._collections.pop(sid)
         self._size -= sum(each.size for each in collection.events.values())
-        return list(collection.events)
+        return list(collection.events), collection.reached
 
     def _remove(self, collection: _Collection, place: int) -> _Event:
         event = collection.events.pop(place)

@@ -20,7 +20,7 @@ class Tombstone:
 
     Attributes:
         revision: of the removal.
-        born: the revision that had created the item.
+        born: the revision that had created the item; 0 if another item had the key before.
         removed_ms: milliseconds since the epoch.
         removed_by: an identity, or `system`.
     """
@@ -67,7 +67,7 @@ def unpack_record(key: bytes, record: bytes) -> Item | Tombstone:
         revision=int(revision),
         born=int(born),
         data=record[end:],
-        created_ms=int(created),
+        created_ms=abs(int(created)),  # negative: it took the place of a removed item
         updated_ms=int(updated),
         expires_ms=int(expires) or None,
         created_by=creator,

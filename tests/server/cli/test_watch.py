@@ -3,61 +3,19 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
-import orjson
 import pytest
 
 from support.command import CommandLine
-from support.server import SYNCLINE, RunningServer, StartServer, clean_environ
+from support.server import RunningServer, StartServer
+from support.watching import watching
 from syncline_server.cli.output import FIELDS
 
 
 @pytest.fixture
 def name() -> str:
     return f"cli/{uuid.uuid4().hex}"
-
-
-class Watching:
-    """A running `syncline doc watch`."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def next_line(self) -> Any:
-        """The next JSON line, which is awaited."""
-        assert self.process.stdout is not None
-        return orjson.loads(self.process.stdout.readline())
-
-    def next_message(self) -> str:
-        """The next line on stderr, which is awaited."""
-        assert self.process.stderr is not None
-        return self.process.stderr.readline()
-
-    def end(self) -> tuple[int, str, str]:
-        """Exit status and the rest of both streams, once it has ended."""
-        out, err = self.process.communicate()
-        return self.process.returncode, out, err
-
-
-@contextmanager
-def watching(server: RunningServer, name: str, *options: str) -> Iterator[Watching]:
-    environ = {"SYNCLINE_URL": server.url, "SYNCLINE_DATA_DIR": str(server.data_dir)}
-    with subprocess.Popen(
-        [SYNCLINE, "doc", "watch", name, *options],
-        env=clean_environ(environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield Watching(process)
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -70,7 +28,7 @@ def test_the_state_then_each_change_then_the_removal(
     command: CommandLine, server: RunningServer, name: str
 ) -> None:
     created = command("doc", "set", name, '{"n": 1}').value
-    with watching(server, name) as watch:
+    with watching(server, "doc", name) as watch:
         state = watch.next_line()
         assert state["event"] == "state"
         assert tuple(state["document"]) == FIELDS
@@ -99,7 +57,7 @@ def test_the_state_then_each_change_then_the_removal(
 
 def test_an_expiry_is_a_removal(command: CommandLine, server: RunningServer, name: str) -> None:
     command("doc", "set", name, "{}")
-    with watching(server, name) as watch:
+    with watching(server, "doc", name) as watch:
         assert watch.next_line()["event"] == "state"
         command("doc", "set", name, "--ttl", "1")
         assert watch.next_line()["event"] == "updated"
@@ -110,7 +68,7 @@ def test_an_expiry_is_a_removal(command: CommandLine, server: RunningServer, nam
 
 def test_control_c_ends_it_quietly(command: CommandLine, server: RunningServer, name: str) -> None:
     command("doc", "set", name, "{}")
-    with watching(server, name) as watch:
+    with watching(server, "doc", name) as watch:
         watch.next_line()
         watch.process.send_signal(signal.SIGINT)
         # The newline ends the line on which a terminal shows ^C.
@@ -121,7 +79,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(
     command: CommandLine, server: RunningServer, name: str
 ) -> None:
     command("doc", "set", name, "{}")
-    with watching(server, name) as watch:
+    with watching(server, "doc", name) as watch:
         watch.next_line()
         assert watch.process.stdout is not None
         watch.process.stdout.close()
@@ -137,7 +95,7 @@ def test_it_goes_on_after_a_crash_of_the_server(
     server = fresh_server()
     command.environ = {"SYNCLINE_URL": server.url, "SYNCLINE_TOKEN": server.token("alice")}
     command("doc", "set", name, '{"n": 1}')
-    with watching(server, name) as watch:
+    with watching(server, "doc", name) as watch:
         assert watch.next_line()["document"]["data"] == {"n": 1}
         server.kill()
         assert watch.next_message().startswith("connection lost")

@@ -17,7 +17,16 @@ from .account import account_paths
 from .api_keys import key_paths
 from .lists import list_paths
 from .maps import map_paths
-from .parts import JsonObject, json_content, paging, parameters, ref, refusals, schema
+from .parts import (
+    EVENT_STREAM,
+    JsonObject,
+    json_content,
+    paging,
+    parameters,
+    ref,
+    refusals,
+    schema,
+)
 from .permissions import permission_paths
 from .streams import stream_paths
 from .webhooks import webhook_paths, webhook_requests
@@ -149,10 +158,7 @@ def _events() -> JsonObject:
             "summary": "Subscribe to a document: `state`, `updated`, `removed` and `closing`",
             "parameters": [ref("parameters", "lastEventId")],
             "responses": {
-                "200": {
-                    "description": "A stream that lasts until the document or the token ends",
-                    "content": {"text/event-stream": {"schema": {"type": "string"}}},
-                },
+                "200": EVENT_STREAM,
                 **refusals(400),
             },
         },

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from syncline_protocol.item_types import item_type
+from syncline_protocol.items import KEY_LENGTH, PART_KEYS_LIMIT
 from syncline_protocol.objects import DOCUMENT, ObjectType
 from syncline_server.http.object_forms import ObjectForm
 
 from .parts import (
     DATE,
     DATE_OR_NULL,
+    EVENT_STREAM,
     REVISION,
     TEXT,
     TTL,
@@ -21,6 +24,7 @@ from .parts import (
     paging,
     parameters,
     parameters_schema,
+    query,
     ref,
     refusals,
     reply,
@@ -56,7 +60,11 @@ def _collection(type_: ObjectType) -> str:
 def object_paths(form: ObjectForm) -> JsonObject:
     """The `paths` of the objects of one type."""
     type_ = form.type
-    return {_collection(type_): _objects(type_), object_path(type_): _object(type_)}
+    return {
+        _collection(type_): _objects(type_),
+        object_path(type_): _object(type_),
+        f"{object_path(type_)}/Events": _events(type_),
+    }
 
 
 def object_schemas(form: ObjectForm) -> JsonObject:
@@ -123,6 +131,37 @@ def _object(type_: ObjectType) -> JsonObject:
             "responses": {"204": {"description": "Removed"}, **refusals(400, 409)},
         },
     }
+
+
+def _events(type_: ObjectType) -> JsonObject:
+    names = "`items`, `reset`" if type_.has_items else "`message`, `missed`"
+    return {
+        "parameters": [ref("parameters", "service"), ref("parameters", type_.name)],
+        "get": {
+            "operationId": f"Stream{schema_name(type_)}",
+            "summary": f"Subscribe to a {type_.name}: `state`, {names}, `expiry`, `removed` and "
+            "`closing`",
+            "parameters": [ref("parameters", "lastEventId"), *_part(type_)],
+            "responses": {"200": EVENT_STREAM, **refusals(400)},
+        },
+    }
+
+
+def _part(type_: ObjectType) -> list[JsonObject]:
+    """The query parameters that choose the first page, and the items to subscribe to."""
+    if not type_.has_items:
+        return []
+    items = item_type(type_)
+    size = {"type": "integer", "minimum": 1, "maximum": 500}
+    keys = {"type": "array", "items": TEXT, "maxItems": PART_KEYS_LIMIT}
+    part = [
+        query("Items", "Items in the first page; without it there is none.", size),
+        query(items.id_name.capitalize(), "Only items with these.", keys),
+    ]
+    if items.has_chosen_keys:
+        prefix = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
+        part.append(query("Prefix", "Only items whose key begins with this.", prefix))
+    return part
 
 
 def _resource(form: ObjectForm) -> JsonObject:

@@ -12,6 +12,7 @@ __all__ = [
     "BASIC",
     "DATE",
     "DATE_OR_NULL",
+    "EVENT_STREAM",
     "FLAG",
     "JsonObject",
     "REVISION",
@@ -71,6 +72,12 @@ UNIQUE_NAME: JsonObject = {
 
 BASIC = [{"basic": list[str]()}]
 """The `security` of operations that do not accept an access token."""
+
+
+EVENT_STREAM: JsonObject = {
+    "description": "A stream that lasts until the object or the token ends",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
 
 
 def ref(kind: str, name: str) -> JsonObject:

@@ -50,15 +50,15 @@ local function plan_changes(writes)
     local live = stored and stored.data and not due and stored or nil
     if due then
       -- The item is past its expiry and was not swept yet: its subscribers receive that removal first.
-      changes[#changes + 1] = {kind = 'removed', expired = true, before = stored, item = {key = write.key, born = stored.born}}
+      changes[#changes + 1] = {kind = 'removed', expired = true, before = stored, item = {key = write.key, born = born_of(stored)}}
     end
     if write.data then
       changes[#changes + 1] = {kind = live and 'updated' or 'added', before = live, item = {
         key = write.key, data = write.data, expires = write.expires, born = live and live.born,
         created = live and live.created or now(), creator = live and live.creator or arguments.identity,
-        writer = write.beyond and live.writer or nil}}
+        revived = stored and (not live or live.revived), writer = write.beyond and live.writer or nil}}
     elseif live or write.beyond then
-      changes[#changes + 1] = {kind = 'removed', before = live, item = {key = write.key, born = live and live.born or 0}}
+      changes[#changes + 1] = {kind = 'removed', before = live, item = {key = write.key, born = live and born_of(live) or 0}}
     end
   end
   return changes

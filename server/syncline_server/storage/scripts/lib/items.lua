@@ -10,6 +10,8 @@
 -- their lengths:
 --   L  revision born created updated expires(0 = never)  creator writer mark  data
 --   D  revision born at  writer mark
+-- `created` is negative for an item that took the place of a removed one with its key. Its own removal then has 0 as `born`: a
+-- reader that was away may have the earlier item, so it must receive the removal.
 -- Python reads and makes the same (storage/records.py).
 
 local RECORD_LIVE, RECORD_DEAD = '>dddddHc0Hc0Hc0', '>dddHc0Hc0'
@@ -21,7 +23,8 @@ end
 -- The record of an item. `data` replaces the item's own data, to leave it out.
 local function pack_item(item, data)
   if item.data then
-    return 'L' .. struct.pack(RECORD_LIVE, item.revision, item.born, item.created, item.updated, item.expires,
+    local created = item.revived and -item.created or item.created
+    return 'L' .. struct.pack(RECORD_LIVE, item.revision, item.born, created, item.updated, item.expires,
                               #item.creator, item.creator, #item.writer, item.writer, #item.mark, item.mark) .. (data or item.data)
   end
   return 'D' .. struct.pack(RECORD_DEAD, item.revision, item.born, item.updated, #item.writer, item.writer, #item.mark, item.mark)
@@ -32,7 +35,7 @@ local function unpack_item(record)
     local item, offset = {}, nil
     item.revision, item.born, item.created, item.updated, item.expires, item.creator, item.writer, item.mark, offset =
       struct.unpack(RECORD_LIVE, record, 2)
-    item.data = record:sub(offset)
+    item.data, item.revived, item.created = record:sub(offset), item.created < 0, math.abs(item.created)
     return item
   end
   local item = {}
@@ -48,6 +51,11 @@ local function load_item(sid, key)
     item.key, item.size = key, #key + #record
     return item
   end
+end
+
+-- The revision that created an item, as its removal reports it.
+local function born_of(item)
+  return item.revived and 0 or item.born
 end
 
 -- True for an item past its expiry: it is absent to every reader and writer, swept or not.
