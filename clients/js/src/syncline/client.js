@@ -1,17 +1,24 @@
 /** Client of one server: the entry point for applications. */
 
+import { CollectionSubscription } from "./collection-subscription.js";
 import { Connection } from "./connection.js";
 import { SyncDocument } from "./document.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
 import { halfIn } from "./jsonfaults.js";
-import { Json } from "./encoding.js";
-import { OpenDocuments } from "./open-objects.js";
+import { Json, NAMELESS } from "./encoding.js";
+import { LIST_NAMES, SyncList } from "./list.js";
+import { MAP_NAMES, SyncMap } from "./map.js";
+import { OpenObjects } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
+import { Part } from "./part.js";
 import { Code, makeOp } from "./protocol.js";
+import { Subscription } from "./subscription.js";
 import { TokenSource } from "./token.js";
 
+/** @import { ItemNames } from "./collection.js" */
 /** @import { ConnectionState } from "./connection.js" */
+/** @import { Kind } from "./open-objects.js" */
 /** @import { ClientOptions } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Token } from "./token.js" */
@@ -25,6 +32,22 @@ import { TokenSource } from "./token.js";
  * @property {number} [ttl] time to live in seconds if the document is created; 0: never expires
  * @property {AbortSignal} [signal] aborting it cancels the call, which is rejected with its reason;
  *   the client unsubscribes, but a document that was created stays
+ */
+
+/**
+ * @typedef {Omit<OpenDocumentOptions, "data">} OpenOptions options of a list, a map or a stream
+ */
+
+/**
+ * @typedef {object} MapPart a part of a map: only its changes come, and pages have only its items.
+ *   Without both it is the whole map
+ * @property {string[]} [keys] 1 to 256 keys of items, existing or not
+ * @property {string} [prefix] all items whose key begins with it
+ */
+
+/**
+ * @typedef {object} ListPart as `MapPart`
+ * @property {number[]} [indexes]
  */
 
 /**
@@ -55,7 +78,7 @@ export class Client extends Emitter {
   static tokenExpired = /** @type {const} */ ("tokenExpired");
 
   #connection;
-  #documents;
+  #objects;
 
   /**
    * Connects at once, and reconnects after each break, with random, growing pauses.
@@ -70,11 +93,11 @@ export class Client extends Emitter {
     const complete = withDefaults(options);
     this.#connection = new Connection(parseServer(options.url), new TokenSource(token), complete, {
       onEvent: (message, mayBeEarly) => this.#onEvent(message, mayBeEarly),
-      onConnected: () => this.#documents.resubscribe(),
+      onConnected: () => this.#objects.resubscribe(),
       onState: (state) => this.emit("connectionStateChanged", state),
       onBroken: (error, isTerminal) => this.#onBroken(error, isTerminal),
     });
-    this.#documents = new OpenDocuments(this.#connection, complete);
+    this.#objects = new OpenObjects(this.#connection, complete);
     this.#connection.start();
   }
 
@@ -95,7 +118,7 @@ export class Client extends Emitter {
 
   /** Maximum size of a document in bytes of compact UTF-8 JSON; null if not known. */
   get dataLimit() {
-    return this.#documents.dataLimit;
+    return this.#objects.limits.data;
   }
 
   /**
@@ -108,24 +131,43 @@ export class Client extends Emitter {
    *   503 the client tries again, up to `requestTimeout`
    */
   async document(document) {
-    if (!["undefined", "string", "object"].includes(typeof document)) {
-      throw new TypeError("a document is opened with a string, or with an object of options");
-    }
-    const given = typeof document === "string" ? { id: document } : (document ?? {});
-    const id = given.id || undefined;
-    const half = typeof id === "string" ? halfIn(id) : null;
-    if (half) throw new SynclineError(`id holds ${half}.`, { code: Code.INVALID_NAME, status: 400 });
-    const mode = given.mode ?? (id ? "open_or_create" : "create_new");
-    if (!id && mode === "open_existing") {
-      throw new SynclineError("Cannot get entity without id", { status: 404 });
-    }
-    const { dataLimit } = this.#documents;
-    const data = given.data == null ? undefined : Json.data(given.data, dataLimit);
-    const members = { document: id, mode, data, ttl: given.ttl, op: makeOp() };
-    return this.#documents.open(
-      members,
-      (subscription) => new SyncDocument(this.#documents, subscription),
+    const { id, given, members } = openingOf("document", document);
+    const data = given.data == null ? undefined : Json.data(given.data, this.dataLimit);
+    return this.#objects.open(
+      { type: "document", subscribe: Subscription.open },
+      { document: id, ...members, data },
+      (subscription) => new SyncDocument(this.#objects, subscription),
       given.signal,
+    );
+  }
+
+  /**
+   * Open a map: fetch or create it, and subscribe to it.
+   *
+   * @param {string | (OpenOptions & MapPart)} [map] SID or unique name, or options; without it, a
+   *   map without a name is created
+   * @returns {Promise<SyncMap>} rejected as in `document`
+   */
+  async map(map) {
+    const { given, ...opening } = openingOf("map", map);
+    const part = Part.of(given.keys, given.prefix);
+    return this.#openCollection(MAP_NAMES, { ...opening, part, signal: given.signal }, (each) =>
+      new SyncMap(this.#objects, each, part),
+    );
+  }
+
+  /**
+   * Open a list: fetch or create it, and subscribe to it.
+   *
+   * @param {string | (OpenOptions & ListPart)} [list] SID or unique name, or options; without it, a
+   *   list without a name is created
+   * @returns {Promise<SyncList>} rejected as in `document`
+   */
+  async list(list) {
+    const { given, ...opening } = openingOf("list", list);
+    const part = Part.of(given.indexes);
+    return this.#openCollection(LIST_NAMES, { ...opening, part, signal: given.signal }, (each) =>
+      new SyncList(this.#objects, each, part),
     );
   }
 
@@ -142,7 +184,27 @@ export class Client extends Emitter {
   /** Close the connection and all handles; the documents stay. Safe to repeat. */
   async shutdown() {
     this.#connection.shutdown();
-    this.#documents.end(null);
+    this.#objects.end(null);
+  }
+
+  /**
+   * @template {{ close: () => void }} H
+   * @param {ItemNames} names
+   * @param {{ id?: string, members: JsonObject, part: Part, signal?: AbortSignal }} opening
+   * @param {(subscription: CollectionSubscription) => H} attach
+   * @returns {Promise<H>}
+   */
+  #openCollection(names, { id, members, part, signal }, attach) {
+    const isOpen = this.#objects.find(names.type, id);
+    const joining =
+      isOpen instanceof CollectionSubscription ? isOpen.joining(part) : part.members(names.ids);
+    /** @type {Kind<CollectionSubscription>} */
+    const kind = {
+      type: names.type,
+      subscribe: (ok, options, sent) => new CollectionSubscription(names, ok, sent, options),
+    };
+    const all = { [names.type]: id ?? NAMELESS, ...members, ...joining, items: false };
+    return this.#objects.open(kind, all, attach, signal);
   }
 
   /**
@@ -153,8 +215,8 @@ export class Client extends Emitter {
     if (message.event === "token_about_to_expire") {
       this.emit("tokenAboutToExpire", undefined);
       void this.#connection.renewToken();
-    } else if (message.document) {
-      this.#documents.take(message.event, message.document, mayBeEarly);
+    } else {
+      this.#objects.take(message, mayBeEarly);
     }
   }
 
@@ -170,6 +232,29 @@ export class Client extends Emitter {
       ...(error.code ? { errorCode: error.code } : {}),
     });
     if (error.code === Code.TOKEN_EXPIRED) this.emit("tokenExpired", undefined);
-    if (isTerminal && this.connectionState === "error") this.#documents.end(error);
+    if (isTerminal && this.connectionState === "error") this.#objects.end(error);
   }
+}
+
+/**
+ * What the application wants to open.
+ *
+ * @template {OpenOptions} O
+ * @param {string} type
+ * @param {string | O | undefined} wanted
+ * @returns {{ id: string | undefined, given: O, members: JsonObject }} `members` of the request
+ */
+function openingOf(type, wanted) {
+  if (!["undefined", "string", "object"].includes(typeof wanted)) {
+    throw new TypeError(`a ${type} is opened with a string, or with an object of options`);
+  }
+  const given = /** @type {O} */ (typeof wanted === "string" ? { id: wanted } : (wanted ?? {}));
+  const id = given.id || undefined;
+  const half = typeof id === "string" ? halfIn(id) : null;
+  if (half) throw new SynclineError(`id holds ${half}.`, { code: Code.INVALID_NAME, status: 400 });
+  const mode = given.mode ?? (id ? "open_or_create" : "create_new");
+  if (!id && mode === "open_existing") {
+    throw new SynclineError("Cannot get entity without id", { status: 404 });
+  }
+  return { id, given, members: { mode, ttl: given.ttl, op: makeOp() } };
 }
