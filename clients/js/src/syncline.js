@@ -49,6 +49,8 @@ export { SyncList } from "./syncline/list.js";
 export { SyncMap } from "./syncline/map.js";
 export { Paginator } from "./syncline/pages.js";
 export { Replica } from "./syncline/replica.js";
+export { SyncStream } from "./syncline/stream.js";
+export { StreamMessage } from "./syncline/stream-events.js";
 export { Snapshot } from "./syncline/snapshot.js";
 
 /** @typedef {import("./syncline/client.js").ConnectionError} ConnectionError */

@@ -7,16 +7,19 @@ import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
 import { halfIn } from "./jsonfaults.js";
 import { Json, NAMELESS } from "./encoding.js";
-import { LIST_NAMES, SyncList } from "./list.js";
-import { MAP_NAMES, SyncMap } from "./map.js";
+import { LIST, MAP } from "./item-types.js";
+import { SyncList } from "./list.js";
+import { SyncMap } from "./map.js";
 import { OpenObjects } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
 import { Part } from "./part.js";
 import { Code, makeOp } from "./protocol.js";
+import { SyncStream } from "./stream.js";
+import { StreamSubscription } from "./stream-subscription.js";
 import { Subscription } from "./subscription.js";
 import { TokenSource } from "./token.js";
 
-/** @import { ItemNames } from "./collection.js" */
+/** @import { CollectionType } from "./item-types.js" */
 /** @import { ConnectionState } from "./connection.js" */
 /** @import { Kind } from "./open-objects.js" */
 /** @import { ClientOptions } from "./options.js" */
@@ -151,7 +154,7 @@ export class Client extends Emitter {
   async map(map) {
     const { given, ...opening } = openingOf("map", map);
     const part = Part.of(given.keys, given.prefix);
-    return this.#openCollection(MAP_NAMES, { ...opening, part, signal: given.signal }, (each) =>
+    return this.#openCollection(MAP, { ...opening, part, signal: given.signal }, (each) =>
       new SyncMap(this.#objects, each, part),
     );
   }
@@ -166,9 +169,27 @@ export class Client extends Emitter {
   async list(list) {
     const { given, ...opening } = openingOf("list", list);
     const part = Part.of(given.indexes);
-    return this.#openCollection(LIST_NAMES, { ...opening, part, signal: given.signal }, (each) =>
+    return this.#openCollection(LIST, { ...opening, part, signal: given.signal }, (each) =>
       new SyncList(this.#objects, each, part),
     );
+  }
+
+  /**
+   * Open a stream: fetch or create it, and subscribe to its messages.
+   *
+   * @param {string | OpenOptions} [stream] SID or unique name, or options; without it, a stream
+   *   without a name is created
+   * @returns {Promise<SyncStream>} rejected as in `document`
+   */
+  async stream(stream) {
+    const { id, given, members } = openingOf("stream", stream);
+    /** @type {Kind<StreamSubscription>} */
+    const kind = {
+      type: "stream",
+      subscribe: (ok, options) => new StreamSubscription(ok, options),
+    };
+    const all = { stream: id ?? NAMELESS, ...members };
+    return this.#objects.open(kind, all, (each) => new SyncStream(this.#objects, each), given.signal);
   }
 
   /**
@@ -189,21 +210,21 @@ export class Client extends Emitter {
 
   /**
    * @template {{ close: () => void }} H
-   * @param {ItemNames} names
+   * @param {CollectionType} type
    * @param {{ id?: string, members: JsonObject, part: Part, signal?: AbortSignal }} opening
    * @param {(subscription: CollectionSubscription) => H} attach
    * @returns {Promise<H>}
    */
-  #openCollection(names, { id, members, part, signal }, attach) {
-    const isOpen = this.#objects.find(names.type, id);
+  #openCollection(type, { id, members, part, signal }, attach) {
+    const isOpen = this.#objects.find(type.name, id);
     const joining =
-      isOpen instanceof CollectionSubscription ? isOpen.joining(part) : part.members(names.ids);
+      isOpen instanceof CollectionSubscription ? isOpen.joining(part) : part.members(type.ids);
     /** @type {Kind<CollectionSubscription>} */
     const kind = {
-      type: names.type,
-      subscribe: (ok, options, sent) => new CollectionSubscription(names, ok, sent, options),
+      type: type.name,
+      subscribe: (ok, options, sent) => new CollectionSubscription(type, ok, sent, options),
     };
-    const all = { [names.type]: id ?? NAMELESS, ...members, ...joining, items: false };
+    const all = { [type.name]: id ?? NAMELESS, ...members, ...joining, items: false };
     return this.#objects.open(kind, all, attach, signal);
   }
 

@@ -4,12 +4,13 @@ import { EventOrder } from "./event-order.js";
 import { Removal } from "./events.js";
 import { Header, checkRevision } from "./header.js";
 import { Item } from "./item.js";
-import { ExpiryChanged, ItemChange, ObjectRemoved, Reset } from "./item-events.js";
+import { ItemChange, Reset } from "./item-events.js";
 import { MutationQueue } from "./mutation-queue.js";
+import { ExpiryChanged, ObjectRemoved } from "./object-events.js";
 import { Part } from "./part.js";
 import { ignore } from "./timing.js";
 
-/** @import { ItemNames } from "./collection.js" */
+/** @import { CollectionType } from "./item-types.js" */
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
@@ -44,7 +45,7 @@ export class CollectionSubscription {
   /** @type {Set<Listener>} */
   handles = new Set();
 
-  #names;
+  #kind;
   /** @type {EventOrder<Changes | Reset | ExpiryChanged | Removal>} */
   #order;
   #since;
@@ -64,14 +65,14 @@ export class CollectionSubscription {
   #mutations = new Map();
 
   /**
-   * @param {ItemNames} names
+   * @param {CollectionType} type
    * @param {JsonObject} ok the reply to `open`
    * @param {JsonObject} members of that request
    * @param {Options} options
    */
-  constructor(names, ok, members, { eventQueue }) {
-    this.#names = names;
-    this.current = Header.of(ok[names.type]);
+  constructor(type, ok, members, { eventQueue }) {
+    this.#kind = type;
+    this.current = Header.of(ok[type.name]);
     this.#since = Number(ok.more_since ?? this.current.revision);
     this.#part = this.#partOf(members);
     const overflow = () => {
@@ -83,7 +84,7 @@ export class CollectionSubscription {
   }
 
   get type() {
-    return this.#names.type;
+    return this.#kind.name;
   }
 
   get sid() {
@@ -119,7 +120,7 @@ export class CollectionSubscription {
   joining(part) {
     return {
       revision: String(this.#since),
-      ...Part.containing([this.#wanted(), part]).members(this.#names.ids),
+      ...Part.containing([this.#wanted(), part]).members(this.#kind.ids),
     };
   }
 
@@ -257,7 +258,7 @@ export class CollectionSubscription {
 
   /** @param {JsonObject} members */
   #partOf(members) {
-    return Part.of(members[this.#names.ids], members.prefix);
+    return Part.of(members[this.#kind.ids], members.prefix);
   }
 
   #lose() {
@@ -296,7 +297,7 @@ export class CollectionSubscription {
   /** @param {JsonObject} body @returns {ItemChange | null} null if its data is not known (rule C15) */
   #changeIn(body) {
     const { kind, revision } = body;
-    const id = body[this.#names.id];
+    const id = body[this.#kind.id];
     if (kind === "removed") {
       const previousJson = body.data ? JSON.stringify(body.data) : null;
       return new ItemChange({ kind, id, revision, body, previousJson });

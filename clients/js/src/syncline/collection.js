@@ -1,62 +1,53 @@
 /** What the handles of maps and lists share: items, pages, batches, replicas. */
 
-import { CollectionSubscription } from "./collection-subscription.js";
-import { Json } from "./encoding.js";
-import { SynclineError, statusOf } from "./errors.js";
 import { Handle } from "./handle.js";
-import { Item } from "./item.js";
-import { ItemChange, mergeItemEvents } from "./item-events.js";
-import { mutate } from "./mutation.js";
+import { mergeItemEvents } from "./item-events.js";
+import { ItemRequests } from "./item-requests.js";
 import { openPages } from "./pages.js";
 import { Part } from "./part.js";
-import { patchMember, settingKeys } from "./patches.js";
-import { makeOp } from "./protocol.js";
 import { Replica } from "./replica.js";
+import { ignore } from "./timing.js";
 
+/** @import { CollectionSubscription } from "./collection-subscription.js" */
+/** @import { Item } from "./item.js" */
+/** @import { ItemAddedEvent, ItemRemovedEvent, ItemUpdatedEvent, ResetEvent } from "./item-events.js" */
+/** @import { ItemOptions, ItemWriteOptions } from "./item-requests.js" */
+/** @import { CollectionType } from "./item-types.js" */
 /** @import { Mutator } from "./mutation.js" */
+/** @import { ExpiryEvent, ObjectRemovedEvent } from "./object-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { PageOptions, Paginator } from "./pages.js" */
 /** @import { Patch } from "./patches.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
 /**
- * Names that the protocol has for a type of collection: of the type, and of the members with the
- * key of an item and with several.
- *
- * @typedef {{ type: "map" | "list", id: "key" | "index", ids: "keys" | "indexes" }} ItemNames
- */
-
-/**
- * @typedef {object} ItemOptions
- * @property {number} [ttl] time to live of the item in seconds from now; 0: never expires; default:
- *   keep the expiry
- * @property {number} [collectionTtl] the same for the whole list or map
- */
-
-/**
- * @typedef {ItemOptions & {
- *   ifMatch?: string,
- * }} ItemWriteOptions `ifMatch`: write only if the item is at this revision
- */
-
-/**
- * What a batch did to an item.
+ * One map or list, subscribed until `close()`. Below, `id` is the key of an item, or its index in a
+ * list.
  *
  * @template {Item} I
- * @typedef {{
- *   kind: "added" | "updated" | "removed", id: string | number, revision: string, item: I | null,
- * }} BatchResult `id` is the key or the index; `item` is null if it was removed, or if its data is
- *   not known, because only its expiry was set
- */
-
-/**
- * One map or list, subscribed until `close()`.
- *
- * @template {Item} I
- * @template {Record<string, any>} Events
- * @extends {Handle<CollectionSubscription, Events>}
+ * @template {string | number} Id
+ * @extends {Handle<CollectionSubscription, {
+ *   itemAdded: ItemAddedEvent<I>,
+ *   itemUpdated: ItemUpdatedEvent<I>,
+ *   itemRemoved: ItemRemovedEvent,
+ *   reset: ResetEvent,
+ *   expiry: ExpiryEvent,
+ *   removed: ObjectRemovedEvent,
+ * }>}
  */
 export class Collection extends Handle {
+  /** The names of the events. */
+  static itemAdded = /** @type {const} */ ("itemAdded");
+  static itemUpdated = /** @type {const} */ ("itemUpdated");
+  static itemRemoved = /** @type {const} */ ("itemRemoved");
+  static reset = /** @type {const} */ ("reset");
+  static expiry = /** @type {const} */ ("expiry");
+  static removed = /** @type {const} */ ("removed");
+
+  /** @internal @protected @type {ItemRequests<I>} */
+  requests;
+
+  #type;
   #part;
   /** @type {Set<Replica<any>>} */
   #replicas = new Set();
@@ -65,11 +56,110 @@ export class Collection extends Handle {
    * @internal
    * @param {OpenObjects} objects
    * @param {CollectionSubscription} subscription
+   * @param {CollectionType} type
    * @param {Part} part
    */
-  constructor(objects, subscription, part) {
+  constructor(objects, subscription, type, part) {
     super(objects, subscription, mergeItemEvents, { part });
+    this.#type = type;
     this.#part = part;
+    this.requests = new ItemRequests(objects, subscription, type, () => this.checkUsable());
+  }
+
+  /**
+   * Read an item.
+   *
+   * @param {Id} id
+   * @returns {Promise<I>} rejected with status 404 if there is none
+   */
+  async get(id) {
+    return this.requests.read(id);
+  }
+
+  /**
+   * Replace the data of an item. A map creates it if there is none; a list rejects with 404.
+   *
+   * @param {Id} id
+   * @param {JsonObject} data
+   * @param {ItemWriteOptions} [options] in a map, `ifMatch` "-1": the item must not exist
+   * @returns {Promise<I>}
+   */
+  async set(id, data, options) {
+    return this.requests.write("set", id, data, options);
+  }
+
+  /**
+   * Set some top-level keys of an item's data and leave the others as they are. The server merges,
+   * so there is no conflict with other writers. A map creates the item if there is none.
+   *
+   * @param {Id} id
+   * @param {JsonObject} changes new values by key
+   * @param {ItemOptions} [options]
+   * @returns {Promise<I>}
+   */
+  async update(id, changes, options) {
+    return this.requests.update(id, changes, options);
+  }
+
+  /**
+   * Compute new data from the newest data and write it; retry if another writer was first.
+   *
+   * @param {Id} id
+   * @param {Mutator} mutator may be called several times, with newer data; in a map with `{}` if
+   *   there is no item
+   * @param {ItemOptions} [options]
+   * @returns {Promise<I>} the item as written; as it is, if `mutator` returned nothing
+   */
+  async mutate(id, mutator, options) {
+    return this.requests.mutate(id, mutator, options);
+  }
+
+  /**
+   * Let the server change the newest data of an item by one rule.
+   *
+   * @param {Id} id
+   * @param {Patch} patch rejected with 409 if it does not fit the data, 404 if there is no item
+   * @param {ItemWriteOptions} [options] without `ifMatch`, the server retries the patch when another
+   *   writer was first
+   * @returns {Promise<I>}
+   */
+  async patch(id, patch, options) {
+    return this.requests.patch(id, patch, options);
+  }
+
+  /**
+   * Add to a number in an item; a missing number counts as 0.
+   *
+   * @param {Id} id
+   * @param {string} pointer a JSON pointer (RFC 6901), such as `/likes`
+   * @param {number} [by]
+   * @returns {Promise<I>}
+   */
+  async increment(id, pointer, by = 1) {
+    return this.requests.patch(id, { increment: { [pointer]: by } });
+  }
+
+  /**
+   * Change the expiry of an item and keep its data.
+   *
+   * @param {Id} id
+   * @param {number} ttl time to live in seconds from now; 0: never expires
+   * @param {{ ifMatch?: string, collectionTtl?: number }} [options]
+   * @returns {Promise<void>}
+   */
+  async setItemTtl(id, ttl, options) {
+    await this.requests.setTtl(id, ttl, options);
+  }
+
+  /**
+   * Remove an item.
+   *
+   * @param {Id} id
+   * @param {{ ifMatch?: string }} [options]
+   * @returns {Promise<void>} rejected with status 404 if there is none
+   */
+  async remove(id, options) {
+    await this.requests.remove(id, options);
   }
 
   /**
@@ -79,7 +169,8 @@ export class Collection extends Handle {
    * @returns {Promise<Paginator<I>>}
    */
   async getItems(options = {}) {
-    return openPages(options, (members) => this.#readPage(members));
+    const part = this.#part.members(this.#type.ids);
+    return openPages(options, (members) => this.requests.page({ ...members, ...part }));
   }
 
   /**
@@ -99,58 +190,22 @@ export class Collection extends Handle {
    * Keep all items, or a part of them, in memory, always current. Wait for `replica.ready` before
    * you read from it.
    *
-   * @param {{ keys?: (string | number)[], prefix?: string }} [part] default: what this handle has
-   *   open; `keys` are the indexes of a list
+   * @param {{ keys?: string[], indexes?: number[], prefix?: string }} [part] default: what this
+   *   handle has open
    * @returns {Replica<I>}
    */
-  replica(part = {}) {
+  replica({ keys, indexes, prefix } = {}) {
     this.checkUsable();
-    const isWhole = part.keys == null && part.prefix == null;
-    const wanted = isWhole ? this.#part : Part.of(part.keys, part.prefix);
-    const read = (/** @type {JsonObject} */ members, /** @type {(ok: JsonObject) => void} */ receive) =>
-      this.request("items", { ...members, ...wanted.members(this.names.ids) }, receive);
+    const isGiven = (keys ?? indexes ?? prefix) != null;
+    const part = isGiven ? Part.of(keys ?? indexes, prefix) : this.#part;
+    const members = part.members(this.#type.ids);
     /** @type {Replica<I>} */
-    const replica = new Replica(this.objects, this.subscription, wanted, {
-      read,
+    const replica = new Replica(this.objects, this.subscription, part, {
+      read: (page, receive) => this.requests.send("items", { ...page, ...members }, receive),
       onClose: () => void this.#replicas.delete(replica),
     });
     this.#replicas.add(replica);
     return replica;
-  }
-
-  /**
-   * Write several items in one step: all of them, or none.
-   *
-   * @internal
-   * @protected
-   * @param {JsonObject[]} operations as in docs/guide.md, "Batches"
-   * @param {{ collectionTtl?: number }} options
-   * @returns {Promise<BatchResult<I>[]>} in the order of the operations
-   */
-  async writeBatch(operations, { collectionTtl }) {
-    this.checkUsable();
-    const limit = this.objects.limits.item;
-    const encoded = operations.map(({ data, ...operation }) => ({
-      operation,
-      json: data === undefined ? null : Json.data(data, limit, this.absence().invalidData),
-    }));
-    const given = encoded.map(({ operation, json }) => {
-      const members = Object.entries(operation).filter(([, value]) => value != null);
-      return { ...Object.fromEntries(members), ...(json && { data: json }) };
-    });
-    const members = { operations: Json.list(given), collection_ttl: collectionTtl };
-    /** @param {JsonObject} ok */
-    const receive = (ok) =>
-      ok.changes.map((/** @type {JsonObject} */ body, /** @type {number} */ index) =>
-        this.#wrote(body.kind, body, encoded[index].json?.text ?? null),
-      );
-    const changes = await this.#writing("batch", members, receive);
-    return changes.map((/** @type {ItemChange} */ { kind, id, revision, item }) => ({
-      kind,
-      id,
-      revision,
-      item: /** @type {I | null} */ (item),
-    }));
   }
 
   /**
@@ -160,250 +215,22 @@ export class Collection extends Handle {
    * @returns {Promise<void>}
    */
   async setTtl(ttl) {
-    this.checkUsable();
-    await this.#writing("ttl", { ttl }, () => {});
+    await this.requests.sendWrite("ttl", { ttl }, ignore);
   }
 
-  /** @override */
+  /** Close this handle, its listeners and replicas; the last handle unsubscribes. @override */
   close() {
     for (const replica of [...this.#replicas]) replica.close();
     super.close();
   }
 
-  /** @internal @protected @returns {ItemNames} */
-  get names() {
-    throw new TypeError("a collection is of one type");
-  }
-
-  /** @internal @protected @override @returns {{ code: number, name: string, invalidData: number }} */
+  /** @internal @protected @override */
   absence() {
-    throw new TypeError("a collection is of one type");
-  }
-
-  /**
-   * @internal
-   * @protected
-   * @param {string | number} id
-   * @returns {Promise<I>}
-   */
-  async readItem(id) {
-    this.checkUsable();
-    /** @param {JsonObject} ok */
-    const receive = (ok) => this.#itemIn(ok.item);
-    return this.request("item", { [this.names.id]: id }, receive);
-  }
-
-  /**
-   * @internal
-   * @protected
-   * @param {"add" | "set"} verb
-   * @param {string | number | undefined} id undefined if the server gives it
-   * @param {unknown} data
-   * @param {ItemWriteOptions} [options]
-   * @returns {Promise<I>}
-   */
-  async writeItem(verb, id, data, options = {}) {
-    const json = Json.data(data, this.objects.limits.item, this.absence().invalidData);
-    return this.#write(verb, id, { data: json, ...membersOf(options) }, json.text);
-  }
-
-  /**
-   * @internal
-   * @protected
-   * @param {string | number} id
-   * @param {Patch} patch
-   * @param {ItemWriteOptions} options
-   * @returns {Promise<I>}
-   */
-  async patchItem(id, patch, options = {}) {
-    return this.#write("patch", id, { ...patchMember(patch), ...membersOf(options) });
-  }
-
-  /**
-   * @internal
-   * @protected
-   * @param {string | number} id
-   * @param {JsonObject} changes
-   * @param {ItemOptions} options
-   * @returns {Promise<I>}
-   */
-  async updateItem(id, changes, options = {}) {
-    Json.data(changes, this.objects.limits.item, this.absence().invalidData);
-    const patch = settingKeys(changes);
-    const byMutation = () => this.mutateItem(id, (data) => Object.assign(data, changes), options);
-    if (patch === null) return byMutation();
-    try {
-      return await this.patchItem(id, patch, options);
-    } catch (error) {
-      // There is no such item: where a write may create it, a mutation does.
-      const isMissing = statusOf(error) === 404 && this.createsItems && !this.removed;
-      if (!isMissing) throw error;
-      return byMutation();
-    }
-  }
-
-  /**
-   * @internal
-   * @protected
-   * @param {string | number} id
-   * @param {Mutator} mutator
-   * @param {ItemOptions} options
-   * @returns {Promise<I>}
-   */
-  async mutateItem(id, mutator, options = {}) {
-    this.checkUsable();
-    return mutate(this.subscription.mutationsOf(id), this.objects.options, {
-      read: (refusal) => this.#newest(id, refusal),
-      compute: (item) => mutator(item === null ? {} : item.data),
-      write: (data, item) =>
-        this.writeItem("set", id, data, { ...options, ifMatch: item?.revision ?? ABSENT }),
-      // Without an item there is none to return.
-      unchanged: (item) => item ?? this.readItem(id),
-    });
-  }
-
-  /**
-   * @internal
-   * @protected
-   * @param {string | number} id
-   * @param {number} ttl
-   * @param {{ ifMatch?: string, collectionTtl?: number }} options
-   */
-  async setTtlOfItem(id, ttl, options = {}) {
-    await this.#write("ttl", id, { ...membersOf(options), ttl });
-  }
-
-  /**
-   * @internal
-   * @protected
-   * @param {string | number} id
-   * @param {{ ifMatch?: string }} options
-   */
-  async removeItem(id, { ifMatch } = {}) {
-    await this.#write("remove", id, { if_match: ifMatch });
+    return { code: this.#type.notFound, name: this.#type.noun };
   }
 
   /** @internal @protected */
   async removeWhole() {
-    this.checkUsable();
-    await this.#writing("remove", {}, () => this.subscription.wroteRemoval());
+    await this.requests.sendWrite("remove", {}, () => this.subscription.wroteRemoval());
   }
-
-  /** True if a write of an item that does not exist creates it. @internal @protected */
-  get createsItems() {
-    return false;
-  }
-
-  /**
-   * Send a request of this collection.
-   *
-   * @internal
-   * @protected
-   * @template T
-   * @param {string} verb
-   * @param {JsonObject} members
-   * @param {(ok: JsonObject) => T} receive
-   * @returns {Promise<T>}
-   */
-  request(verb, members, receive) {
-    this.checkOpen();
-    return this.objects.request(verb, { [this.names.type]: this.sid, ...members }, receive);
-  }
-
-  /**
-   * The newest state of an item, null if a write may create it.
-   *
-   * @param {string | number} id
-   * @param {unknown} refusal of the last attempt to write it
-   * @returns {Promise<I | null>}
-   */
-  async #newest(id, refusal) {
-    if (refusal instanceof SynclineError && refusal.item) return refusal.item;
-    const known = refusal === null ? this.subscription.known(id) : undefined;
-    if (known) return /** @type {I} */ (known);
-    try {
-      return await this.readItem(id);
-    } catch (error) {
-      const isMissing = statusOf(error) === 404 && this.createsItems && !this.removed;
-      if (!isMissing) throw error;
-      return null;
-    }
-  }
-
-  /** @param {JsonObject} members */
-  #readPage(members) {
-    this.checkUsable();
-    /** @param {JsonObject} ok */
-    const receive = (ok) => ({
-      items: ok.items.map((/** @type {JsonObject} */ body) => this.#itemIn(body)),
-      next: ok.next,
-    });
-    return this.request("items", { ...members, ...this.#part.members(this.names.ids) }, receive);
-  }
-
-  /** @param {JsonObject} body @returns {I} */
-  #itemIn(body) {
-    const item = Item.parse(body);
-    if (item === null) throw new TypeError("an item has no data");
-    return /** @type {any} */ (item);
-  }
-
-  /**
-   * Write one item.
-   *
-   * @param {string} verb
-   * @param {string | number | undefined} id
-   * @param {JsonObject} members
-   * @param {string | null} [json] the data after the write; null if not known before the reply
-   * @returns {Promise<any>} the item; null if it was removed
-   */
-  async #write(verb, id, members, json = null) {
-    this.checkUsable();
-    if (id === null) throw new TypeError(`${this.names.id} must not be null`);
-    if (id === undefined && verb !== "add") throw new TypeError(`${this.names.id} is missing`);
-    /** @param {JsonObject} ok */
-    const receive = (ok) => this.#wrote(ok.kind, ok.item, json);
-    const all = { ...(id === undefined ? {} : { [this.names.id]: id }), ...members };
-    const { kind, item } = await this.#writing(verb, all, receive);
-    // The reply to `ttl`, or to a repeated `op`, may lack the data.
-    return item ?? (kind === "removed" || verb === "ttl" ? null : this.readItem(id ?? 0));
-  }
-
-  /**
-   * @template T
-   * @param {string} verb
-   * @param {JsonObject} members
-   * @param {(ok: JsonObject) => T} receive
-   * @returns {Promise<T>}
-   */
-  #writing(verb, members, receive) {
-    const all = { op: makeOp(), ...members };
-    return this.subscription.writing(() =>
-      this.request(verb, all, (ok) => {
-        const result = receive(ok);
-        if (ok[this.names.type]) this.subscription.adopt(ok[this.names.type]);
-        return result;
-      }),
-    );
-  }
-
-  /**
-   * @param {"added" | "updated" | "removed"} kind
-   * @param {JsonObject} body the item in the reply
-   * @param {string | null} json
-   */
-  #wrote(kind, body, json) {
-    const item = kind === "removed" ? null : Item.parse(body, json);
-    const change = new ItemChange({ kind, id: body[this.names.id], revision: body.revision, item });
-    this.subscription.wrote(change);
-    return change;
-  }
-}
-
-/** As `ifMatch`: the item must not exist. */
-const ABSENT = "-1";
-
-/** @param {ItemWriteOptions} options */
-function membersOf({ ttl, ifMatch, collectionTtl }) {
-  return { ttl, if_match: ifMatch, collection_ttl: collectionTtl };
 }

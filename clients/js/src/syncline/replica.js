@@ -8,7 +8,8 @@ import { Deferred, ignore, sleep } from "./timing.js";
 
 /** @import { CollectionSubscription } from "./collection-subscription.js" */
 /** @import { Item } from "./item.js" */
-/** @import { ItemAddedEvent, ItemRemovedEvent, ItemUpdatedEvent, ObjectRemovedEvent } from "./item-events.js" */
+/** @import { ItemAddedEvent, ItemRemovedEvent, ItemUpdatedEvent } from "./item-events.js" */
+/** @import { ObjectRemovedEvent } from "./object-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { Part } from "./part.js" */
 /** @import { JsonObject } from "./protocol.js" */
